@@ -1,0 +1,58 @@
+"""Recurrent networks that train properly, explain themselves and run fast on ordinary CPUs.
+
+Names are loaded when first used, so `import carousel` costs nothing and the command line answers
+`--help` without importing torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from carousel import cells as cells
+    from carousel.bundle import load as load
+    from carousel.errors import CarouselError as CarouselError
+    from carousel.kernels import active_isa as active_isa
+    from carousel.layers import GRU as GRU
+    from carousel.layers import LSTM as LSTM
+    from carousel.layers import RNN as RNN
+    from carousel.layers import explain as explain
+    from carousel.training import train as train
+
+_HOME = {
+    "GRU": "carousel.layers",
+    "LSTM": "carousel.layers",
+    "RNN": "carousel.layers",
+    "CarouselError": "carousel.errors",
+    "active_isa": "carousel.kernels",
+    "explain": "carousel.layers",
+    "load": "carousel.bundle",
+    "train": "carousel.training",
+}
+
+__all__ = [  # noqa: RUF022  # in the order of a first reading
+    "RNN",
+    "LSTM",
+    "GRU",
+    "cells",
+    "train",
+    "load",
+    "explain",
+    "active_isa",
+    "CarouselError",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "cells":
+        return importlib.import_module("carousel.cells")
+    if name == "__version__":
+        return importlib.import_module("importlib.metadata").version("carousel-rnn")
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'carousel' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,282 @@
+"""The configuration of a run: one small frozen dataclass per noun, checked when it is made.
+
+A recipe (TOML) and every `--set section.key=value` end here. A wrong key or value raises
+`ConfigError` naming the key, what it may be, and what came.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from carousel.errors import ConfigError
+
+
+def _key(
+    default: Any,
+    *,
+    choices: tuple[str, ...] | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """A field with its limits: one of `choices`, or low <= value <= high and value > above."""
+    return field(
+        default=default, metadata={"choices": choices, "low": low, "high": high, "above": above}
+    )
+
+
+@dataclass(frozen=True)
+class RecipeInfo:
+    """What a recipe says of itself; nothing here changes a number."""
+
+    name: str = "unnamed"
+    summary: str = ""
+    mapping: str = ""
+    expected: str = ""
+    minutes: float = _key(0.0, low=0)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data, how an example becomes a sequence, what is held out for validation.
+
+    view: how a 28 x 28 image is read: "rows" (28 steps of 28), "pixels" (784 steps of 1),
+        "image" (1 step of 784).
+    scaling: "standard" (zero mean, unit deviation over the training part) or "unit" ([0, 1]).
+    validation: how many training examples are held out to choose the best epoch.
+    train_limit: use only so many training examples (0: all).
+    shift: move each training image by up to so many pixels in x and y, drawn anew each epoch.
+    test_head: also report the accuracy on the first so many test images (0: do not).
+    """
+
+    name: str = _key("mnist", choices=("mnist",))
+    view: str = _key("rows", choices=("rows", "pixels", "image"))
+    scaling: str = _key("standard", choices=("standard", "unit"))
+    validation: int = _key(5000, low=1)
+    split_seed: int = _key(0, low=0)
+    train_limit: int = _key(0, low=0)
+    shift: int = _key(0, low=0, high=8)
+    test_head: int = _key(0, low=0)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The recurrent network and how its outputs are read.
+
+    pooling: what the head sees: the "last" state, or the "mean" or "max" over time.
+    nonlinearity: of the vanilla RNN; the other cells ignore it.
+    forget_bias: where the LSTM's forget gate starts (Jozefowicz et al. 2015).
+    """
+
+    cell: str = _key("lstm", choices=("lstm", "gru", "rnn"))
+    hidden_size: int = _key(128, low=1)
+    num_layers: int = _key(1, low=1)
+    bidirectional: bool = False
+    pooling: str = _key("last", choices=("last", "mean", "max"))
+    nonlinearity: str = _key("tanh", choices=("tanh", "relu"))
+    forget_bias: float = 1.0
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Strength of a weight penalty per group of weights: W_ih, W_hh, biases, head."""
+
+    input: float = _key(0.0, low=0)
+    recurrent: float = _key(0.0, low=0)
+    bias: float = _key(0.0, low=0)
+    head: float = _key(0.0, low=0)
+
+
+@dataclass(frozen=True)
+class RegularizationConfig:
+    """Dropout on vertical connections, and penalties l1 * sum|w| + l2 / 2 * sum w^2.
+
+    dropout: between layers and before the head; never on the recurrent path.
+    input_dropout: on the input of the first layer.
+    """
+
+    dropout: float = _key(0.0, low=0, high=0.95)
+    input_dropout: float = _key(0.0, low=0, high=0.95)
+    l1: Penalty = field(default_factory=Penalty)
+    l2: Penalty = field(default_factory=Penalty)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """torch's optimisers by name.
+
+    momentum: of "nesterov" alone; "sgd" is plain.
+    weight_decay: torch's own (decoupled from the gradient in adamw).
+    clip_norm: rescale the gradient to this norm when it is longer (0: never).
+    """
+
+    name: str = _key("adam", choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "adagrad"))
+    learning_rate: float = _key(1e-3, above=0)
+    momentum: float = _key(0.9, above=0, high=0.9999)
+    weight_decay: float = _key(0.0, low=0)
+    clip_norm: float = _key(0.0, low=0)
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """How the learning rate moves over the run.
+
+    warmup: share of the run in which "one-cycle" rises.
+    factor, patience: "plateau" multiplies the rate by `factor` after `patience` epochs
+        without improvement on validation data.
+    """
+
+    name: str = _key("constant", choices=("constant", "one-cycle", "cosine", "plateau"))
+    warmup: float = _key(0.3, above=0, high=0.99)
+    factor: float = _key(0.5, above=0, high=0.999)
+    patience: int = _key(2, low=0)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long, in what batches, and when to stop.
+
+    max_steps: stop after so many optimiser steps (0: no such limit).
+    patience: stop after so many epochs without improvement of `monitor` (0: never).
+    restore_best: end with the weights of the best epoch instead of the last.
+    checkpoint_seconds: a resumable checkpoint at least this often (and after every epoch).
+    """
+
+    epochs: int = _key(10, low=1)
+    max_steps: int = _key(0, low=0)
+    batch_size: int = _key(128, low=1)
+    patience: int = _key(0, low=0)
+    monitor: str = _key("accuracy", choices=("accuracy", "loss"))
+    min_delta: float = _key(0.0, low=0)
+    restore_best: bool = True
+    checkpoint_seconds: float = _key(30.0, above=0)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides a run, but for the seed and the machine."""
+
+    recipe: RecipeInfo = field(default_factory=RecipeInfo)
+    task: str = _key("classify", choices=("classify",))
+    data: DataConfig = field(default_factory=DataConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """The configuration that a (TOML) dictionary describes. Raises `ConfigError`."""
+        return typing.cast(Config, _build(cls, values, ""))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain dictionaries; `from_dict` of it is equal to this."""
+        return dataclasses.asdict(self)
+
+    def override(self, assignments: typing.Iterable[str]) -> Config:
+        """A copy with each "section.key=value" applied. Raises `ConfigError`."""
+        values = self.to_dict()
+        for assignment in assignments:
+            name, equals, text = assignment.partition("=")
+            if not equals:
+                raise ConfigError(f"--set wants section.key=value, got '{assignment}'")
+            _assign(values, name.strip(), text.strip())
+        return Config.from_dict(values)
+
+
+def closest(name: str, known: typing.Iterable[str]) -> str:
+    """' Did you mean …?' for a misspelt name, or an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def settable_keys(cls: type = Config, prefix: str = "") -> list[str]:
+    """Every key that --set takes, in the order of the classes."""
+    keys: list[str] = []
+    for name, kind in typing.get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind):
+            keys += settable_keys(typing.cast(type, kind), f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+def _assign(values: dict[str, Any], name: str, text: str) -> None:
+    keys = settable_keys()
+    if name not in keys:
+        section = name.split(".")[0]
+        valid = [key for key in keys if key.startswith(section + ".")] or keys
+        raise ConfigError(
+            f"unknown key '{name}' in --set.{closest(name, keys)} Valid: {', '.join(valid)}"
+        )
+    *sections, last = name.split(".")
+    for section in sections:
+        values = values[section]
+    try:
+        values[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[last] = text  # a bare word such as model.cell=gru
+
+
+def _build(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"'{prefix.rstrip('.')}' must be a table of keys, got {values!r}")
+    hints = typing.get_type_hints(cls)
+    for name in values:
+        if name not in hints:
+            raise ConfigError(
+                f"unknown key '{prefix}{name}'.{closest(name, hints)} "
+                f"Valid: {', '.join(prefix + hint for hint in hints)}"
+            )
+    made = {}
+    for part in dataclasses.fields(cls):
+        if part.name in values:
+            made[part.name] = _value(hints[part.name], part, values[part.name], prefix + part.name)
+    return cls(**made)
+
+
+def _value(kind: Any, part: dataclasses.Field[Any], value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return _build(typing.cast(type, kind), value, name + ".")
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+        raise ConfigError(f"{name} must be {words[kind]}, got {value!r}")
+    limits = part.metadata
+    if limits.get("choices") and value not in limits["choices"]:
+        raise ConfigError(
+            f"{name} must be one of {', '.join(limits['choices'])}; got '{value}'."
+            f"{closest(str(value), limits['choices'])}"
+        )
+    _check_range(name, value, limits)
+    return value
+
+
+def _check_range(name: str, value: Any, limits: Mapping[str, Any]) -> None:
+    low, high, above = limits.get("low"), limits.get("high"), limits.get("above")
+    wanted = [
+        text
+        for limit, text in ((above, f"above {above}"), (low, f"at least {low}"),
+                            (high, f"at most {high}"))
+        if limit is not None
+    ]
+    if not wanted:
+        inside = type(value) is not float or value - value == 0
+        wanted = ["a finite number"]
+    else:  # written so that a NaN is outside, whatever the limits
+        inside = (
+            (low is None or value >= low)
+            and (high is None or value <= high)
+            and (above is None or value > above)
+            and value - value == 0
+        )
+    if not inside:
+        raise ConfigError(f"{name} must be {' and '.join(wanted)}, got {value}")

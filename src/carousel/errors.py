@@ -1,0 +1,25 @@
+"""Errors whose message is meant for the person at the keyboard.
+
+The command line prints the message of a `CarouselError` as one line and exits with code 2;
+anything else is a defect of ours and keeps its traceback.
+"""
+
+
+class CarouselError(Exception):
+    """Something the user can mend: the message says what was expected, what came, what to do."""
+
+
+class ConfigError(CarouselError):
+    """A recipe, a key or a value of the configuration is wrong."""
+
+
+class DataError(CarouselError):
+    """Data is missing, damaged, of the wrong size or not a number."""
+
+
+class RunError(CarouselError):
+    """A run folder or a bundle cannot be used."""
+
+
+class TrainingDiverged(CarouselError):  # noqa: N818  # it names what happened, as StopIteration does
+    """Training met a NaN or an infinity and stopped at once."""
