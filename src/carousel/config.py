@@ -264,8 +264,11 @@ def _check_range(name: str, value: Any, limits: Mapping[str, Any]) -> None:
     low, high, above = limits.get("low"), limits.get("high"), limits.get("above")
     wanted = [
         text
-        for limit, text in ((above, f"above {above}"), (low, f"at least {low}"),
-                            (high, f"at most {high}"))
+        for limit, text in (
+            (above, f"above {above}"),
+            (low, f"at least {low}"),
+            (high, f"at most {high}"),
+        )
         if limit is not None
     ]
     if not wanted:

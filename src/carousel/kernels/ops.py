@@ -99,11 +99,8 @@ def choose(stack: Stack, x: Tensor, *, ragged: bool = False) -> Path:
 
 
 def _onednn_takes(dtype: torch.dtype) -> bool:
-    mkldnn = torch.backends.mkldnn
-    return bool(mkldnn.is_available() and mkldnn.enabled) and dtype in (  # type: ignore[attr-defined]
-        torch.float32,
-        torch.bfloat16,
-    )
+    usable = torch._C._has_mkldnn and torch.backends.mkldnn.enabled
+    return bool(usable) and dtype in (torch.float32, torch.bfloat16)
 
 
 def run(
@@ -181,12 +178,13 @@ def _log_once(stack: Stack, path: Path) -> None:
 
 
 def _torch_function(mode: str) -> Callable[..., tuple[Tensor, ...]]:
-    return {  # type: ignore[no-any-return]
+    functions: dict[str, Callable[..., tuple[Tensor, ...]]] = {
         "LSTM": torch.lstm,
         "GRU": torch.gru,
         "RNN_TANH": torch.rnn_tanh,
         "RNN_RELU": torch.rnn_relu,
-    }[mode]
+    }
+    return functions[mode]
 
 
 def _run_torch(
@@ -239,12 +237,13 @@ def _run_torch_ragged(
 
 
 def _cell_step(mode: str) -> Callable[..., State]:
-    return {
+    steps: dict[str, Callable[..., State]] = {
         "LSTM": cells.lstm_step,
         "GRU": cells.gru_step,
         "RNN_TANH": functools.partial(cells.rnn_step, nonlinearity="tanh"),
         "RNN_RELU": functools.partial(cells.rnn_step, nonlinearity="relu"),
-    }[mode]
+    }
+    return steps[mode]
 
 
 def _run_cells(

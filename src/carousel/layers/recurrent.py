@@ -6,6 +6,7 @@ Each is a subclass of the torch module, so that parameter names, shapes, gate or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,7 +28,7 @@ class _Recurrent(_Base):
         self,
         input: Tensor | PackedSequence,
         hx: Any = None,
-        lengths: Tensor | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Any, Any]:
         """Run the stack; shapes as in the class's docstring."""
         if isinstance(input, PackedSequence):
@@ -46,10 +47,9 @@ class _Recurrent(_Base):
             input = input.unsqueeze(batch_dim)
         state = self._initial_state(input, input.size(batch_dim), hx, batched)
         self.check_forward_args(input, self._as_hx(state), None)
-        if lengths is not None:
-            lengths = self._checked_lengths(lengths, input)
+        checked = None if lengths is None else self._checked_lengths(lengths, input)
         output, state = kernels.run(
-            self._stack(), input, state, self._weights(), training=self.training, lengths=lengths
+            self._stack(), input, state, self._weights(), training=self.training, lengths=checked
         )
         if not batched:
             output = output.squeeze(batch_dim)
@@ -97,9 +97,7 @@ class _Recurrent(_Base):
             raise TypeError(f"{type(self).__name__}: hx must be a tensor, got {type(hx).__name__}")
         return (hx,)
 
-    def _initial_state(
-        self, x: Tensor, rows: int, hx: Any, batched: bool
-    ) -> tuple[Tensor, ...]:
+    def _initial_state(self, x: Tensor, rows: int, hx: Any, batched: bool) -> tuple[Tensor, ...]:
         if hx is None:
             depth = self.num_layers * (2 if self.bidirectional else 1)
             return tuple(x.new_zeros(depth, rows, size) for size in self._state_sizes())
@@ -113,7 +111,7 @@ class _Recurrent(_Base):
             )
         return state if batched else tuple(part.unsqueeze(1) for part in state)
 
-    def _checked_lengths(self, lengths: Tensor, x: Tensor) -> Tensor:
+    def _checked_lengths(self, lengths: Tensor | Sequence[int], x: Tensor) -> Tensor:
         rows, steps = (x.size(0), x.size(1)) if self.batch_first else (x.size(1), x.size(0))
         if not isinstance(lengths, Tensor):
             lengths = torch.as_tensor(lengths)
@@ -123,7 +121,7 @@ class _Recurrent(_Base):
             raise ValueError(
                 f"lengths must have one entry per row, shape ({rows},); got {tuple(lengths.shape)}"
             )
-        if rows and not (0 <= int(lengths.min()) and int(lengths.max()) <= steps):
+        if rows and (int(lengths.min()) < 0 or int(lengths.max()) > steps):
             raise ValueError(
                 f"lengths must lie between 0 and the {steps} steps of the input; got "
                 f"{int(lengths.min())} to {int(lengths.max())}"
@@ -150,7 +148,8 @@ class RNN(_Recurrent, nn.RNN):
     Inputs:
         input: (T, B, I), (B, T, I) if `batch_first`, (T, I) unbatched, or a `PackedSequence`.
         hx: h_0 (L * D, B, H), or (L * D, H) unbatched; zeros when None.
-        lengths: steps of each row (B,), integers from 0 to T in any order, on any device.
+        lengths: steps of each row (B,), integers from 0 to T in any order, on any device; or a
+            list of them.
             Outputs past the end are zero; h_n is the state after the last real step; the backward
             direction starts at the row's own last step. What stands in the padding never matters.
 
@@ -288,9 +287,7 @@ class LSTM(_Recurrent, nn.LSTM):
         return tuple(hx)
 
 
-def explain(
-    layer: nn.Module, x: Tensor | PackedSequence, lengths: Tensor | None = None
-) -> str:
+def explain(layer: nn.Module, x: Tensor | PackedSequence, lengths: Tensor | None = None) -> str:
     """Which path `layer(x, lengths=lengths)` takes and why, without running it.
 
     Raises TypeError if `layer` is not one of Carousel's.

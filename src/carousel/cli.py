@@ -1,0 +1,301 @@
+"""The command line: `carousel VERB`. torch is imported inside the commands only.
+
+Exit codes: 0 the command did what it was asked; 1 training diverged; 2 bad arguments, bad data or
+a folder that cannot be used, with the reason in one line on standard error; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from carousel.errors import CarouselError, ConfigError, TrainingDiverged
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+app = typer.Typer(
+    name="carousel",
+    help="Recurrent networks that train properly, explain themselves and run fast on CPUs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a bundle.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def main() -> None:
+    """Entry point: one readable line for every error a person can mend."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except TrainingDiverged as error:
+        _fail(str(error), 1)
+    except CarouselError as error:
+        _fail(str(error), 2)
+    except typer.TyperException as error:
+        message = " ".join(error.format_message().split())
+        # Where help was asked for by giving no arguments, there is no message: help is printed.
+        _fail(f"{message} (see carousel --help)", 2) if message else sys.exit(2)
+    except typer.Abort:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(f"the system refused: {error.strerror or error}{where}", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"carousel: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command()
+def recipes(as_json: JsonOption = False) -> None:
+    """List the recipes: what each does, on what data, with what result, in what time.
+
+    Example: carousel recipes
+    """
+    from carousel import recipes as library
+
+    rows = []
+    for name in library.names():
+        config, _ = library.load(name)
+        rows.append({**asdict(config.recipe), "data": config.data.name})
+    if as_json:
+        _print_json(rows)
+        return
+    table = _table("recipe", "what it does", "mapping", "data", "expected", "minutes")
+    for row in rows:
+        columns = ("name", "summary", "mapping", "data", "expected", "minutes")
+        table.add_row(*(str(row[column]) for column in columns))
+    _print(table)
+    _print("Minutes are of two CPU cores. Train one: carousel train mnist-rows")
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE|FILE", help="A recipe's name or a .toml file.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights, order and dropout [default: 0].")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads [default: as many as torch would use].")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N [default: cpu].")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the run [default: runs/RECIPE-TIME].")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Continue an interrupted run, exactly.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only the run folder, at the end.")
+    ] = False,
+) -> None:
+    """Train a recipe, judge it on the test data, compare it with baselines.
+
+    Example: carousel train mnist-rows --set training.epochs=5 --seed 1
+    """
+    if resume is not None:
+        given = (recipe, assignments, seed, threads, device, run_dir)
+        if any(value is not None for value in given):
+            raise ConfigError("--resume continues a run as it was: it takes no recipe or settings")
+    elif recipe is None:
+        raise ConfigError("name a recipe or a .toml file: carousel recipes lists them")
+
+    from carousel import training
+
+    path = resume
+    try:
+        if resume is not None:
+            run = training.resume(resume, quiet=quiet)
+        else:
+            assert recipe is not None
+            run = training.train(
+                recipe,
+                assignments or (),
+                seed=seed,
+                threads=threads,
+                device=device or "cpu",
+                run_dir=run_dir,
+                quiet=quiet,
+            )
+    except training.Interrupted as stop:
+        path = stop.run
+        print(f"\nInterrupted. Continue with: carousel train --resume {path}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if quiet:
+        print(run.path)
+    else:
+        _show_result(run.result, run.path)
+
+
+def _show_result(result: dict[str, Any], path: Path) -> None:
+    test = result["test"]
+    table = _table("on the test data", "accuracy", title=None)
+    table.add_row(f"{result['recipe']} (epoch {result['kept_epoch']})", f"{test['accuracy']:.2%}")
+    for name, scores in result["baseline"].items():
+        table.add_row(f"{name.replace('_', ' ')} (baseline)", f"{scores['accuracy']:.2%}")
+    _print(table)
+    for name, value in test.items():
+        if name.startswith("accuracy_first_"):
+            _print(f"accuracy on the first {name.rsplit('_', 1)[1]} test images alone: {value:.2%}")
+    _print(
+        f"test accuracy {test['accuracy']:.2%}, macro F1 {test['macro_f1']:.4f}, "
+        f"loss {test['loss']:.4f}; {result['seconds']:.0f} s of training"
+    )
+    _print(f"next: carousel evaluate {path}")
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    part: Annotated[str, typer.Option(help="test or validation.")] = "test",
+    as_json: JsonOption = False,
+) -> None:
+    """Judge a trained model: accuracy, precision, recall and F1 per class, confusions.
+
+    Writes evaluation.json and confusion.png into the folder.
+
+    Example: carousel evaluate runs/mnist-rows-20261124-090000
+    """
+    from carousel.bundle import evaluate_run
+
+    report = evaluate_run(run, part)
+    if as_json:
+        _print_json(report)
+        return
+    table = _table("class", "precision", "recall", "F1", "examples")
+    for name, row in report["per_class"].items():
+        scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+        table.add_row(name, *scores, f"{row['support']:,}")
+    _print(table)
+    _print(_worst_confusions(report["confusion"], list(report["per_class"])))
+    _print(
+        f"{part} accuracy {report['accuracy']:.2%}, macro F1 {report['macro_f1']:.4f}, "
+        f"loss {report['loss']:.4f}"
+    )
+    _print(
+        f"evaluation.json and confusion.png are in {run}"
+        if part == "test"
+        else f"evaluation-{part}.json and confusion-{part}.png are in {run}"
+    )
+
+
+def _worst_confusions(confusion: list[list[int]], classes: list[str]) -> str:
+    pairs = sorted(
+        ((count, i, j) for i, row in enumerate(confusion) for j, count in enumerate(row) if i != j),
+        reverse=True,
+    )
+    worst = [f"{classes[i]} taken for {classes[j]} {n}x" for n, i, j in pairs[:5] if n]
+    return f"most frequent mistakes: {', '.join(worst)}" if worst else "no mistakes"
+
+
+@app.command()
+def predict(
+    run: RunArgument,
+    images: Annotated[Path, typer.Argument(metavar="INPUT", help="A .png, .npz or IDX file.")],
+    invert: Annotated[
+        bool, typer.Option("--invert", help="The digits are dark on light: turn them round.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Class probabilities of images: white digits on black, 28 x 28 pixels, as in MNIST.
+
+    Example: carousel predict runs/mnist-rows-20261124-090000 digit.png
+    """
+    from carousel import bundle as bundles
+    from carousel.data.image_files import read_images
+
+    bundle = bundles.load(run)
+    pixels = read_images(images)
+    if invert:
+        pixels = 255 - pixels
+    elif len(pixels) and float(pixels[:, [0, -1]].float().mean()) > 127:
+        print(
+            "carousel: the background looks light, but the model knows white digits on black: "
+            "try --invert",
+            file=sys.stderr,
+        )
+    chances = bundle.predict_proba(pixels)
+    if as_json:
+        _print_json(
+            [
+                {
+                    "class": bundle.classes[row.argmax()],
+                    "probabilities": dict(zip(bundle.classes, map(float, row), strict=True)),
+                }
+                for row in chances
+            ]
+        )
+        return
+    if len(chances) == 1:
+        table = _table("class", "probability", "")
+        for index in chances[0].argsort()[::-1]:
+            chance = float(chances[0][index])
+            table.add_row(bundle.classes[index], f"{chance:.4f}", "█" * round(30 * chance))
+    else:
+        table = _table("image", "class", "probability", "next best")
+        for number, row in enumerate(chances):
+            first, second = row.argsort()[::-1][:2]
+            table.add_row(
+                str(number),
+                bundle.classes[first],
+                f"{row[first]:.4f}",
+                f"{bundle.classes[second]} {row[second]:.4f}",
+            )
+    _print(table)
+
+
+@app.command()
+def doctor() -> None:
+    """What Carousel runs on here: versions, instruction set, threads, paths, folders.
+
+    Example: carousel doctor
+    """
+    from carousel.doctor import examine
+
+    for title, rows in examine().items():
+        table = _table(title, "", title=None)
+        for name, value in rows.items():
+            table.add_row(name, value)
+        _print(table)
+
+
+def _table(*columns: str, title: str | None = None) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(*columns, title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"
+    return table
+
+
+def _print(what: Table | str) -> None:
+    from rich.console import Console
+
+    # Text is printed as it is: no markup, no wrapping; tables fold to the terminal's width.
+    console = Console(highlight=False, markup=False, soft_wrap=isinstance(what, str))
+    console.print(what)
+
+
+def _print_json(content: Any) -> None:
+    print(json.dumps(content, indent=2, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""Sources, splits, scaling and batches."""

@@ -1,0 +1,109 @@
+"""Images that a user hands to `predict`: PNG and the like, NPZ, IDX."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carousel.data.idx import parse_idx
+from carousel.data.mnist import SIDE
+from carousel.errors import DataError
+
+
+def read_images(path: str | Path) -> Tensor:
+    """The images in a file as (N, 28, 28) uint8, white digits on black as in MNIST.
+
+    A picture (PNG, …) is one grey image. An .npz has one array, or one named "images": (28, 28) or
+    (N, 28, 28), integers 0 to 255 or floats in [0, 1]. Anything else is tried as IDX, also gzipped.
+    Raises `DataError`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".npz":
+            array = _from_npz(path)
+        elif suffix in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm"):
+            array = _from_picture(path)
+        else:
+            content = path.read_bytes()
+            if content[:2] == b"\x1f\x8b":
+                content = gzip.decompress(content)
+            array = parse_idx(content, str(path))
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    return check_images(array, str(path))
+
+
+def check_images(array: NDArray[np.generic] | Tensor, source: str) -> Tensor:
+    """(N, 28, 28) uint8 from one or more images of any real type. Raises `DataError`."""
+    values = np.asarray(array)
+    if values.ndim == 2:
+        values = values[None]
+    if values.ndim != 3 or values.shape[1:] != (SIDE, SIDE):
+        raise DataError(
+            f"{source}: the model reads images of {SIDE} x {SIDE} pixels, one grey value each; "
+            f"got an array of shape {'x'.join(map(str, np.asarray(array).shape))}"
+        )
+    if np.issubdtype(values.dtype, np.floating):
+        if not np.isfinite(values).all():
+            raise DataError(f"{source}: the image holds NaN or infinity")
+        low, high = (values.min(), values.max()) if values.size else (0, 0)
+        if low < 0 or high > 1:
+            raise DataError(
+                f"{source}: grey values as floats must lie in [0, 1]; got {low:g} to {high:g}"
+            )
+        values = np.rint(values * 255)
+    elif np.issubdtype(values.dtype, np.integer):
+        low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+        if low < 0 or high > 255:
+            raise DataError(
+                f"{source}: grey values as integers must lie in 0 to 255; got {low} to {high}"
+            )
+    elif values.dtype != np.bool_:
+        raise DataError(f"{source}: grey values must be numbers, got type {values.dtype}")
+    else:
+        values = values * 255
+    return torch.from_numpy(values.astype(np.uint8))
+
+
+def _from_picture(path: Path) -> NDArray[np.uint8]:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            if picture.size != (SIDE, SIDE):
+                wide, high = picture.size
+                raise DataError(
+                    f"{path}: the model reads images of {SIDE} x {SIDE} pixels, this one is "
+                    f"{wide} x {high}; crop it to the digit and resize it"
+                )
+            return np.asarray(picture.convert("L"))
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+        raise DataError(f"{path} is not an image that can be read: {error}") from None
+
+
+def _from_npz(path: Path) -> NDArray[np.generic]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = list(arrays)
+            if "images" in names:
+                name = "images"
+            elif len(names) == 1:
+                name = names[0]
+            else:
+                raise DataError(
+                    f"{path}: put the images in one array, or name it 'images'; it has "
+                    f"{', '.join(names) or 'none'}"
+                )
+            array: NDArray[np.generic] = arrays[name]
+            return array
+    except ValueError as error:  # an array of objects, or no NPZ at all
+        raise DataError(f"{path} cannot be read: {error}") from None

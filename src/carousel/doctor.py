@@ -1,0 +1,68 @@
+"""What Carousel runs on here, and which path each kind of layer takes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from carousel import kernels, layers
+from carousel.data import mnist
+from carousel.errors import CarouselError, DataError
+
+_PACKAGES = ("carousel-rnn", "torch", "lightning-fabric", "numpy", "scikit-learn", "safetensors")
+
+
+def examine() -> dict[str, dict[str, str]]:
+    """Facts about this installation by section: {section: {name: fact}}."""
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in _PACKAGES},
+        },
+        "machine": _machine(),
+        "paths of the recurrent layers": _paths(),
+        "places": _places(),
+    }
+
+
+def _machine() -> dict[str, str]:
+    try:
+        isa = kernels.active_isa()
+    except CarouselError as error:
+        isa = str(error)
+    return {
+        "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
+        "instruction set": f"{isa} (this CPU can: {', '.join(kernels.supported_isas())})",
+        "threads": f"{torch.get_num_threads()} (torch.set_num_threads, or OMP_NUM_THREADS)",
+        "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "not available",
+    }
+
+
+def _paths() -> dict[str, str]:
+    lengths = torch.tensor([2, 1])
+    paths = {}
+    for kind in (layers.LSTM, layers.GRU, layers.RNN):
+        for dtype in (torch.float32, torch.float64):
+            layer = kind(3, 4, dtype=dtype)
+            x = torch.zeros(2, 2, 3, dtype=dtype)
+            name = f"{kind.__name__} {str(dtype).removeprefix('torch.')}"
+            paths[name] = layers.explain(layer, x)
+            paths[f"{name}, lengths="] = layers.explain(layer, x, lengths)
+    return paths
+
+
+def _places() -> dict[str, str]:
+    try:
+        count = len(mnist.load_train()) + len(mnist.load_test())
+        state = f"embedded in {mnist.FOLDER}, {count:,} images, checksums right"
+    except DataError as error:
+        state = str(error)
+    return {
+        "mnist": state,
+        "CAROUSEL_DATA": os.environ.get("CAROUSEL_DATA", "not set (mnist needs no download)"),
+        "runs": str(Path("runs").absolute()),
+    }

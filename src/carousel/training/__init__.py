@@ -1,0 +1,6 @@
+"""Training a recipe from start to finish, or from where it was stopped."""
+
+from carousel.training.loop import Interrupted
+from carousel.training.session import TrainedRun, resume, train
+
+__all__ = ["Interrupted", "TrainedRun", "resume", "train"]

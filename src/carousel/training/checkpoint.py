@@ -1,0 +1,98 @@
+"""Checkpoints that are whole or not there: write aside, fsync, rename.
+
+A checkpoint is a folder step-<N> with state.safetensors (tensors) and state.json (the rest). It is
+written under another name and renamed when both files are on the disk, so a process killed, or a
+disk filled, while writing leaves the previous one untouched. The last two are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from carousel.errors import RunError
+
+_KEEP = 2
+
+
+def save(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write the checkpoint of `step`. Raises `RunError` if the disk refuses; nothing is lost."""
+    target = folder / f"step-{step:09d}"
+    if target.exists():  # the same step of the same run: it holds the same state
+        return
+    aside = folder / f".writing-{os.getpid()}"
+    try:
+        folder.mkdir(exist_ok=True)
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir()
+        whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
+        write_durably(aside / "state.safetensors", safetensors.torch.save(whole))
+        write_durably(aside / "state.json", json.dumps(facts, indent=1).encode())
+        _sync_folder(aside)
+        aside.rename(target)
+        _sync_folder(folder)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        kept = _complete(folder)
+        intact = f"{kept[-1].name} is intact" if kept else "there is none before it"
+        raise RunError(
+            f"the checkpoint of step {step} could not be written to {folder} "
+            f"({error.strerror}); {intact}. Mend that, then: carousel train --resume "
+            f"{folder.parent}"
+        ) from None
+    for old in _complete(folder)[:-_KEEP]:
+        shutil.rmtree(old)
+
+
+def load_latest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Tensors and facts of the newest checkpoint, or None if there is none yet.
+
+    Raises `RunError` if it cannot be read, as when somebody else's hands were in it.
+    """
+    found = _complete(folder)
+    if not found:
+        return None
+    try:
+        tensors = safetensors.torch.load((found[-1] / "state.safetensors").read_bytes())
+        facts = json.loads((found[-1] / "state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, SafetensorError) as error:
+        raise RunError(
+            f"the checkpoint {found[-1]} is damaged ({error}); delete that folder to resume from "
+            f"the one before it"
+        ) from None
+    return tensors, facts
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a file and wait until it is on the disk."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """Put a file in place of the one of that name, which stays whole until then."""
+    aside = path.with_name(f".{path.name}.writing")
+    write_durably(aside, content)
+    aside.replace(path)
+    _sync_folder(path.parent)
+
+
+def _complete(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*"))
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,132 @@
+"""What a person sees while a run trains: bars on a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+_REFRESH_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class EpochSummary:
+    """The numbers of one finished epoch. seconds: of training so far."""
+
+    epoch: int
+    train_loss: float
+    train_accuracy: float
+    validation: dict[str, float]
+    learning_rate: float
+    best: bool
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"epoch {self.epoch:>3}  train loss {self.train_loss:.4f}, "
+            f"accuracy {self.train_accuracy:.4f}  validation loss {self.validation['loss']:.4f}, "
+            f"accuracy {self.validation['accuracy']:.4f}  rate {self.learning_rate:.2g}  "
+            f"{self.seconds:6.1f} s{'  best' if self.best else ''}"
+        )
+
+
+class Display:
+    """Shows nothing; the interface of the others."""
+
+    def start(self, epochs: int, total_steps: int, done: tuple[int, int]) -> None:
+        """Training begins. done: epochs and steps already done, in a resumed run."""
+
+    def step(self, step: int, values: dict[str, float], examples: int) -> None:
+        """An optimiser step has ended. Called thousands of times: must cost microseconds."""
+
+    def epoch(self, summary: EpochSummary) -> None:
+        """An epoch has been evaluated."""
+
+    def say(self, text: str) -> None:
+        """A sentence for the person at the keyboard."""
+
+    def stop(self) -> None:
+        """Training has ended, however."""
+
+
+class PlainDisplay(Display):
+    """A line per epoch, for logs and pipes."""
+
+    def epoch(self, summary: EpochSummary) -> None:
+        print(summary, flush=True)
+
+    def say(self, text: str) -> None:
+        print(text, flush=True)
+
+
+class BarDisplay(Display):
+    """Two bars, epochs and steps, with loss, validation accuracy, rate, speed and time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=console,
+            auto_refresh=False,
+            transient=True,
+        )
+        self._note = ""
+        self._shown = 0.0
+        self._examples = 0
+        self._since = 0.0
+        self._speed = 0.0
+
+    def start(self, epochs: int, total_steps: int, done: tuple[int, int]) -> None:
+        self._epochs = self._bars.add_task("epoch", total=epochs, completed=done[0], note="")
+        self._steps = self._bars.add_task("step", total=total_steps, completed=done[1], note="")
+        self._since = time.monotonic()
+        self._bars.start()
+
+    def step(self, step: int, values: dict[str, float], examples: int) -> None:
+        self._examples += examples
+        now = time.monotonic()
+        if now - self._shown < _REFRESH_SECONDS:
+            return
+        if now - self._since >= 1.0 or not self._speed:
+            self._speed = self._examples / max(now - self._since, 1e-9)
+            self._examples, self._since = 0, now
+        self._shown = now
+        note = (
+            f"loss {values['train/loss']:.4f}  rate {values['learning_rate']:.2g}  "
+            f"{self._speed:,.0f} samples/s"
+        )
+        self._bars.update(self._steps, completed=step, note=note)
+        self._bars.refresh()
+
+    def epoch(self, summary: EpochSummary) -> None:
+        self._note = f"validation accuracy {summary.validation['accuracy']:.4f}"
+        self._bars.update(self._epochs, completed=summary.epoch, note=self._note)
+        self._console.print(str(summary), highlight=False, soft_wrap=True)
+
+    def say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def stop(self) -> None:
+        self._bars.stop()
+
+
+def make_display(quiet: bool) -> Display:
+    """The display that suits standard output."""
+    if quiet:
+        return Display()
+    if sys.stdout.isatty():
+        return BarDisplay(Console())
+    return PlainDisplay()

@@ -1,0 +1,332 @@
+"""The training loop: batches in, checkpoints and events out, resumable at any step.
+
+Everything that decides the next weights is in a checkpoint: model, best weights, optimiser,
+schedule, early stopping, torch's random state, and the place in the data (epoch and batch, from
+which the order of the data follows). So a run that was killed and resumed ends with the same bits
+as one that was not, with the same number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.errors import TrainingDiverged
+from carousel.events import EventStore
+from carousel.tasks.classify import Batch, ClassifyTask
+from carousel.training import checkpoint
+from carousel.training.display import Display, EpochSummary
+from carousel.training.optim import Penalties, make_optimizer, make_schedule
+from carousel.training.run import RunFolder
+from carousel.training.stopping import EarlyStopping
+
+
+@dataclass
+class Progress:
+    """Where training stands. epoch and batch: those completed; sums: over the current epoch."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    finished: bool = False
+    loss_sum: float = 0.0
+    hits: int = 0
+    examples: int = 0
+
+    def start_next_epoch(self) -> None:
+        self.epoch += 1
+        self.batch = 0
+        self.loss_sum, self.hits, self.examples = 0.0, 0, 0
+
+
+class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked for it
+    """Training was asked to stop (Ctrl-C or SIGTERM); the run folder can be resumed."""
+
+    def __init__(self, run: Path) -> None:
+        super().__init__(f"interrupted; continue with carousel train --resume {run}")
+        self.run = run
+
+
+class Trainer:
+    """Fits one task's model within one run folder."""
+
+    def __init__(
+        self,
+        task: ClassifyTask,
+        run: RunFolder,
+        store: EventStore,
+        display: Display,
+        fabric: Fabric,
+    ) -> None:
+        self.task, self.run, self.store = task, run, store
+        self.display, self.fabric = display, fabric
+        self.config: Config = run.config
+        self.progress = Progress()
+        self.stopping = EarlyStopping(run.config.training)
+        torch.manual_seed(run.seed)
+        self.net = task.build_model()
+        optimizer = make_optimizer(self.config.optimizer, self.net.parameters())
+        self.schedule = make_schedule(
+            self.config.schedule, optimizer, self.total_steps, self.config.training.monitor
+        )
+        self.penalties = Penalties(self.config.regularization, self.net)
+        self.model, self.optimizer = fabric.setup(self.net, optimizer)
+        self._interrupted = False
+        self._saved_at = time.monotonic()
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole run, unless it stops early."""
+        training = self.config.training
+        steps = training.epochs * self.task.batches_per_epoch
+        return min(steps, training.max_steps) if training.max_steps else steps
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def fit(self) -> str:
+        """Train to the end, from wherever the checkpoint stands; returns why it ended, in words.
+
+        The model then has the weights the configuration asks for. Raises `Interrupted`, with the
+        run ready to be resumed, or `TrainingDiverged`.
+        """
+        if self._load():
+            self.store.event(self.progress.step, "resumed")
+        else:
+            self._save()
+        self.display.start(
+            self.config.training.epochs,
+            self.total_steps,
+            done=(self.progress.epoch, self.progress.step),
+        )
+        with self._signals_noted():
+            while not self.progress.finished:
+                self._train_epoch()
+                self._end_epoch()
+        if self.config.training.restore_best:
+            self.stopping.restore(self.net)
+        return self.stopping.reason(self.progress.epoch, self.progress.step)
+
+    def _train_epoch(self) -> None:
+        progress, store = self.progress, self.store
+        self.model.train()
+        last_batch = self.task.batches_per_epoch
+        batches = self.task.train_batches(progress.epoch, progress.batch)
+        for batch in self._timed(batches):
+            images, labels = self.fabric.to_device(batch)
+            values = self._step((images, labels))
+            store.record(progress.step, values)
+            self.display.step(progress.step, values, len(labels))
+            if progress.step >= self.total_steps:
+                return
+            if self._interrupted:
+                self._save()
+                raise Interrupted(self.run.path)
+            due = time.monotonic() - self._saved_at >= self.config.training.checkpoint_seconds
+            if due and progress.batch < last_batch:
+                self._save()
+
+    def _step(self, batch: Batch) -> dict[str, float]:
+        """One optimiser step; returns the numbers to record."""
+        progress = self.progress
+        self.optimizer.zero_grad()
+        result = self.task.loss(self.model, batch)
+        loss = result.loss.item()
+        if not math.isfinite(loss):
+            self._diverged(f"the loss is {loss}", batch)
+        self.fabric.backward(result.loss)
+        self.penalties.add_gradients()
+        clip = self.config.optimizer.clip_norm or math.inf
+        norm = self.fabric.clip_gradients(
+            self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False
+        )
+        gradient_norm = float(norm)  # type: ignore[arg-type]
+        if not math.isfinite(gradient_norm):
+            self._diverged(f"the gradient's norm is {gradient_norm}", batch)
+        rate = self.learning_rate
+        self.optimizer.step()
+        if self.schedule is not None and self.config.schedule.name != "plateau":
+            self.schedule.step()
+        progress.step += 1
+        progress.batch += 1
+        progress.loss_sum += loss * result.count
+        progress.hits += int(result.hits)
+        progress.examples += result.count
+        return {"train/loss": loss, "learning_rate": rate, "gradient_norm": gradient_norm}
+
+    def _end_epoch(self) -> None:
+        progress, training = self.progress, self.config.training
+        started = time.monotonic()
+        validation = self.task.validate(self.model)
+        progress.seconds += time.monotonic() - started
+        for name, value in validation.items():
+            if not math.isfinite(value):
+                self._diverged(f"the validation {name} is {value}", None)
+        summary = EpochSummary(
+            epoch=progress.epoch + 1,
+            train_loss=progress.loss_sum / progress.examples,
+            train_accuracy=progress.hits / progress.examples,
+            validation=validation,
+            learning_rate=self.learning_rate,
+            best=self.stopping.update(progress.epoch + 1, validation, self.net),
+            seconds=progress.seconds,
+        )
+        if self.schedule is not None and self.config.schedule.name == "plateau":
+            self.schedule.step(validation[training.monitor])  # type: ignore[arg-type]
+        progress.start_next_epoch()
+        progress.finished = (
+            self.stopping.should_stop
+            or progress.epoch >= training.epochs
+            or progress.step >= self.total_steps
+        )
+        self.store.record(
+            progress.step,
+            {
+                "epoch/train_loss": summary.train_loss,
+                "epoch/train_accuracy": summary.train_accuracy,
+                **{f"epoch/validation_{name}": value for name, value in validation.items()},
+            },
+        )
+        self.store.event(progress.step, "epoch", **asdict(summary))
+        self._save()
+        self.display.epoch(summary)
+
+    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The same batches, with the time each took, gather and step, added to the progress."""
+        started = time.monotonic()
+        for batch in batches:
+            yield batch
+            now = time.monotonic()
+            self.progress.seconds += now - started
+            started = now
+
+    # ---- checkpoints
+
+    def _save(self) -> None:
+        self.store.flush()
+        state = self.optimizer.state_dict()["state"]
+        tensors = {f"model/{name}": tensor for name, tensor in self.net.state_dict().items()}
+        tensors |= {f"best/{name}": t for name, t in self.stopping.best_weights.items()}
+        tensors |= {
+            f"optimizer/{index}/{key}": value
+            for index, entries in state.items()
+            for key, value in entries.items()
+            if isinstance(value, Tensor)
+        }
+        tensors["random/cpu"] = torch.get_rng_state()
+        if self.fabric.device.type == "cuda":
+            tensors["random/cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        facts = {
+            "progress": asdict(self.progress),
+            "stopping": self.stopping.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule else None,
+            "optimizer": [
+                {key: value for key, value in group.items() if key != "params"}
+                for group in self.optimizer.state_dict()["param_groups"]
+            ],
+        }
+        checkpoint.save(self.run.checkpoints, self.progress.step, tensors, facts)
+        self._saved_at = time.monotonic()
+
+    def _load(self) -> bool:
+        found = checkpoint.load_latest(self.run.checkpoints)
+        if found is None:
+            return False
+        tensors, facts = found
+        self.progress = Progress(**facts["progress"])
+        self.net.load_state_dict(_under(tensors, "model/"))
+        self.stopping.load_state_dict(facts["stopping"], _under(tensors, "best/"))
+        state: dict[int, dict[str, Any]] = {}
+        for name, tensor in _under(tensors, "optimizer/").items():
+            index, key = name.split("/", 1)
+            state.setdefault(int(index), {})[key] = tensor
+        fresh = self.optimizer.state_dict()["param_groups"]
+        groups = [{**new, **old} for new, old in zip(fresh, facts["optimizer"], strict=True)]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        if self.schedule is not None:
+            self.schedule.load_state_dict(facts["schedule"])
+        torch.set_rng_state(tensors["random/cpu"])
+        if "random/cuda" in tensors and self.fabric.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["random/cuda"], self.fabric.device)
+        self.store.forget_after(self.progress.step)
+        return True
+
+    # ---- trouble
+
+    @contextmanager
+    def _signals_noted(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM end training after the current step; a second one ends it at once."""
+
+        def note(number: int, frame: FrameType | None) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        try:
+            previous = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread: signals go elsewhere
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def _diverged(self, what: str, batch: Batch | None) -> None:
+        """Stop at once and name the first tensor that is not finite."""
+        culprit = self._first_nonfinite(batch)
+        step, epoch = self.progress.step + 1, self.progress.epoch + 1
+        self.store.event(self.progress.step, "diverged", what=what, tensor=culprit)
+        self.store.flush()
+        rate = self.learning_rate
+        raise TrainingDiverged(
+            f"training stopped at step {step} (epoch {epoch}): {what}; the first tensor that is "
+            f"not finite is {culprit}. Try --set optimizer.learning_rate={rate / 3:.2g} (it was "
+            f"{rate:.2g}) or --set optimizer.clip_norm=1"
+        )
+
+    @torch.no_grad()
+    def _first_nonfinite(self, batch: Batch | None) -> str:
+        gradients = [(f"the gradient of {n}", p.grad) for n, p in self.net.named_parameters()]
+        weights = [(f"the weight {n}", p) for n, p in self.net.named_parameters()]
+        for name, tensor in [*weights, *gradients]:
+            if tensor is not None and not torch.isfinite(tensor).all():
+                return name
+        if batch is None:
+            return "an output of the model"
+        found: list[str] = []
+
+        def look(name: str) -> Any:
+            def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+                first = output[0] if isinstance(output, tuple) else output
+                if not torch.isfinite(first).all():
+                    found.append(f"the output of {name}")
+
+            return hook
+
+        hooks = [m.register_forward_hook(look(n)) for n, m in self.net.named_modules() if n]
+        try:
+            self.task.loss(self.net, batch)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return found[0] if found else "the loss itself"
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -1,0 +1,103 @@
+"""Optimisers, schedules and penalties: torch's own, chosen by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
+
+from carousel.config import OptimizerConfig, RegularizationConfig, ScheduleConfig
+
+Schedule = lr_scheduler.LRScheduler
+
+
+def make_optimizer(config: OptimizerConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
+    """The optimiser that `config.name` names, with torch's defaults for what is not stated."""
+    rate, decay = config.learning_rate, config.weight_decay
+    match config.name:
+        case "adam":
+            return torch.optim.Adam(parameters, lr=rate, weight_decay=decay)
+        case "adamw":
+            return torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=rate, weight_decay=decay)
+        case "nesterov":
+            return torch.optim.SGD(
+                parameters, lr=rate, momentum=config.momentum, nesterov=True, weight_decay=decay
+            )
+        case "rmsprop":
+            return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay)
+        case "adagrad":
+            return torch.optim.Adagrad(parameters, lr=rate, weight_decay=decay)
+    raise AssertionError(config.name)  # the configuration admits no other name
+
+
+def make_schedule(
+    config: ScheduleConfig, optimizer: torch.optim.Optimizer, total_steps: int, monitor: str
+) -> Schedule | None:
+    """The schedule, or None if the rate is constant. "plateau" moves per epoch, others per step."""
+    rate = optimizer.param_groups[0]["lr"]
+    match config.name:
+        case "one-cycle":  # Smith and Topin 2018; the momentum stays as it is
+            return lr_scheduler.OneCycleLR(
+                optimizer,
+                max_lr=rate,
+                total_steps=total_steps,
+                pct_start=config.warmup,
+                cycle_momentum=False,
+            )
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)
+        case "plateau":
+            return lr_scheduler.ReduceLROnPlateau(
+                optimizer,
+                mode="max" if monitor == "accuracy" else "min",
+                factor=config.factor,
+                patience=config.patience,
+                threshold=0.0,
+            )
+    return None
+
+
+def weight_group(name: str) -> str:
+    """Which group of the penalties a parameter belongs to, by its name.
+
+    >>> [weight_group(n) for n in ("recurrent.weight_ih_l0", "recurrent.weight_hh_l0",
+    ...                            "recurrent.bias_hh_l0", "head.weight", "head.bias")]
+    ['input', 'recurrent', 'bias', 'head', 'bias']
+    """
+    last = name.rsplit(".", 1)[-1]
+    if last.startswith("bias"):
+        return "bias"
+    if last.startswith("weight_ih"):
+        return "input"
+    if last.startswith(("weight_hh", "weight_hr")):
+        return "recurrent"
+    return "head"
+
+
+class Penalties:
+    """The gradient of l1 * sum|w| + l2 / 2 * sum w^2 per weight group, added to w.grad.
+
+    Adding the gradient is exact and keeps the reported loss the loss on the data.
+    """
+
+    def __init__(self, config: RegularizationConfig, model: nn.Module) -> None:
+        self._terms: list[tuple[nn.Parameter, float, float]] = []
+        for name, parameter in model.named_parameters():
+            group = weight_group(name)
+            l1, l2 = getattr(config.l1, group), getattr(config.l2, group)
+            if l1 or l2:
+                self._terms.append((parameter, l1, l2))
+
+    @torch.no_grad()
+    def add_gradients(self) -> None:
+        for parameter, l1, l2 in self._terms:
+            if parameter.grad is None:
+                continue
+            if l2:
+                parameter.grad.add_(parameter, alpha=l2)
+            if l1:
+                parameter.grad.add_(parameter.sign(), alpha=l1)

@@ -1,0 +1,149 @@
+"""The folder of a run: what it is, where its parts are, and who may write to it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import filelock
+import tomli_w
+import torch
+
+from carousel.config import Config
+from carousel.errors import CarouselError, RunError
+from carousel.kernels import active_isa
+from carousel.recipes import read_toml
+from carousel.training.checkpoint import replace_durably
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """An existing run folder, version-checked.
+
+    config.toml    everything needed to repeat the run, seed and versions included
+    events.sqlite  every step, metric and event (see carousel.events)
+    checkpoints/   resumable states (see carousel.training.checkpoint)
+    model/         the best model as a bundle (see carousel.bundle)
+    result.json    the outcome; there only when the run has ended well
+    """
+
+    path: Path
+    config: Config
+    seed: int
+    threads: int
+    device: str
+
+    @classmethod
+    def create(
+        cls, path: Path, config: Config, *, seed: int, threads: int, device: str
+    ) -> RunFolder:
+        """Make the folder and its config.toml. Raises `RunError` if there is a run already."""
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if any(path.iterdir()):
+                raise RunError(
+                    f"{path} is not empty: name a new folder, or continue the run in it with "
+                    f"carousel train --resume {path}"
+                )
+            facts = {
+                "format": FORMAT,
+                "seed": seed,
+                "threads": threads,
+                "device": device,
+                "created": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+                "versions": _versions(),
+            }
+            text = tomli_w.dumps({"run": facts, **config.to_dict()})
+            replace_durably(path / "config.toml", text.encode())
+        except OSError as error:
+            raise RunError(f"the run folder {path} cannot be made: {error.strerror}") from None
+        return cls(path, config, seed, threads, device)
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run in a folder. Raises `RunError` if there is none, or one of a newer version."""
+        if not (path / "config.toml").is_file():
+            what = "has no config.toml" if path.is_dir() else "does not exist"
+            raise RunError(f"{path} is not a run folder: it {what}")
+        try:
+            values = read_toml(path / "config.toml")
+            run = values.pop("run", {})
+            if int(run.get("format", 0)) > FORMAT:
+                raise RunError(
+                    f"{path} was written by a newer Carousel (run format {run['format']}, this "
+                    f"version reads up to {FORMAT}): upgrade with pip install -U carousel-rnn"
+                )
+            return cls(path, Config.from_dict(values), run["seed"], run["threads"], run["device"])
+        except RunError:
+            raise
+        except (CarouselError, KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RunError(f"{path} is not a run folder that can be read: {error}") from None
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def model(self) -> Path:
+        return self.path / "model"
+
+    @property
+    def finished(self) -> bool:
+        return (self.path / "result.json").is_file()
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Put a JSON file in place, whole or not at all."""
+        text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+        replace_durably(self.path / name, text.encode())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run alone. Raises `RunError` if another process has it.
+
+        The operating system drops the lock with its process, however that ends.
+        """
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise RunError(
+                f"another process is working on the run {self.path}: wait for it, or stop it"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def new_run_path(parent: Path, recipe: str) -> Path:
+    """<parent>/<recipe>-<time>, with a number appended where that is taken."""
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = parent / f"{recipe}-{stamp}"
+    path, count = base, 1
+    while path.exists():
+        count += 1
+        path = base.with_name(f"{base.name}-{count}")
+    return path
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "carousel": version("carousel-rnn"),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "isa": active_isa(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }

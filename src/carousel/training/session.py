@@ -1,0 +1,157 @@
+"""One run from recipe to result: set up, fit, judge once on the test part, write it all down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from carousel import recipes
+from carousel.bundle import Bundle, load, write_report
+from carousel.config import Config
+from carousel.errors import ConfigError, RunError
+from carousel.events import EventStore
+from carousel.layers import explain
+from carousel.tasks.classify import ClassifyTask, as_sequence
+from carousel.training.display import Display, make_display
+from carousel.training.loop import Interrupted, Trainer
+from carousel.training.run import RunFolder, new_run_path
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A finished run: where it is, and what result.json says."""
+
+    path: Path
+    result: dict[str, Any]
+
+    def load(self) -> Bundle:
+        """The trained model."""
+        return load(self.path)
+
+
+def train(
+    recipe: str | Config,
+    overrides: Iterable[str] = (),
+    *,
+    seed: int | None = None,
+    threads: int | None = None,
+    device: str = "cpu",
+    run_dir: str | Path | None = None,
+    quiet: bool = False,
+) -> TrainedRun:
+    """Train a recipe in a new run folder and judge it on the test part.
+
+    Args:
+        recipe: name of a recipe, path of a TOML file, or a `Config`.
+        overrides: "section.key=value" strings, applied in order.
+        seed: of weights, order and dropout; the file's own if it states one, else 0.
+        threads: CPU threads; torch's current number if None.
+        device: "cpu", "cuda" or "cuda:<n>".
+        run_dir: the run's folder, new or empty; runs/<recipe>-<time> if None.
+        quiet: show nothing.
+
+    Raises `ConfigError`, `DataError` or `RunError` for what the user can mend, `TrainingDiverged`
+    on a NaN, and `Interrupted` (resumable) on Ctrl-C.
+
+    >>> run = train("mnist-rows", ["training.epochs=2"], seed=1)  # doctest: +SKIP
+    >>> run.result["test"]["accuracy"]                            # doctest: +SKIP
+    0.98...
+    """
+    config, stated_seed = (recipe, None) if isinstance(recipe, Config) else recipes.load(recipe)
+    config = config.override(overrides)
+    if seed is None:
+        seed = stated_seed if stated_seed is not None else 0
+    if not 0 <= seed < 2**31:
+        raise ConfigError(f"the seed must lie between 0 and {2**31 - 1}, got {seed}")
+    threads = torch.get_num_threads() if threads is None else threads
+    fabric = _make_fabric(device)
+    path = Path(run_dir) if run_dir is not None else new_run_path(Path("runs"), config.recipe.name)
+    run = RunFolder.create(path, config, seed=seed, threads=threads, device=device)
+    return _run(run, fabric, make_display(quiet))
+
+
+def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
+    """Continue a run that was interrupted or killed; ends as it would have ended.
+
+    Raises `RunError` if there is no such run, it is finished, or another process is working on it.
+    """
+    run = RunFolder.open(Path(run_dir))
+    if run.finished:
+        raise RunError(
+            f"the run {run.path} is finished; train its recipe again with another --seed, or from "
+            f"its own settings with carousel train {run.path / 'config.toml'}"
+        )
+    return _run(run, _make_fabric(run.device), make_display(quiet))
+
+
+def _make_fabric(device: str) -> Fabric:
+    kind, _, number = device.partition(":")
+    if kind == "cpu" and not number:
+        return Fabric(accelerator="cpu", devices=1)
+    if kind == "cuda" and (not number or number.isdigit()):
+        if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
+            raise ConfigError(f"torch sees no device '{device}' here: use --device cpu")
+        return Fabric(accelerator="cuda", devices=[int(number or 0)])
+    raise ConfigError(f"the device must be cpu, cuda or cuda:<number>, got '{device}'")
+
+
+def _run(run: RunFolder, fabric: Fabric, display: Display) -> TrainedRun:
+    if run.threads < 1:
+        raise ConfigError(f"the number of threads must be at least 1, got {run.threads}")
+    before = torch.get_num_threads()
+    with run.locked(), EventStore(run.events) as store:
+        torch.set_num_threads(run.threads)
+        try:
+            return _fit_and_judge(run, fabric, display, store)
+        except KeyboardInterrupt:  # outside the loop over steps, which notes it by itself
+            raise Interrupted(run.path) from None
+        finally:
+            display.stop()
+            torch.set_num_threads(before)
+
+
+def _fit_and_judge(
+    run: RunFolder, fabric: Fabric, display: Display, store: EventStore
+) -> TrainedRun:
+    config = run.config
+    task = ClassifyTask(config, run.seed)
+    trainer = Trainer(task, run, store, display, fabric)
+    parameters = sum(p.numel() for p in trainer.net.parameters())
+    example = as_sequence(task.scaler(task.parts.train.images[:1]), config.data.view)
+    display.say(
+        f"{config.recipe.name}: {config.recipe.summary}\n"
+        f"{len(task.parts.train):,} images to train on, {len(task.parts.validation):,} to "
+        f"validate; {parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
+        f"recurrent layer on {explain(trainer.net.recurrent, example)}\n"
+        f"run folder {run.path}"
+    )
+    reason = trainer.fit()
+    store.event(trainer.progress.step, "stopped", reason=reason)
+    Bundle(trainer.net, config, task.classes, task.scaler).save(run.model)
+    display.stop()
+    display.say(reason)
+    display.say("fitting the baselines, which are not recurrent …")
+    store.event(trainer.progress.step, "test_used", by="train")
+    test = task.test(trainer.net)
+    result = {
+        "recipe": config.recipe.name,
+        "seed": run.seed,
+        "epochs": trainer.progress.epoch,
+        "steps": trainer.progress.step,
+        "seconds": round(trainer.progress.seconds, 3),
+        "parameters": parameters,
+        "best_epoch": trainer.stopping.best_epoch,
+        "kept_epoch": trainer.stopping.kept_epoch(trainer.progress.epoch),
+        "stop_reason": reason,
+        "validation": trainer.stopping.kept_metrics,
+        "test": {k: v for k, v in test.items() if isinstance(v, float)},
+        "baseline": task.baselines(),
+    }
+    write_report(run.path, test, task.classes)
+    run.write_json("result.json", result)
+    return TrainedRun(run.path, result)

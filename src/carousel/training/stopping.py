@@ -1,0 +1,91 @@
+"""Early stopping on validation data: the best epoch, its weights, and in words why it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from carousel.config import TrainingConfig
+
+
+@dataclass
+class EarlyStopping:
+    """Watches one validation metric, once an epoch.
+
+    An epoch is better when it improves the metric by more than `min_delta`; after `patience`
+    epochs without a better one, training stops (patience 0: never).
+    """
+
+    config: TrainingConfig
+    best_epoch: int = 0
+    best_value: float = 0.0
+    best_metrics: dict[str, float] = field(default_factory=dict)
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    last_metrics: dict[str, float] = field(default_factory=dict)
+    epochs_without: int = 0
+
+    def update(self, epoch: int, metrics: dict[str, float], model: nn.Module) -> bool:
+        """Take in the metrics of an epoch (from 1). True if it is the best so far."""
+        value = metrics[self.config.monitor]
+        self.last_metrics = dict(metrics)
+        if self.best_epoch and not self._better(value):
+            self.epochs_without += 1
+            return False
+        self.best_epoch, self.best_value, self.best_metrics = epoch, value, dict(metrics)
+        self.best_weights = {
+            name: tensor.detach().cpu().clone() for name, tensor in model.state_dict().items()
+        }
+        self.epochs_without = 0
+        return True
+
+    @property
+    def should_stop(self) -> bool:
+        return 0 < self.config.patience <= self.epochs_without
+
+    def kept_epoch(self, last: int) -> int:
+        """The epoch whose weights the run ends with, if `last` was the last."""
+        return self.best_epoch if self.config.restore_best else last
+
+    @property
+    def kept_metrics(self) -> dict[str, float]:
+        """Validation metrics of the weights that the run ends with."""
+        return self.best_metrics if self.config.restore_best else self.last_metrics
+
+    def restore(self, model: nn.Module) -> None:
+        """Give the model the weights of the best epoch."""
+        model.load_state_dict(self.best_weights)
+
+    def reason(self, epoch: int, steps: int) -> str:
+        """Why training ended after `epoch` epochs and `steps` steps, in words."""
+        best = f"validation {self.config.monitor} {self.best_value:.4f} in epoch {self.best_epoch}"
+        kept = "its weights are kept" if self.config.restore_best else "the last weights are kept"
+        if self.should_stop:
+            return (
+                f"stopped early after epoch {epoch}: no better validation {self.config.monitor} "
+                f"for {self.epochs_without} epochs; best {best}, {kept}"
+            )
+        if 0 < self.config.max_steps <= steps:
+            return f"ran the {steps} steps asked for; best {best}, {kept}"
+        return f"ran all {epoch} epochs; best {best}, {kept}"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the weights, as JSON can hold it."""
+        return {
+            "best_epoch": self.best_epoch,
+            "best_value": self.best_value,
+            "best_metrics": self.best_metrics,
+            "last_metrics": self.last_metrics,
+            "epochs_without": self.epochs_without,
+        }
+
+    def load_state_dict(self, state: dict[str, Any], best_weights: dict[str, Tensor]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+        self.best_weights = best_weights
+
+    def _better(self, value: float) -> bool:
+        if self.config.monitor == "loss":
+            return value < self.best_value - self.config.min_delta
+        return value > self.best_value + self.config.min_delta
