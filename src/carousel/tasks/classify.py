@@ -68,8 +68,8 @@ class Classifier(nn.Module):
                 input_size, model.hidden_size, nonlinearity=model.nonlinearity, **stacked
             )
         self.pooling = model.pooling
-        self.input_dropout = nn.Dropout(regularization.input_dropout)
-        self.dropout = nn.Dropout(regularization.dropout)
+        self.input_dropout = _dropout(regularization.input_dropout)
+        self.dropout = _dropout(regularization.dropout)
         self.head = nn.Linear(model.hidden_size * (2 if model.bidirectional else 1), classes)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,6 +84,10 @@ class Classifier(nn.Module):
             summary = torch.cat((h[-2], h[-1]), 1) if self.recurrent.bidirectional else h[-1]
         logits: Tensor = self.head(self.dropout(summary))
         return logits
+
+
+def _dropout(p: float) -> nn.Module:
+    return nn.Dropout(p) if p else nn.Identity()  # torch's costs a product with p = 0 too
 
 
 def build_model(config: Config) -> Classifier:

@@ -1,0 +1,203 @@
+"""The comparison must catch wrong kernels: a test suite that cannot fail proves nothing."""
+
+import pytest
+import torch
+from oracle import TOLERANCE, assert_close, assert_same, evaluate, randn, weights_of
+from torch.nn import functional as F
+
+from carousel.cells import gru_step, lstm_step, rnn_step, scan
+
+T, B, INPUTS, H = 5, 3, 4, 6
+STEPS = {"RNN": rnn_step, "GRU": gru_step, "LSTM": lstm_step}
+DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+
+
+def results(mode, weights, dtype, step=None, scan=scan):
+    """What the comparison sees of the right step of a mode, or of another `step` or `scan`."""
+    step = step or STEPS[mode]
+    parts = 2 if mode == "LSTM" else 1
+    hx = tuple(randn(B, H, seed=7 + k, dtype=dtype) for k in range(parts))
+    bound = lambda x, state: step(x, state, **weights)  # noqa: E731
+    x = randn(T, B, INPUTS, seed=3, dtype=dtype)
+    return evaluate(lambda x, hx: scan(bound, x, hx), x, hx, weights.items())
+
+
+def swapped(step, first, second, gates):
+    """The step with the rows of two gates exchanged in every weight."""
+    order = list(range(gates))
+    order[first], order[second] = order[second], order[first]
+    rows = torch.cat([torch.arange(g * H, (g + 1) * H) for g in order])
+
+    def wrong(x, state, **weights):
+        return step(x, state, **{name: weight[rows] for name, weight in weights.items()})
+
+    return wrong
+
+
+def without(step, absent):
+    return lambda x, state, **weights: step(
+        x, state, **{name: None if name == absent else value for name, value in weights.items()}
+    )
+
+
+def gru_reset_before_product(x, state, weight_ih, weight_hh, bias_ih, bias_hh):
+    (h,) = state
+    a_r, a_z, a_n = F.linear(x, weight_ih, bias_ih).chunk(3, dim=-1)
+    b_r, b_z, _ = F.linear(h, weight_hh, bias_hh).chunk(3, dim=-1)
+    r, z = torch.sigmoid(a_r + b_r), torch.sigmoid(a_z + b_z)
+    n = torch.tanh(a_n + F.linear(r * h, weight_hh[2 * H :], bias_hh[2 * H :]))
+    return ((1 - z) * n + z * h,)
+
+
+def gru_hidden_bias_outside_reset(x, state, weight_ih, weight_hh, bias_ih, bias_hh):
+    outside = torch.cat([torch.zeros_like(bias_hh[: 2 * H]), bias_hh[2 * H :]])
+    return gru_step(x, state, weight_ih, weight_hh, bias_ih + outside, bias_hh - outside)
+
+
+def lstm_projection_transposed(x, state, weight_hr, **weights):
+    return lstm_step(x, state, weight_hr=weight_hr.T, **weights)
+
+
+def lstm_without_output_tanh(x, state, **weights):
+    h, c = lstm_step(x, state, **weights)
+    return h / torch.tanh(c) * c, c
+
+
+def lstm_cell_gradient_cut(x, state, **weights):
+    h, c = state
+    return lstm_step(x, (h, c.detach()), **weights)
+
+
+def rnn_relu(x, state, **weights):
+    return rnn_step(x, state, **weights, nonlinearity="relu")
+
+
+def rnn_hidden_gradient_cut(x, state, **weights):
+    return rnn_step(x, (state[0].detach(),), **weights)
+
+
+WRONG_STEPS = {
+    "LSTM input and forget gates swapped": ("LSTM", swapped(lstm_step, 0, 1, 4)),
+    "LSTM candidate and output gate swapped": ("LSTM", swapped(lstm_step, 2, 3, 4)),
+    "LSTM forget and output gates swapped": ("LSTM", swapped(lstm_step, 1, 3, 4)),
+    "LSTM input bias missing": ("LSTM", without(lstm_step, "bias_ih")),
+    "LSTM hidden bias missing": ("LSTM", without(lstm_step, "bias_hh")),
+    "LSTM output without tanh": ("LSTM", lstm_without_output_tanh),
+    "LSTM right forward, gradient through the cell cut": ("LSTM", lstm_cell_gradient_cut),
+    "GRU reset and update gates swapped": ("GRU", swapped(gru_step, 0, 1, 3)),
+    "GRU reset before the product": ("GRU", gru_reset_before_product),
+    "GRU hidden bias of the candidate not reset": ("GRU", gru_hidden_bias_outside_reset),
+    "GRU hidden bias missing": ("GRU", without(gru_step, "bias_hh")),
+    "RNN relu for tanh": ("RNN", rnn_relu),
+    "RNN right forward, gradient through time cut": ("RNN", rnn_hidden_gradient_cut),
+}
+
+
+@DTYPES
+@pytest.mark.parametrize("name", WRONG_STEPS)
+def test_comparison_catches_wrong_step(name, dtype):
+    mode, wrong = WRONG_STEPS[name]
+    weights = weights_of(mode, INPUTS, H, dtype=dtype)
+    right = results(mode, weights, dtype)
+    with pytest.raises(AssertionError, match="differs"):
+        assert_same(results(mode, weights, dtype, wrong), right)
+
+
+@DTYPES
+def test_comparison_catches_transposed_square_projection(dtype):
+    weights = weights_of("LSTM", INPUTS, H, proj_size=H, dtype=dtype)
+    right = results("LSTM", weights, dtype)
+    with pytest.raises(AssertionError, match="differs"):
+        assert_same(results("LSTM", weights, dtype, lstm_projection_transposed), right)
+
+
+def last_step_dropped(step, x, state):
+    y, state = scan(step, x[:-1], state)
+    return torch.cat([y, y[-1:]]), state
+
+
+def first_state_ignored(step, x, state):
+    return scan(step, x, tuple(torch.zeros_like(part) for part in state))
+
+
+def reversed_time(step, x, state):
+    return scan(step, x, state, reverse=True)
+
+
+def rows_exchanged(step, x, state):
+    y, state = scan(step, x, state)
+    return y.flip(1), state
+
+
+def final_state_one_step_early(step, x, state):
+    _, early = scan(step, x[:-1], state)
+    return scan(step, x, state)[0], early
+
+
+@DTYPES
+@pytest.mark.parametrize("mode", STEPS)
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        last_step_dropped,
+        first_state_ignored,
+        reversed_time,
+        rows_exchanged,
+        final_state_one_step_early,
+    ],
+)
+def test_comparison_catches_wrong_loop(mode, wrong, dtype):
+    weights = weights_of(mode, INPUTS, H, dtype=dtype)
+    right = results(mode, weights, dtype)
+    with pytest.raises(AssertionError, match="differs"):
+        assert_same(results(mode, weights, dtype, scan=wrong), right)
+
+
+@DTYPES
+@pytest.mark.parametrize("mode", STEPS)
+def test_comparison_accepts_the_same_sums_in_another_order(mode, dtype):
+    """Inputs summed backwards: different rounding, the same kernel."""
+
+    def reordered(x, state, weight_ih, weight_hh, bias_ih, bias_hh):
+        return STEPS[mode](x.flip(-1), state, weight_ih.flip(-1), weight_hh, bias_ih, bias_hh)
+
+    weights = weights_of(mode, INPUTS, H, dtype=dtype)
+    assert_same(results(mode, weights, dtype, reordered), results(mode, weights, dtype))
+
+
+@pytest.mark.parametrize(("kind", "dtype"), TOLERANCE, ids=str)
+def test_tolerance_is_relative_to_the_largest_magnitude(kind, dtype):
+    expected = 1000 * torch.tensor([1.0, -4.0, 0.5], dtype=dtype)
+    allowed = TOLERANCE[kind, dtype] * 4000
+    assert_close(expected + 0.5 * allowed, expected, kind)
+    with pytest.raises(AssertionError, match="differs"):
+        assert_close(expected + 2 * allowed, expected, kind)
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "message"),
+    [
+        (torch.zeros(2, 1), torch.zeros(2), "shape"),
+        (torch.zeros(1), torch.zeros(2), "shape"),
+        (torch.zeros(2).double(), torch.zeros(2), "dtype"),
+        (torch.tensor([1.0, torch.nan]), torch.tensor([1.0, 1.0]), "NaN"),
+        (torch.tensor([1.0, 1.0]), torch.tensor([1.0, torch.nan]), "NaN"),
+        (torch.tensor([torch.nan, 1.0]), torch.tensor([1.0, torch.nan]), "NaN"),
+        (torch.tensor([1.0, torch.inf]), torch.tensor([1.0, 1.0]), "infinities"),
+        (torch.tensor([1.0, torch.inf]), torch.tensor([1.0, -torch.inf]), "infinities"),
+        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, torch.inf]), "infinities"),
+        (torch.tensor([torch.nan, 2.0]), torch.tensor([torch.nan, 1.0]), "differs"),
+        (torch.tensor([torch.inf, 2.0]), torch.tensor([torch.inf, 1.0]), "differs"),
+        (torch.tensor([0.0, 1e-30]), torch.zeros(2), "differs"),
+    ],
+)
+def test_comparison_catches_what_is_not_a_number_or_has_another_form(actual, expected, message):
+    with pytest.raises(AssertionError, match=message):
+        assert_close(actual, expected, "forward")
+
+
+def test_comparison_catches_missing_and_additional_results():
+    one, two = {"output": torch.zeros(1)}, {"output": torch.zeros(1), "state 0": torch.zeros(1)}
+    for actual, expected in [(one, two), (two, one)]:
+        with pytest.raises(AssertionError, match="state 0"):
+            assert_same(actual, expected)

@@ -1,0 +1,115 @@
+"""Recipes and settings: what is accepted, and what the error says otherwise."""
+
+import math
+
+import pytest
+
+from carousel import recipes
+from carousel.config import Config, settable_keys
+from carousel.errors import ConfigError
+
+
+def test_defaults_survive_the_way_through_a_dictionary():
+    config = Config().override(["model.hidden_size=7", "regularization.l2.recurrent=1e-4"])
+    assert Config.from_dict(config.to_dict()) == config
+    assert config.regularization.l2.recurrent == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("assignment", "section", "key", "value"),
+    [
+        ("model.cell=gru", "model", "cell", "gru"),
+        ("model.cell='gru'", "model", "cell", "gru"),
+        ("model.bidirectional=true", "model", "bidirectional", True),
+        ("optimizer.learning_rate=1e-2", "optimizer", "learning_rate", 0.01),
+        ("optimizer.learning_rate=1", "optimizer", "learning_rate", 1.0),
+        (" training.epochs = 3 ", "training", "epochs", 3),
+    ],
+)
+def test_set_reads_values_by_the_type_of_the_key(assignment, section, key, value):
+    got = getattr(getattr(Config().override([assignment]), section), key)
+    assert got == value
+    assert type(got) is type(value)
+
+
+def test_later_settings_win():
+    assert Config().override(["training.epochs=3", "training.epochs=4"]).training.epochs == 4
+
+
+@pytest.mark.parametrize(
+    ("assignment", "says"),
+    [
+        ("model.hidden", "section.key=value"),
+        ("model.hiden_size=3", "Did you mean 'model.hidden_size'"),
+        ("hidden_size=3", "unknown key 'hidden_size'"),
+        ("model=3", "unknown key 'model'"),
+        ("model.hidden_size=big", "model.hidden_size must be a whole number, got 'big'"),
+        ("model.hidden_size=1.5", "must be a whole number, got 1.5"),
+        ("model.hidden_size=true", "must be a whole number, got True"),
+        ("model.hidden_size=0", "model.hidden_size must be at least 1, got 0"),
+        ("model.cell=lsmt", "must be one of lstm, gru, rnn; got 'lsmt'. Did you mean 'lstm'"),
+        ("model.bidirectional=1", "must be true or false"),
+        ("regularization.dropout=0.99", "at least 0 and at most 0.95"),
+        ("optimizer.learning_rate=0", "above 0"),
+        ("optimizer.learning_rate=nan", "above 0"),
+        ("optimizer.learning_rate=inf", "above 0"),
+        ("model.forget_bias=nan", "must be a finite number"),
+        ("training.min_delta=inf", "at least 0"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_it_may_be(assignment, says):
+    with pytest.raises(ConfigError) as caught:
+        Config().override([assignment])
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_key_lists_the_valid_ones_of_its_section():
+    with pytest.raises(ConfigError) as caught:
+        Config().override(["schedule.shape=x"])
+    for key in settable_keys():
+        assert (key in str(caught.value)) == key.startswith("schedule.")
+
+
+def test_a_section_must_be_a_table():
+    with pytest.raises(ConfigError, match="'model' must be a table"):
+        Config.from_dict({"model": 3})
+    with pytest.raises(ConfigError, match=r"unknown key 'model\.l1'"):
+        Config.from_dict({"model": {"l1": {}}})
+
+
+@pytest.mark.parametrize("name", recipes.names())
+def test_every_recipe_loads_and_says_what_it_is(name):
+    config, seed = recipes.load(name)
+    info = config.recipe
+    assert seed is None
+    assert info.name == name
+    assert info.summary
+    assert info.mapping
+    assert info.expected
+    assert math.isfinite(info.minutes)
+    assert info.minutes > 0
+
+
+def test_an_unknown_recipe_suggests_the_nearest():
+    with pytest.raises(ConfigError, match="Did you mean 'mnist-rows'"):
+        recipes.load("mnist-row")
+
+
+def test_a_file_is_a_recipe_and_may_state_a_seed(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text("[run]\nseed = 7\n[model]\ncell = 'gru'\n")
+    config, seed = recipes.load(str(file))
+    assert (config.recipe.name, config.model.cell, seed) == ("mine", "gru", 7)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, "cannot be read"), (b"[model", "not valid TOML"), (b"\xff", "TOML")]
+)
+def test_a_bad_file_is_an_error_that_names_it(tmp_path, content, says):
+    file = tmp_path / "bad.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"bad\.toml") as caught:
+        recipes.load(str(file))
+    assert says in str(caught.value)

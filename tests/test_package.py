@@ -1,0 +1,78 @@
+"""The package as a whole: its public names, what importing it loads, and its examples."""
+
+import doctest
+import importlib
+import importlib.metadata
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import carousel
+
+HEAVY = ["torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "typer", "rich", "PIL"]
+
+
+@pytest.mark.parametrize("name", carousel.__all__)
+def test_public_name_resolves_and_is_documented(name):
+    member = getattr(carousel, name)
+    assert member.__doc__
+    assert name in dir(carousel)
+
+
+def test_public_names_are_distinct_and_cover_every_lazy_one():
+    assert len(set(carousel.__all__)) == len(carousel.__all__)
+    assert set(carousel._HOME) <= set(carousel.__all__)
+
+
+def test_unknown_name_raises_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'GLU'"):
+        _ = carousel.GLU
+
+
+def test_version_is_that_of_the_distribution():
+    assert carousel.__version__ == importlib.metadata.version("carousel-rnn")
+
+
+def loaded_by(statement):
+    """Which of the heavy packages a fresh interpreter has loaded after the statement."""
+    code = f"import sys\n{statement}\nprint(*[name for name in {HEAVY} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_import_loads_nothing_heavy():
+    assert loaded_by("import carousel") == set()
+
+
+def test_layers_load_torch_and_nothing_else_heavy():
+    loaded = loaded_by("import carousel; carousel.LSTM")
+    assert "torch" in loaded
+    assert loaded <= {"torch", "numpy"}  # torch itself loads numpy
+
+
+def modules_with_examples():
+    for folder in ("cells", "kernels", "layers"):
+        package = importlib.import_module(f"carousel.{folder}")
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            module = importlib.import_module(found.name)
+            if any(test.examples for test in doctest.DocTestFinder().find(module)):
+                yield found.name
+
+
+@pytest.mark.parametrize("name", list(modules_with_examples()))
+def test_examples_in_docstrings_are_true(name):
+    results = doctest.testmod(importlib.import_module(name))
+    assert results.attempted > 0
+    assert results.failed == 0
+
+
+@pytest.mark.parametrize("name", ["gru_step", "lstm_step", "rnn_step", "scan"])
+def test_every_cell_has_an_example(name):
+    assert ">>>" in getattr(carousel.cells, name).__doc__
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "explain"])
+def test_every_layer_has_an_example(name):
+    assert ">>>" in getattr(carousel, name).__doc__

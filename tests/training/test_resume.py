@@ -1,0 +1,90 @@
+"""A run that was killed and resumed ends as one that was left alone: bit for bit."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import random
+import signal
+
+import dying
+import pytest
+from small import small_config
+
+from carousel.events import events, series
+
+# A server that has imported everything and used no thread yet; each run is a fork of it.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["dying", "carousel.training", "sklearn.linear_model"])
+
+
+def run(target, *arguments) -> int | None:
+    """Exit code of a process that runs `target`; negative if a signal ended it."""
+    process = processes.Process(target=target, args=arguments)
+    process.start()
+    process.join(timeout=120)
+    assert process.exitcode is not None, "the process hangs"
+    return process.exitcode
+
+
+def outcome(folder):
+    result = json.loads((folder / "result.json").read_text())
+    del result["seconds"]
+    steps = series(folder / "events.sqlite", "train/loss")
+    epochs = [
+        {k: v for k, v in event.items() if k not in ("time", "seconds")}
+        for event in events(folder / "events.sqlite", "epoch")
+    ]
+    weights = (folder / "model" / "weights.safetensors").read_bytes()
+    return result, steps, epochs, weights
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_killed_ten_times_and_resumed_equals_uninterrupted(tmp_path, threads):
+    # A checkpoint at about every step, so that each kill finds another one.
+    config = small_config("training.checkpoint_seconds=1e-9")
+    assert run(dying.start, tmp_path / "whole", config, threads) == 0
+    chance = random.Random(threads)
+    killed = tmp_path / "killed"
+    moments = [*dying.MOMENTS[:-1] * 2, "after a step", "at the end"]
+    first, *others = moments
+    code = run(dying.start_and_die, killed, config, threads, chance.randint(1, 9), first)
+    assert code == -signal.SIGKILL
+    for moment in others:
+        assert run(dying.go_on_and_die, killed, chance.randint(1, 9), moment) == -signal.SIGKILL
+        assert not (killed / "result.json").exists()
+    assert run(dying.go_on, killed) == 0
+    whole_result, *whole_rest = outcome(tmp_path / "whole")
+    killed_result, *killed_rest = outcome(killed)
+    assert killed_result == whole_result
+    assert killed_rest == whole_rest
+    assert len(whole_rest[0]) == whole_result["steps"] == 96
+    assert len(list(events(killed / "events.sqlite", "resumed"))) > 0
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("optimizer.name=nesterov", "schedule.name=plateau", "schedule.patience=0"),
+        ("optimizer.name=rmsprop", "schedule.name=cosine", "model.cell=gru"),
+        ("optimizer.name=adagrad", "schedule.name=constant", "model.cell=rnn"),
+        ("optimizer.name=adamw", "training.monitor=loss", "training.restore_best=false"),
+        ("optimizer.name=sgd", "training.max_steps=60", "model.num_layers=2"),
+    ],
+)
+def test_every_optimizer_and_schedule_resumes_exactly(tmp_path, settings):
+    config = small_config("training.checkpoint_seconds=1e-9", *settings)
+    assert run(dying.start, tmp_path / "whole", config, 1) == 0
+    code = run(dying.start_and_die, tmp_path / "killed", config, 1, 40, "after a step")
+    assert code == -signal.SIGKILL
+    assert run(dying.go_on, tmp_path / "killed") == 0
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+
+def test_a_kill_before_the_first_checkpoint_starts_over(tmp_path):
+    config = small_config("training.epochs=1")
+    code = run(dying.start_and_die, tmp_path / "killed", config, 1, 0, "inside a checkpoint")
+    assert code == -signal.SIGKILL
+    assert run(dying.go_on, tmp_path / "killed") == 0
+    assert run(dying.start, tmp_path / "whole", config, 1) == 0
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
