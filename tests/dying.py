@@ -10,7 +10,13 @@ from carousel.config import Config
 from carousel.training import checkpoint, resume, train
 from carousel.training.loop import Trainer
 
-MOMENTS = ("before a step", "after a step", "inside a checkpoint", "before its rename", "at the end")
+MOMENTS = (
+    "before a step",
+    "after a step",
+    "inside a checkpoint",
+    "before its rename",
+    "at the end",
+)
 
 
 def start(path: Path, config: Config, threads: int) -> None:

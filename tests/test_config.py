@@ -104,7 +104,8 @@ def test_a_file_is_a_recipe_and_may_state_a_seed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "says"), [(None, "cannot be read"), (b"[model", "not valid TOML"), (b"\xff", "TOML")]
+    ("content", "says"),
+    [(None, "cannot be read"), (b"[model", "not valid TOML"), (b"\xff", "TOML")],
 )
 def test_a_bad_file_is_an_error_that_names_it(tmp_path, content, says):
     file = tmp_path / "bad.toml"

@@ -26,7 +26,12 @@ def test_events_keep_their_body_and_order(path):
         store.event(3, "epoch", best=True, note="안녕")
         store.event(3, "stopped", reason="done")
     first, second = events(path)
-    assert (first["step"], first["kind"], first["best"], first["note"]) == (3, "epoch", True, "안녕")
+    assert (first["step"], first["kind"], first["best"], first["note"]) == (
+        3,
+        "epoch",
+        True,
+        "안녕",
+    )
     assert second["reason"] == "done"
     assert second["time"] >= first["time"] > 1.6e9
     assert [event["kind"] for event in events(path, "stopped")] == ["stopped"]

@@ -1,4 +1,4 @@
-"""Files that users hand to `predict`: every format gives the same pixels, bad ones a clear error."""
+"""Files that users hand to `predict`: every format gives the same pixels, bad ones an error."""
 
 import gzip
 import struct

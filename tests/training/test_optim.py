@@ -29,7 +29,9 @@ def test_optimizers_are_torchs_with_the_settings_given(name, kind):
     assert type(optimizer) is kind
     assert (group["lr"], group["weight_decay"]) == (0.25, 0.125)
     if kind is torch.optim.SGD:
-        assert (group["nesterov"], group["momentum"]) == ((True, 0.9) if name != "sgd" else (False, 0))
+        assert (group["nesterov"], group["momentum"]) == (
+            (True, 0.9) if name != "sgd" else (False, 0)
+        )
 
 
 def rates(config, steps, losses=None):

@@ -43,7 +43,8 @@ def scan(
         else:
             active = (t < lengths)[:, None]
             state = tuple(
-                torch.where(active, after, before) for after, before in zip(new, state, strict=True)
+                torch.where(active, after, before.to(after.dtype))  # they differ under autocast
+                for after, before in zip(new, state, strict=True)
             )
             outputs[t] = torch.where(active, state[0], 0)
     return torch.stack(outputs), state

@@ -123,7 +123,7 @@ def run(
     _log_once(stack, path)
     if path.name == "cells":
         return _run_cells(stack, x, state, weights, training, lengths)
-    if lengths is None:
+    if lengths is None or not len(lengths):  # no rows cannot be packed
         return _run_torch(stack, x, state, weights, training)
     return _run_torch_ragged(stack, x, state, weights, training, lengths)
 
@@ -227,7 +227,7 @@ def _run_torch_ragged(
         shape[batch_dim] = -1
         y = torch.where(empty.view(shape), 0, y)
         last = tuple(
-            torch.where(empty[:, None], before, after)
+            torch.where(empty[:, None], before.to(after.dtype), after)
             for before, after in zip(state, last, strict=True)
         )
     return y, last

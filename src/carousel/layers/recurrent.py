@@ -7,7 +7,7 @@ Each is a subclass of the torch module, so that parameter names, shapes, gate or
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -31,10 +31,11 @@ class _Recurrent(_Base):
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Any, Any]:
         """Run the stack; shapes as in the class's docstring."""
+        weights = self._weights()
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError("a PackedSequence carries its own lengths: leave lengths= out")
-            return self._forward_packed(input, hx)
+            return self._forward_packed(input, hx, weights)
         if input.dim() not in (2, 3):
             raise ValueError(
                 f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead"
@@ -49,7 +50,7 @@ class _Recurrent(_Base):
         self.check_forward_args(input, self._as_hx(state), None)
         checked = None if lengths is None else self._checked_lengths(lengths, input)
         output, state = kernels.run(
-            self._stack(), input, state, self._weights(), training=self.training, lengths=checked
+            self._stack(), input, state, weights, training=self.training, lengths=checked
         )
         if not batched:
             output = output.squeeze(batch_dim)
@@ -62,12 +63,14 @@ class _Recurrent(_Base):
         data = input.data if isinstance(input, PackedSequence) else input
         return str(kernels.choose(self._stack(), data, ragged=packed or lengths is not None))
 
-    def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+    def _forward_packed(
+        self, packed: PackedSequence, hx: Any, weights: list[Tensor]
+    ) -> tuple[PackedSequence, Any]:
         rows = int(packed.batch_sizes[0])
         state = self._initial_state(packed.data, rows, hx, batched=True)
         self.check_forward_args(packed.data, self._as_hx(state), packed.batch_sizes)
         output, state = kernels.run_packed(
-            self._stack(), packed, state, self._weights(), training=self.training
+            self._stack(), packed, state, weights, training=self.training
         )
         return output, self._as_hx(state)
 
@@ -83,8 +86,9 @@ class _Recurrent(_Base):
         )
 
     def _weights(self) -> list[Tensor]:
-        # By name, not torch's cached list: so functional_call and parametrisations are seen.
-        return [getattr(self, name) for name in self._flat_weights_names]
+        # functional_call and parametrisations change them behind torch's list: it looks again.
+        self._update_flat_weights()
+        return cast(list[Tensor], self._flat_weights)
 
     def _state_sizes(self) -> tuple[int, ...]:
         return (self.hidden_size,)
@@ -115,7 +119,8 @@ class _Recurrent(_Base):
         rows, steps = (x.size(0), x.size(1)) if self.batch_first else (x.size(1), x.size(0))
         if not isinstance(lengths, Tensor):
             lengths = torch.as_tensor(lengths)
-        if lengths.dtype.is_floating_point or lengths.dtype in (torch.bool, torch.complex64):
+        kind = lengths.dtype
+        if kind.is_floating_point or kind.is_complex or kind == torch.bool:
             raise ValueError(f"lengths must be integers, got {lengths.dtype}")
         if lengths.shape != (rows,):
             raise ValueError(
