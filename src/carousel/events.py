@@ -16,8 +16,11 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from carousel.errors import RunError
 
 FORMAT = 1
 _FLUSH_SECONDS = 1.0
@@ -42,18 +45,21 @@ CREATE TABLE IF NOT EXISTS events (
 
 
 class EventStore:
-    """Writes a run's numbers and events. One writer at a time; close it, or use `with`."""
+    """Writes a run's numbers and events. One writer at a time; close it, or use `with`.
+
+    Every method raises `RunError` where the file cannot be read or written, as on a full disk:
+    what was flushed before is kept.
+    """
 
     def __init__(self, path: str | Path) -> None:
-        self._db = sqlite3.connect(path)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.executescript(_LAYOUT)
-        self._db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
-        self._db.commit()
-        self._signals: dict[str, int] = {
-            name: id for id, name in self._db.execute("SELECT id, name FROM signals")
-        }
+        self.path = Path(path)
+        with _named_errors(self.path):
+            self._db = sqlite3.connect(path)
+        try:
+            self._signals = self._open()
+        except BaseException:
+            self._db.close()
+            raise
         self._points: list[tuple[int, int, float]] = []
         self._events: list[tuple[float, int, str, str]] = []
         self._flushed = time.monotonic()
@@ -61,8 +67,12 @@ class EventStore:
     def __enter__(self) -> EventStore:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.close()
+            return
+        with suppress(RunError):  # the error that is under way says more
+            self.close()
 
     def record(self, step: int, values: dict[str, float]) -> None:
         """A number for each named series at this step; a second one replaces the first."""
@@ -80,9 +90,9 @@ class EventStore:
 
     def flush(self) -> None:
         """Write what is waiting. After this, a killed process loses nothing of it."""
-        with self._db:
-            self._db.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?)", self._points)
-            self._db.executemany(
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO points VALUES (?, ?, ?)", self._points)
+            db.executemany(
                 "INSERT INTO events (time, step, kind, body) VALUES (?, ?, ?, ?)", self._events
             )
         self._points.clear()
@@ -92,23 +102,46 @@ class EventStore:
     def forget_after(self, step: int) -> None:
         """Drop what was recorded beyond `step`: a resumed run will say it again."""
         self.flush()
-        with self._db:
-            self._db.execute("DELETE FROM points WHERE step > ?", (step,))
-            self._db.execute("DELETE FROM events WHERE step > ?", (step,))
+        with self._transaction() as db:
+            db.execute("DELETE FROM points WHERE step > ?", (step,))
+            db.execute("DELETE FROM events WHERE step > ?", (step,))
 
     def last_step(self) -> int:
         """The newest step with a point; 0 if there is none."""
         self.flush()
-        (step,) = self._db.execute("SELECT max(step) FROM points").fetchone()
+        with self._transaction() as db:
+            (step,) = db.execute("SELECT max(step) FROM points").fetchone()
         return int(step or 0)
 
     def close(self) -> None:
-        self.flush()
-        self._db.close()
+        try:
+            self.flush()
+        finally:
+            self._db.close()
+
+    def _open(self) -> dict[str, int]:
+        """Lay the file out if it is new, check its version, and read the names of the series."""
+        with self._transaction() as db:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_LAYOUT)
+            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
+            (version,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+            if int(version) > FORMAT:
+                raise RunError(
+                    f"{self.path} was written by a newer Carousel (event format {version}, this "
+                    f"version reads up to {FORMAT}): upgrade with pip install -U carousel-rnn"
+                )
+            return {name: id for id, name in db.execute("SELECT id, name FROM signals")}
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with _named_errors(self.path), self._db:
+            yield self._db
 
     def _add_signal(self, name: str) -> int:
-        with self._db:
-            cursor = self._db.execute("INSERT INTO signals (name) VALUES (?)", (name,))
+        with self._transaction() as db:
+            cursor = db.execute("INSERT INTO signals (name) VALUES (?)", (name,))
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 
@@ -119,7 +152,7 @@ class EventStore:
 
 def series(path: str | Path, name: str) -> list[tuple[int, float]]:
     """(step, value) of one series in order of steps; empty if there is none."""
-    with _reading(path) as db:
+    with _reading(Path(path)) as db:
         return list(
             db.execute(
                 "SELECT step, value FROM points JOIN signals ON signals.id = points.signal "
@@ -131,7 +164,7 @@ def series(path: str | Path, name: str) -> list[tuple[int, float]]:
 
 def events(path: str | Path, kind: str | None = None) -> Iterator[dict[str, Any]]:
     """The events in the order they were recorded, all or of one kind."""
-    with _reading(path) as db:
+    with _reading(Path(path)) as db:
         rows = list(
             db.execute(
                 "SELECT time, step, kind, body FROM events WHERE ?1 IS NULL OR kind = ?1 "
@@ -143,14 +176,21 @@ def events(path: str | Path, kind: str | None = None) -> Iterator[dict[str, Any]
         yield {"time": when, "step": step, "kind": what, **json.loads(body)}
 
 
-class _reading:  # noqa: N801  # used as a function
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection that is closed at the end of the block."""
+    with _named_errors(path):
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        with closing(db):
+            yield db
 
-    def __init__(self, path: str | Path) -> None:
-        self._db = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True)
 
-    def __enter__(self) -> sqlite3.Connection:
-        return self._db
-
-    def __exit__(self, *_: object) -> None:
-        self._db.close()
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise RunError(
+            f"the event store {path} cannot be used ({error}): mend that, then carousel train "
+            f"--resume {path.parent} continues the run"
+        ) from None

@@ -117,6 +117,8 @@ class Trainer:
             while not self.progress.finished:
                 self._train_epoch()
                 self._end_epoch()
+                if self._interrupted and not self.progress.finished:
+                    raise Interrupted(self.run.path)
         if self.config.training.restore_best:
             self.stopping.restore(self.net)
         return self.stopping.reason(self.progress.epoch, self.progress.step)
@@ -133,12 +135,13 @@ class Trainer:
             self.display.step(progress.step, values, len(labels))
             if progress.step >= self.total_steps:
                 return
-            if self._interrupted:
-                self._save()
-                raise Interrupted(self.run.path)
+            if progress.batch == last_batch:
+                continue  # the end of the epoch saves
             due = time.monotonic() - self._saved_at >= self.config.training.checkpoint_seconds
-            if due and progress.batch < last_batch:
+            if due or self._interrupted:
                 self._save()
+            if self._interrupted:
+                raise Interrupted(self.run.path)
 
     def _step(self, batch: Batch) -> dict[str, float]:
         """One optimiser step; returns the numbers to record."""

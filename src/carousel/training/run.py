@@ -82,7 +82,10 @@ class RunFolder:
                     f"{path} was written by a newer Carousel (run format {run['format']}, this "
                     f"version reads up to {FORMAT}): upgrade with pip install -U carousel-rnn"
                 )
-            return cls(path, Config.from_dict(values), run["seed"], run["threads"], run["device"])
+            seed, threads, device = int(run["seed"]), int(run["threads"]), str(run["device"])
+            if seed < 0 or threads < 1:
+                raise RunError(f"{path / 'config.toml'} says seed {seed}, threads {threads}")
+            return cls(path, Config.from_dict(values), seed, threads, device)
         except RunError:
             raise
         except (CarouselError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -69,6 +69,8 @@ def train(
     if not 0 <= seed < 2**31:
         raise ConfigError(f"the seed must lie between 0 and {2**31 - 1}, got {seed}")
     threads = torch.get_num_threads() if threads is None else threads
+    if threads < 1:
+        raise ConfigError(f"the number of threads must be at least 1, got {threads}")
     fabric = _make_fabric(device)
     path = Path(run_dir) if run_dir is not None else new_run_path(Path("runs"), config.recipe.name)
     run = RunFolder.create(path, config, seed=seed, threads=threads, device=device)
@@ -101,8 +103,6 @@ def _make_fabric(device: str) -> Fabric:
 
 
 def _run(run: RunFolder, fabric: Fabric, display: Display) -> TrainedRun:
-    if run.threads < 1:
-        raise ConfigError(f"the number of threads must be at least 1, got {run.threads}")
     before = torch.get_num_threads()
     with run.locked(), EventStore(run.events) as store:
         torch.set_num_threads(run.threads)
