@@ -1,5 +1,6 @@
 import pytest
 import torch
+from small import small_config
 
 from carousel import kernels
 
@@ -18,3 +19,20 @@ def path(request):
     """Runs the test once on every path that computes a recurrent layer."""
     with kernels.use(request.param):
         yield request.param
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A finished run, small but whole. Tests that write into it take `run` instead."""
+    from carousel.training import train
+
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    return train(small_config(), seed=3, threads=1, run_dir=folder, quiet=True)
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    """The folder of a copy of the finished run, to write into."""
+    import shutil
+
+    return shutil.copytree(trained.path, tmp_path / "run")

@@ -130,7 +130,8 @@ def load(run_or_bundle: str | Path) -> Bundle:
         SafetensorError,
         CarouselError,
     ) as error:
-        raise RunError(f"the bundle {folder} cannot be read: {error}") from None
+        reason = " ".join(str(error).split())  # torch lists every tensor on a line of its own
+        raise RunError(f"the bundle {folder} cannot be read: {reason}") from None
     return Bundle(model.eval(), config, classes, scaler)
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="carousel",
     help="Recurrent networks that train properly, explain themselves and run fast on CPUs.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -35,15 +34,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 def main() -> None:
     """Entry point: one readable line for every error a person can mend."""
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
     except TrainingDiverged as error:
         _fail(str(error), 1)
     except CarouselError as error:
         _fail(str(error), 2)
     except typer.TyperException as error:
-        message = " ".join(error.format_message().split())
-        # Where help was asked for by giving no arguments, there is no message: help is printed.
-        _fail(f"{message} (see carousel --help)", 2) if message else sys.exit(2)
+        _fail(f"{' '.join(error.format_message().split())} (see carousel --help)", 2)
     except typer.Abort:
         _fail("interrupted", 130)
     except BrokenPipeError:
@@ -55,7 +52,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"carousel: {message}", file=sys.stderr)
+    print(f"carousel: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
 
@@ -74,12 +71,15 @@ def recipes(as_json: JsonOption = False) -> None:
     if as_json:
         _print_json(rows)
         return
-    table = _table("recipe", "what it does", "mapping", "data", "expected", "minutes")
+    table = _table("recipe", "mapping", "data", "expected", "minutes")
     for row in rows:
-        columns = ("name", "summary", "mapping", "data", "expected", "minutes")
+        columns = ("name", "mapping", "data", "expected", "minutes")
         table.add_row(*(str(row[column]) for column in columns))
     _print(table)
-    _print("Minutes are of two CPU cores. Train one: carousel train mnist-rows")
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        _print(f" {row['name']:<{width}}   {row['summary']}")
+    _print("\nMinutes are of training on two CPU cores. Train one: carousel train mnist-rows")
 
 
 @app.command()
