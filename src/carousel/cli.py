@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    print(f"carousel: {' '.join(message.split())}", file=sys.stderr)
+    print(f"carousel: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(code)
 
 

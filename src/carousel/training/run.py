@@ -88,7 +88,12 @@ class RunFolder:
             return cls(path, Config.from_dict(values), seed, threads, device)
         except RunError:
             raise
-        except (CarouselError, KeyError, TypeError, ValueError, AttributeError) as error:
+        except KeyError as error:
+            raise RunError(
+                f"{path} is not a run folder: its config.toml has no run.{error.args[0]}, as that "
+                f"of a recipe"
+            ) from None
+        except (CarouselError, TypeError, ValueError, AttributeError) as error:
             raise RunError(f"{path} is not a run folder that can be read: {error}") from None
 
     @property

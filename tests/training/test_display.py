@@ -1,0 +1,91 @@
+"""What is shown while training: bars on a terminal, plain lines elsewhere, or nothing."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from carousel.training.display import (
+    BarDisplay,
+    Display,
+    EpochSummary,
+    PlainDisplay,
+    make_display,
+)
+
+SUMMARY = EpochSummary(
+    epoch=2,
+    train_loss=0.25,
+    train_accuracy=0.5,
+    validation={"loss": 0.125, "accuracy": 0.75},
+    learning_rate=0.003,
+    best=True,
+    seconds=12.0,
+)
+
+
+def run(display):
+    display.start(epochs=3, total_steps=30, done=(1, 10))
+    display.say("[bold] is no markup here")
+    for step in range(11, 21):
+        display.step(step, {"train/loss": 1 / step, "learning_rate": 0.003}, examples=64)
+    display.epoch(SUMMARY)
+    display.stop()
+
+
+def test_a_line_of_an_epoch_says_everything_of_it():
+    line = str(SUMMARY)
+    for part in ("epoch   2", "0.2500", "0.5000", "0.1250", "0.7500", "0.003", "12.0 s", "best"):
+        assert part in line
+    assert "best" not in str(EpochSummary(**{**vars(SUMMARY), "best": False}))
+
+
+def test_plain_lines_are_one_per_epoch_and_nothing_per_step(capsys):
+    run(PlainDisplay())
+    assert capsys.readouterr().out.splitlines() == ["[bold] is no markup here", str(SUMMARY)]
+
+
+def test_quiet_shows_nothing(capsys):
+    run(make_display(quiet=True))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_bars_show_progress_loss_accuracy_rate_and_speed():
+    shown = io.StringIO()
+    run(BarDisplay(Console(file=shown, force_terminal=True, width=140)))
+    text = shown.getvalue()
+    assert "epoch" in text
+    assert "step" in text
+    assert "11/30" in text  # the first step after the resumed ones
+    assert "1/3" in text
+    assert f"loss {1 / 11:.4f}" in text
+    assert "rate 0.003" in text
+    assert "samples/s" in text
+    assert "[bold] is no markup here" in text
+    assert str(SUMMARY) in text
+
+
+def test_an_epoch_updates_the_bars_with_the_validation_accuracy():
+    shown = io.StringIO()
+    display = BarDisplay(Console(file=shown, force_terminal=True, width=140))
+    display.start(epochs=3, total_steps=30, done=(0, 0))
+    display.epoch(SUMMARY)
+    display.step(21, {"train/loss": 0.5, "learning_rate": 0.003}, examples=64)
+    display.stop()
+    assert "validation accuracy 0.7500" in shown.getvalue()
+    assert "2/3" in shown.getvalue()
+
+
+def test_bars_may_be_stopped_twice_and_before_they_start():
+    display = BarDisplay(Console(file=io.StringIO(), force_terminal=True))
+    display.stop()
+    run(display)
+    display.stop()
+
+
+@pytest.mark.parametrize(("terminal", "kind"), [(True, BarDisplay), (False, PlainDisplay)])
+def test_the_display_suits_standard_output(monkeypatch, terminal, kind):
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+    assert type(make_display(quiet=False)) is kind
+    assert type(make_display(quiet=True)) is Display
