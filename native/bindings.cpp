@@ -1,13 +1,42 @@
-// The only file that knows Python.
+// The only file that knows Python. Tensors come as addresses: carousel.kernels checks them.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
 #include "dispatch.hpp"
+#include "engine.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using carousel::Problem;
+using carousel::Rows;
+
+namespace {
+
+// A pointer of a problem as a Python integer: Tensor.data_ptr(), or 0 for none.
+template <auto member>
+void pointer(nb::class_<Problem>& cls, const char* name) {
+    using Pointer = std::remove_reference_t<decltype(std::declval<Problem&>().*member)>;
+    cls.def_prop_rw(
+        name, [](const Problem& p) { return reinterpret_cast<uintptr_t>(p.*member); },
+        [](Problem& p, uintptr_t address) { p.*member = reinterpret_cast<Pointer>(address); });
+}
+
+// A (T, B, ·) array: its address, and the distances of two steps (or the address of the offsets
+// of all steps) and of two rows, in floats.
+template <auto member>
+void rows(nb::class_<Problem>& cls, const char* name) {
+    cls.def(
+        name,
+        [](Problem& p, uintptr_t data, int64_t step, int64_t row, uintptr_t steps) {
+            p.*member = Rows{reinterpret_cast<float*>(data),
+                             reinterpret_cast<const int64_t*>(steps), step, row};
+        },
+        "data"_a, "step"_a, "row"_a, "steps"_a = 0);
+}
+
+}  // namespace
 
 NB_MODULE(_native, m) {
     m.doc() = "Compiled core of Carousel; use it through carousel.kernels.";
@@ -24,4 +53,51 @@ NB_MODULE(_native, m) {
             return rows;
         },
         "Every (name, description) this build knows, the preferred one first.");
+
+    nb::class_<Problem> problem(m, "Problem",
+                                "One direction of one layer over a batch: see native/kernels.hpp.");
+    problem.def(
+        "__init__",
+        [](Problem* self, int cell, int64_t T, int64_t B, int64_t I, int64_t H, int64_t P,
+           bool reverse, bool padded) {
+            if (cell < 0 || cell >= carousel::kCells || T < 1 || B < 0 || I < 0 || H < 1 || P < 1)
+                throw std::invalid_argument("a size of the problem is out of range");
+            new (self) Problem;
+            self->cell = static_cast<carousel::Cell>(cell);
+            self->T = T, self->B = B, self->I = I, self->H = H, self->P = P;
+            self->reverse = reverse, self->padded = padded;
+        },
+        "cell"_a, "T"_a, "B"_a, "I"_a, "H"_a, "P"_a, "reverse"_a, "padded"_a);
+    rows<&Problem::x>(problem, "set_x");
+    rows<&Problem::y>(problem, "set_y");
+    rows<&Problem::dy>(problem, "set_dy");
+    rows<&Problem::dx>(problem, "set_dx");
+    pointer<&Problem::order>(problem, "order");
+    pointer<&Problem::lengths>(problem, "lengths");
+    pointer<&Problem::w_ih>(problem, "w_ih");
+    pointer<&Problem::w_hh>(problem, "w_hh");
+    pointer<&Problem::b_ih>(problem, "b_ih");
+    pointer<&Problem::b_hh>(problem, "b_hh");
+    pointer<&Problem::w_hr>(problem, "w_hr");
+    pointer<&Problem::h0>(problem, "h0");
+    pointer<&Problem::c0>(problem, "c0");
+    pointer<&Problem::hn>(problem, "hn");
+    pointer<&Problem::cn>(problem, "cn");
+    pointer<&Problem::saved>(problem, "saved");
+    pointer<&Problem::dhn>(problem, "dhn");
+    pointer<&Problem::dcn>(problem, "dcn");
+    pointer<&Problem::dh0>(problem, "dh0");
+    pointer<&Problem::dc0>(problem, "dc0");
+    pointer<&Problem::dw_ih>(problem, "dw_ih");
+    pointer<&Problem::dw_hh>(problem, "dw_hh");
+    pointer<&Problem::db_ih>(problem, "db_ih");
+    pointer<&Problem::db_hh>(problem, "db_hh");
+    pointer<&Problem::dw_hr>(problem, "dw_hr");
+    problem.def_rw("add_to_dx", &Problem::add_to_dx);
+    m.def("saved_floats", &carousel::saved_floats, "problem"_a,
+          "Floats that the forward pass saves for the backward pass.");
+    m.def("forward", &carousel::forward, "problem"_a, "threads"_a,
+          nb::call_guard<nb::gil_scoped_release>());
+    m.def("backward", &carousel::backward, "problem"_a, "threads"_a,
+          nb::call_guard<nb::gil_scoped_release>());
 }

@@ -4,6 +4,15 @@
 #include <stdexcept>
 
 namespace carousel {
+
+#if defined(__x86_64__)
+extern const Kernels kernels_avx512[kCells], kernels_avx2[kCells], kernels_sse2[kCells];
+#elif defined(__aarch64__)
+extern const Kernels kernels_neon[kCells];
+#else
+extern const Kernels kernels_generic[kCells];
+#endif
+
 namespace {
 
 #if defined(__x86_64__)
@@ -27,13 +36,14 @@ std::string join(const std::vector<std::string>& names) {
 const std::vector<Isa>& known_isas() {
     static const std::vector<Isa> isas = {
 #if defined(__x86_64__)
-        {"avx512", "AVX-512 F, BW, DQ and VL with FMA (16 floats per register)", has_avx512},
-        {"avx2", "AVX2 with FMA (8 floats per register)", has_avx2},
-        {"sse2", "baseline x86-64 (4 floats per register)", always},
+        {"avx512", "AVX-512 F, BW, DQ and VL with FMA (16 floats per register)", has_avx512,
+         kernels_avx512},
+        {"avx2", "AVX2 with FMA (8 floats per register)", has_avx2, kernels_avx2},
+        {"sse2", "baseline x86-64 (4 floats per register)", always, kernels_sse2},
 #elif defined(__aarch64__)
-        {"neon", "baseline aarch64 (4 floats per register)", always},
+        {"neon", "baseline aarch64 (4 floats per register)", always, kernels_neon},
 #else
-        {"generic", "portable C++", always},
+        {"generic", "portable C++", always, kernels_generic},
 #endif
     };
     return isas;

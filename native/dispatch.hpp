@@ -1,12 +1,14 @@
 // Which instruction set the kernels use, decided once per process.
 //
-// An implementation is three facts: a name, what it needs in words, and a check of this CPU.
-// The list is in order of preference. CAROUSEL_ISA names one explicitly; a name that is unknown,
-// or that this CPU lacks, is an error that lists the choices: never a silent fallback.
+// An implementation is four facts: a name, what it needs in words, a check of this CPU, and the
+// kernels. The list is in order of preference. CAROUSEL_ISA names one explicitly; a name that is
+// unknown, or that this CPU lacks, is an error that lists the choices: never a silent fallback.
 #pragma once
 
 #include <string>
 #include <vector>
+
+#include "kernels.hpp"
 
 namespace carousel {
 
@@ -14,6 +16,7 @@ struct Isa {
     const char* name;
     const char* description;
     bool (*supported)();
+    const Kernels* kernels;  // [kCells]
 };
 
 // Every ISA this build knows, the preferred one first.

@@ -1,0 +1,417 @@
+// The loop over time, backward.
+//
+// Gate gradients of several steps are collected in a chunk, with the inputs and states they belong
+// to, so that the products with them (the gradients of weights and inputs) are tall enough to be
+// fast while everything still fits the cache.
+#pragma once
+
+#include "pack.hpp"
+
+namespace carousel {
+namespace {
+
+// What a thread that shares by rows has for itself, and threads that share by units have together.
+// `rows` below is a row of the chunk.
+template <class C>
+struct Part {
+    static constexpr bool kOneSide =
+        C::kInputFirst == C::kHiddenFirst && C::kInput == C::kHidden;
+
+    int64_t capacity, d_step, p_step, xh_step;  // rows of a chunk; floats from row to row
+    float *d_input, *d_hidden;  // [rows][d_step] gradients of the sums, as each product has them
+    float* xh;                  // [rows][xh_step] input, then state before the step
+    float *raw, *dp;            // [rows][units], [rows][p_step] before, and d after a projection
+    float** dx;                 // [rows] where the gradient of the input goes
+    float *w_input, *w_hidden, *bias, *w_project;  // gradients so far, by panels
+
+    Part(const Problem& p, int64_t share_rows, Arena& arena) {
+        const int64_t units = Shape<C>(p).blocks * L;
+        d_step = units * (kOneSide || C::kInput > C::kHidden ? C::kInput : C::kHidden) + 16;
+        p_step = up(p.P, L) * L;
+        xh_step = up(p.I + p.P, 16) * 16 + 16;  // not a power of two: rows would share cache sets
+        capacity = max(1, min(share_rows * p.T, max(share_rows, max(96, (1 << 16) / d_step))));
+        w_input = arena.floats(p.I * units * C::kInput);
+        w_hidden = arena.floats(p.P * units * C::kHidden);
+        bias = arena.floats(units * C::kSums);
+        w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
+        d_input = arena.floats(capacity * d_step);
+        d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
+        xh = arena.floats(capacity * xh_step);
+        raw = p.w_hr ? arena.floats(capacity * units) : nullptr;
+        dp = p.w_hr ? arena.floats(capacity * p_step) : nullptr;
+        dx = p.dx.data ? arena.things<float*>(capacity) : nullptr;
+    }
+};
+
+template <class C>
+struct BackwardWork {
+    const Problem& p;
+    float *hidden_t, *input_t, *project;  // transposed panels of the weights
+    float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][units], [B][units]
+    int64_t dh_step, share_rows;
+    int parts;
+    float* first_part;
+    size_t part_floats = 0;
+
+    BackwardWork(const Problem& problem, int threads, Arena& arena) : p(problem) {
+        const int64_t units = Shape<C>(p).blocks * L;
+        const bool by_units = shared_by_units<C>(p, threads);
+        parts = by_units ? 1 : threads;
+        share_rows = by_units ? p.B : up(p.B, threads);
+        dh_step = up(p.P, L) * L;
+        hidden_t = arena.floats(units * C::kHidden * dh_step);
+        input_t = p.dx.data ? arena.floats(units * C::kInput * up(p.I, L) * L) : nullptr;
+        project = p.w_hr ? arena.floats(p.P * units) : nullptr;
+        zeros = arena.floats(max(max(units, dh_step), kWide));
+        dh = arena.floats(p.B * dh_step);
+        dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
+        raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
+        first_part = arena.floats(0);
+        for (int i = 0; i < parts; ++i) {
+            const size_t before = arena.used;
+            const Part<C> part(p, share_rows, arena);
+            part_floats = arena.used - before;
+        }
+    }
+
+    Part<C> part(int i) const {
+        Arena arena{first_part + i * part_floats};
+        return Part<C>(p, share_rows, arena);
+    }
+};
+
+template <class C>
+struct Backward {
+    const Problem& p;
+    const BackwardWork<C>& work;
+    const Team team;
+    const Shape<C> shape;
+    const Share share;
+    const Part<C> part;
+    const int64_t units;  // all blocks, the last one whole
+
+    Backward(const Problem& problem, const BackwardWork<C>& w, Team t)
+        : p(problem), work(w), team(t), shape(problem), share(share_of<C>(problem, t)),
+          part(w.part(share.by_units ? 0 : t.thread)), units(shape.blocks * L) {}
+
+    void wait_if_shared() const {
+        if (share.by_units) wait(team.barrier, team.threads);
+    }
+
+    void prepare() const {
+        for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
+            pack_transposed(shape, q, p.w_hh, C::kHiddenFirst, C::kHidden, p.P,
+                            work.hidden_t + q * kWide * units * C::kHidden);
+        if (p.dx.data)
+            for (int64_t q = team.thread; q < up(p.I, kWide); q += team.threads)
+                pack_transposed(shape, q, p.w_ih, C::kInputFirst, C::kInput, p.I,
+                                work.input_t + q * kWide * units * C::kInput);
+        if (p.w_hr)
+            for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads)
+                pack_plain(q, p.w_hr, p.H, 1, p.P, p.H, work.project + q * kWide * p.P);
+        if (team.thread == 0) zero(work.zeros, max(max(units, work.dh_step), kWide));
+        for (int64_t j = 0; j < share.rows; ++j) {
+            if (!share.mine(j)) continue;
+            const int64_t position = share.position(j), row = row_at(p, position);
+            start(work.dh + position * work.dh_step, p.dhn, row, p.P, work.dh_step);
+            if (C::kHasCellState) start(work.dc + position * units, p.dcn, row, p.H, units);
+        }
+        const int64_t u0 = min(share.begin(shape.panels) * C::kBlocks, shape.blocks) * L;
+        const int64_t u1 = min(share.end(shape.panels) * C::kBlocks, shape.blocks) * L;
+        zero(part.w_input + u0 * C::kInput * p.I, (u1 - u0) * C::kInput * p.I);
+        zero(part.w_hidden + u0 * C::kHidden * p.P, (u1 - u0) * C::kHidden * p.P);
+        zero(part.bias + u0 * C::kSums, (u1 - u0) * C::kSums);
+        if (p.w_hr && (!share.by_units || team.thread == 0)) zero(part.w_project, p.P * units);
+    }
+
+    static void start(float* to, const float* from, int64_t row, int64_t n, int64_t width) {
+        if (from)
+            copy(to, from + row * n, n);
+        else
+            zero(to, n);
+        zero(to + n, width - n);
+    }
+
+    // The state that row `row` had before step t. `first`: t is its first step.
+    const float* state_before(int64_t t, int64_t row, bool first) const {
+        if (!first) return at(p.y, p.reverse ? t + 1 : t - 1, row);
+        return p.h0 ? p.h0 + row * p.P : work.zeros;
+    }
+
+    // Inputs and states of the step's n rows, of which the first `later` have a step before this.
+    void collect(int64_t t, int64_t n, int64_t later, int64_t k) const {
+        for (int64_t j = 0; j < n; ++j) {
+            if (!share.mine(j)) continue;
+            const int64_t row = row_at(p, share.position(j));
+            float* xh = part.xh + (k + j) * part.xh_step;
+            copy(xh, at(p.x, t, row), p.I);
+            copy(xh + p.I, state_before(t, row, j >= later), p.P);
+            if (p.dx.data) part.dx[k + j] = at(p.dx, t, row);
+        }
+        if (p.dx.data && p.padded && !p.add_to_dx)
+            for (int64_t j = n; j < share.rows; ++j)
+                if (share.mine(j)) zero(at(p.dx, t, row_at(p, share.position(j))), p.I);
+    }
+
+    const float* saved_at(int64_t t, int64_t block, int64_t position) const {
+        return p.saved + ((t * shape.blocks + block) * p.B + position) * C::kSaved * L;
+    }
+
+    // Through the projection: dh of the outputs to dh of the units.
+    void unproject(int64_t t, int64_t n, int64_t k) const {
+        for (int64_t j = 0; j < n; ++j) {
+            if (!share.mine(j)) continue;
+            const int64_t position = share.position(j);
+            float* dh = work.dh + position * work.dh_step;
+            float* dp = part.dp + (k + j) * part.p_step;
+            const float* dy = p.dy.data ? at(p.dy, t, row_at(p, position)) : work.zeros;
+            for (int64_t i = 0; i < p.P; ++i) dp[i] = dh[i] + dy[i];
+            zero(dp + p.P, part.p_step - p.P);
+            zero(dh, work.dh_step);
+            for (int64_t block = 0; block < shape.blocks; ++block)
+                store(part.raw + (k + j) * units + block * L,
+                      C::output(saved_at(t, block, position)));
+        }
+        wait_if_shared();
+        rows_times_panels(part.dp + k * part.p_step, part.p_step, n, work.project, p.P, p.H,
+                          work.raw_dh, units, nullptr);
+        wait_if_shared();
+    }
+
+    // c[position] (+)= a[row] · panels, for n rows and this thread's panels of the N columns.
+    // from: what to add to, with c's layout; null: nothing.
+    void rows_times_panels(const float* a, int64_t a_row, int64_t n, const float* panels,
+                           int64_t K, int64_t N, float* c, int64_t c_row, const float* from) const {
+        const int64_t wide = up(N, kWide), tiles = count_tiles(n);
+        for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
+            const int nv = vectors_in(q, N);
+            for (int64_t i = 0; i < tiles; ++i) {
+                const int64_t j = tile_start(n, i);
+                const int rows = static_cast<int>(tile_start(n, i + 1) - j);
+                const float* row[kTileRows];
+                for (int m = 0; m < rows; ++m) row[m] = a + (j + m) * a_row;
+                const int64_t to = share.position(j) * c_row + q * kWide;
+                tile_for(rows, nv)(row, 1, panels + q * kWide * K, nv * L, K,
+                                   from ? from + to : work.zeros, from ? share.step * c_row : 0,
+                                   c + to, share.step * c_row);
+            }
+        }
+    }
+
+    void pointwise(int64_t t, int64_t n, int64_t later, int64_t k) const {
+        const int64_t first = share.begin(shape.panels) * C::kBlocks;
+        const int64_t last = min(share.end(shape.panels) * C::kBlocks, shape.blocks);
+        for (int64_t block = first; block < last; ++block) {
+            const int count = shape.units_in(block);
+            float* bias = part.bias + block * C::kSums * L;
+            Vec sum[C::kSums];
+            for (int s = 0; s < C::kSums; ++s) sum[s] = load(bias + s * L);
+            for (int64_t j = 0; j < n; ++j) {
+                Vec d[C::kSums];
+                row_backward(t, j, j >= later, block, count, d);
+                float* to = part.d_input + (k + j) * part.d_step + block * C::kInput * L;
+                for (int s = 0; s < C::kInput; ++s) store(to + s * L, d[C::kInputFirst + s]);
+                if (!Part<C>::kOneSide) {
+                    to = part.d_hidden + (k + j) * part.d_step + block * C::kHidden * L;
+                    for (int s = 0; s < C::kHidden; ++s) store(to + s * L, d[C::kHiddenFirst + s]);
+                }
+                for (int s = 0; s < C::kSums; ++s) sum[s] += d[s];
+            }
+            for (int s = 0; s < C::kSums; ++s) store(bias + s * L, sum[s]);
+        }
+    }
+
+    CAROUSEL_INLINE void row_backward(int64_t t, int64_t j, bool first, int64_t block, int count,
+                                      Vec* d) const {
+        const int64_t position = share.position(j), row = row_at(p, position), u = block * L;
+        Vec h{}, h_before{}, c_before{}, dc{};
+        if (C::kSaved == 0) h = load_first(at(p.y, t, row) + u, count);
+        if (!C::kHasCellState && C::kSaved > 0)
+            h_before = load_first(state_before(t, row, first) + u, count);
+        if (C::kHasCellState) {
+            dc = load(work.dc + position * units + u);
+            if (!first)
+                c_before = load(saved_at(p.reverse ? t + 1 : t - 1, block, position) +
+                                (C::kSaved - 1) * L);
+            else if (p.c0)
+                c_before = load_first(p.c0 + row * p.H + u, count);
+        }
+        float* dh_memory = work.dh + position * work.dh_step + u;
+        Vec dh;
+        if (p.w_hr) {
+            dh = load(work.raw_dh + position * units + u);
+        } else {
+            dh = load(dh_memory);
+            if (p.dy.data) dh += load_first(at(p.dy, t, row) + u, count);
+        }
+        const float* saved = C::kSaved ? saved_at(t, block, position) : nullptr;
+        const Vec direct = C::backward(saved, h, h_before, c_before, dh, dc, d);
+        if (C::kHasCellState) store(work.dc + position * units + u, dc);
+        if (!p.w_hr) store(dh_memory, direct);
+    }
+
+    // Gradients of weights and inputs from the k rows of the chunk.
+    void flush(int64_t k) const {
+        if (k == 0) return;
+        add_weights(part.xh, p.I, part.d_input, C::kInput, k, part.w_input);
+        add_weights(part.xh + p.I, p.P, part.d_hidden, C::kHidden, k, part.w_hidden);
+        if (p.w_hr)
+            for (int64_t q = share.begin(up(p.H, kWide)); q < share.end(up(p.H, kWide)); ++q)
+                columns_times_rows(part.dp, part.p_step, p.P, part.raw + q * kWide, units,
+                                   vectors_in(q, p.H), k, part.w_project + q * kWide * p.P);
+        if (p.dx.data) input_gradient(share.begin(k), share.end(k));
+        wait_if_shared();
+    }
+
+    void add_weights(const float* features, int64_t count, const float* d, int sums, int64_t k,
+                     float* w) const {
+        for (int64_t panel = share.begin(shape.panels); panel < share.end(shape.panels); ++panel) {
+            const int64_t column = panel * C::kBlocks * sums * L;
+            columns_times_rows(features, part.xh_step, count, d + column, part.d_step,
+                               shape.blocks_in(panel) * sums, k, w + column * count);
+        }
+    }
+
+    // w[f][v] += sum over rows r of a[r][f] b[r][v], for nv vectors v.
+    static void columns_times_rows(const float* a, int64_t a_row, int64_t features, const float* b,
+                                   int64_t b_row, int nv, int64_t rows, float* w) {
+        for (int64_t i = 0; i < count_tiles(features); ++i) {
+            const int64_t f = tile_start(features, i);
+            const int m_count = static_cast<int>(tile_start(features, i + 1) - f);
+            const float* column[kTileRows];
+            for (int m = 0; m < m_count; ++m) column[m] = a + f + m;
+            tile_for(m_count, nv)(column, a_row, b, b_row, rows, w + f * nv * L, nv * L,
+                                  w + f * nv * L, nv * L);
+        }
+    }
+
+    void input_gradient(int64_t begin, int64_t end) const {
+        alignas(64) float sums[kTileRows * kWide];
+        const int64_t K = units * C::kInput, n = end - begin;
+        for (int64_t q = 0; q < up(p.I, kWide); ++q) {
+            const int nv = vectors_in(q, p.I);
+            const int64_t count = min(kWide, p.I - q * kWide);
+            for (int64_t i = 0; i < count_tiles(n); ++i) {
+                const int64_t j = begin + tile_start(n, i);
+                const int rows = static_cast<int>(begin + tile_start(n, i + 1) - j);
+                const float* row[kTileRows];
+                for (int m = 0; m < rows; ++m) row[m] = part.d_input + (j + m) * part.d_step;
+                tile_for(rows, nv)(row, 1, work.input_t + q * kWide * K, nv * L, K, work.zeros, 0,
+                                   sums, kWide);
+                for (int m = 0; m < rows; ++m) {
+                    float* dx = part.dx[j + m] + q * kWide;
+                    const float* from = sums + m * kWide;
+                    if (p.add_to_dx)
+                        for (int64_t c = 0; c < count; ++c) dx[c] += from[c];
+                    else
+                        copy(dx, from, count);
+                }
+            }
+        }
+    }
+
+    // Gradients of the initial state, and of the weights from all parts, in torch's layout.
+    void finish() const {
+        for (int64_t j = 0; j < share.rows; ++j) {
+            if (!share.mine(j)) continue;
+            const int64_t position = share.position(j), row = row_at(p, position);
+            if (p.dh0) copy(p.dh0 + row * p.P, work.dh + position * work.dh_step, p.P);
+            if (p.dc0) copy(p.dc0 + row * p.H, work.dc + position * units, p.H);
+        }
+        if (team.threads > 1) wait(team.barrier, team.threads);
+        for (int64_t block = team.thread; block < shape.blocks; block += team.threads) {
+            unpack_weights(block, C::kInputFirst, C::kInput, p.I, &Part<C>::w_input, p.dw_ih);
+            unpack_weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
+            if (p.db_ih) unpack_biases(block);
+        }
+        if (p.w_hr)
+            for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads) unpack_project(q);
+    }
+
+    void unpack_weights(int64_t block, int first, int sums, int64_t features,
+                        float* Part<C>::*memory, float* dw) const {
+        const int64_t panel = block / C::kBlocks, width = shape.blocks_in(panel) * sums * L;
+        const int64_t start = panel * C::kBlocks * sums * L * features +
+                              (block - panel * C::kBlocks) * sums * L;
+        for (int i = 0; i < work.parts; ++i) {
+            const float* from = work.part(i).*memory + start;
+            for (int64_t f0 = 0; f0 < features; f0 += 16) {  // 16 at a time: reads stay cached
+                const int64_t f1 = min(features, f0 + 16);
+                for (int s = 0; s < sums; ++s)
+                    for (int lane = 0; lane < shape.units_in(block); ++lane) {
+                        const int64_t u = block * L + lane;
+                        float* to = dw + (C::gate_of_sum(first + s) * p.H + u) * features;
+                        const float* column = from + s * L + lane;
+                        if (i == 0)
+                            for (int64_t f = f0; f < f1; ++f) to[f] = column[f * width];
+                        else
+                            for (int64_t f = f0; f < f1; ++f) to[f] += column[f * width];
+                    }
+            }
+        }
+    }
+
+    void unpack_biases(int64_t block) const {
+        for (int s = 0; s < C::kSums; ++s)
+            for (int lane = 0; lane < shape.units_in(block); ++lane) {
+                float sum = 0.0f;
+                for (int i = 0; i < work.parts; ++i)
+                    sum += work.part(i).bias[(block * C::kSums + s) * L + lane];
+                const int64_t at = C::gate_of_sum(s) * p.H + block * L + lane;
+                if (s >= C::kInputFirst && s < C::kInputFirst + C::kInput) p.db_ih[at] = sum;
+                if (s >= C::kHiddenFirst && s < C::kHiddenFirst + C::kHidden) p.db_hh[at] = sum;
+            }
+    }
+
+    void unpack_project(int64_t q) const {
+        const int64_t width = vectors_in(q, p.H) * L, count = min(width, p.H - q * kWide);
+        for (int64_t o = 0; o < p.P; ++o)
+            for (int64_t u = 0; u < count; ++u) {
+                float sum = 0.0f;
+                for (int i = 0; i < work.parts; ++i)
+                    sum += work.part(i).w_project[q * kWide * p.P + o * width + u];
+                p.dw_hr[o * p.H + q * kWide + u] = sum;
+            }
+    }
+};
+
+template <class C>
+size_t backward_floats(const Problem& p, int threads) {
+    Arena arena{nullptr};
+    const BackwardWork<C> work(p, threads, arena);
+    return arena.used;
+}
+
+template <class C>
+void backward(const Problem& p, float* memory, Team team) {
+    Arena arena{memory};
+    const BackwardWork<C> work(p, team.threads, arena);
+    const Backward<C> backward(p, work, team);
+    const Share& share = backward.share;
+    backward.prepare();
+    if (team.threads > 1) wait(team.barrier, team.threads);
+
+    int64_t n = 0, k = 0;
+    for (int64_t s = p.T - 1; s >= 0; --s) {
+        const int64_t t = p.reverse ? p.T - 1 - s : s;
+        n = rows_longer_than(p, share, t, n);
+        if (k + n > backward.part.capacity) backward.flush(k), k = 0;
+        const int64_t later = s == 0 ? 0 : p.reverse ? rows_longer_than(p, share, t + 1, n) : n;
+        backward.collect(t, n, later, k);
+        if (n == 0) continue;
+        if (p.w_hr) backward.unproject(t, n, k);
+        backward.pointwise(t, n, later, k);
+        backward.wait_if_shared();
+        backward.rows_times_panels(backward.part.d_hidden + k * backward.part.d_step,
+                                   backward.part.d_step, n, work.hidden_t,
+                                   backward.units * C::kHidden, p.P, work.dh, work.dh_step,
+                                   work.dh);
+        backward.wait_if_shared();
+        k += n;
+    }
+    backward.flush(k);
+    backward.finish();
+}
+
+}  // namespace
+}  // namespace carousel

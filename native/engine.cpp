@@ -1,0 +1,114 @@
+#include "engine.hpp"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#ifdef CAROUSEL_STD_THREADS  // sanitizers do not see into OpenMP's own synchronisation
+#include <thread>
+#include <vector>
+#else
+#include <omp.h>
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#include "dispatch.hpp"
+
+namespace carousel {
+
+struct alignas(64) Barrier {
+    std::atomic<int> arrived{0};
+    alignas(64) std::atomic<unsigned> round{0};
+};
+
+void wait(Barrier* barrier, int threads) {
+    constexpr int kSpins = 20000;  // some 100 µs: then somebody else may need the core
+    const unsigned round = barrier->round.load(std::memory_order_relaxed);
+    if (barrier->arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
+        barrier->arrived.store(0, std::memory_order_relaxed);
+        barrier->round.store(round + 1, std::memory_order_release);
+        return;
+    }
+    for (int spin = 0; barrier->round.load(std::memory_order_acquire) == round; ++spin) {
+        if (spin >= kSpins) sched_yield();
+#if defined(__x86_64__)
+        else _mm_pause();
+#endif
+    }
+}
+
+namespace {
+
+std::atomic<bool> forked{false};
+const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+
+struct Free {
+    void operator()(float* memory) const { std::free(memory); }
+};
+using Memory = std::unique_ptr<float[], Free>;
+
+Memory allocate(size_t floats) {
+    const size_t bytes = (floats * sizeof(float) + 63) / 64 * 64 + 64;
+    auto* memory = static_cast<float*>(std::aligned_alloc(64, bytes));
+    if (memory == nullptr) throw std::bad_alloc();
+    return Memory(memory);
+}
+
+// Calls work(Team) on each thread of a team of at most `threads`.
+template <class Work>
+void parallel(int threads, const Work& work) {
+    Barrier barrier;
+    if (threads <= 1) return work(Team{0, 1, &barrier});
+#ifdef CAROUSEL_STD_THREADS
+    std::vector<std::thread> others;
+    for (int i = 1; i < threads; ++i)
+        others.emplace_back([&, i] { work(Team{i, threads, &barrier}); });
+    work(Team{0, threads, &barrier});
+    for (auto& other : others) other.join();
+#else
+#pragma omp parallel num_threads(threads)
+    work(Team{omp_get_thread_num(), omp_get_num_threads(), &barrier});
+#endif
+}
+
+// How many threads are worth starting.
+int team_size(const Problem& p, int threads) {
+    if (forked || threads <= 1) return 1;
+    const double step = 2.0 * p.H * (p.I + p.P) * p.B;
+    if (step * p.T < 2e5) return 1;
+    return p.B < threads && step < 1e5 ? 1 : threads;
+}
+
+const Kernels& kernels_for(const Problem& p) {
+    return active_isa().kernels[static_cast<int>(p.cell)];
+}
+
+}  // namespace
+
+size_t saved_floats(const Problem& p) { return kernels_for(p).saved_floats(p); }
+
+void forward(const Problem& p, int threads) {
+    const Kernels& kernels = kernels_for(p);
+    const int size = team_size(p, threads);
+    const Memory packed = allocate(kernels.packed_floats(p));
+    const Memory work = allocate(kernels.forward_floats(p, size));
+    parallel(size, [&](Team team) {
+        kernels.pack(p, packed.get(), team);
+        if (team.threads > 1) wait(team.barrier, team.threads);
+        kernels.forward(p, packed.get(), work.get(), team);
+    });
+}
+
+void backward(const Problem& p, int threads) {
+    const Kernels& kernels = kernels_for(p);
+    const int size = team_size(p, threads);
+    const Memory work = allocate(kernels.backward_floats(p, size));
+    parallel(size, [&](Team team) { kernels.backward(p, work.get(), team); });
+}
+
+}  // namespace carousel

@@ -1,0 +1,222 @@
+// The loop over time, forward: products, pointwise function, and where rows begin and end.
+#pragma once
+
+#include "pack.hpp"
+
+namespace carousel {
+namespace {
+
+template <class C>
+struct ForwardWork {
+    float *cell, *raw, *zeros;     // [B][blocks L], the same (projection only), a row of zeros
+    const float **x, **h;          // this thread's rows of the step
+    float** y;
+
+    ForwardWork(const Problem& p, int thread, int threads, Arena& arena) {
+        const int64_t units = Shape<C>(p).blocks * L;
+        cell = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
+        raw = p.w_hr ? arena.floats(p.B * units) : nullptr;
+        zeros = arena.floats(max(units, p.P));
+        for (int i = 0; i < threads; ++i) {
+            const float** rows = arena.things<const float*>(3 * p.B);
+            if (i == thread) x = rows, h = rows + p.B, y = const_cast<float**>(rows + 2 * p.B);
+        }
+    }
+};
+
+template <class C>
+size_t forward_floats(const Problem& p, int threads) {
+    Arena arena{nullptr};
+    ForwardWork<C> work(p, 0, threads, arena);
+    return arena.used;
+}
+
+template <class C, bool kSave>
+struct Forward {
+    const Problem& p;
+    const Packed<C>& packed;
+    const ForwardWork<C>& work;
+    const Shape<C> shape;
+    const Share share;
+
+    // Sums of panel `panel` for rows [j, j + rows) of the step.
+    void products(int64_t panel, int64_t j, int rows, float* sums) const {
+        const int blocks = shape.blocks_in(panel);
+        const int64_t step = C::kBlocks * C::kSums * L;
+        const float* bias = packed.bias + panel * step;
+        const int nx = blocks * C::kInput, nh = blocks * C::kHidden;
+        tile_for(rows, nx)(work.x + j, 1, packed.input_panel(p, panel), nx * L, p.I,
+                           bias + C::kInputFirst * L, 0, sums + C::kInputFirst * L, step);
+        add_bias_of_hidden_alone(bias, sums, rows);
+        tile_for(rows, nh)(work.h + j, 1, packed.hidden_panel(p, panel), nh * L, p.P,
+                           sums + C::kHiddenFirst * L, step, sums + C::kHiddenFirst * L, step);
+    }
+
+    // Sums that only the recurrent product fills start from their bias.
+    void add_bias_of_hidden_alone(const float* bias, float* sums, int rows) const {
+        constexpr int first = C::kInputFirst + C::kInput;
+        for (int m = 0; m < rows; ++m)
+            for (int s = first; s < C::kSums; ++s)
+                store(sums + m * C::kBlocks * C::kSums * L + s * L, load(bias + s * L));
+    }
+
+    // The same for one row and kRowPanels whole panels, which keeps enough sums in flight.
+    static constexpr int kRowPanels = kTileRows >= 6 ? 4 : 3;
+    void products_of_row(int64_t panel, float* sums) const {
+        constexpr int64_t step = C::kBlocks * C::kSums * L;
+        constexpr int nx = C::kBlocks * C::kInput, nh = C::kBlocks * C::kHidden;
+        const float* bias = packed.bias + panel * step;
+        tile_row<nx, kRowPanels>(work.x[0], packed.input_panel(p, panel), nx * L, nx * L * p.I, p.I,
+                                 bias + C::kInputFirst * L, step, sums + C::kInputFirst * L, step);
+        for (int i = 0; i < kRowPanels; ++i)
+            add_bias_of_hidden_alone(bias + i * step, sums + i * step, 1);
+        tile_row<nh, kRowPanels>(work.h[0], packed.hidden_panel(p, panel), nh * L, nh * L * p.P,
+                                 p.P, sums + C::kHiddenFirst * L, step,
+                                 sums + C::kHiddenFirst * L, step);
+    }
+
+    void pointwise(int64_t t, int64_t panel, int64_t j, int rows, const float* sums) const {
+        const int blocks = shape.blocks_in(panel);
+        for (int m = 0; m < rows; ++m, sums += C::kBlocks * C::kSums * L) {
+            const int64_t position = share.position(j + m);
+            for (int u = 0; u < blocks; ++u) {
+                const int64_t block = panel * C::kBlocks + u;
+                const int units = shape.units_in(block);
+                const int64_t column = position * shape.blocks * L + block * L;
+                Vec before{}, c{};
+                if (!C::kHasCellState && C::kSums > 1)  // the GRU mixes h into h'
+                    before = load_first(work.h[j + m] + block * L, units);
+                if (C::kHasCellState) c = load(work.cell + column);
+                float* saved =
+                    kSave ? p.saved + ((t * shape.blocks + block) * p.B + position) * C::kSaved * L
+                          : nullptr;
+                const Vec h = C::template forward<kSave>(sums + u * C::kSums * L, before, c, saved);
+                if (C::kHasCellState) store(work.cell + column, c);
+                if (p.w_hr)
+                    store(work.raw + column, h);
+                else
+                    store_first(work.y[j + m] + block * L, h, units);
+            }
+        }
+    }
+
+    void step(int64_t t, int64_t n) const {
+        alignas(64) float sums[kTileRows * kTileVectors * L];
+        const int64_t end = share.end(shape.panels);
+        int64_t panel = share.begin(shape.panels);
+        if (n == 1) {
+            const int64_t whole = min(end, shape.blocks / C::kBlocks);
+            for (; panel + kRowPanels <= whole; panel += kRowPanels) {
+                products_of_row(panel, sums);
+                for (int i = 0; i < kRowPanels; ++i)
+                    pointwise(t, panel + i, 0, 1, sums + i * C::kBlocks * C::kSums * L);
+            }
+        }
+        const int64_t tiles = count_tiles(n);
+        for (; panel < end; ++panel)
+            for (int64_t i = 0; i < tiles; ++i) {
+                const int64_t j = tile_start(n, i);
+                const int rows = static_cast<int>(tile_start(n, i + 1) - j);
+                products(panel, j, rows, sums);
+                pointwise(t, panel, j, rows, sums);
+            }
+    }
+
+    // y = W_hr h for the rows of the step.
+    void project(int64_t n) const {
+        alignas(64) float sums[kTileRows * kWide];
+        const int64_t units = shape.blocks * L, panels = up(p.P, kWide);
+        for (int64_t q = share.begin(panels); q < share.end(panels); ++q) {
+            const int nv = vectors_in(q, p.P);
+            for (int64_t i = 0; i < count_tiles(n); ++i) {
+                const int64_t j = tile_start(n, i);
+                const int rows = static_cast<int>(tile_start(n, i + 1) - j);
+                const float* raw[kTileRows];
+                for (int m = 0; m < rows; ++m)
+                    raw[m] = work.raw + share.position(j + m) * units;
+                tile_for(rows, nv)(raw, 1, packed.project + q * kWide * p.H, nv * L, p.H,
+                                   work.zeros, 0, sums, kWide);
+                for (int m = 0; m < rows; ++m)
+                    copy(work.y[j + m] + q * kWide, sums + m * kWide,
+                         min(kWide, p.P - q * kWide));
+            }
+        }
+    }
+};
+
+template <class C, bool kSave>
+void run_forward(const Problem& p, const float* packed_memory, float* memory, Team team) {
+    Arena packed_arena{const_cast<float*>(packed_memory)}, arena{memory};
+    const Packed<C> packed(p, packed_arena);
+    const ForwardWork<C> work(p, team.thread, team.threads, arena);
+    const Forward<C, kSave> forward{p, packed, work, Shape<C>(p), share_of<C>(p, team)};
+    const Share& share = forward.share;
+    const int64_t units = forward.shape.blocks * L;
+
+    if (team.thread == 0) zero(work.zeros, max(units, p.P));
+    if (C::kHasCellState)
+        for (int64_t j = 0; j < share.rows; ++j) {
+            if (!share.mine(j)) continue;
+            float* c = work.cell + share.position(j) * units;
+            zero(c + p.H, units - p.H);
+            if (p.c0)
+                copy(c, p.c0 + row_at(p, share.position(j)) * p.H, p.H);
+            else
+                zero(c, p.H);
+        }
+    if (team.threads > 1) wait(team.barrier, team.threads);
+
+    int64_t n = 0, t_before = 0;
+    for (int64_t s = 0; s < p.T; ++s) {
+        const int64_t t = p.reverse ? p.T - 1 - s : s;
+        const int64_t started = n;  // rows from here on have no step before this one
+        n = rows_longer_than(p, share, t, n);
+        for (int64_t j = 0; j < n; ++j) {
+            const int64_t row = row_at(p, share.position(j));
+            work.x[j] = at(p.x, t, row);
+            work.y[j] = at(p.y, t, row);
+            work.h[j] = j < started ? at(p.y, t_before, row)
+                        : p.h0      ? p.h0 + row * p.P
+                                    : work.zeros;
+        }
+        if (p.padded)
+            for (int64_t j = n; j < share.rows; ++j)
+                if (share.mine(j)) zero(at(p.y, t, row_at(p, share.position(j))), p.P);
+        if (n > 0) forward.step(t, n);
+        if (p.w_hr) {
+            if (share.by_units) wait(team.barrier, team.threads);
+            if (n > 0) forward.project(n);
+        }
+        if (share.by_units) wait(team.barrier, team.threads);
+        t_before = t;
+    }
+    for (int64_t j = 0; j < share.rows; ++j) {
+        if (!share.mine(j)) continue;
+        const int64_t position = share.position(j), row = row_at(p, position);
+        const int64_t length = length_at(p, position);
+        float* hn = p.hn + row * p.P;
+        if (length > 0)
+            copy(hn, at(p.y, p.reverse ? 0 : length - 1, row), p.P);
+        else if (!p.h0)
+            zero(hn, p.P);
+        else if (hn != p.h0 + row * p.P)
+            copy(hn, p.h0 + row * p.P, p.P);
+        if (C::kHasCellState) copy(p.cn + row * p.H, work.cell + position * units, p.H);
+    }
+}
+
+template <class C>
+void forward(const Problem& p, const float* packed, float* work, Team team) {
+    if (p.saved)
+        run_forward<C, true>(p, packed, work, team);
+    else
+        run_forward<C, false>(p, packed, work, team);
+}
+
+template <class C>
+size_t saved_floats(const Problem& p) {
+    return static_cast<size_t>(p.T * Shape<C>(p).blocks * p.B * C::kSaved * L);
+}
+
+}  // namespace
+}  // namespace carousel

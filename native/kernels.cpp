@@ -1,0 +1,29 @@
+// The kernels of one instruction set, as a table.
+//
+// Compiled once per instruction set, with CAROUSEL_ISA defined to its name. Only the table has
+// external linkage, and nothing here calls the standard library: what two instruction sets share
+// by name, the linker would take from one of them and hand to both.
+#include "backward.hpp"
+#include "forward.hpp"
+
+#define CAROUSEL_JOIN(a, b) a##b
+#define CAROUSEL_TABLE(isa) CAROUSEL_JOIN(kernels_, isa)
+
+namespace carousel {
+namespace {
+
+template <class C>
+constexpr Kernels kernels_of = {packed_floats<C>, pack<C>,         forward_floats<C>, forward<C>,
+                                saved_floats<C>,  backward_floats<C>, backward<C>};
+
+}  // namespace
+
+extern const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kCells];
+const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kCells] = {
+    kernels_of<LstmCell>,
+    kernels_of<GruCell>,
+    kernels_of<RnnCell<false>>,
+    kernels_of<RnnCell<true>>,
+};
+
+}  // namespace carousel

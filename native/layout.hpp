@@ -1,0 +1,111 @@
+// How a problem is cut: units into blocks and panels, rows and units into the threads' shares,
+// working memory into parts.
+//
+// Two ways to share the work, chosen by what is cheaper:
+//   by rows    each thread walks all steps for its own rows, and no one waits
+//   by units   each thread computes its own hidden units for all rows, and all wait at each step;
+//              for few rows and weights too large for one core's cache
+#pragma once
+
+#include "kernels.hpp"
+#include "microkernel.hpp"
+
+namespace carousel {
+namespace {
+
+constexpr int64_t kWide = kTileVectors * L;  // columns of a panel of transposed weights
+
+CAROUSEL_INLINE int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / unit; }
+CAROUSEL_INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
+CAROUSEL_INLINE int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
+
+void copy(float* to, const float* from, int64_t n) { memcpy(to, from, n * sizeof(float)); }
+void zero(float* to, int64_t n) { memset(to, 0, n * sizeof(float)); }
+
+CAROUSEL_INLINE float* at(const Rows& rows, int64_t t, int64_t b) {
+    return rows.data + (rows.steps ? rows.steps[t] : t * rows.step) + b * rows.row;
+}
+
+// Hands out parts of the working memory, each on a cache line of its own. With a null base it
+// only counts.
+struct Arena {
+    float* base;
+    size_t used = 0;
+    float* floats(int64_t n) {
+        float* part = base ? base + used : nullptr;
+        used += static_cast<size_t>(up(n, 16) * 16);
+        return part;
+    }
+    template <class Thing>
+    Thing* things(int64_t n) {
+        return reinterpret_cast<Thing*>(floats(up(n * sizeof(Thing), sizeof(float))));
+    }
+};
+
+// How a cell's units fall into blocks of L and panels of kBlocks blocks; the last ones may be
+// partly empty.
+template <class C>
+struct Shape {
+    int64_t H, blocks, panels;
+    explicit Shape(const Problem& p) : H(p.H), blocks(up(p.H, L)), panels(up(blocks, C::kBlocks)) {}
+    int blocks_in(int64_t panel) const {
+        return static_cast<int>(min(C::kBlocks, blocks - panel * C::kBlocks));
+    }
+    int units_in(int64_t block) const { return static_cast<int>(min(L, H - block * L)); }
+};
+
+// Vectors in panel q of an (·, N) matrix cut into panels of kWide columns.
+CAROUSEL_INLINE int vectors_in(int64_t q, int64_t N) {
+    return static_cast<int>(min(kTileVectors, up(N - q * kWide, L)));
+}
+
+// Which rows and which units a thread computes. Row j of its rows stands at position
+// first + j * step of the order.
+struct Share {
+    bool by_units;
+    int64_t first, step, rows;
+    int64_t thread, threads;
+
+    // A part of n things for this thread, where units are shared; all of them elsewhere.
+    int64_t begin(int64_t n) const { return by_units ? n * thread / threads : 0; }
+    int64_t end(int64_t n) const { return by_units ? n * (thread + 1) / threads : n; }
+    bool mine(int64_t j) const { return !by_units || j % threads == thread; }
+    int64_t position(int64_t j) const { return first + j * step; }
+};
+
+template <class C>
+bool shared_by_units(const Problem& p, int threads) {
+    if (threads == 1 || Shape<C>(p).panels < threads) return false;
+    const int64_t rows = p.B / threads;
+    const int64_t bytes = 4 * C::kGates * p.H * (p.I + p.P);
+    if (rows == 0) return true;
+    return bytes > (1 << 20) && rows < 48;
+}
+
+template <class C>
+Share share_of(const Problem& p, Team team) {
+    if (shared_by_units<C>(p, team.threads)) return {true, 0, 1, p.B, team.thread, team.threads};
+    if (p.order)  // longest first: dealt out like cards, so that all threads get as many steps
+        return {false, team.thread, team.threads, up(p.B - team.thread, team.threads), team.thread,
+                team.threads};
+    const int64_t first = p.B * team.thread / team.threads;
+    return {false, first, 1, p.B * (team.thread + 1) / team.threads - first, team.thread,
+            team.threads};
+}
+
+CAROUSEL_INLINE int64_t row_at(const Problem& p, int64_t position) {
+    return p.order ? p.order[position] : position;
+}
+CAROUSEL_INLINE int64_t length_at(const Problem& p, int64_t position) {
+    return p.lengths ? p.lengths[position] : p.T;
+}
+
+// How many of a share's rows, longest first, are longer than t; `n` is a guess to start from.
+int64_t rows_longer_than(const Problem& p, const Share& share, int64_t t, int64_t n) {
+    while (n < share.rows && length_at(p, share.position(n)) > t) ++n;
+    while (n > 0 && length_at(p, share.position(n - 1)) <= t) --n;
+    return n;
+}
+
+}  // namespace
+}  // namespace carousel
