@@ -23,8 +23,8 @@ void pointer(nb::class_<Problem>& cls, const char* name) {
         [](Problem& p, uintptr_t address) { p.*member = reinterpret_cast<Pointer>(address); });
 }
 
-// A (T, B, ·) array: its address, and the distances of two steps (or the address of the offsets
-// of all steps) and of two rows, in floats.
+// A (T, B, ·) array: its address, the distances of two steps and of two rows in floats, and, of a
+// packed sequence, the address of the numbers of rows before each step.
 template <auto member>
 void rows(nb::class_<Problem>& cls, const char* name) {
     cls.def(
@@ -94,6 +94,8 @@ NB_MODULE(_native, m) {
     pointer<&Problem::db_hh>(problem, "db_hh");
     pointer<&Problem::dw_hr>(problem, "dw_hr");
     problem.def_rw("add_to_dx", &Problem::add_to_dx);
+    m.def("prefer_large_pages", &carousel::prefer_large_pages, "address"_a, "bytes"_a,
+          "Advise the system to back fresh memory with large pages.");
     m.def("saved_floats", &carousel::saved_floats, "problem"_a,
           "Floats that the forward pass saves for the backward pass.");
     m.def("forward", &carousel::forward, "problem"_a, "threads"_a,

@@ -62,17 +62,6 @@ Memory allocate(size_t floats) {
     return Memory(memory);
 }
 
-// Asks for large pages where the memory is large: a fresh hundred megabytes in small pages costs
-// more time in the system than the kernels need to fill it. Only advice: nothing fails.
-void prefer_large_pages(float* memory, size_t floats) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    constexpr uintptr_t kLarge = 2 << 20;
-    const auto begin = (reinterpret_cast<uintptr_t>(memory) + kLarge - 1) / kLarge * kLarge;
-    const auto end = (reinterpret_cast<uintptr_t>(memory) + floats * sizeof(float)) / kLarge * kLarge;
-    if (end > begin + kLarge) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-#endif
-}
-
 // Calls work(Team) on each thread of a team of at most `threads`.
 template <class Work>
 void parallel(int threads, const Work& work) {
@@ -104,12 +93,22 @@ const Kernels& kernels_for(const Problem& p) {
 
 }  // namespace
 
+void prefer_large_pages(uintptr_t address, size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    constexpr uintptr_t kLarge = 2 << 20;
+    const uintptr_t begin = (address + kLarge - 1) / kLarge * kLarge;
+    const uintptr_t end = (address + bytes) / kLarge * kLarge;
+    if (end > begin) madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#else
+    (void)address, (void)bytes;
+#endif
+}
+
 size_t saved_floats(const Problem& p) { return kernels_for(p).saved_floats(p); }
 
 void forward(const Problem& p, int threads) {
     const Kernels& kernels = kernels_for(p);
     const int size = team_size(p, threads);
-    if (p.saved) prefer_large_pages(p.saved, kernels.saved_floats(p));
     const Memory packed = allocate(kernels.packed_floats(p));
     const Memory work = allocate(kernels.forward_floats(p, size));
     parallel(size, [&](Team team) {

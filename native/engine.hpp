@@ -9,6 +9,11 @@
 namespace carousel {
 
 size_t saved_floats(const Problem& problem);
+
+// Advises the system to back memory with large pages: a fresh hundred megabytes in small pages
+// cost more time in the system than the kernels need to fill them. Only advice: nothing fails.
+void prefer_large_pages(uintptr_t address, size_t bytes);
+
 void forward(const Problem& problem, int threads);
 void backward(const Problem& problem, int threads);
 

@@ -13,12 +13,11 @@
 
 namespace carousel {
 
-// A (T, B, ·) array whose features are contiguous: row b of step t is at
-// data + offset(t) + b * row, where offset(t) is steps[t], or t * step if steps is null (a packed
-// sequence has its steps at irregular distances). Distances count floats.
+// A (T, B, ·) array whose features are contiguous: row b of step t is at data + t * step + b * row,
+// or, of a packed sequence, at data + (steps[t] + b) * row. `step` and `row` count floats.
 struct Rows {
     float* data = nullptr;
-    const int64_t* steps = nullptr;  // [T] or null
+    const int64_t* steps = nullptr;  // [T]: how many rows stand before a step; or null
     int64_t step = 0, row = 0;
 };
 

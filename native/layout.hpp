@@ -23,7 +23,7 @@ void copy(float* to, const float* from, int64_t n) { memcpy(to, from, n * sizeof
 void zero(float* to, int64_t n) { memset(to, 0, n * sizeof(float)); }
 
 CAROUSEL_INLINE float* at(const Rows& rows, int64_t t, int64_t b) {
-    return rows.data + (rows.steps ? rows.steps[t] : t * rows.step) + b * rows.row;
+    return rows.data + (rows.steps ? rows.steps[t] * rows.row : t * rows.step) + b * rows.row;
 }
 
 // Hands out parts of the working memory, each on a cache line of its own. With a null base it

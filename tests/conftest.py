@@ -1,3 +1,5 @@
+from contextlib import nullcontext
+
 import pytest
 import torch
 from small import small_config
@@ -14,10 +16,13 @@ def pytest_configure(config):
     )
 
 
-@pytest.fixture(params=["torch", "cells"])
+@pytest.fixture(params=["default", "torch", "cells"])
 def path(request):
-    """Runs the test once on every path that computes a recurrent layer."""
-    with kernels.use(request.param):
+    """Runs the test once on every path that computes a recurrent layer.
+
+    "default" is what users get: the native kernels in float32, torch's elsewhere.
+    """
+    with nullcontext() if request.param == "default" else kernels.use(request.param):
         yield request.param
 
 

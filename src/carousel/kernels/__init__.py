@@ -1,7 +1,8 @@
 """What computes a recurrent layer, and which path a call takes."""
 
 from carousel.kernels.isa import active_isa, supported_isas
-from carousel.kernels.ops import Path, Stack, choose, run, run_packed, use
+from carousel.kernels.ops import run, run_packed
+from carousel.kernels.paths import Path, Stack, choose, use
 
 __all__ = [
     "Path",

@@ -1,7 +1,7 @@
 """The compiled kernels on tensors: one recurrent layer, all its directions, forward and backward.
 
 Nothing here decides whether the kernels apply (see `carousel.kernels.ops`), and nothing here is
-differentiable. Tensors are float32 on the CPU.
+differentiable (see `carousel.kernels.library`). Tensors are float32 on the CPU.
 
 Letters: T steps, B rows, I inputs, H hidden units, P outputs (P = H without a projection),
 D directions.
@@ -16,7 +16,9 @@ from torch import Tensor
 
 from carousel import _native
 
-_CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3}
+CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3}
+_GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+_LARGE = 1 << 20  # floats from which large pages pay
 
 
 @dataclass(frozen=True)
@@ -30,22 +32,29 @@ class Layer:
 
     mode: str
     layout: str
-    bidirectional: bool
+    directions: int
     bias: bool
     hidden_size: int
-    proj_size: int
+    outputs: int
+
+    @classmethod
+    def of(cls, mode: str, layout: str, bidirectional: bool, weights: list[Tensor]) -> Layer:
+        """The layer that has these weights (torch's flat list, direction by direction)."""
+        hidden, outputs = weights[1].size(0) // _GATES[mode], weights[1].size(1)
+        directions = 2 if bidirectional else 1
+        biased = len(weights) // directions - (outputs != hidden) == 4
+        return cls(mode, layout, directions, biased, hidden, outputs)
 
     @property
-    def directions(self) -> int:
-        return 2 if self.bidirectional else 1
+    def projected(self) -> bool:
+        return self.outputs != self.hidden_size
 
-    @property
-    def outputs(self) -> int:
-        return self.proj_size or self.hidden_size
-
-    @property
-    def weights_per_direction(self) -> int:
-        return 2 + 2 * self.bias + bool(self.proj_size)
+    def steps_and_rows(self, x: Tensor, lengths: Lengths | None) -> tuple[int, int]:
+        if self.layout == "packed":
+            assert lengths is not None
+            assert lengths.steps is not None
+            return len(lengths.steps), len(lengths.order)
+        return (x.size(0), x.size(1)) if self.layout == "TBI" else (x.size(1), x.size(0))
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,7 @@ class Lengths:
     """Sequences of unequal length: rows in falling order of their lengths.
 
     order, sorted: (B,) int64 on the CPU, rows and their lengths.
-    steps: for packed data (T,) int64, at which row of the data each step begins.
+    steps: for packed data (T,) int64, how many rows of the data stand before each step.
     """
 
     order: Tensor
@@ -73,7 +82,8 @@ def forward(
 
     state: (h, c) or (h,), each (D, B, ·); weights: torch's flat list, direction by direction.
     """
-    y = x.new_empty((*x.shape[:-1], layer.directions * layer.outputs))
+    x, state, weights = _contiguous(x, state, weights)
+    y = _empty(x, (*x.shape[:-1], layer.directions * layer.outputs))
     final = tuple(torch.empty_like(part) for part in state)
     saved = x.new_empty(0)
     threads = torch.get_num_threads()
@@ -84,7 +94,7 @@ def forward(
             problem.cn = final[1][d].data_ptr()
         if save:
             if d == 0:
-                saved = x.new_empty((layer.directions, _native.saved_floats(problem)))
+                saved = _empty(x, (layer.directions, _native.saved_floats(problem)))
             problem.saved = saved[d].data_ptr()
         _native.forward(problem, threads)
     return y, final, saved
@@ -103,7 +113,10 @@ def backward(
     want_dx: bool,
 ) -> tuple[Tensor | None, tuple[Tensor, ...], list[Tensor]]:
     """Gradients of x (if wanted), of the initial states and of the weights."""
-    dx = torch.empty_like(x) if want_dx else None
+    x, state, weights = _contiguous(x, state, weights)
+    dy = None if dy is None else _rows_contiguous(dy)
+    d_final = tuple(None if part is None else part.contiguous() for part in d_final)
+    dx = _empty(x, x.shape) if want_dx else None
     d_state = tuple(torch.empty_like(part) for part in state)
     d_weights = [torch.empty_like(weight) for weight in weights]
     threads = torch.get_num_threads()
@@ -135,13 +148,9 @@ def _problem(
     state: tuple[Tensor, ...],
     weights: list[Tensor],
 ) -> _native.Problem:
-    if layer.layout == "packed":
-        assert lengths is not None and lengths.steps is not None
-        steps, rows = len(lengths.steps), len(lengths.order)
-    else:
-        steps, rows = (x.size(0), x.size(1)) if layer.layout == "TBI" else (x.size(1), x.size(0))
+    steps, rows = layer.steps_and_rows(x, lengths)
     problem = _native.Problem(
-        _CELLS[layer.mode],
+        CELLS[layer.mode],
         steps,
         rows,
         x.size(-1),
@@ -168,7 +177,8 @@ def _rows(
     """Where the rows of a (T, B, ·) array stand, from feature `offset` on."""
     address = array.data_ptr() + 4 * offset
     if layer.layout == "packed":
-        assert lengths is not None and lengths.steps is not None
+        assert lengths is not None
+        assert lengths.steps is not None
         return address, 0, array.stride(0), lengths.steps.data_ptr()
     first, second = array.stride(0), array.stride(1)
     return (address, first, second, 0) if layer.layout == "TBI" else (address, second, first, 0)
@@ -176,9 +186,31 @@ def _rows(
 
 def _names(layer: Layer) -> tuple[str, ...]:
     names = ("w_ih", "w_hh", "b_ih", "b_hh") if layer.bias else ("w_ih", "w_hh")
-    return (*names, "w_hr") if layer.proj_size else names
+    return (*names, "w_hr") if layer.projected else names
 
 
 def _of_direction(layer: Layer, weights: list[Tensor], direction: int) -> list[Tensor]:
-    count = layer.weights_per_direction
+    count = len(weights) // layer.directions
     return weights[direction * count : (direction + 1) * count]
+
+
+def _contiguous(
+    x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]
+) -> tuple[Tensor, tuple[Tensor, ...], list[Tensor]]:
+    return (
+        _rows_contiguous(x),
+        tuple(part.contiguous() for part in state),
+        [weight.contiguous() for weight in weights],
+    )
+
+
+def _rows_contiguous(array: Tensor) -> Tensor:
+    """The features of a row side by side; steps and rows may lie anywhere."""
+    return array if array.stride(-1) == 1 else array.contiguous()
+
+
+def _empty(like: Tensor, shape: tuple[int, ...]) -> Tensor:
+    memory = like.new_empty(shape)
+    if memory.numel() >= _LARGE:
+        _native.prefer_large_pages(memory.data_ptr(), 4 * memory.numel())
+    return memory

@@ -1,0 +1,127 @@
+"""A recurrent stack by the compiled kernels, layer by layer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from carousel.kernels import cells_path, library
+from carousel.kernels.native import Layer, Lengths
+from carousel.kernels.paths import Stack, State
+
+
+def run(
+    stack: Stack,
+    x: Tensor,
+    state: State,
+    weights: list[Tensor],
+    training: bool,
+    lengths: Tensor | None,
+) -> tuple[Tensor, State]:
+    """The stack over a padded batch; shapes as in `carousel.kernels.ops.run`."""
+    rows = None
+    if lengths is not None:
+        sorted_lengths, order = torch.sort(
+            lengths.to("cpu", torch.int64), descending=True, stable=True
+        )
+        rows = Lengths(order, sorted_lengths)
+    return _layers(stack, "BTI" if stack.batch_first else "TBI", x, state, weights, training, rows)
+
+
+def run_packed(
+    stack: Stack, packed: PackedSequence, state: State, weights: list[Tensor], training: bool
+) -> tuple[PackedSequence, State]:
+    """The stack over a `PackedSequence`; the state's rows stand in the caller's order."""
+    batch_sizes = packed.batch_sizes
+    order = torch.arange(int(batch_sizes[0]))
+    lengths = (batch_sizes > order[:, None]).sum(1)
+    rows = Lengths(order, lengths, batch_sizes.cumsum(0) - batch_sizes)
+    if packed.sorted_indices is not None:
+        state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
+    data, state = _layers(stack, "packed", packed.data, state, weights, training, rows)
+    if packed.unsorted_indices is not None:
+        state = tuple(part.index_select(1, packed.unsorted_indices) for part in state)
+    y = PackedSequence(data, batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+    return y, state
+
+
+def _layers(
+    stack: Stack,
+    layout: str,
+    x: Tensor,
+    state: State,
+    weights: list[Tensor],
+    training: bool,
+    rows: Lengths | None,
+) -> tuple[Tensor, State]:
+    x = x.float()  # of autocast's low precision, that is: the kernels compute in float32
+    state = tuple(part.float() for part in state)
+    per_layer = len(weights) // stack.num_layers
+    order = sorted_lengths = steps = None
+    if rows is not None:
+        order, sorted_lengths, steps = rows.order, rows.sorted, rows.steps
+    last: list[State] = []
+    for index in range(stack.num_layers):
+        if index > 0 and stack.dropout:
+            x = F.dropout(x, stack.dropout, training)
+        own = slice(index * stack.directions, (index + 1) * stack.directions)
+        start = [part[own] for part in state]
+        matrices = weights[index * per_layer : (index + 1) * per_layer]
+        save = torch.is_grad_enabled() and any(
+            tensor.requires_grad for tensor in (x, *start, *matrices)
+        )
+        x, final, _ = torch.ops.carousel.layer(
+            x,
+            start,
+            matrices,
+            order,
+            sorted_lengths,
+            steps,
+            stack.mode,
+            layout,
+            stack.bidirectional,
+            save,
+        )
+        last.append(tuple(final))
+    if stack.num_layers == 1:
+        return x, last[0]
+    return x, tuple(torch.cat(parts) for parts in zip(*last, strict=True))
+
+
+def _by_cells(
+    x: Tensor,
+    state: State,
+    weights: list[Tensor],
+    rows: Lengths | None,
+    mode: str,
+    layout: str,
+    bidirectional: bool,
+) -> tuple[Tensor, State]:
+    """One layer by the oracle, from what the operator `layer` was given."""
+    layer = Layer.of(mode, layout, bidirectional, weights)
+    stack = Stack(
+        mode,
+        1,
+        layer.bias,
+        layout == "BTI",
+        0.0,
+        bidirectional,
+        layer.outputs if layer.projected else 0,
+    )
+    if layout == "packed":
+        assert rows is not None
+        positions = torch.arange(int(rows.sorted[0]))
+        batch_sizes = (rows.sorted > positions[:, None]).sum(1)
+        y, final = cells_path.run_packed(
+            stack, PackedSequence(x, batch_sizes), state, weights, training=True
+        )
+        return y.data, final
+    lengths = (
+        None if rows is None else torch.empty_like(rows.sorted).scatter_(0, rows.order, rows.sorted)
+    )
+    return cells_path.run(stack, x, state, weights, True, lengths)
+
+
+library.oracle = _by_cells

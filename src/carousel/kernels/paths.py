@@ -1,0 +1,141 @@
+"""Which path a call takes: an explicit predicate, and words that say what it found.
+
+native  the compiled kernels
+torch   torch's own kernels (oneDNN, cuDNN, or its operators step by step)
+cells   the oracle, in Python: carousel.cells
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from carousel.kernels.isa import active_isa
+
+State = tuple[Tensor, ...]
+
+PATHS = ("native", "torch", "cells")
+
+logger = logging.getLogger("carousel")
+_wanted: ContextVar[str] = ContextVar("carousel_wanted_path", default="")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What the kernels must know of a recurrent module, besides its weights.
+
+    mode: torch's name, "LSTM", "GRU", "RNN_TANH" or "RNN_RELU".
+    dropout: on the output of every layer but the last, in training.
+    """
+
+    mode: str
+    num_layers: int
+    bias: bool
+    batch_first: bool
+    dropout: float
+    bidirectional: bool
+    proj_size: int
+
+    @property
+    def directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+
+@dataclass(frozen=True)
+class Path:
+    """What computes a call (one of `PATHS`), and why in words."""
+
+    name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.reason}"
+
+
+@contextmanager
+def use(path: str) -> Iterator[None]:
+    """Compute every recurrent layer called inside on `path`: "native", "torch" or "cells".
+
+    A call that the native kernels cannot compute raises RuntimeError inside `use("native")`.
+
+    >>> with use("cells"):
+    ...     print(choose(Stack("GRU", 1, True, False, 0.0, False, 0), torch.zeros(1, 1, 1)))
+    cells: asked for by use('cells')
+    """
+    if path not in PATHS:
+        raise ValueError(f"path must be 'native', 'torch' or 'cells', got {path!r}")
+    token = _wanted.set(path)
+    try:
+        yield
+    finally:
+        _wanted.reset(token)
+
+
+def choose(
+    stack: Stack, x: Tensor, weights: Sequence[Tensor] = (), *, ragged: bool = False
+) -> Path:
+    """The path a call takes. x: its input; ragged: whether rows differ in length."""
+    wanted = _wanted.get()
+    if wanted == "cells":
+        return Path("cells", "asked for by use('cells')")
+    obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, weights)
+    if not obstacle:
+        return Path("native", active_isa())
+    if wanted == "native":
+        raise RuntimeError(f"use('native'): the native kernels cannot run this call: {obstacle}")
+    return Path("torch", f"{obstacle}; {_torch_way(stack, x, ragged)}")
+
+
+def _native_obstacle(x: Tensor, weights: Sequence[Tensor]) -> str:
+    """Why the compiled kernels do not compute this call; empty if they do."""
+    if x.device.type != "cpu":
+        return f"the input is on {x.device.type}"
+    if x.layout != torch.strided:
+        return f"the input's layout is {x.layout}"
+    lowered = torch.is_autocast_enabled("cpu") and x.dtype in (torch.bfloat16, torch.float16)
+    if x.dtype != torch.float32 and not lowered:
+        return str(x.dtype).removeprefix("torch.")
+    for weight in weights:
+        if weight.dtype != torch.float32 or weight.device.type != "cpu":
+            return f"weights of {weight.dtype} on {weight.device.type}"
+    if x.numel() == 0:
+        return "the input is empty"
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return "inside a torch.func transform"
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation"
+    return ""
+
+
+def _torch_way(stack: Stack, x: Tensor, ragged: bool) -> str:
+    if x.device.type != "cpu":
+        how = "cuDNN where torch has it"
+    elif stack.mode == "LSTM" and not ragged and not stack.proj_size and _onednn_takes(x.dtype):
+        how = "oneDNN"
+    else:
+        how = "separate operators per step"
+    return f"{stack.mode}{', ragged' if ragged else ''}, {how}"
+
+
+def _onednn_takes(dtype: torch.dtype) -> bool:
+    usable = torch._C._has_mkldnn and torch.backends.mkldnn.enabled
+    return bool(usable) and dtype in (torch.float32, torch.bfloat16)
+
+
+def log_once(stack: Stack, path: Path) -> None:
+    """Say at level INFO what runs, the first time that it does."""
+    if not torch.compiler.is_compiling():
+        _log_once(stack, path)
+
+
+@functools.cache
+def _log_once(stack: Stack, path: Path) -> None:
+    logger.info("%s runs on %s", stack.mode, path)
