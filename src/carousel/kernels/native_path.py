@@ -56,8 +56,9 @@ def _layers(
     training: bool,
     rows: Lengths | None,
 ) -> tuple[Tensor, State]:
-    x = x.float()  # of autocast's low precision, that is: the kernels compute in float32
-    state = tuple(part.float() for part in state)
+    # What autocast has lowered is raised again: the kernels compute in float32.
+    x, state = x.float(), tuple(part.float() for part in state)
+    weights = [weight.float() for weight in weights]
     per_layer = len(weights) // stack.num_layers
     order = sorted_lengths = steps = None
     if rows is not None:

@@ -79,14 +79,13 @@ def use(path: str) -> Iterator[None]:
         _wanted.reset(token)
 
 
-def choose(
-    stack: Stack, x: Tensor, weights: Sequence[Tensor] = (), *, ragged: bool = False
-) -> Path:
-    """The path a call takes. x: its input; ragged: whether rows differ in length."""
+def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bool = False) -> Path:
+    """The path a call takes. x: its input; others: its weights and states;
+    ragged: whether rows differ in length."""
     wanted = _wanted.get()
     if wanted == "cells":
         return Path("cells", "asked for by use('cells')")
-    obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, weights)
+    obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, others)
     if not obstacle:
         return Path("native", active_isa())
     if wanted == "native":
@@ -94,18 +93,20 @@ def choose(
     return Path("torch", f"{obstacle}; {_torch_way(stack, x, ragged)}")
 
 
-def _native_obstacle(x: Tensor, weights: Sequence[Tensor]) -> str:
+def _native_obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
     """Why the compiled kernels do not compute this call; empty if they do."""
     if x.device.type != "cpu":
         return f"the input is on {x.device.type}"
     if x.layout != torch.strided:
         return f"the input's layout is {x.layout}"
-    lowered = torch.is_autocast_enabled("cpu") and x.dtype in (torch.bfloat16, torch.float16)
-    if x.dtype != torch.float32 and not lowered:
+    takes = {torch.float32}
+    if torch.is_autocast_enabled("cpu"):  # what it has lowered is raised again
+        takes |= {torch.bfloat16, torch.float16}
+    if x.dtype not in takes:
         return str(x.dtype).removeprefix("torch.")
-    for weight in weights:
-        if weight.dtype != torch.float32 or weight.device.type != "cpu":
-            return f"weights of {weight.dtype} on {weight.device.type}"
+    for tensor in others:
+        if tensor.dtype not in takes or tensor.device.type != "cpu":
+            return f"weights or states of {tensor.dtype} on {tensor.device.type}"
     if x.numel() == 0:
         return "the input is empty"
     if torch._C._functorch.peek_interpreter_stack() is not None:
