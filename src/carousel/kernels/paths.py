@@ -82,12 +82,12 @@ def use(path: str) -> Iterator[None]:
 def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bool = False) -> Path:
     """The path a call takes. x: its input; others: its weights and states;
     ragged: whether rows differ in length."""
-    wanted = _wanted.get()
+    wanted: str = _asked_for()
     if wanted == "cells":
         return Path("cells", "asked for by use('cells')")
     obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, others)
     if not obstacle:
-        return Path("native", active_isa())
+        return Path("native", _isa())
     if wanted == "native":
         raise RuntimeError(f"use('native'): the native kernels cannot run this call: {obstacle}")
     return Path("torch", f"{obstacle}; {_torch_way(stack, x, ragged)}")
@@ -109,6 +109,25 @@ def _native_obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
             return f"weights or states of {tensor.dtype} on {tensor.device.type}"
     if x.numel() == 0:
         return "the input is empty"
+    transform: str = _transform()
+    return transform
+
+
+# What torch.compile cannot look into is asked while it traces, and stays so in what it compiles.
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _asked_for() -> str:
+    return _wanted.get()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _isa() -> str:
+    return active_isa()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _transform() -> str:
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "inside a torch.func transform"
     if forward_ad._current_level >= 0:
