@@ -4,8 +4,10 @@ import doctest
 import importlib
 import importlib.metadata
 import pkgutil
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,13 +54,24 @@ def test_layers_load_torch_and_nothing_else_heavy():
     assert loaded <= {"torch", "numpy"}  # torch itself loads numpy
 
 
+def test_only_kernels_import_the_compiled_module():
+    folder = Path(carousel.__file__).parent
+    importers = {
+        path.relative_to(folder).parts[0]
+        for path in folder.rglob("*.py")
+        if re.search(r"^\s*(from|import) .*\b_native\b", path.read_text(), re.M)
+    }
+    assert importers == {"kernels"}
+
+
 def modules_with_examples():
-    for folder in ("cells", "kernels", "layers"):
-        package = importlib.import_module(f"carousel.{folder}")
-        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            module = importlib.import_module(found.name)
-            if any(test.examples for test in doctest.DocTestFinder().find(module)):
-                yield found.name
+    for found in pkgutil.walk_packages(carousel.__path__, "carousel."):
+        if found.name == "carousel._native":  # compiled: no Python source
+            continue
+        module = importlib.import_module(found.name)
+        tests = doctest.DocTestFinder().find(module)
+        if any(not e.options.get(doctest.SKIP) for test in tests for e in test.examples):
+            yield found.name
 
 
 @pytest.mark.parametrize("name", list(modules_with_examples()))

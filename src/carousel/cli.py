@@ -79,7 +79,7 @@ def recipes(as_json: JsonOption = False) -> None:
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         _print(f" {row['name']:<{width}}   {row['summary']}")
-    _print("\nMinutes are of training on two CPU cores. Train one: carousel train mnist-rows")
+    _print("\nMinutes are of training on two CPU cores.\nTrain one: carousel train mnist-rows")
 
 
 @app.command()
