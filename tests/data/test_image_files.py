@@ -38,6 +38,23 @@ def test_a_picture_is_one_image_also_in_colour(tmp_path, pixels):
         assert np.array_equal(read_images(tmp_path / name).numpy(), pixels[:1])
 
 
+def test_a_picture_of_16_bits_is_scaled_and_not_clipped(tmp_path, pixels):
+    Image.fromarray(pixels[0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    assert np.array_equal(read_images(tmp_path / "deep.png").numpy(), pixels[:1])
+
+
+def test_a_transparent_background_is_white_as_viewers_show_it(tmp_path, pixels):
+    ink = np.zeros((28, 28, 4), np.uint8)  # black, as opaque as the pixels say
+    ink[..., 3] = pixels[0]
+    Image.fromarray(ink).save(tmp_path / "ink.png")
+    assert np.array_equal(read_images(tmp_path / "ink.png").numpy(), 255 - pixels[:1])
+    palette = Image.fromarray(pixels[0] & 1).convert("P")
+    palette.putpalette([0, 0, 0, 90, 90, 90])
+    palette.save(tmp_path / "palette.png", transparency=0)
+    expected = np.where(pixels[:1] & 1, 90, 255)
+    assert np.array_equal(read_images(tmp_path / "palette.png").numpy(), expected)
+
+
 def test_a_single_array_is_one_image(pixels):
     assert np.array_equal(check_images(pixels[0], "x").numpy(), pixels[:1])
 

@@ -19,8 +19,9 @@ from carousel.errors import DataError
 def read_images(path: str | Path) -> Tensor:
     """The images in a file as (N, 28, 28) uint8, white digits on black as in MNIST.
 
-    A picture (PNG, …) is one grey image. An .npz has one array, or one named "images": (28, 28) or
-    (N, 28, 28), integers 0 to 255 or floats in [0, 1]. Anything else is tried as IDX, also gzipped.
+    A picture (PNG, …) is one grey image; what is transparent is white. An .npz has one array, or
+    one named "images": (28, 28) or (N, 28, 28), integers 0 to 255 or floats in [0, 1]. Anything
+    else is tried as IDX, also gzipped.
     Raises `DataError`.
     """
     path = Path(path)
@@ -85,6 +86,12 @@ def _from_picture(path: Path) -> NDArray[np.uint8]:
                     f"{path}: the model reads images of {SIDE} x {SIDE} pixels, this one is "
                     f"{wide} x {high}; crop it to the digit and resize it"
                 )
+            if picture.mode.startswith("I"):  # 16 bits a pixel: convert("L") would clip them
+                return (np.asarray(picture).astype(np.int64) // 257).clip(0, 255).astype(np.uint8)
+            if "A" in picture.getbands() or "transparency" in picture.info:
+                shown = Image.new("RGBA", picture.size, "white")  # as viewers show it
+                shown.alpha_composite(picture.convert("RGBA"))
+                return np.asarray(shown.convert("L"))
             return np.asarray(picture.convert("L"))
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
         raise DataError(f"{path} is not an image that can be read: {error}") from None
