@@ -409,7 +409,29 @@ def test_predict_refuses_bad_inputs_in_one_line(carousel, trained, digits, tmp_p
         refused(carousel("predict", trained.path, name), says)
 
 
-# ---- the whole way, as a person goes it
+# ---- the process
+
+
+@pytest.mark.parametrize(
+    ("set_by_user", "found"),
+    [
+        ({}, "GOMP_SPINCOUNT = '1000'"),
+        ({"GOMP_SPINCOUNT": "77"}, "GOMP_SPINCOUNT = '77'"),
+        ({"OMP_WAIT_POLICY": "active"}, "OMP_WAIT_POLICY = 'ACTIVE'"),
+    ],
+)
+def test_threads_wait_briefly_for_each_other_unless_told_otherwise(set_by_user, found):
+    """As libgomp, once loaded, says itself."""
+    plain = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    done = subprocess.run(
+        [*COMMAND, "doctor"],
+        capture_output=True,
+        text=True,
+        env=plain | set_by_user | {"OMP_DISPLAY_ENV": "verbose"},
+    )
+    assert done.returncode == 0
+    assert found in done.stderr
+    assert ("GOMP_SPINCOUNT = '1000'" in done.stderr) == (not set_by_user)
 
 
 def test_a_reader_that_closes_early_is_no_error(trained):

@@ -7,6 +7,7 @@ a folder that cannot be used, with the reason in one line on standard error; 130
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 def main() -> None:
     """Entry point: one readable line for every error a person can mend."""
+    _wait_briefly()
     try:
         sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
     except TrainingDiverged as error:
@@ -49,6 +51,14 @@ def main() -> None:
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _fail(f"the system refused: {error.strerror or error}{where}", 2)
+
+
+def _wait_briefly() -> None:
+    # OpenMP's threads spin for milliseconds at the end of each parallel part. Where another
+    # process wants the cores too, they spin while the thread they wait for has none, and training
+    # is many times slower. OpenMP reads this when torch is imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _fail(message: str, code: int) -> None:
