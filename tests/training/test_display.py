@@ -1,6 +1,7 @@
 """What is shown while training: bars on a terminal, plain lines elsewhere, or nothing."""
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -35,8 +36,9 @@ def run(display):
 
 def test_a_line_of_an_epoch_says_everything_of_it():
     line = str(SUMMARY)
-    for part in ("epoch   2", "0.2500", "0.5000", "0.1250", "0.7500", "0.003", "12.0 s", "best"):
+    for part in ("epoch   2", "0.2500", "50.00%", "0.1250", "75.00%", "12.0 s", "best"):
         assert part in line
+    assert len(line) <= 80
     assert "best" not in str(EpochSummary(**{**vars(SUMMARY), "best": False}))
 
 
@@ -72,8 +74,18 @@ def test_an_epoch_updates_the_bars_with_the_validation_accuracy():
     display.epoch(SUMMARY)
     display.step(21, {"train/loss": 0.5, "learning_rate": 0.003}, examples=64)
     display.stop()
-    assert "validation accuracy 0.7500" in shown.getvalue()
+    assert "validation accuracy 75.00%" in shown.getvalue()
     assert "2/3" in shown.getvalue()
+
+
+def test_bars_fit_a_terminal_of_80_columns_also_in_a_long_run():
+    shown = io.StringIO()
+    display = BarDisplay(Console(file=shown, force_terminal=True, width=80))
+    display.start(epochs=16, total_steps=6880, done=(4, 1880))
+    display.step(1881, {"train/loss": 0.1195, "learning_rate": 0.00039}, examples=128)
+    display.stop()
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
+    assert re.search(r"1881/6880 loss 0\.1195  rate 0\.00039  [\d,]+ samples/s \S+\n", text)
 
 
 def test_bars_may_be_stopped_twice_and_before_they_start():

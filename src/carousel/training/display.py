@@ -32,9 +32,8 @@ class EpochSummary:
 
     def __str__(self) -> str:
         return (
-            f"epoch {self.epoch:>3}  train loss {self.train_loss:.4f}, "
-            f"accuracy {self.train_accuracy:.4f}  validation loss {self.validation['loss']:.4f}, "
-            f"accuracy {self.validation['accuracy']:.4f}  rate {self.learning_rate:.2g}  "
+            f"epoch {self.epoch:>3}  train loss {self.train_loss:.4f}, {self.train_accuracy:.2%}  "
+            f"validation {self.validation['loss']:.4f}, {self.validation['accuracy']:.2%}  "
             f"{self.seconds:6.1f} s{'  best' if self.best else ''}"
         )
 
@@ -75,7 +74,7 @@ class BarDisplay(Display):
         self._console = console
         self._bars = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=10),
             MofNCompleteColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
@@ -112,7 +111,7 @@ class BarDisplay(Display):
         self._bars.refresh()
 
     def epoch(self, summary: EpochSummary) -> None:
-        self._note = f"validation accuracy {summary.validation['accuracy']:.4f}"
+        self._note = f"validation accuracy {summary.validation['accuracy']:.2%}"
         self._bars.update(self._epochs, completed=summary.epoch, note=self._note)
         self._console.print(str(summary), highlight=False, soft_wrap=True)
 
