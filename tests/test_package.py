@@ -54,6 +54,13 @@ def test_layers_load_torch_and_nothing_else_heavy():
     assert loaded <= {"torch", "numpy"}  # torch itself loads numpy
 
 
+def test_layers_do_not_load_the_compiler_of_torch():
+    """It takes as long to import as the rest of torch."""
+    code = "import sys, carousel; carousel.LSTM(3, 5); print('torch._dynamo' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_only_kernels_import_the_compiled_module():
     folder = Path(carousel.__file__).parent
     importers = {

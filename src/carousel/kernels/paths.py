@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ def use(path: str) -> Iterator[None]:
 def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bool = False) -> Path:
     """The path a call takes. x: its input; others: its weights and states;
     ragged: whether rows differ in length."""
-    wanted: str = _asked_for()
+    wanted = _asked_for()
     if wanted == "cells":
         return Path("cells", "asked for by use('cells')")
     obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, others)
@@ -109,24 +109,29 @@ def _native_obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
             return f"weights or states of {tensor.dtype} on {tensor.device.type}"
     if x.numel() == 0:
         return "the input is empty"
-    transform: str = _transform()
-    return transform
+    return _transform()
 
 
-# What torch.compile cannot look into is asked while it traces, and stays so in what it compiles.
+def _asked_while_tracing(function: Callable[[], str]) -> Callable[[], str]:
+    """What torch.compile cannot look into is asked while it traces, and stays so in what it
+    compiles."""
+    # All that torch.compiler.assume_constant_result does; but calling that imports the compiler,
+    # which takes as long as importing torch.
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@_asked_while_tracing
 def _asked_for() -> str:
     return _wanted.get()
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@_asked_while_tracing
 def _isa() -> str:
     return active_isa()
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@_asked_while_tracing
 def _transform() -> str:
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "inside a torch.func transform"
