@@ -84,6 +84,7 @@ class Trainer:
         )
         self.penalties = Penalties(self.config.regularization, self.net)
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
+        self._parameters = list(self.net.parameters())
         self._interrupted = False
         self._saved_at = time.monotonic()
 
@@ -152,14 +153,14 @@ class Trainer:
         if not math.isfinite(loss):
             self._diverged(f"the loss is {loss}", batch)
         self.fabric.backward(result.loss)
-        self.penalties.add_gradients()
-        clip = self.config.optimizer.clip_norm or math.inf
-        norm = self.fabric.clip_gradients(
-            self.model, self.optimizer, max_norm=clip, error_if_nonfinite=False
-        )
-        gradient_norm = float(norm)  # type: ignore[arg-type]
+        if self.penalties:
+            self.penalties.add_gradients()
+        norm = nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
+        gradient_norm = norm.item()
         if not math.isfinite(gradient_norm):
             self._diverged(f"the gradient's norm is {gradient_norm}", batch)
+        if 0 < self.config.optimizer.clip_norm < gradient_norm:
+            nn.utils.clip_grads_with_norm_(self._parameters, self.config.optimizer.clip_norm, norm)
         rate = self.learning_rate
         self.optimizer.step()
         if self.schedule is not None and self.config.schedule.name != "plateau":

@@ -92,6 +92,10 @@ class Penalties:
             if l1 or l2:
                 self._terms.append((parameter, l1, l2))
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to add."""
+        return bool(self._terms)
+
     @torch.no_grad()
     def add_gradients(self) -> None:
         for parameter, l1, l2 in self._terms:
