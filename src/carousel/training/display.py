@@ -116,7 +116,7 @@ class BarDisplay(Display):
         self._console.print(str(summary), highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._console.print(text, highlight=False, markup=False)
 
     def stop(self) -> None:
         self._bars.stop()

@@ -126,7 +126,7 @@ def _fit_and_judge(
     display.say(
         f"{config.recipe.name}: {config.recipe.summary}\n"
         f"{len(task.parts.train):,} images to train on, {len(task.parts.validation):,} to "
-        f"validate; {parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
+        f"validate\n{parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
         f"recurrent layer on {explain(trainer.net.recurrent, example)}\n"
         f"run folder {run.path}"
     )
