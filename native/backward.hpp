@@ -3,9 +3,12 @@
 // Gate gradients of several steps are collected in a chunk, with the inputs and states they belong
 // to, so that the products with them (the gradients of weights and inputs) are tall enough to be
 // fast while everything still fits the cache.
+//
+// Where the forward pass kept only the cell states between segments, each segment is computed
+// again first: from its cell states and from the outputs, which are all there.
 #pragma once
 
-#include "pack.hpp"
+#include "forward.hpp"
 
 namespace carousel {
 namespace {
@@ -50,6 +53,7 @@ struct BackwardWork {
     float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][units], [B][units]
     int64_t dh_step, share_rows;
     int parts;
+    float *packed, *forward, *segment, *unused_y;  // to compute a segment again
     float* first_part;
     size_t part_floats = 0;
 
@@ -66,6 +70,10 @@ struct BackwardWork {
         dh = arena.floats(p.B * dh_step);
         dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
         raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
+        packed = p.segment ? arena.floats(packed_floats<C>(p)) : nullptr;
+        forward = p.segment ? arena.floats(forward_floats<C>(p, threads)) : nullptr;
+        segment = p.segment ? arena.floats(min(p.segment, p.T) * saved_per_step<C>(p)) : nullptr;
+        unused_y = p.segment ? arena.floats(p.B * units) : nullptr;
         first_part = arena.floats(0);
         for (int i = 0; i < parts; ++i) {
             const size_t before = arena.used;
@@ -89,10 +97,13 @@ struct Backward {
     const Share share;
     const Part<C> part;
     const int64_t units;  // all blocks, the last one whole
+    float* saved;         // what the steps from saved_from on have saved
+    int64_t saved_from = 0;
 
     Backward(const Problem& problem, const BackwardWork<C>& w, Team t)
         : p(problem), work(w), team(t), shape(problem), share(share_of<C>(problem, t)),
-          part(w.part(share.by_units ? 0 : t.thread)), units(shape.blocks * L) {}
+          part(w.part(share.by_units ? 0 : t.thread)), units(shape.blocks * L),
+          saved(problem.segment ? w.segment : problem.saved) {}
 
     void wait_if_shared() const {
         if (share.by_units) wait(team.barrier, team.threads);
@@ -153,8 +164,47 @@ struct Backward {
                 if (share.mine(j)) zero(at(p.dx, t, row_at(p, share.position(j))), p.I);
     }
 
-    const float* saved_at(int64_t t, int64_t block, int64_t position) const {
-        return p.saved + ((t * shape.blocks + block) * p.B + position) * C::kSaved * L;
+    const float* saved_of(int64_t t, int64_t block, int64_t position) const {
+        return saved_at<C>(saved, t - saved_from, block, position, p);
+    }
+
+    // The cell state of L units before step t, which is not the row's first.
+    Vec cell_before(int64_t t, int64_t block, int64_t position) const {
+        const int64_t s = p.reverse ? p.T - 1 - t : t;
+        if (p.segment && s % p.segment == 0)
+            return load(p.saved + (s / p.segment * p.B + position) * units + block * L);
+        return load(saved_of(p.reverse ? t + 1 : t - 1, block, position) + (C::kSaved - 1) * L);
+    }
+
+    // Computes again what the steps s of [first, last) have saved, s in the order of the forward
+    // pass.
+    void compute_again(int64_t first, int64_t last) {
+        Arena packed_arena{work.packed}, arena{work.forward};
+        const Packed<C> packed(p, packed_arena);
+        const ForwardWork<C> rows(p, team.thread, team.threads, arena);
+        saved_from = p.reverse ? p.T - last : first;
+        const Forward<C, true> forward{p, packed, rows, shape, share, saved, saved_from};
+        if (C::kHasCellState)
+            forward.copy_cells(p.saved + first / p.segment * p.B * units, rows.cell);
+        int64_t n = 0;
+        for (int64_t s = first; s < last; ++s) {
+            const int64_t t = p.reverse ? p.T - 1 - s : s;
+            n = rows_longer_than(p, share, t, n);
+            const int64_t later = rows_with_a_step_before(t, n);
+            for (int64_t j = 0; j < n; ++j) {
+                const int64_t position = share.position(j), row = row_at(p, position);
+                rows.x[j] = at(p.x, t, row);
+                rows.h[j] = state_before(t, row, j >= later);
+                rows.y[j] = work.unused_y + position * units;
+            }
+            if (n > 0) forward.step(t, n);
+        }
+        wait_if_shared();
+    }
+
+    int64_t rows_with_a_step_before(int64_t t, int64_t n) const {
+        if (p.reverse) return t == p.T - 1 ? 0 : rows_longer_than(p, share, t + 1, n);
+        return t == 0 ? 0 : n;
     }
 
     // Through the projection: dh of the outputs to dh of the units.
@@ -170,7 +220,7 @@ struct Backward {
             zero(dh, work.dh_step);
             for (int64_t block = 0; block < shape.blocks; ++block)
                 store(part.raw + (k + j) * units + block * L,
-                      C::output(saved_at(t, block, position)));
+                      C::output(saved_of(t, block, position)));
         }
         wait_if_shared();
         rows_times_panels(part.dp + k * part.p_step, part.p_step, n, work.project, p.P, p.H,
@@ -231,8 +281,7 @@ struct Backward {
         if (C::kHasCellState) {
             dc = load(work.dc + position * units + u);
             if (!first)
-                c_before = load(saved_at(p.reverse ? t + 1 : t - 1, block, position) +
-                                (C::kSaved - 1) * L);
+                c_before = cell_before(t, block, position);
             else if (p.c0)
                 c_before = load_first(p.c0 + row * p.H + u, count);
         }
@@ -244,8 +293,8 @@ struct Backward {
             dh = load(dh_memory);
             if (p.dy.data) dh += load_first(at(p.dy, t, row) + u, count);
         }
-        const float* saved = C::kSaved ? saved_at(t, block, position) : nullptr;
-        const Vec direct = C::backward(saved, h, h_before, c_before, dh, dc, d);
+        const float* kept = C::kSaved ? saved_of(t, block, position) : nullptr;
+        const Vec direct = C::backward(kept, h, h_before, c_before, dh, dc, d);
         if (C::kHasCellState) store(work.dc + position * units + u, dc);
         if (!p.w_hr) store(dh_memory, direct);
     }
@@ -386,17 +435,20 @@ template <class C>
 void backward(const Problem& p, float* memory, Team team) {
     Arena arena{memory};
     const BackwardWork<C> work(p, team.threads, arena);
-    const Backward<C> backward(p, work, team);
+    Backward<C> backward(p, work, team);
     const Share& share = backward.share;
     backward.prepare();
+    if (p.segment) pack<C>(p, work.packed, team);
     if (team.threads > 1) wait(team.barrier, team.threads);
 
     int64_t n = 0, k = 0;
     for (int64_t s = p.T - 1; s >= 0; --s) {
         const int64_t t = p.reverse ? p.T - 1 - s : s;
         n = rows_longer_than(p, share, t, n);
+        if (p.segment && (s == p.T - 1 || (s + 1) % p.segment == 0))
+            backward.compute_again(s / p.segment * p.segment, s + 1);
         if (k + n > backward.part.capacity) backward.flush(k), k = 0;
-        const int64_t later = s == 0 ? 0 : p.reverse ? rows_longer_than(p, share, t + 1, n) : n;
+        const int64_t later = backward.rows_with_a_step_before(t, n);
         backward.collect(t, n, later, k);
         if (n == 0) continue;
         if (p.w_hr) backward.unproject(t, n, k);

@@ -94,6 +94,15 @@ NB_MODULE(_native, m) {
     pointer<&Problem::db_hh>(problem, "db_hh");
     pointer<&Problem::dw_hr>(problem, "dw_hr");
     problem.def_rw("add_to_dx", &Problem::add_to_dx);
+    problem.def_rw("segment", &Problem::segment);
+    nb::class_<carousel::Stepper>(m, "Stepper", "A stack fed one step at a time.")
+        .def(nb::init<std::vector<Problem>, int>(), "layers"_a, "threads"_a)
+        .def(
+            "step",
+            [](carousel::Stepper& self, uintptr_t x, uintptr_t y) {
+                self.step(reinterpret_cast<const float*>(x), reinterpret_cast<float*>(y));
+            },
+            "x"_a, "y"_a, nb::call_guard<nb::gil_scoped_release>());
     m.def("prefer_large_pages", &carousel::prefer_large_pages, "address"_a, "bytes"_a,
           "Advise the system to back fresh memory with large pages.");
     m.def("saved_floats", &carousel::saved_floats, "problem"_a,

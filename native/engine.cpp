@@ -50,11 +50,6 @@ namespace {
 std::atomic<bool> forked{false};
 const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
-struct Free {
-    void operator()(float* memory) const { std::free(memory); }
-};
-using Memory = std::unique_ptr<float[], Free>;
-
 Memory allocate(size_t floats) {
     const size_t bytes = (floats * sizeof(float) + 63) / 64 * 64 + 64;
     auto* memory = static_cast<float*>(std::aligned_alloc(64, bytes));
@@ -123,6 +118,32 @@ void backward(const Problem& p, int threads) {
     const int size = team_size(p, threads);
     const Memory work = allocate(kernels.backward_floats(p, size));
     parallel(size, [&](Team team) { kernels.backward(p, work.get(), team); });
+}
+
+void Free::operator()(float* memory) const { std::free(memory); }
+
+Stepper::Stepper(std::vector<Problem> layers, int threads) {
+    for (Problem& p : layers) {
+        const Kernels& kernels = kernels_for(p);
+        p.x.row = p.I, p.y.row = p.P;
+        const int size = team_size(p, threads);
+        layers_.push_back({p, &kernels, size, allocate(kernels.packed_floats(p)),
+                           allocate(kernels.forward_floats(p, size)),
+                           allocate(static_cast<size_t>(p.B * p.P))});
+        kernels.pack(p, layers_.back().packed.get(), Team{});
+    }
+}
+
+void Stepper::step(const float* x, float* y) {
+    for (Layer& layer : layers_) {
+        Problem& p = layer.problem;
+        p.x.data = const_cast<float*>(x);
+        p.y.data = &layer == &layers_.back() ? y : layer.output.get();
+        parallel(forked ? 1 : layer.threads, [&](Team team) {
+            layer.kernels->forward(p, layer.packed.get(), layer.work.get(), team);
+        });
+        x = p.y.data;
+    }
 }
 
 }  // namespace carousel

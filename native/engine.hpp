@@ -4,6 +4,9 @@
 // thread: the threads of the parent's pool do not exist there, and waiting for them would hang.
 #pragma once
 
+#include <memory>
+#include <vector>
+
 #include "kernels.hpp"
 
 namespace carousel {
@@ -16,5 +19,30 @@ void prefer_large_pages(uintptr_t address, size_t bytes);
 
 void forward(const Problem& problem, int threads);
 void backward(const Problem& problem, int threads);
+
+struct Free {
+    void operator()(float* memory) const;
+};
+using Memory = std::unique_ptr<float[], Free>;
+
+// Layers of one direction, one upon the other, fed one step at a time: the weights are packed and
+// the memory is taken once. A problem of the stack has T = 1, its state in h0 = hn (and c0 = cn),
+// and no x and y: those are given to each step.
+class Stepper {
+public:
+    Stepper(std::vector<Problem> layers, int threads);
+    Stepper(const Stepper&) = delete;
+    Stepper& operator=(const Stepper&) = delete;
+    void step(const float* x, float* y);  // [B][I] to [B][P of the last layer]
+
+private:
+    struct Layer {
+        Problem problem;
+        const Kernels* kernels;
+        int threads;
+        Memory packed, work, output;
+    };
+    std::vector<Layer> layers_;
+};
 
 }  // namespace carousel

@@ -38,6 +38,8 @@ struct Forward {
     const ForwardWork<C>& work;
     const Shape<C> shape;
     const Share share;
+    float* saved = nullptr;  // steps from saved_from on, if kSave
+    int64_t saved_from = 0;
 
     // Sums of panel `panel` for rows [j, j + rows) of the step.
     void products(int64_t panel, int64_t j, int rows, float* sums) const {
@@ -87,10 +89,9 @@ struct Forward {
                 if (!C::kHasCellState && C::kSums > 1)  // the GRU mixes h into h'
                     before = load_first(work.h[j + m] + block * L, units);
                 if (C::kHasCellState) c = load(work.cell + column);
-                float* saved =
-                    kSave ? p.saved + ((t * shape.blocks + block) * p.B + position) * C::kSaved * L
-                          : nullptr;
-                const Vec h = C::template forward<kSave>(sums + u * C::kSums * L, before, c, saved);
+                float* kept =
+                    kSave ? saved_at<C>(saved, t - saved_from, block, position, p) : nullptr;
+                const Vec h = C::template forward<kSave>(sums + u * C::kSums * L, before, c, kept);
                 if (C::kHasCellState) store(work.cell + column, c);
                 if (p.w_hr)
                     store(work.raw + column, h);
@@ -122,6 +123,17 @@ struct Forward {
             }
     }
 
+    // Cell states [B][units] of this thread's rows and units.
+    void copy_cells(const float* from, float* to) const {
+        const int64_t units = shape.blocks * L;
+        const int64_t u0 = share.begin(shape.panels) * C::kBlocks * L;
+        const int64_t u1 = min(share.end(shape.panels) * C::kBlocks, shape.blocks) * L;
+        for (int64_t j = 0; j < share.rows; ++j) {
+            const int64_t row = share.position(j) * units;
+            copy(to + row + u0, from + row + u0, u1 - u0);
+        }
+    }
+
     // y = W_hr h for the rows of the step.
     void project(int64_t n) const {
         alignas(64) float sums[kTileRows * kWide];
@@ -149,7 +161,8 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
     Arena packed_arena{const_cast<float*>(packed_memory)}, arena{memory};
     const Packed<C> packed(p, packed_arena);
     const ForwardWork<C> work(p, team.thread, team.threads, arena);
-    const Forward<C, kSave> forward{p, packed, work, Shape<C>(p), share_of<C>(p, team)};
+    const Forward<C, kSave> forward{p,       packed, work, Shape<C>(p), share_of<C>(p, team),
+                                    p.saved, 0};
     const Share& share = forward.share;
     const int64_t units = forward.shape.blocks * L;
 
@@ -169,6 +182,8 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
     int64_t n = 0, t_before = 0;
     for (int64_t s = 0; s < p.T; ++s) {
         const int64_t t = p.reverse ? p.T - 1 - s : s;
+        if (C::kHasCellState && p.segment && p.saved && s % p.segment == 0)
+            forward.copy_cells(work.cell, p.saved + s / p.segment * p.B * units);
         const int64_t started = n;  // rows from here on have no step before this one
         n = rows_longer_than(p, share, t, n);
         for (int64_t j = 0; j < n; ++j) {
@@ -207,7 +222,7 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
 
 template <class C>
 void forward(const Problem& p, const float* packed, float* work, Team team) {
-    if (p.saved)
+    if (p.saved && !p.segment)
         run_forward<C, true>(p, packed, work, team);
     else
         run_forward<C, false>(p, packed, work, team);
@@ -215,7 +230,10 @@ void forward(const Problem& p, const float* packed, float* work, Team team) {
 
 template <class C>
 size_t saved_floats(const Problem& p) {
-    return static_cast<size_t>(p.T * Shape<C>(p).blocks * p.B * C::kSaved * L);
+    if (!p.segment) return static_cast<size_t>(p.T * saved_per_step<C>(p));
+    return C::kHasCellState
+               ? static_cast<size_t>(up(p.T, p.segment) * p.B * Shape<C>(p).blocks * L)
+               : 0;
 }
 
 }  // namespace

@@ -37,7 +37,11 @@ struct Problem {
     Rows x, y;
     const float *h0 = nullptr, *c0 = nullptr;  // [B][P], [B][H]; null: zeros
     float *hn = nullptr, *cn = nullptr;        // [B][P], [B][H]; may be h0, c0
-    float* saved = nullptr;                    // saved_floats(problem) for the backward pass, or null
+    // What the backward pass needs, saved_floats(problem), or null: nothing is to be saved. With a
+    // segment of k steps, only the cell states at the start of each segment: the backward pass
+    // computes the rest again, segment by segment.
+    float* saved = nullptr;
+    int64_t segment = 0;
 
     // The backward pass reads all of the above but hn and cn, which it ignores.
     Rows dy;                                     // data null: zeros

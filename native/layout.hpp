@@ -54,6 +54,17 @@ struct Shape {
     int units_in(int64_t block) const { return static_cast<int>(min(L, H - block * L)); }
 };
 
+// What a step saves: [block][B][kSaved] vectors.
+template <class C>
+CAROUSEL_INLINE int64_t saved_per_step(const Problem& p) {
+    return Shape<C>(p).blocks * p.B * C::kSaved * L;
+}
+template <class C>
+CAROUSEL_INLINE float* saved_at(float* saved, int64_t step, int64_t block, int64_t position,
+                                const Problem& p) {
+    return saved + step * saved_per_step<C>(p) + (block * p.B + position) * C::kSaved * L;
+}
+
 // Vectors in panel q of an (·, N) matrix cut into panels of kWide columns.
 CAROUSEL_INLINE int vectors_in(int64_t q, int64_t N) {
     return static_cast<int>(min(kTileVectors, up(N - q * kWide, L)));

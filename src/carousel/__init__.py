@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from carousel.layers import GRU as GRU
     from carousel.layers import LSTM as LSTM
     from carousel.layers import RNN as RNN
+    from carousel.layers import Stream as Stream
     from carousel.layers import explain as explain
     from carousel.training import train as train
 
@@ -26,6 +27,7 @@ _HOME = {
     "RNN": "carousel.layers",
     "CarouselError": "carousel.errors",
     "active_isa": "carousel.kernels",
+    "Stream": "carousel.layers",
     "explain": "carousel.layers",
     "load": "carousel.bundle",
     "train": "carousel.training",
@@ -35,6 +37,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "RNN",
     "LSTM",
     "GRU",
+    "Stream",
     "cells",
     "train",
     "load",

@@ -1,14 +1,18 @@
 """What computes a recurrent layer, and which path a call takes."""
 
 from carousel.kernels.isa import active_isa, supported_isas
+from carousel.kernels.native import Stepper
+from carousel.kernels.native_path import make_stepper
 from carousel.kernels.ops import run, run_packed
 from carousel.kernels.paths import Path, Stack, choose, use
 
 __all__ = [
     "Path",
     "Stack",
+    "Stepper",
     "active_isa",
     "choose",
+    "make_stepper",
     "run",
     "run_packed",
     "supported_isas",

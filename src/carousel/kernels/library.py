@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from carousel import _native
 from carousel.kernels import native
 from carousel.kernels.native import Layer, Lengths
 
 # torch leaves these functions untyped.
 _library: Any = torch.library.Library("carousel", "DEF")  # type: ignore[no-untyped-call]
 _LENGTHS = "Tensor? order, Tensor? lengths, Tensor? steps"
-_KIND = "str mode, str layout, bool bidirectional"
+_KIND = "str mode, str layout, bool bidirectional, int checkpoint_every"
 _library.define(
     f"layer(Tensor x, Tensor[] state, Tensor[] weights, {_LENGTHS}, {_KIND}, bool save) "
     "-> (Tensor y, Tensor[] final, Tensor saved)"
@@ -31,8 +30,8 @@ _library.define(
     "-> (Tensor dx, Tensor[] d_state, Tensor[] d_weights)"
 )
 
-# Given x, state, weights, lengths, mode, layout and bidirectional, the same layer by the oracle;
-# set by carousel.kernels.ops, which knows how to run it.
+# Given x, state, weights, lengths and what says the kind, the same layer by the oracle; set by
+# carousel.kernels.native_path, which knows how to run it.
 Oracle = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
 oracle: Oracle | None = None
 
@@ -65,9 +64,10 @@ def _layer(
     mode: str,
     layout: str,
     bidirectional: bool,
+    checkpoint_every: int,
     save: bool,
 ) -> tuple[Tensor, list[Tensor], Tensor]:
-    layer = Layer.of(mode, layout, bidirectional, weights)
+    layer = Layer.of(mode, layout, bidirectional, weights, checkpoint_every)
     rows = _lengths(order, lengths, steps)
     _check(layer, x, rows)
     y, final, saved = native.forward(layer, x, rows, tuple(state), weights, save)
@@ -85,6 +85,7 @@ def _layer_backward(
     mode: str,
     layout: str,
     bidirectional: bool,
+    checkpoint_every: int,
     y: Tensor,
     saved: Tensor,
     dy: Tensor | None,
@@ -92,7 +93,7 @@ def _layer_backward(
     dcn: Tensor | None,
     want_dx: bool,
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    layer = Layer.of(mode, layout, bidirectional, weights)
+    layer = Layer.of(mode, layout, bidirectional, weights, checkpoint_every)
     dx, d_state, d_weights = native.backward(
         layer,
         x,
@@ -119,17 +120,15 @@ def _layer_fake(
     mode: str,
     layout: str,
     bidirectional: bool,
+    checkpoint_every: int,
     save: bool,
 ) -> tuple[Tensor, list[Tensor], Tensor]:
-    layer = Layer.of(mode, layout, bidirectional, weights)
+    layer = Layer.of(mode, layout, bidirectional, weights, checkpoint_every)
     y = x.new_empty((*x.shape[:-1], layer.directions * layer.outputs))
     saved = x.new_empty(0)
     if save:
         T, B = layer.steps_and_rows(x, _lengths(order, lengths, steps))
-        one = _native.Problem(
-            native.CELLS[mode], 1, 1, 1, layer.hidden_size, layer.outputs, False, True
-        )
-        saved = x.new_empty((layer.directions, T * B * _native.saved_floats(one)))
+        saved = x.new_empty((layer.directions, native.saved_floats(layer, T, B)))
     return y, [torch.empty_like(part) for part in state], saved
 
 
@@ -142,10 +141,10 @@ def _layer_backward_fake(
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
-    x, state, weights, order, lengths, steps, mode, layout, bidirectional, _ = inputs
+    x, state, weights, order, lengths, steps, *kind, _ = inputs
     y, _, saved = output
     ctx.save_for_backward(x, *state, *weights, order, lengths, steps, y, saved)
-    ctx.kind = (mode, layout, bidirectional)
+    ctx.kind = tuple(kind)
     ctx.states = len(state)
     ctx.set_materialize_grads(False)
 
@@ -156,7 +155,7 @@ def _backward(
     x, *rest, order, lengths, steps, y, saved = ctx.saved_tensors
     state, weights = rest[: ctx.states], rest[ctx.states :]
     want_dx = ctx.needs_input_grad[0]
-    unused = (None,) * 7
+    unused = (None,) * 8
     if torch.is_grad_enabled():  # somebody wants to differentiate once more
         d = _differentiable(ctx, x, state, weights, order, lengths, steps, dy, d_final)
         return d[0], list(d[1 : 1 + ctx.states]), list(d[1 + ctx.states :]), *unused

@@ -28,6 +28,8 @@ class Layer:
     mode: torch's name of the cell.
     layout: "TBI" or "BTI" of padded input (T, B, I) or (B, T, I); "packed" for the data (N, I) of
         a `PackedSequence`.
+    checkpoint_every: keep for the backward pass only the cell states of every so many steps, and
+        compute the rest again (0: keep everything).
     """
 
     mode: str
@@ -36,14 +38,22 @@ class Layer:
     bias: bool
     hidden_size: int
     outputs: int
+    checkpoint_every: int = 0
 
     @classmethod
-    def of(cls, mode: str, layout: str, bidirectional: bool, weights: list[Tensor]) -> Layer:
+    def of(
+        cls,
+        mode: str,
+        layout: str,
+        bidirectional: bool,
+        weights: list[Tensor],
+        checkpoint_every: int = 0,
+    ) -> Layer:
         """The layer that has these weights (torch's flat list, direction by direction)."""
         hidden, outputs = weights[1].size(0) // _GATES[mode], weights[1].size(1)
         directions = 2 if bidirectional else 1
         biased = len(weights) // directions - (outputs != hidden) == 4
-        return cls(mode, layout, directions, biased, hidden, outputs)
+        return cls(mode, layout, directions, biased, hidden, outputs, checkpoint_every)
 
     @property
     def projected(self) -> bool:
@@ -139,6 +149,14 @@ def backward(
     return dx, d_state, d_weights
 
 
+def saved_floats(layer: Layer, steps: int, rows: int) -> int:
+    """Floats that the forward pass of one direction saves."""
+    one = _native.Problem(CELLS[layer.mode], 1, 1, 1, layer.hidden_size, layer.outputs, False, True)
+    one.segment = layer.checkpoint_every
+    kept = -(-steps // layer.checkpoint_every) if layer.checkpoint_every else steps
+    return kept * rows * _native.saved_floats(one)
+
+
 def _problem(
     layer: Layer,
     direction: int,
@@ -159,6 +177,7 @@ def _problem(
         direction == 1,
         layer.layout != "packed",
     )
+    problem.segment = layer.checkpoint_every
     problem.set_x(*_rows(layer, x, lengths, 0))
     problem.set_y(*_rows(layer, y, lengths, direction * layer.outputs))
     if lengths is not None:
@@ -214,3 +233,68 @@ def _empty(like: Tensor, shape: tuple[int, ...]) -> Tensor:
     if memory.numel() >= _LARGE:
         _native.prefer_large_pages(memory.data_ptr(), 4 * memory.numel())
     return memory
+
+
+class Stepper:
+    """A stack of one direction, fed one step at a time, its weights packed once.
+
+    state: (h, c) or (h,), each (L, B, ·): where the stack stands; copied, then changed in place.
+    """
+
+    def __init__(
+        self, layers: list[Layer], weights: list[Tensor], state: tuple[Tensor, ...]
+    ) -> None:
+        self._state = tuple(part.clone(memory_format=torch.contiguous_format) for part in state)
+        self._weights = weights
+        self._versions = [weight._version for weight in weights]
+        self._x_shape = (state[0].size(1), weights[0].size(1))
+        self._y_shape = (state[0].size(1), layers[-1].outputs)
+        per_layer = len(weights) // len(layers)
+        problems = []
+        for index, layer in enumerate(layers):
+            matrices = [w.contiguous() for w in weights[index * per_layer :][:per_layer]]
+            problem = _native.Problem(
+                CELLS[layer.mode],
+                1,
+                state[0].size(1),
+                matrices[0].size(1),
+                layer.hidden_size,
+                layer.outputs,
+                False,
+                True,
+            )
+            for name, weight in zip(_names(layer), matrices, strict=True):
+                setattr(problem, name, weight.data_ptr())
+            problem.h0 = problem.hn = self._state[0][index].data_ptr()
+            if len(state) == 2:
+                problem.c0 = problem.cn = self._state[1][index].data_ptr()
+            problems.append(problem)
+        self._stepper = _native.Stepper(problems, torch.get_num_threads())
+
+    @property
+    def state(self) -> Tensor | tuple[Tensor, ...]:
+        """A copy of the state, as a layer's hx."""
+        copies = tuple(part.clone() for part in self._state)
+        return copies if len(copies) == 2 else copies[0]
+
+    def fits(self, x_t: Tensor) -> bool:
+        """Whether a step can take x_t, with the weights as they were when packed."""
+        return (
+            x_t.shape == self._x_shape
+            and x_t.dtype == torch.float32
+            and x_t.device.type == "cpu"
+            and [weight._version for weight in self._weights] == self._versions
+        )
+
+    def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor:
+        """x_t (B, I) that fits; the output goes into `out` (B, P), contiguous, if given."""
+        if out is None:
+            out = x_t.new_empty(self._y_shape)
+        elif out.shape != self._y_shape or out.dtype != torch.float32 or not out.is_contiguous():
+            raise ValueError(
+                f"out must be a contiguous float32 tensor of shape {self._y_shape}, got "
+                f"{out.dtype} of shape {tuple(out.shape)}"
+            )
+        x_t = x_t.contiguous()
+        self._stepper.step(x_t.data_ptr(), out.data_ptr())
+        return out

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from carousel.kernels import cells_path, library
-from carousel.kernels.native import Layer, Lengths
+from carousel.kernels.native import Layer, Lengths, Stepper
 from carousel.kernels.paths import Stack, State
 
 
@@ -47,6 +47,16 @@ def run_packed(
     return y, state
 
 
+def make_stepper(stack: Stack, weights: list[Tensor], state: State) -> Stepper:
+    """The stack fed one step at a time, from a state (copied); float32 tensors on the CPU."""
+    per_layer = len(weights) // stack.num_layers
+    layers = [
+        Layer.of(stack.mode, "TBI", False, weights[index * per_layer :][:per_layer])
+        for index in range(stack.num_layers)
+    ]
+    return Stepper(layers, weights, state)
+
+
 def _layers(
     stack: Stack,
     layout: str,
@@ -83,6 +93,7 @@ def _layers(
             stack.mode,
             layout,
             stack.bidirectional,
+            stack.checkpoint_every,
             save,
         )
         last.append(tuple(final))
@@ -99,6 +110,7 @@ def _by_cells(
     mode: str,
     layout: str,
     bidirectional: bool,
+    checkpoint_every: int,
 ) -> tuple[Tensor, State]:
     """One layer by the oracle, from what the operator `layer` was given."""
     layer = Layer.of(mode, layout, bidirectional, weights)

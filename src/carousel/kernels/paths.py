@@ -34,6 +34,7 @@ class Stack:
 
     mode: torch's name, "LSTM", "GRU", "RNN_TANH" or "RNN_RELU".
     dropout: on the output of every layer but the last, in training.
+    checkpoint_every: of the native kernels, see `carousel.LSTM`; the other paths keep everything.
     """
 
     mode: str
@@ -43,6 +44,7 @@ class Stack:
     dropout: float
     bidirectional: bool
     proj_size: int
+    checkpoint_every: int = 0
 
     @property
     def directions(self) -> int:
@@ -147,7 +149,8 @@ def _torch_way(stack: Stack, x: Tensor, ragged: bool) -> str:
         how = "oneDNN"
     else:
         how = "separate operators per step"
-    return f"{stack.mode}{', ragged' if ragged else ''}, {how}"
+    kept = ", checkpoint_every without effect" if stack.checkpoint_every else ""
+    return f"{stack.mode}{', ragged' if ragged else ''}, {how}{kept}"
 
 
 def _onednn_takes(dtype: torch.dtype) -> bool:

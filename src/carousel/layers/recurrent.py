@@ -21,8 +21,16 @@ else:
     _Base = object
 
 
-class _Recurrent(_Base):
+class Recurrent(_Base):
     """The forward pass that the three modules share. Mixed in before the torch class."""
+
+    checkpoint_every: int = 0
+
+    def __init__(self, *args: Any, checkpoint_every: int = 0, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if checkpoint_every < 0:
+            raise ValueError(f"checkpoint_every must be 0 or more steps, got {checkpoint_every}")
+        self.checkpoint_every = checkpoint_every
 
     def forward(
         self,
@@ -31,7 +39,7 @@ class _Recurrent(_Base):
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Any, Any]:
         """Run the stack; shapes as in the class's docstring."""
-        weights = self._weights()
+        weights = self.weights()
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError("a PackedSequence carries its own lengths: leave lengths= out")
@@ -50,18 +58,40 @@ class _Recurrent(_Base):
         self.check_forward_args(input, self._as_hx(state), None)
         checked = None if lengths is None else self._checked_lengths(lengths, input)
         output, state = kernels.run(
-            self._stack(), input, state, weights, training=self.training, lengths=checked
+            self.stack(), input, state, weights, training=self.training, lengths=checked
         )
         if not batched:
             output = output.squeeze(batch_dim)
             state = tuple(part.squeeze(1) for part in state)
         return output, self._as_hx(state)
 
-    def explain(self, input: Tensor | PackedSequence, lengths: Tensor | None = None) -> str:
+    def step(self, x_t: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+        """One step from state `hx`: x_t (B, I) or (I,) to the output (B, P) or (P,), and the state.
+
+        The same as `forward` on a sequence of one step; differentiable. For live data see
+        `carousel.Stream`, which keeps the state and is faster. Raises ValueError if bidirectional.
+        """
+        if self.bidirectional:
+            raise ValueError("a bidirectional layer reads from the end: it has no next step")
+        time = 1 if self.batch_first and x_t.dim() == 2 else 0
+        y, hx = self(x_t.unsqueeze(time), hx)
+        return y.squeeze(time), hx
+
+    def path(self, input: Tensor, *, ragged: bool = False) -> kernels.Path:
         """Which path a call with this input takes, and why."""
+        return kernels.choose(self.stack(), input, self.weights(), ragged=ragged)
+
+    def explain(self, input: Tensor | PackedSequence, lengths: Tensor | None = None) -> str:
+        """The same in words."""
         packed = isinstance(input, PackedSequence)
         data = input.data if isinstance(input, PackedSequence) else input
-        return str(kernels.choose(self._stack(), data, ragged=packed or lengths is not None))
+        return str(self.path(data, ragged=packed or lengths is not None))
+
+    def checked_state(self, x: Tensor, hx: Any) -> tuple[Tensor, ...]:
+        """The initial state of a batch as a tuple; raises what torch raises if it does not fit."""
+        state = self._initial_state(x, x.size(0 if self.batch_first else 1), hx, batched=True)
+        self.check_forward_args(x, self._as_hx(state), None)
+        return state
 
     def _forward_packed(
         self, packed: PackedSequence, hx: Any, weights: list[Tensor]
@@ -70,11 +100,11 @@ class _Recurrent(_Base):
         state = self._initial_state(packed.data, rows, hx, batched=True)
         self.check_forward_args(packed.data, self._as_hx(state), packed.batch_sizes)
         output, state = kernels.run_packed(
-            self._stack(), packed, state, weights, training=self.training
+            self.stack(), packed, state, weights, training=self.training
         )
         return output, self._as_hx(state)
 
-    def _stack(self) -> kernels.Stack:
+    def stack(self) -> kernels.Stack:
         return kernels.Stack(
             self.mode,
             self.num_layers,
@@ -83,9 +113,10 @@ class _Recurrent(_Base):
             self.dropout,
             self.bidirectional,
             self.proj_size,
+            self.checkpoint_every,
         )
 
-    def _weights(self) -> list[Tensor]:
+    def weights(self) -> list[Tensor]:
         # functional_call and parametrisations change them behind torch's list: it looks again.
         self._update_flat_weights()
         return cast(list[Tensor], self._flat_weights)
@@ -134,7 +165,7 @@ class _Recurrent(_Base):
         return lengths
 
 
-class RNN(_Recurrent, nn.RNN):
+class RNN(Recurrent, nn.RNN):
     r"""A stack of vanilla (Elman) RNN layers: `torch.nn.RNN` with `lengths=`.
 
     h_t = φ(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh), φ = tanh or relu (Elman 1990).
@@ -149,6 +180,9 @@ class RNN(_Recurrent, nn.RNN):
         dropout: on the outputs of every layer but the last, in training.
         bidirectional: a second set of weights reads from the end (D = 2 directions).
         device, dtype: of the parameters.
+        checkpoint_every: keep for the backward pass only every so many steps (0: all of them) and
+            compute the rest again: long sequences in bounded memory, the same gradients, a third
+            more time. Native kernels only.
 
     Inputs:
         input: (T, B, I), (B, T, I) if `batch_first`, (T, I) unbatched, or a `PackedSequence`.
@@ -175,7 +209,7 @@ class RNN(_Recurrent, nn.RNN):
     """
 
 
-class GRU(_Recurrent, nn.GRU):
+class GRU(Recurrent, nn.GRU):
     r"""A stack of GRU layers: `torch.nn.GRU` with `lengths=`.
 
     r_t = σ(W_ir x_t + b_ir + W_hr h_{t-1} + b_hr)
@@ -194,6 +228,9 @@ class GRU(_Recurrent, nn.GRU):
         dropout: on the outputs of every layer but the last, in training.
         bidirectional: a second set of weights reads from the end (D = 2 directions).
         device, dtype: of the parameters.
+        checkpoint_every: keep for the backward pass only every so many steps (0: all of them) and
+            compute the rest again: long sequences in bounded memory, the same gradients, a third
+            more time. Native kernels only.
 
     Inputs, outputs and errors: as `RNN`.
 
@@ -206,7 +243,7 @@ class GRU(_Recurrent, nn.GRU):
     """
 
 
-class LSTM(_Recurrent, nn.LSTM):
+class LSTM(Recurrent, nn.LSTM):
     r"""A stack of LSTM layers: `torch.nn.LSTM` with `lengths=` and `forget_bias=`.
 
     i_t = σ(W_ii x_t + b_ii + W_hi h_{t-1} + b_hi)
@@ -231,6 +268,7 @@ class LSTM(_Recurrent, nn.LSTM):
         device, dtype: of the parameters.
         forget_bias: what the forget gate's two biases add up to at the start; None keeps torch's
             initialisation. 1.0 lets gradients through time from the first step on.
+        checkpoint_every: as `RNN`.
 
     Inputs:
         input, lengths: as `RNN`.
@@ -255,7 +293,7 @@ class LSTM(_Recurrent, nn.LSTM):
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
 
-    forget_bias: float | None
+    forget_bias: float | None = None
 
     def __init__(self, *args: Any, forget_bias: float | None = None, **kwargs: Any) -> None:
         self.forget_bias = forget_bias  # read by reset_parameters, which torch's __init__ calls
@@ -301,6 +339,6 @@ def explain(layer: nn.Module, x: Tensor | PackedSequence, lengths: Tensor | None
     ...     print(explain(GRU(3, 4), torch.zeros(5, 2, 3)))
     cells: asked for by use('cells')
     """
-    if not isinstance(layer, _Recurrent):
+    if not isinstance(layer, Recurrent):
         raise TypeError(f"explain wants a carousel RNN, LSTM or GRU, got {type(layer).__name__}")
     return layer.explain(x, lengths)

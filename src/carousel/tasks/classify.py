@@ -50,7 +50,7 @@ class Classifier(nn.Module):
         regularization: RegularizationConfig,
     ) -> None:
         super().__init__()
-        stacked = {
+        stacked: dict[str, Any] = {
             "num_layers": model.num_layers,
             "batch_first": True,
             "dropout": regularization.dropout if model.num_layers > 1 else 0.0,

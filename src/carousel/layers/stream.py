@@ -1,0 +1,127 @@
+"""Live data, one step at a time: `Stream` keeps the state, and the weights ready, between calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from carousel import kernels
+from carousel.layers.recurrent import Recurrent
+
+
+class Stream:
+    """Feeds a layer, or a model of such layers, one step at a time and remembers its state.
+
+    Step by step gives the same bits as the whole sequence at once. A single layer runs in the
+    native kernels with its weights packed beforehand; a model is called on sequences of one step,
+    with each recurrent layer starting where it stood.
+
+    Args:
+        layer_or_model: a `carousel.RNN`, `GRU` or `LSTM`, or any module that holds some (see
+            `carousel.accelerate` for those of torch). It is put into evaluation mode. Layers that
+            read from the end (bidirectional) have no next step: ValueError.
+
+    The rows of the first step fix the number of streams B; `reset` forgets them.
+
+    >>> layer = carousel.GRU(3, 5)
+    >>> stream = Stream(layer)
+    >>> x = torch.randn(4, 2, 3)
+    >>> whole = layer(x)[0]
+    >>> all(torch.equal(stream.step(x[t]), whole[t]) for t in range(4))
+    True
+    """
+
+    def __init__(self, layer_or_model: nn.Module) -> None:
+        self.model = layer_or_model.eval()
+        self._layers = [m for m in self.model.modules() if isinstance(m, Recurrent)]
+        if not self._layers:
+            raise ValueError(
+                f"{type(layer_or_model).__name__} holds no carousel layer to stream: see "
+                f"carousel.accelerate for torch's"
+            )
+        for layer in self._layers:
+            if layer.bidirectional:
+                raise ValueError(f"{layer} reads from the end: it cannot be streamed")
+        self._states: list[Any] = [None] * len(self._layers)
+        self._stepper: kernels.Stepper | None = None
+
+    @property
+    def state(self) -> Any:
+        """The state so far, as the layer's hx (h or (h, c)); of a model, a list of them.
+
+        None before the first step. Setting it continues from there: the tensors are copied.
+        """
+        if self._stepper is not None:
+            self._states[0] = self._stepper.state
+        return self._states[0] if self.model is self._layers[0] else self._states
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self.reset()
+        self._states = [state] if self.model is self._layers[0] else list(state)
+
+    def reset(self) -> None:
+        """Forget: the next step is the first one, with any number of rows."""
+        self._states = [None] * len(self._layers)
+        self._stepper = None
+
+    @torch.no_grad()
+    def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor:
+        """The output for the next input.
+
+        x_t: (B, I). out: memory for the result of a layer, (B, P), contiguous; with it, a step
+            allocates nothing.
+        Returns (B, P) of a layer; of a model its output, without the axis of time if it has one.
+        """
+        if self.model is not self._layers[0]:
+            return self._step_model(x_t)
+        stepper = self._stepper
+        if stepper is None or not stepper.fits(x_t):
+            stepper = self._prepare(x_t)
+            if stepper is None:
+                y, self._states[0] = self._layers[0].step(x_t, self._states[0])
+                return y if out is None else out.copy_(y)
+        return stepper.step(x_t, out)
+
+    def _prepare(self, x_t: Tensor) -> kernels.Stepper | None:
+        """A stepper for the layer as it is now, from the state so far; None if not native."""
+        layer = self._layers[0]
+        hx = self.state
+        self._stepper = None
+        self._states[0] = hx
+        if x_t.dim() != 2:
+            raise ValueError(f"a step is (B, I), got {x_t.dim()}-D")
+        x = x_t.unsqueeze(1 if layer.batch_first else 0)
+        state = layer.checked_state(x, hx)
+        if layer.path(x).name != "native":
+            return None
+        self._stepper = kernels.make_stepper(layer.stack(), layer.weights(), state)
+        return self._stepper
+
+    def _step_model(self, x_t: Tensor) -> Tensor:
+        hooks = []
+        time = 1 if self._layers[0].batch_first else 0
+        for index, layer in enumerate(self._layers):
+            hooks += self._hooks(index, layer)
+        try:
+            y: Tensor = self.model(x_t.unsqueeze(time))
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return y.squeeze(time) if y.dim() == 3 and y.size(time) == 1 else y
+
+    def _hooks(self, index: int, layer: Recurrent) -> list[Any]:
+        def give(module: nn.Module, args: Any, kwargs: Any) -> Any:
+            if len(args) > 1 or "hx" in kwargs:
+                raise ValueError("the model gives its recurrent layer a state: it is not streamed")
+            return args, {**kwargs, "hx": self._states[index]}
+
+        def take(module: nn.Module, args: Any, output: Any) -> None:
+            self._states[index] = output[1]
+
+        return [
+            layer.register_forward_pre_hook(give, with_kwargs=True),
+            layer.register_forward_hook(take),
+        ]

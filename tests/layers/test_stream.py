@@ -1,0 +1,161 @@
+"""Step by step: the numbers of the whole sequence, bit for bit, and a state that can be moved."""
+
+import pytest
+import torch
+from oracle import KINDS, as_tuple, make_pair, randn, randomise
+from torch import nn
+
+import carousel
+
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def steps_of(stream, x):
+    return torch.stack([stream.step(x[t]) for t in range(len(x))])
+
+
+@each_kind
+@pytest.mark.parametrize("rows", [1, 2, 7])
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_stream_of_a_layer_equals_whole_sequence(kind, rows, layers, dtype):
+    layer, _ = make_pair(kind, 3, 37, num_layers=layers, dtype=dtype)
+    x = randn(5, rows, 3, dtype=dtype)
+    with torch.no_grad():
+        y, state = layer(x)
+    stream = carousel.Stream(layer)
+    equal = torch.equal if dtype == torch.float32 else torch.allclose
+    assert equal(steps_of(stream, x), y)
+    for kept, last in zip(as_tuple(stream.state), as_tuple(state), strict=True):
+        assert equal(kept, last)
+
+
+@each_kind
+def test_layer_step_equals_whole_sequence(kind):
+    for options in ({}, {"batch_first": True}, {"num_layers": 2}):
+        layer, _ = make_pair(kind, 3, 5, dtype=torch.float32, **options)
+        x = randn(4, 2, 3, dtype=torch.float32)
+        whole, state = layer(x.transpose(0, 1) if options.get("batch_first") else x)
+        hx, outputs = None, []
+        for x_t in x:
+            y_t, hx = layer.step(x_t, hx)
+            outputs.append(y_t)
+        assert torch.equal(torch.stack(outputs, 1 if options.get("batch_first") else 0), whole)
+        for kept, last in zip(as_tuple(hx), as_tuple(state), strict=True):
+            assert torch.equal(kept, last)
+
+
+def test_layer_step_without_a_batch():
+    layer, _ = make_pair("LSTM", 3, 5, dtype=torch.float32)
+    x = randn(4, 3, dtype=torch.float32)
+    hx = None
+    for x_t in x:
+        y_t, hx = layer.step(x_t, hx)
+    assert torch.equal(y_t, layer(x)[0][-1])
+
+
+@each_kind
+def test_stream_continues_from_a_state_that_was_set(kind):
+    layer, _ = make_pair(kind, 3, 5, dtype=torch.float32)
+    x = randn(6, 2, 3, dtype=torch.float32)
+    first = carousel.Stream(layer)
+    whole = steps_of(first, x)
+    second, third = carousel.Stream(layer), carousel.Stream(layer)
+    steps_of(second, x[:3])
+    third.state = second.state
+    steps_of(second, x)  # must not move what was handed over
+    assert torch.equal(steps_of(third, x[3:]), whole[3:])
+
+
+def test_stream_forgets_at_reset():
+    layer, _ = make_pair("GRU", 3, 5, dtype=torch.float32)
+    stream = carousel.Stream(layer)
+    x = randn(4, 2, 3, dtype=torch.float32)
+    before = steps_of(stream, x)
+    stream.reset()
+    assert stream.state is None
+    assert torch.equal(steps_of(stream, x), before)
+    stream.reset()
+    assert stream.step(x[0, :1]).shape == (1, 5)  # and with another number of rows
+
+
+def test_stream_sees_weights_that_changed():
+    layer, _ = make_pair("LSTM", 3, 5, dtype=torch.float32)
+    x = randn(2, 2, 3, dtype=torch.float32)
+    stream = carousel.Stream(layer)
+    stream.step(x[0])
+    state = stream.state
+    randomise(layer, seed=7)
+    expected, _ = layer.step(x[1], state)
+    assert torch.equal(stream.step(x[1]), expected)
+
+
+def test_stream_writes_into_out():
+    layer, _ = make_pair("LSTM", 3, 5, dtype=torch.float32)
+    x = randn(2, 2, 3, dtype=torch.float32)
+    whole = layer(x)[0]
+    for dtype in (torch.float32, torch.float64):
+        stream, out = carousel.Stream(layer.to(dtype)), torch.empty(2, 5, dtype=dtype)
+        for t in range(2):
+            assert stream.step(x[t].to(dtype), out) is out
+        torch.testing.assert_close(out.float(), whole[1])
+
+
+def test_steps_returned_earlier_stay_as_they_were():
+    layer, _ = make_pair("LSTM", 3, 5, dtype=torch.float32)
+    stream = carousel.Stream(layer)
+    x = randn(2, 2, 3, dtype=torch.float32)
+    first = stream.step(x[0])
+    copy = first.clone()
+    stream.step(x[1])
+    assert torch.equal(first, copy)
+
+
+class Tagger(nn.Module):
+    def __init__(self, batch_first):
+        super().__init__()
+        self.lower = carousel.GRU(3, 5, batch_first=batch_first)
+        self.upper = carousel.LSTM(5, 4, batch_first=batch_first)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.upper(self.lower(x)[0])[0])
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_stream_of_a_model_equals_whole_sequence(batch_first):
+    model = Tagger(batch_first).eval()
+    x = randn(5, 2, 3, dtype=torch.float32)
+    with torch.no_grad():
+        whole = model(x.transpose(0, 1)).transpose(0, 1) if batch_first else model(x)
+    stream = carousel.Stream(model)
+    torch.testing.assert_close(steps_of(stream, x), whole)
+    assert len(stream.state) == 2
+    assert not model.lower._forward_hooks, "hooks stay behind"
+
+
+def test_stream_of_two_directions_raises():
+    with pytest.raises(ValueError, match="cannot be streamed"):
+        carousel.Stream(carousel.GRU(3, 5, bidirectional=True))
+    with pytest.raises(ValueError, match="no next step"):
+        carousel.GRU(3, 5, bidirectional=True).step(torch.zeros(2, 3))
+
+
+def test_stream_without_recurrent_layers_raises():
+    with pytest.raises(ValueError, match="Linear holds no carousel layer"):
+        carousel.Stream(nn.Linear(3, 5))
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 4), (1, 2, 3)])
+def test_step_of_another_shape_raises(shape):
+    stream = carousel.Stream(carousel.GRU(3, 5))
+    stream.step(torch.zeros(2, 3))
+    with pytest.raises((ValueError, RuntimeError)):
+        stream.step(torch.zeros(shape))
+    assert stream.step(torch.zeros(2, 3)).shape == (2, 5)  # and it goes on
+
+
+def test_out_of_another_shape_raises():
+    stream = carousel.Stream(carousel.GRU(3, 5))
+    with pytest.raises(ValueError, match=r"out must be .* \(2, 5\)"):
+        stream.step(torch.zeros(2, 3), torch.empty(2, 4))
