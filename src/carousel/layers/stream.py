@@ -25,6 +25,7 @@ class Stream:
 
     The rows of the first step fix the number of streams B; `reset` forgets them.
 
+    >>> import carousel
     >>> layer = carousel.GRU(3, 5)
     >>> stream = Stream(layer)
     >>> x = torch.randn(4, 2, 3)
