@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from carousel.layers import LSTM as LSTM
     from carousel.layers import RNN as RNN
     from carousel.layers import Stream as Stream
+    from carousel.layers import accelerated as accelerated
     from carousel.layers import explain as explain
+    from carousel.layers import restore as restore
+    from carousel.layers.accelerate import accelerate as accelerate
     from carousel.training import train as train
 
 _HOME = {
@@ -26,10 +29,13 @@ _HOME = {
     "LSTM": "carousel.layers",
     "RNN": "carousel.layers",
     "CarouselError": "carousel.errors",
+    "accelerate": "carousel.layers",
+    "accelerated": "carousel.layers",
     "active_isa": "carousel.kernels",
     "Stream": "carousel.layers",
     "explain": "carousel.layers",
     "load": "carousel.bundle",
+    "restore": "carousel.layers",
     "train": "carousel.training",
 }
 
@@ -38,6 +44,9 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "LSTM",
     "GRU",
     "Stream",
+    "accelerate",
+    "accelerated",
+    "restore",
     "cells",
     "train",
     "load",

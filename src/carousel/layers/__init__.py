@@ -1,6 +1,17 @@
 """The drop-in layers."""
 
+from carousel.layers.accelerate import Acceleration, accelerate, accelerated, restore
 from carousel.layers.recurrent import GRU, LSTM, RNN, explain
 from carousel.layers.stream import Stream
 
-__all__ = ["GRU", "LSTM", "RNN", "Stream", "explain"]
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Stream",
+    "Acceleration",
+    "accelerate",
+    "accelerated",
+    "explain",
+    "restore",
+]
