@@ -18,7 +18,7 @@ from torch.nn.utils import parametrizations, parametrize, prune
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import carousel
-from carousel import kernels, layers
+from carousel import cells, kernels, layers
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_name = pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
@@ -544,6 +544,116 @@ def test_nothing_is_warned_of_when_every_layer_was_swapped(caplog):
 def test_what_is_not_a_module_raises(function, what):
     with pytest.raises(TypeError, match=r"expected a torch\.nn\.Module"):
         getattr(carousel, function)(what)
+
+
+# ---- subclasses, when asked for
+
+
+class Adding(nn.LSTM):
+    """Adds methods, and overrides none."""
+
+    def sizes(self):
+        return self.input_size, self.hidden_size
+
+
+class Mixin:
+    def forward(self, x, hx=None):
+        y, state = super().forward(2 * x, hx)
+        return y + 1, state
+
+
+class Mixed(Mixin, nn.GRU):
+    """Ends in torch's forward by way of super()."""
+
+
+class Apart(nn.LSTM):
+    """Computes something else altogether."""
+
+    def forward(self, x, hx=None):
+        y = x @ self.weight_ih_l0.T
+        return y, (y, y)
+
+
+SUBCLASSES = [Adding, Mixed, Apart, Subclass]
+
+
+def odd_model(kind, seed=0):
+    torch.manual_seed(seed)
+    return nn.ModuleDict({"odd": kind(3, 5, dtype=torch.float64)})
+
+
+def first_output(model, x):
+    y = model["odd"](x)
+    return y if isinstance(y, torch.Tensor) else y[0]
+
+
+@pytest.mark.parametrize("kind", SUBCLASSES)
+def test_subclass_computes_what_it_computed_and_comes_back(kind):
+    model = odd_model(kind)
+    x, before = randn(4, 2, 3), dict(vars(model["odd"]))
+    expected = first_output(model, x)
+    carousel.accelerate(model, subclasses=True)
+    assert isinstance(model["odd"], kind)
+    assert isinstance(model["odd"], OURS)
+    assert repr(model) == repr(odd_model(kind))
+    assert carousel.accelerated(model).swapped
+    assert_same({"y": first_output(model, x)}, {"y": expected})
+    carousel.restore(model)
+    assert type(model["odd"]) is kind
+    assert vars(model["odd"]).keys() == before.keys()
+    assert_same({"y": first_output(model, x)}, {"y": expected})
+
+
+@pytest.mark.parametrize(("kind", "scans"), [(Adding, 1), (Mixed, 1), (Apart, 0), (Subclass, 1)])
+def test_subclass_runs_on_the_kernels_where_it_inherits_forward(kind, scans, monkeypatch):
+    calls, scan = [], cells.scan
+    monkeypatch.setattr(cells, "scan", lambda *a, **k: calls.append(a) or scan(*a, **k))
+    model = carousel.accelerate(odd_model(kind), subclasses=True)
+    with kernels.use("cells"):
+        first_output(model, randn(4, 2, 3))
+    assert len(calls) == scans
+
+
+@pytest.mark.parametrize("clone", CLONES)
+@pytest.mark.parametrize("kind", [Adding, Mixed, Apart])
+def test_copy_of_a_swapped_subclass_is_one_too(kind, clone):
+    model = carousel.accelerate(odd_model(kind), subclasses=True)
+    x = randn(4, 2, 3)
+    expected = first_output(model, x)
+    twin = CLONES[clone](model)
+    assert type(twin["odd"]) is type(model["odd"])
+    assert_same({"y": first_output(twin, x)}, {"y": expected})
+    assert type(carousel.restore(twin)["odd"]) is kind
+
+
+@torch.no_grad()  # torch's forward keeps computed weights, and such with a gradient do not copy
+def test_parametrized_subclass_is_swapped_and_comes_back():
+    model = odd_model(Adding)
+    parametrizations.weight_norm(model["odd"], "weight_hh_l0")
+    x = randn(4, 2, 3)
+    expected = first_output(model, x)
+    carousel.accelerate(model, subclasses=True)
+    twin = copy.deepcopy(model)
+    for copied in (model, twin):
+        assert_same({"y": first_output(copied, x)}, {"y": expected})
+        assert copied["odd"].sizes() == (3, 5)
+        carousel.restore(copied)
+        assert parametrize.type_before_parametrizations(copied["odd"]) is Adding
+
+
+def test_subclass_that_python_cannot_combine_is_left(caplog):
+    class Meta(type):
+        def __new__(cls, name, bases, members):
+            if len(bases) > 1:
+                raise TypeError("one base, please")
+            return super().__new__(cls, name, bases, members)
+
+    class Lonely(nn.GRU, metaclass=Meta):
+        pass
+
+    model = carousel.accelerate(odd_model(Lonely), subclasses=True)
+    assert type(model["odd"]) is Lonely
+    assert "cannot be bases of one class" in caplog.text
 
 
 # ---- the report
