@@ -1,0 +1,105 @@
+"""What the documentation says can be done can be done."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+import typer
+from small import SETTINGS
+
+import carousel
+from carousel import cli, recipes, training
+from carousel.data import mnist
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+READMES = [ROOT / "README.md", ROOT / "README.ko.md"]
+each_readme = pytest.mark.parametrize("readme", READMES, ids=lambda path: path.name)
+
+
+def blocks(page, *languages):
+    text = page.read_text(encoding="utf-8")
+    return re.findall(rf"^```(?:{'|'.join(languages)})\n(.*?)^```", text, re.M | re.S)
+
+
+def commands(page, program):
+    for block in blocks(page, "bash", "console"):
+        for line in block.splitlines():
+            words = shlex.split(line.removeprefix("$ "), comments=True)
+            if program in words:
+                yield words[words.index(program) + 1 :]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_command_of_every_page_is_one_the_command_line_takes(page):
+    verbs = typer.main.get_command(cli.app).commands
+    for verb, *arguments in commands(page, "carousel"):
+        context = verbs[verb].make_context(verb, list(arguments))  # raises on unknown options
+        if verb == "train" and context.params["recipe"]:
+            config, _ = recipes.load(context.params["recipe"])
+            config.override(context.params["assignments"] or ())
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_make_target_of_every_page_exists(page):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    for target, *_ in commands(page, "make"):
+        assert target in targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_every_relative_link_of_every_page_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" not in target and not target.startswith("#"):
+            assert (page.parent / target.partition("#")[0]).exists(), target
+
+
+@each_readme
+def test_the_readme_names_every_verb(readme):
+    named = set(re.findall(r"^\| `carousel (\w+)` \|", readme.read_text(encoding="utf-8"), re.M))
+    assert named == set(typer.main.get_command(cli.app).commands)
+
+
+@each_readme
+def test_the_python_examples_of_the_readme_run(readme, tmp_path, monkeypatch, capsys):
+    def small_train(recipe, overrides=(), **options):
+        overrides = [*overrides, *SETTINGS, "training.epochs=1"]
+        return training.train(recipe, overrides, threads=1, quiet=True, **options)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(carousel, "train", small_train, raising=False)
+    examples = blocks(readme, "python")
+    assert len(examples) >= 2
+    scope = {"images": mnist.load_test().images[:3].numpy()}
+    for example in examples:
+        exec(example, scope)
+    torch.testing.assert_close(scope["layer"](scope["x"])[0], scope["twin"](scope["x"])[0])
+    assert "native" in capsys.readouterr().out
+
+
+def test_both_readmes_have_the_same_blocks_sections_and_links():
+    english, korean = READMES
+    for languages in (("bash",), ("text",), ("python",)):
+        bare = [
+            [re.sub(r"\s*#.*", "", line) for line in "".join(blocks(page, *languages)).splitlines()]
+            for page in (english, korean)
+        ]
+        assert bare[0] == bare[1]
+    shapes = []
+    for page in (english, korean):
+        text = page.read_text(encoding="utf-8")
+        links = set(re.findall(r"\]\(([^)\s]+)\)", text)) - {"README.md", "README.ko.md"}
+        shapes.append((re.findall(r"^#+ ", text, re.M), text.count("\n|"), links))
+    assert shapes[0] == shapes[1]
+
+
+def test_architecture_names_every_folder_and_module():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    package = Path(carousel.__file__).parent
+    for path in package.iterdir():
+        if path.is_dir() and (path / "__init__.py").exists():
+            assert re.search(rf"^  {path.name}/ ", text, re.M), path.name
+        elif path.suffix == ".py" and not path.name.startswith("_"):
+            assert re.search(rf"^  {path.name} ", text, re.M), path.name
