@@ -295,6 +295,10 @@ struct Backward {
         }
         const float* kept = C::kSaved ? saved_of(t, block, position) : nullptr;
         const Vec direct = C::backward(kept, h, h_before, c_before, dh, dc, d);
+        // Lanes without a unit: an infinite input times their weights of zero has left NaN there,
+        // which the next products would spread.
+        if (count < L)
+            for (int s = 0; s < C::kSums; ++s) d[s] = keep_first(d[s], count);
         if (C::kHasCellState) store(work.dc + position * units + u, dc);
         if (!p.w_hr) store(dh_memory, direct);
     }

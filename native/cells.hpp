@@ -111,7 +111,7 @@ struct RnnCell {
 
     static CAROUSEL_INLINE Vec backward(const float*, Vec h, Vec, Vec, Vec dh, Vec&, Vec* d) {
         if (kRelu)
-            d[0] = h > splat(0.0f) ? dh : splat(0.0f);
+            d[0] = h <= splat(0.0f) ? splat(0.0f) : dh;  // dh where h is NaN, as torch
         else
             d[0] = dh * (splat(1.0f) - h * h);
         return splat(0.0f);

@@ -58,6 +58,13 @@ CAROUSEL_INLINE void store_first(float* p, Vec v, int count) {
 #endif
 }
 
+// The first `count` lanes of v, the rest zero.
+CAROUSEL_INLINE Vec keep_first(Vec v, int count) {
+    VecInt lane;
+    for (int i = 0; i < L; ++i) lane[i] = i;
+    return lane < VecInt{} + count ? v : Vec{};
+}
+
 // x * y + z. The build forbids the compiler to contract on its own (-ffp-contract=off), so that
 // an expression gives the same bits wherever it is inlined.
 CAROUSEL_INLINE Vec fma(Vec x, Vec y, Vec z) {
