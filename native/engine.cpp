@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #endif
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <memory>
@@ -116,7 +117,11 @@ void forward(const Problem& p, int threads) {
 void backward(const Problem& p, int threads) {
     const Kernels& kernels = kernels_for(p);
     const int size = team_size(p, threads);
-    const Memory work = allocate(kernels.backward_floats(p, size));
+    // The system may give fewer threads than asked for, and they may need more: they share by rows
+    // where more threads would share by units.
+    size_t floats = 0;
+    for (int n = 1; n <= size; ++n) floats = std::max(floats, kernels.backward_floats(p, n));
+    const Memory work = allocate(floats);
     parallel(size, [&](Team team) { kernels.backward(p, work.get(), team); });
 }
 
