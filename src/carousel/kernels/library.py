@@ -41,16 +41,37 @@ def _lengths(order: Tensor | None, sorted: Tensor | None, steps: Tensor | None) 
 
 
 def _check(layer: Layer, x: Tensor, lengths: Lengths | None) -> None:
-    """Memory is at stake: lengths from a compiled program have not been looked at before."""
-    if lengths is None or layer.layout == "packed" or not len(lengths.sorted):
+    """Memory is at stake: nobody else has looked at lengths from a compiled program, or at what a
+    `PackedSequence` says of itself."""
+    if lengths is None or x.numel() == 0:
+        return
+    if layer.layout == "packed":
+        _check_packed(x, lengths)
         return
     steps, rows = layer.steps_and_rows(x, lengths)
+    if len(lengths.sorted) != rows:
+        raise ValueError(f"lengths must be {rows} numbers, got {len(lengths.sorted)}")
     longest, shortest = int(lengths.sorted[0]), int(lengths.sorted[-1])
-    if len(lengths.sorted) != rows or shortest < 0 or longest > steps:
+    if shortest < 0 or longest > steps:
         raise ValueError(
-            f"lengths must be {rows} numbers between 0 and the {steps} steps of the input; got "
-            f"{len(lengths.sorted)} from {shortest} to {longest}"
+            f"lengths must lie between 0 and the {steps} steps of the input; got "
+            f"{shortest} to {longest}"
         )
+
+
+def _check_packed(x: Tensor, lengths: Lengths) -> None:
+    assert lengths.steps is not None
+    steps, rows = len(lengths.steps), len(lengths.sorted)
+    if rows and steps == int(lengths.sorted[0]) and int(lengths.sorted[-1]) > 0:
+        ended = torch.bincount(lengths.sorted, minlength=steps + 1).cumsum(0)
+        batch_sizes = rows - ended[:steps]
+        before = batch_sizes.cumsum(0) - batch_sizes
+        if torch.equal(before, lengths.steps) and int(lengths.sorted.sum()) == x.size(0):
+            return
+    raise RuntimeError(
+        "PackedSequence: batch_sizes must be positive, must not grow, and must add up to the "
+        f"{x.size(0)} rows of data"
+    )
 
 
 @torch.library.impl(_library, "layer", "CPU")
