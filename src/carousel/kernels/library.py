@@ -18,6 +18,7 @@ from carousel.kernels.native import Layer, Lengths
 
 # torch leaves these functions untyped.
 _library: Any = torch.library.Library("carousel", "DEF")  # type: ignore[no-untyped-call]
+_CONTIGUOUS = torch.contiguous_format  # of all results, whatever the strides of the operands
 _LENGTHS = "Tensor? order, Tensor? lengths, Tensor? steps"
 _KIND = "str mode, str layout, bool bidirectional, int checkpoint_every"
 _library.define(
@@ -150,7 +151,7 @@ def _layer_fake(
     if save:
         T, B = layer.steps_and_rows(x, _lengths(order, lengths, steps))
         saved = x.new_empty((layer.directions, native.saved_floats(layer, T, B)))
-    return y, [torch.empty_like(part) for part in state], saved
+    return y, [torch.empty_like(part, memory_format=_CONTIGUOUS) for part in state], saved
 
 
 @torch.library.register_fake("carousel::layer_backward", lib=_library)  # type: ignore[untyped-decorator]
@@ -158,7 +159,8 @@ def _layer_backward_fake(
     x: Tensor, state: list[Tensor], weights: list[Tensor], *rest: Any
 ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
     dx = x.new_empty(x.shape if rest[-1] else 0)
-    return dx, [torch.empty_like(p) for p in state], [torch.empty_like(w) for w in weights]
+    d_state = [torch.empty_like(part, memory_format=_CONTIGUOUS) for part in state]
+    return dx, d_state, [torch.empty_like(w, memory_format=_CONTIGUOUS) for w in weights]
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
