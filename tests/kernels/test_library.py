@@ -1,4 +1,4 @@
-"""The kernels as operators of torch: whatever traces, differentiates or watches, gets one answer."""
+"""The kernels as operators of torch: whatever traces or differentiates them gets one answer."""
 
 import socket
 import warnings
