@@ -1,0 +1,176 @@
+"""Carousel's layers, torch.nn's layers and torch.nn's cells, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+import carousel
+from carousel import layers
+from carousel.bench.cases import Array, Case, Problem
+from carousel.bench.peers.base import Contestant, Local
+
+_POOL = "OpenMP of torch"
+
+
+class Ours:
+    """Carousel's layers; live streams through `carousel.Stream`."""
+
+    name = "carousel"
+    pool = _POOL
+    baseline = False
+
+    def missing(self) -> str:
+        return ""
+
+    def why_not(self, case: Case) -> str:
+        return ""
+
+    def prepare(self, problem: Problem, threads: int) -> Contestant:
+        torch.set_num_threads(threads)
+        layer = build(getattr(layers, problem.case.cell), problem)
+        if problem.case.mode == "stream":
+            return _stream(layer, problem)
+        lengths = _lengths(problem)
+        if lengths is None:
+            return _layer(layer, lambda x: layer(x)[0], problem)
+        return _layer(layer, lambda x: layer(x, lengths=lengths)[0], problem)
+
+    def close(self) -> None:
+        pass
+
+
+class TorchLayers:
+    """`torch.nn.LSTM`, `GRU` and `RNN`; batches of different lengths as a `PackedSequence`."""
+
+    name = "torch.nn"
+    pool = _POOL
+    baseline = True
+
+    def missing(self) -> str:
+        return ""
+
+    def why_not(self, case: Case) -> str:
+        return ""
+
+    def prepare(self, problem: Problem, threads: int) -> Contestant:
+        torch.set_num_threads(threads)
+        layer = build(getattr(nn, problem.case.cell), problem)
+        if problem.case.mode == "stream":
+            return _step_by_step(layer, problem)
+        lengths = _lengths(problem)
+
+        def packed(x: Tensor) -> Tensor:
+            assert lengths is not None
+            data = pack_padded_sequence(x, lengths, enforce_sorted=False)
+            return pad_packed_sequence(layer(data)[0], total_length=len(x))[0]
+
+        return _layer(layer, packed if lengths is not None else lambda x: layer(x)[0], problem)
+
+    def close(self) -> None:
+        pass
+
+
+class TorchCells:
+    """`torch.nn.LSTMCell`, `GRUCell` and `RNNCell`: torch's other way to make one step."""
+
+    name = "torch.nn cell"
+    pool = _POOL
+    baseline = True
+
+    def missing(self) -> str:
+        return ""
+
+    def why_not(self, case: Case) -> str:
+        return "" if case.mode == "stream" and case.layers == 1 else "one step only"
+
+    def prepare(self, problem: Problem, threads: int) -> Contestant:
+        torch.set_num_threads(threads)
+        case = problem.case
+        cell = getattr(nn, f"{case.cell}Cell")(case.inputs, case.hidden)
+        cell.load_state_dict({k: torch.from_numpy(v) for k, v in problem.weights[0].items()})
+        x = torch.from_numpy(problem.x[0])
+        zeros = torch.zeros(case.batch, case.hidden)
+        state: Any = (zeros, zeros) if case.cell == "LSTM" else zeros
+
+        @torch.inference_mode()
+        def call() -> Tensor:
+            nonlocal state
+            state = cell(x, state)
+            return state[0] if case.cell == "LSTM" else state  # type: ignore[no-any-return]
+
+        return Local(call, lambda y: {"y": y[None].numpy()})
+
+    def close(self) -> None:
+        pass
+
+
+def build(kind: Any, problem: Problem) -> Any:
+    """A layer with the problem's weights."""
+    case = problem.case
+    layer = kind(case.inputs, case.hidden, num_layers=case.layers, bidirectional=case.bidirectional)
+    state: dict[str, Tensor] = {}
+    for index, weights in enumerate(problem.weights):
+        depth, direction = divmod(index, case.directions)
+        suffix = f"_l{depth}" + "_reverse" * direction
+        state |= {name + suffix: torch.from_numpy(value) for name, value in weights.items()}
+    layer.load_state_dict(state)
+    return layer
+
+
+def _lengths(problem: Problem) -> Tensor | None:
+    lengths = problem.case.lengths
+    return None if lengths is None else torch.tensor(lengths)
+
+
+def _layer(layer: nn.Module, forward: Callable[[Tensor], Tensor], problem: Problem) -> Local:
+    x = torch.from_numpy(problem.x)
+    if problem.case.mode == "inference":
+        layer.eval()
+
+        @torch.inference_mode()
+        def infer() -> Tensor:
+            return forward(x)
+
+        return Local(infer, lambda y: {"y": y.numpy()})
+
+    x.requires_grad_()
+    cotangent = torch.from_numpy(problem.cotangent)
+    inputs = [x, *layer.parameters()]
+
+    def train() -> tuple[Tensor, Tensor]:
+        y = forward(x)
+        gradients = torch.autograd.grad(y, inputs, cotangent)
+        return y, gradients[0]
+
+    return Local(train, _numpy)
+
+
+def _numpy(outcome: tuple[Tensor, Tensor]) -> dict[str, Array]:
+    y, dx = outcome
+    return {"y": y.detach().numpy(), "dx": dx.numpy()}
+
+
+def _stream(layer: Any, problem: Problem) -> Local:
+    kind = getattr(carousel, "Stream", None)
+    if kind is None:
+        return _step_by_step(layer, problem)
+    stream, x = kind(layer.eval()), torch.from_numpy(problem.x[0])
+    return Local(lambda: stream.step(x), lambda y: {"y": y[None].numpy()})
+
+
+def _step_by_step(layer: Any, problem: Problem) -> Local:
+    layer.eval()
+    x, state = torch.from_numpy(problem.x), None
+
+    @torch.inference_mode()
+    def call() -> Tensor:
+        nonlocal state
+        y, state = layer(x, state)
+        return y  # type: ignore[no-any-return]
+
+    return Local(call, lambda y: {"y": y.numpy()})
