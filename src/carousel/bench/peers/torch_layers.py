@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-import carousel
 from carousel import layers
 from carousel.bench.cases import Array, Case, Problem
 from carousel.bench.peers.base import Contestant, Local
@@ -35,10 +34,7 @@ class Ours:
         layer = build(getattr(layers, problem.case.cell), problem)
         if problem.case.mode == "stream":
             return _stream(layer, problem)
-        lengths = _lengths(problem)
-        if lengths is None:
-            return _layer(layer, lambda x: layer(x)[0], problem)
-        return _layer(layer, lambda x: layer(x, lengths=lengths)[0], problem)
+        return _layer(layer, _our_forward(layer, problem), problem)
 
     def close(self) -> None:
         pass
@@ -62,14 +58,7 @@ class TorchLayers:
         layer = build(getattr(nn, problem.case.cell), problem)
         if problem.case.mode == "stream":
             return _step_by_step(layer, problem)
-        lengths = _lengths(problem)
-
-        def packed(x: Tensor) -> Tensor:
-            assert lengths is not None
-            data = pack_padded_sequence(x, lengths, enforce_sorted=False)
-            return pad_packed_sequence(layer(data)[0], total_length=len(x))[0]
-
-        return _layer(layer, packed if lengths is not None else lambda x: layer(x)[0], problem)
+        return _layer(layer, _their_forward(layer, problem), problem)
 
     def close(self) -> None:
         pass
@@ -122,6 +111,52 @@ def build(kind: Any, problem: Problem) -> Any:
     return layer
 
 
+def path_of(problem: Problem) -> str:
+    """What computes ours, in the words of `carousel.explain`."""
+    if problem.case.mode == "stream":
+        return "carousel.Stream"
+    layer = build(getattr(layers, problem.case.cell), problem)
+    x = torch.from_numpy(problem.x)
+    if problem.case.mode == "training":
+        return layers.explain(layer, x, _lengths(problem))
+    with torch.inference_mode():
+        return layers.explain(layer.eval(), x, _lengths(problem))
+
+
+def training_parts(
+    name: str, problem: Problem
+) -> tuple[Callable[[], Tensor], list[Tensor], Tensor]:
+    """A forward pass by "carousel" or "torch.nn", what to differentiate by, and the cotangent."""
+    ours = name == Ours.name
+    layer = build(getattr(layers if ours else nn, problem.case.cell), problem)
+    forward = (_our_forward if ours else _their_forward)(layer, problem)
+    x = torch.from_numpy(problem.x).requires_grad_()
+    return (
+        lambda: forward(x),
+        [x, *layer.parameters()],
+        torch.from_numpy(problem.cotangent),
+    )
+
+
+def _our_forward(layer: Any, problem: Problem) -> Callable[[Tensor], Tensor]:
+    lengths = _lengths(problem)
+    if lengths is None:
+        return lambda x: layer(x)[0]
+    return lambda x: layer(x, lengths=lengths)[0]
+
+
+def _their_forward(layer: Any, problem: Problem) -> Callable[[Tensor], Tensor]:
+    lengths = _lengths(problem)
+    if lengths is None:
+        return lambda x: layer(x)[0]
+
+    def packed(x: Tensor) -> Tensor:
+        data = pack_padded_sequence(x, lengths, enforce_sorted=False)
+        return pad_packed_sequence(layer(data)[0], total_length=len(x))[0]
+
+    return packed
+
+
 def _lengths(problem: Problem) -> Tensor | None:
     lengths = problem.case.lengths
     return None if lengths is None else torch.tensor(lengths)
@@ -156,10 +191,7 @@ def _numpy(outcome: tuple[Tensor, Tensor]) -> dict[str, Array]:
 
 
 def _stream(layer: Any, problem: Problem) -> Local:
-    kind = getattr(carousel, "Stream", None)
-    if kind is None:
-        return _step_by_step(layer, problem)
-    stream, x = kind(layer.eval()), torch.from_numpy(problem.x[0])
+    stream, x = layers.Stream(layer), torch.from_numpy(problem.x[0])
     return Local(lambda: stream.step(x), lambda y: {"y": y[None].numpy()})
 
 
