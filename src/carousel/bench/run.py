@@ -62,7 +62,7 @@ def run(options: Options, progress: Progress = lambda *_: None) -> Results:
             progress(case.title, number, len(todo))
             results = _with_row(results, case, taking_part, options, threads)
         if options.memory and not memory.why_not():
-            results = replace(results, memory=_memory(todo, threads, progress))
+            results = _with_memory(results, todo, threads, progress)
     except KeyboardInterrupt:
         results = replace(results, complete=False)
     finally:
@@ -197,14 +197,18 @@ def _versions(peers: list[Peer]) -> dict[str, str]:
     return found
 
 
-def _memory(todo: list[Case], threads: int, progress: Progress) -> tuple[Memory, ...]:
+def _with_memory(results: Results, todo: list[Case], threads: int, progress: Progress) -> Results:
     chosen = [case for case in todo if case.mode == "training" and case.suite in _MEMORY_SUITES]
-    rows = []
+    rows: list[Memory] = []
     with memory.MemoryMeter(threads) as meter:
         for number, case in enumerate(chosen):
-            progress(f"memory of {case.title}", number, len(chosen))
-            rows.append(meter.measure(case))
-    return tuple(rows)
+            title = f"memory of {case.title}"
+            progress(title, number, len(chosen))
+            try:
+                rows.append(meter.measure(case))
+            except PeerError as error:
+                results = replace(results, failures={**results.failures, title: str(error)})
+    return replace(results, memory=tuple(rows))
 
 
 _MEMORY_SUITES = ("dense", "ragged")

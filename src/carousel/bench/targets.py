@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from carousel.bench.results import ONNX, TORCH, Results, Row, geometric_mean
+from carousel.bench.results import ONNX, TORCH, Results, Row, Spread, geometric_mean
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def _sgemm(results: Results) -> Iterator[Verdict]:
             target = 0.80 if case.mode == "training" else 0.85
         else:
             continue
-        yield Verdict("share of a large sgemm", case.title, target, share and share.median)
+        yield Verdict("share of a large sgemm", case.title, target, _median(share))
 
 
 def _best_peer(results: Results) -> Iterator[Verdict]:
@@ -85,7 +85,7 @@ def _best_peer(results: Results) -> Iterator[Verdict]:
         best = row.best_peer
         ratio = row.ratio(best) if best else None
         title = f"{row.case.title} ({best})"
-        yield Verdict("time of the best peer", title, 1.0, ratio and ratio.median)
+        yield Verdict("time of the best peer", title, 1.0, _median(ratio))
 
 
 def _against_torch(results: Results) -> Iterator[Verdict]:
@@ -126,7 +126,10 @@ def _memory(results: Results) -> Iterator[Verdict]:
 
 
 def _ratio(row: Row | None, peer: str) -> float | None:
-    spread = None if row is None else row.ratio(peer)
+    return None if row is None else _median(row.ratio(peer))
+
+
+def _median(spread: Spread | None) -> float | None:
     return None if spread is None else spread.median
 
 

@@ -1,0 +1,207 @@
+"""The results as tables, for the terminal and for Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from carousel.bench.results import OURS, TORCH, Results, Row, Spread, geometric_mean
+from carousel.bench.targets import check, summary
+from carousel.errors import DataError
+
+_TITLES = {
+    "dense": "Dense batches",
+    "odd": "Odd sizes",
+    "ragged": "Rows of different lengths (torch.nn: packed)",
+    "stream": "One step of a live stream",
+    "scaling": "Cost against T, H, B and threads",
+}
+START, END = "<!-- carousel bench: start -->", "<!-- carousel bench: end -->"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Text in rows and columns; the first column names the row."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def to_markdown(self) -> str:
+        lines = [self.columns, ("---", *("---:" for _ in self.columns[1:])), *self.rows]
+        return f"### {self.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def tables(results: Results) -> list[Table]:
+    """One table per suite, then memory and targets; what was not measured has none."""
+    found = [_suite(name, results.suite(name)) for name in _TITLES if results.suite(name)]
+    if results.memory:
+        found.append(_memory(results))
+    return [*found, _targets(results)]
+
+
+def _suite(name: str, rows: tuple[Row, ...]) -> Table:
+    peers = list(dict.fromkeys(peer for row in rows for peer in row.peers))
+    sgemm = any(row.sgemm for row in rows)
+    columns = ["row", "T×B×I×H", "ours", *(["GFLOP/s", "of sgemm"] if sgemm else [])]
+    return Table(
+        _TITLES[name],
+        (*columns, *(f"{peer} / ours" for peer in peers)),
+        tuple(
+            (
+                row.case.title,
+                row.case.shape,
+                duration(row.seconds(OURS)),
+                *(_rate(row) if sgemm else ()),
+                *(_ratio(row.ratio(peer)) for peer in peers),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _rate(row: Row) -> tuple[str, str]:
+    share = row.share()
+    return f"{row.gflops(OURS):.0f}", f"{share.median:.0%}" if share else "–"
+
+
+def _ratio(spread: Spread | None) -> str:
+    if spread is None:
+        return "–"
+    if spread.rounds == 1:
+        return f"{spread.median:.2f} (once)"
+    return f"{spread.median:.2f} ({spread.low:.2f}–{spread.high:.2f})"
+
+
+def duration(seconds: float) -> str:
+    """Such as "12.3 ms".
+
+    >>> duration(0.0123), duration(4.5e-6), duration(2.0)
+    ('12.3 ms', '4.5 µs', '2 s')
+    """
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-6:.3g} µs"
+
+
+def _memory(results: Results) -> Table:
+    def mib(size: int) -> str:
+        return f"{size / 2**20:.1f}"
+
+    return Table(
+        "Memory of one training step, MiB beyond weights and input",
+        ("row", "peak, ours", f"peak, {TORCH}", "ratio", "held, ours", f"held, {TORCH}"),
+        tuple(
+            (
+                memory.case.title,
+                mib(memory.peak[OURS]),
+                mib(memory.peak[TORCH]),
+                f"{memory.ratio:.2f}",
+                mib(memory.held[OURS]),
+                mib(memory.held[TORCH]),
+            )
+            for memory in results.memory
+        ),
+    )
+
+
+def _targets(results: Results) -> Table:
+    verdicts = check(results)
+    words = {True: "met", False: "missed", None: "not measured"}
+    return Table(
+        f"Targets: {summary(verdicts)}",
+        ("promise", "row", "target", "measured", ""),
+        tuple(
+            (
+                verdict.promise,
+                verdict.row,
+                f"{'≥' if verdict.at_least else '≤'} {verdict.target:g}",
+                "–" if verdict.measured is None else f"{verdict.measured:.2f}",
+                words[verdict.met],
+            )
+            for verdict in verdicts
+        ),
+    )
+
+
+def notes(results: Results) -> list[str]:
+    """What to know when reading the tables: machine, versions, noise, who is missing."""
+    settings = results.settings
+    lines = [
+        "; ".join(results.machine.values()),
+        ", ".join(f"{name} {version}" for name, version in results.versions.items()),
+        f"{settings['threads']} threads each; about {settings['seconds_per_row']:g} seconds per row, "
+        "everyone in turn. Ratios are the peer's time over ours, above 1 where "
+        "ours is faster: the median of the rounds and, in brackets, their quartiles.",
+        "GFLOP/s count the matrix products: 2 G H (I + H) per row, step, layer and direction, "
+        "G = 4, 3, 1 gates of LSTM, GRU, RNN; three times as many in training, which computes the "
+        "gradients of the input and of all weights.",
+        *_about_sgemm(results),
+        *_about_noise(results),
+        *(f"{name} did not take part: {why}" for name, why in results.missing.items()),
+        *(f"{title} has no result: {why}" for title, why in results.failures.items()),
+        *_about_skipped(results),
+    ]
+    ratios = [ratio.median for row in results.suite("dense") if (ratio := row.ratio(TORCH))]
+    if ratios:
+        mean = geometric_mean(ratios)
+        lines.append(f"Geometric mean over {len(ratios)} dense rows: {mean:.2f} × {TORCH}.")
+    if not results.complete:
+        lines.append("The run was interrupted: rows are missing.")
+    return lines
+
+
+def _about_sgemm(results: Results) -> Iterator[str]:
+    for name in dict.fromkeys(name for row in results.rows for name in row.samples):
+        rates = [row.sgemm_gflops(name) for row in _full(results) if name in row.samples]
+        if name.startswith("sgemm") and rates:
+            spread = Spread.of(rates)
+            yield (
+                f"{name}: {spread.median:.0f} GFLOP/s, quartiles of the rows "
+                f"{spread.low:.0f}–{spread.high:.0f}. Shares are of the faster one."
+            )
+
+
+def _full(results: Results) -> Iterator[Row]:
+    return (row for row in results.rows if row.case.threads is None)
+
+
+def _about_noise(results: Results) -> Iterator[str]:
+    busy = [row.others for row in results.rows if row.others is not None]
+    if busy and max(busy) > 0.1:
+        noisy = sum(value > 0.1 for value in busy)
+        yield (
+            f"Other processes wanted the CPUs: over a tenth of one in {noisy} of {len(busy)} rows, "
+            f"{max(busy):.1f} CPUs at worst. Measure again when the machine is quiet."
+        )
+
+
+def _about_skipped(results: Results) -> Iterator[str]:
+    for row in results.rows:
+        for name, why in row.skipped.items():
+            yield f"{row.case.title}, {name}: {why}"
+
+
+def to_markdown(results: Results) -> str:
+    """Notes and tables."""
+    listed = "\n".join(f"- {line}" for line in notes(results))
+    return "\n\n".join([listed, *(table.to_markdown() for table in tables(results))]) + "\n"
+
+
+def write_markdown(results: Results, path: Path) -> None:
+    """Into a file: between its two marker comments, or as a new file that has them.
+
+    Raises DataError for a file without them, so that no text of somebody's is lost.
+    """
+    text = f"{START}\n{to_markdown(results)}{END}\n"
+    if path.exists():
+        old = path.read_text()
+        before, start, rest = old.partition(START)
+        _, end, after = rest.partition(END)
+        if not (start and end):
+            raise DataError(f"{path} exists and has no lines {START} and {END} to write between")
+        text = before + text.rstrip("\n") + after
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
