@@ -348,7 +348,7 @@ def bench(
         memory=memory,
     )
     console.write(results, json_file, markdown, plots)
-    for content in console.tables(results):
+    for content in console.tables(results, narrow=True):
         table = _table(*content.columns, title=content.title)
         for row in content.rows:
             table.add_row(*row)

@@ -113,5 +113,5 @@ def _in_turn(
     for group in order[start:] + order[:start]:
         if len(groups) > 1:
             sleep(settle)
-        first = number % len(group)
+        first = number // len(groups) % len(group)  # else some would never begin a round
         yield from group[first:] + group[:first]

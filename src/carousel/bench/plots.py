@@ -61,10 +61,17 @@ def _ratios(rows: tuple[Row, ...], path: Path) -> Path:
         axis.set_ylim(len(chosen) - 0.5, -0.5)
         axis.set_xlabel(f"time of the peer / time of {OURS}")
         axis.set_title(mode)
+        axis.xaxis.set_major_formatter("{x:g}")
         axis.grid(axis="x", alpha=0.3)
-        axis.legend(fontsize="small")
+    labels = {label: dot for axis in axes for dot, label in zip(*_legend(axis), strict=True)}
+    figure.legend(labels.values(), labels.keys(), loc="outside upper center", ncols=len(labels))
     figure.savefig(path, dpi=120)
     return path
+
+
+def _legend(axis: Any) -> tuple[list[Any], list[str]]:
+    handles, labels = axis.get_legend_handles_labels()
+    return handles, labels
 
 
 def _of(rows: tuple[Row, ...], mode: str) -> list[Row]:

@@ -33,28 +33,34 @@ class Table:
         return f"### {self.title}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def tables(results: Results) -> list[Table]:
-    """One table per suite, then memory and targets; what was not measured has none."""
-    found = [_suite(name, results.suite(name)) for name in _TITLES if results.suite(name)]
+def tables(results: Results, narrow: bool = False) -> list[Table]:
+    """One table per suite, then memory and targets; what was not measured has none.
+
+    narrow: without shapes and unmeasured targets, and with half the distance of the quartiles
+    instead of both of them.
+    """
+    suites = [(name, results.suite(name)) for name in _TITLES]
+    found = [_suite(name, rows, narrow) for name, rows in suites if rows]
     if results.memory:
         found.append(_memory(results))
-    return [*found, _targets(results)]
+    return [*found, _targets(results, narrow)]
 
 
-def _suite(name: str, rows: tuple[Row, ...]) -> Table:
+def _suite(name: str, rows: tuple[Row, ...], narrow: bool) -> Table:
     peers = list(dict.fromkeys(peer for row in rows for peer in row.peers))
     sgemm = any(row.sgemm for row in rows)
-    columns = ["row", "T×B×I×H", "ours", *(["GFLOP/s", "of sgemm"] if sgemm else [])]
+    columns = ["row", *([] if narrow else ["T×B×I×H"]), "ours"]
+    columns += ["GFLOP/s", "of sgemm"] if sgemm else []
     return Table(
         _TITLES[name],
-        (*columns, *(f"{peer} / ours" for peer in peers)),
+        (*columns, *(peer if narrow else f"{peer} / ours" for peer in peers)),
         tuple(
             (
                 row.case.title,
-                row.case.shape,
+                *(() if narrow else (row.case.shape,)),
                 duration(row.seconds(OURS)),
                 *(_rate(row) if sgemm else ()),
-                *(_ratio(row.ratio(peer)) for peer in peers),
+                *(_ratio(row.ratio(peer), narrow) for peer in peers),
             )
             for row in rows
         ),
@@ -66,11 +72,13 @@ def _rate(row: Row) -> tuple[str, str]:
     return f"{row.gflops(OURS):.0f}", f"{share.median:.0%}" if share else "–"
 
 
-def _ratio(spread: Spread | None) -> str:
+def _ratio(spread: Spread | None, narrow: bool) -> str:
     if spread is None:
         return "–"
     if spread.rounds == 1:
         return f"{spread.median:.2f} (once)"
+    if narrow:
+        return f"{spread.median:.2f} ±{(spread.high - spread.low) / 2 / spread.median:.0%}"
     return f"{spread.median:.2f} ({spread.low:.2f}–{spread.high:.2f})"
 
 
@@ -107,7 +115,7 @@ def _memory(results: Results) -> Table:
     )
 
 
-def _targets(results: Results) -> Table:
+def _targets(results: Results, narrow: bool) -> Table:
     verdicts = check(results)
     words = {True: "met", False: "missed", None: "not measured"}
     return Table(
@@ -122,6 +130,7 @@ def _targets(results: Results) -> Table:
                 words[verdict.met],
             )
             for verdict in verdicts
+            if not narrow or verdict.met is not None
         ),
     )
 
@@ -132,9 +141,10 @@ def notes(results: Results) -> list[str]:
     lines = [
         "; ".join(results.machine.values()),
         ", ".join(f"{name} {version}" for name, version in results.versions.items()),
-        f"{settings['threads']} threads each; about {settings['seconds_per_row']:g} seconds per row, "
-        "everyone in turn. Ratios are the peer's time over ours, above 1 where "
-        "ours is faster: the median of the rounds and, in brackets, their quartiles.",
+        f"{settings['threads']} threads each; about {settings['seconds_per_row']:g} seconds per "
+        "row, everyone in turn. Ratios are the peer's time over ours, above 1 where "
+        "ours is faster: the median of the rounds and, in brackets, their quartiles (after ±, half "
+        "the distance between them).",
         "GFLOP/s count the matrix products: 2 G H (I + H) per row, step, layer and direction, "
         "G = 4, 3, 1 gates of LSTM, GRU, RNN; three times as many in training, which computes the "
         "gradients of the input and of all weights.",
