@@ -19,7 +19,7 @@ from carousel import active_isa, cli, recipes
 from carousel.data import mnist
 from carousel.training.run import RunFolder
 
-VERBS = ["recipes", "train", "evaluate", "predict", "doctor"]
+VERBS = ["recipes", "train", "evaluate", "predict", "bench", "doctor"]
 SMALL = [part for setting in SETTINGS for part in ("--set", setting)]
 COMMAND = [sys.executable, "-c", "from carousel.cli import main; main()"]
 

@@ -327,8 +327,8 @@ def bench(
 ) -> None:
     """Measure speed and memory against torch.nn, ONNX Runtime, Keras and TensorFlow.
 
-    Everyone takes turns in one run; peers that are not installed are left out. On two cores all
-    rows take about ten minutes.
+    Everyone takes turns in one run; peers that are not installed are left out, and so are, in most
+    rows, those that compile for seconds. On two cores all rows take about ten minutes.
 
     Example: carousel bench --suite stream --only LSTM --json stream.json
     """

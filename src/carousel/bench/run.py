@@ -149,7 +149,9 @@ def measure_row(case: Case, peers: list[Peer], options: Options, threads: int) -
 
 def _wanted(peer: Peer, case: Case, options: Options) -> bool:
     costly = isinstance(peer, RemotePeer) and peer.baseline
-    return not costly or peer.name in options.peers or case.name in _ROWS_OF_COSTLY_PEERS
+    if not costly or peer.name in options.peers:
+        return True
+    return case.name in _ROWS_OF_COSTLY_PEERS and not options.quick
 
 
 def _close(contestant: Contestant) -> None:
