@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 
-.PHONY: demo test check install clean
+# Without Python; CMakeLists.txt alone knows the compiler's flags.
+STRESS := $(BIN)/cmake -S . -DCAROUSEL_STRESS=ON
+JOBS ?= 2
+
+.PHONY: demo test check symbols sanitize install clean
 
 install: $(VENV)/.installed
 
@@ -21,11 +25,32 @@ demo: install
 test: install
 	$(BIN)/python -m pytest
 
-check: install
+check: install symbols
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The kernels of one instruction set share no symbol with those of another: the linker would take
+# one of them for both. Each object defines its table, and nothing that is weak or unique.
+symbols: install
+	$(STRESS) -B build/plain >/dev/null
+	$(BIN)/cmake --build build/plain --parallel $(JOBS) >/dev/null
+	@for object in build/plain/CMakeFiles/kernels_*.dir/native/kernels.cpp.o; do \
+	    symbols=$$(nm --extern-only --defined-only "$$object") || exit 1; \
+	    others=$$(echo "$$symbols" | grep -vE ' [RD] _ZN8carousel[0-9]+kernels_[a-z0-9]+E$$'); \
+	    if [ -z "$$symbols" ] || [ -n "$$others" ]; then \
+	        echo "$$object must define its table of kernels alone, but defines: $$symbols"; exit 1; \
+	    fi; \
+	done
+
+# Random problems of the kernels under the address, undefined-behaviour and thread sanitizers.
+sanitize: install
+	for kind in address,undefined thread; do \
+	    $(STRESS) -B build/$$kind -DCAROUSEL_SANITIZE=$$kind && \
+	    $(BIN)/cmake --build build/$$kind --parallel $(JOBS) && \
+	    build/$$kind/stress 40 || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .pytest_cache .ruff_cache

@@ -52,7 +52,7 @@ std::atomic<bool> forked{false};
 const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked = true; });
 
 Memory allocate(size_t floats) {
-    const size_t bytes = (floats * sizeof(float) + 63) / 64 * 64 + 64;
+    const size_t bytes = std::max<size_t>(1, (floats * sizeof(float) + 63) / 64) * 64;
     auto* memory = static_cast<float*>(std::aligned_alloc(64, bytes));
     if (memory == nullptr) throw std::bad_alloc();
     return Memory(memory);

@@ -2,9 +2,21 @@
 
 import pytest
 import torch
-from oracle import TOLERANCE, assert_close, assert_same, evaluate, randn, weights_of
+from compiled import by_native, by_oracle
+from oracle import (
+    TOLERANCE,
+    as_tuple,
+    assert_close,
+    assert_same,
+    evaluate,
+    make_pair,
+    randn,
+    random_state,
+    weights_of,
+)
 from torch.nn import functional as F
 
+from carousel import kernels
 from carousel.cells import gru_step, lstm_step, rnn_step, scan
 
 T, B, INPUTS, H = 5, 3, 4, 6
@@ -201,3 +213,105 @@ def test_comparison_catches_missing_and_additional_results():
     for actual, expected in [(one, two), (two, one)]:
         with pytest.raises(AssertionError, match="state 0"):
             assert_same(actual, expected)
+
+
+# ---- the compiled kernels, given what a wrong kernel would have computed
+
+LENGTHS = [3, 5, 1]
+
+
+def native_problem(mode):
+    kind = "RNN-tanh" if mode == "RNN" else mode
+    layer = make_pair(kind, INPUTS, H, dtype=torch.float32)[0]
+    return layer, randn(T, B, INPUTS, seed=3, dtype=torch.float32), random_state(layer, B)
+
+
+def with_weights(change):
+    """The layer, which takes changed weights for its own."""
+
+    def run(layer, x, hx):
+        weights = {name: change(name, weight) for name, weight in layer.named_parameters()}
+        return torch.func.functional_call(layer, weights, (x, hx, LENGTHS))
+
+    return run
+
+
+def gates_swapped(mode, first, second):
+    order = list(range({"GRU": 3, "LSTM": 4}[mode]))
+    order[first], order[second] = order[second], order[first]
+    return with_weights(lambda _, weight: torch.cat([weight.chunk(len(order))[g] for g in order]))
+
+
+def weight_missing(absent):
+    return with_weights(lambda name, w: torch.zeros_like(w) if name == absent else w)
+
+
+def native_last_step_dropped(layer, x, hx):
+    y, state = layer(x[:-1], hx, [min(length, T - 1) for length in LENGTHS])
+    return torch.cat([y, torch.zeros_like(y[:1])]), state
+
+
+def native_longest_first(layer, x, hx):
+    """Rows sorted by their lengths for the kernel, and not put back."""
+    order = torch.tensor(LENGTHS).argsort(descending=True)
+    parts = tuple(part[:, order] for part in as_tuple(hx))
+    hx = parts if isinstance(hx, tuple) else parts[0]
+    return layer(x[:, order], hx, [LENGTHS[row] for row in order])
+
+
+def native_lengths_of_other_rows(layer, x, hx):
+    return layer(x, hx, LENGTHS[::-1])
+
+
+def native_lengths_ignored(layer, x, hx):
+    return layer(x, hx)
+
+
+def native_state_after_the_padding(layer, x, hx):
+    return layer(x, hx, LENGTHS)[0], layer(x, hx)[1]
+
+
+WRONG_KERNELS = {
+    "GRU reset and update gates swapped": ("GRU", gates_swapped("GRU", 0, 1)),
+    "GRU update and candidate gates swapped": ("GRU", gates_swapped("GRU", 1, 2)),
+    "LSTM input and forget gates swapped": ("LSTM", gates_swapped("LSTM", 0, 1)),
+    "LSTM candidate and output gates swapped": ("LSTM", gates_swapped("LSTM", 2, 3)),
+} | {
+    f"{mode} {name}": (mode, wrong)
+    for mode in STEPS
+    for name, wrong in {
+        "input bias missing": weight_missing("bias_ih_l0"),
+        "hidden bias missing": weight_missing("bias_hh_l0"),
+        "recurrent product missing": weight_missing("weight_hh_l0"),
+        "last step dropped": native_last_step_dropped,
+        "rows left in the order of their lengths": native_longest_first,
+        "lengths of other rows": native_lengths_of_other_rows,
+        "lengths ignored": native_lengths_ignored,
+        "state after the padding": native_state_after_the_padding,
+    }.items()
+}
+
+
+@pytest.mark.parametrize("name", WRONG_KERNELS)
+def test_comparison_catches_wrong_kernel(name):
+    mode, wrong = WRONG_KERNELS[name]
+    layer, x, hx = native_problem(mode)
+    right = by_oracle(layer, x, hx, LENGTHS)
+    assert_same(by_native(layer, x, hx, LENGTHS), right)
+    with kernels.use("native"):
+        actual = evaluate(lambda x, hx: wrong(layer, x, hx), x, hx, layer.named_parameters())
+    with pytest.raises(AssertionError, match="differs"):
+        assert_same(actual, right)
+
+
+@pytest.mark.parametrize("mode", STEPS)
+@pytest.mark.parametrize("result", ["gradient of x", "gradient of weight_hh_l0", "state 0"])
+def test_comparison_catches_one_wrong_result_of_a_kernel(mode, result):
+    """Off by a thousandth of its largest value, in a single place."""
+    layer, x, hx = native_problem(mode)
+    right = by_oracle(layer, x, hx, LENGTHS)
+    actual = by_native(layer, x, hx, LENGTHS)
+    tensor = actual[result].detach().clone()
+    tensor.view(-1)[1] += 1e-3 * right[result].abs().max()
+    with pytest.raises(AssertionError, match=f"{result}: .* differs"):
+        assert_same(actual | {result: tensor}, right)
