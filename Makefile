@@ -47,9 +47,9 @@ symbols: install
 # Random problems of the kernels under the address, undefined-behaviour and thread sanitizers.
 sanitize: install
 	for kind in address,undefined thread; do \
-	    $(STRESS) -B build/$$kind -DCAROUSEL_SANITIZE=$$kind && \
-	    $(BIN)/cmake --build build/$$kind --parallel $(JOBS) && \
-	    build/$$kind/stress 40 || exit 1; \
+	    $(STRESS) -B build/$$kind -DCAROUSEL_SANITIZE=$$kind >/dev/null && \
+	    $(BIN)/cmake --build build/$$kind --parallel $(JOBS) >/dev/null && \
+	    build/$$kind/stress 30 || exit 1; \
 	done
 
 clean:
