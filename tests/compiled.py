@@ -66,7 +66,7 @@ def by_oracle(layer, x, hx=None, lengths=None, packed=False, dtype=torch.float64
     raised = tuple(p.to(dtype) for p in hx) if isinstance(hx, tuple) else hx
     if isinstance(hx, torch.Tensor):
         raised = hx.to(dtype)
-    with kernels.use(path):
+    with kernels.use(path), threads(1):  # small operators: threads would cost more than they give
         results = evaluate(
             call(double, lengths, packed), x.to(dtype), raised, double.named_parameters()
         )
