@@ -9,12 +9,12 @@ import torch
 from small import small_config
 
 import carousel
-from carousel.bundle import Bundle, evaluate_run, load
+from carousel.bundle import evaluate_run, load, save
 from carousel.data import mnist
 from carousel.data.scaling import PixelScaler
 from carousel.errors import DataError, RunError
 from carousel.events import events
-from carousel.tasks.classify import build_model
+from carousel.tasks.classify import TrainedClassifier, build_model
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +24,9 @@ def images():
 
 def test_a_saved_bundle_predicts_the_same(tmp_path, images):
     config = small_config("model.cell=gru", "model.bidirectional=true")
-    bundle = Bundle(build_model(config).eval(), config, mnist.CLASSES, PixelScaler(30.0, 70.0))
-    bundle.save(tmp_path / "model")
+    scaler = PixelScaler(30.0, 70.0)
+    bundle = TrainedClassifier(build_model(config).eval(), config, mnist.CLASSES, scaler)
+    save(bundle, tmp_path / "model")
     back = load(tmp_path / "model")
     assert (back.config, back.classes, back.scaler) == (config, mnist.CLASSES, bundle.scaler)
     assert np.array_equal(back.predict_proba(images), bundle.predict_proba(images))
@@ -79,9 +80,10 @@ def test_evaluate_repeats_the_result_of_the_run(trained):
 
 def test_evaluating_a_run_leaves_the_report_and_notes_the_use_of_the_test_part(run):
     (run / "confusion.png").unlink()
-    report = evaluate_run(run)
+    evaluation = evaluate_run(run)
     written = json.loads((run / "evaluation.json").read_text())
-    assert written == {"part": "test", **report}
+    assert written == {"part": "test", **evaluation.report}
+    assert evaluation.files == [run / "evaluation.json", run / "confusion.png"]
     assert (run / "confusion.png").is_file()
     used = [event["by"] for event in events(run / "events.sqlite", "test_used")]
     assert used == ["train", "evaluate"]

@@ -20,6 +20,8 @@ from carousel.errors import CarouselError, ConfigError, TrainingDiverged
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from carousel.tasks.task import Shown
+
 app = typer.Typer(
     name="carousel",
     help="Recurrent networks that train properly, explain themselves and run fast on CPUs.",
@@ -158,19 +160,19 @@ def train(
 
 
 def _show_result(result: dict[str, Any], path: Path) -> None:
-    test = result["test"]
-    table = _table("on the test data", "accuracy", title=None)
-    table.add_row(f"{result['recipe']} (epoch {result['kept_epoch']})", f"{test['accuracy']:.2%}")
-    for name, scores in result["baseline"].items():
-        table.add_row(f"{name.replace('_', ' ')} (baseline)", f"{scores['accuracy']:.2%}")
-    _print(table)
-    for name, value in test.items():
-        if name.startswith("accuracy_first_"):
-            _print(f"accuracy on the first {name.rsplit('_', 1)[1]} test images alone: {value:.2%}")
-    _print(
-        f"test accuracy {test['accuracy']:.2%}, macro F1 {test['macro_f1']:.4f}, "
-        f"loss {test['loss']:.4f}; {result['seconds']:.0f} s of training"
+    from carousel.tasks import scores
+
+    test, name = result["test"], result["monitor"]
+    table = _table("on the test data", scores.title(name))
+    table.add_row(
+        f"{result['recipe']} (epoch {result['kept_epoch']})", scores.show(name, test[name])
     )
+    for baseline, values in result["baseline"].items():
+        if name in values:
+            shown = scores.show(name, values[name])
+            table.add_row(f"{baseline.replace('_', ' ')} (baseline)", shown)
+    _print(table)
+    _print(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training")
     _print(f"next: carousel evaluate {path}")
 
 
@@ -180,98 +182,50 @@ def evaluate(
     part: Annotated[str, typer.Option(help="test or validation.")] = "test",
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a trained model: accuracy, precision, recall and F1 per class, confusions.
+    """Judge a trained model on data it was not trained on, in detail.
 
-    Writes evaluation.json and confusion.png into the folder.
+    Writes evaluation.json and the task's pictures into the folder.
 
     Example: carousel evaluate runs/mnist-rows-20261124-090000
     """
     from carousel.bundle import evaluate_run
+    from carousel.tasks import scores
 
-    report = evaluate_run(run, part)
+    evaluation = evaluate_run(run, part)
+    report = evaluation.report
     if as_json:
         _print_json(report)
         return
-    table = _table("class", "precision", "recall", "F1", "examples")
-    for name, row in report["per_class"].items():
-        scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
-        table.add_row(name, *scores, f"{row['support']:,}")
-    _print(table)
-    _print(_worst_confusions(report["confusion"], list(report["per_class"])))
-    _print(
-        f"{part} accuracy {report['accuracy']:.2%}, macro F1 {report['macro_f1']:.4f}, "
-        f"loss {report['loss']:.4f}"
-    )
-    _print(
-        f"evaluation.json and confusion.png are in {run}"
-        if part == "test"
-        else f"evaluation-{part}.json and confusion-{part}.png are in {run}"
-    )
-
-
-def _worst_confusions(confusion: list[list[int]], classes: list[str]) -> str:
-    pairs = sorted(
-        ((count, i, j) for i, row in enumerate(confusion) for j, count in enumerate(row) if i != j),
-        reverse=True,
-    )
-    worst = [f"{classes[i]} taken for {classes[j]} {n}x" for n, i, j in pairs[:5] if n]
-    return f"most frequent mistakes: {', '.join(worst)}" if worst else "no mistakes"
+    for shown in evaluation.trained.present(report):
+        _show(shown)
+    metrics = {name: value for name, value in report.items() if isinstance(value, float)}
+    _print(f"{part} {scores.sentence(metrics)}")
+    _print(f"in {run}: {', '.join(path.name for path in evaluation.files)}")
 
 
 @app.command()
 def predict(
     run: RunArgument,
-    images: Annotated[Path, typer.Argument(metavar="INPUT", help="A .png, .npz or IDX file.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(metavar="[INPUT]", help="Images: a .png, .npz or IDX file."),
+    ] = None,
     invert: Annotated[
         bool, typer.Option("--invert", help="The digits are dark on light: turn them round.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Class probabilities of images: white digits on black, 28 x 28 pixels, as in MNIST.
+    """What a trained model says of new input: class probabilities of images.
 
     Example: carousel predict runs/mnist-rows-20261124-090000 digit.png
     """
-    from carousel import bundle as bundles
-    from carousel.data.image_files import read_images
+    from carousel.bundle import load
+    from carousel.tasks.task import Request
 
-    bundle = bundles.load(run)
-    pixels = read_images(images)
-    if invert:
-        pixels = 255 - pixels
-    elif len(pixels) and float(pixels[:, [0, -1]].float().mean()) > 127:
-        print(
-            "carousel: the background looks light, but the model knows white digits on black: "
-            "try --invert",
-            file=sys.stderr,
-        )
-    chances = bundle.predict_proba(pixels)
-    if as_json:
-        _print_json(
-            [
-                {
-                    "class": bundle.classes[row.argmax()],
-                    "probabilities": dict(zip(bundle.classes, map(float, row), strict=True)),
-                }
-                for row in chances
-            ]
-        )
-        return
-    if len(chances) == 1:
-        table = _table("class", "probability", "")
-        for index in chances[0].argsort()[::-1]:
-            chance = float(chances[0][index])
-            table.add_row(bundle.classes[index], f"{chance:.4f}", "█" * round(30 * chance))
-    else:
-        table = _table("image", "class", "probability", "next best")
-        for number, row in enumerate(chances):
-            first, second = row.argsort()[::-1][:2]
-            table.add_row(
-                str(number),
-                bundle.classes[first],
-                f"{row[first]:.4f}",
-                f"{bundle.classes[second]} {row[second]:.4f}",
-            )
-    _print(table)
+    options = {"invert": invert or None}
+    given = {name: value for name, value in options.items() if value is not None}
+    for shown in load(run).answer(Request(source, given, as_json)):
+        _show(shown)
 
 
 @app.command()
@@ -359,6 +313,23 @@ def bench(
         raise typer.Exit(130)
     if results.failures:
         raise typer.Exit(1)
+
+
+def _show(what: Shown) -> None:
+    from carousel.tasks import task
+
+    match what:
+        case task.Notice(text):
+            print(f"carousel: {text}", file=sys.stderr)
+        case task.Json(content):
+            _print_json(content)
+        case task.Table(columns, rows):
+            table = _table(*columns)
+            for row in rows:
+                table.add_row(*row)
+            _print(table)
+        case str():
+            print(what, end="", flush=True)
 
 
 def _table(*columns: str, title: str | None = None) -> Table:

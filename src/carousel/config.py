@@ -55,7 +55,7 @@ class DataConfig:
     test_head: also report the accuracy on the first so many test images (0: do not).
     """
 
-    name: str = _key("mnist", choices=("mnist",))
+    name: str = "mnist"
     view: str = _key("rows", choices=("rows", "pixels", "image"))
     scaling: str = _key("standard", choices=("standard", "unit"))
     validation: int = _key(5000, low=1)
@@ -144,6 +144,8 @@ class TrainingConfig:
 
     max_steps: stop after so many optimiser steps (0: no such limit).
     patience: stop after so many epochs without improvement of `monitor` (0: never).
+    monitor: the validation metric that chooses the best epoch, such as "loss"; empty for the
+        task's own (accuracy where classes are told apart).
     restore_best: end with the weights of the best epoch instead of the last.
     checkpoint_seconds: a resumable checkpoint at least this often (and after every epoch).
     """
@@ -152,7 +154,7 @@ class TrainingConfig:
     max_steps: int = _key(0, low=0)
     batch_size: int = _key(128, low=1)
     patience: int = _key(0, low=0)
-    monitor: str = _key("accuracy", choices=("accuracy", "loss"))
+    monitor: str = ""
     min_delta: float = _key(0.0, low=0)
     restore_best: bool = True
     checkpoint_seconds: float = _key(30.0, above=0)
@@ -163,7 +165,7 @@ class Config:
     """Everything that decides a run, but for the seed and the machine."""
 
     recipe: RecipeInfo = field(default_factory=RecipeInfo)
-    task: str = _key("classify", choices=("classify",))
+    task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)

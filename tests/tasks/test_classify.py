@@ -104,7 +104,7 @@ def test_fitting_and_validating_never_open_the_test_file(monkeypatch):
     task = ClassifyTask(small_config(), seed=0)
     model = task.build_model()
     images, labels = next(task.train_batches(0, 0))
-    task.loss(model, (images, labels)).loss.backward()
+    task.loss(model, (images, labels)).objective.backward()
     task.validate(model)
 
 
@@ -114,8 +114,9 @@ def test_loss_is_the_mean_cross_entropy_of_scaled_sequences(task):
     result = task.loss(model, (images, labels))
     logits = model((images.float() - task.scaler.mean) / task.scaler.std)
     by_hand = -torch.stack([row.log_softmax(0)[y] for row, y in zip(logits, labels, strict=True)])
-    assert_close(result.loss, by_hand.mean(), "forward")
-    assert int(result.hits) == int((logits.argmax(1) == labels).sum())
+    assert_close(result.objective, by_hand.mean(), "forward")
+    assert_close(result.sums["loss"], by_hand.sum().detach(), "forward")
+    assert int(result.sums["accuracy"]) == int((logits.argmax(1) == labels).sum())
     assert result.count == 7
 
 

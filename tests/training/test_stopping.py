@@ -7,14 +7,14 @@ from carousel.config import TrainingConfig
 from carousel.training.stopping import EarlyStopping
 
 
-def watch(config, values):
+def watch(config, values, monitor="accuracy"):
     """The state after each epoch's value, on a model whose weight is the epoch's number."""
-    stopping, model = EarlyStopping(config), nn.Linear(1, 1, bias=False)
+    stopping, model = EarlyStopping(config, monitor), nn.Linear(1, 1, bias=False)
     stops = []
     for epoch, value in enumerate(values, 1):
         with torch.no_grad():
             model.weight.fill_(epoch)
-        stopping.update(epoch, {config.monitor: value}, model)
+        stopping.update(epoch, {monitor: value}, model)
         stops.append(stopping.should_stop)
     return stopping, model, stops
 
@@ -28,7 +28,7 @@ def test_stops_after_patience_epochs_without_a_better_one():
     said = stopping.reason(4, 400)
     assert "stopped early after epoch 4" in said
     assert "no better validation accuracy for 2 epochs" in said
-    assert "0.7000 in epoch 2" in said
+    assert "validation accuracy 70.00% in epoch 2" in said
 
 
 def test_a_better_epoch_starts_the_count_anew():
@@ -37,8 +37,8 @@ def test_a_better_epoch_starts_the_count_anew():
 
 
 def test_loss_is_better_when_lower_by_more_than_min_delta():
-    config = TrainingConfig(patience=2, monitor="loss", min_delta=0.1)
-    stopping, _, stops = watch(config, [1.0, 0.95, 0.85, 0.8, 0.79])
+    config = TrainingConfig(patience=2, min_delta=0.1)
+    stopping, _, stops = watch(config, [1.0, 0.95, 0.85, 0.8, 0.79], "loss")
     assert stopping.best_epoch == 3
     assert stops == [False, False, False, False, True]
 
@@ -46,8 +46,8 @@ def test_loss_is_better_when_lower_by_more_than_min_delta():
 def test_patience_zero_never_stops_and_the_reason_is_the_end_of_the_epochs():
     stopping, _, stops = watch(TrainingConfig(), [0.5, 0.4, 0.3])
     assert not any(stops)
-    assert stopping.reason(3, 30).startswith("ran all 3 epochs; best validation accuracy 0.5000")
-    limited = EarlyStopping(TrainingConfig(max_steps=25, restore_best=False))
+    assert stopping.reason(3, 30).startswith("ran all 3 epochs; best validation accuracy 50.00%")
+    limited = EarlyStopping(TrainingConfig(max_steps=25, restore_best=False), "accuracy")
     limited.update(1, {"accuracy": 0.5}, nn.Linear(1, 1))
     assert limited.reason(2, 25).startswith("ran the 25 steps asked for")
     assert "the last weights are kept" in limited.reason(2, 25)
@@ -56,7 +56,7 @@ def test_patience_zero_never_stops_and_the_reason_is_the_end_of_the_epochs():
 def test_state_survives_a_checkpoint():
     config = TrainingConfig(patience=2)
     stopping, model, _ = watch(config, [0.5, 0.7, 0.6])
-    again = EarlyStopping(config)
+    again = EarlyStopping(config, "accuracy")
     again.load_state_dict(stopping.state_dict(), stopping.best_weights)
     again.update(4, {"accuracy": 0.65}, model)
     assert again.should_stop

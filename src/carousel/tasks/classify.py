@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -15,11 +18,24 @@ from carousel import layers
 from carousel.config import Config, DataConfig, ModelConfig, RegularizationConfig
 from carousel.data import mnist
 from carousel.data.batches import ShuffledBatches, in_order
+from carousel.data.image_files import check_images, read_images
 from carousel.data.scaling import PixelScaler
 from carousel.data.splits import hold_out
-from carousel.tasks import baselines, metrics
-
-Batch = tuple[Tensor, Tensor]
+from carousel.errors import ConfigError
+from carousel.tasks import baselines, metrics, plots
+from carousel.tasks.task import (
+    Batch,
+    Carry,
+    Json,
+    Notice,
+    Request,
+    Shown,
+    StepLoss,
+    Table,
+    Task,
+    TrainedModel,
+    mean_of,
+)
 
 _EVALUATION_BATCH = 1000
 
@@ -112,15 +128,6 @@ def probabilities(model: nn.Module, images: Tensor, view: str, scaler: PixelScal
         model.train(was_training)
 
 
-@dataclass(frozen=True)
-class StepLoss:
-    """Mean loss of a batch, and how many of its examples were classified rightly."""
-
-    loss: Tensor
-    hits: Tensor
-    count: int
-
-
 class ImageParts:
     """Training, validation and test images. The test file is not opened before it is asked for."""
 
@@ -137,12 +144,117 @@ class ImageParts:
         return mnist.load_test()
 
 
-class ClassifyTask:
-    """Everything the training loop asks of this mapping."""
+class TrainedClassifier(TrainedModel):
+    """A trained classifier: weights, configuration, class names and input scaler.
 
+    >>> model = carousel.load("runs/mnist-rows-20261124-090000")  # doctest: +SKIP
+    >>> model.predict(images)                                     # doctest: +SKIP
+    ['7', '2', '1']
+    """
+
+    def __init__(
+        self, model: nn.Module, config: Config, classes: tuple[str, ...], scaler: PixelScaler
+    ) -> None:
+        super().__init__(model, config)
+        self.classes, self.scaler = classes, scaler
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedClassifier:
+        scaler = PixelScaler(**facts["scaler"])
+        return cls(build_model(config), config, tuple(facts["classes"]), scaler)
+
+    def facts(self) -> dict[str, Any]:
+        return {"classes": list(self.classes), "scaler": dataclasses.asdict(self.scaler)}
+
+    def predict_proba(self, images: NDArray[np.generic] | Tensor) -> NDArray[np.float32]:
+        """Class probabilities (N, C) of images (N, 28, 28) or one image (28, 28).
+
+        Integers 0 to 255 or floats in [0, 1], white on black. Raises `DataError` for anything else.
+        """
+        checked = check_images(images, "images")
+        view = self.config.data.view
+        result: NDArray[np.float32] = probabilities(self.model, checked, view, self.scaler).numpy()
+        return result
+
+    def predict(self, images: NDArray[np.generic] | Tensor) -> list[str]:
+        """The most probable class of each image; input as for `predict_proba`."""
+        return [self.classes[i] for i in self.predict_proba(images).argmax(1)]
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        parts, data = ImageParts(self.config.data), self.config.data
+        images = parts.test if part == "test" else parts.validation
+        chances = probabilities(self.model, images.images, data.view, self.scaler)
+        head = data.test_head if part == "test" else 0
+        return metrics.report(images.labels, chances, self.classes, head=head)
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        rows = []
+        for name, row in report["per_class"].items():
+            scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+            rows.append((name, *scores, f"{row['support']:,}"))
+        yield Table(("class", "precision", "recall", "F1", "examples"), rows)
+        yield metrics.worst_confusions(report["confusion"], list(report["per_class"])) + "\n"
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        picture = folder / f"confusion{suffix}.png"
+        plots.draw_confusion(report["confusion"], self.classes, picture)
+        return [picture]
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        options = request.only("classify", "invert")
+        if request.input is None:
+            raise ConfigError("name the images: a .png, .npz or IDX file")
+        pixels = read_images(request.input)
+        if options.get("invert"):
+            pixels = 255 - pixels
+        elif len(pixels) and float(pixels[:, [0, -1]].float().mean()) > 127:
+            yield Notice(
+                "the background looks light, but the model knows white digits on black: "
+                "try --invert"
+            )
+        chances = self.predict_proba(pixels)
+        if request.as_json:
+            yield Json(
+                [
+                    {
+                        "class": self.classes[row.argmax()],
+                        "probabilities": dict(zip(self.classes, map(float, row), strict=True)),
+                    }
+                    for row in chances
+                ]
+            )
+        elif len(chances) == 1:
+            yield self._bars(chances[0])
+        else:
+            yield self._list(chances)
+
+    def _bars(self, chances: NDArray[np.float32]) -> Table:
+        best_first = ((self.classes[i], float(chances[i])) for i in chances.argsort()[::-1])
+        table = Table(("class", "probability", ""), [])
+        for name, chance in best_first:
+            table.rows.append((name, f"{chance:.4f}", "█" * round(30 * chance)))
+        return table
+
+    def _list(self, chances: NDArray[np.float32]) -> Table:
+        table = Table(("image", "class", "probability", "next best"), [])
+        for number, row in enumerate(chances):
+            first, second = row.argsort()[::-1][:2]
+            next_best = f"{self.classes[second]} {row[second]:.4f}"
+            table.rows.append((str(number), self.classes[first], f"{row[first]:.4f}", next_best))
+        return table
+
+
+class ClassifyTask(Task):
+    """Training of a `Classifier`."""
+
+    validation_metrics = ("accuracy", "loss")
+    unit = "images"
+    trained = TrainedClassifier
     classes = mnist.CLASSES
 
     def __init__(self, config: Config, seed: int) -> None:
+        if config.data.name != "mnist":
+            raise ConfigError(f"data.name must be mnist to classify, got '{config.data.name}'")
         self.config = config
         self.parts = ImageParts(config.data)
         self.scaler = PixelScaler.fit(self.parts.train.images, config.data.scaling)
@@ -160,35 +272,38 @@ class ClassifyTask:
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         return self._batches.epoch(epoch, start)
 
-    def loss(self, model: nn.Module, batch: Batch) -> StepLoss:
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         images, labels = batch
         logits = model(as_sequence(self.scaler(images), self.config.data.view))
+        total = F.cross_entropy(logits, labels, reduction="sum")
         hits = (logits.detach().argmax(1) == labels).sum()
-        return StepLoss(F.cross_entropy(logits, labels), hits, len(labels))
+        count = len(labels)
+        return StepLoss(total / count, {"loss": total.detach(), "accuracy": hits}, count)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """Loss and accuracy on the validation part."""
-        return self._score(model, self.parts.validation)
-
-    def test(self, model: nn.Module) -> dict[str, Any]:
-        """Every metric on the test part, which nothing before has looked at."""
-        part, data = self.parts.test, self.config.data
-        chances = probabilities(model, part.images, data.view, self.scaler)
-        return metrics.report(part.labels, chances, self.classes, head=data.test_head)
-
-    def baselines(self) -> dict[str, dict[str, float]]:
-        """Test accuracy of models that are not recurrent, fitted on the same training part."""
-        return baselines.fit_and_score(self.parts.train, self.parts.test)
-
-    def _score(self, model: nn.Module, part: mnist.Images) -> dict[str, float]:
         device = next(model.parameters()).device
-        loss = hits = 0.0
+        batches = in_order(self.parts.validation, _EVALUATION_BATCH)
         was_training = model.training
         model.eval()
         with torch.no_grad():
-            for images, labels in in_order(part, _EVALUATION_BATCH):
-                step = self.loss(model, (images.to(device), labels.to(device)))
-                loss += float(step.loss) * step.count
-                hits += float(step.hits)
+            means = mean_of(self.loss(model, (x.to(device), y.to(device))) for x, y in batches)
         model.train(was_training)
-        return {"loss": loss / len(part), "accuracy": hits / len(part)}
+        return means
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        return baselines.fit_and_score(self.parts.train, self.parts.test)
+
+    def finish(self, model: nn.Module) -> TrainedClassifier:
+        return TrainedClassifier(model, self.config, self.classes, self.scaler)
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, Classifier)
+        parts, view = self.parts, self.config.data.view
+        example = as_sequence(self.scaler(parts.train.images[:1]), view)
+        return (
+            f"{len(parts.train):,} images to train on, {len(parts.validation):,} to validate\n"
+            f"recurrent layer on {layers.explain(model.recurrent, example)}"
+        )
+
+
+TASK = ClassifyTask

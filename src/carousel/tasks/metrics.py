@@ -47,3 +47,13 @@ def report(
     }
     result["confusion"] = confusion_matrix(truth, guess, labels=index).tolist()
     return result
+
+
+def worst_confusions(confusion: list[list[int]], classes: Sequence[str]) -> str:
+    """The five most frequent mistakes in a sentence."""
+    pairs = sorted(
+        ((count, i, j) for i, row in enumerate(confusion) for j, count in enumerate(row) if i != j),
+        reverse=True,
+    )
+    worst = [f"{classes[i]} taken for {classes[j]} {n}x" for n, i, j in pairs[:5] if n]
+    return f"most frequent mistakes: {', '.join(worst)}" if worst else "no mistakes"

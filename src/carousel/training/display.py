@@ -15,25 +15,30 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from carousel.tasks import scores
+
 _REFRESH_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
 class EpochSummary:
-    """The numbers of one finished epoch. seconds: of training so far."""
+    """The numbers of one finished epoch. monitor: the validation metric that chooses the best.
+
+    seconds: of training so far.
+    """
 
     epoch: int
-    train_loss: float
-    train_accuracy: float
+    train: dict[str, float]
     validation: dict[str, float]
+    monitor: str
     learning_rate: float
     best: bool
     seconds: float
 
     def __str__(self) -> str:
         return (
-            f"epoch {self.epoch:>3}  train loss {self.train_loss:.4f}, {self.train_accuracy:.2%}  "
-            f"validation {self.validation['loss']:.4f}, {self.validation['accuracy']:.2%}  "
+            f"epoch {self.epoch:>3}  train {scores.line(self.train)}  "
+            f"validation {scores.line(self.validation, names=False)}  "
             f"{self.seconds:6.1f} s{'  best' if self.best else ''}"
         )
 
@@ -41,10 +46,13 @@ class EpochSummary:
 class Display:
     """Shows nothing; the interface of the others."""
 
-    def start(self, epochs: int, total_steps: int, done: tuple[int, int]) -> None:
-        """Training begins. done: epochs and steps already done, in a resumed run."""
+    def start(self, epochs: int, total_steps: int, done: tuple[int, int], unit: str) -> None:
+        """Training begins. done: epochs and steps already done, in a resumed run.
 
-    def step(self, step: int, values: dict[str, float], examples: int) -> None:
+        unit: what `step` counts, such as images.
+        """
+
+    def step(self, step: int, values: dict[str, float], count: int) -> None:
         """An optimiser step has ended. Called thousands of times: must cost microseconds."""
 
     def epoch(self, summary: EpochSummary) -> None:
@@ -68,7 +76,7 @@ class PlainDisplay(Display):
 
 
 class BarDisplay(Display):
-    """Two bars, epochs and steps, with loss, validation accuracy, rate, speed and time left."""
+    """Two bars, epochs and steps, with loss, validation metric, rate, speed and time left."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -82,37 +90,40 @@ class BarDisplay(Display):
             auto_refresh=False,
             transient=True,
         )
-        self._note = ""
         self._shown = 0.0
-        self._examples = 0
+        self._count = 0
+        self._unit = ""
         self._since = 0.0
         self._speed = 0.0
 
-    def start(self, epochs: int, total_steps: int, done: tuple[int, int]) -> None:
+    def start(self, epochs: int, total_steps: int, done: tuple[int, int], unit: str) -> None:
+        self._unit = unit
         self._epochs = self._bars.add_task("epoch", total=epochs, completed=done[0], note="")
         self._steps = self._bars.add_task("step", total=total_steps, completed=done[1], note="")
         self._since = time.monotonic()
         self._bars.start()
 
-    def step(self, step: int, values: dict[str, float], examples: int) -> None:
-        self._examples += examples
+    def step(self, step: int, values: dict[str, float], count: int) -> None:
+        self._count += count
         now = time.monotonic()
         if now - self._shown < _REFRESH_SECONDS:
             return
         if now - self._since >= 1.0 or not self._speed:
-            self._speed = self._examples / max(now - self._since, 1e-9)
-            self._examples, self._since = 0, now
+            self._speed = self._count / max(now - self._since, 1e-9)
+            self._count, self._since = 0, now
         self._shown = now
         note = (
             f"loss {values['train/loss']:.4f}  rate {values['learning_rate']:.2g}  "
-            f"{self._speed:,.0f} samples/s"
+            f"{self._speed:,.0f} {self._unit}/s"
         )
         self._bars.update(self._steps, completed=step, note=note)
         self._bars.refresh()
 
     def epoch(self, summary: EpochSummary) -> None:
-        self._note = f"validation accuracy {summary.validation['accuracy']:.2%}"
-        self._bars.update(self._epochs, completed=summary.epoch, note=self._note)
+        name = summary.monitor
+        value = scores.show(name, summary.validation[name])
+        note = f"validation {scores.title(name)} {value}"
+        self._bars.update(self._epochs, completed=summary.epoch, note=note)
         self._console.print(str(summary), highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:

@@ -1,9 +1,9 @@
 """The training loop: batches in, checkpoints and events out, resumable at any step.
 
 Everything that decides the next weights is in a checkpoint: model, best weights, optimiser,
-schedule, early stopping, torch's random state, and the place in the data (epoch and batch, from
-which the order of the data follows). So a run that was killed and resumed ends with the same bits
-as one that was not, with the same number of threads.
+schedule, early stopping, torch's random state, what the task carries from batch to batch, and the
+place in the data (epoch and batch, from which the order of the data follows). So a run that was
+killed and resumed ends with the same bits as one that was not, with the same number of threads.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.errors import TrainingDiverged
 from carousel.events import EventStore
-from carousel.tasks.classify import Batch, ClassifyTask
+from carousel.tasks.task import Batch, Carry, StepLoss, Task, monitored
 from carousel.training import checkpoint
 from carousel.training.display import Display, EpochSummary
 from carousel.training.optim import Penalties, make_optimizer, make_schedule
@@ -42,14 +42,24 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     finished: bool = False
-    loss_sum: float = 0.0
-    hits: int = 0
-    examples: int = 0
+    sums: dict[str, float] = field(default_factory=dict)
+    count: int = 0
+
+    def add(self, result: StepLoss) -> None:
+        """Take in a step that has been done."""
+        self.step += 1
+        self.batch += 1
+        self.count += result.count
+        for name, total in result.sums.items():
+            self.sums[name] = self.sums.get(name, 0.0) + total.item()
+
+    def means(self) -> dict[str, float]:
+        return {name: total / self.count for name, total in self.sums.items()}
 
     def start_next_epoch(self) -> None:
         self.epoch += 1
         self.batch = 0
-        self.loss_sum, self.hits, self.examples = 0.0, 0, 0
+        self.sums, self.count = {}, 0
 
 
 class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked for it
@@ -65,7 +75,7 @@ class Trainer:
 
     def __init__(
         self,
-        task: ClassifyTask,
+        task: Task,
         run: RunFolder,
         store: EventStore,
         display: Display,
@@ -75,12 +85,13 @@ class Trainer:
         self.display, self.fabric = display, fabric
         self.config: Config = run.config
         self.progress = Progress()
-        self.stopping = EarlyStopping(run.config.training)
+        self.carry: Carry = ()
+        self.stopping = EarlyStopping(run.config.training, monitored(task))
         torch.manual_seed(run.seed)
         self.net = task.build_model()
         optimizer = make_optimizer(self.config.optimizer, self.net.parameters())
         self.schedule = make_schedule(
-            self.config.schedule, optimizer, self.total_steps, self.config.training.monitor
+            self.config.schedule, optimizer, self.total_steps, self.stopping.monitor
         )
         self.penalties = Penalties(self.config.regularization, self.net)
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
@@ -113,6 +124,7 @@ class Trainer:
             self.config.training.epochs,
             self.total_steps,
             done=(self.progress.epoch, self.progress.step),
+            unit=self.task.unit,
         )
         with self._signals_noted():
             while not self.progress.finished:
@@ -127,13 +139,14 @@ class Trainer:
     def _train_epoch(self) -> None:
         progress, store = self.progress, self.store
         self.model.train()
+        if progress.batch == 0:
+            self.carry = ()
         last_batch = self.task.batches_per_epoch
         batches = self.task.train_batches(progress.epoch, progress.batch)
         for batch in self._timed(batches):
-            images, labels = self.fabric.to_device(batch)
-            values = self._step((images, labels))
+            result, values = self._step(self.fabric.to_device(batch))
             store.record(progress.step, values)
-            self.display.step(progress.step, values, len(labels))
+            self.display.step(progress.step, values, result.count)
             if progress.step >= self.total_steps:
                 return
             if progress.batch == last_batch:
@@ -144,15 +157,14 @@ class Trainer:
             if self._interrupted:
                 raise Interrupted(self.run.path)
 
-    def _step(self, batch: Batch) -> dict[str, float]:
-        """One optimiser step; returns the numbers to record."""
-        progress = self.progress
+    def _step(self, batch: Batch) -> tuple[StepLoss, dict[str, float]]:
+        """One optimiser step; returns what the task said of it, and the numbers to record."""
         self.optimizer.zero_grad()
-        result = self.task.loss(self.model, batch)
-        loss = result.loss.item()
+        result = self.task.loss(self.model, batch, self.carry)
+        loss = result.sums["loss"].item() / result.count
         if not math.isfinite(loss):
             self._diverged(f"the loss is {loss}", batch)
-        self.fabric.backward(result.loss)
+        self.fabric.backward(result.objective)
         if self.penalties:
             self.penalties.add_gradients()
         norm = nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
@@ -165,12 +177,10 @@ class Trainer:
         self.optimizer.step()
         if self.schedule is not None and self.config.schedule.name != "plateau":
             self.schedule.step()
-        progress.step += 1
-        progress.batch += 1
-        progress.loss_sum += loss * result.count
-        progress.hits += int(result.hits)
-        progress.examples += result.count
-        return {"train/loss": loss, "learning_rate": rate, "gradient_norm": gradient_norm}
+        self.progress.add(result)
+        self.carry = result.carry
+        values = {"train/loss": loss, "learning_rate": rate, "gradient_norm": gradient_norm}
+        return result, values
 
     def _end_epoch(self) -> None:
         progress, training = self.progress, self.config.training
@@ -182,15 +192,15 @@ class Trainer:
                 self._diverged(f"the validation {name} is {value}", None)
         summary = EpochSummary(
             epoch=progress.epoch + 1,
-            train_loss=progress.loss_sum / progress.examples,
-            train_accuracy=progress.hits / progress.examples,
+            train=self.task.metrics(progress.means()),
             validation=validation,
+            monitor=self.stopping.monitor,
             learning_rate=self.learning_rate,
             best=self.stopping.update(progress.epoch + 1, validation, self.net),
             seconds=progress.seconds,
         )
         if self.schedule is not None and self.config.schedule.name == "plateau":
-            self.schedule.step(validation[training.monitor])  # type: ignore[arg-type]
+            self.schedule.step(validation[self.stopping.monitor])  # type: ignore[arg-type]
         progress.start_next_epoch()
         progress.finished = (
             self.stopping.should_stop
@@ -200,8 +210,7 @@ class Trainer:
         self.store.record(
             progress.step,
             {
-                "epoch/train_loss": summary.train_loss,
-                "epoch/train_accuracy": summary.train_accuracy,
+                **{f"epoch/train_{name}": value for name, value in summary.train.items()},
                 **{f"epoch/validation_{name}": value for name, value in validation.items()},
             },
         )
@@ -231,6 +240,7 @@ class Trainer:
             for key, value in entries.items()
             if isinstance(value, Tensor)
         }
+        tensors |= {f"carry/{index}": part for index, part in enumerate(self.carry)}
         tensors["random/cpu"] = torch.get_rng_state()
         if self.fabric.device.type == "cuda":
             tensors["random/cuda"] = torch.cuda.get_rng_state(self.fabric.device)
@@ -254,6 +264,8 @@ class Trainer:
         self.progress = Progress(**facts["progress"])
         self.net.load_state_dict(_under(tensors, "model/"))
         self.stopping.load_state_dict(facts["stopping"], _under(tensors, "best/"))
+        carry = _under(tensors, "carry/")
+        self.carry = tuple(carry[str(index)].to(self.fabric.device) for index in range(len(carry)))
         state: dict[int, dict[str, Any]] = {}
         for name, tensor in _under(tensors, "optimizer/").items():
             index, key = name.split("/", 1)
@@ -325,7 +337,7 @@ class Trainer:
 
         hooks = [m.register_forward_hook(look(n)) for n, m in self.net.named_modules() if n]
         try:
-            self.task.loss(self.net, batch)
+            self.task.loss(self.net, batch, self.carry)
         finally:
             for hook in hooks:
                 hook.remove()

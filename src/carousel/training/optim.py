@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
 from carousel.config import OptimizerConfig, RegularizationConfig, ScheduleConfig
+from carousel.tasks import scores
 
 Schedule = lr_scheduler.LRScheduler
 
@@ -53,7 +54,7 @@ def make_schedule(
         case "plateau":
             return lr_scheduler.ReduceLROnPlateau(
                 optimizer,
-                mode="max" if monitor == "accuracy" else "min",
+                mode="max" if scores.HIGHER_IS_BETTER[monitor] else "min",
                 factor=config.factor,
                 patience=config.patience,
                 threshold=0.0,

@@ -10,13 +10,11 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from carousel import recipes
-from carousel.bundle import Bundle, load, write_report
+from carousel import bundle, recipes, tasks
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
 from carousel.events import EventStore
-from carousel.layers import explain
-from carousel.tasks.classify import ClassifyTask, as_sequence
+from carousel.tasks.task import TrainedModel
 from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder, new_run_path
@@ -29,9 +27,9 @@ class TrainedRun:
     path: Path
     result: dict[str, Any]
 
-    def load(self) -> Bundle:
+    def load(self) -> TrainedModel:
         """The trained model."""
-        return load(self.path)
+        return bundle.load(self.path)
 
 
 def train(
@@ -64,6 +62,7 @@ def train(
     """
     config, stated_seed = (recipe, None) if isinstance(recipe, Config) else recipes.load(recipe)
     config = config.override(overrides)
+    tasks.find(config.task)  # before there is a folder
     if seed is None:
         seed = stated_seed if stated_seed is not None else 0
     if not 0 <= seed < 2**31:
@@ -119,25 +118,24 @@ def _fit_and_judge(
     run: RunFolder, fabric: Fabric, display: Display, store: EventStore
 ) -> TrainedRun:
     config = run.config
-    task = ClassifyTask(config, run.seed)
+    task = tasks.find(config.task)(config, run.seed)
     trainer = Trainer(task, run, store, display, fabric)
     parameters = sum(p.numel() for p in trainer.net.parameters())
-    example = as_sequence(task.scaler(task.parts.train.images[:1]), config.data.view)
     display.say(
         f"{config.recipe.name}: {config.recipe.summary}\n"
-        f"{len(task.parts.train):,} images to train on, {len(task.parts.validation):,} to "
-        f"validate\n{parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
-        f"recurrent layer on {explain(trainer.net.recurrent, example)}\n"
+        f"{task.describe(trainer.net)}\n"
+        f"{parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
         f"run folder {run.path}"
     )
     reason = trainer.fit()
     store.event(trainer.progress.step, "stopped", reason=reason)
-    Bundle(trainer.net, config, task.classes, task.scaler).save(run.model)
+    trained = task.finish(trainer.net)
+    bundle.save(trained, run.model)
     display.stop()
     display.say(reason)
     display.say("fitting the baselines, which are not recurrent …")
     store.event(trainer.progress.step, "test_used", by="train")
-    test = task.test(trainer.net)
+    report = trained.evaluate("test")
     result = {
         "recipe": config.recipe.name,
         "seed": run.seed,
@@ -145,13 +143,14 @@ def _fit_and_judge(
         "steps": trainer.progress.step,
         "seconds": round(trainer.progress.seconds, 3),
         "parameters": parameters,
+        "monitor": trainer.stopping.monitor,
         "best_epoch": trainer.stopping.best_epoch,
         "kept_epoch": trainer.stopping.kept_epoch(trainer.progress.epoch),
         "stop_reason": reason,
         "validation": trainer.stopping.kept_metrics,
-        "test": {k: v for k, v in test.items() if isinstance(v, float)},
+        "test": {k: v for k, v in report.items() if isinstance(v, float)},
         "baseline": task.baselines(),
     }
-    write_report(run.path, test, task.classes)
+    bundle.write_report(run.path, trained, report)
     run.write_json("result.json", result)
     return TrainedRun(run.path, result)

@@ -8,17 +8,19 @@ from typing import Any
 from torch import Tensor, nn
 
 from carousel.config import TrainingConfig
+from carousel.tasks import scores
 
 
 @dataclass
 class EarlyStopping:
-    """Watches one validation metric, once an epoch.
+    """Watches one validation metric, `monitor`, once an epoch.
 
     An epoch is better when it improves the metric by more than `min_delta`; after `patience`
     epochs without a better one, training stops (patience 0: never).
     """
 
     config: TrainingConfig
+    monitor: str
     best_epoch: int = 0
     best_value: float = 0.0
     best_metrics: dict[str, float] = field(default_factory=dict)
@@ -28,7 +30,7 @@ class EarlyStopping:
 
     def update(self, epoch: int, metrics: dict[str, float], model: nn.Module) -> bool:
         """Take in the metrics of an epoch (from 1). True if it is the best so far."""
-        value = metrics[self.config.monitor]
+        value = metrics[self.monitor]
         self.last_metrics = dict(metrics)
         if self.best_epoch and not self._better(value):
             self.epochs_without += 1
@@ -59,11 +61,13 @@ class EarlyStopping:
 
     def reason(self, epoch: int, steps: int) -> str:
         """Why training ended after `epoch` epochs and `steps` steps, in words."""
-        best = f"validation {self.config.monitor} {self.best_value:.4f} in epoch {self.best_epoch}"
+        name = scores.title(self.monitor)
+        value = scores.show(self.monitor, self.best_value)
+        best = f"validation {name} {value} in epoch {self.best_epoch}"
         kept = "its weights are kept" if self.config.restore_best else "the last weights are kept"
         if self.should_stop:
             return (
-                f"stopped early after epoch {epoch}: no better validation {self.config.monitor} "
+                f"stopped early after epoch {epoch}: no better validation {name} "
                 f"for {self.epochs_without} epochs; best {best}, {kept}"
             )
         if 0 < self.config.max_steps <= steps:
@@ -86,6 +90,6 @@ class EarlyStopping:
         self.best_weights = best_weights
 
     def _better(self, value: float) -> bool:
-        if self.config.monitor == "loss":
-            return value < self.best_value - self.config.min_delta
-        return value > self.best_value + self.config.min_delta
+        if scores.HIGHER_IS_BETTER[self.monitor]:
+            return value > self.best_value + self.config.min_delta
+        return value < self.best_value - self.config.min_delta

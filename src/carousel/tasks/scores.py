@@ -1,0 +1,66 @@
+"""The metrics by name: which way is better, and how a person reads one."""
+
+from __future__ import annotations
+
+import re
+
+HIGHER_IS_BETTER = {
+    "loss": False,
+    "accuracy": True,
+    "macro_f1": True,
+    "perplexity": False,
+    "bits_per_character": False,
+    "bleu": True,
+    "chrf": True,
+    "span_f1": True,
+    "segment_f1_50": True,
+    "exact_match": True,
+    "mae": False,
+    "rmse": False,
+    "mse": False,
+    "mase": False,
+    "coverage": True,
+}
+
+_TITLES = {"macro_f1": "macro F1", "bleu": "BLEU", "chrf": "chrF", "span_f1": "span F1"}
+
+
+def title(name: str) -> str:
+    """A metric's name in words.
+
+    >>> title("bits_per_character"), title("macro_f1"), title("accuracy_first_128")
+    ('bits per character', 'macro F1', 'accuracy on the first 128')
+    """
+    if name in _TITLES:
+        return _TITLES[name]
+    return re.sub(r" first (\d+)$", r" on the first \1", name.replace("_", " "))
+
+
+def show(name: str, value: float) -> str:
+    """A metric's value with the digits that mean something.
+
+    >>> show("accuracy", 0.98765), show("perplexity", 114.5123), show("loss", 1.23456)
+    ('98.77%', '114.51', '1.2346')
+    """
+    if name.startswith("accuracy"):
+        return f"{value:.2%}"
+    if name.startswith("perplexity"):
+        return f"{value:.2f}"
+    return f"{value:.4f}"
+
+
+def sentence(values: dict[str, float]) -> str:
+    """Several metrics in a row, as in "loss 0.0423, accuracy 98.77%"."""
+    return ", ".join(f"{title(name)} {show(name, value)}" for name, value in values.items())
+
+
+def line(values: dict[str, float], *, names: bool = True) -> str:
+    """The same for a line of a log: only what the others do not follow from, in few words.
+
+    >>> line({"loss": 0.0423, "accuracy": 0.9877}), line({"perplexity": 99.5, "loss": 4.6})
+    ('loss 0.0423, 98.77%', 'perplexity 99.50')
+    """
+    follows = "perplexity" in values or "bits_per_character" in values
+    shown = {name: show(name, v) for name, v in values.items() if name != "loss" or not follows}
+    titled = (f"{title(name)} {v}" if not v.endswith("%") else v for name, v in shown.items())
+    return ", ".join(titled if names else shown.values())
