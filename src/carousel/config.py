@@ -44,19 +44,25 @@ class RecipeInfo:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which data, how an example becomes a sequence, what is held out for validation.
+    """Which data, how an image becomes a sequence, what is held out for validation.
 
+    name: "mnist" to classify; a text's name to generate (carousel data list), or "text" for a
+        file and "lines" for a folder of your own, which `path` names.
     view: how a 28 x 28 image is read: "rows" (28 steps of 28), "pixels" (784 steps of 1),
         "image" (1 step of 784).
+    permutation: read the pixels of every image in one shuffled order, that of NumPy's
+        RandomState(permutation).permutation(784) (0: in their own order).
     scaling: "standard" (zero mean, unit deviation over the training part) or "unit" ([0, 1]).
-    validation: how many training examples are held out to choose the best epoch.
-    train_limit: use only so many training examples (0: all).
+    validation: how many training images are held out to choose the best epoch.
+    train_limit: use only so many training images, or tokens of a text (0: all).
     shift: move each training image by up to so many pixels in x and y, drawn anew each epoch.
     test_head: also report the accuracy on the first so many test images (0: do not).
     """
 
     name: str = "mnist"
+    path: str = ""
     view: str = _key("rows", choices=("rows", "pixels", "image"))
+    permutation: int = _key(0, low=0, high=2**32 - 1)
     scaling: str = _key("standard", choices=("standard", "unit"))
     validation: int = _key(5000, low=1)
     split_seed: int = _key(0, low=0)
@@ -66,9 +72,37 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class TextConfig:
+    """How a text becomes tokens, what is held out of it, and how far gradients go back in it.
+
+    level: a token is a "word" (what stands between white space; a line break is the word <eos>)
+        or a "character".
+    min_count, max_vocabulary: rarer words of the training part, and all but the most frequent
+        ones (0: no limit), become <unk>; so does, later, whatever the training part lacks.
+    validation, test: shares held out, of a set that has no split of its own: the end of a text,
+        first validation, then test; for labelled lines a random draw by `data.split_seed`.
+    bptt: steps that gradients go back: the text is cut into windows of so many tokens, and the
+        state is carried from each to the next (truncated backpropagation through time).
+    loss_scale: what is differentiated: the "mean" loss of a window's tokens, or, in "steps", the
+        sum over its steps of the mean over the batch: Zaremba's scale, bptt times as large.
+    """
+
+    level: str = _key("word", choices=("word", "character"))
+    min_count: int = _key(1, low=1)
+    max_vocabulary: int = _key(0, low=0)
+    validation: float = _key(0.05, above=0, high=0.5)
+    test: float = _key(0.05, above=0, high=0.5)
+    bptt: int = _key(35, low=1)
+    loss_scale: str = _key("mean", choices=("mean", "steps"))
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The recurrent network and how its outputs are read.
 
+    embedding_size: of each token of a text (0: hidden_size).
+    tied: the embedding is the output layer's weight too (Press and Wolf 2017); it needs
+        embedding_size = hidden_size.
     pooling: what the head sees: the "last" state, or the "mean" or "max" over time.
     nonlinearity: of the vanilla RNN; the other cells ignore it.
     forget_bias: where the LSTM's forget gate starts (Jozefowicz et al. 2015).
@@ -77,6 +111,8 @@ class ModelConfig:
     cell: str = _key("lstm", choices=("lstm", "gru", "rnn"))
     hidden_size: int = _key(128, low=1)
     num_layers: int = _key(1, low=1)
+    embedding_size: int = _key(0, low=0)
+    tied: bool = False
     bidirectional: bool = False
     pooling: str = _key("last", choices=("last", "mean", "max"))
     nonlinearity: str = _key("tanh", choices=("tanh", "relu"))
@@ -84,27 +120,59 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class InitializationConfig:
+    """Where the weights start (see carousel.layers.initialization).
+
+    name: "torch" (its defaults), "uniform" (every weight and bias from U(-range, range)),
+        "orthogonal" (Keras's: Glorot inputs, orthogonal recurrence), "identity" (IRNN), "chrono".
+    steps: the longest dependence that "chrono" expects.
+    """
+
+    name: str = _key("torch", choices=("torch", "uniform", "orthogonal", "identity", "chrono"))
+    range: float = _key(0.1, above=0)
+    steps: int = _key(100, low=3)
+
+
+@dataclass(frozen=True)
 class Penalty:
-    """Strength of a weight penalty per group of weights: W_ih, W_hh, biases, head."""
+    """Strength of a weight penalty per group of weights: W_ih, W_hh, biases, embedding, head."""
 
     input: float = _key(0.0, low=0)
     recurrent: float = _key(0.0, low=0)
     bias: float = _key(0.0, low=0)
+    embedding: float = _key(0.0, low=0)
+    head: float = _key(0.0, low=0)
+
+
+@dataclass(frozen=True)
+class MaxNorm:
+    """The longest that a row of each group's matrices may be (0: any): W_ih, W_hh, head."""
+
+    input: float = _key(0.0, low=0)
+    recurrent: float = _key(0.0, low=0)
     head: float = _key(0.0, low=0)
 
 
 @dataclass(frozen=True)
 class RegularizationConfig:
-    """Dropout on vertical connections, and penalties l1 * sum|w| + l2 / 2 * sum w^2.
+    """Dropout on vertical connections, penalties l1 * sum|w| + l2 / 2 * sum w^2, and limits.
 
-    dropout: between layers and before the head; never on the recurrent path.
-    input_dropout: on the input of the first layer.
+    dropout: on the embedding where there is one, between layers and before the head; never on
+        the recurrent path (Zaremba et al. 2014).
+    input_dropout: on the input of the first layer; of a text, it drops whole words, each wherever
+        it stands in a window (Gal and Ghahramani 2016).
+    activation, temporal_activation: alpha and beta of Merity et al. 2017: alpha times the mean
+        square of the outputs after dropout, beta times that of their change from step to step.
+    max_norm: after each step, rows longer than this are shortened to it (Srebro et al. 2005).
     """
 
     dropout: float = _key(0.0, low=0, high=0.95)
     input_dropout: float = _key(0.0, low=0, high=0.95)
+    activation: float = _key(0.0, low=0)
+    temporal_activation: float = _key(0.0, low=0)
     l1: Penalty = field(default_factory=Penalty)
     l2: Penalty = field(default_factory=Penalty)
+    max_norm: MaxNorm = field(default_factory=MaxNorm)
 
 
 @dataclass(frozen=True)
@@ -114,6 +182,9 @@ class OptimizerConfig:
     momentum: of "nesterov" alone; "sgd" is plain.
     weight_decay: torch's own (decoupled from the gradient in adamw).
     clip_norm: rescale the gradient to this norm when it is longer (0: never).
+    clip_value: cut each element of the gradient off at this size (0: never).
+    clip_percentile: rescale the gradient to this percentile of the norms seen so far when it is
+        longer (0: never; Seetharaman et al. 2020). One of the three at most.
     """
 
     name: str = _key("adam", choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "adagrad"))
@@ -121,6 +192,14 @@ class OptimizerConfig:
     momentum: float = _key(0.9, above=0, high=0.9999)
     weight_decay: float = _key(0.0, low=0)
     clip_norm: float = _key(0.0, low=0)
+    clip_value: float = _key(0.0, low=0)
+    clip_percentile: float = _key(0.0, low=0, high=100)
+
+    def __post_init__(self) -> None:
+        clips = ("clip_norm", "clip_value", "clip_percentile")
+        given = [f"optimizer.{name}" for name in clips if getattr(self, name)]
+        if len(given) > 1:
+            raise ConfigError(f"set one of {' and '.join(given)}, the others to 0")
 
 
 @dataclass(frozen=True)
@@ -128,14 +207,33 @@ class ScheduleConfig:
     """How the learning rate moves over the run.
 
     warmup: share of the run in which "one-cycle" rises.
-    factor, patience: "plateau" multiplies the rate by `factor` after `patience` epochs
-        without improvement on validation data.
+    factor, patience: "plateau" multiplies the rate by `factor` after more than `patience` epochs
+        in a row without improvement on validation data; with patience 0, after each such epoch.
+    factor, hold: "zaremba" keeps the rate for `hold` epochs, then multiplies it by `factor` at
+        the start of every epoch.
     """
 
-    name: str = _key("constant", choices=("constant", "one-cycle", "cosine", "plateau"))
+    name: str = _key("constant", choices=("constant", "one-cycle", "cosine", "plateau", "zaremba"))
     warmup: float = _key(0.3, above=0, high=0.99)
     factor: float = _key(0.5, above=0, high=0.999)
     patience: int = _key(2, low=0)
+    hold: int = _key(4, low=0)
+
+
+@dataclass(frozen=True)
+class AveragingConfig:
+    """Averages of the weights over steps, which are validated and kept in place of the last ones.
+
+    name: "mean" of the weights after every step from the start of epoch `start` + 1 on (Polyak and
+        Juditsky 1992), or "ema": decay * average + (1 - decay) * weights after every step.
+    patience: start the "mean" as soon as so many epochs in a row brought no improvement, if that
+        comes before `start` (0: at `start` alone; Merity et al. 2017).
+    """
+
+    name: str = _key("none", choices=("none", "mean", "ema"))
+    start: int = _key(1, low=0)
+    patience: int = _key(0, low=0)
+    decay: float = _key(0.999, above=0, high=0.999999)
 
 
 @dataclass(frozen=True)
@@ -167,10 +265,13 @@ class Config:
     recipe: RecipeInfo = field(default_factory=RecipeInfo)
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
+    text: TextConfig = field(default_factory=TextConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    initialization: InitializationConfig = field(default_factory=InitializationConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
+    averaging: AveragingConfig = field(default_factory=AveragingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     @classmethod
@@ -197,6 +298,20 @@ def closest(name: str, known: typing.Iterable[str]) -> str:
     """' Did you mean …?' for a misspelt name, or an empty string."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def reject_without_effect(config: Config, keys: typing.Iterable[str], where: str) -> None:
+    """Raise `ConfigError` for the first of `keys` that is not at its default.
+
+    keys: such as "data.view", or "text" for a whole section. where: in which they do nothing.
+    """
+    for key in keys:
+        value: Any = config
+        default: Any = Config()
+        for name in key.split("."):
+            value, default = getattr(value, name), getattr(default, name)
+        if value != default:
+            raise ConfigError(f"{key} has no effect in {where}: leave it out")
 
 
 def settable_keys(cls: type = Config, prefix: str = "") -> list[str]:

@@ -1,0 +1,108 @@
+"""Where the weights of a network start, by name.
+
+H: hidden units; I: inputs of a layer; a kernel holds the gates one below the other, as torch's.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from carousel.errors import ConfigError
+
+NAMES = ("torch", "uniform", "orthogonal", "identity", "chrono")
+
+
+def initialize(
+    network: nn.Module,
+    name: str,
+    *,
+    range: float = 0.1,
+    steps: int = 100,
+    forget_bias: float = 0.0,
+) -> None:
+    """Draw every weight of a network anew, from torch's global random state.
+
+    name:
+        "torch": leave what torch drew.
+        "uniform": every weight and bias from U(-range, range) (Zaremba et al. 2014).
+        "orthogonal": Keras's defaults. Input kernels and linear layers from Glorot's
+            U(±√(6 / (fan in + fan out))), recurrent kernels (gates * H, H) orthonormal in their
+            columns (Saxe et al. 2014), embeddings from U(-0.05, 0.05), biases zero.
+        "identity": each recurrent H x H block the identity. In a vanilla RNN the other weights
+            from N(0, 0.001²): the IRNN of Le et al. 2015 (arXiv:1504.00941), meant for
+            nonlinearity "relu"; under gates each other block orthogonal, as in Cooijmans et al.
+            2016 (arXiv:1603.09025). Linear layers and embeddings as in "orthogonal", biases zero.
+        "chrono": torch's, and biases such that the memory lasts from 1 to `steps` steps: of the
+            LSTM, b_f = log U(1, steps - 1) and b_i = -b_f; of the GRU, b_z = log U(1, steps - 1)
+            (Tallec and Ollivier 2018, arXiv:1804.11188).
+    forget_bias: added to the LSTM's forget gate, but for "chrono", which sets it.
+
+    Raises `ConfigError` for an unknown name, and for "chrono" on a network without gates.
+
+    >>> layer = nn.GRU(3, 4)
+    >>> initialize(layer, "identity")
+    >>> bool((layer.weight_hh_l0 == torch.eye(4).repeat(3, 1)).all())
+    True
+    """
+    if name not in NAMES:
+        raise ConfigError(f"initialization.name must be one of {', '.join(NAMES)}; got '{name}'")
+    with torch.no_grad():
+        if name == "uniform":
+            for parameter in network.parameters():
+                parameter.uniform_(-range, range)
+        for module in network.modules():
+            if isinstance(module, nn.RNNBase):
+                _recurrent(module, name, steps, forget_bias)
+            elif name in ("orthogonal", "identity"):
+                _other(module)
+
+
+def _recurrent(layer: nn.RNNBase, name: str, steps: int, forget_bias: float) -> None:
+    if name == "chrono" and layer.mode.startswith("RNN"):
+        raise ConfigError("initialization.name = 'chrono' sets gates: a vanilla RNN has none")
+    for part, parameter in layer.named_parameters():
+        if name in ("orthogonal", "identity"):
+            _weight(layer, name, part, parameter)
+        if part.startswith("bias_ih"):
+            twin = getattr(layer, part.replace("bias_ih", "bias_hh"))
+            _bias(layer, name, parameter, twin, steps, forget_bias)
+
+
+def _weight(layer: nn.RNNBase, name: str, part: str, parameter: Tensor) -> None:
+    hidden = layer.hidden_size
+    if part.startswith("bias"):
+        parameter.zero_()
+    elif name == "orthogonal":
+        draw = nn.init.orthogonal_ if part.startswith("weight_hh") else nn.init.xavier_uniform_
+        draw(parameter)
+    elif part.startswith("weight_hh") and parameter.size(1) == hidden:
+        parameter.copy_(torch.eye(hidden).repeat(len(parameter) // hidden, 1))
+    elif layer.mode.startswith("RNN"):
+        parameter.normal_(0, 0.001)
+    else:
+        for block in parameter.split(hidden) if len(parameter) > hidden else [parameter]:
+            nn.init.orthogonal_(block)
+
+
+def _bias(
+    layer: nn.RNNBase, name: str, bias: Tensor, twin: Tensor, steps: int, forget_bias: float
+) -> None:
+    """bias, twin: b_ih and b_hh, which add up in every gate but the GRU's candidate."""
+    i, f = slice(0, layer.hidden_size), slice(layer.hidden_size, 2 * layer.hidden_size)
+    if name == "chrono":
+        drawn = torch.empty(layer.hidden_size).uniform_(1, steps - 1).log()
+        gates = {"LSTM": ((f, drawn), (i, -drawn)), "GRU": ((f, drawn),)}  # f is the GRU's z too
+        for gate, value in gates[layer.mode]:
+            bias[gate], twin[gate] = value, 0.0
+    elif layer.mode == "LSTM" and name != "torch":
+        bias[f] += forget_bias
+
+
+def _other(module: nn.Module) -> None:
+    if isinstance(module, nn.Embedding):
+        nn.init.uniform_(module.weight, -0.05, 0.05)
+    elif isinstance(module, nn.Linear):
+        nn.init.xavier_uniform_(module.weight)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,71 @@
+"""What the networks of all tasks share: the recurrent stack that a configuration describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from carousel import layers
+from carousel.config import Config, ModelConfig, RegularizationConfig
+from carousel.layers.initialization import initialize
+
+Recurrent = layers.LSTM | layers.GRU | layers.RNN
+
+
+def make_recurrent(
+    input_size: int, model: ModelConfig, dropout: float, *, batch_first: bool
+) -> Recurrent:
+    """The recurrent layers, with dropout between them."""
+    stacked: dict[str, Any] = {
+        "num_layers": model.num_layers,
+        "batch_first": batch_first,
+        "dropout": dropout if model.num_layers > 1 else 0.0,
+        "bidirectional": model.bidirectional,
+    }
+    if model.cell == "lstm":
+        bias = model.forget_bias
+        return layers.LSTM(input_size, model.hidden_size, forget_bias=bias, **stacked)
+    if model.cell == "gru":
+        return layers.GRU(input_size, model.hidden_size, **stacked)
+    nonlinearity = model.nonlinearity
+    return layers.RNN(input_size, model.hidden_size, nonlinearity=nonlinearity, **stacked)
+
+
+def make_dropout(p: float) -> nn.Module:
+    """Dropout, or nothing: torch's costs a product with p = 0 too."""
+    return nn.Dropout(p) if p else nn.Identity()
+
+
+def start(network: nn.Module, config: Config) -> None:
+    """Give a new network the initial weights that the configuration asks for."""
+    start = config.initialization
+    initialize(
+        network,
+        start.name,
+        range=start.range,
+        steps=start.steps,
+        forget_bias=config.model.forget_bias,
+    )
+
+
+def activation_penalty(
+    outputs: Tensor, dropped: Tensor, config: RegularizationConfig, time_dim: int
+) -> Tensor | None:
+    """α mean(dropped²) + β mean((y_t - y_{t-1})²), or None where α and β are 0.
+
+    outputs: y, of the last recurrent layer; dropped: the same after dropout. Source: Merity et
+    al. 2017 (arXiv:1708.02182), activation and temporal activation regularisation.
+    """
+    penalty: Tensor | None = None
+    if config.activation:
+        penalty = config.activation * dropped.square().mean()
+    steps = outputs.size(time_dim)
+    if config.temporal_activation and steps > 1:
+        later, earlier = (
+            outputs.narrow(time_dim, 1, steps - 1),
+            outputs.narrow(time_dim, 0, steps - 1),
+        )
+        change = config.temporal_activation * (later - earlier).square().mean()
+        penalty = change if penalty is None else penalty + change
+    return penalty
