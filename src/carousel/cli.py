@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carousel.errors import CarouselError, ConfigError, TrainingDiverged
+from carousel.errors import CarouselError, ConfigError, DataError, TrainingDiverged
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -208,24 +208,110 @@ def predict(
     run: RunArgument,
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="[INPUT]", help="Images: a .png, .npz or IDX file."),
+        typer.Argument(metavar="[INPUT]", help="Images (.png, .npz, IDX), or a text to score."),
     ] = None,
     invert: Annotated[
-        bool, typer.Option("--invert", help="The digits are dark on light: turn them round.")
+        bool, typer.Option("--invert", help="Images: the digits are dark on light, turn them.")
     ] = False,
+    prompt: Annotated[
+        str | None, typer.Option(help="Text: write on from here; of names, the language.")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Text: tokens to write at most [default: 200].")
+    ] = None,
+    samples: Annotated[
+        int | None, typer.Option(min=1, help="Text: how many to write [default: 1].")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Text: below 1 bolder, 0 the likeliest [default: 1].")
+    ] = None,
+    top_k: Annotated[
+        int | None, typer.Option(help="Text: only the k likeliest tokens [default: 0, all].")
+    ] = None,
+    top_p: Annotated[
+        float | None, typer.Option(help="Text: only the likeliest, up to p [default: 1].")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Text: of the draw [default: 0].")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a trained model says of new input: class probabilities of images.
+    """What a trained model says of new input: classes of images, or text that follows a prompt.
 
-    Example: carousel predict runs/mnist-rows-20261124-090000 digit.png
+    Examples: carousel predict runs/mnist-rows-20261124-090000 digit.png
+
+    carousel predict runs/ptb-small-20261124-090000 --prompt "the company said" --top-p 0.9
     """
     from carousel.bundle import load
     from carousel.tasks.task import Request
 
-    options = {"invert": invert or None}
+    options = {
+        "invert": invert or None,
+        "prompt": prompt,
+        "length": length,
+        "samples": samples,
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "seed": seed,
+    }
     given = {name: value for name, value in options.items() if value is not None}
     for shown in load(run).answer(Request(source, given, as_json)):
         _show(shown)
+
+
+data_app = typer.Typer(help="Published data sets: what there is, where it lies, get it.")
+app.add_typer(data_app, name="data", no_args_is_help=True)
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="Of a set in carousel data list.")
+]
+
+
+@data_app.command("list")
+def data_list(as_json: JsonOption = False) -> None:
+    """The data sets, their terms, and where they lie here.
+
+    Example: carousel data list
+    """
+    from carousel.data import sources
+
+    rows = [
+        {"name": name, "what": source.title, "terms": source.terms, "where": sources.where(name)}
+        for name, source in sources.SOURCES.items()
+    ]
+    if as_json:
+        _print_json([{**row, "where": str(row["where"] or "")} for row in rows])
+        return
+    table = _table("data set", "what it is", "terms", "where")
+    for row in rows:
+        table.add_row(*(str(row[c]) for c in ("name", "what", "terms")), str(row["where"] or "-"))
+    _print(table)
+    _print("Get one: carousel data fetch NAME. MNIST needs no download.")
+
+
+@data_app.command("fetch")
+def data_fetch(name: NameArgument) -> None:
+    """Download a data set unless it is here, and check it.
+
+    Example: carousel data fetch penn-treebank
+    """
+    from carousel.data import sources
+
+    print(sources.fetch(name))
+
+
+@data_app.command("path")
+def data_path(name: NameArgument) -> None:
+    """The folder that holds a data set.
+
+    Example: carousel data path tiny-shakespeare
+    """
+    from carousel.data import sources
+
+    sources.find(name)
+    folder = sources.where(name)
+    if folder is None:
+        raise DataError(f"{name} is not here: carousel data fetch {name}")
+    print(folder)
 
 
 @app.command()

@@ -218,8 +218,14 @@ class Part:
 
     @property
     def predictions(self) -> int:
-        """How many tokens follow another one."""
+        """How many tokens are predicted: all but the first, of the text or of each line."""
         return len(self.ids) - (1 if self.offsets is None else len(self.offsets) - 1)
+
+    def targets(self) -> Tensor:
+        """Which tokens those are, (N,) bool."""
+        predicted = torch.ones(len(self.ids), dtype=torch.bool)
+        predicted[0 if self.offsets is None else self.offsets[:-1]] = False
+        return predicted
 
 
 class Corpus:
@@ -235,6 +241,7 @@ class Corpus:
     ) -> None:
         self._limit = data.train_limit
         self.kind = text.level
+        self.splits_text = data.name in ("tiny-shakespeare", "text")
         self._texts: Callable[[str], str] | None = None
         self._lines: dict[str, Lines] = {}
         if data.name in ("names", "lines"):

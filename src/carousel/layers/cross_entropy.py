@@ -36,7 +36,7 @@ def linear_cross_entropy(
     True
     """
     rows, picked = _rows(x, weight, targets)
-    loss: Tensor = _LinearCrossEntropy.apply(rows, weight, bias, picked, chunk)
+    loss: Tensor = _LinearCrossEntropy.apply(rows, weight, bias, picked, chunk)  # type: ignore[no-untyped-call]
     return loss
 
 
@@ -119,7 +119,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         return loss
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         dx, dw, db = (None if d is None else d * grad for d in ctx.saved_tensors)
         return dx, dw, db, None, None

@@ -81,7 +81,7 @@ def _weight(layer: nn.RNNBase, name: str, part: str, parameter: Tensor) -> None:
     elif layer.mode.startswith("RNN"):
         parameter.normal_(0, 0.001)
     else:
-        for block in parameter.split(hidden) if len(parameter) > hidden else [parameter]:
+        for block in torch.split(parameter, hidden):
             nn.init.orthogonal_(block)
 
 

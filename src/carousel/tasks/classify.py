@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel import layers
-from carousel.config import Config, DataConfig, ModelConfig, RegularizationConfig
+from carousel.config import (
+    Config,
+    DataConfig,
+    ModelConfig,
+    RegularizationConfig,
+    reject_without_effect,
+)
 from carousel.data import mnist
 from carousel.data.batches import ShuffledBatches, in_order
 from carousel.data.image_files import check_images, read_images
@@ -23,6 +29,7 @@ from carousel.data.scaling import PixelScaler
 from carousel.data.splits import hold_out
 from carousel.errors import ConfigError
 from carousel.tasks import baselines, metrics, plots
+from carousel.tasks.network import activation_penalty, make_dropout, make_recurrent, start
 from carousel.tasks.task import (
     Batch,
     Carry,
@@ -38,17 +45,35 @@ from carousel.tasks.task import (
 )
 
 _EVALUATION_BATCH = 1000
+_WITHOUT_EFFECT = (
+    "text",
+    "data.path",
+    "model.embedding_size",
+    "model.tied",
+    "regularization.l1.embedding",
+    "regularization.l2.embedding",
+)
 
 
-def as_sequence(images: Tensor, view: str) -> Tensor:
+def as_sequence(images: Tensor, view: str, permutation: int = 0) -> Tensor:
     """Images (B, 28, 28) as sequences (B, T, I): "rows", "pixels" or the whole "image" at once.
+
+    permutation: first shuffle the pixels, all images alike (see `carousel.config.DataConfig`).
 
     >>> [tuple(as_sequence(torch.zeros(2, 28, 28), v).shape) for v in ("rows", "pixels", "image")]
     [(2, 28, 28), (2, 784, 1), (2, 1, 784)]
     """
+    if permutation:
+        images = images.flatten(1)[:, _order(permutation)].view_as(images)
     if view == "rows":
         return images
     return images.flatten(1).unsqueeze(2 if view == "pixels" else 1)
+
+
+@cache
+def _order(seed: int) -> Tensor:
+    # The legacy generator, whose numbers NumPy promises never to change.
+    return torch.from_numpy(np.random.RandomState(seed).permutation(mnist.SIDE**2))
 
 
 class Classifier(nn.Module):
@@ -66,53 +91,44 @@ class Classifier(nn.Module):
         regularization: RegularizationConfig,
     ) -> None:
         super().__init__()
-        stacked: dict[str, Any] = {
-            "num_layers": model.num_layers,
-            "batch_first": True,
-            "dropout": regularization.dropout if model.num_layers > 1 else 0.0,
-            "bidirectional": model.bidirectional,
-        }
-        self.recurrent: layers.LSTM | layers.GRU | layers.RNN
-        if model.cell == "lstm":
-            self.recurrent = layers.LSTM(
-                input_size, model.hidden_size, forget_bias=model.forget_bias, **stacked
-            )
-        elif model.cell == "gru":
-            self.recurrent = layers.GRU(input_size, model.hidden_size, **stacked)
-        else:
-            self.recurrent = layers.RNN(
-                input_size, model.hidden_size, nonlinearity=model.nonlinearity, **stacked
-            )
+        dropout = regularization.dropout
+        self.recurrent = make_recurrent(input_size, model, dropout, batch_first=True)
+        self.regularization = regularization
         self.pooling = model.pooling
-        self.input_dropout = _dropout(regularization.input_dropout)
-        self.dropout = _dropout(regularization.dropout)
+        self.input_dropout = make_dropout(regularization.input_dropout)
+        self.dropout = make_dropout(dropout)
         self.head = nn.Linear(model.hidden_size * (2 if model.bidirectional else 1), classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x: scaled sequences (B, T, I). Returns logits (B, C)."""
+    def forward(self, x: Tensor, with_penalty: bool = False) -> Any:
+        """x: scaled sequences (B, T, I). Returns logits (B, C), or those and the activation
+        penalty (None if there is none)."""
         outputs, last = self.recurrent(self.input_dropout(x))
-        if self.pooling == "mean":
-            summary = outputs.mean(1)
-        elif self.pooling == "max":
-            summary = outputs.amax(1)
-        else:  # the state after the last step; of both directions, each after its own last
-            h = last[0] if isinstance(last, tuple) else last
-            summary = torch.cat((h[-2], h[-1]), 1) if self.recurrent.bidirectional else h[-1]
-        logits: Tensor = self.head(self.dropout(summary))
+        logits = self.head(self.dropout(self._summary(outputs, last)))
+        if with_penalty:
+            return logits, activation_penalty(outputs, outputs, self.regularization, time_dim=1)
         return logits
 
-
-def _dropout(p: float) -> nn.Module:
-    return nn.Dropout(p) if p else nn.Identity()  # torch's costs a product with p = 0 too
+    def _summary(self, outputs: Tensor, last: Any) -> Tensor:
+        if self.pooling == "mean":
+            return outputs.mean(1)
+        if self.pooling == "max":
+            return outputs.amax(1)
+        # The state after the last step; of both directions, each after its own last.
+        h: Tensor = last[0] if isinstance(last, tuple) else last
+        return torch.cat((h[-2], h[-1]), 1) if self.recurrent.bidirectional else h[-1]
 
 
 def build_model(config: Config) -> Classifier:
     """A new network for the data's view; weights from torch's global random state."""
     input_size = as_sequence(torch.zeros(1, mnist.SIDE, mnist.SIDE), config.data.view).size(2)
-    return Classifier(input_size, len(mnist.CLASSES), config.model, config.regularization)
+    network = Classifier(input_size, len(mnist.CLASSES), config.model, config.regularization)
+    start(network, config)
+    return network
 
 
-def probabilities(model: nn.Module, images: Tensor, view: str, scaler: PixelScaler) -> Tensor:
+def probabilities(
+    model: nn.Module, images: Tensor, view: str, scaler: PixelScaler, permutation: int = 0
+) -> Tensor:
     """Class probabilities (N, C) of uint8 images (N, 28, 28), in evaluation mode, on the CPU."""
     was_training = model.training
     model.eval()
@@ -120,7 +136,7 @@ def probabilities(model: nn.Module, images: Tensor, view: str, scaler: PixelScal
     try:
         with torch.no_grad():
             logits = [
-                model(as_sequence(scaler(chunk.to(device)), view))
+                model(as_sequence(scaler(chunk.to(device)), view, permutation))
                 for chunk in torch.split(images, _EVALUATION_BATCH)
             ]
         return torch.cat(logits).softmax(1).cpu() if logits else torch.empty(0, len(mnist.CLASSES))
@@ -171,9 +187,7 @@ class TrainedClassifier(TrainedModel):
 
         Integers 0 to 255 or floats in [0, 1], white on black. Raises `DataError` for anything else.
         """
-        checked = check_images(images, "images")
-        view = self.config.data.view
-        result: NDArray[np.float32] = probabilities(self.model, checked, view, self.scaler).numpy()
+        result: NDArray[np.float32] = self._chances(check_images(images, "images")).numpy()
         return result
 
     def predict(self, images: NDArray[np.generic] | Tensor) -> list[str]:
@@ -183,9 +197,13 @@ class TrainedClassifier(TrainedModel):
     def _judge(self, part: str) -> dict[str, Any]:
         parts, data = ImageParts(self.config.data), self.config.data
         images = parts.test if part == "test" else parts.validation
-        chances = probabilities(self.model, images.images, data.view, self.scaler)
+        chances = self._chances(images.images)
         head = data.test_head if part == "test" else 0
         return metrics.report(images.labels, chances, self.classes, head=head)
+
+    def _chances(self, images: Tensor) -> Tensor:
+        data = self.config.data
+        return probabilities(self.model, images, data.view, self.scaler, data.permutation)
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         rows = []
@@ -255,6 +273,7 @@ class ClassifyTask(Task):
     def __init__(self, config: Config, seed: int) -> None:
         if config.data.name != "mnist":
             raise ConfigError(f"data.name must be mnist to classify, got '{config.data.name}'")
+        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'classify'")
         self.config = config
         self.parts = ImageParts(config.data)
         self.scaler = PixelScaler.fit(self.parts.train.images, config.data.scaling)
@@ -274,11 +293,16 @@ class ClassifyTask(Task):
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         images, labels = batch
-        logits = model(as_sequence(self.scaler(images), self.config.data.view))
+        logits, penalty = model(self._sequences(images), with_penalty=True)
         total = F.cross_entropy(logits, labels, reduction="sum")
         hits = (logits.detach().argmax(1) == labels).sum()
         count = len(labels)
-        return StepLoss(total / count, {"loss": total.detach(), "accuracy": hits}, count)
+        objective = total / count if penalty is None else total / count + penalty
+        return StepLoss(objective, {"loss": total.detach(), "accuracy": hits}, count)
+
+    def _sequences(self, images: Tensor) -> Tensor:
+        data = self.config.data
+        return as_sequence(self.scaler(images), data.view, data.permutation)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         device = next(model.parameters()).device
@@ -298,8 +322,8 @@ class ClassifyTask(Task):
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, Classifier)
-        parts, view = self.parts, self.config.data.view
-        example = as_sequence(self.scaler(parts.train.images[:1]), view)
+        parts = self.parts
+        example = self._sequences(parts.train.images[:1])
         return (
             f"{len(parts.train):,} images to train on, {len(parts.validation):,} to validate\n"
             f"recurrent layer on {layers.explain(model.recurrent, example)}"

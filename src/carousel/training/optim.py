@@ -68,8 +68,12 @@ def weight_group(name: str) -> str:
     >>> [weight_group(n) for n in ("recurrent.weight_ih_l0", "recurrent.weight_hh_l0",
     ...                            "recurrent.bias_hh_l0", "head.weight", "head.bias")]
     ['input', 'recurrent', 'bias', 'head', 'bias']
+
+    A tied embedding is in the group "embedding" alone.
     """
     last = name.rsplit(".", 1)[-1]
+    if "embedding" in name:
+        return "embedding"
     if last.startswith("bias"):
         return "bias"
     if last.startswith("weight_ih"):
