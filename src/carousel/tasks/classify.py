@@ -28,7 +28,7 @@ from carousel.data.image_files import check_images, read_images
 from carousel.data.scaling import PixelScaler
 from carousel.data.splits import hold_out
 from carousel.errors import ConfigError
-from carousel.tasks import baselines, metrics, plots
+from carousel.tasks import baselines, metrics, network, plots
 from carousel.tasks.network import activation_penalty, make_dropout, make_recurrent, start
 from carousel.tasks.task import (
     Batch,
@@ -121,9 +121,9 @@ class Classifier(nn.Module):
 def build_model(config: Config) -> Classifier:
     """A new network for the data's view; weights from torch's global random state."""
     input_size = as_sequence(torch.zeros(1, mnist.SIDE, mnist.SIDE), config.data.view).size(2)
-    network = Classifier(input_size, len(mnist.CLASSES), config.model, config.regularization)
-    start(network, config)
-    return network
+    classifier = Classifier(input_size, len(mnist.CLASSES), config.model, config.regularization)
+    start(classifier, config)
+    return classifier
 
 
 def probabilities(
@@ -274,6 +274,7 @@ class ClassifyTask(Task):
         if config.data.name != "mnist":
             raise ConfigError(f"data.name must be mnist to classify, got '{config.data.name}'")
         reject_without_effect(config, _WITHOUT_EFFECT, "the task 'classify'")
+        network.check(config)
         self.config = config
         self.parts = ImageParts(config.data)
         self.scaler = PixelScaler.fit(self.parts.train.images, config.data.scaling)

@@ -13,6 +13,7 @@ from carousel.config import Config, reject_without_effect
 from carousel.data.text import Corpus, Part
 from carousel.data.text_batches import LineBatches, StreamWindows, all_of
 from carousel.errors import DataError
+from carousel.tasks import network
 from carousel.tasks.language_model import LanguageModel
 from carousel.tasks.ngrams import NGram
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
@@ -44,6 +45,7 @@ class GenerateTask(Task):
 
     def __init__(self, config: Config, seed: int) -> None:
         reject_without_effect(config, _WITHOUT_EFFECT, "the task 'generate'")
+        network.check(config)
         self.config = config
         self.corpus = Corpus(config.data, config.text)
         self.validation_metrics = tuple(reversed(measures(self.corpus.kind, 0.0)))

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel.config import Config
-from carousel.errors import ConfigError
 from carousel.layers.cross_entropy import linear_cross_entropy, token_losses
 from carousel.tasks.network import activation_penalty, make_dropout, make_recurrent, start
 
@@ -39,11 +38,6 @@ class LanguageModel(nn.Module):
         super().__init__()
         model, self.regularization = config.model, config.regularization
         width = model.embedding_size or model.hidden_size
-        if model.tied and width != model.hidden_size:
-            raise ConfigError(
-                f"model.tied needs model.embedding_size = model.hidden_size; got {width} and "
-                f"{model.hidden_size}"
-            )
         dropout = self.regularization.dropout
         self.embedding = nn.Embedding(size, width)
         self.recurrent = make_recurrent(width, model, dropout, batch_first=False)

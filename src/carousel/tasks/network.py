@@ -8,9 +8,22 @@ from torch import Tensor, nn
 
 from carousel import layers
 from carousel.config import Config, ModelConfig, RegularizationConfig
+from carousel.errors import ConfigError
 from carousel.layers.initialization import initialize
 
 Recurrent = layers.LSTM | layers.GRU | layers.RNN
+
+
+def check(config: Config) -> None:
+    """Raise `ConfigError` for settings that no network can have."""
+    model = config.model
+    if model.tied and model.embedding_size not in (0, model.hidden_size):
+        raise ConfigError(
+            f"model.tied needs model.embedding_size = model.hidden_size; got "
+            f"{model.embedding_size} and {model.hidden_size}"
+        )
+    if config.initialization.name == "chrono" and model.cell == "rnn":
+        raise ConfigError("initialization.name = 'chrono' sets gates: model.cell = 'rnn' has none")
 
 
 def make_recurrent(

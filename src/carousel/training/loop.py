@@ -27,8 +27,10 @@ from carousel.errors import TrainingDiverged
 from carousel.events import EventStore
 from carousel.tasks.task import Batch, Carry, StepLoss, Task, monitored
 from carousel.training import checkpoint
+from carousel.training.averaging import Average
+from carousel.training.clipping import Clipper
 from carousel.training.display import Display, EpochSummary
-from carousel.training.optim import Penalties, make_optimizer, make_schedule
+from carousel.training.optim import Penalties, RowLimits, make_optimizer, make_schedule
 from carousel.training.run import RunFolder
 from carousel.training.stopping import EarlyStopping
 
@@ -91,11 +93,17 @@ class Trainer:
         self.net = task.build_model()
         optimizer = make_optimizer(self.config.optimizer, self.net.parameters())
         self.schedule = make_schedule(
-            self.config.schedule, optimizer, self.total_steps, self.stopping.monitor
+            self.config.schedule,
+            optimizer,
+            self.total_steps,
+            self.stopping.monitor,
+            self.task.batches_per_epoch,
         )
         self.penalties = Penalties(self.config.regularization, self.net)
+        self.limits = RowLimits(self.config.regularization, self.net)
+        self.clip = Clipper(self.config.optimizer, self.net.parameters())
+        self.average = Average(self.config.averaging, self.net)
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
-        self._parameters = list(self.net.parameters())
         self._interrupted = False
         self._saved_at = time.monotonic()
 
@@ -134,6 +142,8 @@ class Trainer:
                     raise Interrupted(self.run.path)
         if self.config.training.restore_best:
             self.stopping.restore(self.net)
+        else:
+            self.net.load_state_dict(self.average.model.state_dict())
         return self.stopping.reason(self.progress.epoch, self.progress.step)
 
     def _train_epoch(self) -> None:
@@ -165,16 +175,14 @@ class Trainer:
         if not math.isfinite(loss):
             self._diverged(f"the loss is {loss}", batch)
         self.fabric.backward(result.objective)
-        if self.penalties:
-            self.penalties.add_gradients()
-        norm = nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
-        gradient_norm = norm.item()
+        self.penalties.add_gradients()
+        gradient_norm = self.clip()
         if not math.isfinite(gradient_norm):
             self._diverged(f"the gradient's norm is {gradient_norm}", batch)
-        if 0 < self.config.optimizer.clip_norm < gradient_norm:
-            nn.utils.clip_grads_with_norm_(self._parameters, self.config.optimizer.clip_norm, norm)
         rate = self.learning_rate
         self.optimizer.step()
+        self.limits.apply()
+        self.average.step()
         if self.schedule is not None and self.config.schedule.name != "plateau":
             self.schedule.step()
         self.progress.add(result)
@@ -185,7 +193,7 @@ class Trainer:
     def _end_epoch(self) -> None:
         progress, training = self.progress, self.config.training
         started = time.monotonic()
-        validation = self.task.validate(self.model)
+        validation = self.task.validate(self.average.model)
         progress.seconds += time.monotonic() - started
         for name, value in validation.items():
             if not math.isfinite(value):
@@ -196,12 +204,13 @@ class Trainer:
             validation=validation,
             monitor=self.stopping.monitor,
             learning_rate=self.learning_rate,
-            best=self.stopping.update(progress.epoch + 1, validation, self.net),
+            best=self.stopping.update(progress.epoch + 1, validation, self.average.model),
             seconds=progress.seconds,
         )
         if self.schedule is not None and self.config.schedule.name == "plateau":
             self.schedule.step(validation[self.stopping.monitor])  # type: ignore[arg-type]
         progress.start_next_epoch()
+        self.average.end_epoch(progress.epoch, self.stopping.epochs_without)
         progress.finished = (
             self.stopping.should_stop
             or progress.epoch >= training.epochs
@@ -241,6 +250,8 @@ class Trainer:
             if isinstance(value, Tensor)
         }
         tensors |= {f"carry/{index}": part for index, part in enumerate(self.carry)}
+        tensors |= {f"clip/{name}": tensor for name, tensor in self.clip.tensors().items()}
+        tensors |= {f"average/{name}": tensor for name, tensor in self.average.tensors().items()}
         tensors["random/cpu"] = torch.get_rng_state()
         if self.fabric.device.type == "cuda":
             tensors["random/cuda"] = torch.cuda.get_rng_state(self.fabric.device)
@@ -248,6 +259,7 @@ class Trainer:
             "progress": asdict(self.progress),
             "stopping": self.stopping.state_dict(),
             "schedule": self.schedule.state_dict() if self.schedule else None,
+            "averaging": self.average.started,
             "optimizer": [
                 {key: value for key, value in group.items() if key != "params"}
                 for group in self.optimizer.state_dict()["param_groups"]
@@ -264,6 +276,9 @@ class Trainer:
         self.progress = Progress(**facts["progress"])
         self.net.load_state_dict(_under(tensors, "model/"))
         self.stopping.load_state_dict(facts["stopping"], _under(tensors, "best/"))
+        self.clip.load(_under(tensors, "clip/"))
+        self.average.load(_under(tensors, "average/"))
+        self.average.started = facts["averaging"]
         carry = _under(tensors, "carry/")
         self.carry = tuple(carry[str(index)].to(self.fabric.device) for index in range(len(carry)))
         state: dict[int, dict[str, Any]] = {}

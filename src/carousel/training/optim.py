@@ -36,9 +36,17 @@ def make_optimizer(config: OptimizerConfig, parameters: Iterable[Tensor]) -> tor
 
 
 def make_schedule(
-    config: ScheduleConfig, optimizer: torch.optim.Optimizer, total_steps: int, monitor: str
+    config: ScheduleConfig,
+    optimizer: torch.optim.Optimizer,
+    total_steps: int,
+    monitor: str,
+    epoch_steps: int = 1,
 ) -> Schedule | None:
-    """The schedule, or None if the rate is constant. "plateau" moves per epoch, others per step."""
+    """The schedule, or None if the rate is constant.
+
+    "plateau" is to be stepped once an epoch, with the value of `monitor`; the others once a step.
+    epoch_steps: steps of an epoch.
+    """
     rate = optimizer.param_groups[0]["lr"]
     match config.name:
         case "one-cycle":  # Smith and Topin 2018; the momentum stays as it is
@@ -51,6 +59,12 @@ def make_schedule(
             )
         case "cosine":
             return lr_scheduler.CosineAnnealingLR(optimizer, T_max=total_steps)
+        case "zaremba":  # Zaremba et al. 2014: a constant rate, then a geometric fall by epochs
+
+            def share(step: int) -> float:
+                return float(config.factor ** max(0, step // epoch_steps + 1 - config.hold))
+
+            return lr_scheduler.LambdaLR(optimizer, share)
         case "plateau":
             return lr_scheduler.ReduceLROnPlateau(
                 optimizer,
@@ -110,3 +124,22 @@ class Penalties:
                 parameter.grad.add_(parameter, alpha=l2)
             if l1:
                 parameter.grad.add_(parameter.sign(), alpha=l1)
+
+
+class RowLimits:
+    """Shortens the rows of a group's matrices to its `max_norm` after each step.
+
+    A row holds what one gate of one unit reads (Srebro et al. 2005; Hinton et al. 2012).
+    """
+
+    def __init__(self, config: RegularizationConfig, model: nn.Module) -> None:
+        self._terms: list[tuple[nn.Parameter, float]] = []
+        for name, parameter in model.named_parameters():
+            longest = getattr(config.max_norm, weight_group(name), 0.0)
+            if longest:
+                self._terms.append((parameter, longest))
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        for parameter, longest in self._terms:
+            parameter.copy_(torch.renorm(parameter, p=2, dim=0, maxnorm=longest))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from carousel import bundle, recipes, tasks
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
 from carousel.events import EventStore
-from carousel.tasks.task import TrainedModel
+from carousel.tasks.task import Task, TrainedModel, monitored
 from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder, new_run_path
@@ -62,7 +62,9 @@ def train(
     """
     config, stated_seed = (recipe, None) if isinstance(recipe, Config) else recipes.load(recipe)
     config = config.override(overrides)
-    tasks.find(config.task)  # before there is a folder
+    if config.data.path:  # the run may be resumed from another folder
+        there = str(Path(config.data.path).absolute())
+        config = replace(config, data=replace(config.data, path=there))
     if seed is None:
         seed = stated_seed if stated_seed is not None else 0
     if not 0 <= seed < 2**31:
@@ -72,8 +74,10 @@ def train(
         raise ConfigError(f"the number of threads must be at least 1, got {threads}")
     fabric = _make_fabric(device)
     path = Path(run_dir) if run_dir is not None else new_run_path(Path("runs"), config.recipe.name)
+    task = tasks.find(config.task)(config, seed)  # bad data leaves no folder
+    monitored(task)
     run = RunFolder.create(path, config, seed=seed, threads=threads, device=device)
-    return _run(run, fabric, make_display(quiet))
+    return _run(run, fabric, make_display(quiet), task)
 
 
 def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
@@ -101,12 +105,13 @@ def _make_fabric(device: str) -> Fabric:
     raise ConfigError(f"the device must be cpu, cuda or cuda:<number>, got '{device}'")
 
 
-def _run(run: RunFolder, fabric: Fabric, display: Display) -> TrainedRun:
+def _run(run: RunFolder, fabric: Fabric, display: Display, task: Task | None = None) -> TrainedRun:
     before = torch.get_num_threads()
     with run.locked(), EventStore(run.events) as store:
         torch.set_num_threads(run.threads)
         try:
-            return _fit_and_judge(run, fabric, display, store)
+            task = task or tasks.find(run.config.task)(run.config, run.seed)
+            return _fit_and_judge(run, task, fabric, display, store)
         except KeyboardInterrupt:  # outside the loop over steps, which notes it by itself
             raise Interrupted(run.path) from None
         finally:
@@ -115,10 +120,9 @@ def _run(run: RunFolder, fabric: Fabric, display: Display) -> TrainedRun:
 
 
 def _fit_and_judge(
-    run: RunFolder, fabric: Fabric, display: Display, store: EventStore
+    run: RunFolder, task: Task, fabric: Fabric, display: Display, store: EventStore
 ) -> TrainedRun:
     config = run.config
-    task = tasks.find(config.task)(config, run.seed)
     trainer = Trainer(task, run, store, display, fabric)
     parameters = sum(p.numel() for p in trainer.net.parameters())
     display.say(
