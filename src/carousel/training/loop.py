@@ -104,6 +104,7 @@ class Trainer:
         self.clip = Clipper(self.config.optimizer, self.net.parameters())
         self.average = Average(self.config.averaging, self.net)
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
+        self._rate = self.learning_rate  # of the last step
         self._interrupted = False
         self._saved_at = time.monotonic()
 
@@ -179,7 +180,7 @@ class Trainer:
         gradient_norm = self.clip()
         if not math.isfinite(gradient_norm):
             self._diverged(f"the gradient's norm is {gradient_norm}", batch)
-        rate = self.learning_rate
+        self._rate = rate = self.learning_rate
         self.optimizer.step()
         self.limits.apply()
         self.average.step()
@@ -203,7 +204,7 @@ class Trainer:
             train=self.task.metrics(progress.means()),
             validation=validation,
             monitor=self.stopping.monitor,
-            learning_rate=self.learning_rate,
+            learning_rate=self._rate,
             best=self.stopping.update(progress.epoch + 1, validation, self.average.model),
             seconds=progress.seconds,
         )
