@@ -1,4 +1,6 @@
+import os
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 import torch
@@ -41,3 +43,17 @@ def run(trained, tmp_path):
     import shutil
 
     return shutil.copytree(trained.path, tmp_path / "run")
+
+
+@pytest.fixture
+def shared_data():
+    """Skips the test unless a data set lies where CAROUSEL_DATA says, without a download."""
+
+    def need(name):
+        folder = os.environ.get("CAROUSEL_DATA")
+        if folder is None:
+            pytest.skip("CAROUSEL_DATA is not set: it names the folder of the data sets")
+        if not (Path(folder) / name).is_dir():
+            pytest.skip(f"CAROUSEL_DATA={folder} has no {name}")
+
+    return need

@@ -40,6 +40,7 @@ class NGram:
         w = tokens.astype(np.int64)
         # found[i]: number of the n-gram that ends at token i + n - 1, among those of its order.
         found, counts, prefix = w, np.bincount(w, minlength=size), np.zeros(size, np.int64)
+        contexts = 1
         for n in range(2, order + 1):
             keys, first, found_next, counts_next = np.unique(
                 found[:-1] * size + w[n - 1 :],
@@ -48,10 +49,11 @@ class NGram:
                 return_counts=True,
             )
             before = np.bincount(found[first + 1], minlength=len(counts))
-            self._tables.append(_smooth(before, prefix))
+            self._tables.append(_smooth(before, prefix, contexts))
             self._keys.append(keys)
+            contexts = len(counts)
             found, counts, prefix = found_next, counts_next, keys // size
-        self._tables.append(_smooth(counts, prefix))
+        self._tables.append(_smooth(counts, prefix, contexts))
 
     def probabilities(self, tokens: NDArray[np.integer]) -> Floats:
         """Of each token of a text (N,), given those before it, which begin with the first."""
@@ -74,17 +76,17 @@ class NGram:
         return np.where((context >= 0) & (keys[place] == wanted), place, -1)
 
 
-def _smooth(counts: Ints, prefix: Ints) -> tuple[Floats, Floats, Floats]:
+def _smooth(counts: Ints, prefix: Ints, contexts: int) -> tuple[Floats, Floats, Floats]:
     """Of one order: (a - D(a)) / A per n-gram, and γ and A per context.
 
-    counts: a of each n-gram; prefix: the number of its context.
+    counts: a of each n-gram; prefix: the number of its context, one of `contexts`.
     """
     kind = counts.clip(max=3)
     discount = _discounts(counts)[kind]
-    total: Floats = np.bincount(prefix, counts).astype(np.float64)
+    total: Floats = np.bincount(prefix, counts, contexts).astype(np.float64)
     safe = np.maximum(total, 1)
     share = (counts - discount) / safe[prefix]
-    left = np.bincount(prefix, discount) / safe
+    left = np.bincount(prefix, discount, contexts) / safe
     return share, left, total
 
 
