@@ -158,65 +158,48 @@ def _download(name: str, file: str) -> Path:
 
     source, folder = find(name), cache() / name
     pooch.get_logger().setLevel("WARNING")  # the bar says what is going on
-    with _Bar(f"{name}/{file}") as bar:
-        try:
-            path = pooch.retrieve(
-                source.home + file,
-                known_hash=f"sha256:{source.files[file]}",
-                fname=file,
-                path=folder,
-                downloader=pooch.HTTPDownloader(progressbar=bar, timeout=30),
-            )
-        except (requests.RequestException, ValueError, OSError) as error:
-            if isinstance(error, requests.ConnectionError | requests.Timeout):
-                reason = "no connection"
-            elif isinstance(error, requests.HTTPError) and error.response is not None:
-                reason = f"the server answers {error.response.status_code}"
-            elif isinstance(error, ValueError):
-                reason = "what came has another SHA-256 than the published file"
-            else:
-                reason = str(error)
-            raise DataError(
-                f"{name} is not here, and {source.home}{file} cannot be downloaded: {reason}. "
-                f"Without a network, put {', '.join(source.files)}, plain or .gz, from "
-                f"{source.home} into {folder} or $CAROUSEL_DATA/{name}"
-            ) from None
+    try:
+        path = pooch.retrieve(
+            source.home + file,
+            known_hash=f"sha256:{source.files[file]}",
+            fname=file,
+            path=folder,
+            downloader=_get,
+        )
+    except (requests.RequestException, ValueError, OSError) as error:
+        if isinstance(error, requests.ConnectionError | requests.Timeout):
+            reason = "no connection"
+        elif isinstance(error, requests.HTTPError) and error.response is not None:
+            reason = f"the server answers {error.response.status_code}"
+        elif isinstance(error, ValueError):
+            reason = "what came has another SHA-256 than the published file"
+        else:
+            reason = str(error)
+        raise DataError(
+            f"{name} is not here, and {source.home}{file} cannot be downloaded: {reason}. "
+            f"Without a network, put {', '.join(source.files)}, plain or .gz, from "
+            f"{source.home} into {folder} or $CAROUSEL_DATA/{name}"
+        ) from None
     return Path(path)
 
 
-class _Bar:
-    """The progress bar of a download, with the interface that pooch asks for."""
+def _get(url: str, output: str, _: Any) -> None:
+    """Download to a file, with a bar on standard error; pooch calls it and checks the result."""
+    import requests
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-    def __init__(self, title: str) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        self._bars = Progress(*columns, console=Console(stderr=True), transient=True)
-        self._task = self._bars.add_task(title, total=None)
-        self._total = 0
-
-    def __enter__(self) -> _Bar:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
-
-    @property
-    def total(self) -> int:
-        return self._total
-
-    @total.setter
-    def total(self, total: int) -> None:
-        self._total = total
-        self._bars.update(self._task, total=total)
-
-    def update(self, count: int) -> None:
-        self._bars.update(self._task, advance=count)
-
-    def reset(self) -> None:
-        self._bars.reset(self._task)
-
-    def close(self) -> Any:
-        """pooch calls it at the end; the bar goes with the `with` block."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    # Not pooch's own downloader, which leaves the connection open after an error.
+    with (
+        requests.get(url, stream=True, timeout=30) as response,
+        bars,
+        Path(output).open("wb") as to,
+    ):
+        response.raise_for_status()
+        size = response.headers.get("content-length")
+        bar = bars.add_task(url.rsplit("/", 1)[-1], total=int(size) if size else None)
+        for chunk in response.iter_content(1 << 16):
+            to.write(chunk)
+            bars.update(bar, advance=len(chunk))

@@ -147,7 +147,7 @@ class TrainedLanguageModel(TrainedModel):
         share = (targets == self.vocabulary.unknown).double().mean()
         return {**self._measures(losses), "tokens": len(losses), "unknown": float(share)}
 
-    def evaluate(self, part: str = "test") -> dict[str, Any]:
+    def _judge(self, part: str) -> dict[str, Any]:
         """The metrics on a part read from beginning to end, in one stream.
 
         Besides: by how often the training part has the token; of labelled lines by label. Of a
