@@ -7,7 +7,13 @@ from torch import nn
 
 from carousel.config import OptimizerConfig, ScheduleConfig
 from carousel.tasks.classify import build_model
-from carousel.training.optim import Penalties, make_optimizer, make_schedule, weight_group
+from carousel.training.optim import (
+    Penalties,
+    RowLimits,
+    make_optimizer,
+    make_schedule,
+    weight_group,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +74,41 @@ def test_constant_stays():
 def test_plateau_cuts_the_rate_after_patience_epochs_without_improvement():
     config = ScheduleConfig(name="plateau", factor=0.1, patience=1)
     assert rates(config, 5, [3.0, 2.0, 2.5, 2.5, 2.5]) == pytest.approx([1, 1, 1, 1, 0.1])
+
+
+def test_zarembas_schedule_holds_the_rate_and_then_divides_it_every_epoch():
+    config = ScheduleConfig(name="zaremba", hold=4, factor=0.5)
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=2.0)
+    schedule = make_schedule(config, optimizer, 21, "perplexity", epoch_steps=3)
+    seen = []
+    for _ in range(21):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert seen[::3] == seen[1::3] == seen[2::3] == [2, 2, 2, 2, 1, 0.5, 0.25]
+
+
+def test_plateau_without_patience_cuts_after_every_epoch_without_improvement():
+    config = ScheduleConfig(name="plateau", factor=0.25, patience=0)
+    values = [3.0, 2.0, 2.5, 1.9, 1.9]
+    assert rates(config, 5, values) == pytest.approx([1, 1, 1, 0.25, 0.25])
+
+
+def test_row_limits_shorten_the_rows_that_are_too_long_and_no_others():
+    config = small_config("regularization.max_norm.recurrent=1", "regularization.max_norm.head=1")
+    model = build_model(config)
+    for weight in model.state_dict().values():
+        weight.copy_(torch.randn(weight.shape))
+        if weight.dim() == 2:  # rows of length 0.1 to 2
+            weight *= (torch.linspace(0.1, 2, len(weight)) / weight.norm(dim=1))[:, None]
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    RowLimits(config.regularization, model).apply()
+    for name, weight in model.state_dict().items():
+        if weight_group(name) in ("recurrent", "head"):
+            shorter = torch.linspace(0.1, 2, len(weight)).clamp(min=1.0)
+            assert torch.allclose(weight, before[name] / shorter[:, None], rtol=1e-4), name
+        else:
+            assert torch.equal(weight, before[name]), name
 
 
 def test_penalties_add_the_gradient_of_their_formula():

@@ -10,6 +10,7 @@ import signal
 import dying
 import pytest
 from small import small_config
+from small_text import text_config, write_lines, write_text
 
 from carousel.events import events, series
 
@@ -87,4 +88,36 @@ def test_a_kill_before_the_first_checkpoint_starts_over(tmp_path):
     assert code == -signal.SIGKILL
     assert run(dying.go_on, tmp_path / "killed") == 0
     assert run(dying.start, tmp_path / "whole", config, 1) == 0
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        # Killed inside an epoch: the carried state, the averages and the norms must come back.
+        ("averaging.name=ema", "averaging.decay=0.9", "optimizer.clip_norm=0",
+         "optimizer.clip_percentile=50", "schedule.name=zaremba", "schedule.hold=1"),
+        ("averaging.name=mean", "averaging.start=1", "model.cell=gru", "model.num_layers=2",
+         "regularization.dropout=0.3", "regularization.input_dropout=0.1",
+         "regularization.activation=1", "training.restore_best=false",
+         "regularization.max_norm.recurrent=1"),
+        ("model.cell=rnn", "model.tied=true", "text.loss_scale=steps", "text.level=character"),
+    ],
+)  # fmt: skip
+def test_a_language_model_resumes_exactly(tmp_path, settings):
+    config = text_config(write_text(tmp_path), "training.checkpoint_seconds=1e-9", *settings)
+    assert run(dying.start, tmp_path / "whole", config, 1) == 0
+    steps = outcome(tmp_path / "whole")[0]["steps"]
+    code = run(dying.start_and_die, tmp_path / "killed", config, 1, 2 * steps // 3, "after a step")
+    assert code == -signal.SIGKILL
+    assert run(dying.go_on, tmp_path / "killed") == 0
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+
+def test_labelled_lines_resume_exactly(tmp_path):
+    config = text_config(write_lines(tmp_path), "training.checkpoint_seconds=1e-9")
+    assert run(dying.start, tmp_path / "whole", config, 1) == 0
+    code = run(dying.start_and_die, tmp_path / "killed", config, 1, 30, "before a step")
+    assert code == -signal.SIGKILL
+    assert run(dying.go_on, tmp_path / "killed") == 0
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")

@@ -1,0 +1,84 @@
+"""Each way of clipping against its definition."""
+
+import numpy as np
+import pytest
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from carousel.config import OptimizerConfig
+from carousel.errors import ConfigError
+from carousel.training.clipping import Clipper
+
+FABRIC = Fabric(accelerator="cpu", devices=1)
+
+
+def clip(clipper, gradients):
+    """Set a model's gradients, clip them; returns the reported norm and the clipped gradients."""
+    model = nn.Linear(3, 2)
+    model, optimizer = FABRIC.setup(model, torch.optim.SGD(model.parameters(), lr=1.0))
+    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+        parameter.grad = gradient.clone()
+    norm = clipper(model, optimizer)
+    return norm, [parameter.grad for parameter in model.parameters()]
+
+
+@pytest.fixture
+def gradients():
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(2, 3, generator=generator), torch.randn(2, generator=generator)]
+
+
+def norm_of(gradients):
+    return torch.cat([g.flatten() for g in gradients]).norm().item()
+
+
+def test_no_clipping_reports_the_norm_and_changes_nothing(gradients):
+    norm, after = clip(Clipper(OptimizerConfig(), FABRIC), gradients)
+    assert norm == pytest.approx(norm_of(gradients))
+    assert all(torch.equal(a, b) for a, b in zip(after, gradients, strict=True))
+
+
+def test_by_norm_shortens_to_the_limit_and_keeps_the_direction(gradients):
+    norm, after = clip(Clipper(OptimizerConfig(clip_norm=0.5), FABRIC), gradients)
+    assert norm == pytest.approx(norm_of(gradients))
+    assert norm_of(after) == pytest.approx(0.5, rel=1e-4)
+    for a, b in zip(after, gradients, strict=True):
+        assert torch.allclose(a / norm_of(after), b / norm_of(gradients), atol=1e-6)
+
+
+def test_by_value_cuts_elements_off(gradients):
+    norm, after = clip(Clipper(OptimizerConfig(clip_value=0.3), FABRIC), gradients)
+    assert norm == pytest.approx(norm_of(gradients))
+    assert all(torch.equal(a, b.clamp(-0.3, 0.3)) for a, b in zip(after, gradients, strict=True))
+
+
+def test_by_percentile_follows_all_norms_seen(gradients):
+    clipper = Clipper(OptimizerConfig(clip_percentile=30), FABRIC)
+    scales = [3.0, 1.0, 2.0, 10.0, 0.5, 4.0]
+    for count, scale in enumerate(scales, 1):
+        norm, after = clip(clipper, [scale * g for g in gradients])
+        assert norm == pytest.approx(scale * norm_of(gradients), rel=1e-5)
+        limit = np.percentile(scales[:count], 30) * norm_of(gradients)
+        assert norm_of(after) == pytest.approx(min(norm, limit), rel=1e-4)
+
+
+def test_the_norms_seen_survive_a_checkpoint(gradients):
+    first, second = (Clipper(OptimizerConfig(clip_percentile=30), FABRIC) for _ in range(2))
+    for scale in (3.0, 1.0, 2.0):
+        clip(first, [scale * g for g in gradients])
+    second.load(first.tensors())
+    assert second.threshold() == first.threshold()
+    assert Clipper(OptimizerConfig(), FABRIC).tensors() == {}
+
+
+def test_a_norm_that_is_not_finite_is_reported_and_not_remembered(gradients):
+    clipper = Clipper(OptimizerConfig(clip_percentile=50), FABRIC)
+    norm, _ = clip(clipper, [gradients[0] * torch.inf, gradients[1]])
+    assert not np.isfinite(norm)
+    assert clipper.tensors() == {}
+
+
+def test_two_ways_at_once_are_refused():
+    with pytest.raises(ConfigError, match=r"one of optimizer\.clip_norm and optimizer\.clip_value"):
+        OptimizerConfig(clip_norm=1, clip_value=1)
