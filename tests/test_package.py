@@ -13,7 +13,9 @@ import pytest
 
 import carousel
 
-HEAVY = ["torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "typer", "rich", "PIL"]
+HEAVY = [
+    "torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "typer", "rich", "PIL", "pooch",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", carousel.__all__)
@@ -96,3 +98,12 @@ def test_every_cell_has_an_example(name):
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "explain"])
 def test_every_layer_has_an_example(name):
     assert ">>>" in getattr(carousel, name).__doc__
+
+
+def test_every_task_has_its_page_and_its_test():
+    from carousel import tasks
+
+    root = Path(__file__).parent.parent
+    for name in tasks.names():
+        assert (root / "docs" / "tasks" / f"{name}.md").is_file(), name
+        assert (root / "tests" / "tasks" / f"test_{name}.py").is_file(), name

@@ -30,7 +30,7 @@ class NGram:
 
     >>> model = NGram(np.array([0, 1, 0, 1, 0, 2]), order=2, size=3)
     >>> model.probabilities(np.array([0, 1])).round(3).tolist()
-    [0.444, 0.667]
+    [0.333, 0.5]
     """
 
     def __init__(self, tokens: NDArray[np.integer], order: int, size: int) -> None:
