@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 from small import small_config
 
 from carousel import kernels
 
 torch.set_num_threads(2)
+settings.register_profile("carousel", deadline=None)  # a busy machine is no failure
+settings.load_profile("carousel")
 
 
 def pytest_configure(config):

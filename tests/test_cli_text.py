@@ -100,7 +100,7 @@ def test_wrong_questions_get_one_line(run, arguments, says):
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"", "is empty"), (b"caf\xe9 au lait\n", "not UTF-8"), (b"too short\n", "too few")],
+    [(b"", "is empty"), (b"caf\xe9 au lait\n", "not UTF-8"), (b"too short\n", "too short")],
 )
 def test_training_on_a_bad_text_gets_one_line_and_leaves_no_folder(tmp_path, content, says):
     (tmp_path / "bad.txt").write_bytes(content)

@@ -84,9 +84,9 @@ def recipes(as_json: JsonOption = False) -> None:
     if as_json:
         _print_json(rows)
         return
-    table = _table("recipe", "mapping", "data", "expected", "minutes")
+    table = _table("recipe", "mapping", "expected", "minutes")
     for row in rows:
-        columns = ("name", "mapping", "data", "expected", "minutes")
+        columns = ("name", "mapping", "expected", "minutes")
         table.add_row(*(str(row[column]) for column in columns))
     _print(table)
     width = max(len(row["name"]) for row in rows)
@@ -236,9 +236,9 @@ def predict(
 ) -> None:
     """What a trained model says of new input: classes of images, or text that follows a prompt.
 
-    Examples: carousel predict runs/mnist-rows-20261124-090000 digit.png
+    Example: carousel predict runs/mnist-rows-20261124-090000 digit.png
 
-    carousel predict runs/ptb-small-20261124-090000 --prompt "the company said" --top-p 0.9
+    Example: carousel predict runs/ptb-small-20261124-090000 --prompt "the company said" --top-p 0.9
     """
     from carousel.bundle import load
     from carousel.tasks.task import Request

@@ -35,6 +35,13 @@ def test_loss_and_gradients_are_those_of_separate_operators(rows, hidden, size, 
         assert torch.allclose(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
+def test_a_second_backward_gives_the_same():
+    x, weight, bias, targets = example(5, 3, 4)
+    loss = linear_cross_entropy(x.requires_grad_(), weight, bias, targets, chunk=2)
+    first, second = (torch.autograd.grad(loss, x, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+
+
 def test_gradcheck_passes():
     x, weight, bias, targets = example(5, 3, 4)
     leaves = [t.requires_grad_() for t in (x, weight, bias)]

@@ -47,7 +47,7 @@ def direct(tokens, order, size):
     return chance
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 4), st.lists(st.integers(0, 5), min_size=8, max_size=60), st.data())
 def test_probabilities_are_those_of_the_definition(order, tokens, data):
     text = data.draw(st.lists(st.integers(0, 6), min_size=1, max_size=12))

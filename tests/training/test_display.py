@@ -16,9 +16,9 @@ from carousel.training.display import (
 
 SUMMARY = EpochSummary(
     epoch=2,
-    train_loss=0.25,
-    train_accuracy=0.5,
+    train={"loss": 0.25, "accuracy": 0.5},
     validation={"loss": 0.125, "accuracy": 0.75},
+    monitor="accuracy",
     learning_rate=0.003,
     best=True,
     seconds=12.0,
@@ -26,10 +26,10 @@ SUMMARY = EpochSummary(
 
 
 def run(display):
-    display.start(epochs=3, total_steps=30, done=(1, 10))
+    display.start(epochs=3, total_steps=30, done=(1, 10), unit="images")
     display.say("[bold] is no markup here")
     for step in range(11, 21):
-        display.step(step, {"train/loss": 1 / step, "learning_rate": 0.003}, examples=64)
+        display.step(step, {"train/loss": 1 / step, "learning_rate": 0.003}, count=64)
     display.epoch(SUMMARY)
     display.stop()
 
@@ -62,7 +62,7 @@ def test_bars_show_progress_loss_accuracy_rate_and_speed():
     assert "1/3" in text
     assert f"loss {1 / 11:.4f}" in text
     assert "rate 0.003" in text
-    assert "samples/s" in text
+    assert "images/s" in text
     assert "[bold] is no markup here" in text
     assert str(SUMMARY) in text
 
@@ -70,9 +70,9 @@ def test_bars_show_progress_loss_accuracy_rate_and_speed():
 def test_an_epoch_updates_the_bars_with_the_validation_accuracy():
     shown = io.StringIO()
     display = BarDisplay(Console(file=shown, force_terminal=True, width=140))
-    display.start(epochs=3, total_steps=30, done=(0, 0))
+    display.start(epochs=3, total_steps=30, done=(0, 0), unit="images")
     display.epoch(SUMMARY)
-    display.step(21, {"train/loss": 0.5, "learning_rate": 0.003}, examples=64)
+    display.step(21, {"train/loss": 0.5, "learning_rate": 0.003}, count=64)
     display.stop()
     assert "validation accuracy 75.00%" in shown.getvalue()
     assert "2/3" in shown.getvalue()

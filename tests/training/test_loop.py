@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from carousel.errors import TrainingDiverged
 from carousel.events import EventStore, events, series
-from carousel.tasks.classify import ClassifyTask
+from carousel.tasks.classify import ClassifyTask, TrainedClassifier
 from carousel.training import Interrupted, resume, train
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
@@ -91,7 +91,7 @@ def test_every_epoch_is_recorded_with_its_metrics_and_time(trained):
         values = dict(series(store, "epoch/validation_accuracy"))
         assert values[event["step"]] == event["validation"]["accuracy"]
         mean = sum(losses[s] for s in range(event["step"] - 23, event["step"] + 1)) / 24
-        assert event["train_loss"] == pytest.approx(mean, rel=0.02)  # the last batch is smaller
+        assert event["train"]["loss"] == pytest.approx(mean, rel=0.02)  # the last batch is smaller
     (stopped,) = events(store, "stopped")
     assert stopped["reason"] == trained.result["stop_reason"]
 
@@ -125,12 +125,12 @@ def poisoned(name):
 
         calls = 0
 
-        def loss(self, model, batch):
+        def loss(self, model, batch, carry=()):
             self.calls += 1
             if self.calls == 3:
                 with torch.no_grad():
                     model.get_parameter(name)[0] = torch.nan
-            return super().loss(model, batch)
+            return super().loss(model, batch, carry)
 
     return Poisoned
 
@@ -179,12 +179,12 @@ class Signalled(ClassifyTask):
 
     at, number = 0, signal.SIGINT
 
-    def loss(self, model, batch):
+    def loss(self, model, batch, carry=()):
         if torch.is_grad_enabled():
             Signalled.at -= 1
             if Signalled.at == 0:
                 os.kill(os.getpid(), self.number)
-        return super().loss(model, batch)
+        return super().loss(model, batch, carry)
 
 
 # Of 24 steps in an epoch: inside one, its last, the first of the next, the run's last but one.
@@ -193,7 +193,7 @@ class Signalled(ClassifyTask):
 def test_ctrl_c_and_sigterm_leave_a_run_that_resumes_exactly(
     tmp_path, monkeypatch, trained, at, number
 ):
-    monkeypatch.setattr("carousel.training.session.ClassifyTask", Signalled)
+    monkeypatch.setattr("carousel.tasks.classify.TASK", Signalled)
     monkeypatch.setattr(Signalled, "at", at)
     monkeypatch.setattr(Signalled, "number", number)
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
@@ -217,7 +217,7 @@ def test_ctrl_c_after_the_training_is_resumed_without_training_again(tmp_path, m
     folder = tmp_path / "run"
     config = small_config("training.epochs=1")
     with monkeypatch.context() as patch:
-        patch.setattr(ClassifyTask, "test", interrupted)
+        patch.setattr(TrainedClassifier, "_judge", interrupted)
         with pytest.raises(Interrupted):
             train(config, seed=3, threads=1, run_dir=folder, quiet=True)
     weights = (folder / "model" / "weights.safetensors").read_bytes()

@@ -10,7 +10,7 @@ import carousel
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
 from carousel.events import EventStore, events
-from carousel.tasks.classify import ClassifyTask
+from carousel.tasks.classify import ClassifyTask, TrainedClassifier
 from carousel.training import resume, train
 from carousel.training.run import RunFolder
 
@@ -43,13 +43,13 @@ def test_the_test_part_is_used_once_after_everything_else(trained):
 
 def test_no_test_image_is_read_before_training_has_stopped(tmp_path, monkeypatch):
     seen = []
-    load = ClassifyTask.test
+    judge = TrainedClassifier._judge
 
-    def noted(self, model):
+    def noted(self, part):
         seen.append([event["kind"] for event in events(tmp_path / "run" / "events.sqlite")])
-        return load(self, model)
+        return judge(self, part)
 
-    monkeypatch.setattr(ClassifyTask, "test", noted)
+    monkeypatch.setattr(TrainedClassifier, "_judge", noted)
     monkeypatch.setattr(EventStore, "_flush_if_due", EventStore.flush)
     config = small_config("training.epochs=1")
     train(config, threads=1, run_dir=tmp_path / "run", quiet=True)

@@ -49,12 +49,13 @@ class GenerateTask(Task):
         network.check(config)
         self.config = config
         self.corpus = Corpus(config.data, config.text)
-        self.validation_metrics = tuple(reversed(measures(self.corpus.kind, 0.0)))
+        self.validation_metrics = tuple(measures(self.corpus.kind, 0.0))
         self.unit = "words" if self.corpus.kind == "word" else "characters"
         self._train, self._validation = self.corpus.part("train"), self.corpus.part("validation")
         if self._validation.predictions < 1:
             raise DataError(
-                "the validation part has nothing to predict: make text.validation larger"
+                f"the validation part has {len(self._validation.ids)} tokens, too few to predict "
+                f"one: the text is too short, or text.validation too small"
             )
         rows = config.training.batch_size
         self._batches: StreamWindows | LineBatches

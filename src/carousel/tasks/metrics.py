@@ -30,9 +30,9 @@ def report(
     chances = probabilities.double()
     chances /= chances.sum(1, keepdim=True)  # float32 rows miss 1 by more than log_loss allows
     result: dict[str, Any] = {
-        "loss": float(log_loss(truth, chances.numpy(), labels=index)),
         "accuracy": float((truth == guess).mean()),
         "macro_f1": float(f1.mean()),
+        "loss": float(log_loss(truth, chances.numpy(), labels=index)),
     }
     if head:
         result[f"accuracy_first_{head}"] = float((truth[:head] == guess[:head]).mean())

@@ -41,8 +41,8 @@ def measures(kind: str, loss: float) -> dict[str, float]:
     1.0
     """
     if kind == "word":
-        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
-    return {"loss": loss, "bits_per_character": loss / math.log(2)}
+        return {"perplexity": math.exp(min(loss, 700.0)), "loss": loss}
+    return {"bits_per_character": loss / math.log(2), "loss": loss}
 
 
 class TrainedLanguageModel(TrainedModel):
