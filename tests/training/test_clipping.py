@@ -3,24 +3,25 @@
 import numpy as np
 import pytest
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from carousel.config import OptimizerConfig
 from carousel.errors import ConfigError
 from carousel.training.clipping import Clipper
 
-FABRIC = Fabric(accelerator="cpu", devices=1)
+
+def make(**settings):
+    """A clipper of two parameters, and a third that has no gradient."""
+    parameters = [nn.Parameter(torch.zeros(*shape)) for shape in ((2, 3), (2,), (4,))]
+    return Clipper(OptimizerConfig(**settings), parameters)
 
 
 def clip(clipper, gradients):
-    """Set a model's gradients, clip them; returns the reported norm and the clipped gradients."""
-    model = nn.Linear(3, 2)
-    model, optimizer = FABRIC.setup(model, torch.optim.SGD(model.parameters(), lr=1.0))
-    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
+    """Set the gradients and clip them; returns the reported norm and the clipped gradients."""
+    parameters = clipper._parameters[:2]
+    for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient.clone()
-    norm = clipper(model, optimizer)
-    return norm, [parameter.grad for parameter in model.parameters()]
+    return clipper(), [parameter.grad for parameter in parameters]
 
 
 @pytest.fixture
@@ -34,13 +35,13 @@ def norm_of(gradients):
 
 
 def test_no_clipping_reports_the_norm_and_changes_nothing(gradients):
-    norm, after = clip(Clipper(OptimizerConfig(), FABRIC), gradients)
+    norm, after = clip(make(), gradients)
     assert norm == pytest.approx(norm_of(gradients))
     assert all(torch.equal(a, b) for a, b in zip(after, gradients, strict=True))
 
 
 def test_by_norm_shortens_to_the_limit_and_keeps_the_direction(gradients):
-    norm, after = clip(Clipper(OptimizerConfig(clip_norm=0.5), FABRIC), gradients)
+    norm, after = clip(make(clip_norm=0.5), gradients)
     assert norm == pytest.approx(norm_of(gradients))
     assert norm_of(after) == pytest.approx(0.5, rel=1e-4)
     for a, b in zip(after, gradients, strict=True):
@@ -48,13 +49,13 @@ def test_by_norm_shortens_to_the_limit_and_keeps_the_direction(gradients):
 
 
 def test_by_value_cuts_elements_off(gradients):
-    norm, after = clip(Clipper(OptimizerConfig(clip_value=0.3), FABRIC), gradients)
+    norm, after = clip(make(clip_value=0.3), gradients)
     assert norm == pytest.approx(norm_of(gradients))
     assert all(torch.equal(a, b.clamp(-0.3, 0.3)) for a, b in zip(after, gradients, strict=True))
 
 
 def test_by_percentile_follows_all_norms_seen(gradients):
-    clipper = Clipper(OptimizerConfig(clip_percentile=30), FABRIC)
+    clipper = make(clip_percentile=30)
     scales = [3.0, 1.0, 2.0, 10.0, 0.5, 4.0]
     for count, scale in enumerate(scales, 1):
         norm, after = clip(clipper, [scale * g for g in gradients])
@@ -64,16 +65,16 @@ def test_by_percentile_follows_all_norms_seen(gradients):
 
 
 def test_the_norms_seen_survive_a_checkpoint(gradients):
-    first, second = (Clipper(OptimizerConfig(clip_percentile=30), FABRIC) for _ in range(2))
+    first, second = (make(clip_percentile=30) for _ in range(2))
     for scale in (3.0, 1.0, 2.0):
         clip(first, [scale * g for g in gradients])
     second.load(first.tensors())
     assert second.threshold() == first.threshold()
-    assert Clipper(OptimizerConfig(), FABRIC).tensors() == {}
+    assert make().tensors() == {}
 
 
 def test_a_norm_that_is_not_finite_is_reported_and_not_remembered(gradients):
-    clipper = Clipper(OptimizerConfig(clip_percentile=50), FABRIC)
+    clipper = make(clip_percentile=50)
     norm, _ = clip(clipper, [gradients[0] * torch.inf, gradients[1]])
     assert not np.isfinite(norm)
     assert clipper.tensors() == {}
