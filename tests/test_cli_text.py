@@ -70,7 +70,7 @@ def test_a_file_is_scored(run, tmp_path):
     (tmp_path / "x.txt").write_text("cats eat fish\ndogs chase mice\n")
     done = carousel("predict", run, tmp_path / "x.txt")
     assert done.returncode == 0
-    assert done.stdout.startswith("7 words, 0.00% of them unknown; loss ")
+    assert done.stdout.startswith("7 words, 0.00% of them unknown; perplexity ")
     scored = json.loads(carousel("predict", run, tmp_path / "x.txt", "--json").stdout)
     assert scored["perplexity"] > 1
 
@@ -79,7 +79,7 @@ def test_evaluation_shows_frequencies_and_writes_the_report(run):
     done = carousel("evaluate", run)
     assert done.returncode == 0
     assert "times in training" in done.stdout
-    assert "test loss" in done.stdout
+    assert "test perplexity" in done.stdout
     assert json.loads((run / "evaluation.json").read_text())["part"] == "test"
 
 

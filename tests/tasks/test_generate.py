@@ -254,7 +254,7 @@ def test_a_prompt_and_a_text_at_once_are_refused(runs, tmp_path):
     with pytest.raises(ConfigError, match="--invert means nothing"):
         list(model.answer(Request(options={"invert": True})))
     (line,) = model.answer(Request(file))
-    assert line.startswith("3 words, 0.00% of them unknown; loss")
+    assert line.startswith("3 words, 0.00% of them unknown; perplexity ")
 
 
 def test_weights_and_vocabulary_are_all_a_bundle_holds(runs, tmp_path):

@@ -81,11 +81,11 @@ def test_an_epoch_updates_the_bars_with_the_validation_accuracy():
 def test_bars_fit_a_terminal_of_80_columns_also_in_a_long_run():
     shown = io.StringIO()
     display = BarDisplay(Console(file=shown, force_terminal=True, width=80))
-    display.start(epochs=16, total_steps=6880, done=(4, 1880))
-    display.step(1881, {"train/loss": 0.1195, "learning_rate": 0.00039}, examples=128)
+    display.start(epochs=16, total_steps=6880, done=(4, 1880), unit="images")
+    display.step(1881, {"train/loss": 0.1195, "learning_rate": 0.00039}, count=128)
     display.stop()
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.getvalue())
-    assert re.search(r"1881/6880 loss 0\.1195  rate 0\.00039  [\d,]+ samples/s \S+\n", text)
+    assert re.search(r"1881/6880 loss 0\.1195  rate 0\.00039  [\d,]+ images/s \S+\n", text)
 
 
 def test_bars_may_be_stopped_twice_and_before_they_start():
