@@ -90,7 +90,7 @@ bool shared_by_units(const Problem& p, int threads) {
     const int64_t rows = p.B / threads;
     const int64_t bytes = 4 * C::kGates * p.H * (p.I + p.P);
     if (rows == 0) return true;
-    return bytes > (1 << 20) && rows < 48;
+    return bytes > (3 << 19) && rows < 48;
 }
 
 template <class C>

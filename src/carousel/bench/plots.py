@@ -17,6 +17,9 @@ _AXES = {
 }
 
 
+_RATIOS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+
+
 def write_plots(results: Results, folder: Path) -> list[Path]:
     """bench-ratios.png and bench-scaling.png, as far as there are rows for them."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,6 +60,9 @@ def _ratios(rows: tuple[Row, ...], path: Path) -> Path:
                 axis.errorbar(x, y, xerr=(low, high), fmt="o", ms=4, color=f"C{color}", label=peer)
         axis.axvline(1, color="black", lw=1)
         axis.set_xscale("log")
+        axis.minorticks_off()
+        low, high = axis.get_xlim()
+        axis.set_xticks(*zip(*((x, f"{x:g}") for x in _RATIOS if low <= x <= high), strict=True))
         axis.set_yticks(range(len(chosen)), [f"{r.case.name} {r.case.cell}" for r in chosen])
         axis.set_ylim(len(chosen) - 0.5, -0.5)
         axis.set_xlabel(f"time of the peer / time of {OURS}")
