@@ -31,7 +31,7 @@ struct alignas(64) Barrier {
 };
 
 void wait(Barrier* barrier, int threads) {
-    constexpr int kSpins = 20000;  // some 100 µs: then somebody else may need the core
+    constexpr int kSpins = 20000;  // longer than a step takes: then somebody else needs the core
     const unsigned round = barrier->round.load(std::memory_order_relaxed);
     if (barrier->arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
         barrier->arrived.store(0, std::memory_order_relaxed);

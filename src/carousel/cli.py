@@ -92,7 +92,11 @@ def recipes(as_json: JsonOption = False) -> None:
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         _print(f" {row['name']:<{width}}   {row['summary']}")
-    _print("\nMinutes are of training on two CPU cores.\nTrain one: carousel train mnist-rows")
+    _print(
+        "\nMinutes are of training on two CPU cores. Where a target stands in place of a score, the"
+        "\nrecipe has not been run to its end and its minutes are an estimate."
+        "\nTrain one: carousel train mnist-rows"
+    )
 
 
 @app.command()
@@ -368,7 +372,7 @@ def bench(
     """Measure speed and memory against torch.nn, ONNX Runtime, Keras and TensorFlow.
 
     Everyone takes turns in one run; peers that are not installed are left out, and so are, in most
-    rows, those that compile for seconds. On two cores all rows take about ten minutes.
+    rows, those that compile for seconds.
 
     Example: carousel bench --suite stream --only LSTM --json stream.json
     """

@@ -181,8 +181,8 @@ class RNN(Recurrent, nn.RNN):
         bidirectional: a second set of weights reads from the end (D = 2 directions).
         device, dtype: of the parameters.
         checkpoint_every: keep for the backward pass only every so many steps (0: all of them) and
-            compute the rest again: long sequences in bounded memory, the same gradients, a third
-            more time. Native kernels only.
+            compute the rest again: long sequences in bounded memory, the same gradients, a tenth
+            to a third more time. Native kernels only.
 
     Inputs:
         input: (T, B, I), (B, T, I) if `batch_first`, (T, I) unbatched, or a `PackedSequence`.
@@ -229,8 +229,8 @@ class GRU(Recurrent, nn.GRU):
         bidirectional: a second set of weights reads from the end (D = 2 directions).
         device, dtype: of the parameters.
         checkpoint_every: keep for the backward pass only every so many steps (0: all of them) and
-            compute the rest again: long sequences in bounded memory, the same gradients, a third
-            more time. Native kernels only.
+            compute the rest again: long sequences in bounded memory, the same gradients, a tenth
+            to a third more time. Native kernels only.
 
     Inputs, outputs and errors: as `RNN`.
 
