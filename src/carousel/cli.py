@@ -93,8 +93,8 @@ def recipes(as_json: JsonOption = False) -> None:
     for row in rows:
         _print(f" {row['name']:<{width}}   {row['summary']}")
     _print(
-        "\nMinutes are of training on two CPU cores. Where a target stands in place of a score, the"
-        "\nrecipe has not been run to its end and its minutes are an estimate."
+        "\nMinutes are of training on two CPU cores. A recipe with a target in place of a"
+        "\nscore has not been run to its end, and its minutes are an estimate."
         "\nTrain one: carousel train mnist-rows"
     )
 
