@@ -87,6 +87,14 @@ const Kernels& kernels_for(const Problem& p) {
     return active_isa().kernels[static_cast<int>(p.cell)];
 }
 
+// Working memory for a team of any size up to `threads`: the system may give fewer than asked for,
+// and they may need more, as they share by rows where more threads would share by units.
+size_t most_floats(size_t (*floats)(const Problem&, int), const Problem& p, int threads) {
+    size_t most = 0;
+    for (int n = 1; n <= threads; ++n) most = std::max(most, floats(p, n));
+    return most;
+}
+
 }  // namespace
 
 void prefer_large_pages(uintptr_t address, size_t bytes) {
@@ -106,7 +114,7 @@ void forward(const Problem& p, int threads) {
     const Kernels& kernels = kernels_for(p);
     const int size = team_size(p, threads);
     const Memory packed = allocate(kernels.packed_floats(p));
-    const Memory work = allocate(kernels.forward_floats(p, size));
+    const Memory work = allocate(most_floats(kernels.forward_floats, p, size));
     parallel(size, [&](Team team) {
         kernels.pack(p, packed.get(), team);
         if (team.threads > 1) wait(team.barrier, team.threads);
@@ -117,11 +125,7 @@ void forward(const Problem& p, int threads) {
 void backward(const Problem& p, int threads) {
     const Kernels& kernels = kernels_for(p);
     const int size = team_size(p, threads);
-    // The system may give fewer threads than asked for, and they may need more: they share by rows
-    // where more threads would share by units.
-    size_t floats = 0;
-    for (int n = 1; n <= size; ++n) floats = std::max(floats, kernels.backward_floats(p, n));
-    const Memory work = allocate(floats);
+    const Memory work = allocate(most_floats(kernels.backward_floats, p, size));
     parallel(size, [&](Team team) { kernels.backward(p, work.get(), team); });
 }
 
@@ -133,7 +137,7 @@ Stepper::Stepper(std::vector<Problem> layers, int threads) {
         p.x.row = p.I, p.y.row = p.P;
         const int size = team_size(p, threads);
         layers_.push_back({p, &kernels, size, allocate(kernels.packed_floats(p)),
-                           allocate(kernels.forward_floats(p, size)),
+                           allocate(most_floats(kernels.forward_floats, p, size)),
                            allocate(static_cast<size_t>(p.B * p.P))});
         kernels.pack(p, layers_.back().packed.get(), Team{});
     }

@@ -6,11 +6,31 @@
 namespace carousel {
 namespace {
 
+// Whether the input products of several steps are taken together, ahead of the recurrence. It costs
+// a trip through memory, and pays where a thread has few rows a step: those of several steps fill
+// the register tiles, and weights too large for the cache are fetched once for all of them.
+template <class C>
+bool looks_ahead(const Problem& p, int threads) {
+    if (p.T == 1 || p.I < 8) return false;
+    const bool by_units = shared_by_units<C>(p, threads);
+    const int64_t rows = by_units ? p.B : up(p.B, threads);
+    const int64_t bytes = 4 * C::kGates * p.H * (p.I + p.P) / (by_units ? threads : 1);
+    return rows < kTileRows || (rows < 48 && bytes > (1 << 19));
+}
+
+// Inputs of several steps, one row of the step after the other, and their sums.
+struct Ahead {
+    int64_t capacity = 0;       // rows
+    const float** x = nullptr;  // [capacity]
+    float* sums = nullptr;      // [panel][capacity][sums of a panel]
+};
+
 template <class C>
 struct ForwardWork {
     float *cell, *raw, *zeros;     // [B][blocks L], the same (projection only), a row of zeros
     const float **x, **h;          // this thread's rows of the step
     float** y;
+    Ahead ahead;
 
     ForwardWork(const Problem& p, int thread, int threads, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
@@ -20,6 +40,17 @@ struct ForwardWork {
         for (int i = 0; i < threads; ++i) {
             const float** rows = arena.things<const float*>(3 * p.B);
             if (i == thread) x = rows, h = rows + p.B, y = const_cast<float**>(rows + 2 * p.B);
+        }
+        if (!looks_ahead<C>(p, threads)) return;
+        const bool by_units = shared_by_units<C>(p, threads);
+        const int64_t rows = by_units ? p.B : up(p.B, threads);
+        ahead.capacity = min(rows * p.T, max(rows, 8 * kTileRows / rows * rows));
+        for (int i = 0; i < threads; ++i) {
+            const float** x_ahead = arena.things<const float*>(ahead.capacity);
+            if (i == thread) ahead.x = x_ahead;
+            if (by_units && i > 0) continue;  // each thread fills its own panels
+            float* sums = arena.floats(ahead.capacity * Shape<C>(p).panels * kPanelSums<C>);
+            if (by_units || i == thread) ahead.sums = sums;
         }
     }
 };
@@ -41,17 +72,14 @@ struct Forward {
     float* saved = nullptr;  // steps from saved_from on, if kSave
     int64_t saved_from = 0;
 
-    // Sums of panel `panel` for rows [j, j + rows) of the step.
-    void products(int64_t panel, int64_t j, int rows, float* sums) const {
-        const int blocks = shape.blocks_in(panel);
-        const int64_t step = C::kBlocks * C::kSums * L;
-        const float* bias = packed.bias + panel * step;
-        const int nx = blocks * C::kInput, nh = blocks * C::kHidden;
-        tile_for(rows, nx)(work.x + j, 1, packed.input_panel(p, panel), nx * L, p.I,
-                           bias + C::kInputFirst * L, 0, sums + C::kInputFirst * L, step);
+    // What the inputs add to the sums of panel `panel`, from their biases on, for rows x[0] to
+    // x[rows - 1].
+    void input_product(int64_t panel, const float* const* x, int rows, float* sums) const {
+        const int nx = shape.blocks_in(panel) * C::kInput;
+        const float* bias = packed.bias + panel * kPanelSums<C>;
+        tile_for(rows, nx)(x, 1, packed.input_panel(p, panel), nx * L, p.I,
+                           bias + C::kInputFirst * L, 0, sums + C::kInputFirst * L, kPanelSums<C>);
         add_bias_of_hidden_alone(bias, sums, rows);
-        tile_for(rows, nh)(work.h + j, 1, packed.hidden_panel(p, panel), nh * L, p.P,
-                           sums + C::kHiddenFirst * L, step, sums + C::kHiddenFirst * L, step);
     }
 
     // Sums that only the recurrent product fills start from their bias.
@@ -59,27 +87,39 @@ struct Forward {
         constexpr int first = C::kInputFirst + C::kInput;
         for (int m = 0; m < rows; ++m)
             for (int s = first; s < C::kSums; ++s)
-                store(sums + m * C::kBlocks * C::kSums * L + s * L, load(bias + s * L));
+                store(sums + m * kPanelSums<C> + s * L, load(bias + s * L));
     }
 
-    // The same for one row and kRowPanels whole panels, which keeps enough sums in flight.
+    // What the states add to them, for rows [j, j + rows) of the step.
+    void hidden_product(int64_t panel, int64_t j, int rows, float* sums) const {
+        const int nh = shape.blocks_in(panel) * C::kHidden;
+        sums += C::kHiddenFirst * L;
+        tile_for(rows, nh)(work.h + j, 1, packed.hidden_panel(p, panel), nh * L, p.P, sums,
+                           kPanelSums<C>, sums, kPanelSums<C>);
+    }
+
+    // The same for one row and kRowPanels whole panels, which keeps enough sums in flight. Those
+    // of the next panel stand `next` floats on.
     static constexpr int kRowPanels = kTileRows >= 6 ? 4 : 3;
-    void products_of_row(int64_t panel, float* sums) const {
-        constexpr int64_t step = C::kBlocks * C::kSums * L;
-        constexpr int nx = C::kBlocks * C::kInput, nh = C::kBlocks * C::kHidden;
+    void input_product_of_row(int64_t panel, float* sums) const {
+        constexpr int64_t step = kPanelSums<C>;
+        constexpr int nx = C::kBlocks * C::kInput;
         const float* bias = packed.bias + panel * step;
         tile_row<nx, kRowPanels>(work.x[0], packed.input_panel(p, panel), nx * L, nx * L * p.I, p.I,
                                  bias + C::kInputFirst * L, step, sums + C::kInputFirst * L, step);
         for (int i = 0; i < kRowPanels; ++i)
             add_bias_of_hidden_alone(bias + i * step, sums + i * step, 1);
+    }
+    void hidden_product_of_row(int64_t panel, float* sums, int64_t next) const {
+        constexpr int nh = C::kBlocks * C::kHidden;
+        sums += C::kHiddenFirst * L;
         tile_row<nh, kRowPanels>(work.h[0], packed.hidden_panel(p, panel), nh * L, nh * L * p.P,
-                                 p.P, sums + C::kHiddenFirst * L, step,
-                                 sums + C::kHiddenFirst * L, step);
+                                 p.P, sums, next, sums, next);
     }
 
     void pointwise(int64_t t, int64_t panel, int64_t j, int rows, const float* sums) const {
         const int blocks = shape.blocks_in(panel);
-        for (int m = 0; m < rows; ++m, sums += C::kBlocks * C::kSums * L) {
+        for (int m = 0; m < rows; ++m, sums += kPanelSums<C>) {
             const int64_t position = share.position(j + m);
             for (int u = 0; u < blocks; ++u) {
                 const int64_t block = panel * C::kBlocks + u;
@@ -101,16 +141,21 @@ struct Forward {
         }
     }
 
-    void step(int64_t t, int64_t n) const {
-        alignas(64) float sums[kTileRows * kTileVectors * L];
+    // Step t of n rows. sums: of the step's first row where the inputs were looked ahead to; null
+    // elsewhere.
+    void step(int64_t t, int64_t n, float* ahead = nullptr) const {
+        alignas(64) float here[kTileRows * kTileVectors * L];
+        const int64_t of_panel = work.ahead.capacity * kPanelSums<C>;
         const int64_t end = share.end(shape.panels);
         int64_t panel = share.begin(shape.panels);
         if (n == 1) {
             const int64_t whole = min(end, shape.blocks / C::kBlocks);
+            const int64_t next = ahead ? of_panel : kPanelSums<C>;
             for (; panel + kRowPanels <= whole; panel += kRowPanels) {
-                products_of_row(panel, sums);
-                for (int i = 0; i < kRowPanels; ++i)
-                    pointwise(t, panel + i, 0, 1, sums + i * C::kBlocks * C::kSums * L);
+                float* sums = ahead ? ahead + panel * of_panel : here;
+                if (!ahead) input_product_of_row(panel, sums);
+                hidden_product_of_row(panel, sums, next);
+                for (int i = 0; i < kRowPanels; ++i) pointwise(t, panel + i, 0, 1, sums + i * next);
             }
         }
         const int64_t tiles = count_tiles(n);
@@ -118,9 +163,32 @@ struct Forward {
             for (int64_t i = 0; i < tiles; ++i) {
                 const int64_t j = tile_start(n, i);
                 const int rows = static_cast<int>(tile_start(n, i + 1) - j);
-                products(panel, j, rows, sums);
+                float* sums = ahead ? ahead + panel * of_panel + j * kPanelSums<C> : here;
+                if (!ahead) input_product(panel, work.x + j, rows, sums);
+                hidden_product(panel, j, rows, sums);
                 pointwise(t, panel, j, rows, sums);
             }
+    }
+
+    // The input products of as many steps as there is room for, from s on, of which the first has
+    // about n rows. Returns the first step that is left.
+    int64_t look_ahead(int64_t s, int64_t n) const {
+        const Ahead& ahead = work.ahead;
+        int64_t k = 0;
+        for (; s < p.T; ++s) {
+            const int64_t t = p.reverse ? p.T - 1 - s : s;
+            n = rows_longer_than(p, share, t, n);
+            if (k + n > ahead.capacity) break;
+            for (int64_t j = 0; j < n; ++j) ahead.x[k++] = at(p.x, t, row_at(p, share.position(j)));
+        }
+        const int64_t tiles = count_tiles(k);
+        for (int64_t panel = share.begin(shape.panels); panel < share.end(shape.panels); ++panel)
+            for (int64_t i = 0; i < tiles; ++i) {
+                const int64_t j = tile_start(k, i);
+                input_product(panel, ahead.x + j, static_cast<int>(tile_start(k, i + 1) - j),
+                              ahead.sums + (panel * ahead.capacity + j) * kPanelSums<C>);
+            }
+        return s;
     }
 
     // Cell states [B][units] of this thread's rows and units.
@@ -179,9 +247,14 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
         }
     if (team.threads > 1) wait(team.barrier, team.threads);
 
-    int64_t n = 0, t_before = 0;
+    int64_t n = 0, t_before = 0, seen = 0;
+    float* ahead = nullptr;
     for (int64_t s = 0; s < p.T; ++s) {
         const int64_t t = p.reverse ? p.T - 1 - s : s;
+        if (work.ahead.sums && s == seen) {
+            seen = forward.look_ahead(s, n);
+            ahead = work.ahead.sums;
+        }
         if (C::kHasCellState && p.segment && p.saved && s % p.segment == 0)
             forward.copy_cells(work.cell, p.saved + s / p.segment * p.B * units);
         const int64_t started = n;  // rows from here on have no step before this one
@@ -197,7 +270,8 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
         if (p.padded)
             for (int64_t j = n; j < share.rows; ++j)
                 if (share.mine(j)) zero(at(p.y, t, row_at(p, share.position(j))), p.P);
-        if (n > 0) forward.step(t, n);
+        if (n > 0) forward.step(t, n, ahead);
+        if (ahead) ahead += n * kPanelSums<C>;
         if (p.w_hr) {
             if (share.by_units) wait(team.barrier, team.threads);
             if (n > 0) forward.project(n);

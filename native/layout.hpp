@@ -54,6 +54,10 @@ struct Shape {
     int units_in(int64_t block) const { return static_cast<int>(min(L, H - block * L)); }
 };
 
+// Floats of a row's sums in one panel.
+template <class C>
+constexpr int64_t kPanelSums = C::kBlocks * C::kSums * L;
+
 // What a step saves: [block][B][kSaved] vectors.
 template <class C>
 CAROUSEL_INLINE int64_t saved_per_step(const Problem& p) {
