@@ -249,6 +249,7 @@ class Stepper:
         self._versions = [weight._version for weight in weights]
         self._x_shape = (state[0].size(1), weights[0].size(1))
         self._y_shape = (state[0].size(1), layers[-1].outputs)
+        self._fresh: list[Tensor] = []
         per_layer = len(weights) // len(layers)
         problems = []
         for index, layer in enumerate(layers):
@@ -269,7 +270,7 @@ class Stepper:
             if len(state) == 2:
                 problem.c0 = problem.cn = self._state[1][index].data_ptr()
             problems.append(problem)
-        self._stepper = _native.Stepper(problems, torch.get_num_threads())
+        self._advance = _native.Stepper(problems, torch.get_num_threads()).step
 
     @property
     def state(self) -> Tensor | tuple[Tensor, ...]:
@@ -277,24 +278,37 @@ class Stepper:
         copies = tuple(part.clone() for part in self._state)
         return copies if len(copies) == 2 else copies[0]
 
-    def fits(self, x_t: Tensor) -> bool:
-        """Whether a step can take x_t, with the weights as they were when packed."""
-        return (
-            x_t.shape == self._x_shape
-            and x_t.dtype == torch.float32
-            and x_t.device.type == "cpu"
-            and [weight._version for weight in self._weights] == self._versions
-        )
+    def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor | None:
+        """The output of x_t (B, I), written into `out` (B, P), contiguous, if given.
 
-    def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor:
-        """x_t (B, I) that fits; the output goes into `out` (B, P), contiguous, if given."""
+        None, and nothing done, if x_t does not fit, or the weights are no longer as packed.
+        """
+        # A step takes a microsecond or two: every line here counts.
+        if (
+            x_t.shape != self._x_shape
+            or x_t.dtype is not torch.float32
+            or not x_t.is_cpu
+            or [weight._version for weight in self._weights] != self._versions
+        ):
+            return None
+        if not x_t.is_contiguous():
+            x_t = x_t.contiguous()
         if out is None:
-            out = x_t.new_empty(self._y_shape)
+            out = (self._fresh or self._outputs()).pop()
         elif out.shape != self._y_shape or out.dtype != torch.float32 or not out.is_contiguous():
             raise ValueError(
                 f"out must be a contiguous float32 tensor of shape {self._y_shape}, got "
                 f"{out.dtype} of shape {tuple(out.shape)}"
             )
-        x_t = x_t.contiguous()
-        self._stepper.step(x_t.data_ptr(), out.data_ptr())
+        self._advance(x_t.data_ptr(), out.data_ptr())
         return out
+
+    def _outputs(self) -> list[Tensor]:
+        """Memory for the next outputs. To take a small tensor alone from torch costs as much as a
+        step; those of one block share nothing but the memory's owner."""
+        rows, features = self._y_shape
+        count = max(1, min(64, (1 << 14) // max(1, rows * features)))
+        with torch.no_grad():
+            block = torch.empty(count * rows, features)
+            self._fresh = list(torch.unsafe_chunk(block, count)) if count > 1 else [block]
+        return self._fresh

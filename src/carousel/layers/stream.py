@@ -68,7 +68,6 @@ class Stream:
         self._states = [None] * len(self._layers)
         self._stepper = None
 
-    @torch.no_grad()
     def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor:
         """The output for the next input.
 
@@ -76,15 +75,26 @@ class Stream:
             allocates nothing.
         Returns (B, P) of a layer; of a model its output, without the axis of time if it has one.
         """
+        if self._stepper is not None:
+            y = self._stepper.step(x_t, out)
+            if y is not None:
+                return y
+        return self._start(x_t, out)
+
+    @torch.no_grad()
+    def _start(self, x_t: Tensor, out: Tensor | None) -> Tensor:
+        """A step that finds nothing prepared."""
         if self.model is not self._layers[0]:
             return self._step_model(x_t)
-        stepper = self._stepper
-        if stepper is None or not stepper.fits(x_t):
-            stepper = self._prepare(x_t)
-            if stepper is None:
-                y, self._states[0] = self._layers[0].step(x_t, self._states[0])
-                return y if out is None else out.copy_(y)
-        return stepper.step(x_t, out)
+        self._stepper = self._prepare(x_t)
+        if self._stepper is not None:
+            y = self._stepper.step(x_t, out)
+            assert y is not None
+        else:
+            y, self._states[0] = self._layers[0].step(x_t, self._states[0])
+            if out is not None:
+                y = out.copy_(y)
+        return y
 
     def _prepare(self, x_t: Tensor) -> kernels.Stepper | None:
         """A stepper for the layer as it is now, from the state so far; None if not native."""
@@ -98,8 +108,7 @@ class Stream:
         state = layer.checked_state(x, hx)
         if layer.path(x).name != "native":
             return None
-        self._stepper = kernels.make_stepper(layer.stack(), layer.weights(), state)
-        return self._stepper
+        return kernels.make_stepper(layer.stack(), layer.weights(), state)
 
     def _step_model(self, x_t: Tensor) -> Tensor:
         hooks = []
