@@ -388,19 +388,24 @@ struct Backward {
                               (block - panel * C::kBlocks) * sums * L;
         for (int i = 0; i < work.parts; ++i) {
             const float* from = work.part(i).*memory + start;
-            for (int64_t f0 = 0; f0 < features; f0 += 16) {  // 16 at a time: reads stay cached
-                const int64_t f1 = min(features, f0 + 16);
+            for (int64_t f = 0; f < features; f += L)
                 for (int s = 0; s < sums; ++s)
-                    for (int lane = 0; lane < shape.units_in(block); ++lane) {
-                        const int64_t u = block * L + lane;
-                        float* to = dw + (C::gate_of_sum(first + s) * p.H + u) * features;
-                        const float* column = from + s * L + lane;
-                        if (i == 0)
-                            for (int64_t f = f0; f < f1; ++f) to[f] = column[f * width];
-                        else
-                            for (int64_t f = f0; f < f1; ++f) to[f] += column[f * width];
-                    }
-            }
+                    unpack_square(block, first + s, from + f * width + s * L, width, f, features, dw,
+                                  i > 0);
+        }
+    }
+
+    // Gradients of L features of L units, from a row per feature to a row per unit.
+    void unpack_square(int64_t block, int sum, const float* from, int64_t width, int64_t f,
+                       int64_t features, float* dw, bool add) const {
+        const int count = static_cast<int>(min(L, features - f));
+        const int64_t row = C::gate_of_sum(sum) * p.H + block * L;
+        Vec square[L];
+        for (int i = 0; i < L; ++i) square[i] = i < count ? load(from + i * width) : Vec{};
+        transpose(square);
+        for (int lane = 0; lane < shape.units_in(block); ++lane) {
+            float* to = dw + (row + lane) * features + f;
+            store_first(to, add ? load_first(to, count) + square[lane] : square[lane], count);
         }
     }
 

@@ -18,21 +18,21 @@ template <class C>
 void pack_panel(const Shape<C>& shape, int64_t panel, const float* w, int first, int sums,
                 int64_t K, float* to) {
     const int blocks = shape.blocks_in(panel), width = blocks * sums * L;
-    for (int64_t k0 = 0; k0 < K; k0 += 16) {  // 16 at a time: writes stay in the cache
-        const int64_t k1 = min(K, k0 + 16);
+    for (int64_t k = 0; k < K; k += L) {
+        const int count = static_cast<int>(min(L, K - k));
         for (int block = 0; block < blocks; ++block) {
             const int64_t u0 = (panel * C::kBlocks + block) * L;
             for (int sum = 0; sum < sums; ++sum) {
-                float* column = to + (block * sums + sum) * L;
-                for (int lane = 0; lane < L; ++lane) {
-                    if (u0 + lane < shape.H) {
-                        const float* row =
-                            gate_row<C>(w, first + sum, u0 + lane, shape.H, K);
-                        for (int64_t k = k0; k < k1; ++k) column[k * width + lane] = row[k];
-                    } else {
-                        for (int64_t k = k0; k < k1; ++k) column[k * width + lane] = 0.0f;
-                    }
-                }
+                Vec square[L];  // from a row per unit to a row per k
+                for (int lane = 0; lane < L; ++lane)
+                    square[lane] =
+                        u0 + lane < shape.H
+                            ? load_first(gate_row<C>(w, first + sum, u0 + lane, shape.H, K) + k,
+                                         count)
+                            : Vec{};
+                transpose(square);
+                for (int i = 0; i < count; ++i)
+                    store(to + (k + i) * width + (block * sums + sum) * L, square[i]);
             }
         }
     }

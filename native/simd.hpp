@@ -65,6 +65,42 @@ CAROUSEL_INLINE Vec keep_first(Vec v, int count) {
     return lane < VecInt{} + count ? v : Vec{};
 }
 
+// ---- transposition
+
+template <int... J>
+struct Lanes {};
+#if CAROUSEL_VECTOR_BYTES == 64
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>;
+#elif CAROUSEL_VECTOR_BYTES == 32
+using AllLanes = Lanes<0, 1, 2, 3, 4, 5, 6, 7>;
+#else
+using AllLanes = Lanes<0, 1, 2, 3>;
+#endif
+
+// Swaps the off-diagonal quarters of every square of 2 S lanes by 2 S rows.
+template <int S, int... J>
+CAROUSEL_INLINE void swap_quarters(Vec* rows, Lanes<J...>) {
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i) {
+        if (i & S) continue;
+        const Vec a = rows[i], b = rows[i + S];
+        rows[i] = __builtin_shufflevector(a, b, ((J & S) ? L + J - S : J)...);
+        rows[i + S] = __builtin_shufflevector(a, b, ((J & S) ? L + J : J + S)...);
+    }
+}
+
+// Lane j of row i becomes lane i of row j.
+CAROUSEL_INLINE void transpose(Vec (&rows)[L]) {
+    swap_quarters<1>(rows, AllLanes{});
+    swap_quarters<2>(rows, AllLanes{});
+#if CAROUSEL_VECTOR_BYTES >= 32
+    swap_quarters<4>(rows, AllLanes{});
+#endif
+#if CAROUSEL_VECTOR_BYTES >= 64
+    swap_quarters<8>(rows, AllLanes{});
+#endif
+}
+
 // x * y + z. The build forbids the compiler to contract on its own (-ffp-contract=off), so that
 // an expression gives the same bits wherever it is inlined.
 CAROUSEL_INLINE Vec fma(Vec x, Vec y, Vec z) {
