@@ -26,6 +26,7 @@ struct Part {
     float *raw, *dp;            // [rows][units], [rows][p_step] before, and d after a projection
     float** dx;                 // [rows] where the gradient of the input goes
     float *w_input, *w_hidden, *bias, *w_project;  // gradients so far, by panels
+    float* extra;                                  // and of the pointwise functions' own weights
 
     Part(const Problem& p, int64_t share_rows, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
@@ -36,6 +37,7 @@ struct Part {
         w_input = arena.floats(p.I * units * C::kInput);
         w_hidden = arena.floats(p.P * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
+        extra = arena.floats(units * C::kExtra);
         w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
         d_input = arena.floats(capacity * d_step);
         d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
@@ -51,6 +53,8 @@ struct BackwardWork {
     const Problem& p;
     float *hidden_t, *input_t, *project;  // transposed panels of the weights
     float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][units], [B][units]
+    float* factor_dh;                     // [B][dh_step] of the masked h, where h is masked
+    uint64_t* keys;                       // [threads][B]
     int64_t dh_step, share_rows;
     int parts;
     float *packed, *forward, *segment, *unused_y;  // to compute a segment again
@@ -70,6 +74,8 @@ struct BackwardWork {
         dh = arena.floats(p.B * dh_step);
         dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
         raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
+        factor_dh = drops_product<C>(p) ? arena.floats(p.B * dh_step) : nullptr;
+        keys = C::kOptions ? arena.things<uint64_t>(threads * up(p.B, 8) * 8) : nullptr;
         packed = p.segment ? arena.floats(packed_floats<C>(p)) : nullptr;
         forward = p.segment ? arena.floats(forward_floats<C>(p, threads)) : nullptr;
         segment = p.segment ? arena.floats(min(p.segment, p.T) * saved_per_step<C>(p)) : nullptr;
@@ -97,13 +103,14 @@ struct Backward {
     const Share share;
     const Part<C> part;
     const int64_t units;  // all blocks, the last one whole
+    uint64_t* const keys;  // of this thread's rows of the step
     float* saved;         // what the steps from saved_from on have saved
     int64_t saved_from = 0;
 
     Backward(const Problem& problem, const BackwardWork<C>& w, Team t)
         : p(problem), work(w), team(t), shape(problem), share(share_of<C>(problem, t)),
           part(w.part(share.by_units ? 0 : t.thread)), units(shape.blocks * L),
-          saved(problem.segment ? w.segment : problem.saved) {}
+          keys(C::kOptions ? w.keys + t.thread * up(problem.B, 8) * 8 : nullptr), saved(problem.segment ? w.segment : problem.saved) {}
 
     void wait_if_shared() const {
         if (share.by_units) wait(team.barrier, team.threads);
@@ -132,6 +139,7 @@ struct Backward {
         zero(part.w_input + u0 * C::kInput * p.I, (u1 - u0) * C::kInput * p.I);
         zero(part.w_hidden + u0 * C::kHidden * p.P, (u1 - u0) * C::kHidden * p.P);
         zero(part.bias + u0 * C::kSums, (u1 - u0) * C::kSums);
+        zero(part.extra + u0 * C::kExtra, (u1 - u0) * C::kExtra);
         if (p.w_hr && (!share.by_units || team.thread == 0)) zero(part.w_project, p.P * units);
     }
 
@@ -149,6 +157,12 @@ struct Backward {
         return p.h0 ? p.h0 + row * p.P : work.zeros;
     }
 
+    void find_keys(int64_t t, int64_t n) const {
+        if constexpr (C::kOptions)
+            for (int64_t j = 0; j < n; ++j)
+                keys[j] = key_of(p.options.seed, t, row_at(p, share.position(j)));
+    }
+
     // Inputs and states of the step's n rows, of which the first `later` have a step before this.
     void collect(int64_t t, int64_t n, int64_t later, int64_t k) const {
         for (int64_t j = 0; j < n; ++j) {
@@ -156,7 +170,11 @@ struct Backward {
             const int64_t row = row_at(p, share.position(j));
             float* xh = part.xh + (k + j) * part.xh_step;
             copy(xh, at(p.x, t, row), p.I);
-            copy(xh + p.I, state_before(t, row, j >= later), p.P);
+            const float* h = state_before(t, row, j >= later);
+            if (drops_product<C>(p))
+                mask_state(p, h, xh + p.I, key_of_product(p, t, row));
+            else
+                copy(xh + p.I, h, p.P);
             if (p.dx.data) part.dx[k + j] = at(p.dx, t, row);
         }
         if (p.dx.data && p.padded && !p.add_to_dx)
@@ -197,7 +215,8 @@ struct Backward {
                 rows.h[j] = state_before(t, row, j >= later);
                 rows.y[j] = work.unused_y + position * units;
             }
-            if (n > 0) forward.step(t, n);
+            if (n > 0) forward.begin(t, n, team), forward.step(t, n);
+            if (drops_product<C>(p)) wait_if_shared();  // before the copies of h are written again
         }
         wait_if_shared();
     }
@@ -207,8 +226,28 @@ struct Backward {
         return t == 0 ? 0 : n;
     }
 
+    Site site(int64_t j, int64_t block) const {
+        return {p, block * L, shape.units_in(block), keys[j]};
+    }
+
+    // h before the projection.
+    CAROUSEL_INLINE Vec cell_output(int64_t t, int64_t j, bool first, int64_t block) const {
+        const int64_t position = share.position(j);
+        if constexpr (!C::kOptions)
+            return C::output(saved_of(t, block, position));
+        else
+            return C::output(site(j, block), saved_of(t, block, position),
+                             c_before(t, position, first, block));
+    }
+
+    CAROUSEL_INLINE Vec c_before(int64_t t, int64_t position, bool first, int64_t block) const {
+        if (!first) return cell_before(t, block, position);
+        if (!p.c0) return Vec{};
+        return load_first(p.c0 + row_at(p, position) * p.H + block * L, shape.units_in(block));
+    }
+
     // Through the projection: dh of the outputs to dh of the units.
-    void unproject(int64_t t, int64_t n, int64_t k) const {
+    void unproject(int64_t t, int64_t n, int64_t later, int64_t k) const {
         for (int64_t j = 0; j < n; ++j) {
             if (!share.mine(j)) continue;
             const int64_t position = share.position(j);
@@ -219,8 +258,7 @@ struct Backward {
             zero(dp + p.P, part.p_step - p.P);
             zero(dh, work.dh_step);
             for (int64_t block = 0; block < shape.blocks; ++block)
-                store(part.raw + (k + j) * units + block * L,
-                      C::output(saved_of(t, block, position)));
+                store(part.raw + (k + j) * units + block * L, cell_output(t, j, j >= later, block));
         }
         wait_if_shared();
         rows_times_panels(part.dp + k * part.p_step, part.p_step, n, work.project, p.P, p.H,
@@ -248,6 +286,21 @@ struct Backward {
         }
     }
 
+    // dh += mask · d(masked h)
+    void add_masked(int64_t t, int64_t n) const {
+        for (int64_t j = 0; j < n; ++j) {
+            if (!share.mine(j)) continue;
+            const int64_t position = share.position(j), at = position * work.dh_step;
+            const uint64_t key = key_of_product(p, t, row_at(p, position));
+            for (int64_t u = 0; u < work.dh_step; u += L) {
+                const Vec scale = kept(p.options.product, key, Kind::product, u);
+                store(work.dh + at + u,
+                      fma(scale, load(work.factor_dh + at + u), load(work.dh + at + u)));
+            }
+        }
+        wait_if_shared();
+    }
+
     void pointwise(int64_t t, int64_t n, int64_t later, int64_t k) const {
         const int64_t first = share.begin(shape.panels) * C::kBlocks;
         const int64_t last = min(share.end(shape.panels) * C::kBlocks, shape.blocks);
@@ -256,9 +309,13 @@ struct Backward {
             float* bias = part.bias + block * C::kSums * L;
             Vec sum[C::kSums];
             for (int s = 0; s < C::kSums; ++s) sum[s] = load(bias + s * L);
+            float* own = part.extra + block * C::kExtra * L;
+            Vec own_sum[C::kExtra + 1];
+            for (int s = 0; s < C::kExtra; ++s) own_sum[s] = load(own + s * L);
             for (int64_t j = 0; j < n; ++j) {
                 Vec d[C::kSums];
-                row_backward(t, j, j >= later, block, count, d);
+                Vec extra[C::kExtra + 1] = {};
+                row_backward(t, j, j >= later, block, count, d, extra);
                 float* to = part.d_input + (k + j) * part.d_step + block * C::kInput * L;
                 for (int s = 0; s < C::kInput; ++s) store(to + s * L, d[C::kInputFirst + s]);
                 if (!Part<C>::kOneSide) {
@@ -266,24 +323,23 @@ struct Backward {
                     for (int s = 0; s < C::kHidden; ++s) store(to + s * L, d[C::kHiddenFirst + s]);
                 }
                 for (int s = 0; s < C::kSums; ++s) sum[s] += d[s];
+                for (int s = 0; s < C::kExtra; ++s) own_sum[s] += extra[s];
             }
             for (int s = 0; s < C::kSums; ++s) store(bias + s * L, sum[s]);
+            for (int s = 0; s < C::kExtra; ++s) store(own + s * L, own_sum[s]);
         }
     }
 
     CAROUSEL_INLINE void row_backward(int64_t t, int64_t j, bool first, int64_t block, int count,
-                                      Vec* d) const {
+                                      Vec* d, Vec* extra) const {
         const int64_t position = share.position(j), row = row_at(p, position), u = block * L;
-        Vec h{}, h_before{}, c_before{}, dc{};
+        Vec h{}, h_before{}, c{}, dc{};
         if (C::kSaved == 0) h = load_first(at(p.y, t, row) + u, count);
         if (!C::kHasCellState && C::kSaved > 0)
             h_before = load_first(state_before(t, row, first) + u, count);
         if (C::kHasCellState) {
             dc = load(work.dc + position * units + u);
-            if (!first)
-                c_before = cell_before(t, block, position);
-            else if (p.c0)
-                c_before = load_first(p.c0 + row * p.H + u, count);
+            c = c_before(t, position, first, block);
         }
         float* dh_memory = work.dh + position * work.dh_step + u;
         Vec dh;
@@ -294,7 +350,11 @@ struct Backward {
             if (p.dy.data) dh += load_first(at(p.dy, t, row) + u, count);
         }
         const float* kept = C::kSaved ? saved_of(t, block, position) : nullptr;
-        const Vec direct = C::backward(kept, h, h_before, c_before, dh, dc, d);
+        Vec direct;
+        if constexpr (C::kOptions)
+            direct = C::backward(site(j, block), kept, h_before, c, dh, dc, d, extra);
+        else
+            direct = C::backward(kept, h, h_before, c, dh, dc, d);
         // Lanes without a unit: an infinite input times their weights of zero has left NaN there,
         // which the next products would spread.
         if (count < L)
@@ -376,6 +436,8 @@ struct Backward {
             unpack_weights(block, C::kInputFirst, C::kInput, p.I, &Part<C>::w_input, p.dw_ih);
             unpack_weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
             if (p.db_ih) unpack_biases(block);
+            if constexpr (C::kExtra > 0)
+                if (p.dw_c) unpack_peepholes(block);
         }
         if (p.w_hr)
             for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads) unpack_project(q);
@@ -421,6 +483,19 @@ struct Backward {
             }
     }
 
+    void unpack_peepholes(int64_t block) const {
+        const Gate* gates[] = {&p.options.i, &p.options.f, &p.options.o};
+        for (int s = 0; s < C::kExtra; ++s) {
+            if (gates[s]->peephole < 0) continue;
+            for (int lane = 0; lane < shape.units_in(block); ++lane) {
+                float sum = 0.0f;
+                for (int i = 0; i < work.parts; ++i)
+                    sum += work.part(i).extra[(block * C::kExtra + s) * L + lane];
+                p.dw_c[gates[s]->peephole * p.H + block * L + lane] = sum;
+            }
+        }
+    }
+
     void unpack_project(int64_t q) const {
         const int64_t width = vectors_in(q, p.H) * L, count = min(width, p.H - q * kWide);
         for (int64_t o = 0; o < p.P; ++o)
@@ -460,14 +535,17 @@ void backward(const Problem& p, float* memory, Team team) {
         const int64_t later = backward.rows_with_a_step_before(t, n);
         backward.collect(t, n, later, k);
         if (n == 0) continue;
-        if (p.w_hr) backward.unproject(t, n, k);
+        backward.find_keys(t, n);
+        if (p.w_hr) backward.unproject(t, n, later, k);
         backward.pointwise(t, n, later, k);
         backward.wait_if_shared();
+        float* product = drops_product<C>(p) ? work.factor_dh : work.dh;
         backward.rows_times_panels(backward.part.d_hidden + k * backward.part.d_step,
                                    backward.part.d_step, n, work.hidden_t,
-                                   backward.units * C::kHidden, p.P, work.dh, work.dh_step,
-                                   work.dh);
+                                   backward.units * C::kHidden, p.P, product, work.dh_step,
+                                   drops_product<C>(p) ? nullptr : work.dh);
         backward.wait_if_shared();
+        if (drops_product<C>(p)) backward.add_masked(t, n);
         k += n;
     }
     backward.flush(k);

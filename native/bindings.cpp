@@ -4,6 +4,8 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <cmath>
+
 #include "dispatch.hpp"
 #include "engine.hpp"
 
@@ -34,6 +36,41 @@ void rows(nb::class_<Problem>& cls, const char* name) {
                              reinterpret_cast<const int64_t*>(steps), step, row};
         },
         "data"_a, "step"_a, "row"_a, "steps"_a = 0);
+}
+
+carousel::Chance chance(double p) {
+    return {static_cast<float>(p), static_cast<float>(1 / (1 - p)),
+            static_cast<int32_t>(std::lround(p * (1 << 24)))};
+}
+
+carousel::Curve curve(const std::string& name) {
+    const char* names[] = {"tanh", "softsign", "relu", "hard_tanh", "identity"};
+    for (int i = 0; i < 5; ++i)
+        if (name == names[i]) return static_cast<carousel::Curve>(i);
+    throw std::invalid_argument("no activation '" + name + "'");
+}
+
+void set_options(Problem& p, const std::string& activation, const std::string& output,
+                 bool hard_gates, const std::string& gates, bool peephole, bool coupled,
+                 double zone_cell, double zone_state, double candidate, double product,
+                 bool each_step, bool draws, int64_t seed) {
+    carousel::Options& o = p.options;
+    o.plain = false;
+    o.activation = curve(activation), o.output = curve(output);
+    o.hard_gates = hard_gates, o.coupled = coupled;
+    o.zone_cell = chance(zone_cell), o.zone_state = chance(zone_state);
+    o.candidate = chance(candidate), o.product = chance(product);
+    o.each_step = each_step, o.draws = draws, o.seed = static_cast<uint64_t>(seed);
+    if (p.cell != carousel::Cell::lstm) return;
+    if (gates.size() < 2 || gates.size() > 4 || gates.find('g') == std::string::npos)
+        throw std::invalid_argument("no LSTM has the gates '" + gates + "'");
+    o.gates = static_cast<int>(gates.size());
+    int sum = 0, with_peephole = 0;
+    for (char name : gates) {
+        carousel::Gate& gate = name == 'i' ? o.i : name == 'f' ? o.f : name == 'o' ? o.o : o.g;
+        gate.sum = sum++;
+        if (peephole && name != 'g') gate.peephole = with_peephole++;
+    }
 }
 
 }  // namespace
@@ -79,6 +116,7 @@ NB_MODULE(_native, m) {
     pointer<&Problem::b_ih>(problem, "b_ih");
     pointer<&Problem::b_hh>(problem, "b_hh");
     pointer<&Problem::w_hr>(problem, "w_hr");
+    pointer<&Problem::w_c>(problem, "w_c");
     pointer<&Problem::h0>(problem, "h0");
     pointer<&Problem::c0>(problem, "c0");
     pointer<&Problem::hn>(problem, "hn");
@@ -93,6 +131,12 @@ NB_MODULE(_native, m) {
     pointer<&Problem::db_ih>(problem, "db_ih");
     pointer<&Problem::db_hh>(problem, "db_hh");
     pointer<&Problem::dw_hr>(problem, "dw_hr");
+    pointer<&Problem::dw_c>(problem, "dw_c");
+    problem.def("set_options", &set_options, "activation"_a, "output"_a, "hard_gates"_a, "gates"_a,
+                "peephole"_a, "coupled"_a, "zone_cell"_a, "zone_state"_a, "candidate"_a,
+                "product"_a, "each_step"_a, "draws"_a, "seed"_a,
+                "Make the cell one with options. gates: those the weights have, in order, such as "
+                "'ifgo'; of the LSTM alone.");
     problem.def_rw("add_to_dx", &Problem::add_to_dx);
     problem.def_rw("segment", &Problem::segment);
     nb::class_<carousel::Stepper>(m, "Stepper", "A stack fed one step at a time.")

@@ -3,7 +3,8 @@
 //
 // For each hidden unit the products leave kSums sums. The input product fills kInput of them from
 // kInputFirst on, the recurrent product kHidden from kHiddenFirst on; where both do, they add up.
-// In memory the sums of L units stand side by side: kSums vectors.
+// In memory the sums of L units stand side by side: kSums vectors. Of kExtra vectors of further
+// weights per unit, which the pointwise functions read themselves, the gradients are summed.
 //
 //   forward   sums, previous h and c -> h, c, and kSaved vectors for the backward pass
 //   backward  saved, h, previous h and c, dh, dc -> gradients of the sums, of the previous c, and
@@ -20,7 +21,8 @@ struct LstmCell {
     static constexpr int kGates = 4, kSums = 4;
     static constexpr int kInputFirst = 0, kInput = 4, kHiddenFirst = 0, kHidden = 4;
     static constexpr int kSaved = 5, kBlocks = 1;  // i f g o c
-    static constexpr bool kHasCellState = true;
+    static constexpr bool kHasCellState = true, kOptions = false;
+    static constexpr int kExtra = 0;
     static constexpr int gate_of_sum(int sum) { return sum; }
 
     template <bool kSave>
@@ -62,7 +64,8 @@ struct GruCell {
     static constexpr int kGates = 3, kSums = 4;
     static constexpr int kInputFirst = 0, kInput = 3, kHiddenFirst = 1, kHidden = 3;
     static constexpr int kSaved = 4, kBlocks = 1;  // n r z b_n
-    static constexpr bool kHasCellState = false;
+    static constexpr bool kHasCellState = false, kOptions = false;
+    static constexpr int kExtra = 0;
     static constexpr int gate_of_sum(int sum) { return sum == 0 ? 2 : sum - 1; }
 
     template <bool kSave>
@@ -99,7 +102,8 @@ struct RnnCell {
     static constexpr int kGates = 1, kSums = 1;
     static constexpr int kInputFirst = 0, kInput = 1, kHiddenFirst = 0, kHidden = 1;
     static constexpr int kSaved = 0, kBlocks = 4;
-    static constexpr bool kHasCellState = false;
+    static constexpr bool kHasCellState = false, kOptions = false;
+    static constexpr int kExtra = 0;
     static constexpr int gate_of_sum(int) { return 0; }
 
     template <bool kSave>

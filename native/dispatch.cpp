@@ -6,11 +6,11 @@
 namespace carousel {
 
 #if defined(__x86_64__)
-extern const Kernels kernels_avx512[kCells], kernels_avx2[kCells], kernels_sse2[kCells];
+extern const Kernels kernels_avx512[kTables], kernels_avx2[kTables], kernels_sse2[kTables];
 #elif defined(__aarch64__)
-extern const Kernels kernels_neon[kCells];
+extern const Kernels kernels_neon[kTables];
 #else
-extern const Kernels kernels_generic[kCells];
+extern const Kernels kernels_generic[kTables];
 #endif
 
 namespace {

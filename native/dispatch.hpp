@@ -16,7 +16,7 @@ struct Isa {
     const char* name;
     const char* description;
     bool (*supported)();
-    const Kernels* kernels;  // [kCells]
+    const Kernels* kernels;  // [kTables]
 };
 
 // Every ISA this build knows, the preferred one first.

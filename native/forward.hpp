@@ -25,21 +25,39 @@ struct Ahead {
     float* sums = nullptr;      // [panel][capacity][sums of a panel]
 };
 
+// Whether the recurrent product reads a masked copy of h.
+template <class C>
+CAROUSEL_INLINE bool drops_product(const Problem& p) {
+    return C::kOptions && p.options.product.p > 0;
+}
+template <class C>
+CAROUSEL_INLINE int masked_rows(const Problem& p) {
+    return drops_product<C>(p) ? 1 : 0;
+}
+
 template <class C>
 struct ForwardWork {
     float *cell, *raw, *zeros;     // [B][blocks L], the same (projection only), a row of zeros
+    float* masked;                 // [B][P] (dropout of h before the product only)
     const float **x, **h;          // this thread's rows of the step
+    const float** factor;          // h, or what is masked of it: what the product reads
     float** y;
     Ahead ahead;
+    uint64_t* keys;                // of the rows' masks (cells with options only)
 
     ForwardWork(const Problem& p, int thread, int threads, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
         cell = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
         raw = p.w_hr ? arena.floats(p.B * units) : nullptr;
         zeros = arena.floats(max(units, p.P));
+        masked = drops_product<C>(p) ? arena.floats(p.B * p.P) : nullptr;
         for (int i = 0; i < threads; ++i) {
-            const float** rows = arena.things<const float*>(3 * p.B);
-            if (i == thread) x = rows, h = rows + p.B, y = const_cast<float**>(rows + 2 * p.B);
+            const float** rows = arena.things<const float*>((masked_rows<C>(p) + 3) * p.B);
+            uint64_t* own_keys = C::kOptions ? arena.things<uint64_t>(p.B) : nullptr;
+            if (i != thread) continue;
+            x = rows, h = rows + p.B, y = const_cast<float**>(rows + 2 * p.B);
+            factor = masked_rows<C>(p) ? rows + 3 * p.B : h;
+            keys = own_keys;
         }
         if (!looks_ahead<C>(p, threads)) return;
         const bool by_units = shared_by_units<C>(p, threads);
@@ -60,6 +78,19 @@ size_t forward_floats(const Problem& p, int threads) {
     Arena arena{nullptr};
     ForwardWork<C> work(p, 0, threads, arena);
     return arena.used;
+}
+
+CAROUSEL_INLINE uint64_t key_of_product(const Problem& p, int64_t t, int64_t row) {
+    return key_of(p.options.seed, p.options.each_step ? t : kEveryStep, row);
+}
+
+// The state h of a row as the product reads it.
+void mask_state(const Problem& p, const float* h, float* masked, uint64_t key) {
+    for (int64_t u = 0; u < p.P; u += L) {
+        const int count = static_cast<int>(min(L, p.P - u));
+        const Vec scale = kept(p.options.product, key, Kind::product, u);
+        store_first(masked + u, load_first(h + u, count) * scale, count);
+    }
 }
 
 template <class C, bool kSave>
@@ -94,7 +125,7 @@ struct Forward {
     void hidden_product(int64_t panel, int64_t j, int rows, float* sums) const {
         const int nh = shape.blocks_in(panel) * C::kHidden;
         sums += C::kHiddenFirst * L;
-        tile_for(rows, nh)(work.h + j, 1, packed.hidden_panel(p, panel), nh * L, p.P, sums,
+        tile_for(rows, nh)(work.factor + j, 1, packed.hidden_panel(p, panel), nh * L, p.P, sums,
                            kPanelSums<C>, sums, kPanelSums<C>);
     }
 
@@ -113,8 +144,43 @@ struct Forward {
     void hidden_product_of_row(int64_t panel, float* sums, int64_t next) const {
         constexpr int nh = C::kBlocks * C::kHidden;
         sums += C::kHiddenFirst * L;
-        tile_row<nh, kRowPanels>(work.h[0], packed.hidden_panel(p, panel), nh * L, nh * L * p.P,
+        tile_row<nh, kRowPanels>(work.factor[0], packed.hidden_panel(p, panel), nh * L, nh * L * p.P,
                                  p.P, sums, next, sums, next);
+    }
+
+    // Whether the pointwise function mixes the h before the step into the one after it.
+    CAROUSEL_INLINE bool reads_state() const {
+        if constexpr (C::kOptions)
+            return C::reads_state(p);
+        else
+            return !C::kHasCellState && C::kSums > 1;
+    }
+
+    CAROUSEL_INLINE Vec cell_forward(int64_t j, int64_t unit, int count, const float* sums,
+                                     Vec before, Vec& c, float* kept) const {
+        if constexpr (C::kOptions)
+            return C::template forward<kSave>(Site{p, unit, count, work.keys[j]}, sums, before, c,
+                                              kept);
+        else
+            return C::template forward<kSave>(sums, before, c, kept);
+    }
+
+    // What the options need of a step before its products: keys, and the masked copies of h. All
+    // threads call it that share by units.
+    void begin(int64_t t, int64_t n, Team team) const {
+        if constexpr (C::kOptions) {
+            for (int64_t j = 0; j < n; ++j)
+                work.keys[j] = key_of(p.options.seed, t, row_at(p, share.position(j)));
+            if (!drops_product<C>(p)) return;
+            for (int64_t j = 0; j < n; ++j) {
+                const int64_t position = share.position(j);
+                float* masked = work.masked + position * p.P;
+                work.factor[j] = masked;
+                if (share.mine(j))
+                    mask_state(p, work.h[j], masked, key_of_product(p, t, row_at(p, position)));
+            }
+            if (share.by_units) wait(team.barrier, team.threads);
+        }
     }
 
     void pointwise(int64_t t, int64_t panel, int64_t j, int rows, const float* sums) const {
@@ -126,12 +192,12 @@ struct Forward {
                 const int units = shape.units_in(block);
                 const int64_t column = position * shape.blocks * L + block * L;
                 Vec before{}, c{};
-                if (!C::kHasCellState && C::kSums > 1)  // the GRU mixes h into h'
-                    before = load_first(work.h[j + m] + block * L, units);
+                if (reads_state()) before = load_first(work.h[j + m] + block * L, units);
                 if (C::kHasCellState) c = load(work.cell + column);
                 float* kept =
                     kSave ? saved_at<C>(saved, t - saved_from, block, position, p) : nullptr;
-                const Vec h = C::template forward<kSave>(sums + u * C::kSums * L, before, c, kept);
+                const Vec h = cell_forward(j + m, block * L, units, sums + u * C::kSums * L, before,
+                                           c, kept);
                 if (C::kHasCellState) store(work.cell + column, c);
                 if (p.w_hr)
                     store(work.raw + column, h);
@@ -270,7 +336,7 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
         if (p.padded)
             for (int64_t j = n; j < share.rows; ++j)
                 if (share.mine(j)) zero(at(p.y, t, row_at(p, share.position(j))), p.P);
-        if (n > 0) forward.step(t, n, ahead);
+        if (n > 0) forward.begin(t, n, team), forward.step(t, n, ahead);
         if (ahead) ahead += n * kPanelSums<C>;
         if (p.w_hr) {
             if (share.by_units) wait(team.barrier, team.threads);

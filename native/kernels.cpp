@@ -18,12 +18,17 @@ constexpr Kernels kernels_of = {packed_floats<C>, pack<C>,         forward_float
 
 }  // namespace
 
-extern const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kCells];
-const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kCells] = {
+extern const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables];
+const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables] = {
     kernels_of<LstmCell>,
     kernels_of<GruCell>,
     kernels_of<RnnCell<false>>,
     kernels_of<RnnCell<true>>,
+    kernels_of<LstmVariant<2>>,
+    kernels_of<LstmVariant<3>>,
+    kernels_of<LstmVariant<4>>,
+    kernels_of<GruVariant>,
+    kernels_of<RnnVariant>,
 };
 
 }  // namespace carousel

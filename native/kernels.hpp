@@ -23,8 +23,34 @@ struct Rows {
 
 enum class Cell : int { lstm, gru, rnn_tanh, rnn_relu };
 
+// What a cell does differently from torch's; see docs/options.md. Not plain: the cells of
+// variants.hpp compute it, which read this for each vector of units.
+enum class Curve : int { tanh, softsign, relu, hard_tanh, identity };
+struct Gate {
+    int sum = -1, peephole = -1;  // its block of rows in the weights and in w_c; -1: it has none
+};
+// A probability to drop, or, of zoneout, to keep the old value: a draw in [0, 2^24) below `limit`.
+struct Chance {
+    float p = 0, scale = 1;  // scale = 1 / (1 - p)
+    int32_t limit = 0;       // round(2^24 p)
+};
+struct Options {
+    bool plain = true;
+    Curve activation = Curve::tanh, output = Curve::tanh;  // of the candidate, of the cell's output
+    bool hard_gates = false;
+    int gates = 4;  // blocks of rows in the LSTM's weights
+    Gate i, f, g, o;
+    bool coupled = false;                   // f = 1 - i
+    Chance zone_cell, zone_state;           // zoneout
+    Chance candidate, product;              // dropout of g or n; of h before the product
+    bool draws = false;                     // training: zoneout draws, elsewhere it interpolates
+    bool each_step = false;                 // `product` draws anew at each step
+    uint64_t seed = 0;
+};
+
 struct Problem {
     Cell cell = Cell::lstm;
+    Options options;
     int64_t T = 0, B = 0, I = 0, H = 0, P = 0;
     bool reverse = false;              // from each row's last step to its first
     const int64_t* order = nullptr;    // [B] rows, longest first; null: 0, 1, 2, …, all of length T
@@ -34,6 +60,7 @@ struct Problem {
     const float *w_ih = nullptr, *w_hh = nullptr;  // [G H][I], [G H][P]
     const float *b_ih = nullptr, *b_hh = nullptr;  // [G H] both or neither
     const float* w_hr = nullptr;                   // [P][H] or null
+    const float* w_c = nullptr;                    // [gates with a peephole][H] or null
     Rows x, y;
     const float *h0 = nullptr, *c0 = nullptr;  // [B][P], [B][H]; null: zeros
     float *hn = nullptr, *cn = nullptr;        // [B][P], [B][H]; may be h0, c0
@@ -50,6 +77,7 @@ struct Problem {
     bool add_to_dx = false;
     float *dh0 = nullptr, *dc0 = nullptr;
     float *dw_ih = nullptr, *dw_hh = nullptr, *db_ih = nullptr, *db_hh = nullptr, *dw_hr = nullptr;
+    float* dw_c = nullptr;
 };
 
 // The threads that work on one problem. All of them call the kernel with the same problem.
@@ -74,5 +102,12 @@ struct Kernels {
 };
 
 constexpr int kCells = 4;  // the cells of `Cell`, in its order
+// After them: the LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options.
+constexpr int kTables = kCells + 5;
+constexpr int table_of(const Problem& p) {
+    if (p.options.plain) return static_cast<int>(p.cell);
+    if (p.cell == Cell::lstm) return kCells + p.options.gates - 2;
+    return kCells + (p.cell == Cell::gru ? 3 : 4);
+}
 
 }  // namespace carousel

@@ -1,8 +1,8 @@
 // Weights in the order in which the products read them.
 #pragma once
 
-#include "cells.hpp"
 #include "layout.hpp"
+#include "variants.hpp"
 
 namespace carousel {
 namespace {

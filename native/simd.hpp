@@ -168,5 +168,19 @@ CAROUSEL_INLINE Vec tanh(Vec x) {
 
 CAROUSEL_INLINE Vec relu(Vec x) { return x < splat(0.0f) ? splat(0.0f) : x; }
 
+CAROUSEL_INLINE Vec magnitude(Vec x) {
+    VecInt bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    bits &= 0x7fffffff;
+    std::memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+// x / (1 + |x|)
+CAROUSEL_INLINE Vec softsign(Vec x) { return x / (magnitude(x) + 1.0f); }
+
+// min(max(x + 3, 0), 6) / 6, torch's
+CAROUSEL_INLINE Vec hard_sigmoid(Vec x) { return clamp(x + 3.0f, 0.0f, 6.0f) / 6.0f; }
+
 }  // namespace
 }  // namespace carousel

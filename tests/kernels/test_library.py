@@ -113,8 +113,8 @@ def test_operator_itself_refuses_lengths_that_do_not_fit(lengths, message):
     lengths = torch.tensor(lengths, dtype=torch.int64)
     with pytest.raises(ValueError, match=message):
         torch.ops.carousel.layer(
-            x, [hx], list(layer.parameters()), torch.arange(3), lengths, None,
-            "GRU", "TBI", False, 0, True,
+            x, [hx], list(layer.parameters()), torch.arange(3), lengths, None, None,
+            "GRU", "TBI", False, 0, "", True,
         )  # fmt: skip
 
 

@@ -6,6 +6,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from carousel.cells.activations import ACTIVATIONS, GATE_ACTIVATIONS
+
+VARIANTS = ("NIG", "NFG", "NOG", "NIAF", "NOAF")
+
+
+def gates_of(variant: str = "", coupled: bool = False) -> str:
+    """Which of the gates i, f, g, o have weights, in torch's order.
+
+    >>> gates_of(), gates_of("NOG"), gates_of(coupled=True)
+    ('ifgo', 'ifg', 'igo')
+    """
+    absent = {"NIG": "i", "NFG": "f", "NOG": "o"}.get(variant, "") + "f" * coupled
+    return "".join(gate for gate in "ifgo" if gate not in absent)
+
 
 def lstm_step(
     x: Tensor,
@@ -15,6 +29,14 @@ def lstm_step(
     bias_ih: Tensor | None = None,
     bias_hh: Tensor | None = None,
     weight_hr: Tensor | None = None,
+    *,
+    weight_c: Tensor | None = None,
+    activation: str = "tanh",
+    gate_activation: str = "sigmoid",
+    coupled: bool = False,
+    variant: str = "",
+    product_mask: Tensor | None = None,
+    candidate_mask: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """One step of the LSTM, gates in torch's order i, f, g, o.
 
@@ -28,7 +50,19 @@ def lstm_step(
 
     Shapes: x (B, I); state (h, c), h (B, P), c (B, H); weight_ih (4H, I); weight_hh (4H, P);
     biases (4H,); weight_hr (P, H), or None and then P = H.
-    Returns (h', c'). Source: Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000;
+    Returns (h', c').
+
+    Options:
+        weight_c: peepholes p of the gates i, f, o that there are, (3H,) or fewer: σ(a_i + p_i ⊙ c),
+            σ(a_f + p_f ⊙ c), σ(a_o + p_o ⊙ c') (Gers and Schmidhuber 2000).
+        activation, gate_activation: in place of tanh and σ; see carousel.cells.activations.
+        coupled: f = 1 - i, and the weights have no block for f.
+        variant: "NIG", "NFG", "NOG": no input, forget or output gate: it is 1, and the weights
+            have no block for it. "NIAF": g = a_g. "NOAF": h' = o ⊙ c'. (Greff et al. 2015,
+            arXiv:1503.04069.)
+        product_mask: factors of h (B, P) in W_hh h. candidate_mask: factors of g (B, H).
+
+    Source: Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000;
     projection: Sak et al. 2014 (arXiv:1402.1128).
 
     >>> zeros = torch.zeros(2, 4)
@@ -37,14 +71,28 @@ def lstm_step(
     (torch.Size([2, 4]), torch.Size([2, 4]))
     """
     h, c = state
-    a = F.linear(x, weight_ih, bias_ih) + F.linear(h, weight_hh, bias_hh)
-    a_i, a_f, a_g, a_o = a.chunk(4, dim=-1)
-    i = torch.sigmoid(a_i)
-    f = torch.sigmoid(a_f)
-    g = torch.tanh(a_g)
-    o = torch.sigmoid(a_o)
+    φ, σ = ACTIVATIONS[activation], GATE_ACTIVATIONS[gate_activation]
+    read = h if product_mask is None else h * product_mask
+    gates = gates_of(variant, coupled)
+    a = F.linear(x, weight_ih, bias_ih) + F.linear(read, weight_hh, bias_hh)
+    sums = dict(zip(gates, a.chunk(len(gates), dim=-1), strict=True))
+    peepholes: dict[str, Tensor] = {}
+    if weight_c is not None:
+        names = gates.replace("g", "")
+        peepholes = dict(zip(names, weight_c.chunk(len(names)), strict=True))
+
+    def gate(name: str, c: Tensor) -> Tensor:
+        if name not in sums:
+            return torch.ones_like(c)
+        return σ(sums[name] + peepholes[name] * c if peepholes else sums[name])
+
+    i = gate("i", c)
+    f = 1 - i if coupled else gate("f", c)
+    g = sums["g"] if variant == "NIAF" else φ(sums["g"])
+    if candidate_mask is not None:
+        g = g * candidate_mask
     c = f * c + i * g
-    h = o * torch.tanh(c)
+    h = gate("o", c) * (c if variant == "NOAF" else φ(c))
     if weight_hr is not None:
         h = F.linear(h, weight_hr)
     return h, c

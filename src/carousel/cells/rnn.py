@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from carousel.cells.activations import ACTIVATIONS
 
 
 def rnn_step(
@@ -16,16 +17,20 @@ def rnn_step(
     bias_hh: Tensor | None = None,
     *,
     nonlinearity: str = "tanh",
+    product_mask: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
-    """One step of h' = φ(W_ih x + b_ih + W_hh h + b_hh), φ = tanh or relu.
+    """One step of h' = φ(W_ih x + b_ih + W_hh h + b_hh), φ one of carousel.cells.activations.
 
     Shapes: x (B, I); state (h,), h (B, H); weight_ih (H, I); weight_hh (H, H); biases (H,).
+    product_mask: factors of h (B, H) in W_hh h, or None.
     Returns (h',). Source: Elman 1990, "Finding structure in time".
 
+    >>> import torch
     >>> h = rnn_step(torch.ones(2, 3), (torch.zeros(2, 4),), torch.ones(4, 3), torch.ones(4, 4))
     >>> h[0].shape
     torch.Size([2, 4])
     """
     (h,) = state
-    φ = {"tanh": torch.tanh, "relu": torch.relu}[nonlinearity]
-    return (φ(F.linear(x, weight_ih, bias_ih) + F.linear(h, weight_hh, bias_hh)),)
+    φ = ACTIVATIONS[nonlinearity]
+    read = h if product_mask is None else h * product_mask
+    return (φ(F.linear(x, weight_ih, bias_ih) + F.linear(read, weight_hh, bias_hh)),)

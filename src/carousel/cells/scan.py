@@ -9,17 +9,21 @@ from torch import Tensor
 
 State = tuple[Tensor, ...]
 Step = Callable[[Tensor, State], State]
+TimedStep = Callable[[Tensor, State, int], State]
 
 
 def scan(
-    step: Step,
+    step: Step | TimedStep,
     x: Tensor,
     state: State,
     lengths: Tensor | None = None,
     *,
     reverse: bool = False,
+    timed: bool = False,
 ) -> tuple[Tensor, State]:
     """Apply `step` to x_1 … x_T (or x_T … x_1) and collect the first state of each step.
+
+    timed: `step` also takes the time t of its input, counted from 0.
 
     Shapes: x (T, B, I); each state (B, ·); lengths (B,), integers in [0, T].
     Returns the outputs (T, B, ·) and the final state. Outputs stand at the time of their input,
@@ -36,7 +40,7 @@ def scan(
     """
     outputs: list[Tensor] = [x.new_empty(0)] * len(x)
     for t in reversed(range(len(x))) if reverse else range(len(x)):
-        new = step(x[t], state)
+        new = step(x[t], state, t) if timed else step(x[t], state)  # type: ignore[call-arg]
         if lengths is None:
             state = new
             outputs[t] = state[0]

@@ -4,9 +4,11 @@ from carousel.kernels.isa import active_isa, supported_isas
 from carousel.kernels.native import Stepper
 from carousel.kernels.native_path import make_stepper
 from carousel.kernels.ops import run, run_packed
+from carousel.kernels.options import Options
 from carousel.kernels.paths import Path, Stack, choose, use
 
 __all__ = [
+    "Options",
     "Path",
     "Stack",
     "Stepper",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,17 +15,11 @@ from torch.nn.utils.rnn import (
 )
 
 from carousel import cells
+from carousel.cells import masks
+from carousel.kernels.noise import draw_seeds, drop_features
 from carousel.kernels.paths import Stack, State
 
-
-def _cell_step(mode: str) -> Callable[..., State]:
-    steps: dict[str, Callable[..., State]] = {
-        "LSTM": cells.lstm_step,
-        "GRU": cells.gru_step,
-        "RNN_TANH": functools.partial(cells.rnn_step, nonlinearity="tanh"),
-        "RNN_RELU": functools.partial(cells.rnn_step, nonlinearity="relu"),
-    }
-    return steps[mode]
+Step = Callable[..., State]
 
 
 def run(
@@ -35,57 +29,126 @@ def run(
     weights: list[Tensor],
     training: bool,
     lengths: Tensor | None,
+    seeds: Tensor | None = None,
 ) -> tuple[Tensor, State]:
+    """The stack over a padded batch. seeds: (L, D) of the masks; drawn if not given."""
     if stack.batch_first:
         x = x.transpose(0, 1)
+    if len(x) == 0:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
     if lengths is not None:
         lengths = lengths.to(x.device)
         # What stands in the padding must not matter, be it NaN: 0 * NaN in a gradient is NaN.
         past = torch.arange(len(x), device=x.device)[:, None] >= lengths
         x = x.masked_fill(past[..., None], 0)
-    step = _cell_step(stack.mode)
-    per_direction = 2 + 2 * stack.bias + bool(stack.proj_size)
+    options = stack.options
+    if seeds is None:
+        seeds = draw_seeds(stack, x.device)
+    per_direction = len(weights) // (stack.num_layers * stack.directions)
     last: list[State] = []
     for layer in range(stack.num_layers):
         if layer > 0 and stack.dropout:
             x = F.dropout(x, stack.dropout, training)
+        x = drop_features(x, options.input_dropout, "TBI", None)
         outputs = []
         for direction in range(stack.directions):
             index = layer * stack.directions + direction
             matrices = weights[index * per_direction : (index + 1) * per_direction]
-            bound = _bind(step, matrices, stack)
+            seed = None if seeds is None else seeds[layer, direction]
+            bound = _regularised(_bind(stack, matrices), stack, seed)
             start = tuple(part[index] for part in state)
-            y, final = cells.scan(bound, x, start, lengths, reverse=direction == 1)
+            y, final = cells.scan(bound, x, start, lengths, reverse=direction == 1, timed=True)
             outputs.append(y)
             last.append(final)
         x = torch.cat(outputs, dim=-1)
+    x = drop_features(x, options.output_dropout, "TBI", None)
     y = x.transpose(0, 1) if stack.batch_first else x
     return y, tuple(torch.stack(parts) for parts in zip(*last, strict=True))
 
 
-def _bind(
-    step: Callable[..., State], matrices: list[Tensor], stack: Stack
-) -> Callable[[Tensor, State], State]:
+def _bind(stack: Stack, matrices: list[Tensor]) -> Step:
+    """The step function of a layer's cell, with its weights and its activations."""
     weight_ih, weight_hh, *rest = matrices
-    named = {"bias_ih": rest.pop(0), "bias_hh": rest.pop(0)} if stack.bias else {}
+    options = stack.options
+    named: dict[str, Any] = (
+        {"bias_ih": rest.pop(0), "bias_hh": rest.pop(0)} if stack.bias else {}
+    )
     if stack.proj_size:
         named["weight_hr"] = rest.pop(0)
-    return lambda x, state: step(x, state, weight_ih, weight_hh, **named)
+    if options.peephole:
+        named["weight_c"] = rest.pop(0)
+    if stack.mode.startswith("RNN"):
+        own = "relu" if stack.mode == "RNN_RELU" else "tanh"
+        named["nonlinearity"] = options.activation or own
+        step: Step = cells.rnn_step
+    else:
+        named["activation"] = options.activation or "tanh"
+        named["gate_activation"] = options.gate_activation or "sigmoid"
+        step = cells.gru_step
+    if stack.mode == "LSTM":
+        named |= {"coupled": options.coupled, "variant": options.variant}
+        step = cells.lstm_step
+    return lambda x, state, **masks: step(x, state, weight_ih, weight_hh, **named, **masks)
+
+
+def _regularised(
+    step: Step, stack: Stack, seed: Tensor | None
+) -> Callable[[Tensor, State, int], State]:
+    """A step that knows its time, with the random masks and the zoneout of the options."""
+    options = stack.options
+
+    def regularised(x: Tensor, state: State, t: int) -> State:
+        rows, given = x.size(0), {}
+        if options.state_dropout:
+            assert seed is not None
+            when = t if options.each_step else masks.EVERY_STEP
+            mask = masks.kept(
+                options.state_dropout, "product", seed, when, rows, state[0].size(-1)
+            )
+            given["product_mask"] = mask.to(state[0].dtype)
+        if options.recurrent_dropout:
+            assert seed is not None
+            mask = masks.kept(
+                options.recurrent_dropout, "candidate", seed, t, rows, state[-1].size(-1)
+            )
+            given["candidate_mask"] = mask.to(state[0].dtype)
+        new = step(x, state, **given)
+        rates = {"state": options.zoneout_state, "cell": options.zoneout_cell}
+        return tuple(
+            _zoned(before, after, p, kind, seed if options.draws else None, t)
+            for before, after, (kind, p) in zip(state, new, rates.items(), strict=False)
+        )
+
+    return regularised
+
+
+def _zoned(
+    before: Tensor, after: Tensor, p: float, kind: str, seed: Tensor | None, t: int
+) -> Tensor:
+    if not p:
+        return after
+    keep = None if seed is None else masks.happens(p, kind, seed, t, *after.shape)
+    return masks.zoneout(before, after, p, keep)
 
 
 def run_packed(
-    stack: Stack, packed: PackedSequence, state: State, weights: list[Tensor], training: bool
+    stack: Stack,
+    packed: PackedSequence,
+    state: State,
+    weights: list[Tensor],
+    training: bool,
+    seeds: Tensor | None = None,
 ) -> tuple[PackedSequence, State]:
     """The stack over a `PackedSequence`; the state's rows stand in the caller's order."""
-    x, lengths = pad_packed_sequence(packed, batch_first=stack.batch_first)
-    y, state = run(stack, x, state, weights, training, lengths.to(x.device))
-    # pad_packed_sequence gave the caller's order: pack it back the way it came.
-    sorted_lengths = lengths
-    order = packed.sorted_indices
-    if order is not None:
-        batch_dim = 0 if stack.batch_first else 1
-        y, sorted_lengths = y.index_select(batch_dim, order), lengths[order.cpu()]
-    data = pack_padded_sequence(y, sorted_lengths, batch_first=stack.batch_first).data
+    # In the order of its own rows, which is that of the masks: as on the native path.
+    own = PackedSequence(packed.data, packed.batch_sizes)
+    x, lengths = pad_packed_sequence(own, batch_first=stack.batch_first)
+    if packed.sorted_indices is not None:
+        state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
+    y, state = run(stack, x, state, weights, training, lengths.to(x.device), seeds)
+    data = pack_padded_sequence(y, lengths, batch_first=stack.batch_first).data
+    if packed.unsorted_indices is not None:
+        state = tuple(part.index_select(1, packed.unsorted_indices) for part in state)
     return PackedSequence(
         data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices
     ), state

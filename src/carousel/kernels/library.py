@@ -8,37 +8,74 @@ are differentiable any number of times.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from carousel.kernels import native
 from carousel.kernels.native import Layer, Lengths
+from carousel.kernels.options import Options
 
 # torch leaves these functions untyped.
 _library: Any = torch.library.Library("carousel", "DEF")  # type: ignore[no-untyped-call]
 _CONTIGUOUS = torch.contiguous_format  # of all results, whatever the strides of the operands
-_LENGTHS = "Tensor? order, Tensor? lengths, Tensor? steps"
-_KIND = "str mode, str layout, bool bidirectional, int checkpoint_every"
-_library.define(
-    f"layer(Tensor x, Tensor[] state, Tensor[] weights, {_LENGTHS}, {_KIND}, bool save) "
-    "-> (Tensor y, Tensor[] final, Tensor saved)"
+_CALL = (
+    "Tensor x, Tensor[] state, Tensor[] weights, Tensor? order, Tensor? lengths, Tensor? steps, "
+    "Tensor? seed, str mode, str layout, bool bidirectional, int checkpoint_every, str options"
 )
+_library.define(f"layer({_CALL}, bool save) -> (Tensor y, Tensor[] final, Tensor saved)")
 _library.define(
-    f"layer_backward(Tensor x, Tensor[] state, Tensor[] weights, {_LENGTHS}, {_KIND}, "
-    "Tensor y, Tensor saved, Tensor? dy, Tensor? dhn, Tensor? dcn, bool want_dx) "
+    f"layer_backward({_CALL}, Tensor y, Tensor saved, "
+    "Tensor? dy, Tensor? dhn, Tensor? dcn, bool want_dx) "
     "-> (Tensor dx, Tensor[] d_state, Tensor[] d_weights)"
 )
 
-# Given x, state, weights, lengths and what says the kind, the same layer by the oracle; set by
+
+class Call(NamedTuple):
+    """What both operators are given: one layer, all its directions, on a batch.
+
+    order, lengths, steps: see `Lengths`; None where all rows are of one length. seed: (D,) int64,
+    of the masks, or None. options: `Options.to_text()`, or "".
+    """
+
+    x: Tensor
+    state: list[Tensor]
+    weights: list[Tensor]
+    order: Tensor | None
+    lengths: Tensor | None
+    steps: Tensor | None
+    seed: Tensor | None
+    mode: str
+    layout: str
+    bidirectional: bool
+    checkpoint_every: int
+    options: str
+
+    @property
+    def layer(self) -> Layer:
+        return Layer.of(
+            self.mode,
+            self.layout,
+            self.bidirectional,
+            self.weights,
+            self.checkpoint_every,
+            Options.parse(self.options),
+        )
+
+    @property
+    def rows(self) -> Lengths | None:
+        if self.order is None or self.lengths is None:
+            return None
+        return Lengths(self.order, self.lengths, self.steps)
+
+
+_ARGUMENTS = len(Call._fields)
+
+# The same layer by the oracle: the output and the final state; set by
 # carousel.kernels.native_path, which knows how to run it.
-Oracle = Callable[..., tuple[Tensor, tuple[Tensor, ...]]]
+Oracle = Callable[[Call], tuple[Tensor, tuple[Tensor, ...]]]
 oracle: Oracle | None = None
-
-
-def _lengths(order: Tensor | None, sorted: Tensor | None, steps: Tensor | None) -> Lengths | None:
-    return None if order is None or sorted is None else Lengths(order, sorted, steps)
 
 
 def _check(layer: Layer, x: Tensor, lengths: Lengths | None) -> None:
@@ -76,139 +113,93 @@ def _check_packed(x: Tensor, lengths: Lengths) -> None:
 
 
 @torch.library.impl(_library, "layer", "CPU")
-def _layer(
-    x: Tensor,
-    state: list[Tensor],
-    weights: list[Tensor],
-    order: Tensor | None,
-    lengths: Tensor | None,
-    steps: Tensor | None,
-    mode: str,
-    layout: str,
-    bidirectional: bool,
-    checkpoint_every: int,
-    save: bool,
-) -> tuple[Tensor, list[Tensor], Tensor]:
-    layer = Layer.of(mode, layout, bidirectional, weights, checkpoint_every)
-    rows = _lengths(order, lengths, steps)
-    _check(layer, x, rows)
-    y, final, saved = native.forward(layer, x, rows, tuple(state), weights, save)
+def _layer(*arguments: Any) -> tuple[Tensor, list[Tensor], Tensor]:
+    call, (save,) = Call(*arguments[:_ARGUMENTS]), arguments[_ARGUMENTS:]
+    layer, rows = call.layer, call.rows
+    _check(layer, call.x, rows)
+    y, final, saved = native.forward(
+        layer, call.x, rows, tuple(call.state), call.weights, save, call.seed
+    )
     return y, list(final), saved
 
 
 @torch.library.impl(_library, "layer_backward", "CPU")
-def _layer_backward(
-    x: Tensor,
-    state: list[Tensor],
-    weights: list[Tensor],
-    order: Tensor | None,
-    lengths: Tensor | None,
-    steps: Tensor | None,
-    mode: str,
-    layout: str,
-    bidirectional: bool,
-    checkpoint_every: int,
-    y: Tensor,
-    saved: Tensor,
-    dy: Tensor | None,
-    dhn: Tensor | None,
-    dcn: Tensor | None,
-    want_dx: bool,
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    layer = Layer.of(mode, layout, bidirectional, weights, checkpoint_every)
+def _layer_backward(*arguments: Any) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    call, (y, saved, dy, dhn, dcn, want_dx) = Call(*arguments[:_ARGUMENTS]), arguments[_ARGUMENTS:]
     dx, d_state, d_weights = native.backward(
-        layer,
-        x,
-        _lengths(order, lengths, steps),
-        tuple(state),
-        weights,
+        call.layer,
+        call.x,
+        call.rows,
+        tuple(call.state),
+        call.weights,
         y,
         saved,
         dy,
-        (dhn, dcn)[: len(state)],
+        (dhn, dcn)[: len(call.state)],
         want_dx,
+        call.seed,
     )
-    return x.new_empty(0) if dx is None else dx, list(d_state), d_weights
+    return call.x.new_empty(0) if dx is None else dx, list(d_state), d_weights
 
 
 @torch.library.register_fake("carousel::layer", lib=_library)  # type: ignore[untyped-decorator]
-def _layer_fake(
-    x: Tensor,
-    state: list[Tensor],
-    weights: list[Tensor],
-    order: Tensor | None,
-    lengths: Tensor | None,
-    steps: Tensor | None,
-    mode: str,
-    layout: str,
-    bidirectional: bool,
-    checkpoint_every: int,
-    save: bool,
-) -> tuple[Tensor, list[Tensor], Tensor]:
-    layer = Layer.of(mode, layout, bidirectional, weights, checkpoint_every)
+def _layer_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], Tensor]:
+    call, (save,) = Call(*arguments[:_ARGUMENTS]), arguments[_ARGUMENTS:]
+    layer, x = call.layer, call.x
     y = x.new_empty((*x.shape[:-1], layer.directions * layer.outputs))
     saved = x.new_empty(0)
     if save:
-        T, B = layer.steps_and_rows(x, _lengths(order, lengths, steps))
+        T, B = layer.steps_and_rows(x, call.rows)
         saved = x.new_empty((layer.directions, native.saved_floats(layer, T, B)))
-    return y, [torch.empty_like(part, memory_format=_CONTIGUOUS) for part in state], saved
+    final = [torch.empty_like(part, memory_format=_CONTIGUOUS) for part in call.state]
+    return y, final, saved
 
 
 @torch.library.register_fake("carousel::layer_backward", lib=_library)  # type: ignore[untyped-decorator]
-def _layer_backward_fake(
-    x: Tensor, state: list[Tensor], weights: list[Tensor], *rest: Any
-) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    dx = x.new_empty(x.shape if rest[-1] else 0)
-    d_state = [torch.empty_like(part, memory_format=_CONTIGUOUS) for part in state]
-    return dx, d_state, [torch.empty_like(w, memory_format=_CONTIGUOUS) for w in weights]
+def _layer_backward_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    call, want_dx = Call(*arguments[:_ARGUMENTS]), arguments[-1]
+    dx = call.x.new_empty(call.x.shape if want_dx else 0)
+    d_state = [torch.empty_like(part, memory_format=_CONTIGUOUS) for part in call.state]
+    return dx, d_state, [torch.empty_like(w, memory_format=_CONTIGUOUS) for w in call.weights]
 
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
-    x, state, weights, order, lengths, steps, *kind, _ = inputs
+    call = Call(*inputs[:_ARGUMENTS])
     y, _, saved = output
-    ctx.save_for_backward(x, *state, *weights, order, lengths, steps, y, saved)
-    ctx.kind = tuple(kind)
-    ctx.states = len(state)
+    tensors = (call.order, call.lengths, call.steps, call.seed, y, saved)
+    ctx.save_for_backward(call.x, *call.state, *call.weights, *tensors)
+    ctx.kind = call[7:]
+    ctx.states = len(call.state)
     ctx.set_materialize_grads(False)
 
 
 def _backward(
     ctx: Any, dy: Tensor | None, d_final: list[Tensor | None], _: Tensor | None
 ) -> tuple[Any, ...]:
-    x, *rest, order, lengths, steps, y, saved = ctx.saved_tensors
+    x, *rest, order, lengths, steps, seed, y, saved = ctx.saved_tensors
     state, weights = rest[: ctx.states], rest[ctx.states :]
+    call = Call(x, state, weights, order, lengths, steps, seed, *ctx.kind)
     want_dx = ctx.needs_input_grad[0]
-    unused = (None,) * 8
+    unused = (None,) * (_ARGUMENTS + 1 - 3)
     if torch.is_grad_enabled():  # somebody wants to differentiate once more
-        d = _differentiable(ctx, x, state, weights, order, lengths, steps, dy, d_final)
+        d = _differentiable(call, (dy, *d_final))
         return d[0], list(d[1 : 1 + ctx.states]), list(d[1 + ctx.states :]), *unused
     dhn, dcn = (*d_final, None)[:2]
     dx, d_state, d_weights = torch.ops.carousel.layer_backward(
-        x, state, weights, order, lengths, steps, *ctx.kind, y, saved, dy, dhn, dcn, want_dx
+        *call, y, saved, dy, dhn, dcn, want_dx
     )
     return dx if want_dx else None, d_state, d_weights, *unused
 
 
-def _differentiable(
-    ctx: Any,
-    x: Tensor,
-    state: list[Tensor],
-    weights: list[Tensor],
-    order: Tensor | None,
-    lengths: Tensor | None,
-    steps: Tensor | None,
-    dy: Tensor | None,
-    d_final: list[Tensor | None],
-) -> tuple[Tensor | None, ...]:
+def _differentiable(call: Call, d_results: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     assert oracle is not None
-    rows = _lengths(order, lengths, steps)
-    y, final = oracle(x, tuple(state), weights, rows, *ctx.kind)
+    y, final = oracle(call)
     pairs = [
         (result, gradient)
-        for result, gradient in zip((y, *final), (dy, *d_final), strict=True)
+        for result, gradient in zip((y, *final), d_results, strict=True)
         if gradient is not None
     ]
-    inputs = [x, *state, *weights]
+    inputs = [call.x, *call.state, *call.weights]
     wanted = [tensor for tensor in inputs if tensor.requires_grad]
     gradients = iter(
         torch.autograd.grad(

@@ -15,9 +15,11 @@ import torch
 from torch import Tensor
 
 from carousel import _native
+from carousel.kernels.options import Options
 
 CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3}
-_GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+_GATES = {"GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}  # the LSTM's depend on its options
+_PLAIN = Options()
 _LARGE = 1 << 20  # floats from which large pages pay
 
 
@@ -30,6 +32,7 @@ class Layer:
         a `PackedSequence`.
     checkpoint_every: keep for the backward pass only the cell states of every so many steps, and
         compute the rest again (0: keep everything).
+    options: what the cell does differently from torch's.
     """
 
     mode: str
@@ -39,6 +42,7 @@ class Layer:
     hidden_size: int
     outputs: int
     checkpoint_every: int = 0
+    options: Options = Options()
 
     @classmethod
     def of(
@@ -48,12 +52,14 @@ class Layer:
         bidirectional: bool,
         weights: list[Tensor],
         checkpoint_every: int = 0,
+        options: Options = _PLAIN,
     ) -> Layer:
         """The layer that has these weights (torch's flat list, direction by direction)."""
-        hidden, outputs = weights[1].size(0) // _GATES[mode], weights[1].size(1)
+        gates = len(options.gates) if mode == "LSTM" else _GATES[mode]
+        hidden, outputs = weights[1].size(0) // gates, weights[1].size(1)
         directions = 2 if bidirectional else 1
-        biased = len(weights) // directions - (outputs != hidden) == 4
-        return cls(mode, layout, directions, biased, hidden, outputs, checkpoint_every)
+        biased = len(weights) // directions - (outputs != hidden) - options.peephole == 4
+        return cls(mode, layout, directions, biased, hidden, outputs, checkpoint_every, options)
 
     @property
     def projected(self) -> bool:
@@ -87,10 +93,12 @@ def forward(
     state: tuple[Tensor, ...],
     weights: list[Tensor],
     save: bool,
+    seed: Tensor | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
     """Outputs like x with D * P features, final states like `state`, what backward needs.
 
-    state: (h, c) or (h,), each (D, B, ·); weights: torch's flat list, direction by direction.
+    state: (h, c) or (h,), each (D, B, ·); weights: torch's flat list, direction by direction, and
+    after each direction's the peepholes; seed: (D,) int64 of the masks, if the options draw any.
     """
     x, state, weights = _contiguous(x, state, weights)
     y = _empty(x, (*x.shape[:-1], layer.directions * layer.outputs))
@@ -98,7 +106,7 @@ def forward(
     saved = x.new_empty(0)
     threads = torch.get_num_threads()
     for d in range(layer.directions):
-        problem = _problem(layer, d, x, y, lengths, state, weights)
+        problem = _problem(layer, d, x, y, lengths, state, weights, seed)
         problem.hn = final[0][d].data_ptr()
         if len(final) == 2:
             problem.cn = final[1][d].data_ptr()
@@ -121,6 +129,7 @@ def backward(
     dy: Tensor | None,
     d_final: tuple[Tensor | None, ...],
     want_dx: bool,
+    seed: Tensor | None = None,
 ) -> tuple[Tensor | None, tuple[Tensor, ...], list[Tensor]]:
     """Gradients of x (if wanted), of the initial states and of the weights."""
     x, state, weights = _contiguous(x, state, weights)
@@ -131,7 +140,7 @@ def backward(
     d_weights = [torch.empty_like(weight) for weight in weights]
     threads = torch.get_num_threads()
     for d in range(layer.directions):
-        problem = _problem(layer, d, x, y, lengths, state, weights)
+        problem = _problem(layer, d, x, y, lengths, state, weights, seed)
         problem.saved = saved[d].data_ptr()
         if dy is not None:
             problem.set_dy(*_rows(layer, dy, lengths, d * layer.outputs))
@@ -152,6 +161,7 @@ def backward(
 def saved_floats(layer: Layer, steps: int, rows: int) -> int:
     """Floats that the forward pass of one direction saves."""
     one = _native.Problem(CELLS[layer.mode], 1, 1, 1, layer.hidden_size, layer.outputs, False, True)
+    _set_options(one, layer, 0)
     one.segment = layer.checkpoint_every
     kept = -(-steps // layer.checkpoint_every) if layer.checkpoint_every else steps
     return kept * rows * _native.saved_floats(one)
@@ -165,6 +175,7 @@ def _problem(
     lengths: Lengths | None,
     state: tuple[Tensor, ...],
     weights: list[Tensor],
+    seed: Tensor | None,
 ) -> _native.Problem:
     steps, rows = layer.steps_and_rows(x, lengths)
     problem = _native.Problem(
@@ -177,6 +188,7 @@ def _problem(
         direction == 1,
         layer.layout != "packed",
     )
+    _set_options(problem, layer, 0 if seed is None else int(seed[direction]))
     problem.segment = layer.checkpoint_every
     problem.set_x(*_rows(layer, x, lengths, 0))
     problem.set_y(*_rows(layer, y, lengths, direction * layer.outputs))
@@ -188,6 +200,28 @@ def _problem(
     for name, weight in zip(_names(layer), _of_direction(layer, weights, direction), strict=True):
         setattr(problem, name, weight.data_ptr())
     return problem
+
+
+def _set_options(problem: _native.Problem, layer: Layer, seed: int) -> None:
+    options = layer.options
+    if not options.in_cell:
+        return
+    own = options.activation or ("relu" if layer.mode == "RNN_RELU" else "tanh")
+    problem.set_options(
+        activation="identity" if options.variant == "NIAF" else own,
+        output="identity" if options.variant == "NOAF" else own,
+        hard_gates=options.gate_activation == "hard_sigmoid",
+        gates=options.gates,
+        peephole=options.peephole,
+        coupled=options.coupled,
+        zone_cell=options.zoneout_cell,
+        zone_state=options.zoneout_state,
+        candidate=options.recurrent_dropout,
+        product=options.state_dropout,
+        each_step=options.each_step,
+        draws=options.draws,
+        seed=seed,
+    )
 
 
 def _rows(
@@ -205,7 +239,8 @@ def _rows(
 
 def _names(layer: Layer) -> tuple[str, ...]:
     names = ("w_ih", "w_hh", "b_ih", "b_hh") if layer.bias else ("w_ih", "w_hh")
-    return (*names, "w_hr") if layer.projected else names
+    names = (*names, "w_hr") if layer.projected else names
+    return (*names, "w_c") if layer.options.peephole else names
 
 
 def _of_direction(layer: Layer, weights: list[Tensor], direction: int) -> list[Tensor]:
@@ -264,6 +299,7 @@ class Stepper:
                 False,
                 True,
             )
+            _set_options(problem, layer, 0)
             for name, weight in zip(_names(layer), matrices, strict=True):
                 setattr(problem, name, weight.data_ptr())
             problem.h0 = problem.hn = self._state[0][index].data_ptr()

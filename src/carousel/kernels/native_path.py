@@ -8,7 +8,9 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from carousel.kernels import cells_path, library
+from carousel.kernels.library import Call
 from carousel.kernels.native import Layer, Lengths, Stepper
+from carousel.kernels.noise import drop_features, draw_seeds
 from carousel.kernels.paths import Stack, State
 
 
@@ -51,7 +53,13 @@ def make_stepper(stack: Stack, weights: list[Tensor], state: State) -> Stepper:
     """The stack fed one step at a time, from a state (copied); float32 tensors on the CPU."""
     per_layer = len(weights) // stack.num_layers
     layers = [
-        Layer.of(stack.mode, "TBI", False, weights[index * per_layer :][:per_layer])
+        Layer.of(
+            stack.mode,
+            "TBI",
+            False,
+            weights[index * per_layer :][:per_layer],
+            options=stack.options,
+        )
         for index in range(stack.num_layers)
     ]
     return Stepper(layers, weights, state)
@@ -73,10 +81,13 @@ def _layers(
     order = sorted_lengths = steps = None
     if rows is not None:
         order, sorted_lengths, steps = rows.order, rows.sorted, rows.steps
+    options, text = stack.options, stack.options.to_text()
+    seeds = draw_seeds(stack, x.device)
     last: list[State] = []
     for index in range(stack.num_layers):
         if index > 0 and stack.dropout:
             x = F.dropout(x, stack.dropout, training)
+        x = drop_features(x, options.input_dropout, layout, rows)
         own = slice(index * stack.directions, (index + 1) * stack.directions)
         start = [part[own] for part in state]
         matrices = weights[index * per_layer : (index + 1) * per_layer]
@@ -90,51 +101,46 @@ def _layers(
             order,
             sorted_lengths,
             steps,
+            None if seeds is None else seeds[index],
             stack.mode,
             layout,
             stack.bidirectional,
             stack.checkpoint_every,
+            text,
             save,
         )
         last.append(tuple(final))
+    x = drop_features(x, options.output_dropout, layout, rows)
     if stack.num_layers == 1:
         return x, last[0]
     return x, tuple(torch.cat(parts) for parts in zip(*last, strict=True))
 
 
-def _by_cells(
-    x: Tensor,
-    state: State,
-    weights: list[Tensor],
-    rows: Lengths | None,
-    mode: str,
-    layout: str,
-    bidirectional: bool,
-    checkpoint_every: int,
-) -> tuple[Tensor, State]:
+def _by_cells(call: Call) -> tuple[Tensor, State]:
     """One layer by the oracle, from what the operator `layer` was given."""
-    layer = Layer.of(mode, layout, bidirectional, weights)
+    layer, rows, state = call.layer, call.rows, tuple(call.state)
     stack = Stack(
-        mode,
+        call.mode,
         1,
         layer.bias,
-        layout == "BTI",
+        call.layout == "BTI",
         0.0,
-        bidirectional,
+        call.bidirectional,
         layer.outputs if layer.projected else 0,
+        options=layer.options,
     )
-    if layout == "packed":
+    seeds = None if call.seed is None else call.seed[None]
+    if call.layout == "packed":
         assert rows is not None
         positions = torch.arange(int(rows.sorted[0]))
         batch_sizes = (rows.sorted > positions[:, None]).sum(1)
-        y, final = cells_path.run_packed(
-            stack, PackedSequence(x, batch_sizes), state, weights, training=True
-        )
+        packed = PackedSequence(call.x, batch_sizes)
+        y, final = cells_path.run_packed(stack, packed, state, call.weights, True, seeds)
         return y.data, final
     lengths = (
         None if rows is None else torch.empty_like(rows.sorted).scatter_(0, rows.order, rows.sorted)
     )
-    return cells_path.run(stack, x, state, weights, True, lengths)
+    return cells_path.run(stack, call.x, state, call.weights, True, lengths, seeds)
 
 
 library.oracle = _by_cells

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from carousel.kernels.isa import active_isa
+from carousel.kernels.options import Options
 
 State = tuple[Tensor, ...]
 
@@ -35,6 +36,7 @@ class Stack:
     mode: torch's name, "LSTM", "GRU", "RNN_TANH" or "RNN_RELU".
     dropout: on the output of every layer but the last, in training.
     checkpoint_every: of the native kernels, see `carousel.LSTM`; the other paths keep everything.
+    options: what the cell does differently from torch's in this call.
     """
 
     mode: str
@@ -45,6 +47,7 @@ class Stack:
     bidirectional: bool
     proj_size: int
     checkpoint_every: int = 0
+    options: Options = Options()
 
     @property
     def directions(self) -> int:
@@ -66,7 +69,8 @@ class Path:
 def use(path: str) -> Iterator[None]:
     """Compute every recurrent layer called inside on `path`: "native", "torch" or "cells".
 
-    A call that the native kernels cannot compute raises RuntimeError inside `use("native")`.
+    A call that the native kernels cannot compute raises RuntimeError inside `use("native")`, and
+    so does one with options that torch lacks inside `use("torch")`.
 
     >>> with use("cells"):
     ...     print(choose(Stack("GRU", 1, True, False, 0.0, False, 0), torch.zeros(1, 1, 1)))
@@ -92,6 +96,11 @@ def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bo
         return Path("native", _isa())
     if wanted == "native":
         raise RuntimeError(f"use('native'): the native kernels cannot run this call: {obstacle}")
+    lacking = ", ".join(stack.options.words)
+    if lacking and wanted == "torch":
+        raise RuntimeError(f"use('torch'): torch has no {lacking}")
+    if lacking:
+        return Path("cells", f"{obstacle}; torch has no {lacking}")
     return Path("torch", f"{obstacle}; {_torch_way(stack, x, ragged)}")
 
 

@@ -6,14 +6,25 @@ Each is a subclass of the torch module, so that parameter names, shapes, gate or
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from carousel import kernels
+from carousel.cells.lstm import gates_of
+from carousel.layers.options import (
+    Rates,
+    check_activation,
+    check_gate_activation,
+    check_gates,
+    probabilities,
+    probability,
+)
 
 if TYPE_CHECKING:
     _Base = nn.RNNBase
@@ -24,13 +35,42 @@ else:
 class Recurrent(_Base):
     """The forward pass that the three modules share. Mixed in before the torch class."""
 
+    # Of the class too, for layers that were made, or pickled, without them.
     checkpoint_every: int = 0
+    activation: str = "tanh"
+    gate_activation: str = "sigmoid"
+    zoneout: float | tuple[float, ...] = 0.0
+    recurrent_dropout: float = 0.0
+    variational: tuple[float, ...] = (0.0, 0.0, 0.0)
+    naive_recurrent_dropout: float = 0.0
+    weight_dropout: float = 0.0
 
-    def __init__(self, *args: Any, checkpoint_every: int = 0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        checkpoint_every: int = 0,
+        variational: Rates = 0.0,
+        naive_recurrent_dropout: float = 0.0,
+        weight_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        args, kwargs, vain = _without_vain_dropout(self._torch_arguments, args, kwargs)
         super().__init__(*args, **kwargs)
+        if vain is not None:
+            self.dropout = vain
         if checkpoint_every < 0:
             raise ValueError(f"checkpoint_every must be 0 or more steps, got {checkpoint_every}")
         self.checkpoint_every = checkpoint_every
+        self.variational = probabilities("variational", variational, ("input", "state", "output"))
+        self.naive_recurrent_dropout = probability(
+            "naive_recurrent_dropout", naive_recurrent_dropout
+        )
+        self.weight_dropout = probability("weight_dropout", weight_dropout)
+        if self.naive_recurrent_dropout and self.variational[1]:
+            raise ValueError(
+                "variational (of the state) and naive_recurrent_dropout both drop h before the "
+                "recurrent product: choose one"
+            )
 
     def forward(
         self,
@@ -39,7 +79,7 @@ class Recurrent(_Base):
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Any, Any]:
         """Run the stack; shapes as in the class's docstring."""
-        weights = self.weights()
+        weights = self._dropped(self.weights())
         if isinstance(input, PackedSequence):
             if lengths is not None:
                 raise ValueError("a PackedSequence carries its own lengths: leave lengths= out")
@@ -114,7 +154,75 @@ class Recurrent(_Base):
             self.bidirectional,
             self.proj_size,
             self.checkpoint_every,
+            self.options(),
         )
+
+    def options(self) -> kernels.Options:
+        """What the cell does differently from torch's in a call now: in evaluation, no masks."""
+        training = self.training
+        zoneout = self.zoneout
+        cell, state = zoneout if isinstance(zoneout, tuple) else (0.0, zoneout)
+        inputs, product, outputs = self.variational
+        naive = self.naive_recurrent_dropout
+        return kernels.Options(
+            activation=self._own_activation(),
+            gate_activation="" if self.gate_activation == "sigmoid" else self.gate_activation,
+            zoneout_cell=cell,
+            zoneout_state=state,
+            recurrent_dropout=self.recurrent_dropout if training else 0.0,
+            state_dropout=(naive or product) if training else 0.0,
+            each_step=training and naive > 0,
+            draws=training and cell + state > 0,
+            input_dropout=inputs if training else 0.0,
+            output_dropout=outputs if training else 0.0,
+            **self._structure(),
+        )
+
+    _torch_arguments: tuple[str, ...] = (
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "bias",
+        "batch_first",
+        "dropout",
+    )
+
+    def _own_activation(self) -> str:
+        return "" if self.activation == "tanh" else self.activation
+
+    def _structure(self) -> dict[str, Any]:
+        return {}
+
+    def _dropped(self, weights: list[Tensor]) -> list[Tensor]:
+        """The weights of a call: with `weight_dropout` in training, W_hh with a new mask."""
+        if not (self.weight_dropout and self.training):
+            return weights
+        each = len(weights) // (self.num_layers * (2 if self.bidirectional else 1))
+        return [
+            F.dropout(weight, self.weight_dropout) if index % each == 1 else weight
+            for index, weight in enumerate(weights)
+        ]
+
+    def extra_repr(self) -> str:
+        """torch's, and what else is not at its default."""
+        words = [super().extra_repr()]
+        for name, default in self._defaults().items():
+            value = getattr(self, name)
+            if value != default:
+                words.append(f"{name}={value!r}")
+        return ", ".join(words)
+
+    def _defaults(self) -> dict[str, Any]:
+        names = (
+            "activation",
+            "gate_activation",
+            "zoneout",
+            "recurrent_dropout",
+            "variational",
+            "naive_recurrent_dropout",
+            "weight_dropout",
+        )
+        return {name: getattr(type(self), name) for name in names}
 
     def weights(self) -> list[Tensor]:
         # functional_call and parametrisations change them behind torch's list: it looks again.
@@ -165,6 +273,27 @@ class Recurrent(_Base):
         return lengths
 
 
+def _without_vain_dropout(
+    names: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any], float | None]:
+    """torch's arguments, and the dropout taken from them where it can have no effect: one layer."""
+    given = dict(zip(names, args, strict=False)) | kwargs
+    p = given.get("dropout", 0.0)
+    number = isinstance(p, int | float) and not isinstance(p, bool)
+    if given.get("num_layers", 1) != 1 or not number or not 0 < p <= 1:
+        return args, kwargs, None
+    warnings.warn(
+        f"dropout={p} has no effect with num_layers=1: it acts between layers. Put torch.nn.Dropout "
+        "before or after the layer, or use variational=, zoneout= or weight_dropout= in it",
+        UserWarning,
+        stacklevel=4,
+    )
+    position = names.index("dropout")
+    if len(args) > position:
+        return (*args[:position], 0.0, *args[position + 1 :]), kwargs, float(p)
+    return args, kwargs | {"dropout": 0.0}, float(p)
+
+
 class RNN(Recurrent, nn.RNN):
     r"""A stack of vanilla (Elman) RNN layers: `torch.nn.RNN` with `lengths=`.
 
@@ -183,6 +312,16 @@ class RNN(Recurrent, nn.RNN):
         checkpoint_every: keep for the backward pass only every so many steps (0: all of them) and
             compute the rest again: long sequences in bounded memory, the same gradients, a tenth
             to a third more time. Native kernels only.
+        activation: φ: "tanh", "softsign", "relu" or "hard_tanh"; None: that of `nonlinearity`.
+        zoneout: in training, each unit of h keeps its old value with this probability at each step;
+            in evaluation, the expectation (Krueger et al. 2017, arXiv:1606.01305).
+        weight_dropout: share of W_hh that is zero, one mask for each forward call in training
+            (DropConnect; Merity et al. 2018, arXiv:1708.02182).
+        variational: probability to drop features, one mask for all steps of a call: of each layer's
+            input, of h_{t-1} in the recurrent product, and of the last layer's output; one number
+            or the three (Gal and Ghahramani 2016, arXiv:1512.05287).
+        naive_recurrent_dropout: a new mask of h_{t-1} in the product at each step. For comparison:
+            it hurts (Zaremba et al. 2014, arXiv:1409.2329).
 
     Inputs:
         input: (T, B, I), (B, T, I) if `batch_first`, (T, I) unbatched, or a `PackedSequence`.
@@ -200,13 +339,47 @@ class RNN(Recurrent, nn.RNN):
     bias_ih_l[k], bias_hh_l[k] (H,); `_reverse` appended for the second direction; all drawn from
     U(-1/√H, 1/√H).
 
-    Raises what `torch.nn.RNN` raises, and ValueError for lengths that do not fit.
+    Raises what `torch.nn.RNN` raises, and ValueError for lengths that do not fit and for options
+    that are out of range or exclude each other. A `dropout` with one layer warns: it does nothing.
 
     >>> layer = RNN(3, 5)
     >>> y, h = layer(torch.randn(7, 2, 3), lengths=torch.tensor([7, 4]))
     >>> y.shape, h.shape, bool((y[4:, 1] == 0).all())
     (torch.Size([7, 2, 5]), torch.Size([1, 2, 5]), True)
     """
+
+    _torch_arguments = (
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "nonlinearity",
+        "bias",
+        "batch_first",
+        "dropout",
+    )
+
+    def __init__(
+        self, *args: Any, activation: str | None = None, zoneout: float = 0.0, **kwargs: Any
+    ) -> None:
+        if activation is not None:
+            check_activation(activation)
+            given = args[3] if len(args) > 3 else kwargs.get("nonlinearity", "tanh")
+            if given not in ("tanh", activation):
+                raise ValueError(
+                    f"activation={activation!r} and nonlinearity={given!r} contradict each other: "
+                    "give one"
+                )
+            if activation in ("tanh", "relu") and len(args) <= 3:
+                kwargs["nonlinearity"] = activation
+        super().__init__(*args, **kwargs)
+        self.activation = activation or self.nonlinearity
+        self.zoneout = probability("zoneout", zoneout)
+
+    def _own_activation(self) -> str:
+        return "" if self.activation == self.nonlinearity else self.activation
+
+    def _defaults(self) -> dict[str, Any]:
+        return super()._defaults() | {"activation": self.nonlinearity}
 
 
 class GRU(Recurrent, nn.GRU):
@@ -231,6 +404,19 @@ class GRU(Recurrent, nn.GRU):
         checkpoint_every: keep for the backward pass only every so many steps (0: all of them) and
             compute the rest again: long sequences in bounded memory, the same gradients, a tenth
             to a third more time. Native kernels only.
+        activation: in place of tanh: "softsign", "relu" or "hard_tanh".
+        gate_activation: in place of σ: "hard_sigmoid", relu6(x + 3) / 6.
+        zoneout: in training, each unit of h keeps its old value with this probability at each step;
+            in evaluation, the expectation (Krueger et al. 2017, arXiv:1606.01305).
+        weight_dropout: share of W_hh that is zero, one mask for each forward call in training
+            (DropConnect; Merity et al. 2018, arXiv:1708.02182).
+        recurrent_dropout: probability to drop a unit of the candidate n_t at a step (Semeniuta et
+            al. 2016, arXiv:1603.05118).
+        variational: probability to drop features, one mask for all steps of a call: of each layer's
+            input, of h_{t-1} in the recurrent product, and of the last layer's output; one number
+            or the three (Gal and Ghahramani 2016, arXiv:1512.05287).
+        naive_recurrent_dropout: a new mask of h_{t-1} in the product at each step. For comparison:
+            it hurts (Zaremba et al. 2014, arXiv:1409.2329).
 
     Inputs, outputs and errors: as `RNN`.
 
@@ -241,6 +427,21 @@ class GRU(Recurrent, nn.GRU):
     >>> y.shape, h.shape
     (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
     """
+
+    def __init__(
+        self,
+        *args: Any,
+        activation: str = "tanh",
+        gate_activation: str = "sigmoid",
+        zoneout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.activation = check_activation(activation)
+        self.gate_activation = check_gate_activation(gate_activation)
+        self.zoneout = probability("zoneout", zoneout)
+        self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
 
 
 class LSTM(Recurrent, nn.LSTM):
@@ -267,8 +468,23 @@ class LSTM(Recurrent, nn.LSTM):
         proj_size: project h to so many features P < H (0: no projection, P = H).
         device, dtype: of the parameters.
         forget_bias: what the forget gate's two biases add up to at the start; None keeps torch's
-            initialisation. 1.0 lets gradients through time from the first step on.
-        checkpoint_every: as `RNN`.
+            initialisation. 1.0 lets gradients through time from the first step on. Coupled gates:
+            the input gate starts at -forget_bias.
+        checkpoint_every, weight_dropout, variational, naive_recurrent_dropout: as `RNN`.
+        activation: in place of both tanh: "softsign", "relu" or "hard_tanh".
+        gate_activation: in place of σ: "hard_sigmoid", relu6(x + 3) / 6.
+        peephole: the gates see the cell: weight_c_l[k] (3H,), p_i ⊙ c_{t-1} and p_f ⊙ c_{t-1} are
+            added to the sums of i and f, p_o ⊙ c_t to that of o (Gers and Schmidhuber 2000).
+        coupled: f = 1 - i; the weights lose the rows of f (CIFG; Greff et al. 2015,
+            arXiv:1503.04069).
+        variant: one part left out, as in Greff et al. 2015: "NIG", "NFG" or "NOG" (no input,
+            forget or output gate: it is 1 and the weights lose its rows), "NIAF" or "NOAF" (no
+            activation of the candidate, of the output).
+        zoneout: probabilities of (c, h), or one for both: in training, each unit keeps its old
+            value with it at each step, in evaluation the expectation; h is made from the new c
+            (Krueger et al. 2017, arXiv:1606.01305).
+        recurrent_dropout: probability to drop a unit of the candidate g_t at a step (Semeniuta et
+            al. 2016, arXiv:1603.05118).
 
     Inputs:
         input, lengths: as `RNN`.
@@ -282,8 +498,8 @@ class LSTM(Recurrent, nn.LSTM):
     k > 0; weight_hh_l[k] (4H, P); bias_ih_l[k], bias_hh_l[k] (4H,); weight_hr_l[k] (P, H); all
     from U(-1/√H, 1/√H).
 
-    Raises what `torch.nn.LSTM` raises, ValueError for lengths that do not fit, and for a
-    `forget_bias` without biases.
+    Raises what `torch.nn.LSTM` raises, ValueError for lengths that do not fit, for a `forget_bias`
+    without biases or forget gate, and for options that are out of range or exclude each other.
 
     >>> layer = LSTM(3, 5, forget_bias=1.0)
     >>> y, (h, c) = layer(torch.randn(7, 2, 3))
@@ -294,29 +510,93 @@ class LSTM(Recurrent, nn.LSTM):
     """
 
     forget_bias: float | None = None
+    peephole: bool = False
+    coupled: bool = False
+    variant: str = ""
+    zoneout: tuple[float, ...] = (0.0, 0.0)
 
-    def __init__(self, *args: Any, forget_bias: float | None = None, **kwargs: Any) -> None:
-        self.forget_bias = forget_bias  # read by reset_parameters, which torch's __init__ calls
+    def __init__(
+        self,
+        *args: Any,
+        forget_bias: float | None = None,
+        activation: str = "tanh",
+        gate_activation: str = "sigmoid",
+        peephole: bool = False,
+        coupled: bool = False,
+        variant: str = "",
+        zoneout: Rates = 0.0,
+        recurrent_dropout: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
+        check_gates(variant, coupled, forget_bias, self.bias)
+        self.forget_bias = forget_bias
+        self.activation = check_activation(activation)
+        self.gate_activation = check_gate_activation(gate_activation)
+        self.peephole, self.coupled, self.variant = peephole, coupled, variant
+        self.zoneout = probabilities("zoneout", zoneout, ("cell", "state"))
+        self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
+        if self.zoneout[1] and self.proj_size:
+            raise ValueError(
+                "zoneout of the state has no unit to keep where proj_size mixes them: "
+                "use zoneout=(cell, 0)"
+            )
+        if peephole or self._gates() != "ifgo":
+            self._reshape_weights()
+            self.reset_parameters()
+        elif forget_bias is not None:
+            self._set_forget_bias()
+
+    def _reshape_weights(self) -> None:
+        """Drop the rows of absent gates; add the peepholes, last of each direction."""
+        gates, names = self._gates(), []
+        for group in self._all_weights:
+            for name in group:
+                if not name.startswith("weight_hr"):
+                    old = getattr(self, name)
+                    new = old.new_empty(len(gates) * self.hidden_size, *old.shape[1:])
+                    setattr(self, name, nn.Parameter(new))
+            if self.peephole:
+                like, name = getattr(self, group[0]), group[0].replace("weight_ih", "weight_c")
+                peepholes = like.new_empty((len(gates) - 1) * self.hidden_size)
+                self.register_parameter(name, nn.Parameter(peepholes))
+                group.append(name)
+            names += group
+        self._flat_weights_names = names
+        self._init_flat_weights()
 
     def reset_parameters(self) -> None:
         """torch's U(-1/√H, 1/√H); then the forget gate's biases, if `forget_bias` is set."""
         super().reset_parameters()
-        if self.forget_bias is None:
-            return
-        if not self.bias:
-            raise ValueError("forget_bias needs biases: leave it out, or set bias=True")
-        forget = slice(self.hidden_size, 2 * self.hidden_size)
+        if self.forget_bias is not None:
+            self._set_forget_bias()
+
+    def _set_forget_bias(self) -> None:
+        assert self.forget_bias is not None
+        gates, H = self._gates(), self.hidden_size
+        gate, start = ("i", -self.forget_bias) if self.coupled else ("f", self.forget_bias)
+        rows = slice(gates.index(gate) * H, (gates.index(gate) + 1) * H)
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 if name.startswith("bias_ih"):
-                    parameter[forget] = self.forget_bias
+                    parameter[rows] = start
                 elif name.startswith("bias_hh"):
-                    parameter[forget] = 0.0
+                    parameter[rows] = 0.0
 
-    def extra_repr(self) -> str:
-        text = super().extra_repr()
-        return text if self.forget_bias is None else f"{text}, forget_bias={self.forget_bias}"
+    def flatten_parameters(self) -> None:
+        """torch's, which knows torch's weights only."""
+        if not self.peephole and self._gates() == "ifgo":
+            super().flatten_parameters()
+
+    def _gates(self) -> str:
+        return gates_of(self.variant, self.coupled)
+
+    def _structure(self) -> dict[str, Any]:
+        return {"peephole": self.peephole, "coupled": self.coupled, "variant": self.variant}
+
+    def _defaults(self) -> dict[str, Any]:
+        names = ("forget_bias", "peephole", "coupled", "variant")
+        return {name: getattr(LSTM, name) for name in names} | super()._defaults()
 
     def _state_sizes(self) -> tuple[int, ...]:
         return (self.proj_size or self.hidden_size, self.hidden_size)

@@ -1,0 +1,109 @@
+"""What a cell does differently from torch's, in one call."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from carousel.cells.lstm import gates_of
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a cell, as they act in one call; docs/options.md has the equations.
+
+    activation, gate_activation: "" where they are the cell's own.
+    zoneout_cell, zoneout_state: probabilities to keep what was before the step.
+    recurrent_dropout: of the candidate. state_dropout: of h in the recurrent product, drawn once
+        for the sequence, or `each_step`.
+    draws: whether zoneout draws (training) or takes the expectation.
+    input_dropout, output_dropout: of features, constant over time: on the input of every layer, on
+        the output of the last. They act around the cell, not in it.
+    """
+
+    activation: str = ""
+    gate_activation: str = ""
+    peephole: bool = False
+    coupled: bool = False
+    variant: str = ""
+    zoneout_cell: float = 0.0
+    zoneout_state: float = 0.0
+    recurrent_dropout: float = 0.0
+    state_dropout: float = 0.0
+    each_step: bool = False
+    draws: bool = False
+    input_dropout: float = 0.0
+    output_dropout: float = 0.0
+
+    @property
+    def plain(self) -> bool:
+        """Whether the cell is torch's."""
+        return not self.words
+
+    @property
+    def in_cell(self) -> bool:
+        """Whether the step itself differs from torch's."""
+        around = ("input_dropout", "output_dropout", "draws", "each_step")
+        return any(name not in around for name in self.words)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The names of the options that act."""
+        acting = (
+            ("activation", self.activation != ""),
+            ("gate_activation", self.gate_activation != ""),
+            ("peephole", self.peephole),
+            ("coupled", self.coupled),
+            ("variant", self.variant != ""),
+            ("zoneout", self.zoneout_cell > 0 or self.zoneout_state > 0),
+            ("recurrent_dropout", self.recurrent_dropout > 0),
+            ("naive_recurrent_dropout", self.state_dropout > 0 and self.each_step),
+            (
+                "variational",
+                (self.state_dropout > 0 and not self.each_step)
+                or self.input_dropout > 0
+                or self.output_dropout > 0,
+            ),
+        )
+        return tuple(name for name, acts in acting if acts)
+
+    @property
+    def gates(self) -> str:
+        """The gates of the LSTM that have weights."""
+        return gates_of(self.variant, self.coupled)
+
+    def to_text(self) -> str:
+        """What is inside the cell, as an operator's argument; `parse` reads it."""
+        # Spelt out: torch.compile traces this.
+        return (
+            f"{self.activation};{self.gate_activation};{self.peephole:d};{self.coupled:d};"
+            f"{self.variant};{self.zoneout_cell};{self.zoneout_state};{self.recurrent_dropout};"
+            f"{self.state_dropout};{self.each_step:d};{self.draws:d}"
+        )
+
+    @staticmethod
+    @functools.cache
+    def parse(text: str) -> Options:
+        """Raises ValueError for what `to_text` has not written.
+
+        >>> options = Options(activation="relu", zoneout_state=0.1, draws=True)
+        >>> Options.parse(options.to_text()) == options
+        True
+        """
+        if not text:
+            return Options()
+        activation, gate, peephole, coupled, variant, *rates, each_step, draws = text.split(";")
+        cell, state, candidate, product = map(float, rates)
+        return Options(
+            activation,
+            gate,
+            peephole == "1",
+            coupled == "1",
+            variant,
+            cell,
+            state,
+            candidate,
+            product,
+            each_step == "1",
+            draws == "1",
+        )
