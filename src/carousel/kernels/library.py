@@ -7,7 +7,7 @@ are differentiable any number of times.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -71,6 +71,7 @@ class Call(NamedTuple):
 
 
 _ARGUMENTS = len(Call._fields)
+_PLAIN = (Tensor, torch.nn.Parameter)
 
 # The same layer by the oracle: the output and the final state; set by
 # carousel.kernels.native_path, which knows how to run it.
@@ -163,9 +164,48 @@ def _layer_backward_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], list[Te
     return dx, d_state, [torch.empty_like(w, memory_format=_CONTIGUOUS) for w in call.weights]
 
 
-def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
-    call = Call(*inputs[:_ARGUMENTS])
-    y, _, saved = output
+class _Layer(torch.autograd.Function):
+    """The derivative, in the operator and without it.
+
+    Called with the call, and its floating tensors once more, one by one: those autograd looks at.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, call: Call, *_: Tensor) -> tuple[Tensor, ...]:
+        y, final, saved = _layer(*call, True)
+        _keep(ctx, call, y, saved)
+        return y, *final
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor | None, *d_final: Tensor | None) -> tuple[Any, ...]:
+        return None, *_gradients(ctx, dy, d_final, ctx.needs_input_grad[1], _layer_backward)
+
+
+def run(call: Call, save: bool) -> tuple[Tensor, list[Tensor]]:
+    """The output and the final states, differentiable if `save`.
+
+    Through the operator where somebody traces; directly elsewhere, because what torch.library does
+    around an operator takes as long as a small layer.
+    """
+    if _is_traced(call):
+        y, final, _ = torch.ops.carousel.layer(*call, save)
+    elif save:
+        y, *final = _Layer.apply(call, call.x, *call.state, *call.weights)  # type: ignore[no-untyped-call]
+    else:
+        y, final, _ = _layer(*call, False)
+    return y, final
+
+
+def _is_traced(call: Call) -> bool:
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._get_tracing_state() is not None
+        or any(type(part) not in _PLAIN for part in (call.x, *call.state, *call.weights))
+    )
+
+
+def _keep(ctx: Any, call: Call, y: Tensor, saved: Tensor) -> None:
     tensors = (call.order, call.lengths, call.steps, call.seed, y, saved)
     ctx.save_for_backward(call.x, *call.state, *call.weights, *tensors)
     ctx.kind = call[7:]
@@ -173,22 +213,36 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -
     ctx.set_materialize_grads(False)
 
 
-def _backward(
-    ctx: Any, dy: Tensor | None, d_final: list[Tensor | None], _: Tensor | None
-) -> tuple[Any, ...]:
+def _gradients(
+    ctx: Any,
+    dy: Tensor | None,
+    d_final: Sequence[Tensor | None],
+    want_dx: bool,
+    backward: Callable[..., Any],
+) -> tuple[Tensor | None, ...]:
+    """Of x, the states and the weights. backward: the operator, or what implements it."""
     x, *rest, order, lengths, steps, seed, y, saved = ctx.saved_tensors
     state, weights = rest[: ctx.states], rest[ctx.states :]
     call = Call(x, state, weights, order, lengths, steps, seed, *ctx.kind)
-    want_dx = ctx.needs_input_grad[0]
-    unused = (None,) * (_ARGUMENTS + 1 - 3)
     if torch.is_grad_enabled():  # somebody wants to differentiate once more
-        d = _differentiable(call, (dy, *d_final))
-        return d[0], list(d[1 : 1 + ctx.states]), list(d[1 + ctx.states :]), *unused
+        return _differentiable(call, (dy, *d_final))
     dhn, dcn = (*d_final, None)[:2]
-    dx, d_state, d_weights = torch.ops.carousel.layer_backward(
-        *call, y, saved, dy, dhn, dcn, want_dx
-    )
-    return dx if want_dx else None, d_state, d_weights, *unused
+    dx, d_state, d_weights = backward(*call, y, saved, dy, dhn, dcn, want_dx)
+    return dx if want_dx else None, *d_state, *d_weights
+
+
+def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
+    y, _, saved = output
+    _keep(ctx, Call(*inputs[:_ARGUMENTS]), y, saved)
+
+
+def _backward(
+    ctx: Any, dy: Tensor | None, d_final: list[Tensor | None], _: Tensor | None
+) -> tuple[Any, ...]:
+    operator = torch.ops.carousel.layer_backward
+    dx, *d = _gradients(ctx, dy, d_final, ctx.needs_input_grad[0], operator)
+    unused = (None,) * (_ARGUMENTS + 1 - 3)
+    return dx, d[: ctx.states], d[ctx.states :], *unused
 
 
 def _differentiable(call: Call, d_results: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:

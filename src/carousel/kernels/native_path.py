@@ -94,21 +94,22 @@ def _layers(
         save = torch.is_grad_enabled() and any(
             tensor.requires_grad for tensor in (x, *start, *matrices)
         )
-        x, final, _ = torch.ops.carousel.layer(
+        seed = None if seeds is None else seeds[index]
+        call = Call(
             x,
             start,
             matrices,
             order,
             sorted_lengths,
             steps,
-            None if seeds is None else seeds[index],
+            seed,
             stack.mode,
             layout,
             stack.bidirectional,
             stack.checkpoint_every,
             text,
-            save,
         )
+        x, final = library.run(call, save)
         last.append(tuple(final))
     x = drop_features(x, options.output_dropout, layout, rows)
     if stack.num_layers == 1:
