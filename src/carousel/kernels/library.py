@@ -22,7 +22,8 @@ _library: Any = torch.library.Library("carousel", "DEF")  # type: ignore[no-unty
 _CONTIGUOUS = torch.contiguous_format  # of all results, whatever the strides of the operands
 _CALL = (
     "Tensor x, Tensor[] state, Tensor[] weights, Tensor? order, Tensor? lengths, Tensor? steps, "
-    "Tensor? seed, str mode, str layout, bool bidirectional, int checkpoint_every, str options"
+    "Tensor? seed, str mode, str layout, bool bidirectional, int checkpoint_every, "
+    "str options, float[] rates"
 )
 _library.define(f"layer({_CALL}, bool save) -> (Tensor y, Tensor[] final, Tensor saved)")
 _library.define(
@@ -36,7 +37,7 @@ class Call(NamedTuple):
     """What both operators are given: one layer, all its directions, on a batch.
 
     order, lengths, steps: see `Lengths`; None where all rows are of one length. seed: (D,) int64,
-    of the masks, or None. options: `Options.to_text()`, or "".
+    of the masks, or None. options, rates: `text` and `rates` of `Options`; "" and [] where plain.
     """
 
     x: Tensor
@@ -51,6 +52,7 @@ class Call(NamedTuple):
     bidirectional: bool
     checkpoint_every: int
     options: str
+    rates: list[float]
 
     @property
     def layer(self) -> Layer:
@@ -60,7 +62,7 @@ class Call(NamedTuple):
             self.bidirectional,
             self.weights,
             self.checkpoint_every,
-            Options.parse(self.options),
+            Options.parse(self.options, self.rates),
         )
 
     @property
@@ -180,7 +182,8 @@ def _backward(
     state, weights = rest[: ctx.states], rest[ctx.states :]
     call = Call(x, state, weights, order, lengths, steps, seed, *ctx.kind)
     want_dx = ctx.needs_input_grad[0]
-    unused = (None,) * (_ARGUMENTS + 1 - 3)
+    # torch takes an empty list for one of tensors, and wants its gradients as a list.
+    unused = (*(None,) * (_ARGUMENTS - 4), None if call.rates else [], None)
     if torch.is_grad_enabled():  # somebody wants to differentiate once more
         d = _differentiable(call, (dy, *d_final))
         return d[0], list(d[1 : 1 + ctx.states]), list(d[1 + ctx.states :]), *unused
