@@ -22,6 +22,10 @@
 namespace {
 
 using carousel::Cell;
+using carousel::Chance;
+using carousel::Curve;
+using carousel::Gate;
+using carousel::Options;
 using carousel::Problem;
 using carousel::Rows;
 
@@ -67,9 +71,12 @@ struct Case {
     int64_t T, B, I, H, P, segment = 0;
     bool reverse, packed = false, batch_first, bias, given_state;
     std::vector<int64_t> order, lengths, steps;  // empty: all rows of length T
-    Array w_ih, w_hh, b_ih, b_hh, w_hr, x, h0, c0, dy, dhn, dcn;
+    Options options;
+    Array w_ih, w_hh, b_ih, b_hh, w_hr, w_c, x, h0, c0, dy, dhn, dcn;
 
-    int64_t gates() const { return cell == Cell::lstm ? 4 : cell == Cell::gru ? 3 : 1; }
+    int64_t gates() const {
+        return cell == Cell::lstm ? options.gates : cell == Cell::gru ? 3 : 1;
+    }
     bool lstm() const { return cell == Cell::lstm; }
 
     // A (T, B, features) array in this case's layout.
@@ -131,10 +138,42 @@ void choose_sizes(Case& c) {
     c.P = c.lstm() && c.H > 1 && chance(0.4) ? between(1, c.H - 1) : c.H;
 }
 
+Chance random_chance() {
+    const float p = chance(0.5) ? 0.0f : static_cast<float>(between(1, 9)) / 10;
+    return {p, 1 / (1 - p), static_cast<int32_t>(std::lround(p * (1 << 24)))};
+}
+
+// Before the sizes, which depend on the gates. Returns whether there are peepholes.
+bool choose_options(Case& c) {
+    Options& o = c.options;
+    o.plain = false;
+    o.activation = static_cast<Curve>(between(0, 3));
+    o.output = static_cast<Curve>(between(0, 4));
+    o.hard_gates = chance(0.5), o.draws = chance(0.7), o.each_step = chance(0.5);
+    o.zone_cell = random_chance(), o.zone_state = random_chance();
+    o.candidate = random_chance(), o.product = random_chance();
+    o.seed = generator();
+    if (!c.lstm()) return false;
+    const bool peephole = chance(0.5);
+    int with_peephole = 0;
+    o.gates = 0;
+    o.coupled = chance(0.3);
+    for (Gate* gate : {&o.i, &o.f, &o.g, &o.o}) {
+        const bool absent = gate == &o.f ? o.coupled || chance(0.3) : chance(0.2);
+        if (gate != &o.g && absent && !(gate == &o.i && o.coupled)) continue;
+        gate->sum = o.gates++;
+        if (peephole && gate != &o.g) gate->peephole = with_peephole++;
+    }
+    if (o.gates == 1) o.o.sum = o.gates++, o.o.peephole = peephole ? with_peephole++ : -1;
+    return peephole;
+}
+
 Case random_case() {
     Case c;
     c.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
+    const bool peephole = chance(0.5) && choose_options(c);
     choose_sizes(c);
+    if (c.P != c.H) c.options.zone_state = {};
     c.reverse = chance(0.5), c.batch_first = chance(0.5);
     c.bias = chance(0.8), c.given_state = chance(0.7);
     if (chance(0.6)) choose_lengths(c);
@@ -144,6 +183,7 @@ Case random_case() {
     c.w_hh = random_array(rows * c.P, 1 / std::sqrt(float(c.P)));
     if (c.bias) c.b_ih = random_array(rows, 0.5f), c.b_hh = random_array(rows, 0.5f);
     if (c.P != c.H) c.w_hr = random_array(c.P * c.H, 1 / std::sqrt(float(c.H)));
+    if (peephole) c.w_c = random_array((c.gates() - 1) * c.H, 0.5f);
     c.x = random_array(c.floats(c.I), 1), c.fill_padding(c.x, c.I, kNan);
     c.dy = random_array(c.floats(c.P), 1), c.fill_padding(c.dy, c.P, kNan);
     if (c.given_state) c.h0 = random_array(c.B * c.P, 1);
@@ -160,6 +200,7 @@ Problem problem_of(const Case& c) {
     p.cell = c.cell, p.T = c.T, p.B = c.B, p.I = c.I, p.H = c.H, p.P = c.P;
     p.reverse = c.reverse, p.padded = !c.packed;
     if (!c.lengths.empty()) p.order = c.order.data(), p.lengths = c.lengths.data();
+    p.options = c.options, p.w_c = c.w_c.get();
     p.w_ih = c.w_ih.get(), p.w_hh = c.w_hh.get(), p.w_hr = c.w_hr.get();
     p.b_ih = c.b_ih.get(), p.b_hh = c.b_hh.get();
     p.h0 = c.h0.get(), p.c0 = c.c0.get();
@@ -202,7 +243,7 @@ struct Wanted {
 
 Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted) {
     Results results;
-    results.arrays.reserve(10);
+    results.arrays.reserve(11);
     Problem p = problem_of(c);
     p.segment = c.segment;
     p.y = c.rows(kept.y.get(), c.P), p.saved = kept.saved.get();
@@ -223,6 +264,7 @@ Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted
         p.db_hh = results.add("db_hh", c.b_hh.size).get();
     }
     if (c.P != c.H) p.dw_hr = results.add("dw_hr", c.w_hr.size).get();
+    if (p.w_c) p.dw_c = results.add("dw_c", c.w_c.size).get();
     carousel::backward(p, threads);
     if (dx != nullptr && !c.fill_padding(*dx, c.I, 0.0f))
         results.add("padding of dx that is not zero", 1);
@@ -234,8 +276,8 @@ int failures = 0;
 void fail(const Case& c, const char* isa, const std::string& what) {
     ++failures;
     std::printf(
-        "%s %s T=%ld B=%ld I=%ld H=%ld P=%ld segment=%ld%s%s%s%s%s%s: %s\n", isa,
-        kCellNames[static_cast<int>(c.cell)], long(c.T), long(c.B), long(c.I), long(c.H), long(c.P),
+        "%s %s%s T=%ld B=%ld I=%ld H=%ld P=%ld segment=%ld%s%s%s%s%s%s: %s\n", isa,
+        kCellNames[static_cast<int>(c.cell)], c.options.plain ? "" : " with options", long(c.T), long(c.B), long(c.I), long(c.H), long(c.P),
         long(c.segment), c.reverse ? " reverse" : "", c.packed ? " packed" : "",
         c.lengths.empty() ? "" : " ragged", c.batch_first ? " batch-first" : "",
         c.bias ? " bias" : "", c.given_state ? " state" : "", what.c_str());

@@ -106,6 +106,9 @@ class ModelConfig:
     pooling: what the head sees: the "last" state, or the "mean" or "max" over time.
     nonlinearity: of the vanilla RNN; the other cells ignore it.
     forget_bias: where the LSTM's forget gate starts (Jozefowicz et al. 2015).
+    activation, gate_activation: in place of tanh and σ; empty for the cell's own.
+    peephole, coupled, variant: of the LSTM: gates that see the cell, f = 1 - i, and one part left
+        out (Greff et al. 2015): see docs/options.md.
     """
 
     cell: str = _key("lstm", choices=("lstm", "gru", "rnn"))
@@ -117,6 +120,11 @@ class ModelConfig:
     pooling: str = _key("last", choices=("last", "mean", "max"))
     nonlinearity: str = _key("tanh", choices=("tanh", "relu"))
     forget_bias: float = 1.0
+    activation: str = _key("", choices=("", "tanh", "softsign", "relu", "hard_tanh"))
+    gate_activation: str = _key("", choices=("", "sigmoid", "hard_sigmoid"))
+    peephole: bool = False
+    coupled: bool = False
+    variant: str = _key("", choices=("", "NIG", "NFG", "NOG", "NIAF", "NOAF"))
 
 
 @dataclass(frozen=True)
@@ -164,12 +172,25 @@ class RegularizationConfig:
     activation, temporal_activation: alpha and beta of Merity et al. 2017: alpha times the mean
         square of the outputs after dropout, beta times that of their change from step to step.
     max_norm: after each step, rows longer than this are shortened to it (Srebro et al. 2005).
+    zoneout: probability of each unit to keep its old state at a step (Krueger et al. 2017), of h,
+        and of the LSTM's cell; zoneout_cell: of the cell, where it is another one (-1: the same).
+    weight_dropout: share of W_hh that is zero, drawn for each batch (Merity et al. 2018).
+    recurrent_dropout: of the LSTM's and the GRU's candidate (Semeniuta et al. 2016).
+    variational: of each layer's input, of h before the recurrent product and of the top output,
+        one mask for all steps of a window (Gal and Ghahramani 2016).
+    naive_recurrent_dropout: of h before the product, a new mask at each step; for comparison.
     """
 
     dropout: float = _key(0.0, low=0, high=0.95)
     input_dropout: float = _key(0.0, low=0, high=0.95)
     activation: float = _key(0.0, low=0)
     temporal_activation: float = _key(0.0, low=0)
+    zoneout: float = _key(0.0, low=0, high=0.95)
+    zoneout_cell: float = _key(-1.0, low=-1, high=0.95)
+    weight_dropout: float = _key(0.0, low=0, high=0.95)
+    recurrent_dropout: float = _key(0.0, low=0, high=0.95)
+    variational: float = _key(0.0, low=0, high=0.95)
+    naive_recurrent_dropout: float = _key(0.0, low=0, high=0.95)
     l1: Penalty = field(default_factory=Penalty)
     l2: Penalty = field(default_factory=Penalty)
     max_norm: MaxNorm = field(default_factory=MaxNorm)

@@ -114,7 +114,7 @@ def test_operator_itself_refuses_lengths_that_do_not_fit(lengths, message):
     with pytest.raises(ValueError, match=message):
         torch.ops.carousel.layer(
             x, [hx], list(layer.parameters()), torch.arange(3), lengths, None, None,
-            "GRU", "TBI", False, 0, "", True,
+            "GRU", "TBI", False, 0, "", [], True,
         )  # fmt: skip
 
 
@@ -140,7 +140,7 @@ def operands(kind, ragged, strided=False):
     weights = list(layer.parameters())
     rows = (torch.tensor([1, 0, 2]), torch.tensor([4, 2, 1]), None) if ragged else (None,) * 3
     inputs = [tensor.detach().requires_grad_() for tensor in (x, *state)]
-    return inputs[0], inputs[1:], weights, *rows, layer.mode, "TBI", True, 0
+    return inputs[0], inputs[1:], weights, *rows, None, layer.mode, "TBI", True, 0, "", []
 
 
 @each_kind

@@ -269,11 +269,3 @@ def test_dropout_drops_the_stated_share_and_scales_the_rest(path):
     assert abs(kept.double().mean().item() - 0.7) < 0.025
     assert not torch.equal(kept[0], kept[1])  # a new mask at every step, as torch's
     assert not torch.equal(kept[:, 0], kept[:, 1])
-
-
-@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
-def test_dropout_of_a_single_layer_warns_as_torch_does(name):
-    with pytest.warns(UserWarning, match="dropout option adds dropout after all but last"):
-        getattr(nn, name)(3, 5, dropout=0.5)
-    with pytest.warns(UserWarning, match="dropout option adds dropout after all but last"):
-        getattr(carousel, name)(3, 5, dropout=0.5)

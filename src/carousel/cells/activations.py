@@ -17,5 +17,11 @@ ACTIVATIONS: dict[str, Function] = {
     "relu": torch.relu,
     "hard_tanh": F.hardtanh,
 }
-# 1 / (1 + exp(-x)); min(max(x + 3, 0), 6) / 6
-GATE_ACTIVATIONS: dict[str, Function] = {"sigmoid": torch.sigmoid, "hard_sigmoid": F.hardsigmoid}
+
+
+def hard_sigmoid(x: Tensor) -> Tensor:
+    """min(max(x + 3, 0), 6) / 6, as `torch.nn.Hardsigmoid`, which has no second derivative."""
+    return F.relu6(x + 3) / 6
+
+
+GATE_ACTIVATIONS: dict[str, Function] = {"sigmoid": torch.sigmoid, "hard_sigmoid": hard_sigmoid}

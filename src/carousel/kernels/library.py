@@ -22,7 +22,8 @@ _library: Any = torch.library.Library("carousel", "DEF")  # type: ignore[no-unty
 _CONTIGUOUS = torch.contiguous_format  # of all results, whatever the strides of the operands
 _CALL = (
     "Tensor x, Tensor[] state, Tensor[] weights, Tensor? order, Tensor? lengths, Tensor? steps, "
-    "Tensor? seed, str mode, str layout, bool bidirectional, int checkpoint_every, str options"
+    "Tensor? seed, str mode, str layout, bool bidirectional, int checkpoint_every, "
+    "str options, float[] rates"
 )
 _library.define(f"layer({_CALL}, bool save) -> (Tensor y, Tensor[] final, Tensor saved)")
 _library.define(
@@ -36,7 +37,7 @@ class Call(NamedTuple):
     """What both operators are given: one layer, all its directions, on a batch.
 
     order, lengths, steps: see `Lengths`; None where all rows are of one length. seed: (D,) int64,
-    of the masks, or None. options: `Options.to_text()`, or "".
+    of the masks, or None. options, rates: `text` and `rates` of `Options`; "" and [] where plain.
     """
 
     x: Tensor
@@ -51,6 +52,7 @@ class Call(NamedTuple):
     bidirectional: bool
     checkpoint_every: int
     options: str
+    rates: list[float]
 
     @property
     def layer(self) -> Layer:
@@ -60,7 +62,7 @@ class Call(NamedTuple):
             self.bidirectional,
             self.weights,
             self.checkpoint_every,
-            Options.parse(self.options),
+            Options.parse(self.options, self.rates),
         )
 
     @property
@@ -241,7 +243,9 @@ def _backward(
 ) -> tuple[Any, ...]:
     operator = torch.ops.carousel.layer_backward
     dx, *d = _gradients(ctx, dy, d_final, ctx.needs_input_grad[0], operator)
-    unused = (None,) * (_ARGUMENTS + 1 - 3)
+    # torch takes an empty list for one of tensors, and wants its gradients as a list.
+    rates = ctx.kind[-1]
+    unused = (*(None,) * (_ARGUMENTS - 4), None if rates else [], None)
     return dx, d[: ctx.states], d[ctx.states :], *unused
 
 

@@ -81,7 +81,7 @@ def _layers(
     order = sorted_lengths = steps = None
     if rows is not None:
         order, sorted_lengths, steps = rows.order, rows.sorted, rows.steps
-    options, text = stack.options, stack.options.to_text()
+    options = stack.options
     seeds = draw_seeds(stack, x.device)
     last: list[State] = []
     for index in range(stack.num_layers):
@@ -107,7 +107,8 @@ def _layers(
             layout,
             stack.bidirectional,
             stack.checkpoint_every,
-            text,
+            options.text,
+            options.rates,
         )
         x, final = library.run(call, save)
         last.append(tuple(final))

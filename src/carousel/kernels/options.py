@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from carousel.cells.lstm import gates_of
@@ -72,38 +72,53 @@ class Options:
         """The gates of the LSTM that have weights."""
         return gates_of(self.variant, self.coupled)
 
-    def to_text(self) -> str:
-        """What is inside the cell, as an operator's argument; `parse` reads it."""
-        # Spelt out: torch.compile traces this.
+    @property
+    def text(self) -> str:
+        """What is inside the cell, but for probabilities, as an operator's argument."""
+        # Words by branches: torch.compile traces this, and formats no condition.
+        peephole = "peephole" if self.peephole else ""
+        coupled = "coupled" if self.coupled else ""
+        each_step = "each_step" if self.each_step else ""
+        draws = "draws" if self.draws else ""
         return (
-            f"{self.activation};{self.gate_activation};{self.peephole:d};{self.coupled:d};"
-            f"{self.variant};{self.zoneout_cell};{self.zoneout_state};{self.recurrent_dropout};"
-            f"{self.state_dropout};{self.each_step:d};{self.draws:d}"
+            f"{self.activation};{self.gate_activation};{self.variant};"
+            f"{peephole};{coupled};{each_step};{draws}"
         )
 
-    @staticmethod
-    @functools.cache
-    def parse(text: str) -> Options:
-        """Raises ValueError for what `to_text` has not written.
+    @property
+    def rates(self) -> list[float]:
+        """The probabilities inside the cell, as an operator's argument."""
+        # Numbers, not text: torch.compile may hold them to be variable.
+        return [
+            self.zoneout_cell,
+            self.zoneout_state,
+            self.recurrent_dropout,
+            self.state_dropout,
+        ]
+
+    @classmethod
+    def parse(cls, text: str, rates: Sequence[float]) -> Options:
+        """The options that have this `text` and these `rates`; of "" and none, the plain ones.
 
         >>> options = Options(activation="relu", zoneout_state=0.1, draws=True)
-        >>> Options.parse(options.to_text()) == options
+        >>> Options.parse(options.text, options.rates) == options
         True
         """
         if not text:
-            return Options()
-        activation, gate, peephole, coupled, variant, *rates, each_step, draws = text.split(";")
-        cell, state, candidate, product = map(float, rates)
-        return Options(
+            return cls()
+        activation, gate, variant, *words = text.split(";")
+        peephole, coupled, each_step, draws = (word != "" for word in words)
+        cell, state, candidate, product = rates
+        return cls(
             activation,
             gate,
-            peephole == "1",
-            coupled == "1",
+            peephole,
+            coupled,
             variant,
             cell,
             state,
             candidate,
             product,
-            each_step == "1",
-            draws == "1",
+            each_step,
+            draws,
         )

@@ -36,7 +36,10 @@ def initialize(
         "chrono": torch's, and biases such that the memory lasts from 1 to `steps` steps: of the
             LSTM, b_f = log U(1, steps - 1) and b_i = -b_f; of the GRU, b_z = log U(1, steps - 1)
             (Tallec and Ollivier 2018, arXiv:1804.11188).
-    forget_bias: added to the LSTM's forget gate, but for "chrono", which sets it.
+    forget_bias: added to the LSTM's forget gate, or taken from the input gate that is coupled to
+        it, but for "chrono", which sets it.
+
+    Peepholes are zero in "orthogonal" and "identity".
 
     Raises `ConfigError` for an unknown name, and for "chrono" on a network without gates.
 
@@ -71,7 +74,7 @@ def _recurrent(layer: nn.RNNBase, name: str, steps: int, forget_bias: float) -> 
 
 def _weight(layer: nn.RNNBase, name: str, part: str, parameter: Tensor) -> None:
     hidden = layer.hidden_size
-    if part.startswith("bias"):
+    if part.startswith(("bias", "weight_c_l")):
         parameter.zero_()
     elif name == "orthogonal":
         draw = nn.init.orthogonal_ if part.startswith("weight_hh") else nn.init.xavier_uniform_
@@ -89,14 +92,25 @@ def _bias(
     layer: nn.RNNBase, name: str, bias: Tensor, twin: Tensor, steps: int, forget_bias: float
 ) -> None:
     """bias, twin: b_ih and b_hh, which add up in every gate but the GRU's candidate."""
-    i, f = slice(0, layer.hidden_size), slice(layer.hidden_size, 2 * layer.hidden_size)
     if name == "chrono":
         drawn = torch.empty(layer.hidden_size).uniform_(1, steps - 1).log()
-        gates = {"LSTM": ((f, drawn), (i, -drawn)), "GRU": ((f, drawn),)}  # f is the GRU's z too
-        for gate, value in gates[layer.mode]:
-            bias[gate], twin[gate] = value, 0.0
+        memory = {"i": -drawn, "f": drawn, "z": drawn}
+        for gate, rows in _rows(layer).items():
+            if gate in memory:
+                bias[rows], twin[rows] = memory[gate], 0.0
     elif layer.mode == "LSTM" and name != "torch":
-        bias[f] += forget_bias
+        gates = _rows(layer)
+        if "f" in gates:
+            bias[gates["f"]] += forget_bias
+        elif getattr(layer, "coupled", False):
+            bias[gates["i"]] -= forget_bias
+
+
+def _rows(layer: nn.RNNBase) -> dict[str, slice]:
+    """Where the rows of each gate stand in the weights; coupled gates share those of i."""
+    names: str = getattr(layer, "gates", "ifgo") if layer.mode == "LSTM" else "rzn"
+    H = layer.hidden_size
+    return {name: slice(k * H, (k + 1) * H) for k, name in enumerate(names)}
 
 
 def _other(module: nn.Module) -> None:

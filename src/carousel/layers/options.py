@@ -20,11 +20,13 @@ def probability(name: str, value: Any) -> float:
 
 def probabilities(name: str, value: Any, parts: tuple[str, ...]) -> tuple[float, ...]:
     """One probability for all parts, or one for each of them."""
-    if not isinstance(value, Sequence):
+    if isinstance(value, str) or not isinstance(value, Sequence):
         return (probability(name, value),) * len(parts)
     if len(value) != len(parts):
         raise ValueError(f"{name} must be a number or ({', '.join(parts)}), got {value!r}")
-    return tuple(probability(f"{name} of the {part}", p) for part, p in zip(parts, value))  # noqa: B905
+    return tuple(
+        probability(f"{name} of the {part}", p) for part, p in zip(parts, value, strict=True)
+    )
 
 
 def check_activation(value: str) -> str:

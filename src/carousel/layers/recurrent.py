@@ -541,7 +541,7 @@ class LSTM(Recurrent, nn.LSTM):
                 "zoneout of the state has no unit to keep where proj_size mixes them: "
                 "use zoneout=(cell, 0)"
             )
-        if peephole or self._gates() != "ifgo":
+        if peephole or self.gates != "ifgo":
             self._reshape_weights()
             self.reset_parameters()
         elif forget_bias is not None:
@@ -549,7 +549,7 @@ class LSTM(Recurrent, nn.LSTM):
 
     def _reshape_weights(self) -> None:
         """Drop the rows of absent gates; add the peepholes, last of each direction."""
-        gates, names = self._gates(), []
+        gates, names = self.gates, []
         for group in self._all_weights:
             for name in group:
                 if not name.startswith("weight_hr"):
@@ -573,7 +573,7 @@ class LSTM(Recurrent, nn.LSTM):
 
     def _set_forget_bias(self) -> None:
         assert self.forget_bias is not None
-        gates, H = self._gates(), self.hidden_size
+        gates, H = self.gates, self.hidden_size
         gate, start = ("i", -self.forget_bias) if self.coupled else ("f", self.forget_bias)
         rows = slice(gates.index(gate) * H, (gates.index(gate) + 1) * H)
         with torch.no_grad():
@@ -585,10 +585,12 @@ class LSTM(Recurrent, nn.LSTM):
 
     def flatten_parameters(self) -> None:
         """torch's, which knows torch's weights only."""
-        if not self.peephole and self._gates() == "ifgo":
+        if not self.peephole and self.gates == "ifgo":
             super().flatten_parameters()
 
-    def _gates(self) -> str:
+    @property
+    def gates(self) -> str:
+        """Which of i, f, g, o have rows in the weights, in their order."""
         return gates_of(self.variant, self.coupled)
 
     def _structure(self) -> dict[str, Any]:

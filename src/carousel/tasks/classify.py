@@ -92,7 +92,7 @@ class Classifier(nn.Module):
     ) -> None:
         super().__init__()
         dropout = regularization.dropout
-        self.recurrent = make_recurrent(input_size, model, dropout, batch_first=True)
+        self.recurrent = make_recurrent(input_size, model, regularization, batch_first=True)
         self.regularization = regularization
         self.pooling = model.pooling
         self.input_dropout = make_dropout(regularization.input_dropout)

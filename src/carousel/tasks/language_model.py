@@ -40,7 +40,7 @@ class LanguageModel(nn.Module):
         width = model.embedding_size or model.hidden_size
         dropout = self.regularization.dropout
         self.embedding = nn.Embedding(size, width)
-        self.recurrent = make_recurrent(width, model, dropout, batch_first=False)
+        self.recurrent = make_recurrent(width, model, self.regularization, batch_first=False)
         self.dropout = make_dropout(dropout)
         self.head: nn.Linear | _Bias
         self.head = _Bias(size) if model.tied else nn.Linear(model.hidden_size, size)

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from carousel import layers
-from carousel.config import Config, ModelConfig, RegularizationConfig
+from carousel.config import Config, ModelConfig, RegularizationConfig, reject_without_effect
 from carousel.errors import ConfigError
 from carousel.layers.initialization import initialize
 
@@ -24,25 +24,69 @@ def check(config: Config) -> None:
         )
     if config.initialization.name == "chrono" and model.cell == "rnn":
         raise ConfigError("initialization.name = 'chrono' sets gates: model.cell = 'rnn' has none")
+    _check_options(config)
+
+
+_OF_THE_LSTM = ("model.peephole", "model.coupled", "model.variant", "regularization.zoneout_cell")
+_OF_GATES = ("model.gate_activation", "regularization.recurrent_dropout")
+
+
+def _check_options(config: Config) -> None:
+    model, regularization = config.model, config.regularization
+    if model.cell != "lstm":
+        reject_without_effect(config, _OF_THE_LSTM, f"model.cell = '{model.cell}'")
+    if model.cell == "rnn":
+        reject_without_effect(config, _OF_GATES, "model.cell = 'rnn'")
+        if model.nonlinearity == "relu" and model.activation not in ("", "relu"):
+            raise ConfigError("model.activation and model.nonlinearity differ: set one of them")
+    if model.coupled and model.variant in ("NIG", "NFG"):
+        raise ConfigError(f"model.coupled needs both gates: model.variant is '{model.variant}'")
+    if config.initialization.name == "chrono" and model.variant == "NFG":
+        raise ConfigError("initialization.name = 'chrono' sets the forget gate: 'NFG' has none")
+    if regularization.variational and regularization.naive_recurrent_dropout:
+        raise ConfigError(
+            "regularization.variational and naive_recurrent_dropout both drop the state: set one"
+        )
 
 
 def make_recurrent(
-    input_size: int, model: ModelConfig, dropout: float, *, batch_first: bool
+    input_size: int,
+    model: ModelConfig,
+    regularization: RegularizationConfig,
+    *,
+    batch_first: bool,
 ) -> Recurrent:
-    """The recurrent layers, with dropout between them."""
-    stacked: dict[str, Any] = {
+    """The recurrent layers, with dropout between them and what regularises the cells."""
+    options: dict[str, Any] = {
         "num_layers": model.num_layers,
         "batch_first": batch_first,
-        "dropout": dropout if model.num_layers > 1 else 0.0,
+        "dropout": regularization.dropout if model.num_layers > 1 else 0.0,
         "bidirectional": model.bidirectional,
+        "zoneout": regularization.zoneout,
+        "weight_dropout": regularization.weight_dropout,
+        "variational": regularization.variational,
+        "naive_recurrent_dropout": regularization.naive_recurrent_dropout,
     }
-    if model.cell == "lstm":
-        bias = model.forget_bias
-        return layers.LSTM(input_size, model.hidden_size, forget_bias=bias, **stacked)
+    if model.activation:
+        options["activation"] = model.activation
+    if model.cell == "rnn":
+        nonlinearity = model.activation if model.activation == "relu" else model.nonlinearity
+        return layers.RNN(input_size, model.hidden_size, nonlinearity=nonlinearity, **options)
+    options["gate_activation"] = model.gate_activation or "sigmoid"
+    options["recurrent_dropout"] = regularization.recurrent_dropout
     if model.cell == "gru":
-        return layers.GRU(input_size, model.hidden_size, **stacked)
-    nonlinearity = model.nonlinearity
-    return layers.RNN(input_size, model.hidden_size, nonlinearity=nonlinearity, **stacked)
+        return layers.GRU(input_size, model.hidden_size, **options)
+    cell = regularization.zoneout_cell
+    options["zoneout"] = (regularization.zoneout if cell < 0 else cell, regularization.zoneout)
+    return layers.LSTM(
+        input_size,
+        model.hidden_size,
+        forget_bias=None if model.variant == "NFG" else model.forget_bias,
+        peephole=model.peephole,
+        coupled=model.coupled,
+        variant=model.variant,
+        **options,
+    )
 
 
 def make_dropout(p: float) -> nn.Module:

@@ -92,7 +92,7 @@ def weight_group(name: str) -> str:
         return "bias"
     if last.startswith("weight_ih"):
         return "input"
-    if last.startswith(("weight_hh", "weight_hr")):
+    if last.startswith(("weight_hh", "weight_hr", "weight_c_l")):
         return "recurrent"
     return "head"
 
@@ -136,7 +136,7 @@ class RowLimits:
         self._terms: list[tuple[nn.Parameter, float]] = []
         for name, parameter in model.named_parameters():
             longest = getattr(config.max_norm, weight_group(name), 0.0)
-            if longest:
+            if longest and parameter.dim() > 1:  # peepholes are no rows
                 self._terms.append((parameter, longest))
 
     @torch.no_grad()
