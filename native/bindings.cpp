@@ -109,6 +109,7 @@ NB_MODULE(_native, m) {
     rows<&Problem::y>(problem, "set_y");
     rows<&Problem::dy>(problem, "set_dy");
     rows<&Problem::dx>(problem, "set_dx");
+    rows<&Problem::da>(problem, "set_da");
     pointer<&Problem::order>(problem, "order");
     pointer<&Problem::lengths>(problem, "lengths");
     pointer<&Problem::w_ih>(problem, "w_ih");

@@ -5,6 +5,7 @@
 // by name, the linker would take from one of them and hand to both.
 #include "backward.hpp"
 #include "forward.hpp"
+#include "scan.hpp"
 
 #define CAROUSEL_JOIN(a, b) a##b
 #define CAROUSEL_TABLE(isa) CAROUSEL_JOIN(kernels_, isa)
@@ -16,6 +17,11 @@ template <class C>
 constexpr Kernels kernels_of = {packed_floats<C>, pack<C>,         forward_floats<C>, forward<C>,
                                 saved_floats<C>,  backward_floats<C>, backward<C>};
 
+template <class C>
+constexpr Kernels scan_kernels_of = {
+    scan_packed_floats<C>, scan_pack<C>,            scan_forward_floats<C>, scan_forward<C>,
+    scan_saved_floats<C>,  scan_backward_floats<C>, scan_backward<C>};
+
 }  // namespace
 
 extern const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables];
@@ -24,6 +30,12 @@ const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables] = {
     kernels_of<GruCell>,
     kernels_of<RnnCell<false>>,
     kernels_of<RnnCell<true>>,
+    scan_kernels_of<MinGruCell<true>>,
+    scan_kernels_of<MinGruCell<false>>,
+    scan_kernels_of<MinLstmCell<true>>,
+    scan_kernels_of<MinLstmCell<false>>,
+    scan_kernels_of<IndRnnCell<false>>,
+    scan_kernels_of<IndRnnCell<true>>,
     kernels_of<LstmVariant<2>>,
     kernels_of<LstmVariant<3>>,
     kernels_of<LstmVariant<4>>,

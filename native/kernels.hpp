@@ -21,7 +21,12 @@ struct Rows {
     int64_t step = 0, row = 0;
 };
 
-enum class Cell : int { lstm, gru, rnn_tanh, rnn_relu };
+enum class Cell : int {
+    lstm, gru, rnn_tanh, rnn_relu,
+    // Without a recurrent product, see scan.hpp: b_hh is null and P = H.
+    min_gru, min_gru_linear, min_lstm, min_lstm_linear,  // w_hh is null
+    ind_rnn_tanh, ind_rnn_relu,                          // w_hh is [H]
+};
 
 // What a cell does differently from torch's; see docs/options.md. Not plain: the cells of
 // variants.hpp compute it, which read this for each vector of units.
@@ -78,6 +83,9 @@ struct Problem {
     float *dh0 = nullptr, *dc0 = nullptr;
     float *dw_ih = nullptr, *dw_hh = nullptr, *db_ih = nullptr, *db_hh = nullptr, *dw_hr = nullptr;
     float* dw_c = nullptr;
+    // Cells without a recurrent product write the gradients of their sums, [G H] a row, in place of
+    // dx, dw_ih and db_ih, which follow from them; rows past the end are left as they are.
+    Rows da;
 };
 
 // The threads that work on one problem. All of them call the kernel with the same problem.
@@ -101,7 +109,7 @@ struct Kernels {
     void (*backward)(const Problem&, float* work, Team);
 };
 
-constexpr int kCells = 4;  // the cells of `Cell`, in its order
+constexpr int kCells = 10;  // the cells of `Cell`, in its order
 // After them: the LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options.
 constexpr int kTables = kCells + 5;
 constexpr int table_of(const Problem& p) {

@@ -97,15 +97,19 @@ bool shared_by_units(const Problem& p, int threads) {
     return bytes > (3 << 19) && rows < 48;
 }
 
-template <class C>
-Share share_of(const Problem& p, Team team) {
-    if (shared_by_units<C>(p, team.threads)) return {true, 0, 1, p.B, team.thread, team.threads};
+Share share_rows(const Problem& p, Team team) {
     if (p.order)  // longest first: dealt out like cards, so that all threads get as many steps
         return {false, team.thread, team.threads, up(p.B - team.thread, team.threads), team.thread,
                 team.threads};
     const int64_t first = p.B * team.thread / team.threads;
     return {false, first, 1, p.B * (team.thread + 1) / team.threads - first, team.thread,
             team.threads};
+}
+
+template <class C>
+Share share_of(const Problem& p, Team team) {
+    if (shared_by_units<C>(p, team.threads)) return {true, 0, 1, p.B, team.thread, team.threads};
+    return share_rows(p, team);
 }
 
 CAROUSEL_INLINE int64_t row_at(const Problem& p, int64_t position) {

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from carousel.layers import GRU as GRU
     from carousel.layers import LSTM as LSTM
     from carousel.layers import RNN as RNN
+    from carousel.layers import IndRNN as IndRNN
+    from carousel.layers import MinGRU as MinGRU
+    from carousel.layers import MinLSTM as MinLSTM
     from carousel.layers import Stream as Stream
     from carousel.layers import accelerated as accelerated
     from carousel.layers import explain as explain
@@ -28,6 +31,9 @@ _HOME = {
     "GRU": "carousel.layers",
     "LSTM": "carousel.layers",
     "RNN": "carousel.layers",
+    "IndRNN": "carousel.layers",
+    "MinGRU": "carousel.layers",
+    "MinLSTM": "carousel.layers",
     "CarouselError": "carousel.errors",
     "accelerate": "carousel.layers",
     "accelerated": "carousel.layers",
@@ -43,6 +49,9 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "RNN",
     "LSTM",
     "GRU",
+    "MinGRU",
+    "MinLSTM",
+    "IndRNN",
     "Stream",
     "accelerate",
     "accelerated",

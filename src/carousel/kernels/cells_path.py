@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import (
 
 from carousel import cells
 from carousel.cells import masks
+from carousel.kernels import parallel
 from carousel.kernels.noise import draw_seeds, drop_features
 from carousel.kernels.paths import Stack, State
 
@@ -68,6 +69,8 @@ def run(
 
 def _bind(stack: Stack, matrices: list[Tensor]) -> Step:
     """The step function of a layer's cell, with its weights and its activations."""
+    if stack.mode in parallel.GATES:
+        return _bind_parallel(stack, matrices)
     weight_ih, weight_hh, *rest = matrices
     options = stack.options
     named: dict[str, Any] = (
@@ -89,6 +92,20 @@ def _bind(stack: Stack, matrices: list[Tensor]) -> Step:
         named |= {"coupled": options.coupled, "variant": options.variant}
         step = cells.lstm_step
     return lambda x, state, **masks: step(x, state, weight_ih, weight_hh, **named, **masks)
+
+
+def _bind_parallel(stack: Stack, matrices: list[Tensor]) -> Step:
+    cell, _, nonlinearity = stack.mode.partition("_")
+    arguments = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih"}
+    known = [arguments[name] for name in parallel.names(stack.mode, stack.bias)]
+    named: dict[str, Any] = dict(zip(known, matrices, strict=True))
+    named["nonlinearity"] = nonlinearity.lower() or "g"
+    steps: dict[str, Step] = {
+        "MINGRU": cells.min_gru_step,
+        "MINLSTM": cells.min_lstm_step,
+        "INDRNN": cells.ind_rnn_step,
+    }
+    return lambda x, state, **masks: steps[cell](x, state, **named, **masks)
 
 
 def _regularised(

@@ -15,9 +15,12 @@ import torch
 from torch import Tensor
 
 from carousel import _native
+from carousel.kernels import parallel
 from carousel.kernels.options import Options
 
-CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3}
+CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3} | {
+    mode: 4 + index for index, mode in enumerate(parallel.GATES)
+}
 _GATES = {"GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}  # the LSTM's depend on its options
 _PLAIN = Options()
 _LARGE = 1 << 20  # floats from which large pages pay
@@ -55,6 +58,9 @@ class Layer:
         options: Options = _PLAIN,
     ) -> Layer:
         """The layer that has these weights (torch's flat list, direction by direction)."""
+        if mode in parallel.GATES:
+            hidden, biased = parallel.shape_of(mode, bidirectional, weights)
+            return cls(mode, layout, 1 + bidirectional, biased, hidden, hidden)
         gates = len(options.gates) if mode == "LSTM" else _GATES[mode]
         hidden, outputs = weights[1].size(0) // gates, weights[1].size(1)
         directions = 2 if bidirectional else 1
@@ -142,6 +148,7 @@ def backward(
     for d in range(layer.directions):
         problem = _problem(layer, d, x, y, lengths, state, weights, seed)
         problem.saved = saved[d].data_ptr()
+        matrices = _of_direction(layer, d_weights, d)
         if dy is not None:
             problem.set_dy(*_rows(layer, dy, lengths, d * layer.outputs))
         if dx is not None:
@@ -152,9 +159,16 @@ def backward(
                 setattr(problem, name, gradient[d].data_ptr())
         for name, gradient in zip(("dh0", "dc0"), d_state, strict=False):
             setattr(problem, name, gradient[d].data_ptr())
-        for name, gradient in zip(_names(layer), _of_direction(layer, d_weights, d), strict=True):
+        for name, gradient in zip(_names(layer), matrices, strict=True):
             setattr(problem, "d" + name, gradient.data_ptr())
+        if layer.mode not in parallel.GATES:
+            _native.backward(problem, threads)
+            continue
+        da = _empty(x, (*x.shape[:-1], len(matrices[0])))
+        problem.set_da(*_rows(layer, da, lengths, 0))
         _native.backward(problem, threads)
+        weight = _of_direction(layer, weights, d)[0]
+        parallel.products(layer.layout, lengths, x, da, weight, matrices, layer.bias, dx, d == 1)
     return dx, d_state, d_weights
 
 
@@ -238,6 +252,8 @@ def _rows(
 
 
 def _names(layer: Layer) -> tuple[str, ...]:
+    if layer.mode in parallel.GATES:
+        return parallel.names(layer.mode, layer.bias)
     names = ("w_ih", "w_hh", "b_ih", "b_hh") if layer.bias else ("w_ih", "w_hh")
     names = (*names, "w_hr") if layer.projected else names
     return (*names, "w_c") if layer.options.peephole else names

@@ -1,7 +1,7 @@
 """Which path a call takes: an explicit predicate, and words that say what it found.
 
 native  the compiled kernels
-torch   torch's own kernels (oneDNN, cuDNN, or its operators step by step)
+torch   torch's own kernels (oneDNN, cuDNN, or its operators step by step), of what torch has
 cells   the oracle, in Python: carousel.cells
 """
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from carousel.kernels import parallel
 from carousel.kernels.isa import active_isa
 from carousel.kernels.options import Options
 
@@ -33,7 +34,7 @@ _wanted: ContextVar[str] = ContextVar("carousel_wanted_path", default="")
 class Stack:
     """What the kernels must know of a recurrent module, besides its weights.
 
-    mode: torch's name, "LSTM", "GRU", "RNN_TANH" or "RNN_RELU".
+    mode: torch's name, "LSTM", "GRU", "RNN_TANH" or "RNN_RELU"; or one of `parallel.GATES`.
     dropout: on the output of every layer but the last, in training.
     checkpoint_every: of the native kernels, see `carousel.LSTM`; the other paths keep everything.
     options: what the cell does differently from torch's in this call.
@@ -70,7 +71,7 @@ def use(path: str) -> Iterator[None]:
     """Compute every recurrent layer called inside on `path`: "native", "torch" or "cells".
 
     A call that the native kernels cannot compute raises RuntimeError inside `use("native")`, and
-    so does one with options that torch lacks inside `use("torch")`.
+    so does, inside `use("torch")`, one of a layer or with options that torch does not have.
 
     >>> with use("cells"):
     ...     print(choose(Stack("GRU", 1, True, False, 0.0, False, 0), torch.zeros(1, 1, 1)))
@@ -96,7 +97,7 @@ def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bo
         return Path("native", _isa())
     if wanted == "native":
         raise RuntimeError(f"use('native'): the native kernels cannot run this call: {obstacle}")
-    lacking = ", ".join(stack.options.words)
+    lacking = ", ".join(stack.options.words) or stack.mode * (stack.mode in parallel.GATES)
     if lacking and wanted == "torch":
         raise RuntimeError(f"use('torch'): torch has no {lacking}")
     if lacking:

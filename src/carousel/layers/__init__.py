@@ -2,6 +2,7 @@
 
 from carousel.layers.accelerate import accelerate, restore
 from carousel.layers.acceleration import Acceleration, accelerated
+from carousel.layers.parallel import IndRNN, MinGRU, MinLSTM
 from carousel.layers.recurrent import GRU, LSTM, RNN, explain
 from carousel.layers.stream import Stream
 
@@ -10,6 +11,9 @@ __all__ = [
     "LSTM",
     "RNN",
     "Acceleration",
+    "IndRNN",
+    "MinGRU",
+    "MinLSTM",
     "Stream",
     "accelerate",
     "accelerated",

@@ -19,7 +19,7 @@ class Stream:
     with each recurrent layer starting where it stood.
 
     Args:
-        layer_or_model: a `carousel.RNN`, `GRU` or `LSTM`, or any module that holds some (see
+        layer_or_model: any layer of Carousel, or any module that holds some (see
             `carousel.accelerate` for those of torch). It is put into evaluation mode. Layers that
             read from the end (bidirectional) have no next step: ValueError.
 

@@ -1,0 +1,86 @@
+"""What the kernels must know of cells without a recurrent product: minGRU, minLSTM, IndRNN.
+
+Their weights, per layer and direction: W_ih (G * H, I); IndRNN's u (H,); b_ih (G * H,) if any.
+The compiled backward pass leaves the gradients of the sums W_ih x + b_ih; the products with them
+are torch's.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from carousel.kernels.native import Lengths
+
+# Gates by mode, in the order of the cells in native/kernels.hpp.
+GATES = {
+    "MINGRU": 2,
+    "MINGRU_LINEAR": 2,
+    "MINLSTM": 3,
+    "MINLSTM_LINEAR": 3,
+    "INDRNN_TANH": 1,
+    "INDRNN_RELU": 1,
+}
+
+
+def is_weighted(mode: str) -> bool:
+    """Whether a unit has a recurrent weight."""
+    return mode.startswith("INDRNN")
+
+
+def names(mode: str, bias: bool) -> tuple[str, ...]:
+    """The weights of one direction, as the compiled module calls them."""
+    recurrent = ("w_hh",) if is_weighted(mode) else ()
+    return ("w_ih", *recurrent, *(("b_ih",) if bias else ()))
+
+
+def shape_of(mode: str, bidirectional: bool, weights: list[Tensor]) -> tuple[int, bool]:
+    """Hidden units, and whether there are biases, of the layer that has these weights."""
+    per_direction = len(weights) // (1 + bidirectional)
+    return weights[0].size(0) // GATES[mode], per_direction - is_weighted(mode) == 2
+
+
+def products(
+    layout: str,
+    lengths: Lengths | None,
+    x: Tensor,
+    da: Tensor,
+    weight: Tensor,
+    d_weights: list[Tensor],
+    bias: bool,
+    dx: Tensor | None,
+    add_to_dx: bool,
+) -> None:
+    """Gradients of W_ih, b_ih and x, into `d_weights` and `dx`, from `da`, those of the sums.
+
+    da: like x with G * H features; what stands there past the end of a row is never read.
+    """
+    rows, da = x.flatten(0, -2), da.flatten(0, -2)
+    real = None if lengths is None or layout == "packed" else _real_rows(layout, lengths, x)
+    if real is not None:
+        rows, da = rows[real], da[real]
+    torch.mm(da.T, rows, out=d_weights[0])
+    if bias:
+        torch.sum(da, 0, out=d_weights[-1])
+    if dx is None:
+        return
+    flat = dx.view(-1, dx.size(-1))
+    if real is not None:
+        if not add_to_dx:
+            flat.zero_()
+        flat.index_add_(0, real, da @ weight)
+    elif add_to_dx:
+        flat.addmm_(da, weight)
+    else:
+        torch.mm(da, weight, out=flat)
+
+
+def _real_rows(layout: str, lengths: Lengths, x: Tensor) -> Tensor:
+    """Which of the rows of x, flattened, are not padding."""
+    by_row = torch.empty_like(lengths.sorted).scatter_(0, lengths.order, lengths.sorted)
+    steps = torch.arange(x.size(0 if layout == "TBI" else 1))
+    real = steps[:, None] < by_row if layout == "TBI" else steps < by_row[:, None]
+    return real.flatten().nonzero().squeeze(1)

@@ -1,0 +1,275 @@
+"""`MinGRU`, `MinLSTM` and `IndRNN`: layers whose units do not see each other's past.
+
+Without a recurrent product, the products of all steps are formed together: long sequences and
+small batches run as fast as large ones, and a step costs what its input costs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from carousel.kernels import parallel
+from carousel.layers.recurrent import Recurrent
+
+
+class Parallel(Recurrent, nn.Module):
+    """What the three layers share; called as `carousel.RNN` is, with its shapes and errors."""
+
+    proj_size: int = 0
+    _nonlinearities: tuple[str, ...] = ()
+    _modes: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str | None = None,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.nonlinearity = self._nonlinearities[0] if nonlinearity is None else nonlinearity
+        self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
+        self.bidirectional = bidirectional
+        self._check_arguments()
+        self.mode = dict(zip(self._nonlinearities, self._modes, strict=True))[self.nonlinearity]
+        rows = parallel.GATES[self.mode] * hidden_size
+        for layer in range(num_layers):
+            features = input_size if layer == 0 else hidden_size * (1 + bidirectional)
+            shapes = {"w_ih": (rows, features), "w_hh": (hidden_size,), "b_ih": (rows,)}
+            for direction in range(1 + bidirectional):
+                for part, name in self._names(layer, direction):
+                    weight = torch.empty(shapes[part], device=device, dtype=dtype)
+                    setattr(self, name, nn.Parameter(weight))
+        self.reset_parameters()
+
+    def _check_arguments(self) -> None:
+        name = type(self).__name__
+        for argument in ("input_size", "hidden_size", "num_layers"):
+            value = getattr(self, argument)
+            if value < (argument != "input_size"):
+                low = "0 or more" if argument == "input_size" else "1 or more"
+                raise ValueError(f"{name}: {argument} must be {low}, got {value}")
+        if self.nonlinearity not in self._nonlinearities:
+            known = " or ".join(repr(known) for known in self._nonlinearities)
+            raise ValueError(f"{name}: nonlinearity must be {known}, got {self.nonlinearity!r}")
+        if not 0 <= self.dropout <= 1:
+            raise ValueError(f"{name}: dropout must lie between 0 and 1, got {self.dropout}")
+        if self.dropout and self.num_layers == 1:
+            warnings.warn(
+                f"{name}: dropout={self.dropout} acts between layers, and there is one: it has no "
+                "effect. Put a torch.nn.Dropout before or after the layer instead",
+                UserWarning,
+                stacklevel=4,
+            )
+
+    def _names(self, layer: int, direction: int) -> list[tuple[str, str]]:
+        """The parameters of one direction: the kernels' name of each, and ours."""
+        words = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih"}
+        suffix = f"_l{layer}" + ("_reverse" if direction else "")
+        known = parallel.names(self.mode, self.bias)
+        return [(part, words[part] + suffix) for part in known]
+
+    def reset_parameters(self) -> None:
+        """Input weights and biases from U(-1/√F, 1/√F), F their inputs, as `torch.nn.Linear`."""
+        for layer in range(self.num_layers):
+            for direction in range(1 + self.bidirectional):
+                own = {part: getattr(self, name) for part, name in self._names(layer, direction)}
+                bound = own["w_ih"].size(1) ** -0.5 if own["w_ih"].size(1) else 0.0
+                with torch.no_grad():
+                    for part, weight in own.items():
+                        self._draw(part, weight, bound)
+
+    def _draw(self, part: str, weight: Tensor, bound: float) -> None:
+        weight.uniform_(-bound, bound)
+
+    def weights(self) -> list[Tensor]:
+        return [
+            cast(Tensor, getattr(self, name))
+            for layer in range(self.num_layers)
+            for direction in range(1 + self.bidirectional)
+            for _, name in self._names(layer, direction)
+        ]
+
+    def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
+        """Raise what `torch.nn.RNN` raises for input and state that do not fit."""
+        name, weight = type(self).__name__, self.weights()[0]
+        if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
+            raise ValueError(
+                f"{name}: input dtype must be that of the weights, {weight.dtype}; got "
+                f"{input.dtype}: convert one of them with .to()"
+            )
+        if input.size(-1) != self.input_size:
+            raise RuntimeError(
+                f"{name}: input must have {self.input_size} features, got {input.size(-1)}"
+            )
+        batch_dim = 0 if self.batch_first else 1
+        rows = input.size(batch_dim) if batch_sizes is None else int(batch_sizes[0])
+        if batch_sizes is None and input.size(1 - batch_dim) == 0:
+            raise RuntimeError(f"{name}: input must have at least one step, got none")
+        expected = (self.num_layers * (1 + self.bidirectional), rows, self.hidden_size)
+        if hidden.shape != expected:
+            raise RuntimeError(f"{name}: hx must have shape {expected}, got {tuple(hidden.shape)}")
+        if hidden.dtype != input.dtype and not torch.is_autocast_enabled(input.device.type):
+            raise ValueError(f"{name}: hx must be {input.dtype} as the input, got {hidden.dtype}")
+
+    def extra_repr(self) -> str:
+        text = f"{self.input_size}, {self.hidden_size}"
+        defaults = {
+            "num_layers": 1,
+            "nonlinearity": self._nonlinearities[0],
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0.0,
+            "bidirectional": False,
+        }
+        for name, default in defaults.items():
+            value = getattr(self, name)
+            if value != default:
+                text += f", {name}={value}"
+        return text
+
+
+class MinGRU(Parallel):
+    r"""A stack of minGRU layers: a GRU whose gate and candidate see the input alone.
+
+    z_t = σ(W_iz x_t + b_iz)
+    h̃_t = g(W_ih x_t + b_ih)
+    h_t = (1 - z_t) ⊙ h_{t-1} + z_t ⊙ h̃_t
+
+    g(a) = a + 1/2 where a ≥ 0, σ(a) elsewhere; or g(a) = a with nonlinearity "linear".
+
+    Source: Feng et al. 2024, "Were RNNs all we needed?" (arXiv:2410.01201); g from its
+    appendix B. The recurrence is computed as it stands, not through logarithms, so that h_0 may
+    have any sign. A layer cannot tell the order of two inputs that the layer below does not tell
+    apart: use two or more layers.
+
+    Args:
+        input_size: features I of the input.
+        hidden_size: units H.
+        num_layers: layers L, each reading the outputs of the one below.
+        nonlinearity: "g" or "linear".
+        bias: whether b exists.
+        batch_first: input and output are (B, T, ·) instead of (T, B, ·); states never are.
+        dropout: on the outputs of every layer but the last, in training.
+        bidirectional: a second set of weights reads from the end (D = 2 directions).
+        device, dtype: of the parameters.
+
+    Inputs, outputs and errors: as `carousel.RNN`, `lengths=` and `PackedSequence` included;
+    ValueError for arguments out of range. UserWarning for a dropout between layers of which there
+    is one.
+
+    Parameters: weight_ih_l[k] (2H, I), (2H, D * H) for k > 0, and bias_ih_l[k] (2H,), gates in the
+    order z, h; `_reverse` appended for the second direction; drawn from U(-1/√F, 1/√F), F the
+    columns of the weight.
+
+    >>> layer = MinGRU(3, 5, num_layers=2)
+    >>> y, h = layer(torch.randn(7, 2, 3), lengths=[7, 4])
+    >>> y.shape, h.shape, bool((y[4:, 1] == 0).all())
+    (torch.Size([7, 2, 5]), torch.Size([2, 2, 5]), True)
+    """
+
+    _nonlinearities = ("g", "linear")
+    _modes = ("MINGRU", "MINGRU_LINEAR")
+
+
+class MinLSTM(Parallel):
+    r"""A stack of minLSTM layers: an LSTM of one state whose gates see the input alone.
+
+    f_t = σ(W_if x_t + b_if)
+    i_t = σ(W_ii x_t + b_ii)
+    h̃_t = g(W_ih x_t + b_ih)
+    h_t = (f_t ⊙ h_{t-1} + i_t ⊙ h̃_t) / (f_t + i_t)
+
+    g(a) = a + 1/2 where a ≥ 0, σ(a) elsewhere; or g(a) = a with nonlinearity "linear".
+
+    Source: Feng et al. 2024, "Were RNNs all we needed?" (arXiv:2410.01201); g from its
+    appendix B.
+
+    Args:
+        input_size, hidden_size, num_layers, nonlinearity, bias, batch_first, dropout,
+            bidirectional, device, dtype: as `MinGRU`.
+        forget_bias: where b_if starts; None draws it as the others. Large values keep the first
+            steps in memory longer.
+
+    Inputs, outputs and errors: as `MinGRU`; ValueError for a `forget_bias` without biases.
+
+    Parameters: weight_ih_l[k] (3H, I), (3H, D * H) for k > 0, and bias_ih_l[k] (3H,), gates in the
+    order f, i, h; `_reverse` appended for the second direction; drawn as `MinGRU`'s.
+
+    >>> y, h = MinLSTM(3, 5, batch_first=True)(torch.randn(2, 7, 3))
+    >>> y.shape, h.shape
+    (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
+    """
+
+    _nonlinearities = ("g", "linear")
+    _modes = ("MINLSTM", "MINLSTM_LINEAR")
+
+    def __init__(self, *args: Any, forget_bias: float | None = None, **kwargs: Any) -> None:
+        self.forget_bias = forget_bias  # read by reset_parameters, which __init__ calls
+        super().__init__(*args, **kwargs)
+
+    def _check_arguments(self) -> None:
+        super()._check_arguments()
+        if self.forget_bias is not None and not self.bias:
+            raise ValueError("forget_bias needs biases: leave it out, or set bias=True")
+
+    def _draw(self, part: str, weight: Tensor, bound: float) -> None:
+        super()._draw(part, weight, bound)
+        if part == "b_ih" and self.forget_bias is not None:
+            weight[: self.hidden_size] = self.forget_bias
+
+    def extra_repr(self) -> str:
+        text = super().extra_repr()
+        return text if self.forget_bias is None else f"{text}, forget_bias={self.forget_bias}"
+
+
+class IndRNN(Parallel):
+    r"""A stack of IndRNN layers: vanilla units that each see their own past alone.
+
+    h_t = φ(W_ih x_t + b_ih + u ⊙ h_{t-1}), φ = relu or tanh
+
+    Over T steps a gradient is multiplied by u^T (times the slopes of φ), unit by unit, so what a
+    unit remembers can be read off its u. With relu and |u| > 1 states grow without bound: keep
+    |u| ≤ 2^(1/T) by clamping the weights after each step of the optimiser, as the paper does.
+
+    Source: Li et al. 2018, "Independently recurrent neural network (IndRNN)" (arXiv:1803.04831).
+
+    Args:
+        nonlinearity: "relu" or "tanh".
+        input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, device,
+            dtype: as `MinGRU`.
+
+    Inputs, outputs and errors: as `MinGRU`.
+
+    Parameters: weight_ih_l[k] (H, I), (H, D * H) for k > 0; weight_hh_l[k] (H,), the u above, from
+    U(0, 1); bias_ih_l[k] (H,); `_reverse` appended for the second direction; the others drawn as
+    `MinGRU`'s.
+
+    >>> layer = IndRNN(3, 5, num_layers=2)
+    >>> y, h = layer(torch.randn(7, 2, 3))
+    >>> y.shape, layer.weight_hh_l1.shape
+    (torch.Size([7, 2, 5]), torch.Size([5]))
+    >>> limit = 2 ** (1 / 7)  # for sequences of 7 steps, after each step of the optimiser:
+    >>> for u in (layer.weight_hh_l0, layer.weight_hh_l1):
+    ...     _ = u.data.clamp_(-limit, limit)
+    """
+
+    _nonlinearities = ("relu", "tanh")
+    _modes = ("INDRNN_RELU", "INDRNN_TANH")
+
+    def _draw(self, part: str, weight: Tensor, bound: float) -> None:
+        if part == "w_hh":
+            weight.uniform_(0, 1)
+        else:
+            super()._draw(part, weight, bound)
