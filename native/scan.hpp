@@ -82,7 +82,8 @@ struct MinLstmCell {
             store(saved + L, (a_f < zero ? one : e_f) / (one + e_f));      // 1 - f
             store(saved + 2 * L, (a_i < zero ? one : e_i) / (one + e_i));  // 1 - i
         }
-        return fma(r, g, h) / (one + r);
+        const Vec f = one / (one + r);
+        return fma(r * f, g, f * h);  // not (h + r g) / (1 + r): r g may overflow
     }
 
     static CAROUSEL_INLINE Vec backward(const float* saved, Vec, Vec h_before, Vec, Vec dh,

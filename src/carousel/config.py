@@ -104,14 +104,15 @@ class ModelConfig:
     tied: the embedding is the output layer's weight too (Press and Wolf 2017); it needs
         embedding_size = hidden_size.
     pooling: what the head sees: the "last" state, or the "mean" or "max" over time.
-    nonlinearity: of the vanilla RNN; the other cells ignore it.
-    forget_bias: where the LSTM's forget gate starts (Jozefowicz et al. 2015).
+    cell: "lstm", "gru", "rnn", or without a recurrent product "mingru", "minlstm", "indrnn".
+    nonlinearity: of the vanilla RNN and IndRNN; the other cells ignore it.
+    forget_bias: where the forget gate of LSTM and minLSTM starts (Jozefowicz et al. 2015).
     activation, gate_activation: in place of tanh and σ; empty for the cell's own.
     peephole, coupled, variant: of the LSTM: gates that see the cell, f = 1 - i, and one part left
         out (Greff et al. 2015): see docs/options.md.
     """
 
-    cell: str = _key("lstm", choices=("lstm", "gru", "rnn"))
+    cell: str = _key("lstm", choices=("lstm", "gru", "rnn", "mingru", "minlstm", "indrnn"))
     hidden_size: int = _key(128, low=1)
     num_layers: int = _key(1, low=1)
     embedding_size: int = _key(0, low=0)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.errors import ConfigError
+from carousel.layers.parallel import IndRNN, MinGRU, MinLSTM
 
 NAMES = ("torch", "uniform", "orthogonal", "identity", "chrono")
 
@@ -41,7 +42,13 @@ def initialize(
 
     Peepholes are zero in "orthogonal" and "identity".
 
-    Raises `ConfigError` for an unknown name, and for "chrono" on a network without gates.
+    minGRU, minLSTM and IndRNN have no recurrent matrix: "orthogonal" sets their input kernels and
+    biases alone; "identity" sets IndRNN's recurrent weights to one, the rest as in a vanilla RNN.
+    Under "chrono", minLSTM starts as the LSTM does, and minGRU, whose z means new, with the GRU's
+    b_z negated.
+
+    Raises `ConfigError` for an unknown name, for "chrono" on a network without gates, and for
+    "identity" on one without recurrent weights.
 
     >>> layer = nn.GRU(3, 4)
     >>> initialize(layer, "identity")
@@ -57,6 +64,8 @@ def initialize(
         for module in network.modules():
             if isinstance(module, nn.RNNBase):
                 _recurrent(module, name, steps, forget_bias)
+            elif isinstance(module, MinGRU | MinLSTM | IndRNN):
+                _parallel(module, name, steps, forget_bias)
             elif name in ("orthogonal", "identity"):
                 _other(module)
 
@@ -70,6 +79,41 @@ def _recurrent(layer: nn.RNNBase, name: str, steps: int, forget_bias: float) -> 
         if part.startswith("bias_ih"):
             twin = getattr(layer, part.replace("bias_ih", "bias_hh"))
             _bias(layer, name, parameter, twin, steps, forget_bias)
+
+
+def _parallel(layer: MinGRU | MinLSTM | IndRNN, name: str, steps: int, forget_bias: float) -> None:
+    first, second = slice(0, layer.hidden_size), slice(layer.hidden_size, 2 * layer.hidden_size)
+    if name == "chrono" and isinstance(layer, IndRNN):
+        raise ConfigError("initialization.name = 'chrono' sets gates: IndRNN has none")
+    if name == "identity" and not isinstance(layer, IndRNN):
+        raise ConfigError(
+            f"initialization.name = 'identity' sets recurrent weights: {type(layer).__name__} "
+            "has none"
+        )
+    for part, parameter in layer.named_parameters():
+        if name in ("orthogonal", "identity"):
+            _parallel_weight(name, part, parameter)
+        if not part.startswith("bias") or isinstance(layer, IndRNN):
+            continue
+        if name == "chrono":
+            drawn = torch.empty(layer.hidden_size).uniform_(1, steps - 1).log()
+            parameter[first] = -drawn  # minGRU's z
+            if isinstance(layer, MinLSTM):
+                parameter[first], parameter[second] = drawn, -drawn
+        elif isinstance(layer, MinLSTM) and name != "torch":
+            parameter[first] += forget_bias
+
+
+def _parallel_weight(name: str, part: str, parameter: Tensor) -> None:
+    if part.startswith("bias"):
+        parameter.zero_()
+    elif part.startswith("weight_ih"):
+        if name == "orthogonal":
+            nn.init.xavier_uniform_(parameter)
+        else:
+            parameter.normal_(0, 0.001)
+    elif name == "identity":
+        parameter.fill_(1.0)
 
 
 def _weight(layer: nn.RNNBase, name: str, part: str, parameter: Tensor) -> None:

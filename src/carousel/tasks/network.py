@@ -11,7 +11,7 @@ from carousel.config import Config, ModelConfig, RegularizationConfig, reject_wi
 from carousel.errors import ConfigError
 from carousel.layers.initialization import initialize
 
-Recurrent = layers.LSTM | layers.GRU | layers.RNN
+Recurrent = layers.LSTM | layers.GRU | layers.RNN | layers.MinGRU | layers.MinLSTM | layers.IndRNN
 
 
 def check(config: Config) -> None:
@@ -22,22 +22,41 @@ def check(config: Config) -> None:
             f"model.tied needs model.embedding_size = model.hidden_size; got "
             f"{model.embedding_size} and {model.hidden_size}"
         )
-    if config.initialization.name == "chrono" and model.cell == "rnn":
-        raise ConfigError("initialization.name = 'chrono' sets gates: model.cell = 'rnn' has none")
+    start = config.initialization.name
+    if start == "chrono" and model.cell in ("rnn", "indrnn"):
+        raise ConfigError(
+            f"initialization.name = 'chrono' sets gates: model.cell = '{model.cell}' has none"
+        )
+    if start == "identity" and model.cell in ("mingru", "minlstm"):
+        raise ConfigError(
+            f"initialization.name = 'identity' sets recurrent weights: model.cell = "
+            f"'{model.cell}' has none"
+        )
     _check_options(config)
 
 
 _OF_THE_LSTM = ("model.peephole", "model.coupled", "model.variant", "regularization.zoneout_cell")
 _OF_GATES = ("model.gate_activation", "regularization.recurrent_dropout")
+_OF_THE_STATE = (
+    "model.activation",
+    "regularization.zoneout",
+    "regularization.weight_dropout",
+    "regularization.variational",
+    "regularization.naive_recurrent_dropout",
+)
+_PARALLEL = ("mingru", "minlstm", "indrnn")
 
 
 def _check_options(config: Config) -> None:
     model, regularization = config.model, config.regularization
     if model.cell != "lstm":
         reject_without_effect(config, _OF_THE_LSTM, f"model.cell = '{model.cell}'")
-    if model.cell == "rnn":
-        reject_without_effect(config, _OF_GATES, "model.cell = 'rnn'")
-        if model.nonlinearity == "relu" and model.activation not in ("", "relu"):
+    if model.cell in ("rnn", *_PARALLEL):
+        reject_without_effect(config, _OF_GATES, f"model.cell = '{model.cell}'")
+    if model.cell in _PARALLEL:
+        reject_without_effect(config, _OF_THE_STATE, f"model.cell = '{model.cell}'")
+    if model.cell == "rnn" and model.nonlinearity == "relu":
+        if model.activation not in ("", "relu"):
             raise ConfigError("model.activation and model.nonlinearity differ: set one of them")
     if model.coupled and model.variant in ("NIG", "NFG"):
         raise ConfigError(f"model.coupled needs both gates: model.variant is '{model.variant}'")
@@ -62,6 +81,10 @@ def make_recurrent(
         "batch_first": batch_first,
         "dropout": regularization.dropout if model.num_layers > 1 else 0.0,
         "bidirectional": model.bidirectional,
+    }
+    if model.cell in _PARALLEL:
+        return _make_parallel(input_size, model, options)
+    options |= {
         "zoneout": regularization.zoneout,
         "weight_dropout": regularization.weight_dropout,
         "variational": regularization.variational,
@@ -87,6 +110,15 @@ def make_recurrent(
         variant=model.variant,
         **options,
     )
+
+
+def _make_parallel(input_size: int, model: ModelConfig, options: dict[str, Any]) -> Recurrent:
+    sizes = (input_size, model.hidden_size)
+    if model.cell == "mingru":
+        return layers.MinGRU(*sizes, **options)
+    if model.cell == "minlstm":
+        return layers.MinLSTM(*sizes, forget_bias=model.forget_bias, **options)
+    return layers.IndRNN(*sizes, nonlinearity=model.nonlinearity, **options)
 
 
 def make_dropout(p: float) -> nn.Module:

@@ -129,7 +129,8 @@ class Penalties:
 class RowLimits:
     """Shortens the rows of a group's matrices to its `max_norm` after each step.
 
-    A row holds what one gate of one unit reads (Srebro et al. 2005; Hinton et al. 2012).
+    A row holds what one gate of one unit reads (Srebro et al. 2005; Hinton et al. 2012): of
+    IndRNN's recurrent weights, a single number.
     """
 
     def __init__(self, config: RegularizationConfig, model: nn.Module) -> None:
@@ -142,4 +143,5 @@ class RowLimits:
     @torch.no_grad()
     def apply(self) -> None:
         for parameter, longest in self._terms:
-            parameter.copy_(torch.renorm(parameter, p=2, dim=0, maxnorm=longest))
+            rows = parameter.view(len(parameter), -1)
+            parameter.copy_(torch.renorm(rows, p=2, dim=0, maxnorm=longest).view_as(parameter))
