@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from oracle import assert_close, assert_same, evaluate, random_weight, randn
+from oracle import assert_close, assert_same, evaluate, randn, random_weight
 from torch.nn import functional as F
 
 from carousel.cells import ind_rnn_step, min_gru_step, min_lstm_step, rnn_step, scan
