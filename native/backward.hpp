@@ -13,12 +13,20 @@
 namespace carousel {
 namespace {
 
+// Whether a sum has one gradient for both products.
+template <class C>
+constexpr bool one_side() {
+    if constexpr (kNormalized<C>)
+        return !C::kTwoSides;
+    else
+        return C::kInputFirst == C::kHiddenFirst && C::kInput == C::kHidden;
+}
+
 // What a thread that shares by rows has for itself, and threads that share by units have together.
 // `rows` below is a row of the chunk.
 template <class C>
 struct Part {
-    static constexpr bool kOneSide =
-        C::kInputFirst == C::kHiddenFirst && C::kInput == C::kHidden;
+    static constexpr bool kOneSide = one_side<C>();
 
     int64_t capacity, d_step, p_step, xh_step;  // rows of a chunk; floats from row to row
     float *d_input, *d_hidden;  // [rows][d_step] gradients of the sums, as each product has them
@@ -27,6 +35,7 @@ struct Part {
     float** dx;                 // [rows] where the gradient of the input goes
     float *w_input, *w_hidden, *bias, *w_project;  // gradients so far, by panels
     float* extra;                                  // and of the pointwise functions' own weights
+    float* row = nullptr;                          // buffers of normalised cells
 
     Part(const Problem& p, int64_t share_rows, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
@@ -38,6 +47,7 @@ struct Part {
         w_hidden = arena.floats(p.P * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
         extra = arena.floats(units * C::kExtra);
+        if constexpr (kNormalized<C>) row = arena.floats(C::backward_buffer(units));
         w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
         d_input = arena.floats(capacity * d_step);
         d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
@@ -235,6 +245,8 @@ struct Backward {
         const int64_t position = share.position(j);
         if constexpr (!C::kOptions)
             return C::output(saved_of(t, block, position));
+        else if constexpr (kNormalized<C>)
+            return load(saved_of(t, block, position) + C::kRaw * L);
         else
             return C::output(site(j, block), saved_of(t, block, position),
                              c_before(t, position, first, block));
@@ -302,6 +314,7 @@ struct Backward {
     }
 
     void pointwise(int64_t t, int64_t n, int64_t later, int64_t k) const {
+        if constexpr (kNormalized<C>) return normalized_pointwise<C>(*this, t, n, later, k);
         const int64_t first = share.begin(shape.panels) * C::kBlocks;
         const int64_t last = min(share.end(shape.panels) * C::kBlocks, shape.blocks);
         for (int64_t block = first; block < last; ++block) {
@@ -438,6 +451,7 @@ struct Backward {
             if (p.db_ih) unpack_biases(block);
             if constexpr (C::kExtra > 0)
                 if (p.dw_c) unpack_peepholes(block);
+            if constexpr (kNormalized<C>) unpack_normal(block);
         }
         if (p.w_hr)
             for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads) unpack_project(q);
@@ -485,15 +499,28 @@ struct Backward {
 
     void unpack_peepholes(int64_t block) const {
         const Gate* gates[] = {&p.options.i, &p.options.f, &p.options.o};
-        for (int s = 0; s < C::kExtra; ++s) {
-            if (gates[s]->peephole < 0) continue;
-            for (int lane = 0; lane < shape.units_in(block); ++lane) {
-                float sum = 0.0f;
-                for (int i = 0; i < work.parts; ++i)
-                    sum += work.part(i).extra[(block * C::kExtra + s) * L + lane];
-                p.dw_c[gates[s]->peephole * p.H + block * L + lane] = sum;
-            }
+        for (int s = 0; s < 3; ++s)
+            if (gates[s]->peephole >= 0)
+                unpack_extra(block, s, p.dw_c + gates[s]->peephole * p.H);
+    }
+
+    // Of extra weight s of the units of a block, into to [H].
+    void unpack_extra(int64_t block, int s, float* to) const {
+        for (int lane = 0; lane < shape.units_in(block); ++lane) {
+            float sum = 0.0f;
+            for (int i = 0; i < work.parts; ++i)
+                sum += work.part(i).extra[(block * C::kExtra + s) * L + lane];
+            to[block * L + lane] = sum;
         }
+    }
+
+    void unpack_normal(int64_t block) const {
+        constexpr int first = C::kExtra - C::kNormal;
+        for (int k = 0; k < C::kRaw; ++k)
+            unpack_extra(block, first + k, C::gain_gradient(p, k));
+        if (!C::kHasCellState) return;
+        unpack_extra(block, first + C::kRaw, p.dw_ln_c);
+        unpack_extra(block, first + C::kRaw + 1, p.db_ln_c);
     }
 
     void unpack_project(int64_t q) const {

@@ -53,11 +53,11 @@ carousel::Curve curve(const std::string& name) {
 void set_options(Problem& p, const std::string& activation, const std::string& output,
                  bool hard_gates, const std::string& gates, bool peephole, bool coupled,
                  double zone_cell, double zone_state, double candidate, double product,
-                 bool each_step, bool draws, int64_t seed) {
+                 bool each_step, bool draws, int64_t seed, bool layer_norm) {
     carousel::Options& o = p.options;
     o.plain = false;
     o.activation = curve(activation), o.output = curve(output);
-    o.hard_gates = hard_gates, o.coupled = coupled;
+    o.hard_gates = hard_gates, o.coupled = coupled, o.normalized = layer_norm;
     o.zone_cell = chance(zone_cell), o.zone_state = chance(zone_state);
     o.candidate = chance(candidate), o.product = chance(product);
     o.each_step = each_step, o.draws = draws, o.seed = static_cast<uint64_t>(seed);
@@ -118,6 +118,10 @@ NB_MODULE(_native, m) {
     pointer<&Problem::b_hh>(problem, "b_hh");
     pointer<&Problem::w_hr>(problem, "w_hr");
     pointer<&Problem::w_c>(problem, "w_c");
+    pointer<&Problem::w_ln_ih>(problem, "w_ln_ih");
+    pointer<&Problem::w_ln_hh>(problem, "w_ln_hh");
+    pointer<&Problem::w_ln_c>(problem, "w_ln_c");
+    pointer<&Problem::b_ln_c>(problem, "b_ln_c");
     pointer<&Problem::h0>(problem, "h0");
     pointer<&Problem::c0>(problem, "c0");
     pointer<&Problem::hn>(problem, "hn");
@@ -133,9 +137,13 @@ NB_MODULE(_native, m) {
     pointer<&Problem::db_hh>(problem, "db_hh");
     pointer<&Problem::dw_hr>(problem, "dw_hr");
     pointer<&Problem::dw_c>(problem, "dw_c");
+    pointer<&Problem::dw_ln_ih>(problem, "dw_ln_ih");
+    pointer<&Problem::dw_ln_hh>(problem, "dw_ln_hh");
+    pointer<&Problem::dw_ln_c>(problem, "dw_ln_c");
+    pointer<&Problem::db_ln_c>(problem, "db_ln_c");
     problem.def("set_options", &set_options, "activation"_a, "output"_a, "hard_gates"_a, "gates"_a,
                 "peephole"_a, "coupled"_a, "zone_cell"_a, "zone_state"_a, "candidate"_a,
-                "product"_a, "each_step"_a, "draws"_a, "seed"_a,
+                "product"_a, "each_step"_a, "draws"_a, "seed"_a, "layer_norm"_a,
                 "Make the cell one with options. gates: those the weights have, in order, such as "
                 "'ifgo'; of the LSTM alone.");
     problem.def_rw("add_to_dx", &Problem::add_to_dx);

@@ -1,7 +1,7 @@
 // The loop over time, forward: products, pointwise function, and where rows begin and end.
 #pragma once
 
-#include "pack.hpp"
+#include "normalized.hpp"
 
 namespace carousel {
 namespace {
@@ -44,17 +44,21 @@ struct ForwardWork {
     float** y;
     Ahead ahead;
     uint64_t* keys;                // of the rows' masks (cells with options only)
+    float* normal;                 // buffers of normalised cells
 
     ForwardWork(const Problem& p, int thread, int threads, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
         cell = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
         raw = p.w_hr ? arena.floats(p.B * units) : nullptr;
-        zeros = arena.floats(max(units, p.P));
+        zeros = arena.floats(zeros_floats(p));
         masked = drops_product<C>(p) ? arena.floats(p.B * p.P) : nullptr;
         for (int i = 0; i < threads; ++i) {
             const float** rows = arena.things<const float*>((masked_rows<C>(p) + 3) * p.B);
             uint64_t* own_keys = C::kOptions ? arena.things<uint64_t>(p.B) : nullptr;
+            float* own_normal = nullptr;
+            if constexpr (kNormalized<C>) own_normal = arena.floats(C::forward_buffer(units));
             if (i != thread) continue;
+            normal = own_normal;
             x = rows, h = rows + p.B, y = const_cast<float**>(rows + 2 * p.B);
             factor = masked_rows<C>(p) ? rows + 3 * p.B : h;
             keys = own_keys;
@@ -70,6 +74,10 @@ struct ForwardWork {
             float* sums = arena.floats(ahead.capacity * Shape<C>(p).panels * kPanelSums<C>);
             if (by_units || i == thread) ahead.sums = sums;
         }
+    }
+
+    static int64_t zeros_floats(const Problem& p) {
+        return max(max(Shape<C>(p).blocks * L, p.P), kWide);
     }
 };
 
@@ -207,9 +215,12 @@ struct Forward {
         }
     }
 
+    static constexpr bool kSaves = kSave;
+
     // Step t of n rows. sums: of the step's first row where the inputs were looked ahead to; null
     // elsewhere.
     void step(int64_t t, int64_t n, float* ahead = nullptr) const {
+        if constexpr (kNormalized<C>) return normalized_step<C>(*this, t, n);
         alignas(64) float here[kTileRows * kTileVectors * L];
         const int64_t of_panel = work.ahead.capacity * kPanelSums<C>;
         const int64_t end = share.end(shape.panels);
@@ -300,7 +311,7 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
     const Share& share = forward.share;
     const int64_t units = forward.shape.blocks * L;
 
-    if (team.thread == 0) zero(work.zeros, max(units, p.P));
+    if (team.thread == 0) zero(work.zeros, work.zeros_floats(p));
     if (C::kHasCellState)
         for (int64_t j = 0; j < share.rows; ++j) {
             if (!share.mine(j)) continue;

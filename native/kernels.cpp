@@ -41,6 +41,11 @@ const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables] = {
     kernels_of<LstmVariant<4>>,
     kernels_of<GruVariant>,
     kernels_of<RnnVariant>,
+    kernels_of<Normalized<LstmVariant<2>>>,
+    kernels_of<Normalized<LstmVariant<3>>>,
+    kernels_of<Normalized<LstmVariant<4>>>,
+    kernels_of<Normalized<GruVariant>>,
+    kernels_of<Normalized<RnnVariant>>,
 };
 
 }  // namespace carousel

@@ -46,6 +46,7 @@ struct Options {
     int gates = 4;  // blocks of rows in the LSTM's weights
     Gate i, f, g, o;
     bool coupled = false;                   // f = 1 - i
+    bool normalized = false;                // layer normalisation, see normalized.hpp
     Chance zone_cell, zone_state;           // zoneout
     Chance candidate, product;              // dropout of g or n; of h before the product
     bool draws = false;                     // training: zoneout draws, elsewhere it interpolates
@@ -66,6 +67,9 @@ struct Problem {
     const float *b_ih = nullptr, *b_hh = nullptr;  // [G H] both or neither
     const float* w_hr = nullptr;                   // [P][H] or null
     const float* w_c = nullptr;                    // [gates with a peephole][H] or null
+    // Of normalised cells: gains of the products, [G H] (of the RNN w_ln_hh alone, of the sum of
+    // both), and gain and bias of the LSTM's cell state, [H].
+    const float *w_ln_ih = nullptr, *w_ln_hh = nullptr, *w_ln_c = nullptr, *b_ln_c = nullptr;
     Rows x, y;
     const float *h0 = nullptr, *c0 = nullptr;  // [B][P], [B][H]; null: zeros
     float *hn = nullptr, *cn = nullptr;        // [B][P], [B][H]; may be h0, c0
@@ -83,6 +87,7 @@ struct Problem {
     float *dh0 = nullptr, *dc0 = nullptr;
     float *dw_ih = nullptr, *dw_hh = nullptr, *db_ih = nullptr, *db_hh = nullptr, *dw_hr = nullptr;
     float* dw_c = nullptr;
+    float *dw_ln_ih = nullptr, *dw_ln_hh = nullptr, *dw_ln_c = nullptr, *db_ln_c = nullptr;
     // Cells without a recurrent product write the gradients of their sums, [G H] a row, in place of
     // dx, dw_ih and db_ih, which follow from them; rows past the end are left as they are.
     Rows da;
@@ -110,12 +115,14 @@ struct Kernels {
 };
 
 constexpr int kCells = 10;  // the cells of `Cell`, in its order
-// After them: the LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options.
-constexpr int kTables = kCells + 5;
+// After them: the LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options; and the
+// same five normalised.
+constexpr int kTables = kCells + 10;
 constexpr int table_of(const Problem& p) {
     if (p.options.plain) return static_cast<int>(p.cell);
-    if (p.cell == Cell::lstm) return kCells + p.options.gates - 2;
-    return kCells + (p.cell == Cell::gru ? 3 : 4);
+    const int first = kCells + (p.options.normalized ? 5 : 0);
+    if (p.cell == Cell::lstm) return first + p.options.gates - 2;
+    return first + (p.cell == Cell::gru ? 3 : 4);
 }
 
 }  // namespace carousel

@@ -58,7 +58,11 @@ struct Shape {
 template <class C>
 constexpr int64_t kPanelSums = C::kBlocks * C::kSums * L;
 
-// What a step saves: [block][B][kSaved] vectors.
+// Of cells that normalise a row over its units (normalized.hpp).
+template <class C>
+constexpr bool kNormalized = false;
+
+// What a step saves: [block][B][kSaved] vectors, or, normalised row by row, [B][block][kSaved].
 template <class C>
 CAROUSEL_INLINE int64_t saved_per_step(const Problem& p) {
     return Shape<C>(p).blocks * p.B * C::kSaved * L;
@@ -66,7 +70,9 @@ CAROUSEL_INLINE int64_t saved_per_step(const Problem& p) {
 template <class C>
 CAROUSEL_INLINE float* saved_at(float* saved, int64_t step, int64_t block, int64_t position,
                                 const Problem& p) {
-    return saved + step * saved_per_step<C>(p) + (block * p.B + position) * C::kSaved * L;
+    const int64_t place =
+        kNormalized<C> ? position * Shape<C>(p).blocks + block : block * p.B + position;
+    return saved + step * saved_per_step<C>(p) + place * C::kSaved * L;
 }
 
 // Vectors in panel q of an (·, N) matrix cut into panels of kWide columns.
@@ -90,7 +96,7 @@ struct Share {
 
 template <class C>
 bool shared_by_units(const Problem& p, int threads) {
-    if (threads == 1 || Shape<C>(p).panels < threads) return false;
+    if (kNormalized<C> || threads == 1 || Shape<C>(p).panels < threads) return false;
     const int64_t rows = p.B / threads;
     const int64_t bytes = 4 * C::kGates * p.H * (p.I + p.P);
     if (rows == 0) return true;

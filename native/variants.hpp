@@ -95,18 +95,28 @@ struct LstmVariant {
     static CAROUSEL_INLINE Vec forward(const Site& at, const float* sums, Vec h_before, Vec& c,
                                        float* saved) {
         const Options& o = at.options();
+        Vec open;
+        const Vec c_new = forward_cell<kSave>(at, sums, c, open, saved);
+        return zoned(at, o.zone_state, Kind::state, h_before, open * apply(o.output, c_new));
+    }
+
+    // The cell state before its zoneout; c is the one after it.
+    template <bool kSave>
+    static CAROUSEL_INLINE Vec forward_cell(const Site& at, const float* sums, Vec& c, Vec& open,
+                                            float* saved) {
+        const Options& o = at.options();
         const Vec c_before = c;
         const Vec i = gate(at, sums, o.i, c_before);
         const Vec f = o.coupled ? splat(1.0f) - i : gate(at, sums, o.f, c_before);
         const Vec g = apply(o.activation, load(sums + o.g.sum * L));
         const Vec c_new = fma(f, c_before, i * dropped(at, g));
-        const Vec open = gate(at, sums, o.o, c_new);
+        open = gate(at, sums, o.o, c_new);
         c = zoned(at, o.zone_cell, Kind::cell, c_before, c_new);
         if (kSave) {
             store(saved, i), store(saved + L, f), store(saved + 2 * L, g);
             store(saved + 3 * L, open), store(saved + 4 * L, c);
         }
-        return zoned(at, o.zone_state, Kind::state, h_before, open * apply(o.output, c_new));
+        return c_new;
     }
 
     static CAROUSEL_INLINE Vec new_cell(const Site& at, const float* saved, Vec c_before) {
@@ -129,24 +139,32 @@ struct LstmVariant {
     static CAROUSEL_INLINE Vec backward(const Site& at, const float* saved, Vec, Vec c_before,
                                         Vec dh, Vec& dc, Vec* d, Vec* extra) {
         const Options& o = at.options();
-        const Vec i = load(saved), f = load(saved + L), g = load(saved + 2 * L);
-        const Vec open = load(saved + 3 * L);
-        const Vec candidate = dropped(at, g), c_new = new_cell(at, saved, c_before);
+        const Vec open = load(saved + 3 * L), c_new = new_cell(at, saved, c_before);
         const Vec y = apply(o.output, c_new);
-        const Vec old_h = share_of_old(at, o.zone_state, Kind::state);
-        const Vec old_c = share_of_old(at, o.zone_cell, Kind::cell);
-        const Vec direct = old_h * dh;
+        const Vec direct = share_of_old(at, o.zone_state, Kind::state) * dh;
         dh = dh - direct;
+        backward_cell(at, saved, c_new, c_before, dh * y * slope_of_gate(o, open),
+                      dh * open * slope(o.output, y), dc, d, extra);
+        return direct;
+    }
+
+    // From the gradients of the output gate's sum and of the new cell state on its way out.
+    static CAROUSEL_INLINE void backward_cell(const Site& at, const float* saved, Vec c_new,
+                                              Vec c_before, Vec da_o, Vec of_output, Vec& dc,
+                                              Vec* d, Vec* extra) {
+        const Options& o = at.options();
+        const Vec i = load(saved), f = load(saved + L), g = load(saved + 2 * L);
+        const Vec candidate = dropped(at, g);
+        const Vec old_c = share_of_old(at, o.zone_cell, Kind::cell);
         Vec before = old_c * dc;
-        Vec after = fma(dh * open, slope(o.output, y), dc - before);
-        put(o.o, dh * y * slope_of_gate(o, open), c_new, at, after, d, extra[2]);
+        Vec after = of_output + (dc - before);
+        put(o.o, da_o, c_new, at, after, d, extra[2]);
         before = fma(after, f, before);
         const Vec gained = o.coupled ? candidate - c_before : candidate;
         put(o.i, after * gained * slope_of_gate(o, i), c_before, at, before, d, extra[0]);
         put(o.f, after * c_before * slope_of_gate(o, f), c_before, at, before, d, extra[1]);
         d[o.g.sum] = dropped(at, after * i * slope(o.activation, g));
         dc = before;
-        return direct;
     }
 };
 

@@ -1,4 +1,4 @@
-"""Cells without a recurrent product: the kernels against the oracle, and bits that must not move."""
+"""Cells without a recurrent product: kernels against the oracle, and bits that must not move."""
 
 import functools
 import warnings
@@ -338,7 +338,7 @@ def test_second_derivative_equals_the_oracle(kind, packed):
 def test_operators_keep_their_promises(kind, ragged):
     layer, x, hx = problem(kind, (4, 3, 3, 5), bidirectional=True)
     rows = (torch.tensor([1, 0, 2]), torch.tensor([4, 2, 1]), None) if ragged else (None,) * 3
-    weights, kind = layer.weights(), (layer.mode, "TBI", True, 0)
+    weights, kind = layer.weights(), (None, layer.mode, "TBI", True, 0, "", [])
     operands = [tensor.detach().requires_grad_() for tensor in (x, hx)]
     checks = ["test_schema", "test_faketensor", "test_autograd_registration"]
     for save in (True, False):
