@@ -50,7 +50,7 @@ struct ForwardWork {
         const int64_t units = Shape<C>(p).blocks * L;
         cell = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
         raw = p.w_hr ? arena.floats(p.B * units) : nullptr;
-        zeros = arena.floats(zeros_floats(p));
+        zeros = arena.floats(max(units, p.P));
         masked = drops_product<C>(p) ? arena.floats(p.B * p.P) : nullptr;
         for (int i = 0; i < threads; ++i) {
             const float** rows = arena.things<const float*>((masked_rows<C>(p) + 3) * p.B);
@@ -74,10 +74,6 @@ struct ForwardWork {
             float* sums = arena.floats(ahead.capacity * Shape<C>(p).panels * kPanelSums<C>);
             if (by_units || i == thread) ahead.sums = sums;
         }
-    }
-
-    static int64_t zeros_floats(const Problem& p) {
-        return max(max(Shape<C>(p).blocks * L, p.P), kWide);
     }
 };
 
@@ -311,7 +307,7 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
     const Share& share = forward.share;
     const int64_t units = forward.shape.blocks * L;
 
-    if (team.thread == 0) zero(work.zeros, work.zeros_floats(p));
+    if (team.thread == 0) zero(work.zeros, max(units, p.P));
     if (C::kHasCellState)
         for (int64_t j = 0; j < share.rows; ++j) {
             if (!share.mine(j)) continue;

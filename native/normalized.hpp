@@ -50,9 +50,10 @@ struct Normalized : V {
         return gains + V::gate_of_sum(sum_of(k)) * p.H;
     }
 
-    // Floats of a thread's buffers: the products of the rows at once; a row's gradients and more.
+    // Floats of a thread's buffers: the products of the rows at once, c', o, zeros; a row's
+    // gradients, and of the LSTM c' and its own.
     static int64_t forward_buffer(int64_t units) {
-        return kRowsAtOnce * units * (V::kInput + V::kHidden) + 2 * units;
+        return kRowsAtOnce * units * (V::kInput + V::kHidden) + 2 * units + kWide;
     }
     static int64_t backward_buffer(int64_t units) { return units * (kRaw + 3); }
 };
@@ -135,6 +136,7 @@ struct NormalizedForward {
     float* const hidden = input + C::kRowsAtOnce * units * C::kInput;
     float* const cell = hidden + C::kRowsAtOnce * units * C::kHidden;
     float* const open = cell + units;
+    float* const zeros = open + units;
 
     // The products of rows [first, first + n) of the step, n <= kRowsAtOnce.
     void products(int64_t first, int64_t n) const {
@@ -152,10 +154,10 @@ struct NormalizedForward {
                 float* h = hidden + j * units * C::kHidden + panel * nh * L;
                 tile_for(rows, blocks * C::kInput)(
                     f.work.x + first + j, 1, f.packed.input_panel(p, panel), blocks * C::kInput * L,
-                    p.I, f.work.zeros, 0, x, units * C::kInput);
+                    p.I, zeros, 0, x, units * C::kInput);
                 tile_for(rows, blocks * C::kHidden)(
                     f.work.factor + first + j, 1, f.packed.hidden_panel(p, panel),
-                    blocks * C::kHidden * L, p.P, C::kTwoSides ? f.work.zeros : x,
+                    blocks * C::kHidden * L, p.P, C::kTwoSides ? zeros : x,
                     C::kTwoSides ? 0 : units * C::kInput, C::kTwoSides ? h : x,
                     units * C::kHidden);
             }
@@ -166,9 +168,9 @@ struct NormalizedForward {
         constexpr int nx = C::kBlocks * C::kInput, nh = C::kBlocks * C::kHidden;
         float *x = input + panel * nx * L, *h = hidden + panel * nh * L;
         tile_row<nx, F::kRowPanels>(f.work.x[j], f.packed.input_panel(p, panel), nx * L,
-                                    nx * L * p.I, p.I, f.work.zeros, 0, x, nx * L);
+                                    nx * L * p.I, p.I, zeros, 0, x, nx * L);
         tile_row<nh, F::kRowPanels>(f.work.factor[j], f.packed.hidden_panel(p, panel), nh * L,
-                                    nh * L * p.P, p.P, C::kTwoSides ? f.work.zeros : x,
+                                    nh * L * p.P, p.P, C::kTwoSides ? zeros : x,
                                     C::kTwoSides ? 0 : nx * L, C::kTwoSides ? h : x, nh * L);
     }
 
@@ -251,6 +253,7 @@ struct NormalizedForward {
 template <class C, class F>
 void normalized_step(const F& f, int64_t t, int64_t n) {
     const NormalizedForward<F, C> normalized{f};
+    zero(normalized.zeros, kWide);
     for (int64_t first = 0; first < n; first += C::kRowsAtOnce) {
         const int64_t rows = min(n - first, C::kRowsAtOnce);
         normalized.products(first, rows);

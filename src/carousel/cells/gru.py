@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from carousel.cells.activations import ACTIVATIONS, GATE_ACTIVATIONS
+from carousel.cells.normalization import normalized
 
 
 def gru_step(
@@ -16,6 +17,8 @@ def gru_step(
     bias_ih: Tensor | None = None,
     bias_hh: Tensor | None = None,
     *,
+    weight_ln_ih: Tensor | None = None,
+    weight_ln_hh: Tensor | None = None,
     activation: str = "tanh",
     gate_activation: str = "sigmoid",
     product_mask: Tensor | None = None,
@@ -34,6 +37,10 @@ def gru_step(
     Returns (h',).
 
     Options:
+        weight_ln_ih, weight_ln_hh (3H,), both or none: the blocks r and z of W_ih x are normalised
+            together, its block n by itself, and so are those of W_hh h, before their biases come:
+            a_n = LN((W_ih x)_n; γ) + b_in, b_n = LN((W_hh h)_n; γ) + b_hn (Ba et al. 2016,
+            arXiv:1607.06450, its GRU; LN as in carousel.cells.normalization).
         activation, gate_activation: in place of tanh and σ; see carousel.cells.activations.
         product_mask: factors of h (B, H) in W_hh h alone. candidate_mask: factors of n (B, H).
 
@@ -48,8 +55,14 @@ def gru_step(
     (h,) = state
     φ, σ = ACTIVATIONS[activation], GATE_ACTIVATIONS[gate_activation]
     read = h if product_mask is None else h * product_mask
-    a_r, a_z, a_n = F.linear(x, weight_ih, bias_ih).chunk(3, dim=-1)
-    b_r, b_z, b_n = F.linear(read, weight_hh, bias_hh).chunk(3, dim=-1)
+    if weight_ln_ih is None or weight_ln_hh is None:
+        a, b = F.linear(x, weight_ih, bias_ih), F.linear(read, weight_hh, bias_hh)
+    else:
+        parts = (2 * h.size(-1), h.size(-1))  # r and z, n
+        a = normalized(F.linear(x, weight_ih), weight_ln_ih, bias_ih, parts)
+        b = normalized(F.linear(read, weight_hh), weight_ln_hh, bias_hh, parts)
+    a_r, a_z, a_n = a.chunk(3, dim=-1)
+    b_r, b_z, b_n = b.chunk(3, dim=-1)
     r = σ(a_r + b_r)
     z = σ(a_z + b_z)
     n = φ(a_n + r * b_n)

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from carousel.cells.activations import ACTIVATIONS, GATE_ACTIVATIONS
+from carousel.cells.normalization import normalized
 
 VARIANTS = ("NIG", "NFG", "NOG", "NIAF", "NOAF")
 
@@ -31,6 +32,10 @@ def lstm_step(
     weight_hr: Tensor | None = None,
     *,
     weight_c: Tensor | None = None,
+    weight_ln_ih: Tensor | None = None,
+    weight_ln_hh: Tensor | None = None,
+    weight_ln_c: Tensor | None = None,
+    bias_ln_c: Tensor | None = None,
     activation: str = "tanh",
     gate_activation: str = "sigmoid",
     coupled: bool = False,
@@ -55,6 +60,10 @@ def lstm_step(
     Options:
         weight_c: peepholes p of the gates i, f, o that there are, (3H,) or fewer: σ(a_i + p_i ⊙ c),
             σ(a_f + p_f ⊙ c), σ(a_o + p_o ⊙ c') (Gers and Schmidhuber 2000).
+        weight_ln_ih, weight_ln_hh (4H,), weight_ln_c, bias_ln_c (H,), all or none:
+            a = LN(W_ih x; γ_x) + LN(W_hh h; γ_h) + b_ih + b_hh, each over all 4H sums, and
+            h' = o ⊙ tanh(LN(c'; γ_c) + β_c) (Ba et al. 2016, arXiv:1607.06450, its LSTM; LN as in
+            carousel.cells.normalization).
         activation, gate_activation: in place of tanh and σ; see carousel.cells.activations.
         coupled: f = 1 - i, and the weights have no block for f.
         variant: "NIG", "NFG", "NOG": no input, forget or output gate: it is 1, and the weights
@@ -74,7 +83,12 @@ def lstm_step(
     φ, σ = ACTIVATIONS[activation], GATE_ACTIVATIONS[gate_activation]
     read = h if product_mask is None else h * product_mask
     gates = gates_of(variant, coupled)
-    a = F.linear(x, weight_ih, bias_ih) + F.linear(read, weight_hh, bias_hh)
+    if weight_ln_ih is None or weight_ln_hh is None:
+        a = F.linear(x, weight_ih, bias_ih) + F.linear(read, weight_hh, bias_hh)
+    else:
+        a = normalized(F.linear(x, weight_ih), weight_ln_ih, bias_ih) + normalized(
+            F.linear(read, weight_hh), weight_ln_hh, bias_hh
+        )
     sums = dict(zip(gates, a.chunk(len(gates), dim=-1), strict=True))
     peepholes: dict[str, Tensor] = {}
     if weight_c is not None:
@@ -92,7 +106,8 @@ def lstm_step(
     if candidate_mask is not None:
         g = g * candidate_mask
     c = f * c + i * g
-    h = gate("o", c) * (c if variant == "NOAF" else φ(c))
+    shown = c if weight_ln_c is None else normalized(c, weight_ln_c, bias_ln_c)
+    h = gate("o", c) * (shown if variant == "NOAF" else φ(shown))
     if weight_hr is not None:
         h = F.linear(h, weight_hr)
     return h, c

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from carousel.cells.activations import ACTIVATIONS
+from carousel.cells.normalization import normalized
 
 
 def rnn_step(
@@ -17,12 +18,15 @@ def rnn_step(
     bias_hh: Tensor | None = None,
     *,
     nonlinearity: str = "tanh",
+    weight_ln: Tensor | None = None,
     product_mask: Tensor | None = None,
 ) -> tuple[Tensor, ...]:
     """One step of h' = φ(W_ih x + b_ih + W_hh h + b_hh), φ one of carousel.cells.activations.
 
     Shapes: x (B, I); state (h,), h (B, H); weight_ih (H, I); weight_hh (H, H); biases (H,).
     product_mask: factors of h (B, H) in W_hh h, or None.
+    weight_ln (H,): h' = φ(LN(W_ih x + W_hh h; γ) + b_ih + b_hh) (Ba et al. 2016, arXiv:1607.06450,
+    equation 4; LN as in carousel.cells.normalization), or None.
     Returns (h',). Source: Elman 1990, "Finding structure in time".
 
     >>> import torch
@@ -33,4 +37,7 @@ def rnn_step(
     (h,) = state
     φ = ACTIVATIONS[nonlinearity]
     read = h if product_mask is None else h * product_mask
-    return (φ(F.linear(x, weight_ih, bias_ih) + F.linear(read, weight_hh, bias_hh)),)
+    if weight_ln is None:
+        return (φ(F.linear(x, weight_ih, bias_ih) + F.linear(read, weight_hh, bias_hh)),)
+    a = normalized(F.linear(x, weight_ih) + F.linear(read, weight_hh), weight_ln, bias_ih)
+    return (φ(a if bias_hh is None else a + bias_hh),)

@@ -80,6 +80,12 @@ def _bind(stack: Stack, matrices: list[Tensor]) -> Step:
         named["weight_hr"] = rest.pop(0)
     if options.peephole:
         named["weight_c"] = rest.pop(0)
+    if options.layer_norm:
+        gains = {
+            "LSTM": ("weight_ln_ih", "weight_ln_hh", "weight_ln_c", "bias_ln_c"),
+            "GRU": ("weight_ln_ih", "weight_ln_hh"),
+        }
+        named |= {name: rest.pop(0) for name in gains.get(stack.mode, ("weight_ln",))}
     if stack.mode.startswith("RNN"):
         own = "relu" if stack.mode == "RNN_RELU" else "tanh"
         named["nonlinearity"] = options.activation or own

@@ -64,7 +64,8 @@ class Layer:
         gates = len(options.gates) if mode == "LSTM" else _GATES[mode]
         hidden, outputs = weights[1].size(0) // gates, weights[1].size(1)
         directions = 2 if bidirectional else 1
-        biased = len(weights) // directions - (outputs != hidden) - options.peephole == 4
+        more = (outputs != hidden) + options.peephole + len(_gains(mode, options))
+        biased = len(weights) // directions - more == 4
         return cls(mode, layout, directions, biased, hidden, outputs, checkpoint_every, options)
 
     @property
@@ -235,6 +236,7 @@ def _set_options(problem: _native.Problem, layer: Layer, seed: int) -> None:
         each_step=options.each_step,
         draws=options.draws,
         seed=seed,
+        layer_norm=options.layer_norm,
     )
 
 
@@ -256,7 +258,17 @@ def _names(layer: Layer) -> tuple[str, ...]:
         return parallel.names(layer.mode, layer.bias)
     names = ("w_ih", "w_hh", "b_ih", "b_hh") if layer.bias else ("w_ih", "w_hh")
     names = (*names, "w_hr") if layer.projected else names
-    return (*names, "w_c") if layer.options.peephole else names
+    names = (*names, "w_c") if layer.options.peephole else names
+    return (*names, *_gains(layer.mode, layer.options))
+
+
+def _gains(mode: str, options: Options) -> tuple[str, ...]:
+    """The weights of layer normalisation, the last of each direction."""
+    if not options.layer_norm:
+        return ()
+    if mode == "LSTM":
+        return ("w_ln_ih", "w_ln_hh", "w_ln_c", "b_ln_c")
+    return ("w_ln_ih", "w_ln_hh") if mode == "GRU" else ("w_ln_hh",)
 
 
 def _of_direction(layer: Layer, weights: list[Tensor], direction: int) -> list[Tensor]:

@@ -17,6 +17,7 @@ class Options:
     recurrent_dropout: of the candidate. state_dropout: of h in the recurrent product, drawn once
         for the sequence, or `each_step`.
     draws: whether zoneout draws (training) or takes the expectation.
+    layer_norm: of the products, and of the LSTM's cell state on its way out.
     input_dropout, output_dropout: of features, constant over time: on the input of every layer, on
         the output of the last. They act around the cell, not in it.
     """
@@ -34,6 +35,7 @@ class Options:
     draws: bool = False
     input_dropout: float = 0.0
     output_dropout: float = 0.0
+    layer_norm: bool = False
 
     @property
     def plain(self) -> bool:
@@ -55,6 +57,7 @@ class Options:
             ("peephole", self.peephole),
             ("coupled", self.coupled),
             ("variant", self.variant != ""),
+            ("layer_norm", self.layer_norm),
             ("zoneout", self.zoneout_cell > 0 or self.zoneout_state > 0),
             ("recurrent_dropout", self.recurrent_dropout > 0),
             ("naive_recurrent_dropout", self.state_dropout > 0 and self.each_step),
@@ -80,9 +83,10 @@ class Options:
         coupled = "coupled" if self.coupled else ""
         each_step = "each_step" if self.each_step else ""
         draws = "draws" if self.draws else ""
+        layer_norm = "layer_norm" if self.layer_norm else ""
         return (
             f"{self.activation};{self.gate_activation};{self.variant};"
-            f"{peephole};{coupled};{each_step};{draws}"
+            f"{peephole};{coupled};{each_step};{draws};{layer_norm}"
         )
 
     @property
@@ -107,7 +111,7 @@ class Options:
         if not text:
             return cls()
         activation, gate, variant, *words = text.split(";")
-        peephole, coupled, each_step, draws = (word != "" for word in words)
+        peephole, coupled, each_step, draws, layer_norm = (word != "" for word in words)
         cell, state, candidate, product = rates
         return cls(
             activation,
@@ -121,4 +125,5 @@ class Options:
             product,
             each_step,
             draws,
+            layer_norm=layer_norm,
         )

@@ -59,8 +59,9 @@ def initialize(
         raise ConfigError(f"initialization.name must be one of {', '.join(NAMES)}; got '{name}'")
     with torch.no_grad():
         if name == "uniform":
-            for parameter in network.parameters():
-                parameter.uniform_(-range, range)
+            for part, parameter in network.named_parameters():
+                if not _is_gain(part):
+                    parameter.uniform_(-range, range)
         for module in network.modules():
             if isinstance(module, nn.RNNBase):
                 _recurrent(module, name, steps, forget_bias)
@@ -74,11 +75,18 @@ def _recurrent(layer: nn.RNNBase, name: str, steps: int, forget_bias: float) -> 
     if name == "chrono" and layer.mode.startswith("RNN"):
         raise ConfigError("initialization.name = 'chrono' sets gates: a vanilla RNN has none")
     for part, parameter in layer.named_parameters():
+        if _is_gain(part):
+            continue
         if name in ("orthogonal", "identity"):
             _weight(layer, name, part, parameter)
         if part.startswith("bias_ih"):
             twin = getattr(layer, part.replace("bias_ih", "bias_hh"))
             _bias(layer, name, parameter, twin, steps, forget_bias)
+
+
+def _is_gain(name: str) -> bool:
+    """Of layer normalisation: it stays at one, its bias at zero."""
+    return name.rsplit(".", 1)[-1].startswith(("weight_ln", "bias_ln"))
 
 
 def _parallel(layer: MinGRU | MinLSTM | IndRNN, name: str, steps: int, forget_bias: float) -> None:

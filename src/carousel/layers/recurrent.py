@@ -44,6 +44,7 @@ class Recurrent(_Base):
     variational: tuple[float, ...] = (0.0, 0.0, 0.0)
     naive_recurrent_dropout: float = 0.0
     weight_dropout: float = 0.0
+    layer_norm: bool = False
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Recurrent(_Base):
         variational: Rates = 0.0,
         naive_recurrent_dropout: float = 0.0,
         weight_dropout: float = 0.0,
+        layer_norm: bool = False,
         **kwargs: Any,
     ) -> None:
         args, kwargs, vain = _without_vain_dropout(self._torch_arguments, args, kwargs)
@@ -66,6 +68,7 @@ class Recurrent(_Base):
             "naive_recurrent_dropout", naive_recurrent_dropout
         )
         self.weight_dropout = probability("weight_dropout", weight_dropout)
+        self.layer_norm = layer_norm
         if self.naive_recurrent_dropout and self.variational[1]:
             raise ValueError(
                 "variational (of the state) and naive_recurrent_dropout both drop h before the "
@@ -175,6 +178,7 @@ class Recurrent(_Base):
             draws=training and cell + state > 0,
             input_dropout=inputs if training else 0.0,
             output_dropout=outputs if training else 0.0,
+            layer_norm=self.layer_norm,
             **self._structure(),
         )
 
@@ -221,8 +225,41 @@ class Recurrent(_Base):
             "variational",
             "naive_recurrent_dropout",
             "weight_dropout",
+            "layer_norm",
         )
         return {name: getattr(type(self), name) for name in names}
+
+    def _add_gains(self) -> None:
+        """The parameters of layer normalisation, last of each direction; called at the end."""
+        if not self.layer_norm:
+            return
+        for group in self._all_weights:
+            like, suffix = getattr(self, group[0]), group[0].removeprefix("weight_ih")
+            for name, rows in self._gains(len(like)).items():
+                self.register_parameter(name + suffix, nn.Parameter(like.new_empty(rows)))
+                group.append(name + suffix)
+        self._flat_weights_names = [name for group in self._all_weights for name in group]
+        self._init_flat_weights()
+        self._reset_gains()
+
+    def _gains(self, rows: int) -> dict[str, int]:
+        return {"weight_ln_ih": rows, "weight_ln_hh": rows}
+
+    @torch.no_grad()
+    def _reset_gains(self) -> None:
+        for name, parameter in self.named_parameters():
+            if name.startswith(("weight_ln", "bias_ln")):
+                parameter.fill_(1.0 if name.startswith("weight") else 0.0)
+
+    def reset_parameters(self) -> None:
+        """torch's U(-1/√H, 1/√H); gains of layer normalisation one, its bias zero."""
+        super().reset_parameters()
+        self._reset_gains()
+
+    def flatten_parameters(self) -> None:
+        """torch's, which knows torch's weights only."""
+        if not self.layer_norm:
+            super().flatten_parameters()
 
     def weights(self) -> list[Tensor]:
         # functional_call and parametrisations change them behind torch's list: it looks again.
@@ -322,6 +359,8 @@ class RNN(Recurrent, nn.RNN):
             or the three (Gal and Ghahramani 2016, arXiv:1512.05287).
         naive_recurrent_dropout: a new mask of h_{t-1} in the product at each step. For comparison:
             it hurts (Zaremba et al. 2014, arXiv:1409.2329).
+        layer_norm: h_t = φ(LN(W_ih x_t + W_hh h_{t-1}; γ) + b_ih + b_hh), normalised over the
+            units of a row, with a gain γ, weight_ln_l[k] (H,) (Ba et al. 2016, arXiv:1607.06450).
 
     Inputs:
         input: (T, B, I), (B, T, I) if `batch_first`, (T, I) unbatched, or a `PackedSequence`.
@@ -374,6 +413,10 @@ class RNN(Recurrent, nn.RNN):
         super().__init__(*args, **kwargs)
         self.activation = activation or self.nonlinearity
         self.zoneout = probability("zoneout", zoneout)
+        self._add_gains()
+
+    def _gains(self, rows: int) -> dict[str, int]:
+        return {"weight_ln": rows}
 
     def _own_activation(self) -> str:
         return "" if self.activation == self.nonlinearity else self.activation
@@ -417,6 +460,9 @@ class GRU(Recurrent, nn.GRU):
             or the three (Gal and Ghahramani 2016, arXiv:1512.05287).
         naive_recurrent_dropout: a new mask of h_{t-1} in the product at each step. For comparison:
             it hurts (Zaremba et al. 2014, arXiv:1409.2329).
+        layer_norm: normalise, in each row, r and z of W_ih x_t together, its n by itself, and so
+            those of W_hh h_{t-1}, before the biases, with gains weight_ln_ih_l[k] and
+            weight_ln_hh_l[k] (3H,) (Ba et al. 2016, arXiv:1607.06450).
 
     Inputs, outputs and errors: as `RNN`.
 
@@ -442,6 +488,7 @@ class GRU(Recurrent, nn.GRU):
         self.gate_activation = check_gate_activation(gate_activation)
         self.zoneout = probability("zoneout", zoneout)
         self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
+        self._add_gains()
 
 
 class LSTM(Recurrent, nn.LSTM):
@@ -485,6 +532,10 @@ class LSTM(Recurrent, nn.LSTM):
             (Krueger et al. 2017, arXiv:1606.01305).
         recurrent_dropout: probability to drop a unit of the candidate g_t at a step (Semeniuta et
             al. 2016, arXiv:1603.05118).
+        layer_norm: the sums are LN(W_ih x_t; γ_x) + LN(W_hh h_{t-1}; γ_h) + b, each normalised over
+            all gates of a row, and h_t = o_t ⊙ tanh(LN(c_t; γ_c) + β_c): weight_ln_ih_l[k],
+            weight_ln_hh_l[k] (4H,), weight_ln_c_l[k], bias_ln_c_l[k] (H,) (Ba et al. 2016,
+            arXiv:1607.06450).
 
     Inputs:
         input, lengths: as `RNN`.
@@ -546,6 +597,10 @@ class LSTM(Recurrent, nn.LSTM):
             self.reset_parameters()
         elif forget_bias is not None:
             self._set_forget_bias()
+        self._add_gains()
+
+    def _gains(self, rows: int) -> dict[str, int]:
+        return super()._gains(rows) | dict.fromkeys(("weight_ln_c", "bias_ln_c"), self.hidden_size)
 
     def _reshape_weights(self) -> None:
         """Drop the rows of absent gates; add the peepholes, last of each direction."""

@@ -88,7 +88,7 @@ def weight_group(name: str) -> str:
     last = name.rsplit(".", 1)[-1]
     if "embedding" in name:
         return "embedding"
-    if last.startswith("bias"):
+    if last.startswith(("bias", "weight_ln")):  # gains of layer normalisation, too
         return "bias"
     if last.startswith("weight_ih"):
         return "input"
