@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <numeric>
@@ -30,7 +31,10 @@ using carousel::Problem;
 using carousel::Rows;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr const char* kCellNames[] = {"lstm", "gru", "rnn_tanh", "rnn_relu"};
+constexpr const char* kCellNames[] = {
+    "lstm",           "gru",      "rnn_tanh",        "rnn_relu",     "min_gru",
+    "min_gru_linear", "min_lstm", "min_lstm_linear", "ind_rnn_tanh", "ind_rnn_relu"};
+static_assert(std::size(kCellNames) == carousel::kCells, "each cell has a name");
 
 std::mt19937_64 generator(20);
 
@@ -73,11 +77,17 @@ struct Case {
     std::vector<int64_t> order, lengths, steps;  // empty: all rows of length T
     Options options;
     Array w_ih, w_hh, b_ih, b_hh, w_hr, w_c, x, h0, c0, dy, dhn, dcn;
+    Array w_ln_ih, w_ln_hh, w_ln_c, b_ln_c;
 
     int64_t gates() const {
+        if (cell == Cell::min_gru || cell == Cell::min_gru_linear) return 2;
+        if (cell == Cell::min_lstm || cell == Cell::min_lstm_linear) return 3;
         return cell == Cell::lstm ? options.gates : cell == Cell::gru ? 3 : 1;
     }
     bool lstm() const { return cell == Cell::lstm; }
+    // Cells without a recurrent product; whether a unit has a recurrent weight.
+    bool parallel() const { return cell >= Cell::min_gru; }
+    bool weighted() const { return cell >= Cell::ind_rnn_tanh; }
 
     // A (T, B, features) array in this case's layout.
     size_t floats(int64_t features) const {
@@ -153,6 +163,7 @@ bool choose_options(Case& c) {
     o.zone_cell = random_chance(), o.zone_state = random_chance();
     o.candidate = random_chance(), o.product = random_chance();
     o.seed = generator();
+    o.normalized = chance(0.4);
     if (!c.lstm()) return false;
     const bool peephole = chance(0.5);
     int with_peephole = 0;
@@ -168,20 +179,33 @@ bool choose_options(Case& c) {
     return peephole;
 }
 
+void choose_weights(Case& c) {
+    const int64_t rows = c.gates() * c.H;
+    c.w_ih = random_array(rows * c.I, 1 / std::sqrt(float(c.I)));
+    if (c.bias) c.b_ih = random_array(rows, 0.5f);
+    if (c.parallel()) {
+        if (c.weighted()) c.w_hh = random_array(c.H, 0.5f);
+        return;
+    }
+    c.w_hh = random_array(rows * c.P, 1 / std::sqrt(float(c.P)));
+    if (c.bias) c.b_hh = random_array(rows, 0.5f);
+    if (!c.options.normalized) return;
+    if (c.gates() > 1) c.w_ln_ih = random_array(rows, 0.5f);
+    c.w_ln_hh = random_array(rows, 0.5f);
+    if (c.lstm()) c.w_ln_c = random_array(c.H, 0.5f), c.b_ln_c = random_array(c.H, 0.5f);
+}
+
 Case random_case() {
     Case c;
     c.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
-    const bool peephole = chance(0.5) && choose_options(c);
+    const bool peephole = !c.parallel() && chance(0.5) && choose_options(c);
     choose_sizes(c);
     if (c.P != c.H) c.options.zone_state = {};
     c.reverse = chance(0.5), c.batch_first = chance(0.5);
     c.bias = chance(0.8), c.given_state = chance(0.7);
     if (chance(0.6)) choose_lengths(c);
-    if (chance(0.3)) c.segment = between(1, c.T + 1);
-    const int64_t rows = c.gates() * c.H;
-    c.w_ih = random_array(rows * c.I, 1 / std::sqrt(float(c.I)));
-    c.w_hh = random_array(rows * c.P, 1 / std::sqrt(float(c.P)));
-    if (c.bias) c.b_ih = random_array(rows, 0.5f), c.b_hh = random_array(rows, 0.5f);
+    if (!c.parallel() && chance(0.3)) c.segment = between(1, c.T + 1);
+    choose_weights(c);
     if (c.P != c.H) c.w_hr = random_array(c.P * c.H, 1 / std::sqrt(float(c.H)));
     if (peephole) c.w_c = random_array((c.gates() - 1) * c.H, 0.5f);
     c.x = random_array(c.floats(c.I), 1), c.fill_padding(c.x, c.I, kNan);
@@ -203,6 +227,8 @@ Problem problem_of(const Case& c) {
     p.options = c.options, p.w_c = c.w_c.get();
     p.w_ih = c.w_ih.get(), p.w_hh = c.w_hh.get(), p.w_hr = c.w_hr.get();
     p.b_ih = c.b_ih.get(), p.b_hh = c.b_hh.get();
+    p.w_ln_ih = c.w_ln_ih.get(), p.w_ln_hh = c.w_ln_hh.get();
+    p.w_ln_c = c.w_ln_c.get(), p.b_ln_c = c.b_ln_c.get();
     p.h0 = c.h0.get(), p.c0 = c.c0.get();
     p.x = c.rows(c.x.get(), c.I);
     return p;
@@ -243,7 +269,7 @@ struct Wanted {
 
 Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted) {
     Results results;
-    results.arrays.reserve(11);
+    results.arrays.reserve(15);
     Problem p = problem_of(c);
     p.segment = c.segment;
     p.y = c.rows(kept.y.get(), c.P), p.saved = kept.saved.get();
@@ -251,20 +277,29 @@ Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted
     if (wanted.dhn) p.dhn = c.dhn.get(), p.dcn = c.dcn.get();
     p.add_to_dx = wanted.add_to_dx;
     Array* dx = nullptr;
-    if (wanted.dx) {
+    if (wanted.dx && !c.parallel()) {
         dx = &results.add("dx", c.floats(c.I), wanted.add_to_dx ? 0.0f : kNan);
         p.dx = c.rows(dx->get(), c.I);
     }
     p.dh0 = results.add("dh0", c.B * c.P).get();
     if (c.lstm()) p.dc0 = results.add("dc0", c.B * c.H).get();
-    p.dw_ih = results.add("dw_ih", c.w_ih.size).get();
-    p.dw_hh = results.add("dw_hh", c.w_hh.size).get();
-    if (c.bias) {
+    if (c.weighted() || !c.parallel()) p.dw_hh = results.add("dw_hh", c.w_hh.size).get();
+    if (c.parallel()) {
+        const int64_t sums = c.gates() * c.H;
+        p.da = c.rows(results.add("da", c.floats(sums), 0.0f).get(), sums);
+    } else {
+        p.dw_ih = results.add("dw_ih", c.w_ih.size).get();
+    }
+    if (c.bias && !c.parallel()) {
         p.db_ih = results.add("db_ih", c.b_ih.size).get();
         p.db_hh = results.add("db_hh", c.b_hh.size).get();
     }
     if (c.P != c.H) p.dw_hr = results.add("dw_hr", c.w_hr.size).get();
     if (p.w_c) p.dw_c = results.add("dw_c", c.w_c.size).get();
+    if (p.w_ln_ih) p.dw_ln_ih = results.add("dw_ln_ih", c.w_ln_ih.size).get();
+    if (p.w_ln_hh) p.dw_ln_hh = results.add("dw_ln_hh", c.w_ln_hh.size).get();
+    if (p.w_ln_c) p.dw_ln_c = results.add("dw_ln_c", c.w_ln_c.size).get();
+    if (p.b_ln_c) p.db_ln_c = results.add("db_ln_c", c.b_ln_c.size).get();
     carousel::backward(p, threads);
     if (dx != nullptr && !c.fill_padding(*dx, c.I, 0.0f))
         results.add("padding of dx that is not zero", 1);
@@ -347,15 +382,12 @@ void run_stepper(const char* isa) {
     choose_sizes(first);
     first.P = first.H, first.T = 1;
     first.reverse = first.batch_first = false, first.bias = first.given_state = true;
-    const int64_t rows = first.gates() * first.H;
-    first.w_hh = random_array(rows * first.H, 1 / std::sqrt(float(first.H)));
-    first.b_ih = random_array(rows, 0.5f), first.b_hh = random_array(rows, 0.5f);
+    choose_weights(first);
     first.h0 = random_array(first.B * first.H, 1);
     if (first.lstm()) first.c0 = random_array(first.B * first.H, 1);
     Case second = first;
     second.I = second.H;
-    second.w_ih = random_array(rows * second.I, 1 / std::sqrt(float(second.I)));
-    first.w_ih = random_array(rows * first.I, 1 / std::sqrt(float(first.I)));
+    choose_weights(second);
     first.x = random_array(first.B * first.I, 1);
     for (int threads = 1; threads <= 3; ++threads) {
         Case one = first, two = second;

@@ -23,13 +23,22 @@ PLAIN = {
         {"variant": "NOG"},
         {"variant": "NIAF"},
         {"variant": "NOAF", "peephole": True, "activation": "softsign"},
+        {"layer_norm": True},
+        {"layer_norm": True, "peephole": True, "variant": "NOG", "activation": "softsign"},
+        {"layer_norm": True, "coupled": True, "variant": "NOG"},
     ],
     "GRU": [
+        {"layer_norm": True},
         {"activation": "softsign"},
         {"activation": "relu", "gate_activation": "hard_sigmoid"},
         {"activation": "hard_tanh"},
     ],
-    "RNN": [{"activation": "softsign"}, {"activation": "hard_tanh"}],
+    "RNN": [
+        {"activation": "softsign"},
+        {"activation": "hard_tanh"},
+        {"layer_norm": True},
+        {"layer_norm": True, "activation": "softsign"},
+    ],
 }
 RANDOM = {
     "LSTM": [
@@ -39,6 +48,7 @@ RANDOM = {
         {"variational": (0.2, 0.3, 0.4)},
         {"naive_recurrent_dropout": 0.4},
         {"weight_dropout": 0.5},
+        {"layer_norm": True, "zoneout": (0.3, 0.2), "recurrent_dropout": 0.2},
     ],
     "GRU": [
         {"zoneout": 0.3},
@@ -46,6 +56,7 @@ RANDOM = {
         {"variational": (0.2, 0.3, 0.4)},
         {"naive_recurrent_dropout": 0.4, "zoneout": 0.2, "recurrent_dropout": 0.1},
         {"weight_dropout": 0.5},
+        {"layer_norm": True, "zoneout": 0.2, "naive_recurrent_dropout": 0.3},
     ],
     "RNN": [
         {"zoneout": 0.3},
@@ -53,6 +64,7 @@ RANDOM = {
         {"variational": (0.2, 0.3, 0.4)},
         {"naive_recurrent_dropout": 0.4, "activation": "softsign"},
         {"weight_dropout": 0.5},
+        {"layer_norm": True, "zoneout": 0.2, "variational": 0.2},
     ],
 }
 
