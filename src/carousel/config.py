@@ -108,6 +108,7 @@ class ModelConfig:
     nonlinearity: of the vanilla RNN and IndRNN; the other cells ignore it.
     forget_bias: where the forget gate of LSTM and minLSTM starts (Jozefowicz et al. 2015).
     activation, gate_activation: in place of tanh and σ; empty for the cell's own.
+    layer_norm: normalise inside the cell (Ba et al. 2016), of LSTM, GRU and vanilla RNN.
     peephole, coupled, variant: of the LSTM: gates that see the cell, f = 1 - i, and one part left
         out (Greff et al. 2015): see docs/options.md.
     """
@@ -123,6 +124,7 @@ class ModelConfig:
     forget_bias: float = 1.0
     activation: str = _key("", choices=("", "tanh", "softsign", "relu", "hard_tanh"))
     gate_activation: str = _key("", choices=("", "sigmoid", "hard_sigmoid"))
+    layer_norm: bool = False
     peephole: bool = False
     coupled: bool = False
     variant: str = _key("", choices=("", "NIG", "NFG", "NOG", "NIAF", "NOAF"))

@@ -65,9 +65,7 @@ def lstm_row(x, h, c, weights):
         w["bias_hh"],
     )
     i, f, g, o = (sums[k * H : (k + 1) * H] for k in range(4))
-    new = [
-        sigmoid(f[u]) * c[u].item() + sigmoid(i[u]) * math.tanh(g[u]) for u in range(H)
-    ]
+    new = [sigmoid(f[u]) * c[u].item() + sigmoid(i[u]) * math.tanh(g[u]) for u in range(H)]
     shown = added(scaled(w["weight_ln_c"], by_hand(new)), w["bias_ln_c"])
     return [sigmoid(o[u]) * math.tanh(shown[u]) for u in range(H)], new
 

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 import torch
-from oracle import as_tuple, randn, randomise, random_state
+from oracle import as_tuple, randn, random_state, randomise
 
 import carousel
 from carousel import kernels

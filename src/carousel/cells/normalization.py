@@ -21,7 +21,7 @@ def normalized(
     >>> normalized(torch.tensor([[1.0, 3.0, 4.0, 4.0]]), torch.ones(4), parts=(2, 2))
     tensor([[-1.0000,  1.0000,  0.0000,  0.0000]])
     """
-    parts = parts or (a.size(-1),)
-    pieces = [F.layer_norm(part, part.shape[-1:], eps=1e-5) for part in a.split(list(parts), -1)]
+    widths = list(parts) or [a.size(-1)]
+    pieces = [F.layer_norm(part, part.shape[-1:], eps=1e-5) for part in torch.split(a, widths, -1)]
     y = gain * torch.cat(pieces, -1)
     return y if bias is None else y + bias

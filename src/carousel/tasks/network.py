@@ -39,6 +39,7 @@ _OF_THE_LSTM = ("model.peephole", "model.coupled", "model.variant", "regularizat
 _OF_GATES = ("model.gate_activation", "regularization.recurrent_dropout")
 _OF_THE_STATE = (
     "model.activation",
+    "model.layer_norm",
     "regularization.zoneout",
     "regularization.weight_dropout",
     "regularization.variational",
@@ -55,9 +56,9 @@ def _check_options(config: Config) -> None:
         reject_without_effect(config, _OF_GATES, f"model.cell = '{model.cell}'")
     if model.cell in _PARALLEL:
         reject_without_effect(config, _OF_THE_STATE, f"model.cell = '{model.cell}'")
-    if model.cell == "rnn" and model.nonlinearity == "relu":
-        if model.activation not in ("", "relu"):
-            raise ConfigError("model.activation and model.nonlinearity differ: set one of them")
+    differ = model.nonlinearity == "relu" and model.activation not in ("", "relu")
+    if model.cell == "rnn" and differ:
+        raise ConfigError("model.activation and model.nonlinearity differ: set one of them")
     if model.coupled and model.variant in ("NIG", "NFG"):
         raise ConfigError(f"model.coupled needs both gates: model.variant is '{model.variant}'")
     if config.initialization.name == "chrono" and model.variant == "NFG":
@@ -85,6 +86,7 @@ def make_recurrent(
     if model.cell in _PARALLEL:
         return _make_parallel(input_size, model, options)
     options |= {
+        "layer_norm": model.layer_norm,
         "zoneout": regularization.zoneout,
         "weight_dropout": regularization.weight_dropout,
         "variational": regularization.variational,
