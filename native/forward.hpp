@@ -11,7 +11,7 @@ namespace {
 // the register tiles, and weights too large for the cache are fetched once for all of them.
 template <class C>
 bool looks_ahead(const Problem& p, int threads) {
-    if (p.T == 1 || p.I < 8) return false;
+    if (kNormalized<C> || p.T == 1 || p.I < 8) return false;
     const bool by_units = shared_by_units<C>(p, threads);
     const int64_t rows = by_units ? p.B : up(p.B, threads);
     const int64_t bytes = 4 * C::kGates * p.H * (p.I + p.P) / (by_units ? threads : 1);

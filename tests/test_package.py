@@ -90,12 +90,12 @@ def test_examples_in_docstrings_are_true(name):
     assert results.failed == 0
 
 
-@pytest.mark.parametrize("name", ["gru_step", "lstm_step", "rnn_step", "scan"])
+@pytest.mark.parametrize("name", carousel.cells.__all__)
 def test_every_cell_has_an_example(name):
     assert ">>>" in getattr(carousel.cells, name).__doc__
 
 
-@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "explain"])
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "explain"])
 def test_every_layer_has_an_example(name):
     assert ">>>" in getattr(carousel, name).__doc__
 
