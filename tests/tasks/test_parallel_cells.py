@@ -136,8 +136,8 @@ def test_orthogonal_draws_glorots_input_weights_and_no_biases(layer):
     bound = (6 / (made.weight_ih_l1.size(0) + H)) ** 0.5
     assert 0.95 * bound < made.weight_ih_l1.abs().max() <= bound
     assert torch.count_nonzero(made.bias_ih_l1) == 0
-    biased = started("MinLSTM", "orthogonal", forget_bias=1.5).bias_ih_l0.split(H)
-    assert [float(b.mean()) for b in biased] == [1.5, 0, 0]
+    biased = started("MinLSTM", "orthogonal", forget_bias=1.5).bias_ih_l0.detach().split(H)
+    assert [b.mean().item() for b in biased] == [1.5, 0, 0]
 
 
 def test_identity_lets_each_unit_of_ind_rnn_keep_what_it_has():

@@ -137,7 +137,7 @@ class RowLimits:
         self._terms: list[tuple[nn.Parameter, float]] = []
         for name, parameter in model.named_parameters():
             longest = getattr(config.max_norm, weight_group(name), 0.0)
-            if longest and parameter.dim() > 1:  # peepholes are no rows
+            if longest and not name.rsplit(".", 1)[-1].startswith("weight_c"):  # peepholes
                 self._terms.append((parameter, longest))
 
     @torch.no_grad()
