@@ -237,8 +237,9 @@ def test_arguments_out_of_range_raise(name, arguments, message):
 
 @each_name
 def test_dropout_of_one_layer_warns_and_says_what_to_use(name):
-    with pytest.warns(UserWarning, match=r"no effect\. Put a torch\.nn\.Dropout"):
+    with pytest.warns(UserWarning, match=r"no effect\. Put a torch\.nn\.Dropout") as warned:
         getattr(carousel, name)(3, 5, dropout=0.5)
+    assert warned[0].filename == __file__  # of whoever made the layer
 
 
 @each_name

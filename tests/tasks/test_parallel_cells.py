@@ -72,7 +72,7 @@ def test_nonlinearity_of_the_configuration_reaches_ind_rnn():
     ],
 )
 def test_options_of_other_cells_are_refused(cell, setting):
-    with pytest.raises(ConfigError, match="has no effect in model.cell = "):
+    with pytest.raises(ConfigError, match=r"has no effect in model.cell = "):
         check(small_config(f"model.cell={cell}", setting))
 
 

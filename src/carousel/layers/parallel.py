@@ -42,6 +42,13 @@ class Parallel(Recurrent, nn.Module):
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional = bidirectional
         self._check_arguments()
+        if self.dropout and num_layers == 1:
+            warnings.warn(
+                f"{type(self).__name__}: dropout={self.dropout} acts between layers, and there is "
+                "one: it has no effect. Put a torch.nn.Dropout before or after the layer instead",
+                UserWarning,
+                stacklevel=2 if type(self).__init__ is Parallel.__init__ else 3,
+            )
         self.mode = dict(zip(self._nonlinearities, self._modes, strict=True))[self.nonlinearity]
         rows = parallel.GATES[self.mode] * hidden_size
         for layer in range(num_layers):
@@ -56,22 +63,14 @@ class Parallel(Recurrent, nn.Module):
     def _check_arguments(self) -> None:
         name = type(self).__name__
         for argument in ("input_size", "hidden_size", "num_layers"):
-            value = getattr(self, argument)
-            if value < (argument != "input_size"):
-                low = "0 or more" if argument == "input_size" else "1 or more"
-                raise ValueError(f"{name}: {argument} must be {low}, got {value}")
+            value, low = getattr(self, argument), 0 if argument == "input_size" else 1
+            if value < low:
+                raise ValueError(f"{name}: {argument} must be {low} or more, got {value}")
         if self.nonlinearity not in self._nonlinearities:
             known = " or ".join(repr(known) for known in self._nonlinearities)
             raise ValueError(f"{name}: nonlinearity must be {known}, got {self.nonlinearity!r}")
         if not 0 <= self.dropout <= 1:
             raise ValueError(f"{name}: dropout must lie between 0 and 1, got {self.dropout}")
-        if self.dropout and self.num_layers == 1:
-            warnings.warn(
-                f"{name}: dropout={self.dropout} acts between layers, and there is one: it has no "
-                "effect. Put a torch.nn.Dropout before or after the layer instead",
-                UserWarning,
-                stacklevel=4,
-            )
 
     def _names(self, layer: int, direction: int) -> list[tuple[str, str]]:
         """The parameters of one direction: the kernels' name of each, and ours."""
@@ -151,8 +150,8 @@ class MinGRU(Parallel):
 
     Source: Feng et al. 2024, "Were RNNs all we needed?" (arXiv:2410.01201); g from its
     appendix B. The recurrence is computed as it stands, not through logarithms, so that h_0 may
-    have any sign. A layer cannot tell the order of two inputs that the layer below does not tell
-    apart: use two or more layers.
+    have any sign. What a gate lets through depends on the input of that step alone, so use two or
+    more layers: the inputs of the second one carry the past.
 
     Args:
         input_size: features I of the input.
