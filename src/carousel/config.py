@@ -47,7 +47,8 @@ class DataConfig:
     """Which data, how an image becomes a sequence, what is held out for validation.
 
     name: "mnist" to classify; a text's name to generate (carousel data list), or "text" for a
-        file and "lines" for a folder of your own, which `path` names.
+        file and "lines" for a folder of your own, which `path` names; for other tasks see the
+        task's page in docs/tasks.
     view: how a 28 x 28 image is read: "rows" (28 steps of 28), "pixels" (784 steps of 1),
         "image" (1 step of 784).
     permutation: read the pixels of every image in one shuffled order, that of NumPy's
@@ -56,6 +57,7 @@ class DataConfig:
     validation: how many training images are held out to choose the best epoch.
     train_limit: use only so many training images, or tokens of a text (0: all).
     shift: move each training image by up to so many pixels in x and y, drawn anew each epoch.
+    fold: which tenth judges, of a set that has no split of its own and is cross-validated.
     test_head: also report the accuracy on the first so many test images (0: do not).
     """
 
@@ -68,6 +70,7 @@ class DataConfig:
     split_seed: int = _key(0, low=0)
     train_limit: int = _key(0, low=0)
     shift: int = _key(0, low=0, high=8)
+    fold: int = _key(0, low=0, high=9)
     test_head: int = _key(0, low=0)
 
 
@@ -75,8 +78,10 @@ class DataConfig:
 class TextConfig:
     """How a text becomes tokens, what is held out of it, and how far gradients go back in it.
 
-    level: a token is a "word" (what stands between white space; a line break is the word <eos>)
-        or a "character".
+    level: a token is a "word" (of a running text: what stands between white space, and a line
+        break is the word <eos>; of sentences: a word or a punctuation mark), a "character", or, of
+        sentences, a "jamo" (a letter of Hangul) or a "subword" (byte-pair encoding).
+    lowercase: read sentences in lower case.
     min_count, max_vocabulary: rarer words of the training part, and all but the most frequent
         ones (0: no limit), become <unk>; so does, later, whatever the training part lacks.
     validation, test: shares held out, of a set that has no split of its own: the end of a text,
@@ -87,7 +92,8 @@ class TextConfig:
         sum over its steps of the mean over the batch: Zaremba's scale, bptt times as large.
     """
 
-    level: str = _key("word", choices=("word", "character"))
+    level: str = _key("word", choices=("word", "character", "jamo", "subword"))
+    lowercase: bool = False
     min_count: int = _key(1, low=1)
     max_vocabulary: int = _key(0, low=0)
     validation: float = _key(0.05, above=0, high=0.5)
@@ -103,7 +109,8 @@ class ModelConfig:
     embedding_size: of each token of a text (0: hidden_size).
     tied: the embedding is the output layer's weight too (Press and Wolf 2017); it needs
         embedding_size = hidden_size.
-    pooling: what the head sees: the "last" state, or the "mean" or "max" over time.
+    pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
+        weights are learnt ("attention", see carousel.layers.attention).
     nonlinearity: of the vanilla RNN; the other cells ignore it.
     forget_bias: where the LSTM's forget gate starts (Jozefowicz et al. 2015).
     """
@@ -114,7 +121,7 @@ class ModelConfig:
     embedding_size: int = _key(0, low=0)
     tied: bool = False
     bidirectional: bool = False
-    pooling: str = _key("last", choices=("last", "mean", "max"))
+    pooling: str = _key("last", choices=("last", "mean", "max", "attention"))
     nonlinearity: str = _key("tanh", choices=("tanh", "relu"))
     forget_bias: float = 1.0
 
@@ -131,6 +138,19 @@ class InitializationConfig:
     name: str = _key("torch", choices=("torch", "uniform", "orthogonal", "identity", "chrono"))
     range: float = _key(0.1, above=0)
     steps: int = _key(100, low=3)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is differentiated where classes are told apart; reported losses are never changed.
+
+    label_smoothing: share of the target that is spread over all classes (Szegedy et al. 2016).
+    class_weights: "balanced" counts an example of class c n / (C n_c) times, so that rare classes
+        weigh as much as frequent ones.
+    """
+
+    label_smoothing: float = _key(0.0, low=0, high=0.9)
+    class_weights: str = _key("none", choices=("none", "balanced"))
 
 
 @dataclass(frozen=True)
@@ -268,6 +288,7 @@ class Config:
     text: TextConfig = field(default_factory=TextConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

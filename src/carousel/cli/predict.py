@@ -14,11 +14,16 @@ def predict(
     run: RunArgument,
     source: Annotated[
         Path | None,
-        typer.Argument(metavar="[INPUT]", help="Images (.png, .npz, IDX), or a text to score."),
+        typer.Argument(
+            metavar="[INPUT]", help="Images, a text to score, sentences (a file, or one)."
+        ),
     ] = None,
     invert: Annotated[
         bool, typer.Option("--invert", help="Images: the digits are dark on light, turn them.")
     ] = False,
+    text: Annotated[
+        str | None, typer.Option(help="Sentences: one, to classify or to label.")
+    ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="Text: write on from here; of names, the language.")
     ] = None,
@@ -40,9 +45,11 @@ def predict(
     seed: Annotated[int | None, typer.Option(min=0, help="Text: of the draw [default: 0].")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a trained model says of new input: classes of images, or text that follows a prompt.
+    """What a trained model says of new input: classes, labels, or text that follows a prompt.
 
     Example: carousel predict runs/mnist-rows-20261124-090000 digit.png
+
+    Example: carousel predict runs/sentiment-sst2-20261124-090000 "a joy from start to finish"
 
     Example: carousel predict runs/ptb-small-20261124-090000 --prompt "the company said" --top-p 0.9
     """
@@ -51,6 +58,7 @@ def predict(
 
     options = {
         "invert": invert or None,
+        "text": text,
         "prompt": prompt,
         "length": length,
         "samples": samples,

@@ -88,5 +88,18 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
             shown = scores.show(name, values[name])
             table.add_row(f"{baseline.replace('_', ' ')} (baseline)", shown)
     print_out(table)
+    if beaten_by := _better(result):
+        print_out(f"the network does not beat {' and '.join(beaten_by)}")
     print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training")
     print_out(f"next: carousel evaluate {path}")
+
+
+def _better(result: dict[str, Any]) -> list[str]:
+    """The baselines that are at least as good on the test data."""
+    from carousel.tasks.scores import HIGHER_IS_BETTER
+
+    name = result["monitor"]
+    sign = 1 if HIGHER_IS_BETTER.get(name, True) else -1
+    reached = sign * result["test"][name]
+    values = {k: v[name] for k, v in result["baseline"].items() if name in v}
+    return [k.replace("_", " ") for k, value in values.items() if sign * value >= reached]
