@@ -82,6 +82,8 @@ class TextConfig:
         break is the word <eos>; of sentences: a word or a punctuation mark), a "character", or, of
         sentences, a "jamo" (a letter of Hangul) or a "subword" (byte-pair encoding).
     lowercase: read sentences in lower case.
+    features: what is known of each word that is to be labelled, with commas between: "word",
+        "shape" (capitals, digits, signs), "prefix" and "suffix" (its first or last 3 letters).
     min_count, max_vocabulary: rarer words of the training part, and all but the most frequent
         ones (0: no limit), become <unk>; so does, later, whatever the training part lacks.
     validation, test: shares held out, of a set that has no split of its own: the end of a text,
@@ -94,6 +96,7 @@ class TextConfig:
 
     level: str = _key("word", choices=("word", "character", "jamo", "subword"))
     lowercase: bool = False
+    features: str = "word"
     min_count: int = _key(1, low=1)
     max_vocabulary: int = _key(0, low=0)
     validation: float = _key(0.05, above=0, high=0.5)
@@ -107,6 +110,7 @@ class ModelConfig:
     """The recurrent network and how its outputs are read.
 
     embedding_size: of each token of a text (0: hidden_size).
+    feature_size: of each feature of a word but the word itself (see `text.features`).
     tied: the embedding is the output layer's weight too (Press and Wolf 2017); it needs
         embedding_size = hidden_size.
     pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
@@ -119,6 +123,7 @@ class ModelConfig:
     hidden_size: int = _key(128, low=1)
     num_layers: int = _key(1, low=1)
     embedding_size: int = _key(0, low=0)
+    feature_size: int = _key(32, low=1)
     tied: bool = False
     bidirectional: bool = False
     pooling: str = _key("last", choices=("last", "mean", "max", "attention"))

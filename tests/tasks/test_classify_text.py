@@ -15,7 +15,6 @@ from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_text import ClassifyTextTask
 from carousel.tasks.task import Json, Notice, Request, Table
 from carousel.tasks.text_classifier import TextClassifier, logits_of
-from carousel.tasks.text_classifier import given as given_text
 from carousel.training import train
 
 
@@ -143,9 +142,6 @@ def test_what_is_no_sentence_is_refused(model, tmp_path):
         list(model.answer(Request(None, {"text": " "})))
     with pytest.raises(ConfigError, match="give a sentence"):
         list(model.answer(Request()))
-    with pytest.raises(DataError, match="there is no file"):
-        given_text(tmp_path / "nowhere.txt")
-    assert given_text(type(tmp_path)("a " * 2000)) == ["a " * 2000]
 
 
 def test_class_weights_and_smoothing_change_what_is_differentiated_only(path):

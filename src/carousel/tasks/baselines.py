@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,22 @@ def fit_sentences(
             guess = model.fit(x, train_labels).predict(test_x)
             scores[name] = _accuracy_and_f1(test_labels, guess)
     return scores
+
+
+def most_frequent_labels(train: Iterable[tuple[str, int]], words: Iterable[str]) -> list[int]:
+    """For each word the label that it had most often in training; for a new word, that of all.
+
+    >>> most_frequent_labels([("a", 0), ("b", 1), ("b", 1), ("b", 0)], ["a", "b", "c"])
+    [0, 1, 0]
+    """
+    counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    everything: Counter[int] = Counter()
+    for word, label in train:
+        counts[word][label] += 1
+        everything[label] += 1
+    best = {word: labels.most_common(1)[0][0] for word, labels in counts.items()}
+    fallback = everything.most_common(1)[0][0]
+    return [best.get(word, fallback) for word in words]
 
 
 def _accuracy_and_f1(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> dict[str, float]:

@@ -52,6 +52,7 @@ _WITHOUT_EFFECT = (
     "data.path",
     "data.fold",
     "model.embedding_size",
+    "model.feature_size",
     "model.tied",
     "regularization.l1.embedding",
     "regularization.l2.embedding",

@@ -23,6 +23,8 @@ _WITHOUT_EFFECT = (
     "data.shift",
     "data.test_head",
     "text.bptt",
+    "text.features",
+    "model.feature_size",
     "text.loss_scale",
     "model.tied",
     "regularization.activation",

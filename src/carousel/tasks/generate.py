@@ -28,6 +28,8 @@ _WITHOUT_EFFECT = (
     "data.test_head",
     "data.fold",
     "text.lowercase",
+    "text.features",
+    "model.feature_size",
     "loss",
     "model.bidirectional",
     "model.pooling",

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.labelled_text import LabelledText
 from carousel.data.ragged import Ragged, by_length
-from carousel.data.text import read_text
 from carousel.data.tokens import Tokens
-from carousel.errors import ConfigError, DataError
+from carousel.errors import DataError
 from carousel.layers.pooling import Pooling
 from carousel.tasks import metrics, plots
+from carousel.tasks.given import sentences_of, unknown_notice
 from carousel.tasks.network import drop_words, evaluating, make_dropout, make_recurrent, start
-from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.task import Json, Request, Shown, Table, TrainedModel
 
 _EVALUATION_BATCH = 256
 _MOST_PIECES = 200
@@ -163,20 +163,9 @@ class TrainedTextClassifier(TrainedModel):
     # ---- the command line
 
     def answer(self, request: Request) -> Iterator[Shown]:
-        text = request.only("classify_text", "text").get("text")
-        if (text is None) == (request.input is None):
-            raise ConfigError("give a sentence (--text, or in quotation marks) or a file of them")
-        sentences = given(request.input) if request.input is not None else [text or ""]
-        blank = sum(not sentence.strip() for sentence in sentences)
-        sentences = [sentence.strip() for sentence in sentences if sentence.strip()]
-        if not sentences:
-            raise DataError("there is no sentence in it: it is empty")
-        if blank:
-            yield Notice(f"{blank} blank line{'s' * (blank > 1)} passed over")
-        unknown = list(dict.fromkeys(t for s in sentences for t in self.tokens.unknown_in(s)))
-        if unknown:
-            shown = " ".join(unknown[:10]) + (" …" if len(unknown) > 10 else "")
-            yield Notice(f"not in the model's vocabulary, read as <unk>: {shown}")
+        sentences, notices = sentences_of(request, "classify_text")
+        yield from notices
+        yield from unknown_notice(t for s in sentences for t in self.tokens.unknown_in(s))
         chances = self.predict_proba(sentences)
         if request.as_json:
             yield Json([self._as_json(s, c) for s, c in zip(sentences, chances, strict=True)])
@@ -216,23 +205,6 @@ class TrainedTextClassifier(TrainedModel):
             first = row.argmax()
             table.rows.append((str(number), self.classes[first], f"{row[first]:.4f}", words))
         return table
-
-
-def given(source: Path) -> list[str]:
-    """The lines of a file, or what was given itself where it is plainly a sentence.
-
-    Raises `DataError` if it is neither.
-    """
-    try:
-        is_file = source.is_file()
-    except OSError:  # too long for a name
-        is_file = False
-    if is_file:
-        return read_text(source).removesuffix("\n").split("\n")
-    sentence = str(source)
-    if any(c.isspace() or not c.isascii() for c in sentence):
-        return [sentence]
-    raise DataError(f"there is no file {source}; for a sentence of one word use --text")
 
 
 def _log_odds(logits: Tensor, index: int) -> Tensor:
