@@ -106,6 +106,24 @@ class TextConfig:
 
 
 @dataclass(frozen=True)
+class FramesConfig:
+    """How recordings with a label per frame are read.
+
+    window: frames of a training window, drawn anew each epoch (0: whole recordings). Recordings
+        are always judged whole.
+    differences: give the network x_t - x_{t-1} beside x_t.
+    noise: standard deviation of Gaussian noise on the scaled values, in training.
+    validation, test: shares of the recordings of a folder of your own, at least one of each.
+    """
+
+    window: int = _key(0, low=0)
+    differences: bool = False
+    noise: float = _key(0.0, low=0)
+    validation: float = _key(0.2, above=0, high=0.5)
+    test: float = _key(0.2, above=0, high=0.5)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The recurrent network and how its outputs are read.
 
@@ -291,6 +309,7 @@ class Config:
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    frames: FramesConfig = field(default_factory=FramesConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
     loss: LossConfig = field(default_factory=LossConfig)

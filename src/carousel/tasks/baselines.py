@@ -79,6 +79,26 @@ def fit_sentences(
     return scores
 
 
+def fit_frames(
+    x: NDArray[np.float32], labels: NDArray[np.int64], test: NDArray[np.float32]
+) -> dict[str, NDArray[np.int64]]:
+    """Classes of the frames `test` (N, F) by the most frequent class, and by multinomial logistic
+    regression of each frame by itself, with classes weighted alike; 300 iterations of L-BFGS."""
+    # Here, because scikit-learn takes a second to import and predicting does not need it.
+    from sklearn.dummy import DummyClassifier
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    models = {
+        "most_frequent": DummyClassifier(strategy="most_frequent"),
+        "logistic_regression": LogisticRegression(max_iter=300, class_weight="balanced"),
+    }
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return {name: model.fit(x, labels).predict(test) for name, model in models.items()}
+
+
 def most_frequent_labels(train: Iterable[tuple[str, int]], words: Iterable[str]) -> list[int]:
     """For each word the label that it had most often in training; for a new word, that of all.
 
