@@ -124,6 +124,39 @@ class FramesConfig:
 
 
 @dataclass(frozen=True)
+class ForecastConfig:
+    """How a series is cut into windows, and what is said of the steps after each.
+
+    context, horizon: steps that are read, and steps that are forecast from them, all at once.
+    targets: the columns to forecast, with commas between (empty: all of them); the others are
+        read only.
+    calendar: tell the network the hour, the day of the week and the month of every step, those to
+        come included, as far as the time stamps have them.
+    season: steps after which the series resembles itself: of the seasonal baseline and of MASE
+        (1: none).
+    relative: take the last value of each context from its window and add it to the forecast, so
+        that the level need not be learnt.
+    output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
+        cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
+    distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %).
+    validation, test: shares of the series, at its end, of a set that has no split of its own.
+    gap: steps left out between the parts.
+    """
+
+    context: int = _key(48, low=1)
+    horizon: int = _key(12, low=1)
+    targets: str = ""
+    calendar: bool = False
+    season: int = _key(1, low=1)
+    relative: bool = True
+    output: str = _key("auto", choices=("auto", "identity", "sigmoid"))
+    distribution: str = _key("none", choices=("none", "gaussian", "quantile"))
+    validation: float = _key(0.15, above=0, high=0.5)
+    test: float = _key(0.15, above=0, high=0.5)
+    gap: int = _key(0, low=0)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The recurrent network and how its outputs are read.
 
@@ -310,6 +343,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     text: TextConfig = field(default_factory=TextConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
+    forecast: ForecastConfig = field(default_factory=ForecastConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
     loss: LossConfig = field(default_factory=LossConfig)

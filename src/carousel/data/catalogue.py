@@ -13,6 +13,9 @@ _MR = "https://www.cs.cornell.edu/people/pabo/movie-review-data/"
 _ATIS = "https://raw.githubusercontent.com/yvchen/JointSLU/master/data/"
 _NLTK = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/"
 _KINECT = "http://cvrc.ece.utexas.edu/KinectDatasets/"  # its own home knows no https
+_ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
+_BIKE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00275/"
+_SERIES = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
 _GESTURE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00302/"
 
 
@@ -197,6 +200,43 @@ SOURCES = {
             "c1_va3.csv": "4f4fe22b7839f696ee0fa8cd50aa6ae8082224db6ddb0767c5d405aa3d98ea42",
             "c3_raw.csv": "ac3eb37659fc91dbead9b11ed18ebb999be4d533ac46e94e39d7b01ace4a1602",
             "c3_va3.csv": "032dd63b2a5ca1a0b21bfa3feae06cc09bb9f9cf2d4254c621f87cfff3186c42",
+        },
+    ),
+    "ett": Source(
+        "Electricity transformer temperature ETTh1: 7 variables, hourly, two years",
+        "CC BY-ND 4.0",
+        "Zhou et al. 2021",
+        _ETT,
+        {"ETTh1.csv": "f18de3ad269cef59bb07b5438d79bb3042d3be49bdeecf01c1cd6d29695ee066"},
+    ),
+    "bike-sharing": Source(
+        "Bike sharing in Washington: 17,379 hours, 2011 to 2012",
+        "CC BY 4.0",
+        "Fanaee-T and Gama 2014",
+        _BIKE,
+        archives=("Bike-Sharing-Dataset.zip",),
+        packed={"hour.csv": "e03de4ee4ef4dc376ac6e04bf829673c6269e8eba5c60fa121640fa2f829504f"},
+    ),
+    "sunspots": Source(
+        "Monthly mean sunspot numbers, Zurich: 2,820 months, 1749 to 1983",
+        "old series published in Andrews and Herzberg 1985; current one CC BY-NC 4.0",
+        "Andrews and Herzberg 1985",
+        _SERIES,
+        {
+            "monthly-sunspots.csv": (
+                "c4ec8cc57d9f6fb6ecdb3e1f37f25b6f4badd5124c55931052b0cd2fc3bc71f3"
+            )
+        },
+    ),
+    "air-passengers": Source(
+        "International airline passengers: 144 months, 1949 to 1960",
+        "no licence stated; textbook series",
+        "Box and Jenkins 1976",
+        _SERIES,
+        {
+            "airline-passengers.csv": (
+                "8cb51be753a718d9be5d76d7e238cc224792754676adc21faa59e954b0201621"
+            )
         },
     ),
 }

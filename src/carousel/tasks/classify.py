@@ -49,6 +49,7 @@ _EVALUATION_BATCH = 1000
 _WITHOUT_EFFECT = (
     "text",
     "frames",
+    "forecast",
     "loss",
     "data.path",
     "data.fold",

@@ -18,6 +18,7 @@ from carousel.tasks.text_classifier import TextClassifier, TrainedTextClassifier
 _WITHOUT_EFFECT = (
     "data.view",
     "frames",
+    "forecast",
     "data.permutation",
     "data.scaling",
     "data.validation",

@@ -22,6 +22,7 @@ from carousel.tasks.writer import TrainedLanguageModel, measures
 _WITHOUT_EFFECT = (
     "data.view",
     "frames",
+    "forecast",
     "data.permutation",
     "data.scaling",
     "data.validation",

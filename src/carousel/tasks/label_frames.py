@@ -26,6 +26,7 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
 _WITHOUT_EFFECT = (
     "data.view",
+    "forecast",
     "data.permutation",
     "data.scaling",
     "data.validation",

@@ -25,6 +25,7 @@ from carousel.tasks.word_labeller import (
 _WITHOUT_EFFECT = (
     "data.view",
     "frames",
+    "forecast",
     "data.permutation",
     "data.scaling",
     "data.validation",

@@ -84,3 +84,31 @@ def draw_timelines(recordings: dict[str, Any], classes: Sequence[str], path: Pat
         handles=handles, loc="outside upper center", ncols=min(6, len(classes)), fontsize=8
     )
     figure.savefig(path)
+
+
+def draw_forecasts(examples: list[dict[str, Any]], context: int, name: str, path: Path) -> None:
+    """A PNG of some windows: what was read, what came, what was forecast, and the interval.
+
+    examples: "start", "truth" (context and horizon), "low", "forecast", "high" (horizon).
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 2.2 * len(examples)), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    rows = figure.subplots(len(examples), 1, squeeze=False)[:, 0]
+    for axes, example in zip(rows, examples, strict=True):
+        truth, horizon = example["truth"], len(example["forecast"])
+        ahead = range(1, horizon + 1)
+        axes.plot(range(1 - context, horizon + 1), truth, color="#555", lw=1.2, label="measured")
+        axes.plot(ahead, example["forecast"], color="#c0392b", lw=1.6, label="forecast")
+        if example["low"] != example["high"]:
+            axes.fill_between(
+                ahead, example["low"], example["high"], color="#c0392b", alpha=0.2, label="80 %"
+            )
+        axes.axvline(0.5, color="#bbb", lw=0.8)
+        axes.set_title(f"{name}, forecast from {example['start']} on", fontsize=9)
+        axes.tick_params(labelsize=8)
+    rows[0].legend(fontsize=8, loc="upper left")
+    rows[-1].set_xlabel("steps from the first forecast", fontsize=8)
+    figure.savefig(path)

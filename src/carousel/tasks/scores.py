@@ -24,6 +24,9 @@ HIGHER_IS_BETTER = {
     "rmse": False,
     "mse": False,
     "mase": False,
+    "smape": False,
+    "mse_standardised": False,
+    "mae_standardised": False,
     "coverage": True,
 }
 
@@ -31,6 +34,13 @@ _TITLES = {
     "macro_f1": "macro F1",
     "bleu": "BLEU",
     "chrf": "chrF",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mse": "MSE",
+    "mase": "MASE",
+    "smape": "sMAPE",
+    "mse_standardised": "MSE standardised",
+    "mae_standardised": "MAE standardised",
     "span_f1": "span F1",
     "segment_f1_10": "segment F1@10",
     "segment_f1_25": "segment F1@25",
