@@ -107,7 +107,7 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class FramesConfig:
-    """How recordings with a label per frame are read.
+    """How recordings with a label, or a number to be found, per frame are read.
 
     window: frames of a training window, drawn anew each epoch (0: whole recordings). Recordings
         are always judged whole.
@@ -121,6 +121,20 @@ class FramesConfig:
     noise: float = _key(0.0, low=0)
     validation: float = _key(0.2, above=0, high=0.5)
     test: float = _key(0.2, above=0, high=0.5)
+
+
+@dataclass(frozen=True)
+class RegressConfig:
+    """How a number is read off each step of a recording.
+
+    cap: targets above it count as it, in training (0: none). An engine that is far from failing
+        does not show how far.
+    output: "identity" with squared error on the standardised target, "sigmoid" with binary
+        cross-entropy for targets in [0, 1], or "auto": sigmoid where all training targets are.
+    """
+
+    cap: float = _key(0.0, low=0)
+    output: str = _key("auto", choices=("auto", "identity", "sigmoid"))
 
 
 @dataclass(frozen=True)
@@ -344,6 +358,7 @@ class Config:
     text: TextConfig = field(default_factory=TextConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
+    regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
     loss: LossConfig = field(default_factory=LossConfig)

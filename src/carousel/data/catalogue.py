@@ -13,6 +13,7 @@ _MR = "https://www.cs.cornell.edu/people/pabo/movie-review-data/"
 _ATIS = "https://raw.githubusercontent.com/yvchen/JointSLU/master/data/"
 _NLTK = "https://raw.githubusercontent.com/nltk/nltk_data/gh-pages/packages/corpora/"
 _KINECT = "http://cvrc.ece.utexas.edu/KinectDatasets/"  # its own home knows no https
+_NASA = "https://data.nasa.gov/docs/legacy/"
 _ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
 _BIKE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00275/"
 _SERIES = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
@@ -237,6 +238,18 @@ SOURCES = {
             "airline-passengers.csv": (
                 "8cb51be753a718d9be5d76d7e238cc224792754676adc21faa59e954b0201621"
             )
+        },
+    ),
+    "c-mapss": Source(
+        "NASA turbofan degradation, FD001: 100 engines to failure, 100 cut before",
+        "public domain (US government work)",
+        "Saxena et al. 2008",
+        _NASA,
+        archives=("CMAPSSData.zip",),
+        packed={
+            "train_FD001.txt": "963b5e22825b34d8b21c69e1aeb4af3e647050eb672ee8834ba4b5d91d2de0f8",
+            "test_FD001.txt": "3cda7109ce17bafb5443f2ac926cfcf88154b941b8c4cf95eb55d1ddd6f52851",
+            "RUL_FD001.txt": "a19c8ec94931949d0485bdc35118206e9c81c4547b422efb9cf86f4ceddbceca",
         },
     ),
 }

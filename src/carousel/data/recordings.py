@@ -95,7 +95,7 @@ class LabelledFrames:
             found = read_folder(data.path)
             labels = {label for frames_ in found.values() for label in frames_.labels if label}
             self.classes = tuple(sorted(labels))
-            self._parts = _draw(found, frames, data.split_seed)
+            self._parts = draw(found, frames, data.split_seed)
         else:
             known = "utkinect, gesture-phase, recordings"
             raise ConfigError(f"data.name must be one of {known}; got '{data.name}'")
@@ -189,9 +189,8 @@ def _fill(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     return filled, int(missing.sum())
 
 
-def _draw(
-    found: dict[str, Frames], config: FramesConfig, seed: int
-) -> dict[str, dict[str, Frames]]:
+def draw(found: dict[str, Frames], config: FramesConfig, seed: int) -> dict[str, dict[str, Frames]]:
+    """The parts of recordings: whole ones, at random by `seed`, at least one in each."""
     names = list(found)
     test = max(1, round(config.test * len(names)))
     validation = max(1, round(config.validation * len(names)))

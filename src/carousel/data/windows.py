@@ -14,8 +14,18 @@ from carousel.data.ragged import Ragged
 from carousel.errors import DataError
 
 
+def is_labelled(labels: Tensor) -> Tensor:
+    """Where there is a label: a class from 0 on, or a number.
+
+    >>> is_labelled(torch.tensor([2, -1])).tolist(), is_labelled(torch.tensor([-2.0, torch.nan]))
+    ([True, False], tensor([ True, False]))
+    """
+    return ~labels.isnan() if labels.is_floating_point() else labels >= 0
+
+
 class LabelledWindows:
-    """Batches of windows from recordings with a label per frame, -1 for none.
+    """Batches of windows from recordings with a label per frame: a class, -1 for none, or a
+    number, NaN for none.
 
     Each epoch draws, from every recording of T frames, ceil(T / steps) windows around a labelled
     frame chosen at random; a recording shorter than a window is read whole. So every window has
@@ -29,8 +39,9 @@ class LabelledWindows:
         self._values, self._labels = values, Ragged(labels, values.offsets)
         self._rows, self._seed = batch_size, seed
         self._steps = steps or int(values.lengths.max())
+        self._missing = torch.nan if labels.is_floating_point() else -1
         self._labelled = [
-            (row >= 0).nonzero().flatten()
+            is_labelled(row).nonzero().flatten()
             for row in map(self._labels.__getitem__, range(len(values)))
         ]
         # A recording without any label has no window.
@@ -46,7 +57,8 @@ class LabelledWindows:
         return -(-sum(self._counts) // self._rows)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """(values (B, T, F), lengths (B,), labels (B, T)) from batch `start` on; -1 in padding."""
+        """(values (B, T, F), lengths (B,), labels (B, T)) from batch `start` on; in the
+        padding -1 or NaN."""
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
         windows = []
         for number, count in enumerate(self._counts):
@@ -59,7 +71,7 @@ class LabelledWindows:
             labels = Ragged.of(self._labels[n][a : a + self._steps] for n, a in batch)
             everything = torch.arange(len(batch))
             padded, lengths = values.pad(everything)
-            yield padded, lengths, labels.pad(everything, fill=-1)[0]
+            yield padded, lengths, labels.pad(everything, fill=self._missing)[0]
 
     def _first(self, number: int, generator: torch.Generator) -> int:
         labelled = self._labelled[number]

@@ -99,6 +99,18 @@ def fit_frames(
         return {name: model.fit(x, labels).predict(test) for name, model in models.items()}
 
 
+def fit_numbers(
+    x: NDArray[np.float32], numbers: NDArray[np.float32], test: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Numbers of the rows `test` (N, F) by ridge regression, with a penalty of 1."""
+    from sklearn.linear_model import Ridge  # takes a second to import
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        guess: NDArray[np.float32] = Ridge(alpha=1.0).fit(x, numbers).predict(test)
+    return guess.astype(np.float32)
+
+
 def most_frequent_labels(train: Iterable[tuple[str, int]], words: Iterable[str]) -> list[int]:
     """For each word the label that it had most often in training; for a new word, that of all.
 

@@ -35,6 +35,7 @@ _WITHOUT_EFFECT = (
     "data.test_head",
     "data.fold",
     "text",
+    "regress",
     "frames",
     "loss",
     "model.embedding_size",

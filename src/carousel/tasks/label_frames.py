@@ -35,6 +35,7 @@ _WITHOUT_EFFECT = (
     "data.test_head",
     "data.fold",
     "text",
+    "regress",
     "model.embedding_size",
     "model.feature_size",
     "model.tied",

@@ -112,3 +112,20 @@ def draw_forecasts(examples: list[dict[str, Any]], context: int, name: str, path
     rows[0].legend(fontsize=8, loc="upper left")
     rows[-1].set_xlabel("steps from the first forecast", fontsize=8)
     figure.savefig(path)
+
+
+def draw_numbers(pairs: list[list[float]], path: Path) -> None:
+    """A PNG of (true, found) numbers, with the line where they agree."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    truth, guess = np.array(pairs).T
+    figure = Figure(figsize=(5, 5), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    ends = [min(truth.min(), guess.min()), max(truth.max(), guess.max())]
+    axes.plot(ends, ends, color="#888", lw=1)
+    axes.scatter(truth, guess, s=9, alpha=0.6, color="#c0392b", linewidths=0)
+    axes.set_xlabel("true number")
+    axes.set_ylabel("found number")
+    figure.savefig(path)
