@@ -111,12 +111,15 @@ class FramesConfig:
 
     window: frames of a training window, drawn anew each epoch (0: whole recordings). Recordings
         are always judged whole.
+    passes: how many times an epoch draws the windows of each recording: more where recordings are
+        few, so that not every few steps are followed by a validation.
     differences: give the network x_t - x_{t-1} beside x_t.
     noise: standard deviation of Gaussian noise on the scaled values, in training.
     validation, test: shares of the recordings of a folder of your own, at least one of each.
     """
 
     window: int = _key(0, low=0)
+    passes: int = _key(1, low=1)
     differences: bool = False
     noise: float = _key(0.0, low=0)
     validation: float = _key(0.2, above=0, high=0.5)
@@ -150,6 +153,10 @@ class ForecastConfig:
         (1: none).
     relative: take the last value of each context from its window and add it to the forecast, so
         that the level need not be learnt.
+    linear: add a linear map of each target's own window, so that the network need only say what
+        a line does not (Lai et al. 2018).
+    independent: forecast each target from its own past alone, by one network for all of them: far
+        less is learnt by heart (Nie et al. 2023).
     output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
         cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
     distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %).
@@ -163,6 +170,8 @@ class ForecastConfig:
     calendar: bool = False
     season: int = _key(1, low=1)
     relative: bool = True
+    linear: bool = False
+    independent: bool = False
     output: str = _key("auto", choices=("auto", "identity", "sigmoid"))
     distribution: str = _key("none", choices=("none", "gaussian", "quantile"))
     validation: float = _key(0.15, above=0, high=0.5)

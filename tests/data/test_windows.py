@@ -10,7 +10,7 @@ from carousel.data.windows import LabelledWindows
 from carousel.errors import DataError
 
 
-def make(lengths, steps, rows, seed=0, labelled=0.3):
+def make(lengths, steps, rows, seed=0, labelled=0.3, passes=1):
     """Values say which recording and frame they are; labels are -1 or the frame modulo 5."""
     generator = torch.Generator().manual_seed(seed)
     recordings, labels = [], []
@@ -20,13 +20,13 @@ def make(lengths, steps, rows, seed=0, labelled=0.3):
         row = torch.where(torch.rand(length, generator=generator) < labelled, frame % 5, -1)
         row[int(torch.randint(length, (1,), generator=generator))] = 0
         labels.append(row)
-    windows = LabelledWindows(Ragged.of(recordings), torch.cat(labels), steps, rows, seed)
+    windows = LabelledWindows(Ragged.of(recordings), torch.cat(labels), steps, rows, seed, passes)
     return windows, recordings, labels
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(0, 25), st.integers(1, 5))
 def test_windows_are_pieces_of_recordings_with_their_labels(lengths, steps, rows):
-    windows, recordings, labels = make(lengths, steps, rows)
+    windows, recordings, labels = make(lengths, steps, rows, passes=2)
     drawn = list(windows.epoch(1))
     assert len(drawn) == len(windows)
     per_recording = [0] * len(lengths)
@@ -40,7 +40,7 @@ def test_windows_are_pieces_of_recordings_with_their_labels(lengths, steps, rows
             assert (target >= 0).any()
             per_recording[number] += 1
     steps = steps or max(lengths)
-    assert per_recording == [-(-length // steps) for length in lengths]
+    assert per_recording == [2 * -(-length // steps) for length in lengths]
 
 
 def test_an_epoch_from_batch_k_on_is_the_rest_of_the_whole_one():

@@ -134,6 +134,46 @@ def test_scaling_sees_the_training_part_alone(tmp_path):
     assert torch.equal(task(path).scaler.mean, first.mean)
 
 
+def test_the_line_is_added_to_the_first_number_of_each_target(path):
+    plain = task(path, "forecast.distribution=gaussian", "forecast.targets='wave,size'")
+    lined = task(
+        path,
+        "forecast.distribution=gaussian",
+        "forecast.targets='wave,size'",
+        "forecast.linear=true",
+    )
+    torch.manual_seed(0)
+    without = plain.build_model().eval()
+    torch.manual_seed(0)
+    network = lined.build_model().eval()
+    batch = lined.frame.batch(lined.windows["train"], torch.arange(3))[:3]
+    assert torch.equal(network(*batch), without(*batch))
+    torch.nn.init.normal_(network.line)
+    change = network(*batch) - without(*batch)
+    for c in range(2):
+        by_hand = batch[0][:, :, c] @ network.line[c]
+        torch.testing.assert_close(change[..., c, 0], by_hand, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(change[..., 1], torch.zeros(3, 5, 2), atol=1e-6, rtol=0)
+
+
+def test_independent_targets_depend_on_their_own_past_alone(path):
+    network_of = task(
+        path, "forecast.independent=true", "forecast.targets='size,wave'", "forecast.calendar=true"
+    )
+    network = network_of.build_model().eval()
+    x, before, after, *_ = network_of.frame.batch(network_of.windows["train"], torch.arange(4))
+    wanted = network(x, before, after)
+    assert wanted.shape == (4, 5, 2, 1)
+    changed = x.clone()
+    changed[:, :, 0] += 1.0  # the column wave, the second target
+    found = network(changed, before, after)
+    torch.testing.assert_close(found[:, :, 0], wanted[:, :, 0])
+    assert (found[:, :, 1] != wanted[:, :, 1]).all()
+    both = x[:, :, [1, 1]]  # the same past in both columns: the same forecast
+    same = network(both, before, after)
+    torch.testing.assert_close(same[:, :, 0], same[:, :, 1])
+
+
 def test_what_comes_is_never_read(path):
     network_of = task(path, "forecast.calendar=true")
     network = network_of.build_model().eval()

@@ -27,14 +27,20 @@ class LabelledWindows:
     """Batches of windows from recordings with a label per frame: a class, -1 for none, or a
     number, NaN for none.
 
-    Each epoch draws, from every recording of T frames, ceil(T / steps) windows around a labelled
-    frame chosen at random; a recording shorter than a window is read whole. So every window has
+    Each epoch draws, from every recording of T frames, passes * ceil(T / steps) windows around a
+    labelled frame chosen at random; a recording shorter than a window is read whole. So every window has
     something to learn from, and none begins where another did. The draw depends on (seed, epoch)
     alone. steps: frames of a window (0: whole recordings).
     """
 
     def __init__(
-        self, values: Ragged, labels: Tensor, steps: int, batch_size: int, seed: int
+        self,
+        values: Ragged,
+        labels: Tensor,
+        steps: int,
+        batch_size: int,
+        seed: int,
+        passes: int = 1,
     ) -> None:
         self._values, self._labels = values, Ragged(labels, values.offsets)
         self._rows, self._seed = batch_size, seed
@@ -46,7 +52,7 @@ class LabelledWindows:
         ]
         # A recording without any label has no window.
         self._counts = [
-            -(-length // self._steps) if len(labelled) else 0
+            passes * -(-length // self._steps) if len(labelled) else 0
             for length, labelled in zip(values.lengths.tolist(), self._labelled, strict=True)
         ]
         if not sum(self._counts):

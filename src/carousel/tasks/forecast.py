@@ -102,7 +102,7 @@ class ForecastTask(Task):
 
     def build_model(self) -> Forecaster:
         known = self.frame.known.size(1)
-        return Forecaster(len(self.series.columns), known, len(self.frame.targets), self.config)
+        return Forecaster(len(self.series.columns), known, self.frame.targets, self.config)
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         windows = self.windows["train"]
@@ -149,7 +149,8 @@ class ForecastTask(Task):
         assert isinstance(model, Forecaster)
         settings, counts = self.config.forecast, {n: len(w) for n, w in self.windows.items()}
         x, before, *_ = self.frame.batch(self.windows["train"], torch.arange(1))
-        path = model.recurrent.path(torch.cat((x, before), 2))
+        width = model.recurrent.input_size
+        path = model.recurrent.path(torch.cat((x, before), 2).new_zeros(1, x.size(1), width))
         how = "sigmoid, cross-entropy" if self.output.sigmoid else settings.distribution
         return (
             f"{counts['train']:,} windows to train on, {counts['validation']:,} to validate; "

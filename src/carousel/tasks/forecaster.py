@@ -36,13 +36,18 @@ class Forecaster(nn.Module):
     h = the last state of recurrent(x);  z_k = relu(W h + V c_k + e_k);  out_k = U z_k + b
 
     c_k is what is known of step k beforehand (the calendar), e_k an embedding of k. P numbers for
-    each target: see `Output`.
+    each target: see `Output`. With `forecast.linear`, the first of them has Σ_t L_tk x_t of the
+    target's own window added (as in LSTNet, Lai et al. 2018, arXiv:1703.07015). With
+    `forecast.independent`, the network reads one target at a time, each with the same weights (Nie
+    et al. 2023, arXiv:2211.14730).
     """
 
-    def __init__(self, features: int, known: int, targets: int, config: Config) -> None:
+    def __init__(self, features: int, known: int, targets: Sequence[int], config: Config) -> None:
+        """features: columns; known: numbers known beforehand; targets: columns to forecast."""
         super().__init__()
-        model, dropout = config.model, config.regularization.dropout
-        self.targets, self.known = targets, known
+        model, dropout, settings = config.model, config.regularization.dropout, config.forecast
+        self.targets, self.known, self.independent = list(targets), known, settings.independent
+        features, outputs = (1, 1) if self.independent else (features, len(targets))
         self.parameters_each = PARAMETERS[config.forecast.distribution]
         self.recurrent = make_recurrent(features + known, model, dropout, batch_first=True)
         self.input_dropout = make_dropout(config.regularization.input_dropout)
@@ -51,19 +56,35 @@ class Forecaster(nn.Module):
         self.calendar = nn.Linear(known, model.hidden_size, bias=False) if known else None
         self.step = nn.Parameter(torch.zeros(config.forecast.horizon, model.hidden_size))
         nn.init.normal_(self.step, std=model.hidden_size**-0.5)
-        self.head = nn.Linear(model.hidden_size, targets * self.parameters_each)
+        self.head = nn.Linear(model.hidden_size, outputs * self.parameters_each)
+        self.line: nn.Parameter | None = None
+        if settings.linear:
+            shape = (len(targets), settings.context, settings.horizon)
+            self.line = nn.Parameter(torch.zeros(shape))
         start(self, config)
 
     def forward(self, x: Tensor, before: Tensor, after: Tensor) -> Tensor:
         """x (B, T, F); what is known of its steps, before (B, T, C), and of those to come, after
         (B, K, C). Returns (B, K, targets, P)."""
+        own, rows = x[:, :, self.targets], len(x)
+        if self.independent:  # a row for each target of each window
+            x = own.transpose(1, 2).reshape(-1, x.size(1), 1)
+            before = before.repeat_interleave(len(self.targets), 0)
+            after = after.repeat_interleave(len(self.targets), 0)
         _, last = self.recurrent(torch.cat((self.input_dropout(x), before), 2))
         h = (last[0] if isinstance(last, tuple) else last)[-1]
         z = self.state(self.dropout(h)).unsqueeze(1) + self.step
         if self.calendar is not None:
             z = z + self.calendar(after)
         out: Tensor = self.head(self.dropout(torch.relu(z)))
-        return out.view(*out.shape[:2], self.targets, self.parameters_each)
+        if self.independent:
+            out = out.view(rows, len(self.targets), *out.shape[1:]).transpose(1, 2)
+        else:
+            out = out.view(*out.shape[:2], len(self.targets), self.parameters_each)
+        if self.line is None:
+            return out
+        line = torch.einsum("btc,ctk->bkc", own, self.line)
+        return torch.cat((out[..., :1] + line.unsqueeze(-1), out[..., 1:]), -1)
 
 
 @dataclass(frozen=True)
@@ -205,7 +226,7 @@ class TrainedForecaster(TrainedModel):
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedForecaster:
         columns, known = tuple(facts["columns"]), facts["known"]
         output = Output(facts["sigmoid"], config.forecast.distribution)
-        targets = len(target_numbers(columns, config.forecast.targets))
+        targets = target_numbers(columns, config.forecast.targets)
         model = Forecaster(len(columns), known, targets, config)
         scaler = FeatureScaler.restore(facts["scaler"])
         return cls(model, config, columns, scaler, output, known)

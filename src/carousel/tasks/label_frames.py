@@ -75,7 +75,9 @@ class LabelFramesTask(Task):
         classes = len(self.data.classes)
         self._weights = network.class_weights(labels[labels >= 0], classes, config.loss)
         rows = config.training.batch_size
-        self._batches = LabelledWindows(self._train, labels, frames.window, rows, seed)
+        self._batches = LabelledWindows(
+            self._train, labels, frames.window, rows, seed, frames.passes
+        )
 
     def _prepare(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)

@@ -64,7 +64,9 @@ class RegressTask(Task):
         self.target = Target.fit(targets[is_labelled(targets)], config.regress)
         self._train = Ragged(self.scaler(train.values), train.offsets)
         rows = config.training.batch_size
-        self._batches = LabelledWindows(self._train, targets, frames.window, rows, seed)
+        self._batches = LabelledWindows(
+            self._train, targets, frames.window, rows, seed, frames.passes
+        )
 
     def _prepare(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)
