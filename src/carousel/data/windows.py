@@ -28,9 +28,9 @@ class LabelledWindows:
     number, NaN for none.
 
     Each epoch draws, from every recording of T frames, passes * ceil(T / steps) windows around a
-    labelled frame chosen at random; a recording shorter than a window is read whole. So every window has
-    something to learn from, and none begins where another did. The draw depends on (seed, epoch)
-    alone. steps: frames of a window (0: whole recordings).
+    labelled frame chosen at random; a recording shorter than a window is read whole. So every
+    window has something to learn from, and none begins where another did. The draw depends on
+    (seed, epoch) alone. steps: frames of a window (0: whole recordings).
     """
 
     def __init__(
