@@ -47,7 +47,8 @@ class DataConfig:
     """Which data, how an image becomes a sequence, what is held out for validation.
 
     name: "mnist" to classify; a text's name to generate (carousel data list), or "text" for a
-        file and "lines" for a folder of your own, which `path` names.
+        file and "lines" for a folder of your own, which `path` names; for other tasks see the
+        task's page in docs/tasks.
     view: how a 28 x 28 image is read: "rows" (28 steps of 28), "pixels" (784 steps of 1),
         "image" (1 step of 784).
     permutation: read the pixels of every image in one shuffled order, that of NumPy's
@@ -56,6 +57,7 @@ class DataConfig:
     validation: how many training images are held out to choose the best epoch.
     train_limit: use only so many training images, or tokens of a text (0: all).
     shift: move each training image by up to so many pixels in x and y, drawn anew each epoch.
+    fold: which tenth judges, of a set that has no split of its own and is cross-validated.
     test_head: also report the accuracy on the first so many test images (0: do not).
     """
 
@@ -68,6 +70,7 @@ class DataConfig:
     split_seed: int = _key(0, low=0)
     train_limit: int = _key(0, low=0)
     shift: int = _key(0, low=0, high=8)
+    fold: int = _key(0, low=0, high=9)
     test_head: int = _key(0, low=0)
 
 
@@ -75,8 +78,12 @@ class DataConfig:
 class TextConfig:
     """How a text becomes tokens, what is held out of it, and how far gradients go back in it.
 
-    level: a token is a "word" (what stands between white space; a line break is the word <eos>)
-        or a "character".
+    level: a token is a "word" (of a running text: what stands between white space, and a line
+        break is the word <eos>; of sentences: a word or a punctuation mark), a "character", or, of
+        sentences, a "jamo" (a letter of Hangul) or a "subword" (byte-pair encoding).
+    lowercase: read sentences in lower case.
+    features: what is known of each word that is to be labelled, with commas between: "word",
+        "shape" (capitals, digits, signs), "prefix" and "suffix" (its first or last 3 letters).
     min_count, max_vocabulary: rarer words of the training part, and all but the most frequent
         ones (0: no limit), become <unk>; so does, later, whatever the training part lacks.
     validation, test: shares held out, of a set that has no split of its own: the end of a text,
@@ -87,7 +94,9 @@ class TextConfig:
         sum over its steps of the mean over the batch: Zaremba's scale, bptt times as large.
     """
 
-    level: str = _key("word", choices=("word", "character"))
+    level: str = _key("word", choices=("word", "character", "jamo", "subword"))
+    lowercase: bool = False
+    features: str = "word"
     min_count: int = _key(1, low=1)
     max_vocabulary: int = _key(0, low=0)
     validation: float = _key(0.05, above=0, high=0.5)
@@ -97,13 +106,89 @@ class TextConfig:
 
 
 @dataclass(frozen=True)
+class FramesConfig:
+    """How recordings with a label, or a number to be found, per frame are read.
+
+    window: frames of a training window, drawn anew each epoch (0: whole recordings). Recordings
+        are always judged whole.
+    passes: how many times an epoch draws the windows of each recording: more where recordings are
+        few, so that not every few steps are followed by a validation.
+    differences: give the network x_t - x_{t-1} beside x_t.
+    noise: standard deviation of Gaussian noise on the scaled values, in training.
+    validation, test: shares of the recordings of a folder of your own, at least one of each.
+    """
+
+    window: int = _key(0, low=0)
+    passes: int = _key(1, low=1)
+    differences: bool = False
+    noise: float = _key(0.0, low=0)
+    validation: float = _key(0.2, above=0, high=0.5)
+    test: float = _key(0.2, above=0, high=0.5)
+
+
+@dataclass(frozen=True)
+class RegressConfig:
+    """How a number is read off each step of a recording.
+
+    cap: targets above it count as it, in training (0: none). An engine that is far from failing
+        does not show how far.
+    output: "identity" with squared error on the standardised target, "sigmoid" with binary
+        cross-entropy for targets in [0, 1], or "auto": sigmoid where all training targets are.
+    """
+
+    cap: float = _key(0.0, low=0)
+    output: str = _key("auto", choices=("auto", "identity", "sigmoid"))
+
+
+@dataclass(frozen=True)
+class ForecastConfig:
+    """How a series is cut into windows, and what is said of the steps after each.
+
+    context, horizon: steps that are read, and steps that are forecast from them, all at once.
+    targets: the columns to forecast, with commas between (empty: all of them); the others are
+        read only.
+    calendar: tell the network the hour, the day of the week and the month of every step, those to
+        come included, as far as the time stamps have them.
+    season: steps after which the series resembles itself: of the seasonal baseline and of MASE
+        (1: none).
+    relative: take the last value of each context from its window and add it to the forecast, so
+        that the level need not be learnt.
+    linear: add a linear map of each target's own window, so that the network need only say what
+        a line does not (Lai et al. 2018).
+    independent: forecast each target from its own past alone, by one network for all of them: far
+        less is learnt by heart (Nie et al. 2023).
+    output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
+        cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
+    distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %).
+    validation, test: shares of the series, at its end, of a set that has no split of its own.
+    gap: steps left out between the parts.
+    """
+
+    context: int = _key(48, low=1)
+    horizon: int = _key(12, low=1)
+    targets: str = ""
+    calendar: bool = False
+    season: int = _key(1, low=1)
+    relative: bool = True
+    linear: bool = False
+    independent: bool = False
+    output: str = _key("auto", choices=("auto", "identity", "sigmoid"))
+    distribution: str = _key("none", choices=("none", "gaussian", "quantile"))
+    validation: float = _key(0.15, above=0, high=0.5)
+    test: float = _key(0.15, above=0, high=0.5)
+    gap: int = _key(0, low=0)
+
+
+@dataclass(frozen=True)
 class ModelConfig:
     """The recurrent network and how its outputs are read.
 
     embedding_size: of each token of a text (0: hidden_size).
+    feature_size: of each feature of a word but the word itself (see `text.features`).
     tied: the embedding is the output layer's weight too (Press and Wolf 2017); it needs
         embedding_size = hidden_size.
-    pooling: what the head sees: the "last" state, or the "mean" or "max" over time.
+    pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
+        weights are learnt ("attention", see carousel.layers.attention).
     cell: "lstm", "gru", "rnn", or without a recurrent product "mingru", "minlstm", "indrnn".
     nonlinearity: of the vanilla RNN and IndRNN; the other cells ignore it.
     forget_bias: where the forget gate of LSTM and minLSTM starts (Jozefowicz et al. 2015).
@@ -117,9 +202,10 @@ class ModelConfig:
     hidden_size: int = _key(128, low=1)
     num_layers: int = _key(1, low=1)
     embedding_size: int = _key(0, low=0)
+    feature_size: int = _key(32, low=1)
     tied: bool = False
     bidirectional: bool = False
-    pooling: str = _key("last", choices=("last", "mean", "max"))
+    pooling: str = _key("last", choices=("last", "mean", "max", "attention"))
     nonlinearity: str = _key("tanh", choices=("tanh", "relu"))
     forget_bias: float = 1.0
     activation: str = _key("", choices=("", "tanh", "softsign", "relu", "hard_tanh"))
@@ -142,6 +228,19 @@ class InitializationConfig:
     name: str = _key("torch", choices=("torch", "uniform", "orthogonal", "identity", "chrono"))
     range: float = _key(0.1, above=0)
     steps: int = _key(100, low=3)
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is differentiated where classes are told apart; reported losses are never changed.
+
+    label_smoothing: share of the target that is spread over all classes (Szegedy et al. 2016).
+    class_weights: "balanced" counts an example of class c n / (C n_c) times, so that rare classes
+        weigh as much as frequent ones.
+    """
+
+    label_smoothing: float = _key(0.0, low=0, high=0.9)
+    class_weights: str = _key("none", choices=("none", "balanced"))
 
 
 @dataclass(frozen=True)
@@ -290,8 +389,12 @@ class Config:
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    frames: FramesConfig = field(default_factory=FramesConfig)
+    forecast: ForecastConfig = field(default_factory=ForecastConfig)
+    regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)

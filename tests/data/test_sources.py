@@ -4,7 +4,11 @@ import functools
 import gzip
 import hashlib
 import http.server
+import io
+import lzma
+import tarfile
 import threading
+import zipfile
 
 import pytest
 
@@ -58,15 +62,77 @@ def test_a_missing_set_is_downloaded_into_the_cache_once(server, source):
     assert sources.read("example", "part.txt") == CONTENT
 
 
-@pytest.mark.parametrize("gzipped", [False, True])
-def test_a_local_copy_comes_first_as_it_is_or_gzipped(source, monkeypatch, tmp_path, gzipped):
+@pytest.mark.parametrize(
+    ("suffix", "pack"), [("", bytes), (".gz", gzip.compress), (".xz", lzma.compress)]
+)
+def test_a_local_copy_comes_first_as_it_is_or_compressed(
+    source, monkeypatch, tmp_path, suffix, pack
+):
     source("http://127.0.0.1:9/")
     local = tmp_path / "data" / "example"
     local.mkdir(parents=True)
-    name, content = ("part.txt.gz", gzip.compress(CONTENT)) if gzipped else ("part.txt", CONTENT)
-    (local / name).write_bytes(content)
+    (local / f"part.txt{suffix}").write_bytes(pack(CONTENT))
     monkeypatch.setenv("CAROUSEL_DATA", str(tmp_path / "data"))
     assert sources.where("example") == local
+    assert sources.read("example", "part.txt") == CONTENT
+
+
+def zipped(content, name):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("folder/"), b"")
+        archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def tarred(content, name):
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:xz") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def archived(monkeypatch, tmp_path):
+    """Registers a data set "example" whose one file comes in an archive; returns the cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("CAROUSEL_DATA", raising=False)
+
+    def register(home, archive):
+        packed = {"part.txt": hashlib.sha256(CONTENT).hexdigest()}
+        example = sources.Source("title", "terms", "about", home, {}, (archive,), packed)
+        monkeypatch.setitem(sources.SOURCES, "example", example)
+        return sources.cache() / "example"
+
+    return register
+
+
+@pytest.mark.parametrize(("archive", "pack"), [("all.zip", zipped), ("all.tar.xz", tarred)])
+def test_a_file_is_read_from_its_archive_which_is_downloaded_once(
+    server, archived, tmp_path, archive, pack
+):
+    (tmp_path / "served" / archive).write_bytes(pack(CONTENT, "folder/part.txt"))
+    cache = archived(server, archive)
+    assert sources.where("example") is None
+    assert sources.fetch("example") == cache == sources.where("example")
+    archived("http://127.0.0.1:9/", archive)
+    assert sources.read("example", "part.txt") == CONTENT
+
+
+def test_an_archive_counts_by_its_content(archived):
+    cache = archived("http://127.0.0.1:9/", "all.zip")
+    cache.mkdir(parents=True)
+    for content, says in [
+        (zipped(b"something else", "part.txt"), "is not the published file"),
+        (zipped(CONTENT, "another.txt"), "has no part.txt"),
+        (b"no archive", "cannot be read"),
+    ]:
+        (cache / "all.zip").write_bytes(content)
+        with pytest.raises(DataError, match=says):
+            sources.read("example", "part.txt")
+    (cache / "part.txt").write_bytes(CONTENT)  # unpacked by hand: comes before the archive
     assert sources.read("example", "part.txt") == CONTENT
 
 
@@ -115,12 +181,12 @@ def test_every_source_is_pinned_and_documented():
         assert source.title
         assert source.terms
         assert source.about
-        assert source.home.startswith("https://")
+        assert source.home.startswith(("https://", "http://"))
         assert source.home.endswith("/")
-        assert all(len(sha) == 64 for sha in source.files.values())
+        assert all(len(sha) == 64 for sha in source.contents.values())
 
 
-@pytest.mark.parametrize("name", ["penn-treebank", "tiny-shakespeare", "names"])
+@pytest.mark.parametrize("name", list(sources.SOURCES))
 def test_the_real_files_are_the_published_ones(name, shared_data):
     shared_data(name)
-    assert all(sources.read(name, file) for file in sources.find(name).files)
+    assert all(sources.read(name, file) for file in sources.find(name).contents)

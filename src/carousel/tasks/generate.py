@@ -12,7 +12,7 @@ from carousel import layers
 from carousel.config import Config, reject_without_effect
 from carousel.data.text import Corpus, Part
 from carousel.data.text_batches import LineBatches, StreamWindows, all_of
-from carousel.errors import DataError
+from carousel.errors import ConfigError, DataError
 from carousel.tasks import network
 from carousel.tasks.language_model import LanguageModel
 from carousel.tasks.ngrams import NGram
@@ -21,11 +21,19 @@ from carousel.tasks.writer import TrainedLanguageModel, measures
 
 _WITHOUT_EFFECT = (
     "data.view",
+    "regress",
+    "frames",
+    "forecast",
     "data.permutation",
     "data.scaling",
     "data.validation",
     "data.shift",
     "data.test_head",
+    "data.fold",
+    "text.lowercase",
+    "text.features",
+    "model.feature_size",
+    "loss",
     "model.bidirectional",
     "model.pooling",
 )
@@ -47,6 +55,10 @@ class GenerateTask(Task):
     def __init__(self, config: Config, seed: int) -> None:
         reject_without_effect(config, _WITHOUT_EFFECT, "the task 'generate'")
         network.check(config)
+        if config.text.level not in ("word", "character"):
+            raise ConfigError(
+                f"text.level must be word or character to generate, got '{config.text.level}'"
+            )
         self.config = config
         self.corpus = Corpus(config.data, config.text)
         self.validation_metrics = tuple(measures(self.corpus.kind, 0.0))

@@ -10,7 +10,13 @@ from torch.nn import functional as F
 
 from carousel.config import Config
 from carousel.layers.cross_entropy import linear_cross_entropy, token_losses
-from carousel.tasks.network import activation_penalty, make_dropout, make_recurrent, start
+from carousel.tasks.network import (
+    activation_penalty,
+    drop_words,
+    make_dropout,
+    make_recurrent,
+    start,
+)
 
 State = tuple[Tensor, ...]
 
@@ -76,8 +82,7 @@ class LanguageModel(nn.Module):
         x = self.embedding(tokens)
         p = self.regularization.input_dropout
         if self.training and p:
-            keep = torch.rand(self.embedding.num_embeddings, 1, device=tokens.device) >= p
-            x = x * F.embedding(tokens, keep.to(x.dtype) / (1 - p))
+            x = drop_words(x, tokens, p, self.embedding.num_embeddings)
         is_lstm = self.recurrent.mode == "LSTM"
         hx: Any = (state if is_lstm else state[0]) if state else None
         outputs, last = self.recurrent(self.dropout(x), hx)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from carousel import layers
-from carousel.config import Config, ModelConfig, RegularizationConfig, reject_without_effect
+from carousel.config import (
+    Config,
+    LossConfig,
+    ModelConfig,
+    RegularizationConfig,
+    reject_without_effect,
+)
 from carousel.errors import ConfigError
 from carousel.layers.initialization import initialize
 
@@ -126,6 +136,58 @@ def _make_parallel(input_size: int, model: ModelConfig, options: dict[str, Any])
 def make_dropout(p: float) -> nn.Module:
     """Dropout, or nothing: torch's costs a product with p = 0 too."""
     return nn.Dropout(p) if p else nn.Identity()
+
+
+def drop_words(x: Tensor, tokens: Tensor, p: float, vocabulary: int) -> Tensor:
+    """Embedded tokens with a share p of the vocabulary set to zero and the rest scaled up.
+
+    A word is dropped wherever it stands in the batch. x (..., E), tokens (...). Source: Gal and
+    Ghahramani 2016 (arXiv:1512.05287).
+    """
+    keep = torch.rand(vocabulary, 1, device=tokens.device) >= p
+    return x * F.embedding(tokens, keep.to(x.dtype) / (1 - p))
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[torch.device]:
+    """The network in evaluation mode, without gradients, and back; gives the device it is on."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield next(network.parameters()).device
+    finally:
+        network.train(was_training)
+
+
+def weighted_loss(
+    logits: Tensor, labels: Tensor, config: LossConfig, weights: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """What to differentiate, a mean, and the plain summed cross-entropy to report.
+
+    logits (N, C), labels (N,) without a masked one. weights (C,): of the classes, or None.
+    """
+    total = F.cross_entropy(logits, labels, reduction="sum")
+    if not config.label_smoothing and weights is None:
+        return total / len(labels), total.detach()
+    losses = F.cross_entropy(
+        logits, labels, reduction="none", label_smoothing=config.label_smoothing
+    )
+    if weights is not None:
+        losses = losses * weights.to(losses.device)[labels]
+    return losses.mean(), total.detach()
+
+
+def class_weights(labels: Tensor, classes: int, config: LossConfig) -> Tensor | None:
+    """n / (C n_c) for each class, or None where all count alike. labels: of the training part.
+
+    >>> class_weights(torch.tensor([0, 0, 0, 1]), 2, LossConfig(class_weights="balanced"))
+    tensor([0.6667, 2.0000])
+    """
+    if config.class_weights == "none":
+        return None
+    counts = torch.bincount(labels, minlength=classes)
+    return len(labels) / (classes * counts.clamp(min=1).float())
 
 
 def start(network: nn.Module, config: Config) -> None:

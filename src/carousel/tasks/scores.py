@@ -13,16 +13,43 @@ HIGHER_IS_BETTER = {
     "bleu": True,
     "chrf": True,
     "span_f1": True,
+    "span_precision": True,
+    "span_recall": True,
+    "segment_f1_10": True,
+    "segment_f1_25": True,
     "segment_f1_50": True,
+    "edit_score": True,
     "exact_match": True,
     "mae": False,
     "rmse": False,
     "mse": False,
     "mase": False,
+    "smape": False,
+    "phm_score": False,
+    "rmse_capped": False,
+    "mse_standardised": False,
+    "mae_standardised": False,
     "coverage": True,
 }
 
-_TITLES = {"macro_f1": "macro F1", "bleu": "BLEU", "chrf": "chrF", "span_f1": "span F1"}
+_TITLES = {
+    "macro_f1": "macro F1",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mse": "MSE",
+    "mase": "MASE",
+    "smape": "sMAPE",
+    "rmse_capped": "RMSE capped",
+    "phm_score": "PHM score",
+    "mse_standardised": "MSE standardised",
+    "mae_standardised": "MAE standardised",
+    "span_f1": "span F1",
+    "segment_f1_10": "segment F1@10",
+    "segment_f1_25": "segment F1@25",
+    "segment_f1_50": "segment F1@50",
+}
 
 
 def title(name: str) -> str:

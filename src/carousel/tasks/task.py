@@ -166,6 +166,13 @@ class Task(ABC):
     def baselines(self) -> dict[str, dict[str, float]]:
         """Test metrics of models that are not recurrent, fitted on the same training part."""
 
+    def account(self) -> dict[str, Any]:
+        """What became of the data, for result.json: sizes, doubles, what was passed over.
+
+        It may look at the test part.
+        """
+        return {}
+
     @abstractmethod
     def finish(self, model: nn.Module) -> TrainedModel:
         """What the run leaves behind; its `evaluate` is the first to look at the test part."""

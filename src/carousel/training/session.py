@@ -154,6 +154,7 @@ def _fit_and_judge(
         "validation": trainer.stopping.kept_metrics,
         "test": {k: v for k, v in report.items() if isinstance(v, float)},
         "baseline": task.baselines(),
+        "data": task.account(),
     }
     bundle.write_report(run.path, trained, report)
     run.write_json("result.json", result)

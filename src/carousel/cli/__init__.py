@@ -1,0 +1,71 @@
+"""The command line: `carousel VERB`. torch is imported inside the commands only.
+
+Exit codes: 0 the command did what it was asked; 1 training diverged; 2 bad arguments, bad data or
+a folder that cannot be used, with the reason in one line on standard error; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from carousel.cli import data
+from carousel.cli.bench import bench
+from carousel.cli.doctor import doctor
+from carousel.cli.evaluate import evaluate
+from carousel.cli.predict import predict
+from carousel.cli.recipes import recipes
+from carousel.cli.train import train
+from carousel.errors import CarouselError, TrainingDiverged
+
+app = typer.Typer(
+    name="carousel",
+    help="Recurrent networks that train properly, explain themselves and run fast on CPUs.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(recipes)
+app.command()(train)
+app.command()(evaluate)
+app.command()(predict)
+app.add_typer(data.app, name="data", no_args_is_help=True)
+app.command()(doctor)
+app.command()(bench)
+
+
+def main() -> None:
+    """Entry point: one readable line for every error a person can mend."""
+    if sys.argv[1:2] != ["bench"]:  # it measures others as they are
+        _wait_briefly()
+    try:
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
+    except TrainingDiverged as error:
+        _fail(str(error), 1)
+    except CarouselError as error:
+        _fail(str(error), 2)
+    except typer.TyperException as error:
+        _fail(f"{' '.join(error.format_message().split())} (see carousel --help)", 2)
+    except typer.Abort:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(1)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _fail(f"the system refused: {error.strerror or error}{where}", 2)
+
+
+def _wait_briefly() -> None:
+    # OpenMP's threads spin for milliseconds at the end of each parallel part. Where another
+    # process wants the cores too, they spin while the thread they wait for has none, and training
+    # is many times slower. OpenMP reads this when torch is imported.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
+def _fail(message: str, code: int) -> None:
+    print(f"carousel: {' '.join(message.splitlines())}", file=sys.stderr)
+    sys.exit(code)

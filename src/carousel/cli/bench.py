@@ -1,0 +1,82 @@
+"""`carousel bench`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carousel.cli.output import print_out, table_of
+from carousel.errors import ConfigError
+
+
+def bench(
+    suites: Annotated[
+        list[str] | None,
+        typer.Option("--suite", help="dense, odd, ragged, stream or scaling; repeatable."),
+    ] = None,
+    only: Annotated[
+        str, typer.Option(metavar="WORDS", help="Rows whose title has all of these words.")
+    ] = "",
+    peers: Annotated[
+        list[str] | None,
+        typer.Option("--peer", help="Compare with this one only, in every row; repeatable."),
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A few rows, in about a minute.")] = False,
+    seconds: Annotated[
+        float | None, typer.Option(help="Per row [default: 2.5, or 1 with --quick].")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of each contestant [default: torch's number].")
+    ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory/--no-memory", help="Measure memory of training, too.")
+    ] = True,
+    read: Annotated[
+        Path | None, typer.Option("--from", metavar="FILE", help="Show results; measure nothing.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the results.")
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the tables into a Markdown file.")
+    ] = None,
+    plots: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write pictures (PNG).")
+    ] = None,
+) -> None:
+    """Measure speed and memory against torch.nn, ONNX Runtime, Keras and TensorFlow.
+
+    Everyone takes turns in one run; peers that are not installed are left out, and so are, in most
+    rows, those that compile for seconds.
+
+    Example: carousel bench --suite stream --only LSTM --json stream.json
+    """
+    from carousel.bench import console
+
+    for path in (json_file, markdown):
+        if path is not None and path.is_dir():
+            raise ConfigError(f"{path} is a folder: give a file")
+    results = console.get(
+        read,
+        suites=tuple(suites or ()),
+        only=only,
+        quick=quick,
+        peers=tuple(peers or ()),
+        threads=threads,
+        seconds=seconds,
+        memory=memory,
+    )
+    console.write(results, json_file, markdown, plots)
+    for content in console.tables(results, narrow=True):
+        table = table_of(*content.columns, title=content.title)
+        for row in content.rows:
+            table.add_row(*row)
+        print_out(table)
+    for line in console.notes(results):
+        print_out(line)
+    if not results.complete:
+        raise typer.Exit(130)
+    if results.failures:
+        raise typer.Exit(1)

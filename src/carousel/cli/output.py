@@ -1,0 +1,62 @@
+"""What the commands print: tables, text, JSON, and what tasks show."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from carousel.tasks.task import Shown
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a bundle.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def show(what: Shown) -> None:
+    """Print what a task shows."""
+    from carousel.tasks import task
+
+    match what:
+        case task.Notice(text):
+            print(f"carousel: {text}", file=sys.stderr)
+        case task.Json(content):
+            print_json(content)
+        case task.Table(columns, rows):
+            table = table_of(*columns)
+            for row in rows:
+                table.add_row(*row)
+            print_out(table)
+        case str():
+            print(what, end="", flush=True)
+
+
+def table_of(*columns: str, title: str | None = None) -> Table:
+    """An empty table, its first column never folded."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(*columns, title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for column in table.columns[1:]:
+        column.overflow = "fold"
+    return table
+
+
+def print_out(what: Table | str) -> None:
+    """Print a table or a text to standard output."""
+    from rich.console import Console
+
+    # Text is printed as it is: no markup, no wrapping; tables fold to the terminal's width.
+    console = Console(highlight=False, markup=False, soft_wrap=isinstance(what, str))
+    console.print(what)
+
+
+def print_json(content: Any) -> None:
+    """Print JSON, indented, in UTF-8."""
+    print(json.dumps(content, indent=2, ensure_ascii=False))

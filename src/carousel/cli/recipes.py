@@ -1,0 +1,36 @@
+"""`carousel recipes`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from carousel.cli.output import JsonOption, print_json, print_out, table_of
+
+
+def recipes(as_json: JsonOption = False) -> None:
+    """List the recipes: what each does, on what data, with what result, in what time.
+
+    Example: carousel recipes
+    """
+    from carousel import recipes as library
+
+    rows = []
+    for name in library.names():
+        config, _ = library.load(name)
+        rows.append({**asdict(config.recipe), "data": config.data.name})
+    if as_json:
+        print_json(rows)
+        return
+    table = table_of("recipe", "mapping", "expected", "minutes")
+    for row in rows:
+        columns = ("name", "mapping", "expected", "minutes")
+        table.add_row(*(str(row[column]) for column in columns))
+    print_out(table)
+    width = max(len(row["name"]) for row in rows)
+    for row in rows:
+        print_out(f" {row['name']:<{width}}   {row['summary']}")
+    print_out(
+        "\nMinutes are of training on two CPU cores. A recipe with a target in place of a"
+        "\nscore has not been run to its end, and its minutes are an estimate."
+        "\nTrain one: carousel train mnist-rows"
+    )

@@ -1,0 +1,105 @@
+"""`carousel train`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from carousel.cli.output import print_out, table_of
+from carousel.errors import ConfigError
+
+
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(metavar="RECIPE|FILE", help="A recipe's name or a .toml file.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights, order and dropout [default: 0].")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="CPU threads [default: as many as torch would use].")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N [default: cpu].")] = None,
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the run [default: runs/RECIPE-TIME].")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Continue an interrupted run, exactly.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print only the run folder, at the end.")
+    ] = False,
+) -> None:
+    """Train a recipe, judge it on the test data, compare it with baselines.
+
+    Example: carousel train mnist-rows --set training.epochs=5 --seed 1
+    """
+    if resume is not None:
+        given = (recipe, assignments, seed, threads, device, run_dir)
+        if any(value is not None for value in given):
+            raise ConfigError("--resume continues a run as it was: it takes no recipe or settings")
+    elif recipe is None:
+        raise ConfigError("name a recipe or a .toml file: carousel recipes lists them")
+
+    from carousel import training
+
+    path = resume
+    try:
+        if resume is not None:
+            run = training.resume(resume, quiet=quiet)
+        else:
+            assert recipe is not None
+            run = training.train(
+                recipe,
+                assignments or (),
+                seed=seed,
+                threads=threads,
+                device=device or "cpu",
+                run_dir=run_dir,
+                quiet=quiet,
+            )
+    except training.Interrupted as stop:
+        path = stop.run
+        print(f"\nInterrupted. Continue with: carousel train --resume {path}", file=sys.stderr)
+        raise typer.Exit(130) from None
+    if quiet:
+        print(run.path)
+    else:
+        _show_result(run.result, run.path)
+
+
+def _show_result(result: dict[str, Any], path: Path) -> None:
+    from carousel.tasks import scores
+
+    test, name = result["test"], result["monitor"]
+    table = table_of("on the test data", scores.title(name))
+    table.add_row(
+        f"{result['recipe']} (epoch {result['kept_epoch']})", scores.show(name, test[name])
+    )
+    for baseline, values in result["baseline"].items():
+        if name in values:
+            shown = scores.show(name, values[name])
+            table.add_row(f"{baseline.replace('_', ' ')} (baseline)", shown)
+    print_out(table)
+    if beaten_by := _better(result):
+        print_out(f"the network does not beat {' and '.join(beaten_by)}")
+    print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training")
+    print_out(f"next: carousel evaluate {path}")
+
+
+def _better(result: dict[str, Any]) -> list[str]:
+    """The baselines that are at least as good on the test data."""
+    from carousel.tasks.scores import HIGHER_IS_BETTER
+
+    name = result["monitor"]
+    sign = 1 if HIGHER_IS_BETTER.get(name, True) else -1
+    reached = sign * result["test"][name]
+    values = {k: v[name] for k, v in result["baseline"].items() if name in v}
+    return [k.replace("_", " ") for k, value in values.items() if sign * value >= reached]

@@ -1,0 +1,303 @@
+"""Recordings with a label per frame: published sets, and folders of one's own.
+
+A recording stands on one side of a split as a whole: frames next to each other are nearly the
+same, and a random split of frames would only measure that.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carousel.config import DataConfig, FramesConfig
+from carousel.data import sources
+from carousel.data.ragged import Ragged
+from carousel.data.splits import hold_out
+from carousel.data.text import decode, read_text
+from carousel.errors import ConfigError, DataError
+
+UNLABELLED = -1
+LABEL = "label"
+
+ACTIONS = (
+    "walk", "sitDown", "standUp", "pickUp", "carry",
+    "throw", "push", "pull", "waveHands", "clapHands",
+)  # fmt: skip
+PHASES = ("Rest", "Preparation", "Stroke", "Hold", "Retraction")
+_GESTURES = {
+    "train": ("a1", "a2", "b1", "c1"),
+    "validation": ("a3",),
+    "test": ("b3", "c3"),
+}
+_PEOPLE = {"train": range(1, 5), "validation": range(5, 6), "test": range(6, 11)}
+_HIP_LEFT, _HIP_RIGHT = 12, 16
+
+
+class Frames(NamedTuple):
+    """One recording: values (T, F), and the label of each frame, "" where it has none.
+
+    filled: values that were missing and were taken from the frame before.
+    """
+
+    values: NDArray[np.float32]
+    labels: list[str]
+    filled: int = 0
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Several recordings: their names, values (N, F), and classes (N,), -1 for unlabelled."""
+
+    names: tuple[str, ...]
+    values: Ragged
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def labels_of(self, number: int) -> Tensor:
+        """The classes (T,) of one recording."""
+        start, end = self.values.offsets[number : number + 2].tolist()
+        return self.labels[start:end]
+
+
+class LabelledFrames:
+    """The parts of a set of recordings.
+
+    data.name: "utkinect" (people 1 to 4 to train, 5 to validate, 6 to 10 to judge),
+    "gesture-phase" (a1, a2, b1, c1; a3; b3, c3), or "recordings": a folder of your own, data.path,
+    of which `frames.test` and `frames.validation` are drawn. Raises `ConfigError`, `DataError`.
+    """
+
+    def __init__(self, data: DataConfig, frames: FramesConfig) -> None:
+        self.classes: tuple[str, ...]
+        self._parts: dict[str, dict[str, Frames]]
+        if data.name == "utkinect":
+            self.classes, self._parts = ACTIONS, _utkinect()
+        elif data.name == "gesture-phase":
+            self.classes, self._parts = PHASES, _gestures()
+        elif data.name == "recordings":
+            if not data.path:
+                raise ConfigError(
+                    "data.name = 'recordings' needs data.path, a folder of .csv files"
+                )
+            found = read_folder(data.path)
+            labels = {label for frames_ in found.values() for label in frames_.labels if label}
+            self.classes = tuple(sorted(labels))
+            self._parts = draw(found, frames, data.split_seed)
+        else:
+            known = "utkinect, gesture-phase, recordings"
+            raise ConfigError(f"data.name must be one of {known}; got '{data.name}'")
+        self.filled = sum(f.filled for part in self._parts.values() for f in part.values())
+        self.train, self.validation = self.part("train"), self.part("validation")
+        counts = torch.bincount(self.train.labels.clamp(min=0), minlength=len(self.classes))
+        if len(self.classes) < 2:
+            raise DataError(f"recordings need at least two labels, these have {len(self.classes)}")
+        for name, count in zip(self.classes, counts.tolist(), strict=True):
+            if not count:
+                raise DataError(f"no recording of the training part has the label '{name}'")
+
+    def part(self, name: str) -> Recordings:
+        """ "train", "validation" or "test"."""
+        number = {label: i for i, label in enumerate(self.classes)} | {"": UNLABELLED}
+        part = self._parts[name]
+        values = Ragged.of(torch.from_numpy(frames.values) for frames in part.values())
+        labels = [number[label] for frames in part.values() for label in frames.labels]
+        return Recordings(tuple(part), values, torch.tensor(labels))
+
+    def account(self) -> dict[str, Any]:
+        """Which recordings are in which part, how many frames, how many of them unlabelled."""
+        parts = {name: self.part(name) for name in self._parts}
+        return {
+            "recordings": {name: list(part.names) for name, part in parts.items()},
+            "frames": {name: len(part.labels) for name, part in parts.items()},
+            "unlabelled": {n: int((part.labels < 0).sum()) for n, part in parts.items()},
+            "missing_values_filled": self.filled,
+        }
+
+
+def reader(name: str) -> Callable[[str, str], Frames]:
+    """What reads the text of one recording of the set `name`; its second argument names it."""
+    readers = {"utkinect": _read_skeleton, "gesture-phase": _read_gesture}
+    return readers.get(name, read_frames)
+
+
+def read_folder(path: str | Path) -> dict[str, Frames]:
+    """Every .csv of a folder, by its name. Raises `DataError` unless they have like columns."""
+    files = sorted(Path(path).glob("*.csv"))
+    if len(files) < 3:
+        raise DataError(
+            f"{path} must be a folder of at least three .csv files, a recording each, to train on, "
+            f"to validate and to judge; it has {len(files)}"
+        )
+    found = {file.stem: read_frames(read_text(file), str(file)) for file in files}
+    widths = {frames.values.shape[1] for frames in found.values()}
+    if len(widths) > 1:
+        raise DataError(f"the files of {path} must have the same columns, they have {widths}")
+    return found
+
+
+def read_frames(text: str, source: str) -> Frames:
+    """A recording in CSV: a header, a row per frame, numbers, and the column `label`, which may
+    be empty where a frame has none, or be missing where there is nothing to learn from.
+
+    A missing number is taken from the frame before, at the start it is 0, and both are counted.
+    Raises `DataError`.
+    """
+    rows = list(csv.reader(io.StringIO(text)))
+    header, body = [name.strip() for name in rows[0]], [row for row in rows[1:] if row]
+    if not body:
+        raise DataError(f"{source} has a header and no frame")
+    place = header.index(LABEL) if LABEL in header else None
+    columns = [i for i in range(len(header)) if i != place]
+    if not columns:
+        raise DataError(f"{source} has no column of numbers")
+    for number, row in enumerate(body, 2):
+        if len(row) != len(header):
+            raise DataError(f"{source} row {number} has {len(row)} cells, the header {len(header)}")
+    values = np.array([[_number(row[i], source) for i in columns] for row in body])
+    labels = ["" if place is None else row[place].strip() for row in body]
+    filled, count = _fill(values)
+    return Frames(filled.astype(np.float32), labels, count)
+
+
+def _number(cell: str, source: str) -> float:
+    try:
+        value = float(cell) if cell.strip() else math.nan
+    except ValueError:
+        raise DataError(f"{source} must hold numbers, got '{cell}'") from None
+    return value if math.isfinite(value) else math.nan
+
+
+def _fill(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    missing = np.isnan(values)
+    last = np.where(missing, -1, np.arange(len(values))[:, None])
+    last = np.maximum.accumulate(last, axis=0)
+    filled = np.take_along_axis(values, np.maximum(last, 0), axis=0)
+    filled[last < 0] = 0.0
+    return filled, int(missing.sum())
+
+
+def draw(found: dict[str, Frames], config: FramesConfig, seed: int) -> dict[str, dict[str, Frames]]:
+    """The parts of recordings: whole ones, at random by `seed`, at least one in each."""
+    names = list(found)
+    test = max(1, round(config.test * len(names)))
+    validation = max(1, round(config.validation * len(names)))
+    rest, held = hold_out(len(names), min(test + validation, len(names) - 1), seed)
+    drawn = {"train": rest, "validation": held[test:], "test": held[:test]}
+    return {p: {names[i]: found[names[i]] for i in sorted(n.tolist())} for p, n in drawn.items()}
+
+
+def _gestures() -> dict[str, dict[str, Frames]]:
+    def read(name: str) -> Frames:
+        file = f"{name}_raw.csv"
+        return _read_gesture(decode(sources.read("gesture-phase", file), file), file)
+
+    return {part: {name: read(name) for name in names} for part, names in _GESTURES.items()}
+
+
+def _read_gesture(text: str, source: str) -> Frames:
+    """Hands, head, spine and wrists, 18 coordinates; all but the spine from the spine on."""
+    rows = [row for row in csv.reader(io.StringIO(text)) if row][1:]
+    try:
+        values = np.array([[float(cell) for cell in row[:18]] for row in rows]).reshape(-1, 6, 3)
+    except ValueError:
+        raise DataError(
+            f"{source} must be a raw recording of gesture-phase: 18 numbers a row"
+        ) from None
+    spine = values[:, 3:4].copy()
+    values -= spine
+    values[:, 3:4] = spine - spine.mean(0)
+    # One row of a3 has the name of the phase in Portuguese.
+    labels = [
+        row[19].strip().replace("Preparação", "Preparation") if len(row) > 19 else ""
+        for row in rows
+    ]
+    return Frames(values.reshape(len(rows), 18).astype(np.float32), labels)
+
+
+def _utkinect() -> dict[str, dict[str, Frames]]:
+    segments = _actions(decode(sources.read("utkinect", "actionLabel.txt"), "actionLabel.txt"))
+
+    def read(name: str) -> Frames:
+        file = f"joints_{name}.txt"
+        text = decode(sources.read("utkinect", file), file)
+        frames = _read_skeleton(text, file)
+        return frames._replace(labels=_label(_frame_numbers(text), segments[name]))
+
+    return {
+        part: {n: read(n) for p in people for n in (f"s{p:02}_e01", f"s{p:02}_e02")}
+        for part, people in _PEOPLE.items()
+    }
+
+
+def _actions(text: str) -> dict[str, list[tuple[str, int, int]]]:
+    """By recording: (action, first frame, last frame). An action without frames is left out."""
+    found: dict[str, list[tuple[str, int, int]]] = {}
+    for line in text.splitlines():
+        name = line.strip()
+        if re.fullmatch(r"s\d\d_e\d\d", name):
+            found[name] = segments = []
+        elif match := re.fullmatch(r"(\w+): (\d+) (\d+)", name):
+            first, last = int(match[2]), int(match[3])
+            if (match[1], first, last) == ("push", 2556, 3622):
+                first = 3556  # a slip of the published table: the other actions leave no doubt
+            segments.append((match[1], first, last))
+    return found
+
+
+def _label(numbers: Sequence[int], segments: Iterable[tuple[str, int, int]]) -> list[str]:
+    labels = [""] * len(numbers)
+    for action, first, last in sorted(segments, key=lambda segment: segment[1]):
+        for i, number in enumerate(numbers):
+            if first <= number <= last:
+                labels[i] = action
+    return labels
+
+
+def _rows(text: str) -> dict[int, list[float]]:
+    """By frame number; of rows that repeat one, the first."""
+    found: dict[int, list[float]] = {}
+    for line in text.splitlines():
+        cells = line.split()
+        if cells:
+            found.setdefault(int(cells[0]), [float(cell) for cell in cells[1:]])
+    return found
+
+
+def _frame_numbers(text: str) -> list[int]:
+    return list(_rows(text))
+
+
+def _read_skeleton(text: str, source: str) -> Frames:
+    """20 joints as seen from the person: the hip's middle is the origin, the hips lie along x.
+
+    A person is filmed from all sides, and where they stand says nothing. The first joint's own
+    place holds the height of the hip, which tells sitting from standing.
+    """
+    try:
+        values = np.array(list(_rows(text).values())).reshape(-1, 20, 3)
+    except ValueError:
+        raise DataError(
+            f"{source} must be joints of UTKinect: a frame number and 60 coordinates a row"
+        ) from None
+    hip = values[:, :1].copy()
+    values -= hip
+    across = values[:, _HIP_RIGHT] - values[:, _HIP_LEFT]
+    angle = np.arctan2(across[:, 2], across[:, 0])[:, None]
+    x, z = values[..., 0].copy(), values[..., 2].copy()
+    values[..., 0] = np.cos(angle) * x + np.sin(angle) * z
+    values[..., 2] = np.cos(angle) * z - np.sin(angle) * x
+    values[:, 0, 1] = hip[:, 0, 1]
+    return Frames(values.reshape(len(values), 60).astype(np.float32), [""] * len(values))

@@ -1,0 +1,146 @@
+"""Sentences as token numbers: how a sentence is cut, and the vocabulary of the training part."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import torch
+
+from carousel.config import TextConfig
+from carousel.data.ragged import Ragged
+from carousel.data.text import UNKNOWN, Vocabulary
+
+SUBWORDS = 8000
+"""Size of a vocabulary of subwords where `text.max_vocabulary` sets none."""
+
+# Words, with the endings 's, 'll and n't apart as the Penn Treebank has them, and each mark alone:
+# "It's", "It 's" and "it ' s" must not be three different things to a model.
+_WORDS = re.compile(r"n't\b|'\w+|\w+?(?=n't\b)|\w+|[^\w\s]", re.IGNORECASE)
+
+
+def words_of(sentence: str) -> list[str]:
+    """Words and punctuation marks.
+
+    >>> words_of("It doesn't work, it's broken.")
+    ['It', 'does', "n't", 'work', ',', 'it', "'s", 'broken', '.']
+    >>> words_of("it does n't work") == words_of("it doesn't work")
+    True
+    """
+    return _WORDS.findall(sentence)
+
+
+class Tokens:
+    """Cuts sentences at one level and numbers what it finds; number 0 is `<unk>`.
+
+    level: "word" (see `words_of`), "character" (Unicode code points, runs of white space as one
+    blank), "jamo" (the same with each Hangul syllable as its two or three letters), "subword"
+    (byte-pair encoding, Sennrich et al. 2016, arXiv:1508.07909, by Hugging Face tokenizers).
+    Text is brought to Unicode's composed form first, and to lower case with `lowercase`.
+    """
+
+    def __init__(
+        self,
+        level: str,
+        lowercase: bool,
+        vocabulary: Vocabulary | None = None,
+        subwords: Any = None,
+    ) -> None:
+        self.level, self.lowercase = level, lowercase
+        self._vocabulary, self._subwords = vocabulary, subwords
+
+    @classmethod
+    def fit(cls, sentences: Sequence[str], config: TextConfig) -> Tokens:
+        """The tokens of these sentences, which must be of the training part alone.
+
+        Raises `ConfigError` if `text.min_count` and `text.max_vocabulary` leave none.
+        """
+        if config.level == "subword":
+            return cls(config.level, config.lowercase, subwords=_learn(sentences, config))
+        tokens = cls(config.level, config.lowercase)
+        counts = Counter(chain.from_iterable(map(tokens.cut, sentences)))
+        limit = config.max_vocabulary
+        tokens._vocabulary = Vocabulary.fit(counts, [UNKNOWN], config.min_count, limit)
+        return tokens
+
+    @classmethod
+    def restore(cls, facts: dict[str, Any]) -> Tokens:
+        """What `facts` described."""
+        level, lowercase = facts["level"], facts["lowercase"]
+        if level == "subword":
+            from tokenizers import Tokenizer
+
+            return cls(level, lowercase, subwords=Tokenizer.from_str(facts["subwords"]))
+        return cls(level, lowercase, Vocabulary(tuple(facts["vocabulary"])))
+
+    def facts(self) -> dict[str, Any]:
+        """Everything that `restore` needs, as JSON can hold it."""
+        facts: dict[str, Any] = {"level": self.level, "lowercase": self.lowercase}
+        if self._vocabulary is None:
+            return {**facts, "subwords": self._subwords.to_str()}
+        return {**facts, "vocabulary": list(self._vocabulary.tokens)}
+
+    def __len__(self) -> int:
+        if self._vocabulary is None:
+            return int(self._subwords.get_vocab_size())
+        return len(self._vocabulary)
+
+    def cut(self, sentence: str) -> list[str]:
+        """The tokens of a sentence, known or not."""
+        sentence = unicodedata.normalize("NFC", sentence)
+        if self.lowercase:
+            sentence = sentence.lower()
+        if self.level == "subword":
+            return list(self._subwords.encode(sentence).tokens)
+        if self.level == "word":
+            return words_of(sentence)
+        if self.level == "jamo":
+            sentence = unicodedata.normalize("NFD", sentence)
+        return list(" ".join(sentence.split()))
+
+    def encode(self, sentences: Iterable[str]) -> Ragged:
+        """The token numbers of each sentence. A sentence without tokens has length 0."""
+        if self._vocabulary is None:
+            given = [unicodedata.normalize("NFC", sentence) for sentence in sentences]
+            if self.lowercase:
+                given = [sentence.lower() for sentence in given]
+            rows = [encoding.ids for encoding in self._subwords.encode_batch(given)]
+        else:
+            numbers = self._vocabulary.numbers
+            rows = [[numbers.get(t, 0) for t in self.cut(sentence)] for sentence in sentences]
+        lengths = torch.tensor([0, *map(len, rows)])
+        values = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64)
+        return Ragged(values, lengths.cumsum(0))
+
+    def unknown_in(self, sentence: str) -> list[str]:
+        """The tokens of a sentence that are read as `<unk>`, each once."""
+        if self._vocabulary is None:
+            encoding = self._subwords.encode(sentence)
+            spans = zip(encoding.ids, encoding.offsets, strict=True)
+            return list(dict.fromkeys(sentence[a:b] for number, (a, b) in spans if number == 0))
+        numbers = self._vocabulary.numbers
+        return list(dict.fromkeys(token for token in self.cut(sentence) if token not in numbers))
+
+
+def _learn(sentences: Sequence[str], config: TextConfig) -> Any:
+    # Here, because only texts at this level need the package.
+    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Metaspace(), pre_tokenizers.Punctuation()]
+    )
+    trainer = trainers.BpeTrainer(
+        vocab_size=config.max_vocabulary or SUBWORDS,
+        min_frequency=max(2, config.min_count),
+        special_tokens=[UNKNOWN],
+        show_progress=False,
+    )
+    normal = (unicodedata.normalize("NFC", sentence) for sentence in sentences)
+    given = (sentence.lower() for sentence in normal) if config.lowercase else normal
+    tokenizer.train_from_iterator(given, trainer)
+    return tokenizer

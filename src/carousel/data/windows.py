@@ -1,0 +1,87 @@
+"""Windows of long recordings for training, drawn anew each epoch.
+
+Nothing here remembers where an epoch stands (as in `batches.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from carousel.data.ragged import Ragged
+from carousel.errors import DataError
+
+
+def is_labelled(labels: Tensor) -> Tensor:
+    """Where there is a label: a class from 0 on, or a number.
+
+    >>> is_labelled(torch.tensor([2, -1])).tolist(), is_labelled(torch.tensor([-2.0, torch.nan]))
+    ([True, False], tensor([ True, False]))
+    """
+    return ~labels.isnan() if labels.is_floating_point() else labels >= 0
+
+
+class LabelledWindows:
+    """Batches of windows from recordings with a label per frame: a class, -1 for none, or a
+    number, NaN for none.
+
+    Each epoch draws, from every recording of T frames, passes * ceil(T / steps) windows around a
+    labelled frame chosen at random; a recording shorter than a window is read whole. So every
+    window has something to learn from, and none begins where another did. The draw depends on
+    (seed, epoch) alone. steps: frames of a window (0: whole recordings).
+    """
+
+    def __init__(
+        self,
+        values: Ragged,
+        labels: Tensor,
+        steps: int,
+        batch_size: int,
+        seed: int,
+        passes: int = 1,
+    ) -> None:
+        self._values, self._labels = values, Ragged(labels, values.offsets)
+        self._rows, self._seed = batch_size, seed
+        self._steps = steps or int(values.lengths.max())
+        self._missing = torch.nan if labels.is_floating_point() else -1
+        self._labelled = [
+            is_labelled(row).nonzero().flatten()
+            for row in map(self._labels.__getitem__, range(len(values)))
+        ]
+        # A recording without any label has no window.
+        self._counts = [
+            passes * -(-length // self._steps) if len(labelled) else 0
+            for length, labelled in zip(values.lengths.tolist(), self._labelled, strict=True)
+        ]
+        if not sum(self._counts):
+            raise DataError("no frame of the training part has a label")
+
+    def __len__(self) -> int:
+        """Batches in an epoch; the last may be smaller."""
+        return -(-sum(self._counts) // self._rows)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """(values (B, T, F), lengths (B,), labels (B, T)) from batch `start` on; in the
+        padding -1 or NaN."""
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        windows = []
+        for number, count in enumerate(self._counts):
+            for _ in range(count):
+                windows.append((number, self._first(number, generator)))
+        order = torch.randperm(len(windows), generator=generator).tolist()
+        for first in range(start * self._rows, len(windows), self._rows):
+            batch = [windows[i] for i in order[first : first + self._rows]]
+            values = Ragged.of(self._values[n][a : a + self._steps] for n, a in batch)
+            labels = Ragged.of(self._labels[n][a : a + self._steps] for n, a in batch)
+            everything = torch.arange(len(batch))
+            padded, lengths = values.pad(everything)
+            yield padded, lengths, labels.pad(everything, fill=self._missing)[0]
+
+    def _first(self, number: int, generator: torch.Generator) -> int:
+        labelled = self._labelled[number]
+        frame = int(labelled[int(torch.randint(len(labelled), (1,), generator=generator))])
+        before = int(torch.randint(self._steps, (1,), generator=generator))
+        last = max(0, int(self._values.lengths[number]) - self._steps)
+        return min(max(0, frame - before), last)

@@ -1,0 +1,111 @@
+"""Many-to-one, text: one class for a whole sentence. Sentiment is an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import nn
+
+from carousel.config import Config, reject_without_effect
+from carousel.data.labelled_text import LabelledText
+from carousel.data.ragged import Buckets, by_length
+from carousel.data.tokens import Tokens
+from carousel.tasks import baselines, network
+from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
+from carousel.tasks.text_classifier import TextClassifier, TrainedTextClassifier
+
+_WITHOUT_EFFECT = (
+    "data.view",
+    "regress",
+    "frames",
+    "forecast",
+    "data.permutation",
+    "data.scaling",
+    "data.validation",
+    "data.shift",
+    "data.test_head",
+    "text.bptt",
+    "text.features",
+    "model.feature_size",
+    "text.loss_scale",
+    "model.tied",
+    "regularization.activation",
+    "regularization.temporal_activation",
+)
+_EVALUATION_BATCH = 256
+
+
+class ClassifyTextTask(Task):
+    """Training of a `TextClassifier`: sentences of similar length share a batch."""
+
+    validation_metrics = ("accuracy", "loss")
+    unit = "sentences"
+    trained = TrainedTextClassifier
+
+    def __init__(self, config: Config, seed: int) -> None:
+        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'classify_text'")
+        network.check(config)
+        self.config = config
+        self.data = LabelledText(config.data, config.text)
+        self.tokens = Tokens.fit(self.data.train.texts, config.text)
+        self._train = self.tokens.encode(self.data.train.texts)
+        self._validation = self.tokens.encode(self.data.validation.texts)
+        labels, classes = self.data.train.labels, len(self.data.classes)
+        self._weights = network.class_weights(labels, classes, config.loss)
+        self._batches = Buckets(self._train.lengths, config.training.batch_size, seed)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def build_model(self) -> TextClassifier:
+        return TextClassifier(len(self.tokens), len(self.data.classes), self.config)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        for index in self._batches.epoch(epoch, start):
+            yield (*self._train.pad(index), self.data.train.labels[index])
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        tokens, lengths, labels = batch
+        logits = model(tokens, lengths)
+        objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
+        hits = (logits.detach().argmax(1) == labels).sum()
+        return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        labels = self.data.validation.labels
+        with network.evaluating(model) as device:
+            batches = (
+                tuple(part.to(device) for part in (*self._validation.pad(index), labels[index]))
+                for index in by_length(self._validation.lengths, _EVALUATION_BATCH)
+            )
+            return mean_of(self.loss(model, batch) for batch in batches)
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        train, test = self.data.train, self.data.test
+        cut = self.tokens.cut if self.config.text.level == "word" else None
+        return baselines.fit_sentences(
+            train.texts, train.labels.numpy(), test.texts, test.labels.numpy(), cut
+        )
+
+    def account(self) -> dict[str, Any]:
+        return self.data.account()
+
+    def finish(self, model: nn.Module) -> TrainedTextClassifier:
+        assert isinstance(model, TextClassifier)
+        return TrainedTextClassifier(model, self.config, self.data.classes, self.tokens)
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, TextClassifier)
+        example = model.embedding.weight.new_zeros(1, 2, model.embedding.embedding_dim)
+        path = model.recurrent.path(example, ragged=True)
+        return (
+            f"{len(self._train):,} sentences to train on, {len(self._validation):,} to validate; "
+            f"{len(self.data.classes)} classes; {len(self.tokens):,} tokens "
+            f"({self.config.text.level}), {float(self._train.lengths.float().mean()):.0f} a "
+            f"sentence\nrecurrent layer on {path}"
+        )
+
+
+TASK = ClassifyTextTask

@@ -1,0 +1,376 @@
+"""A network that forecasts a series, and what a trained one can say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carousel.config import Config
+from carousel.data.scaling import FeatureScaler
+from carousel.data.series import Series, Windows, account, calendar, cut, load, read_series
+from carousel.data.text import read_text
+from carousel.errors import ConfigError, DataError
+from carousel.tasks import plots
+from carousel.tasks.forecast_scores import Yardstick, detail, measures
+from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
+
+_EVALUATION_BATCH = 512
+_QUANTILES = (0.1, 0.5, 0.9)
+_Z90 = 1.2815515655446004
+PARAMETERS = {"none": 1, "gaussian": 2, "quantile": 3}
+
+
+class Forecaster(nn.Module):
+    """All steps to come from the steps before: (B, T, F) and (B, K, C) to (B, K, targets, P).
+
+    h = the last state of recurrent(x);  z_k = relu(W h + V c_k + e_k);  out_k = U z_k + b
+
+    c_k is what is known of step k beforehand (the calendar), e_k an embedding of k. P numbers for
+    each target: see `Output`. With `forecast.linear`, the first of them has Σ_t L_tk x_t of the
+    target's own window added (as in LSTNet, Lai et al. 2018, arXiv:1703.07015). With
+    `forecast.independent`, the network reads one target at a time, each with the same weights (Nie
+    et al. 2023, arXiv:2211.14730).
+    """
+
+    def __init__(self, features: int, known: int, targets: Sequence[int], config: Config) -> None:
+        """features: columns; known: numbers known beforehand; targets: columns to forecast."""
+        super().__init__()
+        model, dropout, settings = config.model, config.regularization.dropout, config.forecast
+        self.targets, self.known, self.independent = list(targets), known, settings.independent
+        features, outputs = (1, 1) if self.independent else (features, len(targets))
+        self.parameters_each = PARAMETERS[config.forecast.distribution]
+        self.recurrent = make_recurrent(
+            features + known, model, config.regularization, batch_first=True
+        )
+        self.input_dropout = make_dropout(config.regularization.input_dropout)
+        self.dropout = make_dropout(dropout)
+        self.state = nn.Linear(model.hidden_size, model.hidden_size)
+        self.calendar = nn.Linear(known, model.hidden_size, bias=False) if known else None
+        self.step = nn.Parameter(torch.zeros(config.forecast.horizon, model.hidden_size))
+        nn.init.normal_(self.step, std=model.hidden_size**-0.5)
+        self.head = nn.Linear(model.hidden_size, outputs * self.parameters_each)
+        self.line: nn.Parameter | None = None
+        if settings.linear:
+            shape = (len(targets), settings.context, settings.horizon)
+            self.line = nn.Parameter(torch.zeros(shape))
+        start(self, config)
+
+    def forward(self, x: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """x (B, T, F); what is known of its steps, before (B, T, C), and of those to come, after
+        (B, K, C). Returns (B, K, targets, P)."""
+        own, rows = x[:, :, self.targets], len(x)
+        if self.independent:  # a row for each target of each window
+            x = own.transpose(1, 2).reshape(-1, x.size(1), 1)
+            before = before.repeat_interleave(len(self.targets), 0)
+            after = after.repeat_interleave(len(self.targets), 0)
+        _, last = self.recurrent(torch.cat((self.input_dropout(x), before), 2))
+        h = (last[0] if isinstance(last, tuple) else last)[-1]
+        z = self.state(self.dropout(h)).unsqueeze(1) + self.step
+        if self.calendar is not None:
+            z = z + self.calendar(after)
+        out: Tensor = self.head(self.dropout(torch.relu(z)))
+        if self.independent:
+            out = out.view(rows, len(self.targets), *out.shape[1:]).transpose(1, 2)
+        else:
+            out = out.view(*out.shape[:2], len(self.targets), self.parameters_each)
+        if self.line is None:
+            return out
+        line = torch.einsum("btc,ctk->bkc", own, self.line)
+        return torch.cat((out[..., :1] + line.unsqueeze(-1), out[..., 1:]), -1)
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the numbers of a network mean: its loss, its forecast, its interval.
+
+    sigmoid: the one number is the logit of a value in [0, 1]; the loss is binary cross-entropy.
+    Otherwise, on the scale of the standardised series: "none": a value, squared error;
+    "gaussian": mean and deviation, -ln of the density; "quantile": 10, 50 and 90 %, the pinball
+    loss (Koenker and Bassett 1978), ordered by construction.
+    """
+
+    sigmoid: bool
+    distribution: str
+
+    def losses(self, raw: Tensor, level: Tensor, truth: Tensor) -> Tensor:
+        """The loss of each value: raw (B, K, C, P), level and truth (B, 1 or K, C)."""
+        if self.sigmoid:
+            return F.binary_cross_entropy_with_logits(raw[..., 0], truth, reduction="none")
+        if self.distribution == "none":
+            return (raw[..., 0] + level - truth).square()
+        if self.distribution == "gaussian":
+            error, deviation = raw[..., 0] + level - truth, _positive(raw[..., 1])
+            density = 0.5 * (error / deviation).square() + deviation.log()
+            return density + 0.5 * math.log(2 * math.pi)
+        q = torch.tensor(_QUANTILES, device=raw.device)
+        error = truth.unsqueeze(-1) - torch.stack(self._quantiles(raw, level), -1)
+        return torch.maximum(q * error, (q - 1) * error).mean(-1)
+
+    def forecast(self, raw: Tensor, level: Tensor) -> Tensor:
+        """(low, forecast, high), (3, B, K, C); without a distribution all three are the same."""
+        if self.sigmoid:
+            return raw[..., 0].sigmoid().expand(3, *raw.shape[:3])
+        value = raw[..., 0] + level
+        if self.distribution == "none":
+            return value.expand(3, *value.shape)
+        if self.distribution == "gaussian":
+            width = _Z90 * _positive(raw[..., 1])
+            return torch.stack((value - width, value, value + width))
+        return torch.stack(self._quantiles(raw, level))
+
+    def _quantiles(self, raw: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        middle = raw[..., 0] + level
+        return middle - _positive(raw[..., 1]), middle, middle + _positive(raw[..., 2])
+
+
+def _positive(x: Tensor) -> Tensor:
+    return F.softplus(x) + 1e-3
+
+
+class Frame:
+    """A series as a network reads it: scaled, with the calendar, its targets first in order.
+
+    targets: numbers of the target columns. The level of a window is its last row.
+    """
+
+    def __init__(
+        self, series: Series, scaler: FeatureScaler, config: Config, sigmoid: bool
+    ) -> None:
+        self.config, self.sigmoid, self.scaler = config, sigmoid, scaler
+        self.targets = target_numbers(series.columns, config.forecast.targets)
+        raw = torch.from_numpy(series.values)
+        self.scaled = scaler(raw)
+        self.truth = raw[:, self.targets] if sigmoid else self.scaled[:, self.targets]
+        steps = config.forecast.horizon
+        known = calendar(series.stamps, steps) if config.forecast.calendar else None
+        rows = len(series) + steps
+        self.known = torch.empty(rows, 0) if known is None else torch.from_numpy(known)
+
+    def batch(self, windows: Windows, index: Tensor) -> tuple[Tensor, ...]:
+        """x, what is known before and after, the level, and the truth, of some windows."""
+        x, _ = windows.gather(self.scaled, index)
+        before, after = windows.gather(self.known, index)
+        _, truth = windows.gather(self.truth, index)
+        x, level = self.leveled(x)
+        return x, before, after, level, truth
+
+    def leveled(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Windows (B, T, F) whose targets start from their last value, and that value."""
+        level = x[:, -1:, self.targets]
+        if self.sigmoid or not self.config.forecast.relative:
+            return x, torch.zeros_like(level)
+        x = x.clone()
+        x[:, :, self.targets] -= level
+        return x, level
+
+    def restore(self, values: Tensor) -> NDArray[np.float64]:
+        """Forecasts (…, C) on the series' own scale."""
+        if self.sigmoid:
+            return values.double().numpy()
+        mean, std = self.scaler.mean[self.targets], self.scaler.std[self.targets]
+        result: NDArray[np.float64] = (values.double() * std + mean).numpy()
+        return result
+
+
+def target_numbers(columns: Sequence[str], names: str) -> list[int]:
+    """The numbers of the target columns. Raises `ConfigError` for a name that is not there."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in columns:
+            raise ConfigError(f"forecast.targets: there is no column '{name}' in {columns}")
+    return [columns.index(name) for name in wanted] or list(range(len(columns)))
+
+
+def forecasts(
+    model: nn.Module, frame: Frame, windows: Windows, output: Output
+) -> NDArray[np.float64]:
+    """(low, forecast, high) of every window on the series' own scale, (3, N, K, C)."""
+    parts = []
+    with evaluating(model) as device:
+        for index in torch.split(torch.arange(len(windows)), _EVALUATION_BATCH):
+            x, before, after, level, _ = frame.batch(windows, index)
+            raw = model(x.to(device), before.to(device), after.to(device))
+            parts.append(output.forecast(raw, level.to(device)).cpu())
+    return frame.restore(torch.cat(parts, 1))
+
+
+class TrainedForecaster(TrainedModel):
+    """A trained forecaster with its columns, the scaler of its inputs and its season's yardstick.
+
+    >>> model = carousel.load("runs/forecast-sunspots-20261124-090000")   # doctest: +SKIP
+    >>> low, middle, high = model.forecast(series, 24)  # (24, targets)    # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: Config,
+        columns: tuple[str, ...],
+        scaler: FeatureScaler,
+        output: Output,
+        known: int,
+    ) -> None:
+        super().__init__(model, config)
+        self.columns, self.scaler, self.output, self.known = columns, scaler, output, known
+        self.targets = target_numbers(columns, config.forecast.targets)
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedForecaster:
+        columns, known = tuple(facts["columns"]), facts["known"]
+        output = Output(facts["sigmoid"], config.forecast.distribution)
+        targets = target_numbers(columns, config.forecast.targets)
+        model = Forecaster(len(columns), known, targets, config)
+        scaler = FeatureScaler.restore(facts["scaler"])
+        return cls(model, config, columns, scaler, output, known)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "columns": list(self.columns),
+            "known": self.known,
+            "sigmoid": self.output.sigmoid,
+            "scaler": self.scaler.facts(),
+        }
+
+    def forecast(self, series: Series, steps: int = 0) -> NDArray[np.float64]:
+        """(low, forecast, high), each (steps, targets), of the steps after the last row.
+
+        steps: `forecast.horizon` if 0. Beyond the horizon the network reads its own forecasts
+        (recursive); columns that are no targets stay as they were last, and there is no interval
+        any more: low and high are NaN. Raises `DataError` if the series does not fit.
+        """
+        settings = self.config.forecast
+        steps = steps or settings.horizon
+        self._check(series)
+        found: list[NDArray[np.float64]] = []
+        while sum(part.shape[1] for part in found) < steps:
+            part = self._next(series)
+            series = self._longer(series, part[1])
+            if found:
+                part[[0, 2]] = np.nan
+            found.append(part)
+        result: NDArray[np.float64] = np.concatenate(found, 1)[:, :steps]
+        return result
+
+    def _check(self, series: Series) -> None:
+        if series.columns != self.columns:
+            raise DataError(
+                f"the series must have the columns {self.columns}, not {series.columns}"
+            )
+        context = self.config.forecast.context
+        if len(series) < max(2, context):
+            raise DataError(f"the series has {len(series)} rows, the network reads {context}")
+
+    def _next(self, series: Series) -> NDArray[np.float64]:
+        settings = self.config.forecast
+        frame = Frame(series, self.scaler, self.config, self.output.sigmoid)
+        x, level = frame.leveled(frame.scaled[-settings.context :].unsqueeze(0))
+        before = frame.known[len(series) - settings.context : len(series)].unsqueeze(0)
+        after = frame.known[len(series) : len(series) + settings.horizon].unsqueeze(0)
+        with evaluating(self.model) as device:
+            raw = self.model(x.to(device), before.to(device), after.to(device))
+            return frame.restore(self.output.forecast(raw, level.to(device)).cpu()[:, 0])
+
+    def _longer(self, series: Series, values: NDArray[np.float64]) -> Series:
+        rows = np.repeat(series.values[-1:], len(values), axis=0)
+        rows[:, self.targets] = values
+        step = series.stamps[-1] - series.stamps[-2]
+        stamps = series.stamps[-1] + np.arange(1, len(values) + 1) * step
+        return Series(
+            series.columns,
+            np.concatenate((series.stamps, stamps)),
+            np.concatenate((series.values, rows)),
+        )
+
+    # ---- judging
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        settings = self.config.forecast
+        series = load(self.config.data)
+        parts = cut(len(series), self.config.data.name, settings)
+        frame = Frame(series, self.scaler, self.config, self.output.sigmoid)
+        windows = Windows(parts[part], settings.context, settings.horizon)
+        low, guess, high = forecasts(self.model, frame, windows, self.output)
+        values = torch.from_numpy(series.values[:, self.targets]).double()
+        _, truth = windows.gather(values, torch.arange(len(windows)))
+        train = values[: parts["train"].stop].numpy()
+        yardstick = Yardstick.fit(train, settings.season)
+        interval = (low, high) if settings.distribution != "none" else None
+        names = tuple(self.columns[i] for i in self.targets)
+        report: dict[str, Any] = measures(truth.numpy(), guess, yardstick, interval)
+        report |= {"windows": len(windows), **detail(truth.numpy(), guess, names)}
+        report["examples"] = self._examples(series, windows, np.stack((low, guess, high)))
+        return {**report, **account(series, parts)}
+
+    def _examples(
+        self, series: Series, windows: Windows, found: NDArray[np.float64]
+    ) -> list[dict[str, Any]]:
+        """The first target of three windows, early, middle and late, for the picture."""
+        column, settings = self.targets[0], self.config.forecast
+        examples = []
+        for number in np.linspace(0, len(windows) - 1, 3).astype(int).tolist():
+            first = int(windows.starts[number])
+            rows = slice(first - settings.context, first + settings.horizon)
+            low, guess, high = found[:, number, :, 0].tolist()
+            examples.append(
+                {
+                    "start": str(series.stamps[first]),
+                    "truth": series.values[rows, column].tolist(),
+                    "low": low,
+                    "forecast": guess,
+                    "high": high,
+                }
+            )
+        return examples
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        rows = [(name, f"{value:.4g}") for name, value in report["mae_per_column"].items()]
+        yield Table(("column", "MAE"), [*rows])
+        steps = report["mae_per_step"]
+        shown = sorted({*np.linspace(0, len(steps) - 1, min(8, len(steps))).astype(int).tolist()})
+        yield Table(("step ahead", "MAE"), [(str(k + 1), f"{steps[k]:.4g}") for k in shown])
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        picture = folder / f"forecasts{suffix}.png"
+        name = self.columns[self.targets[0]]
+        plots.draw_forecasts(report["examples"], self.config.forecast.context, name, picture)
+        return [picture]
+
+    # ---- the command line
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        steps = request.only("forecast", "length").get("length", 0)
+        if request.input is None:
+            raise ConfigError("name the series to go on from: a .csv file with its columns")
+        series = read_series(read_text(request.input), str(request.input))
+        low, guess, high = self.forecast(series, steps)
+        stamps = self._longer(series, guess).stamps[len(series) :]
+        names = [self.columns[i] for i in self.targets]
+        interval = self.config.forecast.distribution != "none"
+        if request.as_json:
+            yield Json(
+                [
+                    {"time": str(stamp), **dict(zip(names, row.tolist(), strict=True))}
+                    for stamp, row in zip(stamps, guess, strict=True)
+                ]
+            )
+            return
+        if series.filled:
+            yield Notice(f"{series.filled} missing values, each taken from the row before")
+        table = Table(("time", *names), [])
+        for k, stamp in enumerate(stamps):
+            cells = [f"{value:.4g}" for value in guess[k]]
+            if interval and np.isfinite(low[k]).all():
+                ends = zip(cells, low[k], high[k], strict=True)
+                cells = [f"{cell} ({a:.4g} to {b:.4g})" for cell, a, b in ends]
+            table.rows.append((str(stamp), *cells))
+        yield table

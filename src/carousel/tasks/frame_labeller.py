@@ -1,0 +1,208 @@
+"""A network that labels every frame of a recording, and what a trained one can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from carousel.config import Config, ModelConfig, RegularizationConfig
+from carousel.data.ragged import Ragged, by_length
+from carousel.data.recordings import LabelledFrames, Recordings, reader
+from carousel.data.scaling import FeatureScaler
+from carousel.data.text import read_text
+from carousel.errors import ConfigError, DataError
+from carousel.tasks import metrics, plots
+from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.segments import segment_scores, segments_of
+from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
+
+_EVALUATION_BATCH = 16
+
+
+class FrameLabeller(nn.Module):
+    """P(label of each frame | recording): scaled values (B, T, F) to logits (B, T, C).
+
+    y = recurrent(x);  logits_t = W y_t + b
+
+    Dropout acts on vertical connections only: `input_dropout` on the input, `dropout` between
+    layers and before the head.
+    """
+
+    def __init__(
+        self, features: int, classes: int, model: ModelConfig, regularization: RegularizationConfig
+    ) -> None:
+        super().__init__()
+        self.recurrent = make_recurrent(features, model, regularization, batch_first=True)
+        self.input_dropout = make_dropout(regularization.input_dropout)
+        self.dropout = make_dropout(regularization.dropout)
+        self.head = nn.Linear(model.hidden_size * (2 if model.bidirectional else 1), classes)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x (B, T, F), lengths (B,). Returns logits (B, T, C), in the padding too."""
+        outputs, _ = self.recurrent(self.input_dropout(x), lengths=lengths)
+        logits: Tensor = self.head(self.dropout(outputs))
+        return logits
+
+
+def build_model(features: int, classes: int, config: Config) -> FrameLabeller:
+    """A new network; weights from torch's global random state."""
+    model = FrameLabeller(features, classes, config.model, config.regularization)
+    start(model, config)
+    return model
+
+
+def with_differences(values: Ragged, wanted: bool) -> Ragged:
+    """Beside each x_t also x_t - x_{t-1}, which is 0 in the first frame of a recording."""
+    if not wanted:
+        return values
+    change = values.values.diff(dim=0, prepend=values.values[:1])
+    change[values.offsets[:-1]] = 0.0
+    return Ragged(torch.cat((values.values, change), 1), values.offsets)
+
+
+def logits_of(model: nn.Module, values: Ragged) -> Tensor:
+    """Logits (N, C) of all frames, recording by recording, each read whole; on the CPU."""
+    pieces: dict[int, Tensor] = {}
+    with evaluating(model) as device:
+        for index in by_length(values.lengths, _EVALUATION_BATCH):
+            x, lengths = values.pad(index)
+            logits = model(x.to(device), lengths.to(device)).cpu()
+            for row, number in enumerate(index.tolist()):
+                pieces[number] = logits[row, : lengths[row]]
+    return torch.cat([pieces[number] for number in range(len(values))])
+
+
+def judge(part: Recordings, logits: Tensor, classes: Sequence[str]) -> dict[str, Any]:
+    """Metrics and details of logits (N, C) for all frames of a part; only labelled ones count."""
+    inside = part.labels >= 0
+    if not inside.any():
+        raise DataError("no frame of this part has a label: there is nothing to judge")
+    report = metrics.report(part.labels[inside], logits[inside].softmax(1), classes)
+    sizes = part.values.lengths.tolist()
+    truth = [row.numpy() for row in torch.split(part.labels, sizes)]
+    guess = [row.numpy() for row in torch.split(logits.argmax(1), sizes)]
+    return {**segment_scores(truth, guess), **report}
+
+
+class TrainedFrameLabeller(TrainedModel):
+    """A trained labeller of frames with its classes and the scaler of its inputs.
+
+    >>> model = carousel.load("runs/frames-gesture-20261124-090000")  # doctest: +SKIP
+    >>> model.label(values)  # (T, F)                                 # doctest: +SKIP
+    ['Rest', 'Rest', 'Preparation', …]
+    """
+
+    def __init__(
+        self, model: nn.Module, config: Config, classes: tuple[str, ...], scaler: FeatureScaler
+    ) -> None:
+        super().__init__(model, config)
+        self.classes, self.scaler = classes, scaler
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedFrameLabeller:
+        scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
+        return cls(build_model(len(scaler.mean), len(classes), config), config, classes, scaler)
+
+    def facts(self) -> dict[str, Any]:
+        return {"classes": list(self.classes), "scaler": self.scaler.facts()}
+
+    def label_proba(self, values: NDArray[np.floating[Any]] | Tensor) -> NDArray[np.float32]:
+        """Class probabilities (T, C) of the frames of one recording (T, F), unscaled, F as in
+        training. Raises `DataError` if it does not fit or holds a NaN."""
+        x = torch.as_tensor(values, dtype=torch.float32)
+        wanted = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+        if x.dim() != 2 or x.size(1) != wanted or not len(x):
+            raise DataError(
+                f"a recording must have the shape (frames, {wanted}), as in training; this one "
+                f"has {tuple(x.shape)}"
+            )
+        if not torch.isfinite(x).all():
+            raise DataError("a recording must hold finite numbers: this one has a NaN or infinity")
+        scaled = self._prepare(Ragged.of([x]))
+        result: NDArray[np.float32] = logits_of(self.model, scaled).softmax(1).numpy()
+        return result
+
+    def label(self, values: NDArray[np.floating[Any]] | Tensor) -> list[str]:
+        """The most probable class of each frame; input as for `label_proba`."""
+        return [self.classes[i] for i in self.label_proba(values).argmax(1)]
+
+    def _prepare(self, values: Ragged) -> Ragged:
+        wide = with_differences(values, self.config.frames.differences)
+        return Ragged(self.scaler(wide.values), wide.offsets)
+
+    # ---- judging
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        data = LabelledFrames(self.config.data, self.config.frames)
+        held = data.part(part)
+        logits = logits_of(self.model, self._prepare(held.values))
+        report = judge(held, logits, self.classes)
+        sizes = held.values.lengths.tolist()
+        rows = zip(
+            torch.split(held.labels, sizes), torch.split(logits.argmax(1), sizes), strict=True
+        )
+        report["per_recording"] = {
+            name: {"labels": truth.tolist(), "guess": guess.tolist()}
+            for name, (truth, guess) in zip(held.names, rows, strict=True)
+        }
+        return {**report, **data.account()}
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        table = Table(("class", "precision", "recall", "F1", "frames"), [])
+        for name, row in report["per_class"].items():
+            values = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+            table.rows.append((name, *values, f"{row['support']:,}"))
+        yield table
+        table = Table(("recording", "accuracy", "labelled frames"), [])
+        for name, row in report["per_recording"].items():
+            truth, guess = np.array(row["labels"]), np.array(row["guess"])
+            inside = truth >= 0
+            share = f"{(truth == guess)[inside].mean():.2%}" if inside.any() else "-"
+            table.rows.append((name, share, f"{inside.sum():,} of {len(truth):,}"))
+        yield table
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        confusion, timelines = folder / f"confusion{suffix}.png", folder / f"timelines{suffix}.png"
+        plots.draw_confusion(report["confusion"], self.classes, confusion)
+        plots.draw_timelines(report["per_recording"], self.classes, timelines)
+        return [confusion, timelines]
+
+    # ---- the command line
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        request.only("label_frames")
+        if request.input is None:
+            raise ConfigError("name the recording: a file of frames as in training")
+        read = reader(self.config.data.name)
+        frames = read(read_text(request.input), str(request.input))
+        chances = self.label_proba(frames.values)
+        guess = chances.argmax(1)
+        segments = segments_of(guess)
+        sure = [float(chances[s.start : s.end, s.label].mean()) for s in segments]
+        if request.as_json:
+            found = [
+                {
+                    "label": self.classes[s.label],
+                    "first": s.start,
+                    "last": s.end - 1,
+                    "probability": p,
+                }
+                for s, p in zip(segments, sure, strict=True)
+            ]
+            labels = [self.classes[i] for i in guess]
+            yield Json({"labels": labels, "segments": found, "filled": frames.filled})
+            return
+        if frames.filled:
+            yield Notice(f"{frames.filled} missing values, each taken from the frame before")
+        table = Table(("label", "first frame", "last frame", "frames", "probability"), [])
+        for segment, p in zip(segments, sure, strict=True):
+            places = (segment.start, segment.end - 1, segment.end - segment.start)
+            name = self.classes[segment.label]
+            table.rows.append((name, *map(str, places), f"{p:.3f}"))
+        yield table

@@ -1,0 +1,137 @@
+"""Aligned many-to-many, text: a label for every word. Slots and chunks are examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config, reject_without_effect
+from carousel.data.labelled_words import LabelledWords, WordFeatures
+from carousel.data.ragged import Buckets
+from carousel.tasks import baselines, network
+from carousel.tasks.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.word_labeller import (
+    TrainedWordLabeller,
+    WordLabeller,
+    headline,
+    judge,
+    logits_of,
+)
+
+_WITHOUT_EFFECT = (
+    "data.view",
+    "regress",
+    "frames",
+    "forecast",
+    "data.permutation",
+    "data.scaling",
+    "data.validation",
+    "data.shift",
+    "data.test_head",
+    "data.fold",
+    "text.level",
+    "text.bptt",
+    "text.loss_scale",
+    "model.tied",
+    "model.pooling",
+    "regularization.activation",
+    "regularization.temporal_activation",
+)
+
+
+class LabelWordsTask(Task):
+    """Training of a `WordLabeller`: sentences of similar length share a batch."""
+
+    unit = "words"
+    trained = TrainedWordLabeller
+
+    def __init__(self, config: Config, seed: int) -> None:
+        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'label_words'")
+        network.check(config)
+        self.config = config
+        self.data = LabelledWords(config.data, config.text)
+        self.validation_metrics = headline(self.data.labels)
+        self.features = WordFeatures.fit(self.data.train.words, config.text)
+        self._train = self.features.encode(self.data.train.words)
+        self._validation = self.features.encode(self.data.validation.words)
+        number = {label: i for i, label in enumerate(self.data.labels)}
+        flat = chain.from_iterable(self.data.train.labels)
+        self._targets = torch.tensor([number[label] for label in flat])
+        self._weights = network.class_weights(self._targets, len(number), config.loss)
+        self._batches = Buckets(self._train.lengths, config.training.batch_size, seed)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def build_model(self) -> WordLabeller:
+        sizes = [len(vocabulary) for vocabulary in self.features.vocabularies]
+        return WordLabeller(sizes, len(self.data.labels), self.config)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        for index in self._batches.epoch(epoch, start):
+            yield (*self._train.pad(index), self._labels_of(index))
+
+    def _labels_of(self, index: Tensor) -> Tensor:
+        starts, ends = self._train.offsets[index], self._train.offsets[index + 1]
+        pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+        return torch.cat([self._targets[start:end] for start, end in pairs])
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        features, lengths, labels = batch
+        logits = model(features, lengths)
+        objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
+        hits = (logits.detach().argmax(1) == labels).sum()
+        return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        logits = logits_of(model, self._validation)
+        values, _ = judge(self.data.validation, logits, self.data.labels)
+        return {name: values[name] for name in self.validation_metrics}
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """The most frequent label of each word in training, and of all for a new word."""
+        train, test = self.data.train, self.data.test
+        keys = self.features
+        guess = baselines.most_frequent_labels(
+            zip(
+                map(keys.plain, chain.from_iterable(train.words)),
+                self._targets.tolist(),
+                strict=True,
+            ),
+            map(keys.plain, chain.from_iterable(test.words)),
+        )
+        logits = nn.functional.one_hot(torch.tensor(guess), len(self.data.labels)).float()
+        values, _ = judge(test, logits, self.data.labels)
+        del values["loss"]  # of a guess without probabilities
+        return {"most_frequent_label": values}
+
+    def account(self) -> dict[str, Any]:
+        return self.data.account()
+
+    def finish(self, model: nn.Module) -> TrainedWordLabeller:
+        assert isinstance(model, WordLabeller)
+        return TrainedWordLabeller(model, self.config, self.data.labels, self.features)
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, WordLabeller)
+        width = model.recurrent.input_size
+        path = model.recurrent.path(model.head.weight.new_zeros(1, 2, width), ragged=True)
+        sizes = ", ".join(
+            f"{len(vocabulary):,} {name}{'es' if name.endswith('x') else 's'}"
+            for name, vocabulary in zip(
+                self.features.names, self.features.vocabularies, strict=True
+            )
+        )
+        return (
+            f"{len(self._train):,} sentences ({self.data.train.total:,} words) to train on, "
+            f"{len(self._validation):,} to validate; {len(self.data.labels)} labels; {sizes}\n"
+            f"recurrent layer on {path}"
+        )
+
+
+TASK = LabelWordsTask

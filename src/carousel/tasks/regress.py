@@ -1,0 +1,147 @@
+"""Aligned many-to-many, numbers: a number at every step of a recording, such as life that is left.
+
+The network of `label_frames` with one output that is a number instead of a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config, reject_without_effect
+from carousel.data.measured import Measured, MeasuredRecordings
+from carousel.data.ragged import Ragged
+from carousel.data.scaling import FeatureScaler
+from carousel.data.windows import LabelledWindows, is_labelled
+from carousel.tasks import baselines, network
+from carousel.tasks.frame_labeller import FrameLabeller, build_model, logits_of, with_differences
+from carousel.tasks.regressor import Target, TrainedRegressor, judge
+from carousel.tasks.task import Batch, Carry, StepLoss, Task
+
+_WITHOUT_EFFECT = (
+    "data.view",
+    "data.permutation",
+    "data.scaling",
+    "data.validation",
+    "data.train_limit",
+    "data.shift",
+    "data.test_head",
+    "data.fold",
+    "text",
+    "forecast",
+    "loss",
+    "model.embedding_size",
+    "model.feature_size",
+    "model.tied",
+    "model.pooling",
+    "regularization.activation",
+    "regularization.temporal_activation",
+    "regularization.l1.embedding",
+    "regularization.l2.embedding",
+)
+_BASELINE_STEPS = 30
+
+
+class RegressTask(Task):
+    """Training of a `FrameLabeller` with one output on windows of recordings; whole recordings
+    judge. Inputs and targets are standardised by the training part."""
+
+    validation_metrics = ("rmse", "mae")
+    unit = "steps"
+    trained = TrainedRegressor
+
+    def __init__(self, config: Config, seed: int) -> None:
+        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'regress'")
+        network.check(config)
+        self.config, frames = config, config.frames
+        self.data = MeasuredRecordings(config.data, frames)
+        train = with_differences(self.data.train.values, frames.differences)
+        self.scaler = FeatureScaler.fit(train.values)
+        targets = self.data.train.targets
+        self.target = Target.fit(targets[is_labelled(targets)], config.regress)
+        self._train = Ragged(self.scaler(train.values), train.offsets)
+        rows = config.training.batch_size
+        self._batches = LabelledWindows(
+            self._train, targets, frames.window, rows, seed, frames.passes
+        )
+
+    def _prepare(self, values: Ragged) -> Ragged:
+        wide = with_differences(values, self.config.frames.differences)
+        return Ragged(self.scaler(wide.values), wide.offsets)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def build_model(self) -> FrameLabeller:
+        return build_model(self._train.values.size(1), 1, self.config)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        return self._batches.epoch(epoch, start)
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        values, lengths, numbers = batch
+        noise = self.config.frames.noise
+        if noise and model.training:
+            values = values + noise * torch.randn_like(values)
+        inside = is_labelled(numbers)
+        raw = model(values, lengths).squeeze(2)[inside]
+        losses = self.target.losses(raw, numbers[inside])
+        return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        held = self.data.validation
+        raw = logits_of(model, self._prepare(held.values)).squeeze(1)
+        # Against capped targets: what lies beyond the cap is not to be known.
+        capped = Measured(held.names, held.values, self.target.capped(held.targets))
+        values = judge(capped, self.target.number(raw), 0.0)
+        return {name: values[name] for name in self.validation_metrics}
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """The mean of the training part, and ridge regression from the last 30 steps."""
+        test, train = self.data.test, self.data.train
+        inside, judged = is_labelled(train.targets), is_labelled(test.targets)
+        numbers = self.target.capped(train.targets[inside])
+        guess = torch.full_like(test.targets, float(numbers.mean()))
+        found = {"mean": judge(test, guess, self.target.cap)}
+        x = _last_steps(self._train, inside, _BASELINE_STEPS)
+        test_x = _last_steps(self._prepare(test.values), judged, _BASELINE_STEPS)
+        guess = guess.clone()
+        guess[judged] = torch.from_numpy(
+            baselines.fit_numbers(x.numpy(), numbers.numpy(), test_x.numpy())
+        )
+        return {**found, "linear": judge(test, guess, self.target.cap)}
+
+    def account(self) -> dict[str, Any]:
+        return self.data.account()
+
+    def finish(self, model: nn.Module) -> TrainedRegressor:
+        return TrainedRegressor(model, self.config, self.scaler, self.target)
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, FrameLabeller)
+        train, validation = self.data.train, self.data.validation
+        path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
+        how = "sigmoid, cross-entropy" if self.target.sigmoid else "identity, squared error"
+        return (
+            f"{len(train)} recordings ({len(train.targets):,} steps, "
+            f"{int(is_labelled(train.targets).sum()):,} with a target) to train on, "
+            f"{len(validation)} to validate; {self._train.values.size(1)} features; {how}\n"
+            f"recurrent layer on {path}"
+        )
+
+
+def _last_steps(values: Ragged, wanted: Tensor, steps: int) -> Tensor:
+    """For each wanted step (N,) the `steps` rows up to it, flattened; before the start of a
+    recording its first row is repeated."""
+    place = torch.arange(len(values.values))
+    first = values.offsets[:-1].repeat_interleave(values.lengths)
+    back = torch.arange(steps - 1, -1, -1)
+    rows = torch.maximum(place[wanted].unsqueeze(1) - back, first[wanted].unsqueeze(1))
+    return values.values[rows].flatten(1)
+
+
+TASK = RegressTask

@@ -1,0 +1,189 @@
+"""A network that reads a number off every step of a recording, and what a trained one can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carousel.config import Config, RegressConfig
+from carousel.data.measured import Measured, MeasuredRecordings
+from carousel.data.ragged import Ragged
+from carousel.data.recordings import read_frames
+from carousel.data.scaling import FeatureScaler
+from carousel.data.text import read_text
+from carousel.data.windows import is_labelled
+from carousel.errors import ConfigError, DataError
+from carousel.tasks import plots
+from carousel.tasks.frame_labeller import build_model, logits_of, with_differences
+from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
+
+_PHM_EARLY, _PHM_LATE = 13.0, 10.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """How a number is what a network puts out.
+
+    sigmoid: the output is the logit of a number in [0, 1], the loss is binary cross-entropy;
+    otherwise the output is (number - mean) / std, the loss its squared error. cap: numbers above
+    it count as it (0: none).
+    """
+
+    mean: float
+    std: float
+    sigmoid: bool
+    cap: float = 0.0
+
+    @classmethod
+    def fit(cls, numbers: Tensor, config: RegressConfig) -> Target:
+        """numbers: of the training part, without NaN. Raises `DataError` for a sigmoid of numbers
+        outside [0, 1]."""
+        if config.cap:
+            numbers = numbers.clamp(max=config.cap)
+        low, high = float(numbers.min()), float(numbers.max())
+        bounded = low >= 0 and high <= 1
+        if config.output == "sigmoid" and not bounded:
+            raise DataError(
+                f"regress.output = 'sigmoid' needs numbers in [0, 1]; these lie between {low:g} "
+                f"and {high:g}"
+            )
+        sigmoid = config.output == "sigmoid" or (config.output == "auto" and bounded)
+        std = float(numbers.double().std(correction=0))
+        return cls(float(numbers.double().mean()), std or 1.0, sigmoid, config.cap)
+
+    def capped(self, numbers: Tensor) -> Tensor:
+        """Numbers no larger than the cap."""
+        return numbers.clamp(max=self.cap) if self.cap else numbers
+
+    def losses(self, raw: Tensor, numbers: Tensor) -> Tensor:
+        """The loss of each output."""
+        numbers = self.capped(numbers)
+        if self.sigmoid:
+            return F.binary_cross_entropy_with_logits(raw, numbers, reduction="none")
+        return (raw - (numbers - self.mean) / self.std).square()
+
+    def number(self, raw: Tensor) -> Tensor:
+        """What outputs say, on the numbers' own scale."""
+        return raw.sigmoid() if self.sigmoid else raw * self.std + self.mean
+
+
+def errors(truth: Tensor, guess: Tensor, cap: float = 0.0) -> dict[str, float]:
+    """mae, rmse, and with a cap the same against the capped truth, and the PHM 2008 score.
+
+    phm_score = Σ exp(d / 10) - 1 for d = guess - truth ≥ 0, exp(-d / 13) - 1 for d < 0: an engine
+    that fails before it was said to is the dearer mistake (Saxena et al. 2008).
+    """
+    change = (guess - truth).double()
+    values = {"mae": change.abs().mean(), "rmse": change.square().mean().sqrt()}
+    if cap:
+        capped = (guess - truth.clamp(max=cap)).double()
+        values["rmse_capped"] = capped.square().mean().sqrt()
+        late, early = (change / _PHM_LATE).expm1(), (-change / _PHM_EARLY).expm1()
+        values["phm_score"] = torch.where(change >= 0, late, early).sum()
+    return {name: float(value) for name, value in values.items()}
+
+
+class TrainedRegressor(TrainedModel):
+    """A trained network with the scaler of its inputs and the scale of its target.
+
+    >>> model = carousel.load("runs/rul-cmapss-20261124-090000")  # doctest: +SKIP
+    >>> model.predict(values)  # (T, F)                           # doctest: +SKIP
+    array([123.4, 122.9, …])
+    """
+
+    def __init__(
+        self, model: nn.Module, config: Config, scaler: FeatureScaler, target: Target
+    ) -> None:
+        super().__init__(model, config)
+        self.scaler, self.target = scaler, target
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedRegressor:
+        scaler = FeatureScaler.restore(facts["scaler"])
+        model = build_model(len(scaler.mean), 1, config)
+        return cls(model, config, scaler, Target(**facts["target"]))
+
+    def facts(self) -> dict[str, Any]:
+        return {"scaler": self.scaler.facts(), "target": asdict(self.target)}
+
+    def predict(self, values: NDArray[np.floating[Any]] | Tensor) -> NDArray[np.float32]:
+        """The number at each step (T,) of a recording (T, F), unscaled, F as in training. Raises
+        `DataError` if it does not fit or holds a NaN."""
+        x = torch.as_tensor(values, dtype=torch.float32)
+        wanted = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+        if x.dim() != 2 or x.size(1) != wanted or not len(x):
+            raise DataError(
+                f"a recording must have the shape (steps, {wanted}), as in training; this one "
+                f"has {tuple(x.shape)}"
+            )
+        if not torch.isfinite(x).all():
+            raise DataError("a recording must hold finite numbers: this one has a NaN or infinity")
+        result: NDArray[np.float32] = self._read(Ragged.of([x])).numpy()
+        return result
+
+    def _read(self, values: Ragged) -> Tensor:
+        wide = with_differences(values, self.config.frames.differences)
+        scaled = Ragged(self.scaler(wide.values), wide.offsets)
+        return self.target.number(logits_of(self.model, scaled).squeeze(1))
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        data = MeasuredRecordings(self.config.data, self.config.frames)
+        held = data.part(part)
+        guess = self._read(held.values)
+        report: dict[str, Any] = judge(held, guess, self.target.cap)
+        inside = is_labelled(held.targets)
+        pairs = torch.stack((held.targets[inside], guess[inside]), 1)
+        report["pairs"] = pairs[:: max(1, len(pairs) // 5000)].tolist()
+        return {**report, **data.account()}
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        pairs = np.array(report["pairs"])
+        table = Table(("true number", "steps", "mean error", "MAE"), [])
+        edges = np.quantile(pairs[:, 0], np.linspace(0, 1, 6))
+        for low, high in pairwise(edges):
+            inside = (pairs[:, 0] >= low) & ((pairs[:, 0] < high) | (high == edges[-1]))
+            if inside.any() and low < high:
+                change = pairs[inside, 1] - pairs[inside, 0]
+                cells = (
+                    f"{inside.sum():,}",
+                    f"{change.mean():+.4g}",
+                    f"{np.abs(change).mean():.4g}",
+                )
+                table.rows.append((f"{low:.4g} to {high:.4g}", *cells))
+        yield table
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        picture = folder / f"numbers{suffix}.png"
+        plots.draw_numbers(report["pairs"], picture)
+        return [picture]
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        request.only("regress")
+        if request.input is None:
+            raise ConfigError("name the recording: a .csv file of steps as in training")
+        frames = read_frames(read_text(request.input), str(request.input))
+        numbers = self.predict(frames.values)
+        if request.as_json:
+            yield Json({"numbers": numbers.tolist(), "filled": frames.filled})
+            return
+        if frames.filled:
+            yield Notice(f"{frames.filled} missing values, each taken from the step before")
+        shown = sorted({*np.linspace(0, len(numbers) - 1, min(12, len(numbers))).astype(int)})
+        yield Table(("step", "number"), [(str(t), f"{numbers[t]:.4g}") for t in shown])
+
+
+def judge(part: Measured, guess: Tensor, cap: float) -> dict[str, float]:
+    """`errors` over the steps of a part that have a target. Raises `DataError` if none has."""
+    inside = is_labelled(part.targets)
+    if not inside.any():
+        raise DataError("no step of this part has a number: there is nothing to judge")
+    return errors(part.targets[inside], guess[inside], cap)

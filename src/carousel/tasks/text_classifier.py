@@ -1,0 +1,213 @@
+"""A network that reads a sentence and names its class, and what a trained one can say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.labelled_text import LabelledText
+from carousel.data.ragged import Ragged, by_length
+from carousel.data.tokens import Tokens
+from carousel.errors import DataError
+from carousel.layers.pooling import Pooling
+from carousel.tasks import metrics, plots
+from carousel.tasks.given import sentences_of, unknown_notice
+from carousel.tasks.network import drop_words, evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.task import Json, Request, Shown, Table, TrainedModel
+
+_EVALUATION_BATCH = 256
+_MOST_PIECES = 200
+_SHOWN_WORDS = 3
+
+
+class TextClassifier(nn.Module):
+    """P(class | sentence), from tokens (B, T) and lengths (B,): logits (B, C).
+
+    x_t = E[w_t];  y = recurrent(x);  logits = W pool(y) + b
+
+    Dropout acts on vertical connections only (Zaremba et al. 2014): on the embedding, between
+    layers, before the head; `input_dropout` drops whole words (see `drop_words`). What stands in
+    the padding never matters; a sentence without tokens is judged by b alone.
+    """
+
+    def __init__(self, vocabulary: int, classes: int, config: Config) -> None:
+        super().__init__()
+        model, self.regularization = config.model, config.regularization
+        width = model.embedding_size or model.hidden_size
+        features = model.hidden_size * (2 if model.bidirectional else 1)
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.recurrent = make_recurrent(width, model, self.regularization, batch_first=True)
+        self.pooling = Pooling(model.pooling, features)
+        self.dropout = make_dropout(self.regularization.dropout)
+        self.head = nn.Linear(features, classes)
+        if config.initialization.name == "torch":
+            # torch's N(0, 1) embeddings are so large that small corpora are learnt by heart.
+            nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        start(self, config)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """tokens (B, T), lengths (B,). Returns logits (B, C)."""
+        x = self.embedding(tokens)
+        p = self.regularization.input_dropout
+        if self.training and p:
+            x = drop_words(x, tokens, p, self.embedding.num_embeddings)
+        outputs, state = self.recurrent(self.dropout(x), lengths=lengths)
+        logits: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
+        return logits
+
+
+def logits_of(model: TextClassifier, sentences: Ragged) -> Tensor:
+    """Logits (n, C) in the order of the sentences, in evaluation mode, on the CPU."""
+    result = torch.empty(len(sentences), model.head.out_features)
+    with evaluating(model) as device:
+        for index in by_length(sentences.lengths, _EVALUATION_BATCH):
+            tokens, lengths = sentences.pad(index)
+            result[index] = model(tokens.to(device), lengths.to(device)).cpu()
+    return result
+
+
+class Influence(NamedTuple):
+    """A word of a sentence and what it did: the log-odds of the class with it minus without it."""
+
+    word: str
+    log_odds: float
+
+
+class TrainedTextClassifier(TrainedModel):
+    """A trained classifier of sentences with its tokens and the names of its classes.
+
+    >>> model = carousel.load("runs/sentiment-sst2-20261124-090000")  # doctest: +SKIP
+    >>> model.predict(["a joy from start to finish"])                 # doctest: +SKIP
+    ['positive']
+    """
+
+    model: TextClassifier
+
+    def __init__(
+        self, model: TextClassifier, config: Config, classes: tuple[str, ...], tokens: Tokens
+    ) -> None:
+        super().__init__(model, config)
+        self.classes, self.tokens = classes, tokens
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedTextClassifier:
+        tokens, classes = Tokens.restore(facts["tokens"]), tuple(facts["classes"])
+        return cls(TextClassifier(len(tokens), len(classes), config), config, classes, tokens)
+
+    def facts(self) -> dict[str, Any]:
+        return {"classes": list(self.classes), "tokens": self.tokens.facts()}
+
+    def predict_proba(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Class probabilities (n, C). Raises `DataError` for a sentence without any word."""
+        for number, sentence in enumerate(sentences, 1):
+            if not sentence.strip():
+                raise DataError(f"sentence {number} is empty: there is nothing to classify")
+        result: NDArray[np.float32] = self._chances(sentences).numpy()
+        return result
+
+    def predict(self, sentences: Sequence[str]) -> list[str]:
+        """The most probable class of each sentence; input as for `predict_proba`."""
+        return [self.classes[i] for i in self.predict_proba(sentences).argmax(1)]
+
+    def influences(self, sentence: str) -> list[Influence]:
+        """Which words moved the decision: the log-odds of the predicted class, with each word
+        minus without it. Positive: the word spoke for the class.
+
+        Words are what stands between white space; of more than 200, so many at a time are left
+        out that there are 200 pieces. Source: Li, Monroe, Jurafsky 2016 (arXiv:1612.08220).
+        """
+        words = sentence.split()
+        size = math.ceil(len(words) / _MOST_PIECES) or 1
+        starts = range(0, len(words), size)
+        without = [" ".join(words[:i] + words[i + size :]) for i in starts]
+        logits = logits_of(self.model, self.tokens.encode([" ".join(words), *without])).double()
+        odds = _log_odds(logits, int(logits[0].argmax()))
+        pieces = (" ".join(words[i : i + size]) for i in starts)
+        changes = (odds[0] - odds[1:]).tolist()
+        return [Influence(piece, change) for piece, change in zip(pieces, changes, strict=True)]
+
+    def _chances(self, sentences: Sequence[str]) -> Tensor:
+        return logits_of(self.model, self.tokens.encode(sentences)).softmax(1)
+
+    # ---- judging
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        data = LabelledText(self.config.data, self.config.text)
+        sentences = data.part(part)
+        report = metrics.report(sentences.labels, self._chances(sentences.texts), self.classes)
+        encoded = self.tokens.encode(sentences.texts)
+        report["unknown"] = float((encoded.values == 0).double().mean())
+        return {**report, **data.account()}
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        rows = []
+        for name, row in report["per_class"].items():
+            scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+            rows.append((name, *scores, f"{row['support']:,}"))
+        yield Table(("class", "precision", "recall", "F1", "sentences"), rows)
+        yield metrics.worst_confusions(report["confusion"], list(report["per_class"])) + "\n"
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        picture = folder / f"confusion{suffix}.png"
+        plots.draw_confusion(report["confusion"], self.classes, picture)
+        return [picture]
+
+    # ---- the command line
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        sentences, notices = sentences_of(request, "classify_text")
+        yield from notices
+        yield from unknown_notice(t for s in sentences for t in self.tokens.unknown_in(s))
+        chances = self.predict_proba(sentences)
+        if request.as_json:
+            yield Json([self._as_json(s, c) for s, c in zip(sentences, chances, strict=True)])
+        elif len(sentences) == 1:
+            yield from self._one(sentences[0], chances[0])
+        else:
+            yield self._many(sentences, chances)
+
+    def _as_json(self, sentence: str, chances: NDArray[np.float32]) -> dict[str, Any]:
+        return {
+            "text": sentence,
+            "class": self.classes[chances.argmax()],
+            "probabilities": dict(zip(self.classes, map(float, chances), strict=True)),
+            "influences": [influence._asdict() for influence in self.influences(sentence)],
+        }
+
+    def _one(self, sentence: str, chances: NDArray[np.float32]) -> Iterator[Shown]:
+        best_first = chances.argsort()[::-1]
+        table = Table(("class", "probability", ""), [])
+        for i in best_first:
+            bar = "█" * round(30 * float(chances[i]))
+            table.rows.append((self.classes[i], f"{chances[i]:.4f}", bar))
+        yield table
+        influences = self.influences(sentence)
+        longest = max(abs(influence.log_odds) for influence in influences) or 1.0
+        table = Table(("word", f"log-odds for {self.classes[best_first[0]]}", ""), [])
+        for word, change in influences:
+            bar = ("+" if change > 0 else "-") * round(20 * abs(change) / longest)
+            table.rows.append((word, f"{change:+.2f}", bar))
+        yield table
+
+    def _many(self, sentences: list[str], chances: NDArray[np.float32]) -> Table:
+        table = Table(("line", "class", "probability", "words that moved it most"), [])
+        for number, (sentence, row) in enumerate(zip(sentences, chances, strict=True), 1):
+            ranked = sorted(self.influences(sentence), key=lambda i: -abs(i.log_odds))
+            words = ", ".join(f"{word} {change:+.1f}" for word, change in ranked[:_SHOWN_WORDS])
+            first = row.argmax()
+            table.rows.append((str(number), self.classes[first], f"{row[first]:.4f}", words))
+        return table
+
+
+def _log_odds(logits: Tensor, index: int) -> Tensor:
+    """log(p / (1 - p)) of one class, from logits, without the rounding of p near 1."""
+    others = torch.cat((logits[:, :index], logits[:, index + 1 :]), 1)
+    return logits[:, index] - others.logsumexp(1)

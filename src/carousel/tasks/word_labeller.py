@@ -1,0 +1,217 @@
+"""A network that labels every word of a sentence, and what a trained one can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.labelled_words import Labelled, LabelledWords, WordFeatures
+from carousel.data.ragged import Ragged, by_length
+from carousel.layers.attention import step_mask
+from carousel.tasks import scores
+from carousel.tasks.given import sentences_of, unknown_notice
+from carousel.tasks.network import drop_words, evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.spans import mark_spans, span_scores, spans_of
+from carousel.tasks.task import Json, Request, Shown, Table, TrainedModel
+
+_EVALUATION_BATCH = 128
+_SHOWN_KINDS = 25
+
+
+class WordLabeller(nn.Module):
+    """P(label of each word | sentence), from numbers (B, T, F) and lengths (B,).
+
+    x_t = [E_1[f_1], …, E_F[f_F]];  y = recurrent(x);  logits_t = W y_t + b
+
+    F: features of a word, its own embedding each. Dropout acts on vertical connections only: on
+    the embeddings, between layers, before the head; `input_dropout` drops the embedding of whole
+    words (see `drop_words`) and leaves their other features.
+    """
+
+    def __init__(self, sizes: Sequence[int], labels: int, config: Config) -> None:
+        """sizes: of the features' vocabularies, the words' first."""
+        super().__init__()
+        model, self.regularization = config.model, config.regularization
+        widths = [model.embedding_size or model.hidden_size]
+        widths += [model.feature_size] * (len(sizes) - 1)
+        self.embeddings = nn.ModuleList(map(nn.Embedding, sizes, widths))
+        self.vocabulary = sizes[0]
+        dropout = self.regularization.dropout
+        self.recurrent = make_recurrent(sum(widths), model, self.regularization, batch_first=True)
+        self.dropout = make_dropout(dropout)
+        self.head = nn.Linear(model.hidden_size * (2 if model.bidirectional else 1), labels)
+        if config.initialization.name == "torch":
+            for embedding in self.embeddings.parameters():
+                nn.init.uniform_(embedding, -0.1, 0.1)
+        start(self, config)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (N, L) of the words that there are: row by row, the padding left out."""
+        parts = [embed(features[..., i]) for i, embed in enumerate(self.embeddings)]
+        p = self.regularization.input_dropout
+        if self.training and p:
+            parts[0] = drop_words(parts[0], features[..., 0], p, self.vocabulary)
+        x = self.dropout(torch.cat(parts, -1))
+        outputs, _ = self.recurrent(x, lengths=lengths)
+        real = outputs[step_mask(lengths, outputs.size(1))]
+        logits: Tensor = self.head(self.dropout(real))
+        return logits
+
+
+def logits_of(model: nn.Module, sentences: Ragged) -> Tensor:
+    """Logits (N, L) of all words, sentence by sentence, in evaluation mode, on the CPU."""
+    pieces: dict[int, Tensor] = {}
+    with evaluating(model) as device:
+        for index in by_length(sentences.lengths, _EVALUATION_BATCH):
+            features, lengths = sentences.pad(index)
+            logits = model(features.to(device), lengths.to(device)).cpu()
+            pieces.update(zip(index.tolist(), logits.split(lengths.tolist()), strict=True))
+    return torch.cat([pieces[number] for number in range(len(sentences))])
+
+
+def judge(
+    part: Labelled, logits: Tensor, labels: tuple[str, ...]
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Metrics of logits (N, L) for the words of a part, and details.
+
+    accuracy: of words; loss: over the words whose label the training part has; span_f1 and its
+    parts where the labels mark spans, otherwise macro_f1 over the labels of this part.
+    """
+    number = {label: i for i, label in enumerate(labels)}
+    flat = [label for sentence in part.labels for label in sentence]
+    truth = torch.tensor([number.get(label, -1) for label in flat])
+    guess = logits.argmax(1)
+    loss = nn.functional.cross_entropy(logits, truth, ignore_index=-1)
+    values = {"accuracy": float((truth == guess).double().mean()), "loss": float(loss)}
+    guessed = [labels[i] for i in guess.tolist()]
+    rows = iter(guessed)
+    sentences = [[next(rows) for _ in sentence] for sentence in part.labels]
+    if mark_spans(labels):
+        found = span_scores(part.labels, sentences)
+        per_kind = found.pop("per_kind")
+        return {**found, **values}, {"per_kind": per_kind}
+    from sklearn.metrics import f1_score  # takes a second to import
+
+    macro = f1_score(flat, guessed, average="macro", zero_division=0.0)
+    return {"macro_f1": float(macro), **values}, {}
+
+
+class WordLabel(NamedTuple):
+    """A word, its most probable label, and how probable that is."""
+
+    word: str
+    label: str
+    probability: float
+
+
+class TrainedWordLabeller(TrainedModel):
+    """A trained labeller of words with its features and labels.
+
+    >>> model = carousel.load("runs/slots-atis-20261124-090000")      # doctest: +SKIP
+    >>> [w.label for w in model.label([["flights", "to", "boston"]])[0]]  # doctest: +SKIP
+    ['O', 'O', 'B-toloc.city_name']
+    """
+
+    model: WordLabeller
+
+    def __init__(
+        self,
+        model: WordLabeller,
+        config: Config,
+        labels: tuple[str, ...],
+        features: WordFeatures,
+    ) -> None:
+        super().__init__(model, config)
+        self.labels, self.features = labels, features
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedWordLabeller:
+        labels, features = tuple(facts["labels"]), WordFeatures.restore(facts["features"])
+        sizes = [len(vocabulary) for vocabulary in features.vocabularies]
+        return cls(WordLabeller(sizes, len(labels), config), config, labels, features)
+
+    def facts(self) -> dict[str, Any]:
+        return {"labels": list(self.labels), "features": self.features.facts()}
+
+    def label(self, sentences: Sequence[Sequence[str]]) -> list[list[WordLabel]]:
+        """The most probable label of every word of sentences that are cut into words."""
+        if not any(map(len, sentences)):
+            return [[] for _ in sentences]
+        chances = logits_of(self.model, self.features.encode(sentences)).softmax(1)
+        best, number = chances.max(1)
+        rows = iter(zip(number.tolist(), best.tolist(), strict=True))
+        return [
+            [
+                WordLabel(word, self.labels[i], p)
+                for word, (i, p) in zip(sentence, rows, strict=False)
+            ]
+            for sentence in sentences
+        ]
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        data = LabelledWords(self.config.data, self.config.text)
+        held = data.part(part)
+        encoded = self.features.encode(held.words)
+        values, details = judge(held, logits_of(self.model, encoded), self.labels)
+        values["unknown"] = float((encoded.values[:, 0] == 0).double().mean())
+        return {**values, **details, **data.account()}
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        kinds = report.get("per_kind")
+        if not kinds:
+            return
+        table = Table(("span", "precision", "recall", "F1", "spans"), [])
+        by_support = sorted(kinds.items(), key=lambda item: -item[1]["support"])
+        for kind, row in by_support[:_SHOWN_KINDS]:
+            values = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+            table.rows.append((kind, *values, f"{row['support']:,}"))
+        yield table
+        if len(kinds) > _SHOWN_KINDS:
+            yield f"and {len(kinds) - _SHOWN_KINDS} rarer kinds (evaluation.json)\n"
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        sentences, notices = sentences_of(request, "label_words")
+        yield from notices
+        words = [self.features.cut(sentence) for sentence in sentences]
+        yield from unknown_notice(w for row in words for w in row if not self.features.knows(w))
+        labelled = self.label(words)
+        if request.as_json:
+            yield Json([self._as_json(s, row) for s, row in zip(sentences, labelled, strict=True)])
+        elif len(sentences) == 1:
+            rows = [(w.word, w.label, f"{w.probability:.4f}") for w in labelled[0]]
+            yield Table(("word", "label", "probability"), [*rows])
+        else:
+            table = Table(("line", "labelled"), [])
+            for number, row in enumerate(labelled, 1):
+                table.rows.append((str(number), self._in_brackets(row)))
+            yield table
+
+    def _as_json(self, sentence: str, row: list[WordLabel]) -> dict[str, Any]:
+        return {
+            "text": sentence,
+            "words": [word._asdict() for word in row],
+            "spans": [
+                {"kind": s.kind, "text": " ".join(w.word for w in row[s.start : s.end])}
+                for s in spans_of([word.label for word in row])
+            ],
+        }
+
+    def _in_brackets(self, row: list[WordLabel]) -> str:
+        if not mark_spans(self.labels):
+            return " ".join(f"{word.word}/{word.label}" for word in row)
+        pieces = [word.word for word in row]
+        for span in spans_of([word.label for word in row]):
+            pieces[span.start] = f"[{span.kind}: {pieces[span.start]}"
+            pieces[span.end - 1] += "]"
+        return " ".join(pieces)
+
+
+def headline(labels: Sequence[str]) -> tuple[str, ...]:
+    """The metrics that `judge` gives, the one that chooses the epoch first."""
+    first = "span_f1" if mark_spans(labels) else "macro_f1"
+    assert first in scores.HIGHER_IS_BETTER
+    return (first, "accuracy", "loss")
