@@ -148,7 +148,7 @@ def test_activation_of_the_rnn_is_torchs_nonlinearity_where_torch_has_it():
     layer = carousel.RNN(3, 5, activation="relu")
     assert (layer.mode, layer.nonlinearity) == ("RNN_RELU", "relu")
     assert layer.stack().options.plain
-    assert carousel.RNN(3, 5, nonlinearity="relu").activation == "relu"
+    assert carousel.RNN(3, 5, nonlinearity="relu").stack().options.plain
     assert carousel.RNN(3, 5, activation="softsign").stack().options.words == ("activation",)
 
 
