@@ -337,7 +337,9 @@ def doctor() -> None:
 def bench(
     suites: Annotated[
         list[str] | None,
-        typer.Option("--suite", help="dense, odd, ragged, stream, scaling; or options. Repeatable."),
+        typer.Option(
+            "--suite", help="dense, odd, ragged, stream, scaling; or options. Repeatable."
+        ),
     ] = None,
     only: Annotated[
         str, typer.Option(metavar="WORDS", help="Rows whose title has all of these words.")

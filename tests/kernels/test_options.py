@@ -68,7 +68,10 @@ def test_any_problem_with_options_equals_the_oracle(drawn):
 def test_each_option_equals_the_oracle(pair, isa):
     arguments = problem(pair, 6, 7, 5, 19)
     with on_isa(isa):
-        assert_same(by_native(*arguments, [6, 0, 3, 1, 6, 2, 5]), by_oracle(*arguments, [6, 0, 3, 1, 6, 2, 5]))
+        assert_same(
+            by_native(*arguments, [6, 0, 3, 1, 6, 2, 5]),
+            by_oracle(*arguments, [6, 0, 3, 1, 6, 2, 5]),
+        )
 
 
 @pytest.mark.parametrize(
@@ -322,9 +325,7 @@ def test_zoneout_in_evaluation_is_the_mean_of_training_after_a_step(cell, zoneou
     many = many if isinstance(hx, tuple) else many[0]
     _, state = layer(x.expand(-1, rows, -1), many)
     _, expected = layer.eval()(x, hx)
-    for actual, mean, start in zip(
-        as_tuple(state), as_tuple(expected), as_tuple(hx), strict=True
-    ):
+    for actual, mean, start in zip(as_tuple(state), as_tuple(expected), as_tuple(hx), strict=True):
         # A unit is one of two values: 5 standard deviations of the mean of so many.
         spread = (actual[0].max(0).values - actual[0].min(0).values).max()
         assert (actual[0].mean(0) - mean[0, 0]).abs().max() < 5 * 0.5 * spread / rows**0.5
@@ -386,7 +387,10 @@ def test_second_derivative_with_options_equals_the_oracle(pair):
         y, _ = seeded(layer)(x, hx)
         (gradient,) = torch.autograd.grad(y.tanh().sum(), x, create_graph=True)
         return torch.autograd.grad(
-            gradient.square().sum(), [*layer.parameters()], allow_unused=True, materialize_grads=True
+            gradient.square().sum(),
+            [*layer.parameters()],
+            allow_unused=True,
+            materialize_grads=True,
         )
 
     double = copy.deepcopy(layer).double()

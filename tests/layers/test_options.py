@@ -211,9 +211,7 @@ def test_autocast_with_options_computes_in_float32(pair):
 
 
 def test_repr_names_the_options_that_act():
-    layer = carousel.LSTM(
-        3, 5, forget_bias=1.0, peephole=True, variant="NOAF", zoneout=(0.1, 0.05)
-    )
+    layer = carousel.LSTM(3, 5, forget_bias=1.0, peephole=True, variant="NOAF", zoneout=(0.1, 0.05))
     assert repr(layer) == (
         "LSTM(3, 5, forget_bias=1.0, peephole=True, variant='NOAF', zoneout=(0.1, 0.05))"
     )

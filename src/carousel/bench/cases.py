@@ -22,23 +22,23 @@ SUITES = ("dense", "odd", "ragged", "stream", "scaling")
 SUITES_ON_DEMAND = ("options",)  # its peer compiles for a quarter of a minute in each row
 
 # By what a row is called. Those of _RANDOM draw masks.
-_SHARED = {
+_SHARED: dict[str, dict[str, Any]] = {
     "softsign": {"activation": "softsign"},
     "zoneout": {"zoneout": 0.1},
     "variational": {"variational": 0.25},
     "naive dropout": {"naive_recurrent_dropout": 0.25},
     "weight dropout": {"weight_dropout": 0.5},
 }
-_GATED = _SHARED | {
+_GATED: dict[str, dict[str, Any]] = _SHARED | {
     "hard": {"activation": "hard_tanh", "gate_activation": "hard_sigmoid"},
     "recurrent dropout": {"recurrent_dropout": 0.25},
 }
-_LSTM = {
+_LSTM: dict[str, dict[str, Any]] = {
     "peephole": {"peephole": True},
     "coupled": {"coupled": True},
     **{name: {"variant": name} for name in ("NIG", "NFG", "NOG", "NIAF", "NOAF")},
 }
-OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+OPTIONS = {
     "LSTM": _GATED | _LSTM,
     "GRU": _GATED,
     "RNN": _SHARED,

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from carousel.bench.results import LOOP, ONNX, PLAIN_CELL, TORCH, Results, Row, Spread, geometric_mean
+from carousel.bench.results import (
+    LOOP,
+    ONNX,
+    PLAIN_CELL,
+    TORCH,
+    Results,
+    Row,
+    Spread,
+    geometric_mean,
+)
 
 
 @dataclass(frozen=True)

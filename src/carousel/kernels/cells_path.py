@@ -70,9 +70,7 @@ def _bind(stack: Stack, matrices: list[Tensor]) -> Step:
     """The step function of a layer's cell, with its weights and its activations."""
     weight_ih, weight_hh, *rest = matrices
     options = stack.options
-    named: dict[str, Any] = (
-        {"bias_ih": rest.pop(0), "bias_hh": rest.pop(0)} if stack.bias else {}
-    )
+    named: dict[str, Any] = {"bias_ih": rest.pop(0), "bias_hh": rest.pop(0)} if stack.bias else {}
     if stack.proj_size:
         named["weight_hr"] = rest.pop(0)
     if options.peephole:
@@ -102,9 +100,7 @@ def _regularised(
         if options.state_dropout:
             assert seed is not None
             when = t if options.each_step else masks.EVERY_STEP
-            mask = masks.kept(
-                options.state_dropout, "product", seed, when, rows, state[0].size(-1)
-            )
+            mask = masks.kept(options.state_dropout, "product", seed, when, rows, state[0].size(-1))
             given["product_mask"] = mask.to(state[0].dtype)
         if options.recurrent_dropout:
             assert seed is not None

@@ -15,11 +15,10 @@ import torch
 from torch import Tensor
 
 from carousel import _native
-from carousel.kernels.options import Options
+from carousel.kernels.options import PLAIN, Options
 
 CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3}
 _GATES = {"GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}  # the LSTM's depend on its options
-_PLAIN = Options()
 _LARGE = 1 << 20  # floats from which large pages pay
 
 
@@ -42,7 +41,7 @@ class Layer:
     hidden_size: int
     outputs: int
     checkpoint_every: int = 0
-    options: Options = Options()
+    options: Options = PLAIN
 
     @classmethod
     def of(
@@ -52,7 +51,7 @@ class Layer:
         bidirectional: bool,
         weights: list[Tensor],
         checkpoint_every: int = 0,
-        options: Options = _PLAIN,
+        options: Options = PLAIN,
     ) -> Layer:
         """The layer that has these weights (torch's flat list, direction by direction)."""
         gates = len(options.gates) if mode == "LSTM" else _GATES[mode]

@@ -122,3 +122,6 @@ class Options:
             each_step,
             draws,
         )
+
+
+PLAIN = Options()

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from carousel.kernels.isa import active_isa
-from carousel.kernels.options import Options
+from carousel.kernels.options import PLAIN, Options
 
 State = tuple[Tensor, ...]
 
@@ -47,7 +47,7 @@ class Stack:
     bidirectional: bool
     proj_size: int
     checkpoint_every: int = 0
-    options: Options = Options()
+    options: Options = PLAIN
 
     @property
     def directions(self) -> int:

@@ -283,8 +283,9 @@ def _without_vain_dropout(
     if given.get("num_layers", 1) != 1 or not number or not 0 < p <= 1:
         return args, kwargs, None
     warnings.warn(
-        f"dropout={p} has no effect with num_layers=1: it acts between layers. Put torch.nn.Dropout "
-        "before or after the layer, or use variational=, zoneout= or weight_dropout= in it",
+        f"dropout={p} has no effect with num_layers=1: it acts between layers. Put "
+        "torch.nn.Dropout before or after the layer, or use variational=, zoneout= or "
+        "weight_dropout= in it",
         UserWarning,
         stacklevel=4,
     )

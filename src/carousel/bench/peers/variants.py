@@ -18,7 +18,6 @@ from carousel.bench.results import LOOP, PLAIN_CELL
 from carousel.cells import masks
 
 
-
 class PlainCell:
     """Carousel's layer of the same cell without options: it computes something else."""
 
