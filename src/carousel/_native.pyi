@@ -28,6 +28,25 @@ class Problem:
     db_ih: int
     db_hh: int
     dw_hr: int
+    w_c: int
+    dw_c: int
+    def set_options(
+        self,
+        activation: str,
+        output: str,
+        hard_gates: bool,
+        gates: str,
+        peephole: bool,
+        coupled: bool,
+        zone_cell: float,
+        zone_state: float,
+        candidate: float,
+        product: float,
+        each_step: bool,
+        draws: bool,
+        seed: int,
+        layer_norm: bool,
+    ) -> None: ...
     add_to_dx: bool
     segment: int
 

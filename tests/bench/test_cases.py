@@ -6,10 +6,18 @@ import numpy as np
 import pytest
 from made_up import case
 
-from carousel.bench.cases import GATES, SUITES, Case, cases, make_problem
+from carousel.bench.cases import (
+    GATES,
+    OPTIONS,
+    SUITES,
+    SUITES_ON_DEMAND,
+    Case,
+    cases,
+    make_problem,
+)
 from carousel.errors import ConfigError
 
-everything = cases(threads=2)
+everything = [*cases(threads=2), *cases(SUITES_ON_DEMAND)]
 
 
 @pytest.mark.parametrize("each", everything, ids=lambda each: f"{each.suite} {each.title}")
@@ -34,6 +42,14 @@ def test_every_cell_trains_and_infers_in_every_dense_and_ragged_row():
         names = {each.name for each in rows}
         found = {(each.name, each.cell, each.mode) for each in rows}
         assert len(found) == len(names) * len(GATES) * 2
+
+
+def test_suites_that_take_long_run_only_when_asked_for():
+    assert {each.suite for each in cases()} == set(SUITES)
+    rows = cases(["options"])
+    assert {(each.cell, each.option) for each in rows} == {
+        (cell, option) for cell, options in OPTIONS.items() for option in options
+    }
 
 
 def test_quick_has_few_rows_of_every_suite():

@@ -2,13 +2,15 @@
 
 import importlib.util
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from made_up import case
 
 from carousel.bench import run as running
-from carousel.bench.cases import make_problem
+from carousel.bench.cases import OPTIONS, make_problem
 from carousel.bench.interleave import Plan
 from carousel.bench.machine import Others, describe, versions
 from carousel.bench.memory import MemoryMeter, why_not
@@ -17,7 +19,8 @@ from carousel.bench.peers.base import Local, PeerError
 from carousel.bench.peers.onnx_runtime import OnnxRuntime
 from carousel.bench.peers.remote import RemotePeer, Worker, keras_peers
 from carousel.bench.peers.torch_layers import Ours, TorchCells, TorchLayers
-from carousel.bench.results import OURS, TORCH
+from carousel.bench.peers.variants import CompiledLoop, PlainCell
+from carousel.bench.results import OURS, PLAIN_CELL, TORCH
 from carousel.bench.run import Options, difference, measure_row, roster
 from carousel.bench.worker import serve
 from carousel.errors import ConfigError
@@ -53,6 +56,68 @@ def test_torch_computes_what_ours_computes(cell, mode, shape):
     assert ours.keys() == theirs.keys() == ({"y", "dx"} if mode == "training" else {"y"})
     for name in ours:
         assert difference(theirs[name], ours[name], problem) < 1e-5
+
+
+each_option = pytest.mark.parametrize(
+    ("cell", "option"), [(cell, option) for cell in OPTIONS for option in OPTIONS[cell]]
+)
+
+
+# torch.compile looks at the gradients of what it is given; torch warns of that.
+compiles = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
+
+
+def with_option(cell, option):
+    return make_problem(case(cell=cell, option=option, **SMALL))
+
+
+@compiles
+@each_option
+def test_torch_loop_computes_what_ours_computes_or_draws(cell, option):
+    problem = with_option(cell, option)
+    ours = results_of(Ours(), problem)
+    theirs = results_of(CompiledLoop(backend="eager"), problem)
+    assert ours.keys() == theirs.keys()
+    assert any(difference(theirs[k], ours[k], problem) > 1e-2 for k in ours) == problem.case.random
+    if not problem.case.random:
+        assert all(difference(theirs[name], ours[name], problem) < 1e-5 for name in ours)
+
+
+@compiles
+@pytest.mark.parametrize(
+    ("cell", "option"),
+    [
+        (cell, option)
+        for cell in OPTIONS
+        for option in OPTIONS[cell]
+        if case(option=option).random and option != "weight dropout"  # one draw for all rows
+    ],
+)
+def test_torch_loop_draws_with_the_probabilities_of_ours(cell, option):
+    """The mean over many rows that read the same, against that of ours."""
+    problem = with_option(cell, option)
+    rows = 3000
+    many = replace(
+        problem,
+        case=replace(problem.case, batch=rows),
+        x=np.repeat(problem.x[:, :1], rows, 1),
+        cotangent=np.repeat(problem.cotangent[:, :1], rows, 1),
+    )
+    torch.manual_seed(0)
+    ours, theirs = results_of(Ours(), many)["y"], results_of(CompiledLoop("eager"), many)["y"]
+    spread = (ours.var(1) / rows + theirs.var(1) / rows) ** 0.5
+    assert (np.abs(ours.mean(1) - theirs.mean(1)) <= 6 * spread + 1e-6).all()
+
+
+def test_plain_cell_is_measured_next_to_options_and_not_compared():
+    drawn = case("tiny", cell="GRU", option="zoneout", **SMALL)
+    row = measure_row(drawn, [Ours(), PlainCell()], Options(plan=QUICK), 1)
+    assert row.samples.keys() == {OURS, PLAIN_CELL}
+    assert row.path.startswith("native")
+    for peer in (PlainCell(), CompiledLoop()):
+        assert peer.why_not(case())
+        assert not peer.why_not(drawn)
+    assert TorchLayers().why_not(drawn)
 
 
 @needs_onnx

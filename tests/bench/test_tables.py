@@ -7,7 +7,7 @@ from made_up import case, everything, results, row
 from PIL import Image
 
 from carousel.bench.plots import write_plots
-from carousel.bench.results import OURS, TORCH
+from carousel.bench.results import OURS, PLAIN_CELL, TORCH
 from carousel.bench.tables import END, START, notes, tables, to_markdown, write_markdown
 from carousel.errors import DataError
 
@@ -68,6 +68,22 @@ def test_markdown_goes_between_the_markers_and_keeps_the_rest(tmp_path):
     assert "wide LSTM training" in text
     assert "rows LSTM training" not in text
     assert text.count(START) == text.count(END) == 1
+
+
+def test_results_of_options_alone_have_markers_of_their_own(tmp_path):
+    path = tmp_path / "performance.md"
+    option = replace(case(option="peephole"), suite="options")
+    write_markdown(results(row(option, peers={PLAIN_CELL: 0.009})), path)
+    text = path.read_text()
+    assert "rows LSTM peephole" in text
+    assert START not in text
+    with pytest.raises(DataError, match="has no lines"):
+        write_markdown(results(row(case(), peers={TORCH: 1.0})), path)
+    path.write_text(f"{text}\n{START}\n{END}\n")
+    write_markdown(results(row(case("wide"), peers={TORCH: 1.0})), path)
+    both = path.read_text()
+    assert "rows LSTM peephole" in both
+    assert "wide LSTM training" in both
 
 
 def test_file_without_markers_is_not_overwritten(tmp_path):

@@ -1,5 +1,8 @@
 """The comparison must catch wrong kernels: a test suite that cannot fail proves nothing."""
 
+import copy
+
+import options
 import pytest
 import torch
 from compiled import by_native, by_oracle
@@ -315,3 +318,103 @@ def test_comparison_catches_one_wrong_result_of_a_kernel(mode, result):
     tensor.view(-1)[1] += 1e-3 * right[result].abs().max()
     with pytest.raises(AssertionError, match=f"{result}: .* differs"):
         assert_same(actual | {result: tensor}, right)
+
+
+# ---- kernels with options
+
+
+def without_option(**changes):
+    """The layer with attributes of its options changed."""
+
+    def run(layer, x, hx):
+        other = copy.deepcopy(layer)
+        for name, value in changes.items():
+            setattr(other, name, value)
+        weights = dict(layer.named_parameters())
+        return torch.func.functional_call(other, weights, (x, hx, LENGTHS))
+
+    return run
+
+
+def peepholes(change):
+    return with_weights(lambda name, w: change(w) if name == "weight_c_l0" else w)
+
+
+def under_another_seed(layer, x, hx):
+    torch.manual_seed(1)
+    return layer(x, hx, LENGTHS)
+
+
+def masks_of_other_rows(layer, x, hx):
+    """Rows in another order, and put back: only their masks are then those of others."""
+    order = torch.arange(B).roll(1)
+    back = order.argsort()
+    parts = tuple(part[:, order] for part in as_tuple(hx))
+    hx = parts if isinstance(hx, tuple) else parts[0]
+    y, state = layer(x[:, order], hx, [LENGTHS[row] for row in order])
+    parts = tuple(part[:, back] for part in as_tuple(state))
+    return y[:, back], parts if isinstance(state, tuple) else parts[0]
+
+
+def in_evaluation(layer, x, hx):
+    return without_option(training=False)(layer, x, hx)
+
+
+PEEPHOLES = ("LSTM", {"peephole": True})
+ZONEOUT = ("LSTM", {"zoneout": (0.4, 0.2)})
+WRONG_OPTIONS = {
+    "peepholes missing": (*PEEPHOLES, peepholes(torch.zeros_like)),
+    "peepholes of other gates": (*PEEPHOLES, peepholes(lambda w: w.roll(H))),
+    "peepholes of other units": (*PEEPHOLES, peepholes(lambda w: w.roll(1))),
+    "tanh for softsign in the LSTM": (
+        *("LSTM", {"activation": "softsign"}),
+        without_option(activation="tanh"),
+    ),
+    "hard tanh for softsign in the GRU": (
+        *("GRU", {"activation": "softsign"}),
+        without_option(activation="hard_tanh"),
+    ),
+    "sigmoid for hard sigmoid": (
+        *("GRU", {"gate_activation": "hard_sigmoid"}),
+        without_option(gate_activation="sigmoid"),
+    ),
+    "activation of the output kept": ("LSTM", {"variant": "NOAF"}, without_option(variant="")),
+    "another activation left out": ("LSTM", {"variant": "NOAF"}, without_option(variant="NIAF")),
+    "another gate left out": ("LSTM", {"variant": "NIG"}, without_option(variant="NFG")),
+    "coupled gates apart": (
+        "LSTM",
+        {"coupled": True},
+        without_option(coupled=False, variant="NFG"),
+    ),
+    "zoneout of cell and state swapped": (*ZONEOUT, without_option(zoneout=(0.2, 0.4))),
+    "zoneout of the cell missing": (*ZONEOUT, without_option(zoneout=(0.0, 0.2))),
+    "expectation for a draw": (*ZONEOUT, in_evaluation),
+    "masks of another seed": (*ZONEOUT, under_another_seed),
+    "masks of other rows": (*ZONEOUT, masks_of_other_rows),
+    "masks of each step for one mask": (
+        *("GRU", {"variational": (0.0, 0.3, 0.0)}),
+        without_option(variational=(0.0, 0.0, 0.0), naive_recurrent_dropout=0.3),
+    ),
+    "masks of the candidate missing": (
+        *("GRU", {"recurrent_dropout": 0.4}),
+        without_option(recurrent_dropout=0.0),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_OPTIONS)
+def test_comparison_catches_wrong_options_of_a_kernel(name):
+    cell, chosen, wrong = WRONG_OPTIONS[name]
+    layer = options.layer_with(cell, chosen, INPUTS, H)
+    x, hx = randn(T, B, INPUTS, seed=3, dtype=torch.float32), random_state(layer, B)
+    right = options.by_oracle(layer, x, hx, LENGTHS)
+    assert_same(options.by_native(layer, x, hx, LENGTHS), right)
+
+    def run(x, hx):
+        torch.manual_seed(9)
+        return wrong(layer, x, hx)
+
+    with kernels.use("native"):
+        actual = evaluate(run, x, hx, layer.named_parameters())
+    with pytest.raises(AssertionError, match="differs"):
+        assert_same(actual, right)

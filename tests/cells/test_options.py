@@ -1,4 +1,4 @@
-"""The cells' options against sums worked by hand, against torch's layers, and against each other."""
+"""The cells' options against sums worked by hand, and against torch's layers."""
 
 import math
 
@@ -96,9 +96,7 @@ def test_lstm_step_with_options_equals_sums_by_hand(gates, options, φ, σ, peep
     names = gates.replace("g", "")
     own = randn(len(names) * H, seed=21) if peephole else None
     peepholes = dict(zip(names, own.split(H), strict=True)) if peephole else None
-    h, c = lstm_step(
-        x, state, **weights, weight_c=own, activation=φ, gate_activation=σ, **options
-    )
+    h, c = lstm_step(x, state, **weights, weight_c=own, activation=φ, gate_activation=σ, **options)
     expected = lstm_by_hand(x, state, weights, gates, φ, σ, peepholes=peepholes, **options)
     assert_close(h, expected[0], "forward")
     assert_close(c, expected[1], "forward")

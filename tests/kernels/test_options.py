@@ -32,7 +32,9 @@ def problems(draw):
     pair = draw(st.sampled_from(pairs(PLAIN, RANDOM)))
     size = st.sampled_from(SIZES)
     T, B, inputs, H = draw(st.integers(1, 20)), draw(st.integers(1, 40)), draw(size), draw(size)
-    if "layer_norm" in pair[1]:  # of one input, or one unit, it leaves a sign: gradients are rounding
+    if (
+        "layer_norm" in pair[1]
+    ):  # of one input, or one unit, it leaves a sign: gradients are rounding
         inputs, H = max(inputs, 3), max(H, 3)
     more = {
         "num_layers": draw(st.sampled_from([1, 1, 2])),

@@ -13,7 +13,6 @@ from oracle import (
     randn,
     random_state,
 )
-from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import carousel

@@ -148,7 +148,7 @@ def test_activation_of_the_rnn_is_torchs_nonlinearity_where_torch_has_it():
     layer = carousel.RNN(3, 5, activation="relu")
     assert (layer.mode, layer.nonlinearity) == ("RNN_RELU", "relu")
     assert layer.stack().options.plain
-    assert carousel.RNN(3, 5, nonlinearity="relu").activation == "relu"
+    assert carousel.RNN(3, 5, nonlinearity="relu").stack().options.plain
     assert carousel.RNN(3, 5, activation="softsign").stack().options.words == ("activation",)
 
 
@@ -211,9 +211,7 @@ def test_autocast_with_options_computes_in_float32(pair):
 
 
 def test_repr_names_the_options_that_act():
-    layer = carousel.LSTM(
-        3, 5, forget_bias=1.0, peephole=True, variant="NOAF", zoneout=(0.1, 0.05)
-    )
+    layer = carousel.LSTM(3, 5, forget_bias=1.0, peephole=True, variant="NOAF", zoneout=(0.1, 0.05))
     assert repr(layer) == (
         "LSTM(3, 5, forget_bias=1.0, peephole=True, variant='NOAF', zoneout=(0.1, 0.05))"
     )

@@ -19,6 +19,31 @@ Array = NDArray[np.float32]
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 SUITES = ("dense", "odd", "ragged", "stream", "scaling")
+SUITES_ON_DEMAND = ("options",)  # its peer compiles for a quarter of a minute in each row
+
+# By what a row is called. Those of _RANDOM draw masks.
+_SHARED: dict[str, dict[str, Any]] = {
+    "softsign": {"activation": "softsign"},
+    "zoneout": {"zoneout": 0.1},
+    "variational": {"variational": 0.25},
+    "naive dropout": {"naive_recurrent_dropout": 0.25},
+    "weight dropout": {"weight_dropout": 0.5},
+}
+_GATED: dict[str, dict[str, Any]] = _SHARED | {
+    "hard": {"activation": "hard_tanh", "gate_activation": "hard_sigmoid"},
+    "recurrent dropout": {"recurrent_dropout": 0.25},
+}
+_LSTM: dict[str, dict[str, Any]] = {
+    "peephole": {"peephole": True},
+    "coupled": {"coupled": True},
+    **{name: {"variant": name} for name in ("NIG", "NFG", "NOG", "NIAF", "NOAF")},
+}
+OPTIONS = {
+    "LSTM": _GATED | _LSTM,
+    "GRU": _GATED,
+    "RNN": _SHARED,
+}
+_RANDOM = ("zoneout", "variational", "naive dropout", "weight dropout", "recurrent dropout")
 
 
 @dataclass(frozen=True)
@@ -28,6 +53,7 @@ class Case:
     mode: "training" (forward and backward: gradients of the input and of all weights), "inference"
     (forward, nothing saved) or "stream" (one step of a live stream, the state carried on).
     lengths: steps of each row where they differ. threads: where not those of the whole run.
+    option: what the cell does differently, by its name in `OPTIONS`.
     """
 
     suite: str
@@ -42,6 +68,22 @@ class Case:
     bidirectional: bool = False
     lengths: tuple[int, ...] | None = None
     threads: int | None = None
+    option: str = ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of the layer's constructor."""
+        return dict(OPTIONS[self.cell][self.option]) if self.option else {}
+
+    @property
+    def random(self) -> bool:
+        """Whether each call computes something else."""
+        return self.option in _RANDOM
+
+    @property
+    def gates(self) -> int:
+        """Blocks of rows in the weights."""
+        return GATES[self.cell] - (self.option in ("coupled", "NIG", "NFG", "NOG"))
 
     @property
     def directions(self) -> int:
@@ -50,7 +92,7 @@ class Case:
     @property
     def title(self) -> str:
         """Such as "rows LSTM training"."""
-        return f"{self.name} {self.cell} {self.mode}"
+        return f"{self.name} {self.cell} {self.option or self.mode}"
 
     @property
     def shape(self) -> str:
@@ -73,7 +115,7 @@ class Case:
         work = self.steps * self.batch if self.lengths is None else sum(self.lengths)
         inputs = self.inputs + (self.layers - 1) * self.directions * self.hidden
         width = inputs + self.layers * self.hidden
-        forward = 2 * GATES[self.cell] * self.hidden * width * self.directions * work
+        forward = 2 * self.gates * self.hidden * width * self.directions * work
         return 3 * forward if self.mode == "training" else forward
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +130,7 @@ class Case:
 def cases(
     suites: Iterable[str] = (), only: str = "", quick: bool = False, threads: int = 1
 ) -> list[Case]:
-    """The rows of the suites named (all by default) whose title has every word of `only`.
+    """The rows of the suites named whose title has every word of `only`; of `SUITES` by default.
 
     quick: a few rows of each suite. threads: what the scaling suite goes up to.
     Raises ConfigError for an unknown suite, or if nothing is left.
@@ -98,8 +140,9 @@ def cases(
     """
     suites = tuple(suites) or SUITES
     for name in suites:
-        if name not in SUITES:
-            raise ConfigError(f"no suite {name!r}: choose from {', '.join(SUITES)}")
+        if name not in SUITES + SUITES_ON_DEMAND:
+            known = ", ".join(SUITES + SUITES_ON_DEMAND)
+            raise ConfigError(f"no suite {name!r}: choose from {known}")
     everything = [case for case in _all(threads) if case.suite in suites]
     words = only.lower().split()
     chosen = [
@@ -134,6 +177,10 @@ def _all(threads: int) -> Iterator[Case]:
             yield Case("stream", f"stream-{hidden}", cell, "stream", 1, 1, hidden, hidden)
     for cell in ("LSTM", "GRU"):
         yield from _scaling(cell, threads)
+    for cell, options in OPTIONS.items():
+        for name in ("rows", "speech"):
+            for option in options:
+                yield Case("options", name, cell, "training", *_DENSE[name], option=option)
 
 
 _DENSE = {  # T, B, I, H, L
@@ -192,7 +239,7 @@ class Problem:
 def make_problem(case: Case, seed: int = 0) -> Problem:
     """Weights from torch's default distribution U(-1/√H, 1/√H), everything else normal."""
     random = np.random.default_rng(seed)
-    rows, bound = GATES[case.cell] * case.hidden, case.hidden**-0.5
+    rows, bound = case.gates * case.hidden, case.hidden**-0.5
     weights = []
     for index in range(case.layers * case.directions):
         inputs = case.inputs if index < case.directions else case.directions * case.hidden
@@ -202,6 +249,8 @@ def make_problem(case: Case, seed: int = 0) -> Problem:
             "bias_ih": (rows,),
             "bias_hh": (rows,),
         }
+        if case.option == "peephole":
+            shapes["weight_c"] = (3 * case.hidden,)
         weights.append(
             {k: random.uniform(-bound, bound, s).astype(np.float32) for k, s in shapes.items()}
         )

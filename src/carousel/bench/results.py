@@ -18,6 +18,8 @@ from carousel.errors import DataError
 OURS = "carousel"
 TORCH = "torch.nn"
 ONNX = "onnxruntime"
+PLAIN_CELL = "plain cell"
+LOOP = "torch.compile loop"
 SGEMM = ("sgemm torch", "sgemm numpy")
 _FORMAT = 1
 

@@ -16,8 +16,11 @@ _TITLES = {
     "ragged": "Rows of different lengths (torch.nn: packed)",
     "stream": "One step of a live stream",
     "scaling": "Cost against T, H, B and threads",
+    "options": "Options of the cells, training",
 }
 START, END = "<!-- carousel bench: start -->", "<!-- carousel bench: end -->"
+_START_OF_OPTIONS = "<!-- carousel bench --suite options: start -->"
+_END_OF_OPTIONS = "<!-- carousel bench --suite options: end -->"
 
 
 @dataclass(frozen=True)
@@ -203,15 +206,18 @@ def to_markdown(results: Results) -> str:
 def write_markdown(results: Results, path: Path) -> None:
     """Into a file: between its two marker comments, or as a new file that has them.
 
+    Results of the options alone have markers of their own, so that one page holds both.
     Raises DataError for a file without them, so that no text of somebody's is lost.
     """
-    text = f"{START}\n{to_markdown(results)}{END}\n"
+    alone = results.rows and all(row.case.suite == "options" for row in results.rows)
+    first, last = (_START_OF_OPTIONS, _END_OF_OPTIONS) if alone else (START, END)
+    text = f"{first}\n{to_markdown(results)}{last}\n"
     if path.exists():
         old = path.read_text()
-        before, start, rest = old.partition(START)
-        _, end, after = rest.partition(END)
+        before, start, rest = old.partition(first)
+        _, end, after = rest.partition(last)
         if not (start and end):
-            raise DataError(f"{path} exists and has no lines {START} and {END} to write between")
+            raise DataError(f"{path} exists and has no lines {first} and {last} to write between")
         text = before + text.rstrip("\n") + after
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)

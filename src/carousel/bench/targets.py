@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from carousel.bench.results import ONNX, TORCH, Results, Row, Spread, geometric_mean
+from carousel.bench.results import (
+    LOOP,
+    ONNX,
+    PLAIN_CELL,
+    TORCH,
+    Results,
+    Row,
+    Spread,
+    geometric_mean,
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +73,7 @@ def check(results: Results) -> list[Verdict]:
         *_against_torch(results),
         *_against_onnx(results),
         *_streams(results),
+        *_options(results),
         *_memory(results),
     ]
 
@@ -117,6 +127,13 @@ def _streams(results: Results) -> Iterator[Verdict]:
     for row in results.suite("stream"):
         for peer, target in ((TORCH, 15.0), (ONNX, 4.0)):
             yield Verdict(f"time of a step of {peer}", row.case.title, target, _ratio(row, peer))
+
+
+def _options(results: Results) -> Iterator[Verdict]:
+    for row in results.suite("options"):
+        title = row.case.title
+        yield Verdict("time of the plain cell", title, 1 / 1.5, _ratio(row, PLAIN_CELL))
+        yield Verdict("time of a compiled torch loop", title, 5.0, _ratio(row, LOOP))
 
 
 def _memory(results: Results) -> Iterator[Verdict]:

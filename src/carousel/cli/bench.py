@@ -14,7 +14,9 @@ from carousel.errors import ConfigError
 def bench(
     suites: Annotated[
         list[str] | None,
-        typer.Option("--suite", help="dense, odd, ragged, stream or scaling; repeatable."),
+        typer.Option(
+            "--suite", help="dense, odd, ragged, stream, scaling; or options. Repeatable."
+        ),
     ] = None,
     only: Annotated[
         str, typer.Option(metavar="WORDS", help="Rows whose title has all of these words.")

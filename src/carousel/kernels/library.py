@@ -245,7 +245,7 @@ def _backward(
     dx, *d = _gradients(ctx, dy, d_final, ctx.needs_input_grad[0], operator)
     # torch takes an empty list for one of tensors, and wants its gradients as a list.
     rates = ctx.kind[-1]
-    unused = (*(None,) * (_ARGUMENTS - 4), None if rates else [], None)
+    unused: tuple[Any, ...] = (*(None,) * (_ARGUMENTS - 4), None if rates else [], None)
     return dx, d[: ctx.states], d[ctx.states :], *unused
 
 

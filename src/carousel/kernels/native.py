@@ -16,13 +16,12 @@ from torch import Tensor
 
 from carousel import _native
 from carousel.kernels import parallel
-from carousel.kernels.options import Options
+from carousel.kernels.options import PLAIN, Options
 
 CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3} | {
     mode: 4 + index for index, mode in enumerate(parallel.GATES)
 }
 _GATES = {"GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}  # the LSTM's depend on its options
-_PLAIN = Options()
 _LARGE = 1 << 20  # floats from which large pages pay
 
 
@@ -45,7 +44,7 @@ class Layer:
     hidden_size: int
     outputs: int
     checkpoint_every: int = 0
-    options: Options = Options()
+    options: Options = PLAIN
 
     @classmethod
     def of(
@@ -55,7 +54,7 @@ class Layer:
         bidirectional: bool,
         weights: list[Tensor],
         checkpoint_every: int = 0,
-        options: Options = _PLAIN,
+        options: Options = PLAIN,
     ) -> Layer:
         """The layer that has these weights (torch's flat list, direction by direction)."""
         if mode in parallel.GATES:

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import PackedSequence
 from carousel.kernels import cells_path, library
 from carousel.kernels.library import Call
 from carousel.kernels.native import Layer, Lengths, Stepper
-from carousel.kernels.noise import drop_features, draw_seeds
+from carousel.kernels.noise import draw_seeds, drop_features
 from carousel.kernels.paths import Stack, State
 
 

@@ -127,3 +127,6 @@ class Options:
             draws,
             layer_norm=layer_norm,
         )
+
+
+PLAIN = Options()

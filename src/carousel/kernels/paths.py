@@ -20,7 +20,7 @@ from torch.autograd import forward_ad
 
 from carousel.kernels import parallel
 from carousel.kernels.isa import active_isa
-from carousel.kernels.options import Options
+from carousel.kernels.options import PLAIN, Options
 
 State = tuple[Tensor, ...]
 
@@ -48,7 +48,7 @@ class Stack:
     bidirectional: bool
     proj_size: int
     checkpoint_every: int = 0
-    options: Options = Options()
+    options: Options = PLAIN
 
     @property
     def directions(self) -> int:

@@ -37,7 +37,7 @@ class Recurrent(_Base):
 
     # Of the class too, for layers that were made, or pickled, without them.
     checkpoint_every: int = 0
-    activation: str = "tanh"
+    activation: str | None = "tanh"
     gate_activation: str = "sigmoid"
     zoneout: float | tuple[float, ...] = 0.0
     recurrent_dropout: float = 0.0
@@ -192,7 +192,7 @@ class Recurrent(_Base):
     )
 
     def _own_activation(self) -> str:
-        return "" if self.activation == "tanh" else self.activation
+        return "" if self.activation == "tanh" else self.activation or ""
 
     def _structure(self) -> dict[str, Any]:
         return {}
@@ -320,8 +320,9 @@ def _without_vain_dropout(
     if given.get("num_layers", 1) != 1 or not number or not 0 < p <= 1:
         return args, kwargs, None
     warnings.warn(
-        f"dropout={p} has no effect with num_layers=1: it acts between layers. Put torch.nn.Dropout "
-        "before or after the layer, or use variational=, zoneout= or weight_dropout= in it",
+        f"dropout={p} has no effect with num_layers=1: it acts between layers. Put "
+        "torch.nn.Dropout before or after the layer, or use variational=, zoneout= or "
+        "weight_dropout= in it",
         UserWarning,
         stacklevel=4,
     )
@@ -396,6 +397,7 @@ class RNN(Recurrent, nn.RNN):
         "batch_first",
         "dropout",
     )
+    activation: str | None = None  # that of nonlinearity
 
     def __init__(
         self, *args: Any, activation: str | None = None, zoneout: float = 0.0, **kwargs: Any
@@ -411,7 +413,7 @@ class RNN(Recurrent, nn.RNN):
             if activation in ("tanh", "relu") and len(args) <= 3:
                 kwargs["nonlinearity"] = activation
         super().__init__(*args, **kwargs)
-        self.activation = activation or self.nonlinearity
+        self.activation = None if activation == self.nonlinearity else activation
         self.zoneout = probability("zoneout", zoneout)
         self._add_gains()
 
@@ -419,10 +421,7 @@ class RNN(Recurrent, nn.RNN):
         return {"weight_ln": rows}
 
     def _own_activation(self) -> str:
-        return "" if self.activation == self.nonlinearity else self.activation
-
-    def _defaults(self) -> dict[str, Any]:
-        return super()._defaults() | {"activation": self.nonlinearity}
+        return self.activation or ""
 
 
 class GRU(Recurrent, nn.GRU):

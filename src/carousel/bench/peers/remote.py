@@ -127,6 +127,8 @@ class RemotePeer:
         return missing_modules(*self._needs)
 
     def why_not(self, case: Case) -> str:
+        if case.option:
+            return "has no such cell"
         return "not made for streams" if case.mode == "stream" else ""
 
     def prepare(self, problem: Problem, threads: int) -> Contestant:

@@ -13,14 +13,14 @@ from carousel import layers
 from carousel.bench.cases import Array, Case, Problem
 from carousel.bench.peers.base import Contestant, Local
 
-_POOL = "OpenMP of torch"
+POOL = "OpenMP of torch"
 
 
 class Ours:
     """Carousel's layers; live streams through `carousel.Stream`."""
 
     name = "carousel"
-    pool = _POOL
+    pool = POOL
     baseline = False
 
     def missing(self) -> str:
@@ -34,7 +34,7 @@ class Ours:
         layer = build(getattr(layers, problem.case.cell), problem)
         if problem.case.mode == "stream":
             return _stream(layer, problem)
-        return _layer(layer, _our_forward(layer, problem), problem)
+        return layer_contestant(layer, _our_forward(layer, problem), problem)
 
     def close(self) -> None:
         pass
@@ -44,21 +44,21 @@ class TorchLayers:
     """`torch.nn.LSTM`, `GRU` and `RNN`; batches of different lengths as a `PackedSequence`."""
 
     name = "torch.nn"
-    pool = _POOL
+    pool = POOL
     baseline = True
 
     def missing(self) -> str:
         return ""
 
     def why_not(self, case: Case) -> str:
-        return ""
+        return "has no such cell" if case.option else ""
 
     def prepare(self, problem: Problem, threads: int) -> Contestant:
         torch.set_num_threads(threads)
         layer = build(getattr(nn, problem.case.cell), problem)
         if problem.case.mode == "stream":
             return _step_by_step(layer, problem)
-        return _layer(layer, _their_forward(layer, problem), problem)
+        return layer_contestant(layer, _their_forward(layer, problem), problem)
 
     def close(self) -> None:
         pass
@@ -68,7 +68,7 @@ class TorchCells:
     """`torch.nn.LSTMCell`, `GRUCell` and `RNNCell`: torch's other way to make one step."""
 
     name = "torch.nn cell"
-    pool = _POOL
+    pool = POOL
     baseline = True
 
     def missing(self) -> str:
@@ -101,7 +101,8 @@ class TorchCells:
 def build(kind: Any, problem: Problem) -> Any:
     """A layer with the problem's weights."""
     case = problem.case
-    layer = kind(case.inputs, case.hidden, num_layers=case.layers, bidirectional=case.bidirectional)
+    options = case.options | {"num_layers": case.layers, "bidirectional": case.bidirectional}
+    layer = kind(case.inputs, case.hidden, **options)
     state: dict[str, Tensor] = {}
     for index, weights in enumerate(problem.weights):
         depth, direction = divmod(index, case.directions)
@@ -162,7 +163,10 @@ def _lengths(problem: Problem) -> Tensor | None:
     return None if lengths is None else torch.tensor(lengths)
 
 
-def _layer(layer: nn.Module, forward: Callable[[Tensor], Tensor], problem: Problem) -> Local:
+def layer_contestant(
+    layer: nn.Module, forward: Callable[[Tensor], Tensor], problem: Problem
+) -> Local:
+    """The layer in the problem's mode: `forward` of it, and in training the gradients."""
     x = torch.from_numpy(problem.x)
     if problem.case.mode == "inference":
         layer.eval()
