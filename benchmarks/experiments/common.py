@@ -29,7 +29,7 @@ from carousel.errors import TrainingDiverged
 from carousel.events import EventStore, events
 from carousel.tasks.task import Task
 from carousel.training.display import Display
-from carousel.training.loop import Trainer
+from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder
 
 FOLDER = Path(__file__).parents[2] / "docs" / "experiments"
@@ -57,7 +57,10 @@ class Results:
         if not self.may_run:
             return None
         started, cpu = time.monotonic(), time.process_time()
-        row = {**asked, **run()}
+        try:
+            row = {**asked, **run()}
+        except Interrupted:
+            raise SystemExit(f"stopped; {len(self.rows)} runs are in {self.path}") from None
         row["seconds"] = round(time.monotonic() - started, 1)
         row["cpu_seconds"] = round(time.process_time() - cpu, 1)
         with self.path.open("a") as file:
@@ -167,12 +170,12 @@ MNIST = Setting(
 PTB = Setting(
     "ptb-small",
     (
-        "data.train_limit=100000",
+        "data.train_limit=150000",
         "text.max_vocabulary=2000",
         "model.num_layers=1",
         "model.hidden_size=128",
         "schedule.name=constant",
-        "training.epochs=2",
+        "training.epochs=1",
     ),
     "perplexity",
     False,
