@@ -14,7 +14,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,10 @@ class Setting:
     scale: float
     show: str
     axis: str
+
+    def also(self, *settings: str) -> Setting:
+        """The same with further settings, the last of a key being the one that counts."""
+        return replace(self, settings=(*self.settings, *settings))
 
     def of(self, row: Row, part: str) -> float:
         """The metric of a run; the worst there is of one that diverged before an epoch's end."""

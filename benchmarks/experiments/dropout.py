@@ -20,11 +20,11 @@ RATES = (0.2, 0.4)
 SETTING = replace(
     PTB,
     settings=(
-        "data.train_limit=100000",
+        "data.train_limit=60000",
         "text.max_vocabulary=2000",
         "text.loss_scale=mean",
         "model.num_layers=2",
-        "model.hidden_size=128",
+        "model.hidden_size=100",
         "optimizer.name=adam",
         "optimizer.learning_rate=0.003",
         "optimizer.clip_norm=1.0",

@@ -8,16 +8,11 @@ three seeds.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from common import MNIST, PTB, Results, Row, Setting, dots, figure, save, spread, table, write_table
 
 SEEDS = (0, 1, 2)
 ADAM = ("optimizer.name=adam", "optimizer.learning_rate=0.003")
-SETTINGS = (
-    replace(MNIST, settings=MNIST.settings + ADAM),
-    replace(PTB, settings=PTB.settings + ADAM),
-)
+SETTINGS = (MNIST.also("training.epochs=1", *ADAM), PTB.also(*ADAM))
 VARIANTS = {
     "LSTM": (),
     "peepholes": ("model.peephole=true",),

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -26,8 +25,8 @@ RATES = (0.001, 0.003, 0.01)
 ACTIVATIONS = ("tanh", "softsign")
 CELLS = ("lstm", "rnn")
 SETTINGS = (
-    replace(MNIST, settings=(*MNIST.settings, "optimizer.name=adam")),
-    replace(PTB, settings=(*PTB.settings, "optimizer.name=adam")),
+    MNIST.also("training.epochs=1", "optimizer.name=adam"),
+    PTB.also("optimizer.name=adam"),
 )
 SHAPES = ((28, 128, 28, 128), (100, 32, 256, 256))  # T, B, I, H
 ROUNDS = 41
