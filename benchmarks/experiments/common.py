@@ -41,7 +41,8 @@ class Results:
 
     def __init__(self, name: str) -> None:
         self.path = FOLDER / f"{name}.jsonl"
-        self.may_run = not _report_only(name)
+        arguments = _arguments(name)
+        self.may_run, self._only = not arguments.report, arguments.only
         torch.set_num_threads(1)
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         self.rows: list[Row] = [json.loads(line) for line in lines]
@@ -49,12 +50,12 @@ class Results:
     def once(self, asked: Row, run: Callable[[], Row]) -> Row | None:
         """The row of what is `asked`: from the file, else of a run that is done now.
 
-        None if it is not there and only a report is wanted.
+        None if it is not there and only a report, or only another recipe, is wanted.
         """
         for row in self.rows:
             if asked.items() <= row.items():
                 return row
-        if not self.may_run:
+        if not self.may_run or (self._only and asked.get("recipe") != self._only):
             return None
         started, cpu = time.monotonic(), time.process_time()
         try:
@@ -242,8 +243,8 @@ def save(drawn: Figure, results: Results) -> None:
     drawn.savefig(results.path.with_suffix(".png"))
 
 
-def _report_only(name: str) -> bool:
-    """Whether the command line asks for a report alone."""
+def _arguments(name: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=f"The experiment {name}.")
     parser.add_argument("--report", action="store_true", help="run nothing; report what is there")
-    return bool(parser.parse_args().report)
+    parser.add_argument("--only", metavar="RECIPE", help="run what is missing of this recipe alone")
+    return parser.parse_args()

@@ -21,6 +21,7 @@ RATES = {
     "adagrad": (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3),
     "adam": (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
 }
+TOP = {"mnist-rows": 25, "ptb-small": 300}  # of the picture; what failed is above it
 NAMES = {
     "sgd": "SGD",
     "nesterov": "Nesterov",
@@ -38,7 +39,10 @@ def tried(results: Results, setting: Setting, optimizer: str) -> list[Row]:
 
 def final(results: Results, setting: Setting, optimizer: str) -> list[Row]:
     """The runs of the rate that is best on validation data."""
-    rate = setting.best(tried(results, setting, optimizer))["rate"]
+    found = tried(results, setting, optimizer)
+    if not found:
+        return []
+    rate = setting.best(found)["rate"]
     rows = [run(results, setting, optimizer, rate, seed) for seed in SEEDS]
     return [row for row in rows if row]
 
@@ -88,6 +92,7 @@ def draw(results: Results, settings: Sequence[Setting]) -> None:
                 axis.plot(*zip(*crosses, strict=True), "x", ms=8, mew=1.5, color=color)
         axis.set_xscale("log")
         axis.set_yscale("log")
+        axis.set_ylim(top=TOP[setting.recipe])
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter("")
