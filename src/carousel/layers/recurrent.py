@@ -378,7 +378,7 @@ class RNN(Recurrent, nn.RNN):
         self.zoneout = probability("zoneout", zoneout)
 
     def _own_activation(self) -> str:
-        return self.activation or ""
+        return "" if self.activation in (None, self.nonlinearity) else self.activation or ""
 
 
 class GRU(Recurrent, nn.GRU):
