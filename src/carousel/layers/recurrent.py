@@ -421,7 +421,7 @@ class RNN(Recurrent, nn.RNN):
         return {"weight_ln": rows}
 
     def _own_activation(self) -> str:
-        return self.activation or ""
+        return "" if self.activation in (None, self.nonlinearity) else self.activation or ""
 
 
 class GRU(Recurrent, nn.GRU):

@@ -25,10 +25,7 @@ def swap(layer: nn.Module) -> None:
     """Make a layer of torch's, or of a class derived from one that has a `mixture`, Carousel's."""
     kind = parametrize.type_before_parametrizations(layer)
     _set_class(layer, OURS.get(kind) or mixture(kind))
-    own = copy.deepcopy(_own_attributes(ours_for(kind)))
-    if isinstance(layer, nn.RNN):
-        own["activation"] = layer.nonlinearity
-    vars(layer).update(own, **{_MARK: True})
+    vars(layer).update(copy.deepcopy(_own_attributes(ours_for(kind))), **{_MARK: True})
 
 
 def swap_back(layer: nn.Module) -> None:
