@@ -12,7 +12,7 @@ from small_sentences import sentence_config, write_sentences
 from small_series import series_config, write_series
 from small_words import words_config, write_columns
 
-from carousel.cli.train import _better
+from carousel.cli.train import _better, _noteworthy
 from carousel.training import train
 
 CAROUSEL = Path(sys.executable).with_name("carousel")
@@ -89,3 +89,17 @@ def test_a_network_that_a_baseline_beats_is_told_so():
         "baseline": {"linear": {"accuracy": 0.7}, "other": {"accuracy": 0.8}},
     }
     assert _better(accuracy) == ["other"]
+
+
+def test_what_became_of_the_data_is_said_where_there_is_anything_to_say():
+    assert _noteworthy({"sizes": {"train": 5}, "empty": {"train": 0}}) == []
+    data = {
+        "also_in_training": {"validation": 0, "test": 1548},
+        "unlabelled": {"train": 3, "test": 4},
+        "missing_values_filled": 7,
+    }
+    assert _noteworthy(data) == [
+        "1,548 of the test part: the training part has the same ones as well",
+        "3 of the train part, 4 of the test part: without a label, in no metric",
+        "7 missing values filled from before them",
+    ]
