@@ -50,6 +50,16 @@ def test_skeletons_are_turned_so_that_the_hips_lie_along_x(shared_data):
     assert (joints[:, 0, ::2] == 0).all()
 
 
+def test_gestures_have_the_size_of_the_body_as_their_unit(shared_data):
+    shared_data("gesture-phase")
+    data = load("gesture-phase")
+    for part in ("train", "validation", "test"):
+        held = data.part(part)
+        for number in range(len(held)):
+            head = held.values[number].view(-1, 6, 3)[:, 2]
+            assert float(head.norm(dim=1).median()) == pytest.approx(1, abs=0.01)
+
+
 def test_own_recordings_are_drawn_whole_and_every_frame_is_kept(tmp_path):
     folder = write_recordings(tmp_path, count=10, frames=20)
     data = load("recordings", path=str(folder))

@@ -1,10 +1,15 @@
-"""The picture of the confusion matrix shows the counts it was given."""
+"""The pictures show what they were given."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from carousel.tasks.plots import draw_confusion
+from carousel.tasks.plots import (
+    draw_confusion,
+    draw_forecasts,
+    draw_numbers,
+    draw_timelines,
+)
 
 
 def picture(path, confusion):
@@ -36,3 +41,41 @@ def test_the_picture_grows_with_the_classes(tmp_path):
 def test_extreme_counts_are_drawn_without_a_warning(tmp_path, counts):
     pixels = picture(tmp_path / "a.png", counts)
     assert pixels.min() < 100 < 250 < pixels.max()
+
+
+def colors(path):
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+    return {tuple(color) for color in np.unique(pixels, axis=0).tolist()}
+
+
+def test_timelines_have_the_colours_of_the_labels_they_show_and_no_others(tmp_path):
+    row = {"labels": [0, 0, 1, 1, -1, -1], "guess": [0, 1, 1, 1, 0, 2]}
+    draw_timelines({"a": row, "b": row}, ["x", "y", "z"], tmp_path / "a.png")
+    draw_timelines({"a": {**row, "guess": [0, 0, 1, 1, 2, 2]}}, ["x", "y", "z"], tmp_path / "b.png")
+    first = colors(tmp_path / "a.png")
+    assert first != colors(tmp_path / "b.png")
+    with Image.open(tmp_path / "a.png") as two, Image.open(tmp_path / "b.png") as one:
+        assert two.height > one.height
+
+
+def test_forecasts_show_an_interval_only_where_there_is_one(tmp_path):
+    example = {
+        "start": "2020-01-01",
+        "truth": [0.0, 1.0, 0.5, 0.2, 0.4],
+        "low": [0.1, 0.2],
+        "forecast": [0.2, 0.4],
+        "high": [0.3, 0.9],
+    }
+    draw_forecasts([example] * 2, 3, "load", tmp_path / "a.png")
+    bare = {**example, "low": example["forecast"], "high": example["forecast"]}
+    draw_forecasts([bare] * 2, 3, "load", tmp_path / "b.png")
+    assert len(colors(tmp_path / "a.png") - colors(tmp_path / "b.png")) > 0
+
+
+def test_numbers_are_drawn_where_they_lie(tmp_path):
+    draw_numbers([[0.0, 0.0], [10.0, 9.0]], tmp_path / "a.png")
+    draw_numbers([[0.0, 9.0], [10.0, 0.0]], tmp_path / "b.png")
+    with Image.open(tmp_path / "a.png") as one, Image.open(tmp_path / "b.png") as other:
+        assert not np.array_equal(np.asarray(one), np.asarray(other))

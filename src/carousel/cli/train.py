@@ -88,6 +88,8 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
             shown = scores.show(name, values[name])
             table.add_row(f"{baseline.replace('_', ' ')} (baseline)", shown)
     print_out(table)
+    for line in _noteworthy(result.get("data", {})):
+        print_out(line)
     if beaten_by := _better(result):
         print_out(f"the network does not beat {' and '.join(beaten_by)}")
     print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training")
@@ -103,3 +105,24 @@ def _better(result: dict[str, Any]) -> list[str]:
     reached = sign * result["test"][name]
     values = {k: v[name] for k, v in result["baseline"].items() if name in v}
     return [k.replace("_", " ") for k, value in values.items() if sign * value >= reached]
+
+
+_TREATED = {
+    "also_in_training": "the training part has the same ones as well",
+    "empty": "empty",
+    "labels_not_in_training": "labels that the training part lacks",
+    "unlabelled": "without a label, in no metric",
+}
+
+
+def _noteworthy(data: dict[str, Any]) -> list[str]:
+    """What a person should know of what became of the data, if there is anything."""
+    lines = []
+    for key, meaning in _TREATED.items():
+        counts = {part: n for part, n in data.get(key, {}).items() if n}
+        if counts:
+            shown = ", ".join(f"{n:,} of the {part} part" for part, n in counts.items())
+            lines.append(f"{shown}: {meaning}")
+    if data.get("missing_values_filled"):
+        lines.append(f"{data['missing_values_filled']:,} missing values filled from before them")
+    return lines

@@ -208,7 +208,11 @@ def _gestures() -> dict[str, dict[str, Frames]]:
 
 
 def _read_gesture(text: str, source: str) -> Frames:
-    """Hands, head, spine and wrists, 18 coordinates; all but the spine from the spine on."""
+    """Hands, head, spine and wrists, 18 coordinates; all but the spine from the spine on.
+
+    The unit is the distance from spine to head, its median over the recording: b3 was written down
+    in units ten times as large as the others.
+    """
     rows = [row for row in csv.reader(io.StringIO(text)) if row][1:]
     try:
         values = np.array([[float(cell) for cell in row[:18]] for row in rows]).reshape(-1, 6, 3)
@@ -219,6 +223,7 @@ def _read_gesture(text: str, source: str) -> Frames:
     spine = values[:, 3:4].copy()
     values -= spine
     values[:, 3:4] = spine - spine.mean(0)
+    values /= max(float(np.median(np.linalg.norm(values[:, 2], axis=1))), 1e-6)
     # One row of a3 has the name of the phase in Portuguese.
     labels = [
         row[19].strip().replace("Preparação", "Preparation") if len(row) > 19 else ""
