@@ -28,6 +28,7 @@ _SHARED: dict[str, dict[str, Any]] = {
     "variational": {"variational": 0.25},
     "naive dropout": {"naive_recurrent_dropout": 0.25},
     "weight dropout": {"weight_dropout": 0.5},
+    "layer norm": {"layer_norm": True},
 }
 _GATED: dict[str, dict[str, Any]] = _SHARED | {
     "hard": {"activation": "hard_tanh", "gate_activation": "hard_sigmoid"},

@@ -85,6 +85,9 @@ def _loop(layer: Any, backend: str) -> Callable[[Tensor], Tensor]:
             weights["weight_hh"] = F.dropout(weights["weight_hh"], layer.weight_dropout)
         if layer.mode == "LSTM" and layer.peephole:
             weights["weight_c"] = layer.weight_c_l0
+        if layer.layer_norm:
+            gains = [name for name, _ in layer.named_parameters() if "_ln" in name]
+            weights |= {name.removesuffix("_l0"): getattr(layer, name) for name in gains}
         x = x * _kept(inputs, x[:1]) if inputs else x
         zeros = x.new_zeros(x.size(1), layer.hidden_size)
         mask = None
