@@ -230,6 +230,9 @@ def figure(columns: int, width: float, height: float, rows: int = 1) -> tuple[Fi
 
 def dots(axis: Any, values: dict[str, list[float]], colors: Sequence[str] | None = None) -> None:
     """One line of dots per name, a dot per seed and a bar at the median, the first on top."""
+    if not values:
+        axis.set_axis_off()
+        return
     for y, found in enumerate(values.values()):
         color = colors[y] if colors else "C0"
         axis.plot(found, [y] * len(found), "o", ms=5, alpha=0.6, color=color)

@@ -15,7 +15,7 @@ import numpy as np
 from common import PTB, Results, Row, dots, figure, save, spread, table, write_table
 
 SEEDS = (0, 1, 2)
-RATE = 0.3
+RATES = (0.3, 0.5)
 SETTING = replace(
     PTB,
     settings=(
@@ -42,9 +42,9 @@ KINDS = {
 }
 
 
-def run(results: Results, kind: str, seed: int) -> list[Row]:
+def run(results: Results, kind: str, rate: float, seed: int) -> list[Row]:
     """The run, if it is there."""
-    extra = [f"{key}={RATE}" for key in KINDS[kind]]
+    extra = [f"{key}={rate}" for key in KINDS[kind]]
     row = SETTING.run(results, {"dropout": kind}, extra, seed)
     return [row] if row else []
 
@@ -70,13 +70,14 @@ def draw(rows: dict[str, list[Row]], results: Results) -> None:
     """Left: test perplexity per seed; right: validation perplexity per epoch, median of seeds."""
     drawn, axes = figure(2, 11, 4.4)
     values = {arm: [SETTING.of(row, "test") for row in found] for arm, found in rows.items()}
-    colors = [f"C{number}" for number in range(len(rows))]
+    colors = [f"C{list(KINDS).index(arm.split()[0])}" for arm in rows]
     dots(axes[0][0], values, colors)
     axes[0][0].set_xlabel("test perplexity: each seed, and the median")
     for (arm, found), color in zip(rows.items(), colors, strict=True):
         epochs = np.array([[end["perplexity"] for end in row["epochs"]] for row in found])
         x = range(1, epochs.shape[1] + 1)
-        axes[0][1].plot(x, np.median(epochs, 0), color=color, label=arm)
+        style = "--" if arm.endswith(str(RATES[1])) else "-"
+        axes[0][1].plot(x, np.median(epochs, 0), style, color=color, label=arm)
         axes[0][1].fill_between(x, epochs.min(0), epochs.max(0), color=color, alpha=0.15, lw=0)
     axes[0][1].set_xlabel("epoch")
     axes[0][1].set_ylabel("validation perplexity, median of the seeds")
@@ -85,13 +86,21 @@ def draw(rows: dict[str, list[Row]], results: Results) -> None:
     save(drawn, results)
 
 
+def order(item: tuple[str, list[Row]]) -> tuple[int, str]:
+    """By kind, then by rate."""
+    return list(KINDS).index(item[0].split()[0]), item[0]
+
+
 def main() -> None:
     results = Results("dropout")
-    rows: dict[str, list[Row]] = {kind: [] for kind in KINDS}
-    for seed in SEEDS:
-        for kind in KINDS:
-            rows[kind] += run(results, kind, seed)
-    rows = {kind: found for kind, found in rows.items() if found}
+    arms = [("none", 0.0), *((kind, rate) for rate in RATES for kind in list(KINDS)[1:])]
+    rows: dict[str, list[Row]] = {f"{kind} {rate:g}" if rate else kind: [] for kind, rate in arms}
+    for rate in (0.0, *RATES):
+        for seed in SEEDS:
+            for arm, (kind, its_rate) in zip(rows, arms, strict=True):
+                if rate == its_rate:
+                    rows[arm] += run(results, kind, rate, seed)
+    rows = {arm: found for arm, found in sorted(rows.items(), key=order) if found}
     report(rows, results)
     draw(rows, results)
 
