@@ -237,6 +237,15 @@ class Problem:
         return np.arange(self.case.steps)[:, None] < np.array(lengths)
 
 
+def _normalized(case: Case) -> dict[str, tuple[int, ...]]:
+    """Shapes of the gains and shifts of layer normalisation."""
+    rows, hidden = (case.gates * case.hidden,), (case.hidden,)
+    if case.cell == "RNN":
+        return {"weight_ln": hidden}
+    sums = {"weight_ln_ih": rows, "weight_ln_hh": rows}
+    return sums | {"weight_ln_c": hidden, "bias_ln_c": hidden} if case.cell == "LSTM" else sums
+
+
 def make_problem(case: Case, seed: int = 0) -> Problem:
     """Weights from torch's default distribution U(-1/√H, 1/√H), everything else normal."""
     random = np.random.default_rng(seed)
@@ -252,9 +261,10 @@ def make_problem(case: Case, seed: int = 0) -> Problem:
         }
         if case.option == "peephole":
             shapes["weight_c"] = (3 * case.hidden,)
-        weights.append(
-            {k: random.uniform(-bound, bound, s).astype(np.float32) for k, s in shapes.items()}
-        )
+        drawn = {k: random.uniform(-bound, bound, s) for k, s in shapes.items()}
+        if case.option == "layer norm":
+            drawn |= {k: random.uniform(0.5, 1.5, s) for k, s in _normalized(case).items()}
+        weights.append({k: v.astype(np.float32) for k, v in drawn.items()})
     outputs = case.directions * case.hidden
     problem = Problem(
         case,
