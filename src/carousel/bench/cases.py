@@ -239,11 +239,14 @@ class Problem:
 
 def _normalized(case: Case) -> dict[str, tuple[int, ...]]:
     """Shapes of the gains and shifts of layer normalisation."""
-    rows, hidden = (case.gates * case.hidden,), (case.hidden,)
+    rows: tuple[int, ...] = (case.gates * case.hidden,)
+    hidden: tuple[int, ...] = (case.hidden,)
     if case.cell == "RNN":
         return {"weight_ln": hidden}
-    sums = {"weight_ln_ih": rows, "weight_ln_hh": rows}
-    return sums | {"weight_ln_c": hidden, "bias_ln_c": hidden} if case.cell == "LSTM" else sums
+    shapes = {"weight_ln_ih": rows, "weight_ln_hh": rows}
+    if case.cell == "LSTM":
+        shapes |= {"weight_ln_c": hidden, "bias_ln_c": hidden}
+    return shapes
 
 
 def make_problem(case: Case, seed: int = 0) -> Problem:
