@@ -33,6 +33,7 @@ from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder
 
 FOLDER = Path(__file__).parents[2] / "docs" / "experiments"
+LOST = 1_000_000  # a score beyond this is not worth its digits
 Row = dict[str, Any]
 
 
@@ -200,7 +201,8 @@ def spread(values: Iterable[float], show: str = "{:.2f}") -> str:
     if not ordered:
         return "–"
     low, middle, high = (
-        show.format(x) for x in (ordered[0], statistics.median(ordered), ordered[-1])
+        show.format(x) if x < LOST else f"> {LOST:,}"
+        for x in (ordered[0], statistics.median(ordered), ordered[-1])
     )
     return middle if len(ordered) == 1 else f"{middle} ({low} … {high})"
 
@@ -235,8 +237,15 @@ def dots(axis: Any, values: dict[str, list[float]], colors: Sequence[str] | None
         return
     for y, found in enumerate(values.values()):
         color = colors[y] if colors else "C0"
-        axis.plot(found, [y] * len(found), "o", ms=5, alpha=0.6, color=color)
-        axis.plot(statistics.median(found), y, "|", ms=18, mew=2, color=color)
+        seen = [value for value in found if value < LOST]
+        axis.plot(seen, [y] * len(seen), "o", ms=5, alpha=0.6, color=color)
+        if (middle := statistics.median(found)) < LOST:
+            axis.plot(middle, y, "|", ms=18, mew=2, color=color)
+        if lost := len(found) - len(seen):
+            place = {"ha": "left", "va": "center", "fontsize": "small"}
+            axis.text(
+                0.02, y, f"{lost} off the scale", transform=axis.get_yaxis_transform(), **place
+            )
     axis.set_yticks(range(len(values)), list(values))
     axis.set_ylim(len(values) - 0.5, -0.5)
     axis.grid(axis="x", alpha=0.3)
