@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from made_up import case, everything, results, row
 
-from carousel.bench.results import TORCH
+from carousel.bench.results import PLAIN_CELL, TORCH
 from carousel.bench.targets import Verdict, check, summary
 
 
@@ -23,6 +23,12 @@ def test_all_ratios_are_missed_where_ours_is_behind():
     verdicts = check(everything(ratio=0.9, share=0.5))
     missed = [v for v in verdicts if v.promise != "peak memory of torch.nn"]
     assert {v.met for v in missed} == {False}
+
+
+def test_a_run_of_options_alone_is_held_to_their_targets():
+    alone = row(case(suite="options", option="softsign"), peers={PLAIN_CELL: 1.0})
+    promises = {v.promise for v in check(results(alone))}
+    assert promises == {"time of the plain cell", "time of a compiled torch loop"}
 
 
 def test_targets_without_a_row_or_a_peer_are_not_measured():
