@@ -159,3 +159,24 @@ def test_out_of_another_shape_raises():
     stream = carousel.Stream(carousel.GRU(3, 5))
     with pytest.raises(ValueError, match=r"out must be .* \(2, 5\)"):
         stream.step(torch.zeros(2, 3), torch.empty(2, 4))
+
+
+def test_stream_sees_a_replaced_parameter_once_its_state_is_set():
+    layer, other = make_pair("GRU", 3, 5, dtype=torch.float32)[0], carousel.GRU(3, 5)
+    x = randn(2, 2, 3, dtype=torch.float32)
+    stream = carousel.Stream(layer)
+    stream.step(x[0])
+    state = stream.state
+    layer.weight_hh_l0 = other.weight_hh_l0
+    stream.state = state
+    assert torch.equal(stream.step(x[1]), layer.step(x[1], state)[0])
+
+
+def test_a_long_stream_keeps_every_output_apart():
+    """More steps than a block of outputs holds."""
+    layer, _ = make_pair("RNN-tanh", 3, 5, dtype=torch.float32)
+    x = randn(150, 1, 3, dtype=torch.float32)
+    stream = carousel.Stream(layer)
+    outputs = [stream.step(x_t) for x_t in x]
+    with torch.no_grad():
+        assert torch.equal(torch.stack(outputs), layer(x)[0])

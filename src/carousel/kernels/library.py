@@ -167,9 +167,9 @@ def _layer_backward_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], list[Te
 
 
 class _Layer(torch.autograd.Function):
-    """The derivative, in the operator and without it.
+    """The same as the operator, for calls that nobody traces.
 
-    Called with the call, and its floating tensors once more, one by one: those autograd looks at.
+    Applied to the call, and to its floating tensors once more, one by one: autograd looks at those.
     """
 
     @staticmethod
@@ -184,7 +184,7 @@ class _Layer(torch.autograd.Function):
 
 
 def run(call: Call, save: bool) -> tuple[Tensor, list[Tensor]]:
-    """The output and the final states, differentiable if `save`.
+    """The output and the final states, differentiable if `save`: one layer of `Call`.
 
     Through the operator where somebody traces; directly elsewhere, because what torch.library does
     around an operator takes as long as a small layer.

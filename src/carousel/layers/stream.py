@@ -23,7 +23,9 @@ class Stream:
             `carousel.accelerate` for those of torch). It is put into evaluation mode. Layers that
             read from the end (bidirectional) have no next step: ValueError.
 
-    The rows of the first step fix the number of streams B; `reset` forgets them.
+    The rows of the first step fix the number of streams B; `reset` forgets them. Weights that are
+    changed in place, as optimisers do, are noticed. A parameter that is replaced by another object
+    is not: set `stream.state = stream.state` after that.
 
     >>> import carousel
     >>> layer = carousel.GRU(3, 5)

@@ -205,11 +205,7 @@ class TrainedClassifier(TrainedModel):
         return probabilities(self.model, images, data.view, self.scaler, data.permutation)
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        rows = []
-        for name, row in report["per_class"].items():
-            scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
-            rows.append((name, *scores, f"{row['support']:,}"))
-        yield Table(("class", "precision", "recall", "F1", "examples"), rows)
+        yield metrics.class_table(report, "examples")
         yield metrics.worst_confusions(report["confusion"], list(report["per_class"])) + "\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:

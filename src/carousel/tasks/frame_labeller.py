@@ -154,11 +154,7 @@ class TrainedFrameLabeller(TrainedModel):
         return {**report, **data.account()}
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        table = Table(("class", "precision", "recall", "F1", "frames"), [])
-        for name, row in report["per_class"].items():
-            values = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
-            table.rows.append((name, *values, f"{row['support']:,}"))
-        yield table
+        yield metrics.class_table(report, "frames")
         table = Table(("recording", "accuracy", "labelled frames"), [])
         for name, row in report["per_recording"].items():
             truth, guess = np.array(row["labels"]), np.array(row["guess"])

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from carousel.tasks.task import Table
+
 
 def report(
     labels: Tensor, probabilities: Tensor, classes: Sequence[str], head: int = 0
@@ -57,3 +59,12 @@ def worst_confusions(confusion: list[list[int]], classes: Sequence[str]) -> str:
     )
     worst = [f"{classes[i]} taken for {classes[j]} {n}x" for n, i, j in pairs[:5] if n]
     return f"most frequent mistakes: {', '.join(worst)}" if worst else "no mistakes"
+
+
+def class_table(report: dict[str, Any], counted: str) -> Table:
+    """Precision, recall and F1 of each class of such a report. counted: what its examples are."""
+    rows = []
+    for name, row in report["per_class"].items():
+        scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+        rows.append((name, *scores, f"{row['support']:,}"))
+    return Table(("class", "precision", "recall", "F1", counted), rows)

@@ -5,96 +5,51 @@ The network of `label_frames` with one output that is a number instead of a clas
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config
 from carousel.data.measured import Measured, MeasuredRecordings
 from carousel.data.ragged import Ragged
-from carousel.data.scaling import FeatureScaler
-from carousel.data.windows import LabelledWindows, is_labelled
-from carousel.tasks import baselines, network
-from carousel.tasks.frame_labeller import FrameLabeller, build_model, logits_of, with_differences
+from carousel.data.windows import is_labelled
+from carousel.tasks import baselines
+from carousel.tasks.frame_labeller import FrameLabeller, build_model, logits_of
+from carousel.tasks.recordings_task import RecordingsTask
 from carousel.tasks.regressor import Target, TrainedRegressor, judge
-from carousel.tasks.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.task import Batch, Carry, StepLoss
 
-_WITHOUT_EFFECT = (
-    "data.view",
-    "data.permutation",
-    "data.scaling",
-    "data.validation",
-    "data.train_limit",
-    "data.shift",
-    "data.test_head",
-    "data.fold",
-    "text",
-    "forecast",
-    "loss",
-    "model.embedding_size",
-    "model.feature_size",
-    "model.tied",
-    "model.pooling",
-    "regularization.activation",
-    "regularization.temporal_activation",
-    "regularization.l1.embedding",
-    "regularization.l2.embedding",
-)
 _BASELINE_STEPS = 30
 
 
-class RegressTask(Task):
+class RegressTask(RecordingsTask):
     """Training of a `FrameLabeller` with one output on windows of recordings; whole recordings
     judge. Inputs and targets are standardised by the training part."""
 
     validation_metrics = ("rmse", "mae")
     unit = "steps"
     trained = TrainedRegressor
+    data: MeasuredRecordings
 
     def __init__(self, config: Config, seed: int) -> None:
-        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'regress'")
-        network.check(config)
-        self.config, frames = config, config.frames
-        self.data = MeasuredRecordings(config.data, frames)
-        train = with_differences(self.data.train.values, frames.differences)
-        self.scaler = FeatureScaler.fit(train.values)
-        targets = self.data.train.targets
-        self.target = Target.fit(targets[is_labelled(targets)], config.regress)
-        self._train = Ragged(self.scaler(train.values), train.offsets)
-        rows = config.training.batch_size
-        self._batches = LabelledWindows(
-            self._train, targets, frames.window, rows, seed, frames.passes
-        )
-
-    def _prepare(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
-
-    @property
-    def batches_per_epoch(self) -> int:
-        return len(self._batches)
+        self._check(config, "loss")
+        self.config, self.data = config, MeasuredRecordings(config.data, config.frames)
+        train = self.data.train
+        self.target = Target.fit(train.targets[is_labelled(train.targets)], config.regress)
+        self._cut(train.values, train.targets, self.data.validation.values, seed)
 
     def build_model(self) -> FrameLabeller:
         return build_model(self._train.values.size(1), 1, self.config)
 
-    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        return self._batches.epoch(epoch, start)
-
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         values, lengths, numbers = batch
-        noise = self.config.frames.noise
-        if noise and model.training:
-            values = values + noise * torch.randn_like(values)
         inside = is_labelled(numbers)
-        raw = model(values, lengths).squeeze(2)[inside]
+        raw = model(self._noisy(values, model.training), lengths).squeeze(2)[inside]
         losses = self.target.losses(raw, numbers[inside])
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         held = self.data.validation
-        raw = logits_of(model, self._prepare(held.values)).squeeze(1)
+        raw = logits_of(model, self._validation).squeeze(1)
         # Against capped targets: what lies beyond the cap is not to be known.
         capped = Measured(held.names, held.values, self.target.capped(held.targets))
         values = judge(capped, self.target.number(raw), 0.0)
@@ -114,9 +69,6 @@ class RegressTask(Task):
             baselines.fit_numbers(x.numpy(), numbers.numpy(), test_x.numpy())
         )
         return {**found, "linear": judge(test, guess, self.target.cap)}
-
-    def account(self) -> dict[str, Any]:
-        return self.data.account()
 
     def finish(self, model: nn.Module) -> TrainedRegressor:
         return TrainedRegressor(model, self.config, self.scaler, self.target)

@@ -148,11 +148,7 @@ class TrainedTextClassifier(TrainedModel):
         return {**report, **data.account()}
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        rows = []
-        for name, row in report["per_class"].items():
-            scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
-            rows.append((name, *scores, f"{row['support']:,}"))
-        yield Table(("class", "precision", "recall", "F1", "sentences"), rows)
+        yield metrics.class_table(report, "sentences")
         yield metrics.worst_confusions(report["confusion"], list(report["per_class"])) + "\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:

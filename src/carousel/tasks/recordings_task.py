@@ -1,0 +1,83 @@
+"""What the tasks on recordings share: windows of standardised features; whole ones judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from carousel.config import Config, reject_without_effect
+from carousel.data.measured import MeasuredRecordings
+from carousel.data.ragged import Ragged
+from carousel.data.recordings import LabelledFrames
+from carousel.data.scaling import FeatureScaler
+from carousel.data.windows import LabelledWindows
+from carousel.tasks import network
+from carousel.tasks.frame_labeller import with_differences
+from carousel.tasks.task import Batch, Task
+
+_WITHOUT_EFFECT = (
+    "data.view",
+    "data.permutation",
+    "data.scaling",
+    "data.validation",
+    "data.train_limit",
+    "data.shift",
+    "data.test_head",
+    "data.fold",
+    "text",
+    "forecast",
+    "model.embedding_size",
+    "model.feature_size",
+    "model.tied",
+    "model.pooling",
+    "regularization.activation",
+    "regularization.temporal_activation",
+    "regularization.l1.embedding",
+    "regularization.l2.embedding",
+)
+
+
+class RecordingsTask(Task):
+    """Training on windows of recordings. Features are standardised by the training part."""
+
+    data: LabelledFrames | MeasuredRecordings
+
+    @staticmethod
+    def _check(config: Config, *without_effect: str) -> None:
+        """Raise `ConfigError` for settings that do nothing here; those of one task besides."""
+        where = f"the task '{config.task}'"
+        reject_without_effect(config, (*_WITHOUT_EFFECT, *without_effect), where)
+        network.check(config)
+
+    def _cut(self, train: Ragged, labels: Tensor, validation: Ragged, seed: int) -> None:
+        """Standardise the features, and cut the training part with its labels into windows."""
+        frames = self.config.frames
+        wide = with_differences(train, frames.differences)
+        self.scaler = FeatureScaler.fit(wide.values)
+        self._train = Ragged(self.scaler(wide.values), wide.offsets)
+        self._validation = self._prepare(validation)
+        rows = self.config.training.batch_size
+        self._batches = LabelledWindows(
+            self._train, labels, frames.window, rows, seed, frames.passes
+        )
+
+    def _prepare(self, values: Ragged) -> Ragged:
+        wide = with_differences(values, self.config.frames.differences)
+        return Ragged(self.scaler(wide.values), wide.offsets)
+
+    def _noisy(self, values: Tensor, training: bool) -> Tensor:
+        noise = self.config.frames.noise
+        return values + noise * torch.randn_like(values) if noise and training else values
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        return self._batches.epoch(epoch, start)
+
+    def account(self) -> dict[str, Any]:
+        return self.data.account()
