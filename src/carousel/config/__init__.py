@@ -1,0 +1,42 @@
+"""The configuration of a run: one small frozen dataclass per noun, checked when it is made.
+
+A recipe (TOML) and every `--set section.key=value` end here. A wrong key or value raises
+`ConfigError` naming the key, what it may be, and what came. A section is a class in one of the
+modules here and a field of `Config`.
+"""
+
+from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.keys import closest
+from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
+from carousel.config.numbers import ForecastConfig, RegressConfig
+from carousel.config.recipe import Config, RecipeInfo, reject_without_effect, settable_keys
+from carousel.config.regularization import MaxNorm, Penalty, RegularizationConfig
+from carousel.config.training import (
+    AveragingConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "AveragingConfig",
+    "Config",
+    "DataConfig",
+    "ForecastConfig",
+    "FramesConfig",
+    "InitializationConfig",
+    "LossConfig",
+    "MaxNorm",
+    "ModelConfig",
+    "OptimizerConfig",
+    "Penalty",
+    "RecipeInfo",
+    "RegressConfig",
+    "RegularizationConfig",
+    "ScheduleConfig",
+    "TextConfig",
+    "TrainingConfig",
+    "closest",
+    "reject_without_effect",
+    "settable_keys",
+]

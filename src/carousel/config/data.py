@@ -1,0 +1,91 @@
+"""Sections on the data: which, and how they become sequences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from carousel.config.keys import key
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which data, how an image becomes a sequence, what is held out for validation.
+
+    name: "mnist" to classify; a text's name to generate (carousel data list), or "text" for a
+        file and "lines" for a folder of your own, which `path` names; for other tasks see the
+        task's page in docs/tasks.
+    view: how a 28 x 28 image is read: "rows" (28 steps of 28), "pixels" (784 steps of 1),
+        "image" (1 step of 784).
+    permutation: read the pixels of every image in one shuffled order, that of NumPy's
+        RandomState(permutation).permutation(784) (0: in their own order).
+    scaling: "standard" (zero mean, unit deviation over the training part) or "unit" ([0, 1]).
+    validation: how many training images are held out to choose the best epoch.
+    train_limit: use only so many training images, or tokens of a text (0: all).
+    shift: move each training image by up to so many pixels in x and y, drawn anew each epoch.
+    fold: which tenth judges, of a set that has no split of its own and is cross-validated.
+    test_head: also report the accuracy on the first so many test images (0: do not).
+    """
+
+    name: str = "mnist"
+    path: str = ""
+    view: str = key("rows", choices=("rows", "pixels", "image"))
+    permutation: int = key(0, low=0, high=2**32 - 1)
+    scaling: str = key("standard", choices=("standard", "unit"))
+    validation: int = key(5000, low=1)
+    split_seed: int = key(0, low=0)
+    train_limit: int = key(0, low=0)
+    shift: int = key(0, low=0, high=8)
+    fold: int = key(0, low=0, high=9)
+    test_head: int = key(0, low=0)
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """How a text becomes tokens, what is held out of it, and how far gradients go back in it.
+
+    level: a token is a "word" (of a running text: what stands between white space, and a line
+        break is the word <eos>; of sentences: a word or a punctuation mark), a "character", or, of
+        sentences, a "jamo" (a letter of Hangul) or a "subword" (byte-pair encoding).
+    lowercase: read sentences in lower case.
+    features: what is known of each word that is to be labelled, with commas between: "word",
+        "shape" (capitals, digits, signs), "prefix" and "suffix" (its first or last 3 letters).
+    min_count, max_vocabulary: rarer words of the training part, and all but the most frequent
+        ones (0: no limit), become <unk>; so does, later, whatever the training part lacks.
+    validation, test: shares held out, of a set that has no split of its own: the end of a text,
+        first validation, then test; for labelled lines a random draw by `data.split_seed`.
+    bptt: steps that gradients go back: the text is cut into windows of so many tokens, and the
+        state is carried from each to the next (truncated backpropagation through time).
+    loss_scale: what is differentiated: the "mean" loss of a window's tokens, or, in "steps", the
+        sum over its steps of the mean over the batch: Zaremba's scale, bptt times as large.
+    """
+
+    level: str = key("word", choices=("word", "character", "jamo", "subword"))
+    lowercase: bool = False
+    features: str = "word"
+    min_count: int = key(1, low=1)
+    max_vocabulary: int = key(0, low=0)
+    validation: float = key(0.05, above=0, high=0.5)
+    test: float = key(0.05, above=0, high=0.5)
+    bptt: int = key(35, low=1)
+    loss_scale: str = key("mean", choices=("mean", "steps"))
+
+
+@dataclass(frozen=True)
+class FramesConfig:
+    """How recordings with a label, or a number to be found, per frame are read.
+
+    window: frames of a training window, drawn anew each epoch (0: whole recordings). Recordings
+        are always judged whole.
+    passes: how many times an epoch draws the windows of each recording: more where recordings are
+        few, so that not every few steps are followed by a validation.
+    differences: give the network x_t - x_{t-1} beside x_t.
+    noise: standard deviation of Gaussian noise on the scaled values, in training.
+    validation, test: shares of the recordings of a folder of your own, at least one of each.
+    """
+
+    window: int = key(0, low=0)
+    passes: int = key(1, low=1)
+    differences: bool = False
+    noise: float = key(0.0, low=0)
+    validation: float = key(0.2, above=0, high=0.5)
+    test: float = key(0.2, above=0, high=0.5)

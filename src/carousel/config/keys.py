@@ -1,0 +1,122 @@
+"""Fields of a section with their limits, and how a wrong key or value is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+from carousel.errors import ConfigError
+
+
+def key(
+    default: Any,
+    *,
+    choices: tuple[str, ...] | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+) -> Any:
+    """A field with its limits: one of `choices`, or low <= value <= high and value > above."""
+    return field(
+        default=default, metadata={"choices": choices, "low": low, "high": high, "above": above}
+    )
+
+
+def closest(name: str, known: typing.Iterable[str]) -> str:
+    """' Did you mean …?' for a misspelt name, or an empty string."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def keys_of(cls: type, prefix: str = "") -> list[str]:
+    """Every key of a section and of the sections in it, in the order of the classes."""
+    keys: list[str] = []
+    for name, kind in typing.get_type_hints(cls).items():
+        if dataclasses.is_dataclass(kind):
+            keys += keys_of(typing.cast(type, kind), f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+def assign(values: dict[str, Any], keys: list[str], name: str, text: str) -> None:
+    """Put a value, as --set writes it, where its name says. Raises `ConfigError`."""
+    if name not in keys:
+        section = name.split(".")[0]
+        valid = [key for key in keys if key.startswith(section + ".")] or keys
+        raise ConfigError(
+            f"unknown key '{name}' in --set.{closest(name, keys)} Valid: {', '.join(valid)}"
+        )
+    *sections, last = name.split(".")
+    for section in sections:
+        values = values[section]
+    try:
+        values[last] = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        values[last] = text  # a bare word such as model.cell=gru
+
+
+def build(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
+    """The section that a dictionary describes. Raises `ConfigError`."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"'{prefix.rstrip('.')}' must be a table of keys, got {values!r}")
+    hints = typing.get_type_hints(cls)
+    for name in values:
+        if name not in hints:
+            raise ConfigError(
+                f"unknown key '{prefix}{name}'.{closest(name, hints)} "
+                f"Valid: {', '.join(prefix + hint for hint in hints)}"
+            )
+    made = {}
+    for part in dataclasses.fields(cls):
+        if part.name in values:
+            made[part.name] = _value(hints[part.name], part, values[part.name], prefix + part.name)
+    return cls(**made)
+
+
+def _value(kind: Any, part: dataclasses.Field[Any], value: Any, name: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return build(typing.cast(type, kind), value, name + ".")
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+        raise ConfigError(f"{name} must be {words[kind]}, got {value!r}")
+    limits = part.metadata
+    if limits.get("choices") and value not in limits["choices"]:
+        raise ConfigError(
+            f"{name} must be one of {', '.join(limits['choices'])}; got '{value}'."
+            f"{closest(str(value), limits['choices'])}"
+        )
+    _check_range(name, value, limits)
+    return value
+
+
+def _check_range(name: str, value: Any, limits: Mapping[str, Any]) -> None:
+    low, high, above = limits.get("low"), limits.get("high"), limits.get("above")
+    wanted = [
+        text
+        for limit, text in (
+            (above, f"above {above}"),
+            (low, f"at least {low}"),
+            (high, f"at most {high}"),
+        )
+        if limit is not None
+    ]
+    if not wanted:
+        inside = type(value) is not float or value - value == 0
+        wanted = ["a finite number"]
+    else:  # written so that a NaN is outside, whatever the limits
+        inside = (
+            (low is None or value >= low)
+            and (high is None or value <= high)
+            and (above is None or value > above)
+            and value - value == 0
+        )
+    if not inside:
+        raise ConfigError(f"{name} must be {' and '.join(wanted)}, got {value}")

@@ -1,0 +1,60 @@
+"""Sections of the tasks that find numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from carousel.config.keys import key
+
+
+@dataclass(frozen=True)
+class RegressConfig:
+    """How a number is read off each step of a recording.
+
+    cap: targets above it count as it, in training (0: none). An engine that is far from failing
+        does not show how far.
+    output: "identity" with squared error on the standardised target, "sigmoid" with binary
+        cross-entropy for targets in [0, 1], or "auto": sigmoid where all training targets are.
+    """
+
+    cap: float = key(0.0, low=0)
+    output: str = key("auto", choices=("auto", "identity", "sigmoid"))
+
+
+@dataclass(frozen=True)
+class ForecastConfig:
+    """How a series is cut into windows, and what is said of the steps after each.
+
+    context, horizon: steps that are read, and steps that are forecast from them, all at once.
+    targets: the columns to forecast, with commas between (empty: all of them); the others are
+        read only.
+    calendar: tell the network the hour, the day of the week and the month of every step, those to
+        come included, as far as the time stamps have them.
+    season: steps after which the series resembles itself: of the seasonal baseline and of MASE
+        (1: none).
+    relative: take the last value of each context from its window and add it to the forecast, so
+        that the level need not be learnt.
+    linear: add a linear map of each target's own window, so that the network need only say what
+        a line does not (Lai et al. 2018).
+    independent: forecast each target from its own past alone, by one network for all of them: far
+        less is learnt by heart (Nie et al. 2023).
+    output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
+        cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
+    distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %).
+    validation, test: shares of the series, at its end, of a set that has no split of its own.
+    gap: steps left out between the parts.
+    """
+
+    context: int = key(48, low=1)
+    horizon: int = key(12, low=1)
+    targets: str = ""
+    calendar: bool = False
+    season: int = key(1, low=1)
+    relative: bool = True
+    linear: bool = False
+    independent: bool = False
+    output: str = key("auto", choices=("auto", "identity", "sigmoid"))
+    distribution: str = key("none", choices=("none", "gaussian", "quantile"))
+    validation: float = key(0.15, above=0, high=0.5)
+    test: float = key(0.15, above=0, high=0.5)
+    gap: int = key(0, low=0)

@@ -1,0 +1,91 @@
+"""Sections on the training: optimiser, schedule, averages, epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from carousel.config.keys import key
+from carousel.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """torch's optimisers by name.
+
+    momentum: of "nesterov" alone; "sgd" is plain.
+    weight_decay: torch's own (decoupled from the gradient in adamw).
+    clip_norm: rescale the gradient to this norm when it is longer (0: never).
+    clip_value: cut each element of the gradient off at this size (0: never).
+    clip_percentile: rescale the gradient to this percentile of the norms seen so far when it is
+        longer (0: never; Seetharaman et al. 2020). One of the three at most.
+    """
+
+    name: str = key("adam", choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "adagrad"))
+    learning_rate: float = key(1e-3, above=0)
+    momentum: float = key(0.9, above=0, high=0.9999)
+    weight_decay: float = key(0.0, low=0)
+    clip_norm: float = key(0.0, low=0)
+    clip_value: float = key(0.0, low=0)
+    clip_percentile: float = key(0.0, low=0, high=100)
+
+    def __post_init__(self) -> None:
+        clips = ("clip_norm", "clip_value", "clip_percentile")
+        given = [f"optimizer.{name}" for name in clips if getattr(self, name)]
+        if len(given) > 1:
+            raise ConfigError(f"set one of {' and '.join(given)}, the others to 0")
+
+
+@dataclass(frozen=True)
+class ScheduleConfig:
+    """How the learning rate moves over the run.
+
+    warmup: share of the run in which "one-cycle" rises.
+    factor, patience: "plateau" multiplies the rate by `factor` after more than `patience` epochs
+        in a row without improvement on validation data; with patience 0, after each such epoch.
+    factor, hold: "zaremba" keeps the rate for `hold` epochs, then multiplies it by `factor` at
+        the start of every epoch.
+    """
+
+    name: str = key("constant", choices=("constant", "one-cycle", "cosine", "plateau", "zaremba"))
+    warmup: float = key(0.3, above=0, high=0.99)
+    factor: float = key(0.5, above=0, high=0.999)
+    patience: int = key(2, low=0)
+    hold: int = key(4, low=0)
+
+
+@dataclass(frozen=True)
+class AveragingConfig:
+    """Averages of the weights over steps, which are validated and kept in place of the last ones.
+
+    name: "mean" of the weights after every step from the start of epoch `start` + 1 on (Polyak and
+        Juditsky 1992), or "ema": decay * average + (1 - decay) * weights after every step.
+    patience: start the "mean" as soon as so many epochs in a row brought no improvement, if that
+        comes before `start` (0: at `start` alone; Merity et al. 2017).
+    """
+
+    name: str = key("none", choices=("none", "mean", "ema"))
+    start: int = key(1, low=0)
+    patience: int = key(0, low=0)
+    decay: float = key(0.999, above=0, high=0.999999)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long, in what batches, and when to stop.
+
+    max_steps: stop after so many optimiser steps (0: no such limit).
+    patience: stop after so many epochs without improvement of `monitor` (0: never).
+    monitor: the validation metric that chooses the best epoch, such as "loss"; empty for the
+        task's own (accuracy where classes are told apart).
+    restore_best: end with the weights of the best epoch instead of the last.
+    checkpoint_seconds: a resumable checkpoint at least this often (and after every epoch).
+    """
+
+    epochs: int = key(10, low=1)
+    max_steps: int = key(0, low=0)
+    batch_size: int = key(128, low=1)
+    patience: int = key(0, low=0)
+    monitor: str = ""
+    min_delta: float = key(0.0, low=0)
+    restore_best: bool = True
+    checkpoint_seconds: float = key(30.0, above=0)
