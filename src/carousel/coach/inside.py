@@ -124,7 +124,7 @@ def _catch(
     if packed:
         assert lengths is not None
         x = pack_padded_sequence(x, lengths, bool(layer.batch_first), enforce_sorted=False)
-    return (), given | {"input": x}
+    return ((x, *args[1:]), kwargs) if args else ((), kwargs | {"input": x})
 
 
 def _catch_output(
@@ -175,7 +175,7 @@ def left_at_the_end(found: Trace) -> NDArray[np.float64] | None:
     """
     if found.kept is None:
         return None
-    kept = found.kept[:, 0].double().cpu().numpy()
+    kept = found.kept[:, 0].detach().double().cpu().numpy()
     kept = kept if not found.reverse else kept[::-1]
     later = np.cumprod(np.concatenate((kept[1:], np.ones_like(kept[:1])))[::-1], axis=0)[::-1]
     mean: NDArray[np.float64] = later.mean(1)
@@ -187,7 +187,7 @@ def order_of_units(found: Trace) -> NDArray[np.int64]:
 
     The leaves are in the order of Bar-Joseph et al. 2001, which brings neighbours closest.
     """
-    states = found.parts.get("c", found.parts["h"])[:, 0].double().cpu().numpy().T
+    states = found.parts.get("c", found.parts["h"])[:, 0].detach().double().cpu().numpy().T
     if len(states) < 3 or states.shape[1] < 2:
         return np.arange(len(states))
     spread = states.std(1, keepdims=True)

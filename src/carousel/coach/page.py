@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,8 @@ def write(
     text = _PAGE.read_text(encoding="utf-8")
     lead = f"Influence is the size of the gradient of {measured} (here {value:.4g})."
     filled = {"TITLE": html.escape(title), "LEAD": html.escape(lead), "DATA": data}
-    for name, part in filled.items():
-        before, after = text.split(f"@{name}@", 1)
-        text = before + part + after
+    # In one pass: what is filled in may itself look like a place to fill.
+    text = re.sub("@(TITLE|LEAD|DATA)@", lambda place: filled[place[1]], text)
     path.write_text(text, encoding="utf-8")
 
 

@@ -82,6 +82,7 @@ def draw(
 
 def _draw_image(axes: Any, image: NDArray[np.generic]) -> None:
     axes.imshow(image.T, cmap="gray", aspect="auto", interpolation="nearest")
+    axes.set_yticks(())
     _label(axes, "the input")
 
 
@@ -124,7 +125,7 @@ def opening(found: Trace) -> NDArray[np.float32] | None:
         gate = parts["z"] if found.cell == "MINGRU" else 1 - parts["z"]
     else:
         return None
-    mean: NDArray[np.float32] = gate[:, 0].mean(1).cpu().numpy()
+    mean: NDArray[np.float32] = gate[:, 0].detach().mean(1).cpu().numpy()
     return mean
 
 
