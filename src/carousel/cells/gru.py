@@ -23,6 +23,7 @@ def gru_step(
     gate_activation: str = "sigmoid",
     product_mask: Tensor | None = None,
     candidate_mask: Tensor | None = None,
+    parts: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """One step of the GRU, gates in torch's order r, z, n.
 
@@ -43,6 +44,7 @@ def gru_step(
             arXiv:1607.06450, its GRU; LN as in carousel.cells.normalization).
         activation, gate_activation: in place of tanh and σ; see carousel.cells.activations.
         product_mask: factors of h (B, H) in W_hh h alone. candidate_mask: factors of n (B, H).
+        parts: filled with the r, z, n (B, H) of the step.
 
     Source: Cho et al. 2014 (arXiv:1406.1078), which applies r before the product;
     this form (cuDNN's) differs in that, so that one product serves all three gates.
@@ -58,9 +60,9 @@ def gru_step(
     if weight_ln_ih is None or weight_ln_hh is None:
         a, b = F.linear(x, weight_ih, bias_ih), F.linear(read, weight_hh, bias_hh)
     else:
-        parts = (2 * h.size(-1), h.size(-1))  # r and z, n
-        a = normalized(F.linear(x, weight_ih), weight_ln_ih, bias_ih, parts)
-        b = normalized(F.linear(read, weight_hh), weight_ln_hh, bias_hh, parts)
+        widths = (2 * h.size(-1), h.size(-1))  # r and z, n
+        a = normalized(F.linear(x, weight_ih), weight_ln_ih, bias_ih, widths)
+        b = normalized(F.linear(read, weight_hh), weight_ln_hh, bias_hh, widths)
     a_r, a_z, a_n = a.chunk(3, dim=-1)
     b_r, b_z, b_n = b.chunk(3, dim=-1)
     r = σ(a_r + b_r)
@@ -68,4 +70,6 @@ def gru_step(
     n = φ(a_n + r * b_n)
     if candidate_mask is not None:
         n = n * candidate_mask
+    if parts is not None:
+        parts |= {"r": r, "z": z, "n": n}
     return ((1 - z) * n + z * h,)

@@ -15,12 +15,13 @@ def ind_rnn_step(
     bias_ih: Tensor | None = None,
     *,
     nonlinearity: str = "relu",
+    parts: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """One step of h' = φ(W_ih x + b_ih + u ⊙ h), φ = relu or tanh, u = weight_hh.
 
     Shapes: x (B, I); state (h,), h (B, H); weight_ih (H, I); weight_hh (H,); bias_ih (H,).
-    Returns (h',). Source: Li et al. 2018, "Independently recurrent neural network (IndRNN)"
-    (arXiv:1803.04831).
+    parts: left as it is: there are no gates. Returns (h',).
+    Source: Li et al. 2018, "Independently recurrent neural network (IndRNN)" (arXiv:1803.04831).
 
     >>> h = ind_rnn_step(torch.ones(2, 3), (torch.ones(2, 4),), torch.ones(4, 3), torch.ones(4))
     >>> h[0][0].tolist()

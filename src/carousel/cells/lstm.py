@@ -42,6 +42,7 @@ def lstm_step(
     variant: str = "",
     product_mask: Tensor | None = None,
     candidate_mask: Tensor | None = None,
+    parts: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """One step of the LSTM, gates in torch's order i, f, g, o.
 
@@ -70,6 +71,7 @@ def lstm_step(
             have no block for it. "NIAF": g = a_g. "NOAF": h' = o ⊙ c'. (Greff et al. 2015,
             arXiv:1503.04069.)
         product_mask: factors of h (B, P) in W_hh h. candidate_mask: factors of g (B, H).
+        parts: filled with the i, f, g, o (B, H) of the step; a gate that is left out is 1.
 
     Source: Hochreiter and Schmidhuber 1997; forget gate: Gers et al. 2000;
     projection: Sak et al. 2014 (arXiv:1402.1128).
@@ -107,7 +109,10 @@ def lstm_step(
         g = g * candidate_mask
     c = f * c + i * g
     shown = c if weight_ln_c is None else normalized(c, weight_ln_c, bias_ln_c)
-    h = gate("o", c) * (shown if variant == "NOAF" else φ(shown))
+    o = gate("o", c)
+    h = o * (shown if variant == "NOAF" else φ(shown))
+    if parts is not None:
+        parts |= {"i": i, "f": f, "g": g, "o": o}
     if weight_hr is not None:
         h = F.linear(h, weight_hr)
     return h, c

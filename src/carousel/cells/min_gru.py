@@ -33,6 +33,7 @@ def min_gru_step(
     bias_ih: Tensor | None = None,
     *,
     nonlinearity: str = "g",
+    parts: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """One step of minGRU, gates in the order z, h.
 
@@ -47,6 +48,7 @@ def min_gru_step(
     `gru_step` it means old.
 
     Shapes: x (B, I); state (h,), h (B, H); weight_ih (2H, I); bias_ih (2H,). Returns (h',).
+    parts: filled with z and, as "n", h̃ (B, H).
     Source: Feng et al. 2024, "Were RNNs all we needed?" (arXiv:2410.01201), section 3.1 ("linear")
     and appendix B ("g").
 
@@ -56,5 +58,7 @@ def min_gru_step(
     """
     (h,) = state
     a_z, a_h = F.linear(x, weight_ih, bias_ih).chunk(2, dim=-1)
-    z = torch.sigmoid(a_z)
-    return ((1 - z) * h + z * CANDIDATES[nonlinearity](a_h),)
+    z, n = torch.sigmoid(a_z), CANDIDATES[nonlinearity](a_h)
+    if parts is not None:
+        parts |= {"z": z, "n": n}
+    return ((1 - z) * h + z * n,)

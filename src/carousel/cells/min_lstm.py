@@ -16,6 +16,7 @@ def min_lstm_step(
     bias_ih: Tensor | None = None,
     *,
     nonlinearity: str = "g",
+    parts: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """One step of minLSTM with gates of sum one, in the order f, i, h.
 
@@ -28,6 +29,7 @@ def min_lstm_step(
     g(a) = a + 1/2 where a ≥ 0, σ(a) elsewhere. nonlinearity: "g" or "linear" (h̃ = a_h).
 
     Shapes: x (B, I); state (h,), h (B, H); weight_ih (3H, I); bias_ih (3H,). Returns (h',).
+    parts: filled with f, i and, as "n", h̃ (B, H).
     Source: Feng et al. 2024, "Were RNNs all we needed?" (arXiv:2410.01201), section 3.2 ("linear")
     and appendix B ("g").
 
@@ -39,4 +41,7 @@ def min_lstm_step(
     a_f, a_i, a_h = F.linear(x, weight_ih, bias_ih).chunk(3, dim=-1)
     # log σ(a) = -softplus(-a): the quotient as it stands is 0 / 0 where both gates underflow.
     d = F.logsigmoid(a_f) - F.logsigmoid(a_i)
-    return (torch.sigmoid(d) * h + torch.sigmoid(-d) * CANDIDATES[nonlinearity](a_h),)
+    f, i, n = torch.sigmoid(d), torch.sigmoid(-d), CANDIDATES[nonlinearity](a_h)
+    if parts is not None:
+        parts |= {"f": f, "i": i, "n": n}
+    return (f * h + i * n,)

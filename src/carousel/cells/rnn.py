@@ -20,11 +20,12 @@ def rnn_step(
     nonlinearity: str = "tanh",
     weight_ln: Tensor | None = None,
     product_mask: Tensor | None = None,
+    parts: dict[str, Tensor] | None = None,
 ) -> tuple[Tensor, ...]:
     """One step of h' = φ(W_ih x + b_ih + W_hh h + b_hh), φ one of carousel.cells.activations.
 
     Shapes: x (B, I); state (h,), h (B, H); weight_ih (H, I); weight_hh (H, H); biases (H,).
-    product_mask: factors of h (B, H) in W_hh h, or None.
+    product_mask: factors of h (B, H) in W_hh h, or None. parts: left as it is: no gates.
     weight_ln (H,): h' = φ(LN(W_ih x + W_hh h; γ) + b_ih + b_hh) (Ba et al. 2016, arXiv:1607.06450,
     equation 4; LN as in carousel.cells.normalization), or None.
     Returns (h',). Source: Elman 1990, "Finding structure in time".

@@ -15,6 +15,8 @@ from carousel.cli import data
 from carousel.cli.bench import bench
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
+from carousel.cli.inspect import inspect
+from carousel.cli.lr_range import lr_range
 from carousel.cli.predict import predict
 from carousel.cli.recipes import recipes
 from carousel.cli.train import train
@@ -31,6 +33,8 @@ app.command()(recipes)
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(inspect)
+app.command("lr-range")(lr_range)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.command()(doctor)
 app.command()(bench)

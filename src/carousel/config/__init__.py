@@ -5,6 +5,7 @@ A recipe (TOML) and every `--set section.key=value` end here. A wrong key or val
 modules here and a field of `Config`.
 """
 
+from carousel.config.coach import CoachConfig, Thresholds
 from carousel.config.data import DataConfig, FramesConfig, TextConfig
 from carousel.config.keys import closest
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
@@ -20,6 +21,7 @@ from carousel.config.training import (
 
 __all__ = [
     "AveragingConfig",
+    "CoachConfig",
     "Config",
     "DataConfig",
     "ForecastConfig",
@@ -35,6 +37,7 @@ __all__ = [
     "RegularizationConfig",
     "ScheduleConfig",
     "TextConfig",
+    "Thresholds",
     "TrainingConfig",
     "closest",
     "reject_without_effect",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from carousel.config.coach import CoachConfig
 from carousel.config.data import DataConfig, FramesConfig, TextConfig
 from carousel.config.keys import assign, build, key, keys_of
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
@@ -51,6 +52,7 @@ class Config:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     averaging: AveragingConfig = field(default_factory=AveragingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    coach: CoachConfig = field(default_factory=CoachConfig)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:

@@ -31,8 +31,14 @@ def run(
     training: bool,
     lengths: Tensor | None,
     seeds: Tensor | None = None,
+    record: list[dict[str, Tensor]] | None = None,
 ) -> tuple[Tensor, State]:
-    """The stack over a padded batch. seeds: (L, D) of the masks; drawn if not given."""
+    """The stack over a padded batch. seeds: (L, D) of the masks; drawn if not given.
+
+    record: gets, for each layer and in it each direction, what is inside the cell at every step:
+    its input "x" (T, B, I), its gates and candidate as the cell names them, then its states "c"
+    and "h", each (T, B, ·), time first whatever the stack's layout; zeros past a row's end.
+    """
     if stack.batch_first:
         x = x.transpose(0, 1)
     if len(x) == 0:
@@ -56,9 +62,12 @@ def run(
             index = layer * stack.directions + direction
             matrices = weights[index * per_direction : (index + 1) * per_direction]
             seed = None if seeds is None else seeds[layer, direction]
-            bound = _regularised(_bind(stack, matrices), stack, seed)
+            steps: list[dict[str, Tensor]] | None = None if record is None else [{}] * len(x)
+            bound = _regularised(_bind(stack, matrices), stack, seed, steps)
             start = tuple(part[index] for part in state)
             y, final = cells.scan(bound, x, start, lengths, reverse=direction == 1, timed=True)
+            if record is not None and steps is not None:
+                record.append({"x": x, **_side_by_side(steps, lengths)})
             outputs.append(y)
             last.append(final)
         x = torch.cat(outputs, dim=-1)
@@ -113,13 +122,20 @@ def _bind_parallel(stack: Stack, matrices: list[Tensor]) -> Step:
 
 
 def _regularised(
-    step: Step, stack: Stack, seed: Tensor | None
+    step: Step, stack: Stack, seed: Tensor | None, steps: list[dict[str, Tensor]] | None = None
 ) -> Callable[[Tensor, State, int], State]:
-    """A step that knows its time, with the random masks and the zoneout of the options."""
+    """A step that knows its time, with the random masks and the zoneout of the options.
+
+    steps: gets what is inside the cell, by time.
+    """
     options = stack.options
 
     def regularised(x: Tensor, state: State, t: int) -> State:
-        rows, given = x.size(0), {}
+        rows = x.size(0)
+        given: dict[str, Any] = {}
+        inside: dict[str, Tensor] = {}
+        if steps is not None:
+            given["parts"] = inside
         if options.state_dropout:
             assert seed is not None
             when = t if options.each_step else masks.EVERY_STEP
@@ -133,12 +149,25 @@ def _regularised(
             given["candidate_mask"] = mask.to(state[0].dtype)
         new = step(x, state, **given)
         rates = {"state": options.zoneout_state, "cell": options.zoneout_cell}
-        return tuple(
+        new = tuple(
             _zoned(before, after, p, kind, seed if options.draws else None, t)
             for before, after, (kind, p) in zip(state, new, rates.items(), strict=False)
         )
+        if steps is not None:
+            steps[t] = inside | dict(zip("hc", new, strict=False))
+        return new
 
     return regularised
+
+
+def _side_by_side(steps: list[dict[str, Tensor]], lengths: Tensor | None) -> dict[str, Tensor]:
+    """The parts of all steps, (T, B, ·) each; the state that a layer gives out comes last."""
+    names = [name for name in steps[0] if name != "h"]
+    parts = {name: torch.stack([step[name] for step in steps]) for name in (*names, "h")}
+    if lengths is None:
+        return parts
+    past = torch.arange(len(steps), device=lengths.device)[:, None, None] >= lengths[:, None]
+    return {name: part.masked_fill(past, 0) for name, part in parts.items()}
 
 
 def _zoned(

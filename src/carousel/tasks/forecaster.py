@@ -20,6 +20,7 @@ from carousel.data.series import Series, Windows, account, calendar, cut, load, 
 from carousel.data.text import read_text
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import plots
+from carousel.tasks.example import Example, check_number
 from carousel.tasks.forecast_scores import Yardstick, detail, measures
 from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
@@ -364,13 +365,45 @@ class TrainedForecaster(TrainedModel):
         plots.draw_forecasts(report["examples"], self.config.forecast.context, name, picture)
         return [picture]
 
+    def example(self, source: str | Request, number: int) -> Example:
+        settings = self.config.forecast
+        if isinstance(source, Request):
+            series, origin = self._given(source), "your own series"
+            self._check(series)
+            starts = [len(series)]
+        else:
+            series, origin = load(self.config.data), f"the {source} part"
+            rows_ = cut(len(series), self.config.data.name, settings)[source]
+            starts = Windows(rows_, settings.context, settings.horizon).starts.tolist()
+        start = starts[check_number(number, len(starts), "windows")]
+        return self._window(series, start, f"window {number} of {origin}")
+
+    def _window(self, series: Series, start: int, origin: str) -> Example:
+        """The window whose first step to forecast is row `start` of the series."""
+        settings = self.config.forecast
+        frame = Frame(series, self.scaler, self.config, self.output.sigmoid)
+        read = slice(start - settings.context, start)
+        x, _ = frame.leveled(frame.scaled[read].unsqueeze(0))
+        before = frame.known[read].unsqueeze(0)
+        after = frame.known[start : start + settings.horizon].unsqueeze(0)
+        name = self.columns[self.targets[0]]
+        return Example(
+            f"{origin}, up to {series.stamps[start - 1]}: the {settings.horizon} steps to come",
+            f"the sum of the forecast of {name} over the {settings.horizon} steps to come",
+            lambda: self.model(x, before, after)[0, :, 0, 0].sum(),
+            tuple(map(str, series.stamps[read])),
+        )
+
     # ---- the command line
+
+    def _given(self, request: Request) -> Series:
+        if request.input is None:
+            raise ConfigError("name the series to go on from: a .csv file with its columns")
+        return read_series(read_text(request.input), str(request.input))
 
     def answer(self, request: Request) -> Iterator[Shown]:
         steps = request.only("forecast", "length").get("length", 0)
-        if request.input is None:
-            raise ConfigError("name the series to go on from: a .csv file with its columns")
-        series = read_series(read_text(request.input), str(request.input))
+        series = self._given(request)
         low, guess, high = self.forecast(series, steps)
         stamps = self._longer(series, guess).stamps[len(series) :]
         names = [self.columns[i] for i in self.targets]

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from carousel.config import Config, ModelConfig, RegularizationConfig
 from carousel.data.ragged import Ragged, by_length
-from carousel.data.recordings import LabelledFrames, Recordings, reader
+from carousel.data.recordings import Frames, LabelledFrames, Recordings, reader
 from carousel.data.scaling import FeatureScaler
 from carousel.data.text import read_text
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import metrics, plots
+from carousel.tasks.example import Example, check_number, shown
 from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
 from carousel.tasks.segments import segment_scores, segments_of
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
@@ -169,14 +170,35 @@ class TrainedFrameLabeller(TrainedModel):
         plots.draw_timelines(report["per_recording"], self.classes, timelines)
         return [confusion, timelines]
 
+    def example(self, source: str | Request, number: int) -> Example:
+        values, name = self._recording(source, number)
+        x, lengths = self._prepare(Ragged.of([values])).pad(torch.tensor([0]))
+        guess = logits_of(self.model, self._prepare(Ragged.of([values]))).argmax(1)
+        return Example(
+            f"{name}: labelled {shown(self.classes, guess.tolist())}",
+            "the sum of the logits of the predicted labels",
+            lambda: self.model(x, lengths)[0].gather(1, guess.unsqueeze(1)).sum(),
+        )
+
+    def _recording(self, source: str | Request, number: int) -> tuple[Tensor, str]:
+        if isinstance(source, Request):
+            frames, name = self._given(source), str(source.input)
+            return torch.from_numpy(frames.values), f"your own recording {Path(name).name}"
+        part = LabelledFrames(self.config.data, self.config.frames).part(source)
+        number = check_number(number, len(part), "recordings")
+        return part.values[number], f"recording {part.names[number]} of the {source} part"
+
     # ---- the command line
 
-    def answer(self, request: Request) -> Iterator[Shown]:
+    def _given(self, request: Request) -> Frames:
         request.only("label_frames")
         if request.input is None:
             raise ConfigError("name the recording: a file of frames as in training")
         read = reader(self.config.data.name)
-        frames = read(read_text(request.input), str(request.input))
+        return read(read_text(request.input), str(request.input))
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        frames = self._given(request)
         chances = self.label_proba(frames.values)
         guess = chances.argmax(1)
         segments = segments_of(guess)

@@ -50,6 +50,7 @@ class GenerateTask(Task):
     """
 
     unit = "tokens"
+    batch_dim = 1
     trained = TrainedLanguageModel
 
     def __init__(self, config: Config, seed: int) -> None:

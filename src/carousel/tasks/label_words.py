@@ -88,6 +88,11 @@ class LabelWordsTask(Task):
         hits = (logits.detach().argmax(1) == labels).sum()
         return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
 
+    def pick(self, batch: Batch, index: Tensor) -> Batch:
+        features, lengths, labels = batch
+        rows = torch.split(labels, lengths.tolist())
+        return features[index], lengths[index], torch.cat([rows[i] for i in index.tolist()])
+
     def validate(self, model: nn.Module) -> dict[str, float]:
         logits = logits_of(model, self._validation)
         values, _ = judge(self.data.validation, logits, self.data.labels)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.errors import ConfigError, DataError
+from carousel.tasks.example import Example
 
 Batch = tuple[Tensor, ...]
 Carry = tuple[Tensor, ...]
@@ -120,6 +121,17 @@ class TrainedModel(ABC):
     def answer(self, request: Request) -> Iterator[Shown]:
         """What `carousel predict` shows."""
 
+    def example(self, source: str | Request, number: int) -> Example:
+        """Example `number`, counted from 0, of a part ("test" or "validation"), or of the input
+        that `carousel predict` takes. Raises `DataError` or `ConfigError` if there is none."""
+        raise ConfigError(
+            f"a model of the task '{self.config.task}' shows no examples of the {source} part or "
+            "of your own: look at one it was trained on, --part train"
+            if isinstance(source, str)
+            else f"a model of the task '{self.config.task}' cannot be looked into at an input of "
+            "your own: look at an example it was trained on, --part train"
+        )
+
 
 class Task(ABC):
     """One mapping on one data set: batches, loss, metrics, baselines.
@@ -132,6 +144,8 @@ class Task(ABC):
     validation_metrics: tuple[str, ...]
     #: What a batch is counted in, for the display.
     unit: str
+    #: The dimension of a batch's tensors that its rows are counted along.
+    batch_dim: ClassVar[int] = 0
     trained: ClassVar[type[TrainedModel]]
     config: Config
 
@@ -153,6 +167,14 @@ class Task(ABC):
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         """What the model does on a batch. carry: of the batch before; empty at an epoch's start."""
+
+    def rows(self, batch: Batch) -> int:
+        """How many independent rows (sequences, streams) a batch has."""
+        return batch[0].size(self.batch_dim)
+
+    def pick(self, batch: Batch, index: Tensor) -> Batch:
+        """Some rows of a batch as a batch of their own, padded as they were. index: (b,)."""
+        return tuple(part.index_select(self.batch_dim, index) for part in batch)
 
     def metrics(self, means: dict[str, float]) -> dict[str, float]:
         """Metrics of an epoch from the means of the sums, in the order to show them."""

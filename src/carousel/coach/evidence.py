@@ -1,0 +1,126 @@
+"""What the rules read: everything known of a run up to a step, whoever recorded it."""
+
+from __future__ import annotations
+
+import bisect
+import math
+import statistics
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
+
+from carousel.config import Config
+
+Series = list[tuple[int, float]]
+
+
+@dataclass
+class Evidence:
+    """The record of a training, whole or so far.
+
+    series: numbers by name, (step, value) in order of steps; docs/coach.md lists the names.
+    epochs: what was said at the end of each epoch: epoch, step, train, validation (by metric).
+    facts: what is known of data and network from the start, by name.
+    events: everything else by kind, each with its step.
+    monitor: the validation metric that chooses the best epoch; higher_is_better: its direction.
+    result: what `result.json` says; empty while the run goes on.
+    """
+
+    series: dict[str, Series] = field(default_factory=dict)
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    config: Config | None = None
+    monitor: str = "loss"
+    higher_is_better: bool = False
+    result: dict[str, Any] = field(default_factory=dict)
+
+    # ---- series
+
+    @property
+    def step(self) -> int:
+        """The newest step of anything."""
+        last = [points[-1][0] for points in self.series.values() if points]
+        last += [int(epoch["step"]) for epoch in self.epochs[-1:]]
+        last += [int(event.get("step", 0)) for event in self.events[-1:]]
+        return max(last, default=0)
+
+    def points(self, name: str) -> Series:
+        return self.series.get(name, [])
+
+    def values(self, name: str) -> list[float]:
+        return [value for _, value in self.points(name)]
+
+    def last(self, name: str) -> float | None:
+        """The newest value of a series, None if it has none."""
+        points = self.points(name)
+        return points[-1][1] if points else None
+
+    def named(self, prefix: str, suffix: str) -> dict[str, Series]:
+        """The series whose name begins and ends so, by what stands between."""
+        return {
+            name[len(prefix) : len(name) - len(suffix)]: points
+            for name, points in self.series.items()
+            if points and name.startswith(prefix) and name.endswith(suffix)
+        }
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["kind"] == kind]
+
+    # ---- curves
+
+    def curve(self, part: str, metric: str) -> list[float]:
+        """A metric of "train" or "validation", epoch by epoch, as far as it is known."""
+        return [epoch[part][metric] for epoch in self.epochs if metric in epoch.get(part, {})]
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The epoch (from 1) with the best monitored value, and that value."""
+        pairs = [
+            (int(epoch["epoch"]), epoch["validation"][self.monitor])
+            for epoch in self.epochs
+            if self.monitor in epoch.get("validation", {})
+        ]
+        if not pairs:
+            return None
+        sign = 1 if self.higher_is_better else -1
+        return max(pairs, key=lambda pair: (sign * pair[1], -pair[0]))
+
+    def until(self, step: int) -> Evidence:
+        """What was known at a step."""
+        return replace(
+            self,
+            series={
+                name: points[: bisect.bisect_right(points, step, key=lambda point: point[0])]
+                for name, points in self.series.items()
+            },
+            epochs=[epoch for epoch in self.epochs if epoch["step"] <= step],
+            events=[event for event in self.events if event["step"] <= step],
+            result={},
+        )
+
+
+def slope(values: list[float]) -> float:
+    """Least-squares slope of values a step apart; 0 for fewer than two.
+
+    >>> slope([1.0, 3.0, 5.0])
+    2.0
+    """
+    if len(values) < 2:
+        return 0.0
+    return statistics.linear_regression(range(len(values)), values).slope
+
+
+def smoothed(values: list[float], parts: int) -> list[float]:
+    """The means of `parts` stretches of equal length, fewer if there are fewer values.
+
+    >>> smoothed([1.0, 3.0, 5.0, 7.0], 2)
+    [2.0, 6.0]
+    """
+    parts = min(parts, len(values))
+    edges = [round(k * len(values) / parts) for k in range(parts + 1)] if parts else []
+    return [statistics.fmean(values[a:b]) for a, b in pairwise(edges)]
+
+
+def finite(values: list[float]) -> list[float]:
+    return [value for value in values if value is not None and math.isfinite(value)]

@@ -1,0 +1,145 @@
+"""A rule: when it speaks, and in which words. `rule` puts a function and its texts on the list."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from carousel.coach.evidence import Evidence
+from carousel.coach.finding import Advice, Finding, Number, Numbers
+from carousel.coach.suggest import suggestions
+from carousel.config import Config, Thresholds
+
+Judge = Callable[[Evidence, Thresholds], Numbers | None]
+WHEN = ("before", "during", "after")
+
+#: What the keys in `Rule.source` stand for.
+SOURCES = {
+    "CS231": "Stanford CS231n, Neural Networks parts 2 and 3, cs231n.github.io",
+    "KARP": "Karpathy 2019, A Recipe for Training Neural Networks",
+    "CHAR": "Karpathy 2015, char-rnn, tips and tricks",
+    "DL4J": "Deeplearning4j, guides on visualisation and troubleshooting",
+    "TUNE": "Godbole et al. 2023, Deep Learning Tuning Playbook",
+    "AUTO": "Zhang et al. 2021, AUTOTRAINER (ICSE)",
+    "UML": "Schoop et al. 2021, UMLAUT (CHI)",
+    "TM": "torchmortem, detectors",
+    "SMD": "Amazon SageMaker Debugger, built-in rules",
+    "SRNN": "See-RNN, introspection of recurrent networks",
+    "SMITH": "Smith 2017, Cyclical Learning Rates (arXiv:1506.01186)",
+    "GREFF": "Greff et al. 2015, LSTM: A Search Space Odyssey (arXiv:1503.04069)",
+    "JOZ": "Jozefowicz et al. 2015, An Empirical Exploration of Recurrent Network Architectures",
+    "KJL": "Karpathy, Johnson, Li 2015, Visualizing and Understanding RNNs (arXiv:1506.02078)",
+    "PASC": "Pascanu et al. 2013, On the difficulty of training RNNs (arXiv:1211.5063)",
+    "ZAR": "Zaremba et al. 2014, Recurrent Neural Network Regularization (arXiv:1409.2329)",
+    "AWD": "Merity et al. 2017, Regularizing and Optimizing LSTM LMs (arXiv:1708.02182)",
+    "DANI": "Hafner, Tips for Training Recurrent Neural Networks",
+    "LI": "PyTorch Lightning, LearningRateFinder and EarlyStopping",
+    "K3": "Keras 3, callbacks",
+    "OWN": "proposed here, and held against the seeded failures of docs/coach.md",
+}
+
+
+@dataclass(frozen=True)
+class Text:
+    """A rule in one language. title may hold numbers in braces; advice: as many as `Rule.do`."""
+
+    title: str
+    meaning: str
+    fires: str
+    advice: tuple[str, ...]
+    false_alarm: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule. judge: the numbers that make it speak, or None; no judge where an active check
+    (`carousel check`) finds the numbers. do: a line to paste for each advice, or empty; braces in
+    it are numbers of the finding or `suggestions`. steady: needs no second look to be believed."""
+
+    code: str
+    when: str
+    severity: str
+    source: str
+    texts: Mapping[str, Text]
+    do: tuple[str, ...] = ()
+    steady: bool = False
+    judge: Judge | None = field(default=None, compare=False)
+
+    def finding(
+        self,
+        numbers: Numbers,
+        language: str = "en",
+        config: Config | None = None,
+        step: int = 0,
+        severity: str | None = None,
+    ) -> Finding:
+        """What the rule says of these numbers. A number "severity" overrides the rule's own.
+
+        An advice whose line needs what is not known, as in a loop without a configuration, is
+        given without the line.
+        """
+        text = self.texts[language]
+        known: dict[str, Number] = {**suggestions(config), **numbers}
+        lines = [_filled(line, known) for line in self.do]
+        lines += [""] * (len(text.advice) - len(lines))
+        shown = {name: value for name, value in numbers.items() if name != "severity"}
+        return Finding(
+            code=self.code,
+            severity=severity or str(numbers.get("severity", self.severity)),
+            title=text.title.format_map(known),
+            meaning=text.meaning,
+            numbers=shown,
+            advice=tuple(Advice(a, line) for a, line in zip(text.advice, lines, strict=True)),
+            false_alarm=text.false_alarm,
+            source=self.source,
+            step=step,
+        )
+
+
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    code: str,
+    when: str,
+    severity: str,
+    source: str,
+    *,
+    en: Text,
+    ko: Text,
+    do: tuple[str, ...] = (),
+    steady: bool = False,
+) -> Callable[[Judge], Judge]:
+    """Put a rule on the list, with the function below it as its judge."""
+
+    def add(judge: Judge) -> Judge:
+        declare(code, when, severity, source, en=en, ko=ko, do=do, steady=steady, judge=judge)
+        return judge
+
+    return add
+
+
+def declare(
+    code: str,
+    when: str,
+    severity: str,
+    source: str,
+    *,
+    en: Text,
+    ko: Text,
+    do: tuple[str, ...] = (),
+    steady: bool = False,
+    judge: Judge | None = None,
+) -> None:
+    """Put a rule on the list, whose numbers come from elsewhere if it has no judge."""
+    if code in RULES:
+        raise ValueError(f"there is a rule '{code}' already")
+    RULES[code] = Rule(
+        code, when, severity, source, {"en": en, "ko": ko}, do, steady or when != "during", judge
+    )
+
+
+def _filled(line: str, known: Mapping[str, Number]) -> str:
+    wanted = {name for _, name, _, _ in string.Formatter().parse(line) if name}
+    return line.format_map(known) if wanted <= known.keys() else ""
