@@ -6,6 +6,7 @@ modules here and a field of `Config`.
 """
 
 from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
@@ -22,6 +23,7 @@ __all__ = [
     "AveragingConfig",
     "Config",
     "DataConfig",
+    "DecoderConfig",
     "ForecastConfig",
     "FramesConfig",
     "InitializationConfig",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import assign, build, key, keys_of
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
@@ -44,6 +45,7 @@ class Config:
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)

@@ -47,6 +47,7 @@ from carousel.tasks.task import (
 
 _EVALUATION_BATCH = 1000
 _WITHOUT_EFFECT = (
+    "decoder",
     "text",
     "regress",
     "frames",

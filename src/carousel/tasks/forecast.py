@@ -25,6 +25,7 @@ from carousel.tasks.forecaster import (
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
 _WITHOUT_EFFECT = (
+    "decoder",
     "data.view",
     "data.permutation",
     "data.scaling",

@@ -20,6 +20,7 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.writer import TrainedLanguageModel, measures
 
 _WITHOUT_EFFECT = (
+    "decoder",
     "data.view",
     "regress",
     "frames",

@@ -23,6 +23,7 @@ from carousel.tasks.word_labeller import (
 )
 
 _WITHOUT_EFFECT = (
+    "decoder",
     "data.view",
     "regress",
     "frames",
