@@ -18,6 +18,7 @@ from carousel.config.training import (
     ScheduleConfig,
     TrainingConfig,
 )
+from carousel.config.translate import TranslateConfig
 
 __all__ = [
     "AveragingConfig",
@@ -38,6 +39,7 @@ __all__ = [
     "ScheduleConfig",
     "TextConfig",
     "TrainingConfig",
+    "TranslateConfig",
     "closest",
     "reject_without_effect",
     "settable_keys",

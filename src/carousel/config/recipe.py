@@ -19,6 +19,7 @@ from carousel.config.training import (
     ScheduleConfig,
     TrainingConfig,
 )
+from carousel.config.translate import TranslateConfig
 from carousel.errors import ConfigError
 
 
@@ -41,6 +42,7 @@ class Config:
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    translate: TranslateConfig = field(default_factory=TranslateConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     regress: RegressConfig = field(default_factory=RegressConfig)

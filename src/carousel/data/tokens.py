@@ -137,6 +137,13 @@ class Tokens:
             return str(self._subwords.id_to_token(number))
         return self._vocabulary.tokens[number]
 
+    def label(self, number: int) -> str:
+        """The same for a picture: a dash before a subword that goes on a word, no other sign."""
+        name = self.name(number)
+        if self.level != "subword" or name.startswith(_BLANK):
+            return name.removeprefix(_BLANK) or "␣"
+        return f"-{name}" if name.isalnum() else name
+
     def unknown_in(self, sentence: str) -> list[str]:
         """The tokens of a sentence that are read as `<unk>`, each once."""
         if self._vocabulary is None:

@@ -17,6 +17,7 @@ from carousel.tasks.text_classifier import TextClassifier, TrainedTextClassifier
 
 _WITHOUT_EFFECT = (
     "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",

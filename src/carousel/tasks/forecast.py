@@ -26,6 +26,7 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
 _WITHOUT_EFFECT = (
     "decoder",
+    "translate",
     "data.view",
     "data.permutation",
     "data.scaling",

@@ -21,6 +21,7 @@ from carousel.tasks.writer import TrainedLanguageModel, measures
 
 _WITHOUT_EFFECT = (
     "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",

@@ -24,6 +24,7 @@ from carousel.tasks.word_labeller import (
 
 _WITHOUT_EFFECT = (
     "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",

@@ -20,6 +20,7 @@ from carousel.tasks.task import Batch, Task
 
 _WITHOUT_EFFECT = (
     "decoder",
+    "translate",
     "data.view",
     "data.permutation",
     "data.scaling",

@@ -11,6 +11,7 @@ HIGHER_IS_BETTER = {
     "perplexity": False,
     "bits_per_character": False,
     "bleu": True,
+    "bleu_cased": True,
     "chrf": True,
     "span_f1": True,
     "span_precision": True,
@@ -35,6 +36,7 @@ HIGHER_IS_BETTER = {
 _TITLES = {
     "macro_f1": "macro F1",
     "bleu": "BLEU",
+    "bleu_cased": "BLEU, cased",
     "chrf": "chrF",
     "mae": "MAE",
     "rmse": "RMSE",
@@ -71,7 +73,7 @@ def show(name: str, value: float) -> str:
     """
     if name.startswith("accuracy"):
         return f"{value:.2%}"
-    if name.startswith("perplexity"):
+    if name.startswith(("perplexity", "bleu", "chrf")):
         return f"{value:.2f}"
     return f"{value:.4f}"
 
