@@ -164,9 +164,15 @@ def test_scores_of_the_search_are_those_of_the_whole_sentence():
         assert -float(scored.loss) == pytest.approx(hypothesis.log_probability, abs=1e-4)
 
 
-def test_a_tied_decoder_has_one_matrix_for_words_read_and_written():
+def test_a_tied_decoder_writes_with_the_matrix_it_reads_with():
     decoder = make("model.tied=true", "model.embedding_size=6")
-    assert decoder.head.weight is decoder.embedding.weight
+    assert {n for n, _ in decoder.named_parameters() if n.startswith("head")} == {"head.bias"}
+    memory, tokens = memory_of(decoder, [4]), torch.tensor([[SIZE, 2]])
+    before = decoder.log_probabilities(tokens, memory)
+    with torch.no_grad():
+        decoder.embedding.weight[7] += 1.0  # it is not read here
+    after = decoder.log_probabilities(tokens, memory)
+    assert (after[..., 7] != before[..., 7]).all()
 
 
 def test_scheduled_sampling_reads_its_own_words_in_place_of_true_ones_but_never_the_first():

@@ -13,7 +13,7 @@ from carousel.config import Config
 from carousel.layers.attention import step_mask
 from carousel.layers.cross_entropy import smoothed_cross_entropy
 from carousel.layers.memory_attention import make_attention
-from carousel.tasks.network import drop_words, make_dropout, make_recurrent, start
+from carousel.tasks.network import Bias, drop_words, make_dropout, make_recurrent, start
 
 State = tuple[Tensor, ...]
 
@@ -87,12 +87,11 @@ class Decoder(nn.Module):
         self.bridge = nn.Linear(summary_size, self._states * model.num_layers * model.hidden_size)
         self.attention = make_attention(config.decoder.attention, model.hidden_size, memory_size)
         self.combine = nn.Linear(memory_size + model.hidden_size, width)
-        self.head = nn.Linear(width, vocabulary + 1)
+        self.head: nn.Linear | Bias
+        self.head = Bias(vocabulary + 1) if model.tied else nn.Linear(width, vocabulary + 1)
         if config.initialization.name == "torch":
             # torch's N(0, 1) embeddings are far too large for an output layer.
             nn.init.uniform_(self.embedding.weight, -(width**-0.5), width**-0.5)
-        if model.tied:
-            self.head.weight = self.embedding.weight
         start(self, config)
 
     def remember(self, values: Tensor, lengths: Tensor | None, summary: Tensor) -> Memory:
@@ -116,13 +115,12 @@ class Decoder(nn.Module):
         if own is not None and float(own) > 0:
             tokens = self._mixed(tokens, memory, own)
         states = self.dropout(self._attend(tokens, memory)[0])
-        weight, bias = self.head.weight, self.head.bias
-        return Scored(*smoothed_cross_entropy(states, weight, bias, targets, self.smoothing))
+        return Scored(*smoothed_cross_entropy(states, *self._readout(), targets, self.smoothing))
 
     @torch.no_grad()
     def _mixed(self, tokens: Tensor, memory: Memory, own: Tensor) -> Tensor:
         states = self.dropout(self._attend(tokens, memory)[0])
-        likeliest = torch.stack([self.head(row).argmax(-1) for row in states])  # V is large
+        likeliest = torch.stack([self._logits(row).argmax(-1) for row in states])  # V is large
         guessed = torch.cat((tokens[:, :1], likeliest[:, :-1]), 1)
         swapped = torch.rand(tokens.shape, device=tokens.device) < own
         return torch.where(swapped, guessed, tokens)
@@ -135,7 +133,7 @@ class Decoder(nn.Module):
     @torch.no_grad()
     def log_probabilities(self, tokens: Tensor, memory: Memory) -> Tensor:
         """log P (B, T, V + 1) of what follows each of the tokens (B, T)."""
-        return torch.log_softmax(self.head(self.dropout(self._attend(tokens, memory)[0])), -1)
+        return torch.log_softmax(self._logits(self.dropout(self._attend(tokens, memory)[0])), -1)
 
     def step(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, State]:
         """One step of K beams of each row: log P (B, K, V + 1) of what follows tokens (B, K).
@@ -145,7 +143,7 @@ class Decoder(nn.Module):
         x = self.dropout(self.embedding(tokens.flatten()).unsqueeze(1))
         outputs, last = self._recur(x, memory.state)
         attended, _ = self._combine(outputs.view(*tokens.shape, -1), memory)
-        return torch.log_softmax(self.head(self.dropout(attended)), -1), last
+        return torch.log_softmax(self._logits(self.dropout(attended)), -1), last
 
     def cursor(self, memory: Memory) -> DecoderCursor:
         """For `beam_search`; the decoder must be in evaluation mode."""
@@ -168,6 +166,14 @@ class Decoder(nn.Module):
     def _combine(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         context, weights = self.attention(queries, memory.values, memory.mask, memory.keys)
         return torch.tanh(self.combine(torch.cat((context, queries), 2))), weights
+
+    def _readout(self) -> tuple[Tensor, Tensor]:
+        if isinstance(self.head, nn.Linear):
+            return self.head.weight, self.head.bias
+        return self.embedding.weight, self.head.bias
+
+    def _logits(self, states: Tensor) -> Tensor:
+        return F.linear(states, *self._readout())
 
 
 class DecoderCursor:

@@ -51,7 +51,7 @@ class TranslateTask(Task):
     """
 
     validation_metrics = ("bleu", "perplexity", "loss")
-    unit = "pairs"
+    unit = "tokens"
     trained = TrainedTranslator
 
     def __init__(self, config: Config, seed: int) -> None:

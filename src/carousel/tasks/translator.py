@@ -40,10 +40,15 @@ class Translator(nn.Module):
         self.dropout = make_dropout(self.regularization.dropout)
         start(self, config)
         self.decoder = Decoder(targets, features, features, config)
-        self.embedding = nn.Embedding(sources, width)
-        nn.init.uniform_(self.embedding.weight, -(width**-0.5), width**-0.5)
-        if config.translate.joint:
-            self.embedding = self.decoder.embedding
+        self.own_embedding = None  # a module under two names would be saved twice
+        if not config.translate.joint:
+            self.own_embedding = nn.Embedding(sources, width)
+            nn.init.uniform_(self.own_embedding.weight, -(width**-0.5), width**-0.5)
+
+    @property
+    def embedding(self) -> nn.Embedding:
+        """E', of the source tokens."""
+        return self.own_embedding or self.decoder.embedding
 
     def forward(
         self,
