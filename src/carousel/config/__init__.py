@@ -7,6 +7,7 @@ modules here and a field of `Config`.
 
 from carousel.config.coach import CoachConfig, Thresholds
 from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
@@ -18,12 +19,14 @@ from carousel.config.training import (
     ScheduleConfig,
     TrainingConfig,
 )
+from carousel.config.translate import TranslateConfig
 
 __all__ = [
     "AveragingConfig",
     "CoachConfig",
     "Config",
     "DataConfig",
+    "DecoderConfig",
     "ForecastConfig",
     "FramesConfig",
     "InitializationConfig",
@@ -39,6 +42,7 @@ __all__ = [
     "TextConfig",
     "Thresholds",
     "TrainingConfig",
+    "TranslateConfig",
     "closest",
     "reject_without_effect",
     "settable_keys",

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from carousel.config.coach import CoachConfig
 from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import assign, build, key, keys_of
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
@@ -19,6 +20,7 @@ from carousel.config.training import (
     ScheduleConfig,
     TrainingConfig,
 )
+from carousel.config.translate import TranslateConfig
 from carousel.errors import ConfigError
 
 
@@ -41,10 +43,12 @@ class Config:
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    translate: TranslateConfig = field(default_factory=TranslateConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)

@@ -33,6 +33,8 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
 _SHARE = 0.8  # that an interval is to hold
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "data.permutation",
     "data.scaling",
