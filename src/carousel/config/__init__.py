@@ -5,7 +5,7 @@ A recipe (TOML) and every `--set section.key=value` end here. A wrong key or val
 modules here and a field of `Config`.
 """
 
-from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.data import DataConfig, FramesConfig, SoundConfig, TextConfig
 from carousel.config.keys import closest
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
@@ -34,6 +34,7 @@ __all__ = [
     "RegressConfig",
     "RegularizationConfig",
     "ScheduleConfig",
+    "SoundConfig",
     "TextConfig",
     "TrainingConfig",
     "closest",

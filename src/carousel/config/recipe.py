@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.data import DataConfig, FramesConfig, SoundConfig, TextConfig
 from carousel.config.keys import assign, build, key, keys_of
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
@@ -41,6 +41,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     text: TextConfig = field(default_factory=TextConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
+    sound: SoundConfig = field(default_factory=SoundConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

@@ -51,6 +51,8 @@ _WITHOUT_EFFECT = (
     "regress",
     "frames",
     "forecast",
+    "sound",
+    "data.hold_out",
     "loss",
     "data.path",
     "data.fold",
