@@ -139,7 +139,7 @@ def test_a_network_that_starts_at_the_ridge_regression_forecasts_what_it_does(pa
 
 
 def test_ridge_needs_the_linear_map(path):
-    with pytest.raises(ConfigError, match="needs forecast.linear"):
+    with pytest.raises(ConfigError, match=r"needs forecast\.linear"):
         task(path, "forecast.ridge=true")
 
 
@@ -151,7 +151,7 @@ def test_calibrated_intervals_hold_their_share_of_the_validation_part(path, dist
     windows = asked.windows["validation"]
     truth = asked._truth(windows)
     for output, fits in ((raw, False), (told, True)):
-        low, middle, high = forecasts(network, asked.frame, windows, output)
+        low, _, high = forecasts(network, asked.frame, windows, output)
         held = ((truth >= low) & (truth <= high)).mean()
         assert (abs(held - 0.8) < 0.05) == fits
     plain = task(path, f"forecast.distribution={distribution}", "forecast.calibrate=false")

@@ -6,7 +6,7 @@ modules here and a field of `Config`.
 """
 
 from carousel.config.coach import CoachConfig, Thresholds
-from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.data import DataConfig, FramesConfig, SoundConfig, TextConfig
 from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
@@ -39,6 +39,7 @@ __all__ = [
     "RegressConfig",
     "RegularizationConfig",
     "ScheduleConfig",
+    "SoundConfig",
     "TextConfig",
     "Thresholds",
     "TrainingConfig",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from carousel.config.coach import CoachConfig
-from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.data import DataConfig, FramesConfig, SoundConfig, TextConfig
 from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import assign, build, key, keys_of
 from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
@@ -45,6 +45,7 @@ class Config:
     text: TextConfig = field(default_factory=TextConfig)
     translate: TranslateConfig = field(default_factory=TranslateConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
+    sound: SoundConfig = field(default_factory=SoundConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

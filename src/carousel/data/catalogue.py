@@ -19,6 +19,9 @@ _BIKE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00275/"
 _SERIES = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
 _MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
 _MANYTHINGS = "https://www.manythings.org/anki/"
+_UEA = "https://www.timeseriesclassification.com/aeon-toolkit/"
+_INDOOR = "https://archive.ics.uci.edu/static/public/348/"
+_FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/"
 _GESTURE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00302/"
 
 
@@ -30,6 +33,8 @@ class Source:
     compressed: what the names of the files at home end with besides, such as ".gz".
     packed: the same of files that come in an archive; archives: the names it may have, the first
         of which is at home. An archive counts by what is in it, not by its own bytes.
+    suffix, digest: of an archive of very many files, which of them belong to the set, and one
+        SHA-256 for them all (see `carousel.data.sources.read_all`).
     """
 
     title: str
@@ -39,6 +44,8 @@ class Source:
     files: dict[str, str] = field(default_factory=dict)
     archives: tuple[str, ...] = ()
     packed: dict[str, str] = field(default_factory=dict)
+    suffix: str = ""
+    digest: str = ""
     compressed: str = ""
 
     @property
@@ -287,5 +294,53 @@ SOURCES = {
             "test_FD001.txt": "3cda7109ce17bafb5443f2ac926cfcf88154b941b8c4cf95eb55d1ddd6f52851",
             "RUL_FD001.txt": "a19c8ec94931949d0485bdc35118206e9c81c4547b422efb9cf86f4ceddbceca",
         },
+    ),
+    "japanese-vowels": Source(
+        "Japanese vowels: 640 utterances of 9 speakers, 12 coefficients, 7 to 29 steps",
+        "CC BY 4.0",
+        "Kudo et al. 1999",
+        _UEA,
+        archives=("JapaneseVowels.zip",),
+        packed={
+            "JapaneseVowels_TRAIN.ts": (
+                "68a430eabd919cc77f40b1f5f3bc0dcafacc1486bca9260785aeb7d262cc78cd"
+            ),
+            "JapaneseVowels_TEST.ts": (
+                "b3d41d6a0ca3bcad3afb9ca7d4365382aa51341e2e58bae2a574babdda5b9462"
+            ),
+        },
+    ),
+    "basic-motions": Source(
+        "Basic motions: 80 recordings of a watch, 4 activities, 6 channels, 100 steps",
+        "no licence stated; research use",
+        "Bagnall et al. 2018",
+        _UEA,
+        archives=("BasicMotions.zip",),
+        packed={
+            "BasicMotions_TRAIN.ts": (
+                "8dc43cc6306cb679c888c01e26f91772ac4441a916da43bac8b79734a538b9d6"
+            ),
+            "BasicMotions_TEST.ts": (
+                "79213102bc6fca1a398ad98ce1185dff0208fa3d1465e687f48288946b0ff8dc"
+            ),
+        },
+    ),
+    "indoor-movement": Source(
+        "Indoor movement: 314 walks heard by 4 radio anchors, does a person leave the room",
+        "CC BY 4.0",
+        "Bacciu et al. 2014",
+        _INDOOR,
+        archives=("indoor+user+movement+prediction+from+rss+data.zip", "IndoorMovement.zip"),
+        suffix=".csv",
+        digest="627fe3e266e9c23bb2f4f7b146a78faae1ce303ad558bfeecf6432ae57dbb35e",
+    ),
+    "fsdd": Source(
+        "Free spoken digits: 3,000 recordings of 10 digits by 6 speakers, 8 kHz, English",
+        "CC BY-SA 4.0",
+        "Jackson et al. 2018",
+        _FSDD,
+        archives=("v1.0.10.tar.gz", "recordings.tar.xz"),
+        suffix=".wav",
+        digest="1801eae019c063377d98f831d3f93574f259475df7332bb0e3d1b080fb5e6959",
     ),
 }

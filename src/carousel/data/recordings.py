@@ -168,7 +168,7 @@ def read_frames(text: str, source: str) -> Frames:
             raise DataError(f"{source} row {number} has {len(row)} cells, the header {len(header)}")
     values = np.array([[_number(row[i], source) for i in columns] for row in body])
     labels = ["" if place is None else row[place].strip() for row in body]
-    filled, count = _fill(values)
+    filled, count = fill_missing(values)
     return Frames(filled.astype(np.float32), labels, count)
 
 
@@ -180,7 +180,8 @@ def _number(cell: str, source: str) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def _fill(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+def fill_missing(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Values (T, F) with each NaN taken from the step before, at the start 0; and their number."""
     missing = np.isnan(values)
     last = np.where(missing, -1, np.arange(len(values))[:, None])
     last = np.maximum.accumulate(last, axis=0)

@@ -22,7 +22,7 @@ from carousel.config import closest
 from carousel.data.catalogue import SOURCES, Source
 from carousel.errors import DataError
 
-__all__ = ["SOURCES", "Source", "cache", "fetch", "find", "places", "read", "where"]
+__all__ = ["SOURCES", "Source", "cache", "fetch", "find", "places", "read", "read_all", "where"]
 
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
 
@@ -62,8 +62,33 @@ def read(name: str, file: str) -> bytes:
     return _checked(_download(name, source.archives[0] if packed else file), file, source)
 
 
+def read_all(name: str) -> dict[str, bytes]:
+    """Every file of a data set that is one archive of very many, by its name, checked as a whole.
+
+    What is compared is the SHA-256 of the lines "<SHA-256 of a file>  <its name>", sorted by name,
+    as `sha256sum` prints them. Raises `DataError` like `read`.
+    """
+    source = find(name)
+    found = (_archive(folder, source) for folder in places(name))
+    path = next((path for path in found if path), None) or _download(name, source.archives[0])
+    try:
+        files = _members(path, path.stat().st_mtime_ns, path.stat().st_size)
+    except (*_DAMAGE, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    files = {file: files[file] for file in sorted(files) if file.endswith(source.suffix)}
+    sums = (f"{hashlib.sha256(content).hexdigest()}  {f}\n" for f, content in files.items())
+    if hashlib.sha256("".join(sums).encode()).hexdigest() != source.digest:
+        raise DataError(
+            f"{path} is not the published archive: its {len(files):,} files {source.suffix} are "
+            f"others; delete it, and it is downloaded again"
+        )
+    return files
+
+
 def fetch(name: str) -> Path:
     """Have every file of a data set here, and checked. Returns the folder of the first."""
+    if find(name).digest:
+        read_all(name)
     for file in find(name).contents:
         read(name, file)
     found = where(name)
@@ -75,9 +100,14 @@ def where(name: str) -> Path | None:
     """The folder that holds a data set's files, or None if one of them is not here."""
     source = find(name)
     for folder in places(name):
-        if all(_lies(folder, source, file) for file in source.contents):
+        packed = not source.digest or _archive(folder, source) is not None
+        if packed and all(_lies(folder, source, file) for file in source.contents):
             return folder
     return None
+
+
+def _archive(folder: Path, source: Source) -> Path | None:
+    return next((folder / n for n in source.archives if (folder / n).is_file()), None)
 
 
 def _lies(folder: Path, source: Source, file: str) -> Path | None:

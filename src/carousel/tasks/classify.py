@@ -54,6 +54,8 @@ _WITHOUT_EFFECT = (
     "regress",
     "frames",
     "forecast",
+    "sound",
+    "data.hold_out",
     "loss",
     "data.path",
     "data.fold",

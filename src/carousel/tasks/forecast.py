@@ -47,6 +47,8 @@ _WITHOUT_EFFECT = (
     "text",
     "regress",
     "frames",
+    "sound",
+    "data.hold_out",
     "loss",
     "model.embedding_size",
     "model.feature_size",

@@ -127,7 +127,7 @@ def stretch(truth: Array, interval: tuple[Array, Array, Array], share: float) ->
 
     >>> y = np.arange(-4.0, 5.0).reshape(9, 1, 1)  # -4 ... 4
     >>> stretch(y, (np.full_like(y, -1), np.zeros_like(y), np.full_like(y, 2)), 0.5)
-    array([[2.]])
+    array([[1.5]])
     """
     low, middle, high = interval
     width = np.where(truth < middle, middle - low, high - middle)

@@ -29,6 +29,8 @@ _WITHOUT_EFFECT = (
     "regress",
     "frames",
     "forecast",
+    "sound",
+    "data.hold_out",
     "data.permutation",
     "data.scaling",
     "data.validation",

@@ -31,6 +31,8 @@ _WITHOUT_EFFECT = (
     "data.fold",
     "text",
     "forecast",
+    "sound",
+    "data.hold_out",
     "model.embedding_size",
     "model.feature_size",
     "model.tied",
