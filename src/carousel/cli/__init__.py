@@ -13,6 +13,7 @@ import typer
 
 from carousel.cli import data
 from carousel.cli.bench import bench
+from carousel.cli.check import check
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
 from carousel.cli.inspect import inspect
@@ -30,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(recipes)
+app.command()(check)
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)

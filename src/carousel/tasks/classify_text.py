@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from torch import nn
+from torch.nn.functional import pad
 
 from carousel.config import Config, reject_without_effect
 from carousel.data.labelled_text import LabelledText
@@ -76,6 +77,10 @@ class ClassifyTextTask(Task):
         objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
         hits = (logits.detach().argmax(1) == labels).sum()
         return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        tokens, lengths, labels = batch
+        return pad(tokens, (0, steps), value=1), lengths, labels
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         labels = self.data.validation.labels

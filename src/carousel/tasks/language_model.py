@@ -73,6 +73,11 @@ class LanguageModel(nn.Module):
         outputs, last = self._recur(tokens, state)
         return token_losses(self.dropout(outputs), *self._readout(), targets), last
 
+    def logits(self, tokens: Tensor, state: State = ()) -> Tensor:
+        """Logits (T, B, V) of the token after each: for few rows, they take much memory."""
+        outputs, _ = self._recur(tokens, state)
+        return F.linear(self.dropout(outputs), *self._readout())
+
     @torch.no_grad()
     def next_logits(self, tokens: Tensor, state: State = ()) -> tuple[Tensor, State]:
         """Logits (B, V) of the token after tokens (T, B), and the state to go on from."""

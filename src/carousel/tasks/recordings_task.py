@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from carousel.config import Config, reject_without_effect
 from carousel.data.measured import MeasuredRecordings
@@ -75,6 +77,17 @@ class RecordingsTask(Task):
     def _noisy(self, values: Tensor, training: bool) -> Tensor:
         noise = self.config.frames.noise
         return values + noise * torch.randn_like(values) if noise and training else values
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        values, lengths, labels = batch
+        missing = math.nan if labels.is_floating_point() else -1
+        wider = [0, 0] * (values.dim() - 2) + [0, steps]
+        return pad(values, wider, value=3), lengths, pad(labels, (0, steps), value=missing)
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        values, lengths, _ = batch
+        said: Tensor = model(values, lengths)
+        return said
 
     @property
     def batches_per_epoch(self) -> int:

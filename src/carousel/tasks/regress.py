@@ -47,6 +47,10 @@ class RegressTask(RecordingsTask):
         losses = self.target.losses(raw, numbers[inside])
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
 
+    def targets(self, batch: Batch) -> Tensor:
+        found = self.target.capped(super().targets(batch))
+        return found if self.target.sigmoid else (found - self.target.mean) / self.target.std
+
     def validate(self, model: nn.Module) -> dict[str, float]:
         held = self.data.validation
         raw = logits_of(model, self._validation).squeeze(1)

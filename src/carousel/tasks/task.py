@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.example import Example
 
@@ -175,6 +176,21 @@ class Task(ABC):
     def pick(self, batch: Batch, index: Tensor) -> Batch:
         """Some rows of a batch as a batch of their own, padded as they were. index: (b,)."""
         return tuple(part.index_select(self.batch_dim, index) for part in batch)
+
+    def targets(self, batch: Batch) -> Tensor:
+        """What is to be found in a batch, flat: class numbers, or numbers as the loss sees them;
+        without what is masked."""
+        last = batch[-1].flatten()
+        return last[is_labelled(last)]
+
+    def padded(self, batch: Batch, steps: int) -> Batch | None:
+        """The same batch with so many more steps of padding, filled with something; None where
+        all rows are of one length."""
+        return None
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor | None:
+        """What the model says at each step, (rows, T, ·); None where it speaks once a sequence."""
+        return None
 
     def metrics(self, means: dict[str, float]) -> dict[str, float]:
         """Metrics of an epoch from the means of the sums, in the order to show them."""
