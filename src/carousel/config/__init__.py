@@ -5,9 +5,9 @@ A recipe (TOML) and every `--set section.key=value` end here. A wrong key or val
 modules here and a field of `Config`.
 """
 
-from carousel.config.data import DataConfig, FramesConfig, SoundConfig, TextConfig
+from carousel.config.data import DataConfig, FramesConfig, ScenesConfig, SoundConfig, TextConfig
 from carousel.config.keys import closest
-from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
+from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.recipe import Config, RecipeInfo, reject_without_effect, settable_keys
 from carousel.config.regularization import MaxNorm, Penalty, RegularizationConfig
@@ -22,6 +22,7 @@ __all__ = [
     "AveragingConfig",
     "Config",
     "DataConfig",
+    "EncoderConfig",
     "ForecastConfig",
     "FramesConfig",
     "InitializationConfig",
@@ -33,6 +34,7 @@ __all__ = [
     "RecipeInfo",
     "RegressConfig",
     "RegularizationConfig",
+    "ScenesConfig",
     "ScheduleConfig",
     "SoundConfig",
     "TextConfig",

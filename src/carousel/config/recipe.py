@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from carousel.config.data import DataConfig, FramesConfig, SoundConfig, TextConfig
+from carousel.config.data import DataConfig, FramesConfig, ScenesConfig, SoundConfig, TextConfig
 from carousel.config.keys import assign, build, key, keys_of
-from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
+from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.regularization import RegularizationConfig
 from carousel.config.training import (
@@ -42,9 +42,11 @@ class Config:
     text: TextConfig = field(default_factory=TextConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
     sound: SoundConfig = field(default_factory=SoundConfig)
+    scenes: ScenesConfig = field(default_factory=ScenesConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)

@@ -29,6 +29,8 @@ _WITHOUT_EFFECT = (
     "text",
     "forecast",
     "regress",
+    "scenes",
+    "encoder",
     "frames.window",
     "frames.passes",
     "model.embedding_size",

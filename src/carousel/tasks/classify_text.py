@@ -22,6 +22,8 @@ _WITHOUT_EFFECT = (
     "forecast",
     "sound",
     "data.hold_out",
+    "scenes",
+    "encoder",
     "data.permutation",
     "data.scaling",
     "data.validation",
