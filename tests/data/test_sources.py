@@ -121,6 +121,21 @@ def test_a_file_is_read_from_its_archive_which_is_downloaded_once(
     assert sources.read("example", "part.txt") == CONTENT
 
 
+def test_a_file_that_is_compressed_at_home_is_downloaded_so_and_checked(
+    server, archived, tmp_path, monkeypatch
+):
+    files = {"part.txt": hashlib.sha256(CONTENT).hexdigest()}
+    archived(server, "none.zip")  # for the cache and the environment
+    example = sources.Source("title", "terms", "about", server, files, compressed=".gz")
+    monkeypatch.setitem(sources.SOURCES, "example", example)
+    (tmp_path / "served" / "part.txt.gz").write_bytes(gzip.compress(CONTENT))
+    assert sources.read("example", "part.txt") == CONTENT
+    (tmp_path / "served" / "part.txt.gz").write_bytes(gzip.compress(b"something else"))
+    (sources.cache() / "example" / "part.txt.gz").unlink()
+    with pytest.raises(DataError, match="is not the published file"):
+        sources.read("example", "part.txt")
+
+
 def test_an_archive_counts_by_its_content(archived):
     cache = archived("http://127.0.0.1:9/", "all.zip")
     cache.mkdir(parents=True)

@@ -109,6 +109,9 @@ def _better(result: dict[str, Any]) -> list[str]:
 
 _TREATED = {
     "also_in_training": "the training part has the same ones as well",
+    "sources_in_training": "the training part has the same sentence to translate",
+    "targets_in_training": "the training part has the same sentence as a translation",
+    "too_long": "too long to train on, left out",
     "empty": "empty",
     "labels_not_in_training": "labels that the training part lacks",
     "unlabelled": "without a label, in no metric",

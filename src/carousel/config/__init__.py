@@ -6,6 +6,7 @@ modules here and a field of `Config`.
 """
 
 from carousel.config.data import DataConfig, FramesConfig, ScenesConfig, SoundConfig, TextConfig
+from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
@@ -17,11 +18,13 @@ from carousel.config.training import (
     ScheduleConfig,
     TrainingConfig,
 )
+from carousel.config.translate import TranslateConfig
 
 __all__ = [
     "AveragingConfig",
     "Config",
     "DataConfig",
+    "DecoderConfig",
     "EncoderConfig",
     "ForecastConfig",
     "FramesConfig",
@@ -39,6 +42,7 @@ __all__ = [
     "SoundConfig",
     "TextConfig",
     "TrainingConfig",
+    "TranslateConfig",
     "closest",
     "reject_without_effect",
     "settable_keys",

@@ -20,6 +20,8 @@ _SERIES = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
 _UEA = "https://www.timeseriesclassification.com/aeon-toolkit/"
 _INDOOR = "https://archive.ics.uci.edu/static/public/348/"
 _FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/"
+_MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
+_MANYTHINGS = "https://www.manythings.org/anki/"
 _GESTURE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00302/"
 
 
@@ -28,6 +30,7 @@ class Source:
     """A published data set. files: the SHA-256 of each one's content; home + name is its address.
 
     terms: what its licence says, in a few words. about: page with details.
+    compressed: what the names of the files at home end with besides, such as ".gz".
     packed: the same of files that come in an archive; archives: the names it may have, the first
         of which is at home. An archive counts by what is in it, not by its own bytes.
     suffix, digest: of an archive of very many files, which of them belong to the set, and one
@@ -43,6 +46,7 @@ class Source:
     packed: dict[str, str] = field(default_factory=dict)
     suffix: str = ""
     digest: str = ""
+    compressed: str = ""
 
     @property
     def contents(self) -> dict[str, str]:
@@ -177,6 +181,38 @@ SOURCES = {
             "train.txt": "82033cd7a72b209923a98007793e8f9de3abc1c8b79d646c50648eb949b87cea",
             "test.txt": "73b7b1e565fa75a1e22fe52ecdf41b6624d6f59dacb591d44252bf4d692b1628",
         },
+    ),
+    "multi30k": Source(
+        "Multi30k: 31,014 captions in English, German and French",
+        "CC BY-NC-SA 4.0 according to its paper",
+        "Elliott et al. 2016, 2017",
+        _MULTI30K,
+        {
+            "test_2016_flickr.de": (
+                "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16"
+            ),
+            "test_2016_flickr.en": (
+                "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182"
+            ),
+            "test_2016_flickr.fr": (
+                "cb3160d69b002bb638e66cc7612fcd56cb0af82eadc9c142dedc438afb885ef6"
+            ),
+            "train.de": "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72",
+            "train.en": "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
+            "train.fr": "5925a3c18f1587b6b54b87743106e6e8ab93618edb6f65d19eac0621f853a10d",
+            "val.de": "660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660",
+            "val.en": "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
+            "val.fr": "5304e444d842e962b2dda4d816b70b22a1765b15401642b7ca37a67477e708dc",
+        },
+        compressed=".gz",
+    ),
+    "tatoeba-kor-eng": Source(
+        "Tatoeba: 3,798 Korean sentences and their English translations, spring 2022",
+        "CC BY 2.0 FR",
+        "Tatoeba project; ManyThings.org",
+        _MANYTHINGS,
+        archives=("kor-eng.zip",),
+        packed={"kor.txt": "3988edfd32c892ccf4450772bc3a5906ebfcf3c8648f56012df204ddf27b8280"},
     ),
     "utkinect": Source(
         "UTKinect-Action3D: skeletons of 20 recordings, 10 actions, a label per frame",

@@ -163,13 +163,14 @@ def _download(name: str, file: str) -> Path:
     import requests
 
     source, folder = find(name), cache() / name
+    stored = file if file in source.archives else file + source.compressed
     pooch.get_logger().setLevel("WARNING")  # the bar says what is going on
     try:
         path = pooch.retrieve(
-            source.home + file,
-            # An archive is known by what is in it, which is checked when it is read.
-            known_hash=f"sha256:{source.files[file]}" if file in source.files else None,
-            fname=file,
+            source.home + stored,
+            # What is packed is known by its content, which is checked when it is read.
+            known_hash=f"sha256:{source.files[stored]}" if stored in source.files else None,
+            fname=stored,
             path=folder,
             downloader=_get,
         )
@@ -184,7 +185,7 @@ def _download(name: str, file: str) -> Path:
             reason = str(error)
         wanted = [*source.files, *source.archives[:1]]
         raise DataError(
-            f"{name} is not here, and {source.home}{file} cannot be downloaded: {reason}. "
+            f"{name} is not here, and {source.home}{stored} cannot be downloaded: {reason}. "
             f"Without a network, put {', '.join(wanted)}, plain or .gz, from "
             f"{source.home} into {folder} or $CAROUSEL_DATA/{name}"
         ) from None

@@ -47,6 +47,8 @@ from carousel.tasks.task import (
 
 _EVALUATION_BATCH = 1000
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "text",
     "regress",
     "frames",

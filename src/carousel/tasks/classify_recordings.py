@@ -29,6 +29,8 @@ _WITHOUT_EFFECT = (
     "text",
     "forecast",
     "regress",
+    "decoder",
+    "translate",
     "scenes",
     "encoder",
     "frames.window",

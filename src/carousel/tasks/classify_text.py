@@ -16,6 +16,8 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
 from carousel.tasks.text_classifier import TextClassifier, TrainedTextClassifier
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",

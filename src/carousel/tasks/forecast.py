@@ -25,6 +25,8 @@ from carousel.tasks.forecaster import (
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "data.permutation",
     "data.scaling",

@@ -20,6 +20,8 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.writer import TrainedLanguageModel, measures
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",

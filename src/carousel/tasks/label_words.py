@@ -23,6 +23,8 @@ from carousel.tasks.word_labeller import (
 )
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",

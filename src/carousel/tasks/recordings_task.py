@@ -19,6 +19,8 @@ from carousel.tasks.frame_labeller import with_differences
 from carousel.tasks.task import Batch, Task
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "data.permutation",
     "data.scaling",

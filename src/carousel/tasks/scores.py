@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 HIGHER_IS_BETTER = {
     "loss": False,
@@ -11,6 +12,7 @@ HIGHER_IS_BETTER = {
     "perplexity": False,
     "bits_per_character": False,
     "bleu": True,
+    "bleu_cased": True,
     "chrf": True,
     "span_f1": True,
     "span_precision": True,
@@ -35,6 +37,7 @@ HIGHER_IS_BETTER = {
 _TITLES = {
     "macro_f1": "macro F1",
     "bleu": "BLEU",
+    "bleu_cased": "BLEU, cased",
     "chrf": "chrF",
     "mae": "MAE",
     "rmse": "RMSE",
@@ -71,7 +74,7 @@ def show(name: str, value: float) -> str:
     """
     if name.startswith("accuracy"):
         return f"{value:.2%}"
-    if name.startswith("perplexity"):
+    if name.startswith(("perplexity", "bleu", "chrf")):
         return f"{value:.2f}"
     return f"{value:.4f}"
 
@@ -81,13 +84,15 @@ def sentence(values: dict[str, float]) -> str:
     return ", ".join(f"{title(name)} {show(name, value)}" for name, value in values.items())
 
 
-def line(values: dict[str, float], *, names: bool = True) -> str:
+def line(values: dict[str, float], *, unnamed: Collection[str] = ()) -> str:
     """The same for a line of a log: only what the others do not follow from, in few words.
+
+    unnamed: metrics whose value is enough, because they were named before.
 
     >>> line({"loss": 0.0423, "accuracy": 0.9877}), line({"perplexity": 99.5, "loss": 4.6})
     ('loss 0.0423, 98.77%', 'perplexity 99.50')
     """
     follows = "perplexity" in values or "bits_per_character" in values
     shown = {name: show(name, v) for name, v in values.items() if name != "loss" or not follows}
-    titled = (f"{title(name)} {v}" if not v.endswith("%") else v for name, v in shown.items())
-    return ", ".join(titled if names else shown.values())
+    bare = {name for name, v in shown.items() if name in unnamed or v.endswith("%")}
+    return ", ".join(v if name in bare else f"{title(name)} {v}" for name, v in shown.items())
