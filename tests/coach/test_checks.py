@@ -234,9 +234,7 @@ def test_parts_of_a_series_that_overlap_are_a_leak(tmp_path):
 
 def test_inputs_of_a_wild_scale_are_found(monkeypatch):
     task = task_of(small_config())
-    monkeypatch.setattr(
-        task, "scaler", dataclasses.replace(task.scaler, std=task.scaler.std / 100)
-    )
+    monkeypatch.setattr(task, "scaler", dataclasses.replace(task.scaler, std=task.scaler.std / 100))
     assert found(task)["input-scale"]["largest"] > 100
 
 

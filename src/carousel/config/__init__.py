@@ -6,10 +6,10 @@ modules here and a field of `Config`.
 """
 
 from carousel.config.coach import CoachConfig, Thresholds
-from carousel.config.data import DataConfig, FramesConfig, SoundConfig, TextConfig
+from carousel.config.data import DataConfig, FramesConfig, ScenesConfig, SoundConfig, TextConfig
 from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
-from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
+from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.recipe import Config, RecipeInfo, reject_without_effect, settable_keys
 from carousel.config.regularization import MaxNorm, Penalty, RegularizationConfig
@@ -27,6 +27,7 @@ __all__ = [
     "Config",
     "DataConfig",
     "DecoderConfig",
+    "EncoderConfig",
     "ForecastConfig",
     "FramesConfig",
     "InitializationConfig",
@@ -38,6 +39,7 @@ __all__ = [
     "RecipeInfo",
     "RegressConfig",
     "RegularizationConfig",
+    "ScenesConfig",
     "ScheduleConfig",
     "SoundConfig",
     "TextConfig",

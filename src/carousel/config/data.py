@@ -111,3 +111,16 @@ class SoundConfig:
     mels: int = key(40, low=1, high=256)
     lowest: float = key(50.0, low=0)
     level: bool = True
+
+
+@dataclass(frozen=True)
+class ScenesConfig:
+    """Films and pictures that are made of MNIST digits, with `data.split_seed`.
+
+    count, held: how many to train on, and how many each to validate and to judge.
+    side: pixels of the canvas, up and across.
+    """
+
+    count: int = key(600, low=1)
+    held: int = key(100, low=1)
+    side: int = key(32, low=16, high=256)

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carousel.config import DataConfig, FramesConfig
+from carousel.config import Config, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
 from carousel.data.splits import hold_out
@@ -77,16 +77,24 @@ class LabelledFrames:
 
     data.name: "utkinect" (people 1 to 4 to train, 5 to validate, 6 to 10 to judge),
     "gesture-phase" (a1, a2, b1, c1; a3; b3, c3), or "recordings": a folder of your own, data.path,
-    of which `frames.test` and `frames.validation` are drawn. Raises `ConfigError`, `DataError`.
+    of which `frames.test` and `frames.validation` are drawn; "moving-digits": films, for which
+    `side` is that of their frames (else 0). Raises `ConfigError`, `DataError`.
     """
 
-    def __init__(self, data: DataConfig, frames: FramesConfig) -> None:
+    def __init__(self, config: Config) -> None:
+        data, frames = config.data, config.frames
+        self.side = film_side(config)
         self.classes: tuple[str, ...]
         self._parts: dict[str, dict[str, Frames]]
         if data.name == "utkinect":
             self.classes, self._parts = ACTIONS, _utkinect()
         elif data.name == "gesture-phase":
             self.classes, self._parts = PHASES, _gestures()
+        elif data.name == "moving-digits":
+            from carousel.data import moving_digits  # which reads recordings itself
+
+            self.classes = moving_digits.COMPARISONS
+            self._parts = moving_digits.films(data, config.scenes)
         elif data.name == "recordings":
             if not data.path:
                 raise ConfigError(
@@ -97,7 +105,7 @@ class LabelledFrames:
             self.classes = tuple(sorted(labels))
             self._parts = draw(found, frames, data.split_seed)
         else:
-            known = "utkinect, gesture-phase, recordings"
+            known = "utkinect, gesture-phase, moving-digits, recordings"
             raise ConfigError(f"data.name must be one of {known}; got '{data.name}'")
         self.filled = sum(f.filled for part in self._parts.values() for f in part.values())
         self.train, self.validation = self.part("train"), self.part("validation")
@@ -125,6 +133,11 @@ class LabelledFrames:
             "unlabelled": {n: int((part.labels < 0).sum()) for n, part in parts.items()},
             "missing_values_filled": self.filled,
         }
+
+
+def film_side(config: Config) -> int:
+    """Pixels of a frame, up and across, where frames are pictures; else 0."""
+    return config.scenes.side if config.data.name == "moving-digits" else 0
 
 
 def reader(name: str) -> Callable[[str, str], Frames]:

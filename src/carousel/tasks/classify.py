@@ -56,6 +56,8 @@ _WITHOUT_EFFECT = (
     "forecast",
     "sound",
     "data.hold_out",
+    "scenes",
+    "encoder",
     "loss",
     "data.path",
     "data.fold",

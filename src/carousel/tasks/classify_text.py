@@ -25,6 +25,8 @@ _WITHOUT_EFFECT = (
     "forecast",
     "sound",
     "data.hold_out",
+    "scenes",
+    "encoder",
     "data.permutation",
     "data.scaling",
     "data.validation",

@@ -49,6 +49,8 @@ _WITHOUT_EFFECT = (
     "frames",
     "sound",
     "data.hold_out",
+    "scenes",
+    "encoder",
     "loss",
     "model.embedding_size",
     "model.feature_size",

@@ -13,7 +13,7 @@ from torch.nn.functional import pad
 from carousel.config import Config, reject_without_effect
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.ragged import Ragged
-from carousel.data.recordings import LabelledFrames
+from carousel.data.recordings import LabelledFrames, film_side
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import LabelledWindows
 from carousel.tasks import network
@@ -62,7 +62,9 @@ class RecordingsTask(Task):
         """Standardise the features, and cut the training part with its labels into windows."""
         frames = self.config.frames
         wide = with_differences(train, frames.differences)
-        self.scaler = FeatureScaler.fit(wide.values)
+        # The pixels of a film share one mean and one deviation: those at its edges hardly vary.
+        film = film_side(self.config) > 0
+        self.scaler = FeatureScaler.fit(wide.values.view(-1, 1) if film else wide.values)
         self._train = Ragged(self.scaler(wide.values), wide.offsets)
         self._validation = self._prepare(validation)
         rows = self.config.training.batch_size

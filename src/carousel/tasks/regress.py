@@ -31,7 +31,7 @@ class RegressTask(RecordingsTask):
     data: MeasuredRecordings
 
     def __init__(self, config: Config, seed: int) -> None:
-        self._check(config, "loss")
+        self._check(config, "loss", "scenes", "encoder")
         self.config, self.data = config, MeasuredRecordings(config.data, config.frames)
         train = self.data.train
         self.target = Target.fit(train.targets[is_labelled(train.targets)], config.regress)
