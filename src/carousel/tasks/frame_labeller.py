@@ -221,7 +221,7 @@ class TrainedFrameLabeller(TrainedModel):
         if isinstance(source, Request):
             frames, name = self._given(source), str(source.input)
             return torch.from_numpy(frames.values), f"your own recording {Path(name).name}"
-        part = LabelledFrames(self.config.data, self.config.frames).part(source)
+        part = LabelledFrames(self.config).part(source)
         number = check_number(number, len(part), "recordings")
         return part.values[number], f"recording {part.names[number]} of the {source} part"
 
