@@ -5,7 +5,14 @@ A recipe (TOML) and every `--set section.key=value` end here. A wrong key or val
 modules here and a field of `Config`.
 """
 
-from carousel.config.data import DataConfig, FramesConfig, ScenesConfig, SoundConfig, TextConfig
+from carousel.config.data import (
+    DataConfig,
+    FramesConfig,
+    PicturesConfig,
+    ScenesConfig,
+    SoundConfig,
+    TextConfig,
+)
 from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
@@ -34,6 +41,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "Penalty",
+    "PicturesConfig",
     "RecipeInfo",
     "RegressConfig",
     "RegularizationConfig",

@@ -56,6 +56,7 @@ _WITHOUT_EFFECT = (
     "sound",
     "data.hold_out",
     "scenes",
+    "pictures",
     "encoder",
     "loss",
     "data.path",
