@@ -72,7 +72,7 @@ def caption(
     found: list[list[Hypothesis]] = []
     end = model.decoder.end
     with evaluating(model) as device:
-        for some in torch.split(images, _TOGETHER):
+        for some in torch.split(images, _TOGETHER) if len(images) else ():
             cursor = model.decoder.cursor(model.remember(some.to(device)))
             limits = torch.full((len(some),), longest, device=device)
             found += beam_search(cursor, limits, end, (_UNKNOWN,), search)
