@@ -183,7 +183,8 @@ def test_the_command_answers_with_a_line_a_table_or_json(model, folder, tmp_path
     picture = tmp_path / "looks.png"
     _, notice = model.answer(Request(folder / "i2.png", {"attention": picture}))
     assert notice == Notice(f"attention drawn to {picture}")
-    assert Image.open(picture).size[0] > 300
+    with Image.open(picture) as drawn:
+        assert drawn.size[0] > 300
 
 
 def test_what_is_no_image_is_refused(model, folder, tmp_path):
@@ -208,9 +209,8 @@ def test_the_picture_of_attention_is_bright_where_the_decoder_looked(tmp_path):
     weights[0, 0, 1] = 1.0
     grey = torch.full((3, 8, 8), 128, dtype=torch.uint8)
     draw_looks([LookPanel(grey, ["a $word$"], weights)], tmp_path / "x.png")
-    pixels = np.asarray(Image.open(tmp_path / "x.png").convert("L")).astype(float)
-    dark = np.argwhere(pixels < 200)
-    assert len(dark)
+    with Image.open(tmp_path / "x.png") as drawn:
+        pixels = np.asarray(drawn.convert("L")).astype(float)
     left, right = pixels[:, : pixels.shape[1] // 6], pixels[:, pixels.shape[1] // 6 :]
     middle = right.shape[0] // 2
     panel = right[:, : left.shape[1]]
