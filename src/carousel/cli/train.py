@@ -113,6 +113,7 @@ _TREATED = {
     "targets_in_training": "the training part has the same sentence as a translation",
     "too_long": "too long to train on, left out",
     "empty": "empty",
+    "unreadable": "images that cannot be read, left out",
     "labels_not_in_training": "labels that the training part lacks",
     "unlabelled": "without a label, in no metric",
 }

@@ -6,7 +6,14 @@ modules here and a field of `Config`.
 """
 
 from carousel.config.coach import CoachConfig, Thresholds
-from carousel.config.data import DataConfig, FramesConfig, ScenesConfig, SoundConfig, TextConfig
+from carousel.config.data import (
+    DataConfig,
+    FramesConfig,
+    PicturesConfig,
+    ScenesConfig,
+    SoundConfig,
+    TextConfig,
+)
 from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
@@ -36,6 +43,7 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "Penalty",
+    "PicturesConfig",
     "RecipeInfo",
     "RegressConfig",
     "RegularizationConfig",

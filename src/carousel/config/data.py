@@ -124,3 +124,15 @@ class ScenesConfig:
     count: int = key(600, low=1)
     held: int = key(100, low=1)
     side: int = key(32, low=16, high=256)
+
+
+@dataclass(frozen=True)
+class PicturesConfig:
+    """How image files are read: any size and kind, fitted into a square with black beside.
+
+    side: pixels of the square, up and across.
+    color: three channels, red, green and blue; else one, grey.
+    """
+
+    side: int = key(96, low=8, high=512)
+    color: bool = True

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from carousel.config.coach import CoachConfig
-from carousel.config.data import DataConfig, FramesConfig, ScenesConfig, SoundConfig, TextConfig
+from carousel.config.data import (
+    DataConfig,
+    FramesConfig,
+    PicturesConfig,
+    ScenesConfig,
+    SoundConfig,
+    TextConfig,
+)
 from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import assign, build, key, keys_of
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
@@ -47,6 +54,7 @@ class Config:
     frames: FramesConfig = field(default_factory=FramesConfig)
     sound: SoundConfig = field(default_factory=SoundConfig)
     scenes: ScenesConfig = field(default_factory=ScenesConfig)
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)

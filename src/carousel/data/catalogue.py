@@ -22,6 +22,7 @@ _MANYTHINGS = "https://www.manythings.org/anki/"
 _UEA = "https://www.timeseriesclassification.com/aeon-toolkit/"
 _INDOOR = "https://archive.ics.uci.edu/static/public/348/"
 _FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/"
+_FLICKR = "https://hockenmaier.cs.illinois.edu/"  # asks who one is: nothing is fetched from it
 _GESTURE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00302/"
 
 
@@ -342,5 +343,20 @@ SOURCES = {
         archives=("v1.0.10.tar.gz", "recordings.tar.xz"),
         suffix=".wav",
         digest="1801eae019c063377d98f831d3f93574f259475df7332bb0e3d1b080fb5e6959",
+    ),
+    "flickr8k-1k": Source(
+        "Flickr8k, its first 1,000 images at 128 pixels, 5 English captions each",
+        "non-commercial research; the photographs belong to their authors",
+        "Hodosh et al. 2013",
+        _FLICKR,
+        {
+            "captions.txt": "2e68c3e276f88a5193bf14b6dfac49db12a449fb7f988405875d9d16fed7d608",
+            "trainImages.txt": ("438ec5a8358a57b98a55d4b30903caef4977e36a33f52ea8df978f9fc96c3cef"),
+            "devImages.txt": "b66a46d8528e074b5d9b4cb85fe37cd8b6de0da248e0d1b11c89979545e981ec",
+            "testImages.txt": ("2d26d1d89c87a1acfac00025ec235e5fc218283b489cbf9325640fdac040b36d"),
+        },
+        archives=("images_128.zip",),
+        suffix=".jpg",
+        digest="caeb284aa3f66bfea423800b6f0bd87755a23f24026f4c48ffc7bd9c679daa36",
     ),
 }

@@ -57,6 +57,7 @@ _WITHOUT_EFFECT = (
     "sound",
     "data.hold_out",
     "scenes",
+    "pictures",
     "encoder",
     "loss",
     "data.path",

@@ -32,6 +32,7 @@ _WITHOUT_EFFECT = (
     "decoder",
     "translate",
     "scenes",
+    "pictures",
     "encoder",
     "frames.window",
     "frames.passes",

@@ -26,6 +26,7 @@ _WITHOUT_EFFECT = (
     "sound",
     "data.hold_out",
     "scenes",
+    "pictures",
     "encoder",
     "data.permutation",
     "data.scaling",

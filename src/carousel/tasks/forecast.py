@@ -50,6 +50,7 @@ _WITHOUT_EFFECT = (
     "sound",
     "data.hold_out",
     "scenes",
+    "pictures",
     "encoder",
     "loss",
     "model.embedding_size",

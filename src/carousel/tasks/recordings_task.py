@@ -34,6 +34,7 @@ _WITHOUT_EFFECT = (
     "text",
     "forecast",
     "sound",
+    "pictures",
     "data.hold_out",
     "model.embedding_size",
     "model.feature_size",

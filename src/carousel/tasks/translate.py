@@ -30,6 +30,7 @@ _WITHOUT_EFFECT = (
     "forecast",
     "sound",
     "scenes",
+    "pictures",
     "encoder",
     "data.hold_out",
     "data.permutation",
