@@ -173,6 +173,17 @@ class Task(ABC):
         """
         return {}
 
+    def targets(self) -> tuple[Tensor, Tensor] | None:
+        """The targets of the training and of the validation part, on the network's own scale:
+        numbers of classes (N,), negative where there is none, or values. None if it has neither.
+        """
+        return None
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        """What the model's answers on (some) validation data look like: see
+        `carousel.tasks.outputs`. Empty if that says nothing here."""
+        return {}
+
     @abstractmethod
     def finish(self, model: nn.Module) -> TrainedModel:
         """What the run leaves behind; its `evaluate` is the first to look at the test part."""
