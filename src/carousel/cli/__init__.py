@@ -1,7 +1,8 @@
 """The command line: `carousel VERB`. torch is imported inside the commands only.
 
-Exit codes: 0 the command did what it was asked; 1 training diverged; 2 bad arguments, bad data or
-a folder that cannot be used, with the reason in one line on standard error; 130 interrupted.
+Exit codes: 0 the command did what it was asked; 1 training diverged, or a finding is severe; 2 bad
+arguments, bad data or a folder that cannot be used, with the reason in one line on standard error;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import typer
 
 from carousel.cli import data
 from carousel.cli.bench import bench
+from carousel.cli.coach import coach
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
 from carousel.cli.predict import predict
@@ -31,6 +33,7 @@ app.command()(recipes)
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(coach)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.command()(doctor)
 app.command()(bench)

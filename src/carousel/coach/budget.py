@@ -6,11 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_ADVANCE = 0.15
+
 
 class Budget:
     """Lets a measurement happen when its last cost fits into what is left.
 
-    share: of the seconds that training has taken. Each kind of measurement is asked about by
+    share: of the seconds that training has taken; at the start 0.15 seconds in advance, so that
+    short runs are looked at as well. Each kind of measurement is asked about by
     name; the one that has waited longest goes first, one a step.
     """
 
@@ -34,7 +37,7 @@ class Budget:
 
     def choose(self, step: int) -> str | None:
         """The kind of measurement for this step, or None."""
-        left = self.share * self.seconds - self.spent
+        left = max(self.share * self.seconds, _ADVANCE) - self.spent
         ready = [
             kind
             for kind, cost in self._cost.items()
@@ -50,6 +53,10 @@ class Budget:
         """What a kind that never ran is thought to take."""
         self._cost[kind] = seconds
 
+    def give_up(self, kind: str) -> None:
+        """Never choose this kind again."""
+        self._cost.pop(kind, None)
+
     @contextmanager
     def spending(self, kind: str = "") -> Iterator[None]:
         """Time in the block is of the budget."""
@@ -59,5 +66,5 @@ class Budget:
         finally:
             seconds = time.perf_counter() - started
             self.spent += seconds
-            if kind:
+            if kind in self._cost:
                 self._cost[kind] = seconds

@@ -14,6 +14,7 @@ from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding
 from carousel.coach.monitor import Monitor, is_due
 from carousel.coach.probe import look_inside
+from carousel.coach.rules import RULES
 from carousel.coach.watch import Call, watch
 from carousel.coach.weights import (
     Block,
@@ -87,7 +88,11 @@ class Observer:
         if kind is None:
             return
         with self.budget.spending(kind):
-            measured = self._measure(kind, step, clip_scale)
+            try:
+                measured = self._measure(kind, step, clip_scale)
+            except Exception as error:  # measuring must not stop what it measures
+                self.failed(kind, step, error)
+                return
             measured["coach/share"] = self.budget.taken
             finite = {name: v for name, v in measured.items() if math.isfinite(v)}
             self._record(step, finite)
@@ -112,6 +117,16 @@ class Observer:
                 bins = {"weights": histogram(new), "updates": histogram(new - old)}
                 self._event(step, "histogram", block=block.name, **bins)
         return update_numbers(self.blocks, before, clip_scale)
+
+    def failed(self, kind: str, step: int, error: Exception) -> None:
+        """Give a measurement up, and say so."""
+        self._watching.close()
+        self.budget.give_up(kind)
+        numbers = {"rule": kind, "error": f"{type(error).__name__}: {error}"}
+        language = self.monitor.language
+        finding = RULES["rule-failed"].finding(numbers, language, step=step)
+        self.monitor.standing[f"{kind}!"] = self.monitor.raised[f"{kind}!"] = finding
+        self._event(step, "finding", **_body(finding))
 
     def note(self, step: int, values: dict[str, float]) -> None:
         """Let the rules know of numbers that are recorded elsewhere."""

@@ -42,7 +42,7 @@ def look_inside(calls: list[Call], rows: int, needed: int = 0) -> Inside:
         gate/<layer>/<gate>/low, high, mean, std    shares below 0.1 and above 0.9; mean, deviation
         candidate/<layer>/saturated                 share with |candidate| > 0.97
         state/<layer>/saturated, dead, std, mean    share of |h| > 0.97; of units with std < 1e-3
-        state/<layer>/norm                          mean of ‖h_t‖ over the last steps
+        state/<layer>/norm                          mean over rows of ‖h‖ at the end; cell_norm: of ‖c‖
         lag/<layer>/ratio                           log10 of ‖dL/dh_{T-k}‖ / ‖dL/dh_T‖, k = needed
         lag/<layer>/reach                           the first lag where the ratio is below 1e-3
         lag/<layer>/length, needed                  lags that there are, and the one asked for
@@ -83,7 +83,7 @@ def _label(name: str, found: Trace) -> str:
 @torch.no_grad()
 def _numbers(label: str, found: Trace, inside: Inside) -> None:
     real = found.inside
-    count = real.sum(1).clamp(min=1)
+    count, there, ends = real.sum(1).clamp(min=1), real.any(1), _ends(found)
     for gate, part in found.gates.items():
         values = part.detach()
         v = values[real]
@@ -98,7 +98,7 @@ def _numbers(label: str, found: Trace, inside: Inside) -> None:
         wide = real[..., None]
         for word, mask in (("low", low), ("high", high)):
             over_time = (mask & wide).float().mean(2).sum(1) / count
-            inside.profile(f"{name}/{word}", "time", over_time)
+            inside.profile(f"{name}/{word}", "time", over_time[there])
     for gate in ("g", "n"):
         if gate in found.parts:
             flat = found.parts[gate].detach()[real].abs() > _FLAT
@@ -111,12 +111,12 @@ def _numbers(label: str, found: Trace, inside: Inside) -> None:
         f"state/{label}/dead": _share(v.std(0, correction=0) < _STILL),
         f"state/{label}/std": float(v.std(correction=0)),
         f"state/{label}/mean": float(v.mean().abs()),
-        f"state/{label}/norm": float(norms[-max(1, len(norms) // 4) :].mean()),
+        f"state/{label}/norm": float(h[ends, torch.arange(len(ends))].norm(dim=1).mean()),
     }
-    inside.profile(f"state/{label}/norm", "time", norms)
+    inside.profile(f"state/{label}/norm", "time", norms[there])
     if "c" in found.parts:
-        cell = found.parts["c"].detach().norm(dim=2).sum(1) / count
-        inside.numbers[f"state/{label}/cell_norm"] = float(cell[-max(1, len(cell) // 4) :].mean())
+        final = found.parts["c"].detach()[ends, torch.arange(len(ends))]
+        inside.numbers[f"state/{label}/cell_norm"] = float(final.norm(dim=1).mean())
 
 
 def _share(mask: Tensor) -> float:

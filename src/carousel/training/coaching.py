@@ -72,7 +72,10 @@ class RunCoach:
             read_evidence(self._store.path, self._evidence)
         else:
             with self.observer.budget.spending(), _undisturbed():
-                self._record_facts()
+                try:
+                    self._record_facts()
+                except Exception as error:  # a look at the data must not stop a run
+                    self.observer.failed("facts", step, error)
         self._say(self.observer.judge(step))
 
     def before_step(self, step: int) -> None:

@@ -135,14 +135,14 @@ def best_epoch_late(e: Evidence, t: Thresholds) -> Numbers | None:
     "info",
     "LI, K3",
     en=Text(
-        "Training {reason}.",
+        "The best epoch was {best_epoch}; training went on for {epochs_past_it} more.",
         "Which epoch was best, how far training went past it, and which weights were kept: what a reader of the result must know.",
         "Every run that has ended.",
         ("Judge it in detail.",),
         "It is a note, not a fault.",
     ),
     ko=Text(
-        "학습이 끝난 까닭: {reason}.",
+        "최고 에폭은 {best_epoch}였고 그 뒤로 {epochs_past_it} 에폭을 더 학습했습니다.",
         "어느 에폭이 최고였고, 얼마나 더 갔고, 어떤 가중치를 남겼는지는 결과를 읽는 사람이 알아야 합니다.",
         "끝난 모든 실행.",
         ("자세히 평가하세요.",),
@@ -155,7 +155,9 @@ def stop_verdict(e: Evidence, t: Thresholds) -> Numbers | None:
     if not reason or best is None:
         return None
     past = len(e.epochs) - best[0]
-    return {"reason": reason, "best_epoch": best[0], "epochs_past_it": past}
+    uses = ", ".join(str(use.get("by", "?")) for use in e.of_kind("test_used")) or "nobody"
+    words = {"reason": reason, "test_used_by": uses}
+    return {"best_epoch": best[0], "epochs_past_it": past} | words
 
 
 @rule(
