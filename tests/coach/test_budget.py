@@ -1,5 +1,7 @@
 """What measuring may take, with a clock of the test's own."""
 
+from itertools import pairwise
+
 import pytest
 
 from carousel.coach import budget as budgets
@@ -56,7 +58,7 @@ def test_kinds_take_turns(clock):
 def test_a_kind_waits_its_spacing(clock):
     taken = trained(clock, Budget(1.0, ("a",), spacing=7), 100, 0.0001)
     steps = [step for step, _ in taken]
-    assert min(b - a for a, b in zip(steps, steps[1:], strict=False)) >= 7
+    assert min(b - a for a, b in pairwise(steps)) >= 7
 
 
 def test_what_is_given_up_is_not_chosen_again(clock):

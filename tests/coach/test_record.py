@@ -100,7 +100,7 @@ def test_a_run_that_is_being_written_is_read(run):
 
 
 def test_a_folder_that_is_no_run_is_one_line_and_code_2(tmp_path, monkeypatch, capsys):
-    with pytest.raises(RunError, match="no config.toml"):
+    with pytest.raises(RunError, match=r"no config\.toml"):
         read_run(tmp_path)
     code, said = coached(monkeypatch, capsys, tmp_path)
     assert code == 2

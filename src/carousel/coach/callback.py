@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from carousel.coach import facts
@@ -114,9 +114,8 @@ class Coach:
         self.step += 1
         grads = [p.grad for p in self._observer.model.parameters() if p.grad is not None]
         now = float(nn.utils.get_total_norm(grads)) if grads else 0.0
-        values = {"train/loss": float(loss), "gradient_norm": now}
-        if isinstance(loss, Tensor):
-            values["train/loss"] = float(loss.detach())
+        number = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
+        values = {"train/loss": number, "gradient_norm": now}
         if gradient_norm is not None:
             values["gradient_norm"] = float(gradient_norm)
             values["gradient_norm_after"] = now
@@ -125,7 +124,7 @@ class Coach:
         norm = values["gradient_norm"]
         self._observer.after_step(self.step, values, now / norm if norm else 1.0)
         due = self._observer.is_due(self.step) or self.step % 100 == 0
-        if due or not torch.isfinite(torch.tensor(values["train/loss"])):
+        if due or not math.isfinite(number):
             self._say(self._observer.judge(self.step))
 
     def end_epoch(

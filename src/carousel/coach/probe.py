@@ -42,7 +42,7 @@ def look_inside(calls: list[Call], rows: int, needed: int = 0) -> Inside:
         gate/<layer>/<gate>/low, high, mean, std    shares below 0.1 and above 0.9; mean, deviation
         candidate/<layer>/saturated                 share with |candidate| > 0.97
         state/<layer>/saturated, dead, std, mean    share of |h| > 0.97; of units with std < 1e-3
-        state/<layer>/norm                          mean over rows of ‖h‖ at the end; cell_norm: of ‖c‖
+        state/<layer>/norm, cell_norm               means over the rows of ‖h‖ and ‖c‖ at the end
         lag/<layer>/ratio                           log10 of ‖dL/dh_{T-k}‖ / ‖dL/dh_T‖, k = needed
         lag/<layer>/reach                           the first lag where the ratio is below 1e-3
         lag/<layer>/length, needed                  lags that there are, and the one asked for
