@@ -64,7 +64,7 @@ class TranslateTask(Task):
         network.check(config)
         self.config = config
         self.data = Parallel(config)
-        self.sources, self.targets = fit_tokens(self.data.train, config)
+        self.source_tokens, self.target_tokens = fit_tokens(self.data.train, config)
         self.scores = TranslationScores.of(config)
         self._train, self._too_long = self._within(self.data.train)
         self._validation = self._encode(self.data.validation)
@@ -79,13 +79,13 @@ class TranslateTask(Task):
         return len(self._batches)
 
     def build_model(self) -> Translator:
-        return Translator(len(self.sources), len(self.targets), self.config)
+        return Translator(len(self.source_tokens), len(self.target_tokens), self.config)
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         highest = self.config.decoder.scheduled_sampling
         total = max(1, self.config.training.epochs * len(self._batches) - 1)
         for number, index in enumerate(self._batches.epoch(epoch, start), start):
-            batch: Batch = batch_of(*self._train, index, len(self.targets))
+            batch: Batch = batch_of(*self._train, index, len(self.target_tokens))
             if highest:
                 done = (epoch * len(self._batches) + number) / total
                 batch = (*batch, torch.tensor(highest * done))
@@ -108,7 +108,7 @@ class TranslateTask(Task):
         greedy = Search(1, self.config.decoder.length_penalty)
         factor = self.config.translate.length_factor
         found = [
-            self.targets.decode(best[0].tokens)
+            self.target_tokens.decode(best[0].tokens)
             for best in translate(model, sources, greedy, factor)
         ]
         return {"bleu": self.scores.bleu(found, wanted), **self.metrics({"loss": loss})}
@@ -120,7 +120,7 @@ class TranslateTask(Task):
         return {name: self.scores.measure(some, test.targets) for name, some in found.items()}
 
     def account(self) -> dict[str, Any]:
-        tokens = {"source": len(self.sources), "target": len(self.targets)}
+        tokens = {"source": len(self.source_tokens), "target": len(self.target_tokens)}
         return {
             **self.data.account(),
             "too_long": {"train": self._too_long},
@@ -130,7 +130,7 @@ class TranslateTask(Task):
 
     def finish(self, model: nn.Module) -> TrainedTranslator:
         assert isinstance(model, Translator)
-        return TrainedTranslator(model, self.config, self.sources, self.targets)
+        return TrainedTranslator(model, self.config, self.source_tokens, self.target_tokens)
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, Translator)
@@ -140,14 +140,14 @@ class TranslateTask(Task):
         left = f"; {self._too_long:,} pairs too long, left out" if self._too_long else ""
         return (
             f"{len(self._train[0]):,} pairs to train on, {len(self.data.validation):,} to validate"
-            f"{left}; {len(self.sources):,} source and {len(self.targets):,} target tokens{joint}, "
+            f"{left}; {len(self.source_tokens):,} source and {len(self.target_tokens):,} target tokens{joint}, "
             f"{lengths[0]:.0f} and {lengths[1]:.0f} a sentence\n"
             f"encoder on {model.recurrent.path(example, ragged=True)}\n"
             f"decoder on {layers.explain(model.decoder.recurrent, example)}"
         )
 
     def _encode(self, pairs: Pairs) -> tuple[Ragged, Ragged]:
-        return self.sources.encode(pairs.sources), self.targets.encode(pairs.targets)
+        return self.source_tokens.encode(pairs.sources), self.target_tokens.encode(pairs.targets)
 
     def _within(self, pairs: Pairs) -> tuple[tuple[Ragged, Ragged], int]:
         """The pairs that are not too long to train on, and how many are."""

@@ -22,7 +22,7 @@ def facts_of(setup: Setup) -> dict[str, Any]:
     """
     task, model = setup.task, setup.model
     facts: dict[str, Any] = {}
-    targets = torch.cat([task.targets(batch) for batch in setup.batches])
+    targets = torch.cat([task.batch_targets(batch) for batch in setup.batches])
     if targets.is_floating_point():
         facts["target_mean"] = float(targets.double().mean())
         facts["target_std"] = float(targets.double().std(correction=0))

@@ -89,7 +89,7 @@ class Setup:
     def classes(self) -> int:
         """Of how many classes the model chooses one; 0 where it puts out numbers."""
         batch = self.few(8)
-        if self.task.targets(batch).is_floating_point():
+        if self.task.batch_targets(batch).is_floating_point():
             return 0
         said = self.spoken
         if said is None or said.dim() < 2:
