@@ -140,8 +140,8 @@ class TranslateTask(Task):
         left = f"; {self._too_long:,} pairs too long, left out" if self._too_long else ""
         return (
             f"{len(self._train[0]):,} pairs to train on, {len(self.data.validation):,} to validate"
-            f"{left}; {len(self.source_tokens):,} source and {len(self.target_tokens):,} target tokens{joint}, "
-            f"{lengths[0]:.0f} and {lengths[1]:.0f} a sentence\n"
+            f"{left}; {len(self.source_tokens):,} source and {len(self.target_tokens):,} target "
+            f"tokens{joint}, {lengths[0]:.0f} and {lengths[1]:.0f} a sentence\n"
             f"encoder on {model.recurrent.path(example, ragged=True)}\n"
             f"decoder on {layers.explain(model.decoder.recurrent, example)}"
         )
