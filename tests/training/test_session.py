@@ -12,6 +12,7 @@ from carousel.errors import ConfigError, RunError
 from carousel.events import EventStore, events
 from carousel.tasks.classify import ClassifyTask, TrainedClassifier
 from carousel.training import resume, train
+from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder
 
 
@@ -136,3 +137,14 @@ def test_every_cell_view_and_pooling_trains(tmp_path):
         config = small_config(*few, *settings)
         done = train(config, threads=1, run_dir=tmp_path / str(number), quiet=True)
         assert 0 < done.result["test"]["accuracy"] < 1
+
+
+def test_a_run_that_is_interrupted_says_so(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "_end_epoch", interrupted)
+    with pytest.raises(Interrupted):
+        train(small_config(), run_dir=tmp_path / "run", threads=1, quiet=True)
+    (event,) = events(tmp_path / "run" / "events.sqlite", "interrupted")
+    assert event["step"] > 0

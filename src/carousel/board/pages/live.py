@@ -1,0 +1,131 @@
+"""Charts that follow their run: drawn again when something was written, finer where one looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+from urllib.parse import urlencode
+
+from nicegui import events as ui_events
+from nicegui import run as threads
+from nicegui import ui
+
+from carousel.board.pages.frame import View, text
+from carousel.board.series import Bucket
+from carousel.errors import RunError
+
+SECONDS = 1.0
+Within = tuple[float, float]
+Source = tuple[str, str]  # a run and one of its series
+Data = dict[Source, list[Bucket]]
+#: From what was read, the options of a chart.
+Draw = Callable[[Data], dict[str, Any]]
+
+
+class LiveChart:
+    """A chart over series of one run or of several, in a card with a link to its numbers."""
+
+    def __init__(
+        self,
+        view: View,
+        title: str,
+        wanted: Iterable[Source],
+        draw: Draw,
+        *,
+        wide: bool = False,
+    ) -> None:
+        self.view, self.wanted, self._draw = view, list(wanted), draw
+        self._within: Within | None = None
+        self._span: Within = (0.0, 0.0)
+        self._drawn: Any = None
+        with ui.element("section").classes("card wide" if wide else "card"):
+            with ui.element("div").classes("row spread"):
+                text("h2", title)
+                self._links()
+            self.chart = ui.echart({}).classes("chart").props("role=img")
+            self.chart.props["aria-label"] = title
+        self.chart.on(
+            "chart:datazoom",
+            self._zoomed,
+            args=["start", "end", "batch"],
+            throttle=0.25,
+            leading_events=False,
+        )
+
+    def _links(self) -> None:
+        by_run: dict[str, list[str]] = {}
+        for run, name in self.wanted:
+            by_run.setdefault(run, []).append(name)
+        if len(by_run) == 1:
+            ((run, names),) = by_run.items()
+            query = urlencode([("run", run), *(("signal", name) for name in names)])
+            ui.link("CSV", f"/series.csv?{query}").props("download")
+
+    def invalidate(self) -> None:
+        """Draw again at the next look, whatever was written."""
+        self._drawn = None
+
+    async def refresh(self) -> None:
+        """Draw again if there is anything new."""
+        state = (self._within, *(self.view.store.token(run) for run in self._runs()))
+        if state == self._drawn:
+            return
+        data = await threads.io_bound(self._read)
+        if data is None:  # the server is going down
+            return
+        self._drawn = state
+        steps = [(b[0].first, b[-1].last) for b in data.values() if b]
+        if steps:
+            self._span = (min(s[0] for s in steps), max(s[1] for s in steps))
+        options = self._draw(data)
+        self.chart.options.clear()
+        self.chart.options.update(options)
+        self.chart.update()
+
+    def _runs(self) -> list[str]:
+        return list(dict.fromkeys(run for run, _ in self.wanted))
+
+    def _read(self) -> Data:
+        found: Data = {}
+        for run in self._runs():
+            names = [name for other, name in self.wanted if other == run]
+            try:
+                data = self.view.reader.read(self.view.store.events_of(run), names, self._within)
+            except RunError:  # the page's own line says what is wrong with it
+                continue
+            found |= {(run, name): series for name, series in data.items()}
+        return found
+
+    async def _zoomed(self, event: ui_events.GenericEventArguments) -> None:
+        args = (event.args.get("batch") or [event.args])[0]
+        start, end = args.get("start"), args.get("end")
+        if not isinstance(start, int | float) or not isinstance(end, int | float):
+            return
+        first, last = self._span
+        length = last - first
+        whole = start <= 0 and end >= 100
+        self._within = None if whole else (first + length * start / 100, first + length * end / 100)
+        await self.refresh()
+
+
+class Live:
+    """Looks after what is on a page, once a second for as long as it is open."""
+
+    def __init__(self) -> None:
+        self.charts: list[LiveChart] = []
+        self._others: list[Callable[[], Any]] = []
+        self._timer = ui.timer(SECONDS, self._refresh)
+
+    def add(self, chart: LiveChart) -> LiveChart:
+        self.charts.append(chart)
+        return chart
+
+    def also(self, refresh: Callable[[], Any]) -> None:
+        """Call this, too, before the charts are looked at."""
+        self._others.append(refresh)
+
+    async def _refresh(self) -> None:
+        for refresh in self._others:
+            refresh()
+        for chart in list(self.charts):
+            await chart.refresh()
