@@ -7,7 +7,8 @@ from typing import Any
 from carousel.board.store import Run
 from carousel.tasks import scores
 
-_NOT_SETTINGS = ("run.created", "run.format", "recipe.name", "recipe.summary")
+_NOT_SETTINGS = ("run.created", "run.format", "recipe.")
+_MOST_AXES = 10
 
 
 def flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -35,7 +36,7 @@ def differing(settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, str]]:
     rows = {}
     for name in names:
         row = {run: str(values.get(name, "—")) for run, values in settings.items()}
-        if name not in _NOT_SETTINGS and len(set(row.values())) > 1:
+        if not name.startswith(_NOT_SETTINGS) and len(set(row.values())) > 1:
             rows[name] = row
     return rows
 
@@ -49,9 +50,13 @@ def parallel(
     """
     judged = [(run, run.best[1]) for run in runs if run.best is not None]
     metrics = {run.monitor for run, _ in judged}
-    if len(judged) < 3 or len(metrics) != 1 or not keys:
+    if len(judged) < 3 or len(metrics) != 1:
         return None
-    columns = [[flat(run.config).get(key) for run, _ in judged] for key in keys]
+    settings = [flat(run.config) for run, _ in judged]
+    keys = [key for key in keys if all(key in values for values in settings)][:_MOST_AXES]
+    if not keys:
+        return None
+    columns = [[values[key] for values in settings] for key in keys]
     axes: list[tuple[str, list[Any] | None]] = []
     for key, column in zip(keys, columns, strict=True):
         numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in column)

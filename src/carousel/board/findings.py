@@ -56,10 +56,10 @@ def _finding(event: dict[str, Any], language: str) -> Said:
     advice = event.get("advice")
     for entry in advice if isinstance(advice, list) else []:
         words = entry if isinstance(entry, dict) else {"text": entry}
-        lines.append("  ".join(filter(None, (_in(words.get("text", ""), language), words.get("do")))))
-    return Said(
-        event["step"], title, severity if severity in _SEVERITIES else "info", tuple(lines)
-    )
+        lines.append(
+            "  ".join(filter(None, (_in(words.get("text", ""), language), words.get("do"))))
+        )
+    return Said(event["step"], title, severity if severity in _SEVERITIES else "info", tuple(lines))
 
 
 def _in(text: Any, language: str) -> str:

@@ -41,7 +41,10 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in scope["headers"]
+        }
         if not self._from_here(headers):
             await _refuse(scope, send, "this board answers to its own address only")
         elif self.token is None or self._known(headers):
@@ -49,7 +52,9 @@ class Guard:
         elif scope["type"] == "http" and self._introduced(scope):
             await self._welcome(scope, send)
         else:
-            await _refuse(scope, send, "open the address that carousel board printed, with its token")
+            await _refuse(
+                scope, send, "open the address that carousel board printed, with its token"
+            )
 
     def _from_here(self, headers: dict[str, str]) -> bool:
         host = headers.get("host", "")
@@ -79,7 +84,10 @@ class Guard:
         path = "/" + scope["path"].lstrip("/")  # never to another host
         location = urlsplit(path)._replace(query=rest).geturl()
         cookie = f"{COOKIE}={self.token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000"
-        headers = [(b"location", location.encode("latin-1", "replace")), (b"set-cookie", cookie.encode())]
+        headers = [
+            (b"location", location.encode("latin-1", "replace")),
+            (b"set-cookie", cookie.encode()),
+        ]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 

@@ -34,8 +34,10 @@ class Notes:
         ('lr', 'baseline')
         """
         kept = tuple(dict.fromkeys(tag.strip() for tag in tags.split(",") if tag.strip()))
-        if len(text) > LONGEST_NOTE or len(kept) > MOST_TAGS or any(
-            len(tag) > LONGEST_TAG for tag in kept
+        if (
+            len(text) > LONGEST_NOTE
+            or len(kept) > MOST_TAGS
+            or any(len(tag) > LONGEST_TAG for tag in kept)
         ):
             raise RunError(
                 f"notes take up to {LONGEST_NOTE:,} characters and {MOST_TAGS} tags of up to "

@@ -90,7 +90,8 @@ def make_app(store: Store) -> FastAPI:
 
     @app.get("/series.csv", response_model=None)
     def series_csv(
-        run: str, signal: list[str] = Query(default=[])  # noqa: B008  # FastAPI's way
+        run: str,
+        signal: list[str] = Query(default=[]),  # noqa: B008  # FastAPI's way
     ) -> StreamingResponse | PlainTextResponse:
         try:
             path = store.events_of(run)

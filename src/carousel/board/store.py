@@ -70,7 +70,9 @@ class Run:
     @property
     def monitor(self) -> str:
         """The validation metric that chooses the best epoch; empty while it is unknown."""
-        named = self.result.get("monitor") or (self.epochs[-1].get("monitor") if self.epochs else "")
+        named = self.result.get("monitor") or (
+            self.epochs[-1].get("monitor") if self.epochs else ""
+        )
         return str(named or "")
 
     @property
@@ -143,11 +145,11 @@ class Store:
         """The folder of that run. Raises `RunError` if it would lie outside the runs folder."""
         try:
             path = (self.root / id).resolve()
+            if path.is_relative_to(self.root) and path.is_dir():
+                return path
         except (OSError, ValueError):  # too long, or a zero byte
-            raise RunError("that is not the name of a run") from None
-        if not path.is_relative_to(self.root) or not path.is_dir():
-            raise RunError(f"there is no run '{id}' in {self.root}")
-        return path
+            pass
+        raise RunError(f"there is no run '{id[:100]}' in {self.root}")
 
     def events_of(self, id: str) -> Path:
         """The event store of that run. Raises `RunError` if there is none inside its folder."""

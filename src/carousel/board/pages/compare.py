@@ -48,12 +48,12 @@ class _Compare:
         t = view.words
         with card():
             self._table(runs)
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("line"):
             text("span", t("x_axis")).classes("soft")
             names = {name: t(f"axis_{name}") for name in AXES}
             axis = ui.toggle(names, value="step").props("no-caps dense unelevated")
             axis.on_value_change(lambda: self._set_axis(str(axis.value)))
-        self._grid = ui.element("div").classes("grid")
+        self._grid = ui.element("div").classes("panels")
         self._differences(runs)
         self.live.also(self.refresh)
         self.refresh()
@@ -96,14 +96,14 @@ class _Compare:
 
     def _draw(self, curves: dict[str, list[charts.Point]], *, dots: bool) -> dict[str, Any]:
         lines = [
-            Line(id, self._placed(id, points), PALETTE[self.ids.index(id) % len(PALETTE)], dots=dots)
+            Line(
+                id, self._placed(id, points), PALETTE[self.ids.index(id) % len(PALETTE)], dots=dots
+            )
             for id, points in curves.items()
         ]
         name = self.view.words(f"axis_{self._axis}")
         # The zoom reads on by steps, so it is there for steps alone.
-        return charts.line_chart(
-            lines, dark=self.view.dark, x_name=name, zoom=self._axis == "step"
-        )
+        return charts.line_chart(lines, dark=self.view.dark, x_name=name, zoom=self._axis == "step")
 
     def _placed(self, id: str, points: list[charts.Point]) -> list[charts.Point]:
         """The points with steps turned into epochs or seconds, by what the epochs say."""
@@ -123,13 +123,21 @@ class _Compare:
                 with ui.element("tr"):
                     with ui.element("th").props("scope=row"):
                         mark = text("span", "●")
-                        mark.style(f"color: {PALETTE[index % len(PALETTE)]}").props("aria-hidden=true")
-                        link(run.path.name if run.id == "." else run.id, address("/overview", [run.id]))
+                        mark.style(f"color: {PALETTE[index % len(PALETTE)]}").props(
+                            "aria-hidden=true"
+                        )
+                        link(
+                            run.path.name if run.id == "." else run.id,
+                            address("/overview", [run.id]),
+                        )
                     with ui.element("td"):
                         badge(run.status, t)
                     best = run.best
                     text("td", score(run.monitor, best[1]) if best else "")
-                    text("td", f"{run.setting('model.cell', '')} {run.setting('model.hidden_size', '')}")
+                    text(
+                        "td",
+                        f"{run.setting('model.cell', '')} {run.setting('model.hidden_size', '')}",
+                    )
 
     def _differences(self, runs: list[Run]) -> None:
         t = self.view.words

@@ -38,7 +38,9 @@ class View:
     def __init__(self, store: Store, reader: Reader, request: Request, page: str) -> None:
         self.store, self.reader, self.page = store, reader, page
         asked = request.cookies.get("carousel_language", "")
-        spoken = asked if asked in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+        spoken = (
+            asked if asked in LANGUAGES else preferred(request.headers.get("accept-language", ""))
+        )
         self.words = Words(spoken)
         self.dark = request.cookies.get("carousel_theme") == "dark"
         self.ids = request.query_params.getlist("run")
@@ -52,13 +54,12 @@ class View:
         ui.add_css(_STYLE)
         ui.dark_mode(self.dark)
         ui.query("html").props(f"lang={t.language}")
-        ui.query(".nicegui-content").classes(remove="nicegui-content-padding")
         with ui.element("header").classes("top"):
             link("Carousel", "/").classes("brand")
             with ui.element("nav").props(f'aria-label="{t("pages")}"'):
                 self._links()
             self._tools()
-        with ui.element("main").classes("nicegui-content").style("display:flex;flex-direction:column"):
+        with ui.element("main").classes("page"):
             yield
 
     def _links(self) -> None:
@@ -135,7 +136,7 @@ def facts(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> None:
 @contextmanager
 def card(title: str = "", *, wide: bool = False) -> Iterator[ui.element]:
     """A framed part of a page."""
-    with ui.element("section").classes("card wide" if wide else "card") as section:
+    with ui.element("section").classes("panel wide" if wide else "panel") as section:
         if title:
             text("h2", title)
         yield section

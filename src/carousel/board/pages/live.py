@@ -38,8 +38,8 @@ class LiveChart:
         self._within: Within | None = None
         self._span: Within = (0.0, 0.0)
         self._drawn: Any = None
-        with ui.element("section").classes("card wide" if wide else "card"):
-            with ui.element("div").classes("row spread"):
+        with ui.element("section").classes("panel wide" if wide else "panel"):
+            with ui.element("div").classes("line spread"):
                 text("h2", title)
                 self._links()
             self.chart = ui.echart({}).classes("chart").props("role=img")

@@ -34,7 +34,7 @@ class _Model:
         self.live = Live()
         self._charts: dict[tuple[str, ...], LiveChart] = {}
         t = view.words
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("line"):
             text("h1", run.path.name if run.id == "." else run.id)
             badge(run.status, t)
         model = run.setting("model", {})
@@ -66,7 +66,7 @@ class _Model:
             with self._parts[group]:
                 text("h2", self.view.words(f"group_{group}"))
                 text("p", self.view.words(f"about_{group}")).classes("soft")
-                self._grids[group] = ui.element("div").classes("grid")
+                self._grids[group] = ui.element("div").classes("panels")
         labels = {name: label for label, name in lines.items()}
 
         def draw(data: Data) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from carousel import events
 from carousel.board import charts, notes, signals
 from carousel.board.charts import PALETTE, Level, Line, Mark
 from carousel.board.findings import Said, said_of
-from carousel.board.pages.frame import View, ago, badge, card, facts, moment, score, text
+from carousel.board.pages.frame import View, badge, card, facts, moment, score, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.board.store import Run
 from carousel.errors import RunError
@@ -37,11 +37,11 @@ class _Overview:
         self._charts: dict[str, LiveChart] = {}
         self._said: list[Said] = []
         self._smoothing, self._log = 0.9, False
-        self._head = ui.element("div").classes("row")
-        self._grid = ui.element("div").classes("grid")
+        self._head = ui.element("div").classes("line")
+        self._grid = ui.element("div").classes("panels")
         with self._grid:
             self._loss()
-        with ui.element("div").classes("grid"):
+        with ui.element("div").classes("panels"):
             self._findings = ui.element("div").classes("wide").style("display: contents")
             self._facts = ui.element("div").style("display: contents")
             self._notes()
@@ -76,7 +76,7 @@ class _Overview:
             text("span", t("at_step", n=f"{run.step:,}"))
             if run.best:
                 text("span", t("best_so_far", score=score(run.monitor, run.best[1]), n=run.best[0]))
-            text("span", t("last_sign", ago=ago(run.updated, t))).classes("soft")
+            text("span", t("last_sign", when=moment(run.updated))).classes("soft")
             if run.why:
                 text("span", run.why).classes("soft")
 
@@ -84,7 +84,7 @@ class _Overview:
 
     def _loss(self) -> None:
         t, id = self.view.words, self.id
-        with ui.element("div").classes("row wide"):
+        with ui.element("div").classes("line wide"):
             text("label", t("smoothing")).classes("soft")
             slider = ui.slider(min=0, max=0.99, step=0.01, value=self._smoothing)
             slider.style("width: 160px").props(f'aria-label="{t("smoothing")}"')
@@ -182,7 +182,7 @@ class _Overview:
             return
         with self._findings, card(t("findings"), wide=True):
             for said in self._said:
-                with ui.element("div").classes("row"):
+                with ui.element("div").classes("line"):
                     text("span", t(f"severity_{said.severity}")).classes(f"badge {said.severity}")
                     text("strong", said.title)
                     text("span", t("at_step", n=f"{said.step:,}")).classes("soft")
@@ -282,5 +282,3 @@ def _outcome(view: View, run: Run) -> None:
 def _shown(name: str, values: Any) -> str:
     value = values.get(name) if isinstance(values, dict) else None
     return scores.show(name, value) if isinstance(value, int | float) else ""
-
-

@@ -28,25 +28,17 @@ _CELLS = """
 """
 _ROW = f"""<q-tr :props="props"><q-td auto-width>
 <q-checkbox v-model="props.selected" dense :aria-label="props.row.run" /></q-td>{_CELLS}</q-tr>"""
-_ITEM = """<div class="q-pa-xs col-12"><div class="card">
-<div class="row spread"><a :href="props.row.href">{{ props.row.run }}</a>
-<q-checkbox v-model="props.selected" dense :aria-label="props.row.run" /></div>
-<div class="row"><span :class="'badge ' + props.row.kind">{{ props.row.status }}</span>
-<span>{{ props.row.metric_text }}</span><span class="soft">{{ props.row.epoch_text }}</span></div>
-<div class="soft">{{ props.row.recipe }} {{ props.row.speed_text }} {{ props.row.age_text }}</div>
-<div><span v-for="tag in props.row.labels" class="tag">{{ tag }}</span>
-<span class="soft">{{ props.row.note }}</span></div></div></div>"""
 
 
 def show(view: View) -> None:
     """The table, looked at again every other second."""
     t = view.words
     with view.frame(t("page_runs")):
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("line"):
             text("h1", t("page_runs"))
             text("span", str(view.store.root)).classes("soft")
-        with ui.element("div").classes("row"):
-            search = ui.input(label=t("search")).props("clearable dense outlined type=search")
+        with ui.element("div").classes("line"):
+            search = ui.input(label=t("search")).props("clearable dense outlined").classes("search")
             compare = ui.button(t("compare_selected")).props("no-caps unelevated")
             hint = text("span", t("compare_hint")).classes("soft")
         table = ui.table(
@@ -56,12 +48,11 @@ def show(view: View) -> None:
             selection="multiple",
             pagination={"rowsPerPage": 25, "sortBy": "age", "descending": False},
         )
-        table.classes("runs").props("flat bordered :grid=$q.screen.lt.md binary-state-sort")
+        table.classes("runs").props("flat bordered binary-state-sort")
         table.props["no-data-label"] = t("no_runs")
         table.props["no-results-label"] = t("no_match")
         table.props["rows-per-page-label"] = t("rows_per_page")
         table.add_slot("body", _ROW)
-        table.add_slot("item", _ITEM)
         search.bind_value_to(table, "filter", forward=lambda typed: typed or "")
 
     def chosen() -> None:

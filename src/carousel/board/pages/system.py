@@ -35,10 +35,10 @@ class _System:
         self.live = Live()
         self._charts: set[str] = set()
         t = view.words
-        with ui.element("div").classes("row"):
+        with ui.element("div").classes("line"):
             text("h1", run.path.name if run.id == "." else run.id)
             badge(run.status, t)
-        self._grid = ui.element("div").classes("grid")
+        self._grid = ui.element("div").classes("panels")
         with self._grid:
             with card(t("run_ran_on")):
                 facts(_facts_of(run, t("fact_threads"), t("fact_device")))
@@ -113,7 +113,10 @@ class _System:
 
 def _facts_of(run: Run, threads: str, device: str) -> list[tuple[str, str]]:
     versions = run.setting("run.versions", {})
-    rows = [(threads, str(run.setting("run.threads", ""))), (device, str(run.setting("run.device", "")))]
+    rows = [
+        (threads, str(run.setting("run.threads", ""))),
+        (device, str(run.setting("run.device", ""))),
+    ]
     if isinstance(versions, dict):
         rows += [(str(name), str(value)) for name, value in versions.items()]
     return rows
