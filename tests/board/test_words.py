@@ -26,7 +26,8 @@ def used():
     for pattern in re.findall(r"\b(?:t|words)\(\s*f\"(\w+)_\{", source):
         keys |= {key for key in texts("en") if key.startswith(f"{pattern}_")}
     keys |= {f"{unit}_ago" for unit in ("seconds", "minutes", "hours", "days")}
-    return keys | {"train", "validation"}
+    keys |= {key for key in texts("en") if key.startswith("title_")}
+    return keys | {"train", "validation", "weights", "updates", "norm_before", "norm_after"}
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -42,11 +43,11 @@ def test_a_language_has_the_numbers_in_the_same_places(language):
 
 
 def test_every_group_of_series_has_its_words():
-    from carousel.board.pages.model import _GROUPS
+    from carousel.board.pages.model import GROUPS
 
-    for group in _GROUPS:
+    for group in GROUPS:
         assert {f"group_{group}", f"about_{group}"} <= set(texts("en"))
-    assert set(_GROUPS) <= {name for name, _ in signals._GROUPS} | {"other"}
+    assert set(GROUPS) <= {name for name, _ in signals._GROUPS} | {"other"}
 
 
 @pytest.mark.parametrize("header", ["", ",", ";q=", "ko;q=x", "zz-ZZ;q=1.5.2", "en;q=0.9,,;"])

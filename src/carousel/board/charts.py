@@ -83,7 +83,8 @@ def smoothed(buckets: Sequence[Bucket], weight: float) -> list[Point]:
     >>> smoothed([Bucket(1, 1, 4, 4, 4, 1), Bucket(2, 2, 0, 0, 0, 1)], 0.5)
     [[1.0, 4.0], [2.0, 1.3333333333333333]]
     """
-    total, norm, points = 0.0, 0.0, []
+    total, norm = 0.0, 0.0
+    points: list[Point] = []
     for bucket in buckets:
         if not math.isfinite(bucket.mean):
             continue
@@ -134,7 +135,7 @@ def line_chart(
             "type": "scroll",
             "top": 2,
             "left": 8,
-            "right": 48,
+            "right": 64,
             "data": named,
             "textStyle": {"color": ink},
             "pageTextStyle": {"color": ink},
@@ -149,6 +150,7 @@ def line_chart(
         },
         "toolbox": {
             "right": 8,
+            "top": -4,
             "feature": {
                 "saveAsImage": {"title": "PNG", "backgroundColor": _PAPER[dark]},
             },

@@ -70,11 +70,11 @@ def buckets(
     """The buckets of steps first to last that have points; edges are multiples of the width."""
     for start in range(first // width * width, last + 1, width):
         row = db.execute(_BUCKET, (signal, start, start + width)).fetchone()
-        low_step, high_step, low, high, mean, count, rows = row
+        start_step, end_step, low, high, mean, count, rows = row
         if rows:
-            nothing = math.nan
-            values = (low, high, mean) if count else (nothing, nothing, nothing)
-            yield Bucket(low_step, high_step, *values, count, rows - count)
+            if not count:
+                low = high = mean = math.nan
+            yield Bucket(start_step, end_step, low, high, mean, count, rows - count)
 
 
 class Reader:

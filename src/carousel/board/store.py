@@ -256,7 +256,8 @@ def _read(id: str, path: Path, *, running: bool) -> Run:
 
 def _read_events(path: Path) -> tuple[dict[str, Any], tuple[str, dict[str, Any]]]:
     """What the epochs were and how far it is; and the last word on whether it goes on."""
-    epochs, last = [], ("", {})
+    epochs: list[dict[str, Any]] = []
+    last: tuple[str, dict[str, Any]] = ("", {})
     with events.reading(path) as db:
         for kind, step, body in db.execute(
             "SELECT kind, step, body FROM events WHERE kind IN "

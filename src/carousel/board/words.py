@@ -25,6 +25,10 @@ class Words:
         """The text of that key, with the values in its braces. Raises `KeyError`."""
         return self._texts[key].format(**values) if values else self._texts[key]
 
+    def title(self, name: str) -> str:
+        """The title of a chart over series of that name: their own name where there is none."""
+        return self._texts.get(f"title_{name}", name)
+
 
 @cache
 def texts(language: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from nicegui import ui
@@ -171,7 +172,7 @@ class _Compare:
 
 def _between(clock: list[tuple[float, float]], step: float) -> float | None:
     """What the clock says at a step; None beyond the last epoch, where nobody has looked yet."""
-    for (a, at), (b, then) in zip(clock, clock[1:], strict=False):
+    for (a, at), (b, then) in pairwise(clock):
         if a <= step <= b:
             return at + (then - at) * (step - a) / (b - a) if b > a else then
     return None

@@ -41,9 +41,10 @@ class LiveChart:
         with ui.element("section").classes("panel wide" if wide else "panel"):
             with ui.element("div").classes("line spread"):
                 text("h2", title)
-                self._links()
+                self._csv = ui.element("span")
             self.chart = ui.echart({}).classes("chart").props("role=img")
             self.chart.props["aria-label"] = title
+        self._show_link()
         self.chart.on(
             "chart:datazoom",
             self._zoomed,
@@ -52,14 +53,22 @@ class LiveChart:
             leading_events=False,
         )
 
-    def _links(self) -> None:
-        by_run: dict[str, list[str]] = {}
-        for run, name in self.wanted:
-            by_run.setdefault(run, []).append(name)
-        if len(by_run) == 1:
-            ((run, names),) = by_run.items()
-            query = urlencode([("run", run), *(("signal", name) for name in names)])
-            ui.link("CSV", f"/series.csv?{query}").props("download")
+    def _show_link(self) -> None:
+        """To all the numbers; of one run, as series are told apart by their names."""
+        self._csv.clear()
+        runs = self._runs()
+        if len(runs) == 1:
+            query = urlencode([("run", runs[0]), *(("signal", name) for _, name in self.wanted)])
+            with self._csv:
+                ui.link("CSV", f"/series.csv?{query}").props("download")
+
+    def want(self, wanted: Iterable[Source]) -> None:
+        """Show these series from now on: more of them may be recorded as a run goes on."""
+        new = list(wanted)
+        if new != self.wanted:
+            self.wanted = new
+            self._show_link()
+            self.invalidate()
 
     def invalidate(self) -> None:
         """Draw again at the next look, whatever was written."""

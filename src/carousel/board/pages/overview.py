@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from nicegui import ui
@@ -11,11 +12,15 @@ from carousel.board import charts, notes, signals
 from carousel.board.charts import PALETTE, Level, Line, Mark
 from carousel.board.findings import Said, said_of
 from carousel.board.pages.frame import View, badge, card, facts, moment, score, text
-from carousel.board.pages.live import Data, Live, LiveChart
+from carousel.board.pages.live import Data, Draw, Live, LiveChart
 from carousel.board.store import Run
 from carousel.errors import RunError
 from carousel.tasks import scores
 
+_NORMS = (
+    ("gradient_norm", "norm_before", PALETTE[3]),
+    ("gradient_norm_after", "norm_after", PALETTE[2]),
+)
 GUIDE = -3.0  # log10 of the update:parameter ratio that is usually right
 
 
@@ -123,16 +128,18 @@ class _Overview:
             self._add("rate", t("learning_rate"), rates, self._draw_lines)
         if "gradient_norm" in names:
             self._clip = float(run.setting("optimizer.clip_norm", 0) or 0)
-            self._add("gradient", t("gradient_norm"), ["gradient_norm"], self._draw_gradient)
+            norms = [name for name in ("gradient_norm", "gradient_norm_after") if name in names]
+            self._add("gradient", t("gradient_norm"), norms, self._draw_gradient)
         ratios = signals.of("ratio", names)
         if ratios:
-            self._add(f"ratio {len(ratios)}", t("update_ratio"), ratios, self._draw_ratios)
+            self._add("ratio", t("update_ratio"), ratios, self._draw_ratios)
 
-    def _add(self, key: str, title: str, names: list[str], draw: Any) -> None:
+    def _add(self, key: str, title: str, names: Iterable[str], draw: Draw) -> None:
+        wanted = [(self.id, name) for name in names]
         if key in self._charts:
+            self._charts[key].want(wanted)
             return
         with self._grid:
-            wanted = [(self.id, name) for name in names]
             chart = LiveChart(self.view, title, wanted, draw)
         self._charts[key] = self.live.add(chart)
 
@@ -155,8 +162,9 @@ class _Overview:
     def _draw_gradient(self, data: Data) -> dict[str, Any]:
         levels = [Level(self._clip, self.view.words("clip_level"))] if self._clip else []
         lines = [
-            Line(self.view.words("gradient_norm"), charts.extremes(buckets), PALETTE[3])
-            for buckets in data.values()
+            Line(self.view.words(key), charts.extremes(data[self.id, name]), color)
+            for name, key, color in _NORMS
+            if (self.id, name) in data
         ]
         return self._options(lines, levels=levels, marks=self._marks())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from functools import partial
 from typing import Any
 
 import psutil
@@ -33,7 +34,8 @@ class _System:
     def __init__(self, view: View, run: Run) -> None:
         self.view, self.id = view, run.id
         self.live = Live()
-        self._charts: set[str] = set()
+        self._charts: dict[str, LiveChart] = {}
+        self._panels: dict[str, dict[str, str]] = {}
         t = view.words
         with ui.element("div").classes("line"):
             text("h1", run.path.name if run.id == "." else run.id)
@@ -59,23 +61,23 @@ class _System:
         except RunError:
             return
         for title, lines in signals.panels(signals.of("time", names)).items():
-            if title not in self._charts:
-                self._charts.add(title)
-                self._times(title, lines)
-
-    def _times(self, title: str, lines: dict[str, str]) -> None:
-        labels = {name: label for label, name in lines.items()}
-
-        def draw(data: Data) -> dict[str, Any]:
-            return charts.line_chart(
-                [Line(labels[n], charts.extremes(b), dots=True) for (_, n), b in data.items()],
-                dark=self.view.dark,
-                x_name=self.view.words("step"),
-            )
-
-        with self._grid:
+            self._panels[title] = {name: label for label, name in lines.items()}
             wanted = [(self.id, name) for name in lines.values()]
-            self.live.add(LiveChart(self.view, title, wanted, draw))
+            if title in self._charts:
+                self._charts[title].want(wanted)
+                continue
+            with self._grid:
+                shown = self.view.words.title(title)
+                chart = LiveChart(self.view, shown, wanted, partial(self._draw_times, title))
+            self._charts[title] = self.live.add(chart)
+
+    def _draw_times(self, title: str, data: Data) -> dict[str, Any]:
+        labels = self._panels[title]
+        lines = [
+            Line(labels[name], charts.extremes(buckets), dots=True)
+            for (_, name), buckets in data.items()
+        ]
+        return charts.line_chart(lines, dark=self.view.dark, x_name=self.view.words("step"))
 
     def _draw_speed(self, _: Data) -> dict[str, Any]:
         """Steps per second of each epoch, its validation included."""
