@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carousel import events
-from carousel.board.series import BUCKETS, Bucket, Reader, buckets, extent, names, width_for
+from carousel.board.series import (
+    BUCKETS,
+    Bucket,
+    Reader,
+    buckets,
+    coarser,
+    extent,
+    names,
+    width_for,
+)
 from carousel.events import EventStore
 
 
@@ -59,6 +68,26 @@ def test_buckets_equal_those_of_a_plain_loop(tmp_path_factory, points, width):
         first, last = extent(db, names(db)["train/loss"])
         assert (first, last) == (min(points), max(points))
         same(list(buckets(db, 1, first, last, width)), reference(sorted(points.items()), width))
+
+
+@given(
+    st.dictionaries(st.integers(1, 400), values, min_size=1, max_size=60),
+    st.integers(1, 40),
+)
+def test_coarser_buckets_are_fewer_and_lose_no_extreme(points, most):
+    fine = reference(sorted(points.items()), 1)
+    found = coarser(fine, most)
+    assert len(found) <= most
+    assert (found[0].first, found[-1].last) == (min(points), max(points))
+    real = [value for value in points.values() if value is not None]
+    assert sum(bucket.count for bucket in found) == len(real)
+    assert sum(bucket.lost for bucket in found) == len(points) - len(real)
+    kept = [bucket for bucket in found if bucket.count]
+    if real:
+        assert min(bucket.low for bucket in kept) == min(real)
+        assert max(bucket.high for bucket in kept) == max(real)
+        total = math.fsum(bucket.mean * bucket.count for bucket in kept)
+        assert total == pytest.approx(math.fsum(real), abs=1e-3)
 
 
 def noisy(count, seed=5, start=1):

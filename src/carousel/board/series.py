@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +75,29 @@ def buckets(
             if not count:
                 low = high = mean = math.nan
             yield Bucket(start_step, end_step, low, high, mean, count, rows - count)
+
+
+def coarser(found: Sequence[Bucket], most: int) -> list[Bucket]:
+    """Neighbours put together until there are at most so many, extremes kept.
+
+    >>> two = [Bucket(1, 1, 5, 5, 5, 1), Bucket(2, 4, 0, 3, 1, 3)]
+    >>> coarser(two, 1)
+    [Bucket(first=1, last=4, low=0, high=5, mean=2.0, count=4, lost=0)]
+    """
+    each = -(-len(found) // most)
+    if each <= 1:
+        return list(found)
+    return [_together(found[i : i + each]) for i in range(0, len(found), each)]
+
+
+def _together(group: Sequence[Bucket]) -> Bucket:
+    real = [bucket for bucket in group if bucket.count]
+    count, lost = sum(b.count for b in group), sum(b.lost for b in group)
+    first, last = group[0].first, group[-1].last
+    if not real:
+        return Bucket(first, last, math.nan, math.nan, math.nan, 0, lost)
+    low, high = min(b.low for b in real), max(b.high for b in real)
+    return Bucket(first, last, low, high, sum(b.mean * b.count for b in real) / count, count, lost)
 
 
 class Reader:

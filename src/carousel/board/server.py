@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import os
 import secrets
 import socket
 import webbrowser
@@ -77,6 +78,8 @@ def serve(store: Store, address: Address, *, browser: bool) -> None:
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False
     )
+    with suppress(OSError):
+        os.nice(5)  # the training beside it goes first
     if browser:
         with suppress(webbrowser.Error):
             webbrowser.open(address.url)

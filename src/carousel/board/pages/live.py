@@ -11,10 +11,11 @@ from nicegui import run as threads
 from nicegui import ui
 
 from carousel.board.pages.frame import View, text
-from carousel.board.series import Bucket
+from carousel.board.series import Bucket, coarser
 from carousel.errors import RunError
 
 SECONDS = 1.0
+_MOST, _FEWEST = 6000, 100  # buckets of a chart, and of one of its curves
 Within = tuple[float, float]
 Source = tuple[str, str]  # a run and one of its series
 Data = dict[Source, list[Bucket]]
@@ -103,7 +104,8 @@ class LiveChart:
             except RunError:  # the page's own line says what is wrong with it
                 continue
             found |= {(run, name): series for name, series in data.items()}
-        return found
+        most = max(_FEWEST, _MOST // max(len(found), 1))
+        return {source: coarser(series, most) for source, series in found.items()}
 
     async def _zoomed(self, event: ui_events.GenericEventArguments) -> None:
         args = (event.args.get("batch") or [event.args])[0]
