@@ -13,7 +13,7 @@ import typer
 
 from carousel.cli import data
 from carousel.cli.bench import bench
-from carousel.cli.board import board
+from carousel.cli.board import board, export_tensorboard
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
 from carousel.cli.predict import predict
@@ -33,6 +33,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(board)
+app.command(name="export-tensorboard")(export_tensorboard)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.command()(doctor)
 app.command()(bench)
