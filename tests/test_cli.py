@@ -19,7 +19,9 @@ from carousel import active_isa, cli, recipes
 from carousel.data import mnist
 from carousel.training.run import RunFolder
 
-VERBS = ["recipes", "train", "evaluate", "predict", "bench", "doctor"]
+VERBS = [
+    "recipes", "train", "evaluate", "predict", "board", "export-tensorboard", "bench", "doctor",
+]  # fmt: skip
 SMALL = [part for setting in SETTINGS for part in ("--set", setting)]
 COMMAND = [sys.executable, "-c", "from carousel.cli import main; main()"]
 
@@ -73,7 +75,7 @@ def test_help_and_the_list_of_recipes_do_not_import_torch(arguments):
         "import sys\nfrom carousel import cli\n"
         f"sys.argv = ['carousel', *{arguments}]\n"
         "try: cli.main()\n"
-        "finally: sys.stderr.write(' '.join({'torch', 'numpy', 'sklearn'} & set(sys.modules)))"
+        "finally: sys.stderr.write(' '.join({'torch', 'numpy', 'sklearn', 'nicegui'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

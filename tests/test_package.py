@@ -15,6 +15,7 @@ import carousel
 
 HEAVY = [
     "torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "typer", "rich", "PIL", "pooch",
+    "nicegui", "psutil", "tensorboardX",
 ]  # fmt: skip
 
 
