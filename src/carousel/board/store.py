@@ -138,6 +138,8 @@ class Store:
         """One run as it stands now. Raises `RunError` if there is no such run."""
         path = self.path(id)
         if not _is_run(path):
+            if id == ".":
+                raise RunError(f"{self.root} is not a run folder")
             raise RunError(f"there is no run '{id}' in {self.root}")
         return self._state(id)
 
