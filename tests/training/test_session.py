@@ -12,6 +12,7 @@ from carousel.errors import ConfigError, RunError
 from carousel.events import EventStore, events
 from carousel.tasks.classify import ClassifyTask, TrainedClassifier
 from carousel.training import resume, train
+from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder
 
 
@@ -143,3 +144,14 @@ def test_the_one_to_one_recipe_in_small_form_learns_more_than_a_line(tmp_path):
     done = train("digits-dense", settings, threads=1, run_dir=tmp_path / "run", quiet=True)
     assert done.result["test"]["accuracy"] > done.result["baseline"]["most_frequent"]["accuracy"]
     assert done.result["test"]["accuracy"] > 0.85
+
+
+def test_a_run_that_is_interrupted_says_so(tmp_path, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "_end_epoch", interrupted)
+    with pytest.raises(Interrupted):
+        train(small_config(), run_dir=tmp_path / "run", threads=1, quiet=True)
+    (event,) = events(tmp_path / "run" / "events.sqlite", "interrupted")
+    assert event["step"] > 0

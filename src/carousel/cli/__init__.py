@@ -14,6 +14,7 @@ import typer
 
 from carousel.cli import data
 from carousel.cli.bench import bench
+from carousel.cli.board import board, export_tensorboard
 from carousel.cli.check import check
 from carousel.cli.coach import coach
 from carousel.cli.doctor import doctor
@@ -40,6 +41,8 @@ app.command()(predict)
 app.command()(inspect)
 app.command("lr-range")(lr_range)
 app.command()(coach)
+app.command()(board)
+app.command(name="export-tensorboard")(export_tensorboard)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.command()(doctor)
 app.command()(bench)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from carousel.cli.board import board_beside
 from carousel.cli.output import print_out, table_of
 from carousel.errors import ConfigError
 
@@ -33,6 +35,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Continue an interrupted run, exactly.")
     ] = None,
+    board: Annotated[
+        bool, typer.Option("--board", help="Show the run in a browser while it trains.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the run folder, at the end.")
     ] = False,
@@ -50,24 +55,26 @@ def train(
 
     from carousel import training
 
-    path = resume
+    folder = resume or run_dir
+    runs = folder.absolute().parent if folder else Path("runs")
     try:
-        if resume is not None:
-            run = training.resume(resume, quiet=quiet)
-        else:
-            assert recipe is not None
-            run = training.train(
-                recipe,
-                assignments or (),
-                seed=seed,
-                threads=threads,
-                device=device or "cpu",
-                run_dir=run_dir,
-                quiet=quiet,
-            )
+        with board_beside(runs) if board else nullcontext():
+            if resume is not None:
+                run = training.resume(resume, quiet=quiet)
+            else:
+                assert recipe is not None
+                run = training.train(
+                    recipe,
+                    assignments or (),
+                    seed=seed,
+                    threads=threads,
+                    device=device or "cpu",
+                    run_dir=run_dir,
+                    quiet=quiet,
+                )
     except training.Interrupted as stop:
-        path = stop.run
-        print(f"\nInterrupted. Continue with: carousel train --resume {path}", file=sys.stderr)
+        again = f"carousel train --resume {stop.run}"
+        print(f"\nInterrupted. Continue with: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     if quiet:
         print(run.path)
