@@ -39,7 +39,8 @@ def test_a_recipe_by_name_takes_overrides_and_says_which_it_was(tmp_path):
 def test_the_test_part_is_used_once_after_everything_else(trained):
     order = [event["kind"] for event in events(trained.path / "events.sqlite")]
     assert order.count("test_used") == 1
-    assert order[-2:] == ["stopped", "test_used"]
+    assert "epoch" not in order[order.index("stopped") :]
+    assert order.index("stopped") < order.index("test_used")
 
 
 def test_no_test_image_is_read_before_training_has_stopped(tmp_path, monkeypatch):
@@ -119,7 +120,8 @@ def test_a_run_that_lost_its_result_is_finished_from_its_last_checkpoint(trained
     for file in ("result.json", "evaluation.json", "confusion.png"):
         (run / file).unlink()
     done = resume(run, quiet=True)
-    assert done.result == trained.result
+    same = [name for name in trained.result if name != "coach"]  # who looks when there is time
+    assert [done.result[name] for name in same] == [trained.result[name] for name in same]
     assert (run / "confusion.png").is_file()
     assert json.loads((run / "evaluation.json").read_text())["part"] == "test"
 
