@@ -117,7 +117,13 @@ def line_chart(
         "splitLine": {"lineStyle": {"color": rule}},
         "nameTextStyle": {"color": ink},
     }
-    inside = {"type": "inside", "filterMode": "none", "zoomOnMouseWheel": "ctrl"}
+    # A finger that scrolls the page may pass over a chart.
+    inside = {
+        "type": "inside",
+        "filterMode": "none",
+        "zoomOnMouseWheel": "ctrl",
+        "preventDefaultMouseMove": False,
+    }
     slider = {"type": "slider", "filterMode": "none", "height": 16, "bottom": 6}
     return {
         "animation": False,
