@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -77,9 +78,12 @@ class LiveChart:
 
     async def refresh(self) -> None:
         """Draw again if there is anything new."""
-        state = (self._within, *(self.view.store.token(run) for run in self._runs()))
-        if state == self._drawn:
-            return
+        with suppress(RunError):  # the folder was removed: what was drawn stays
+            state = (self._within, *(self.view.store.token(run) for run in self._runs()))
+            if state != self._drawn:
+                await self._redraw(state)
+
+    async def _redraw(self, state: Any) -> None:
         data = await threads.io_bound(self._read)
         if data is None:  # the server is going down
             return
