@@ -27,22 +27,25 @@ ODD = "<img src=x onerror=pwned()> {{7*7}} </script><script>pwned()</script>"
 ODD_NAME = "<img src=x onerror=pwned()>{{7*7}}&'\""
 
 
-def start(*arguments):
-    """A board in a process of its own, and the address that it prints."""
-    process = subprocess.Popen(
-        [*COMMAND, "board", *map(str, arguments), "--no-browser"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+def start(log, *arguments):
+    """A board in a process of its own, and the address that it prints. log: of its errors."""
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [*COMMAND, "board", *map(str, arguments), "--no-browser"],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
     line = process.stdout.readline()
     return process, next(word for word in line.split() if word.startswith("http"))
 
 
-def end(process):
+def end(process, log):
     process.send_signal(signal.SIGINT)
     with process:
         assert process.wait() == 0
+    assert "Traceback" not in log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +69,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def board(folder):
-    process, url = start(folder, "--port", "0")
+    log = folder.parent / "log"
+    process, url = start(log, folder, "--port", "0")
     yield url.rstrip("/")
-    end(process)
+    end(process, log)
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +157,16 @@ def test_a_training_is_seen_to_grow_through_a_reload_and_to_die(page, board, tra
     steps = dict(events.series(folder / "live" / "events.sqlite", "train/loss"))
     wanted = f"([title, last]) => ({LAST})(title) === last"
     page.wait_for_function(wanted, arg=["Training loss per step", max(steps)])
+
+
+def test_pages_outlive_the_folder_of_their_run(page, board, folder):
+    """What the board then writes into its log fails the end of this module."""
+    for path in ("/overview", "/system", "/compare"):
+        gone = make_run(folder / "gone")
+        page.goto(address(board, path, "gone", "first"))
+        page.wait_for_selector(".badge.stopped_early")
+        shutil.rmtree(gone, ignore_errors=True)
+        page.get_by_role("status").get_by_text("there is no run").wait_for()
 
 
 # ---- pages
@@ -381,8 +395,8 @@ def test_no_numbers_from_outside_the_folder(board, run):
     assert (status, "0.5" in text) == (404, False)
 
 
-def test_another_address_needs_the_token_and_works_with_it(chromium, folder):
-    process, url = start(folder, "--host", "0.0.0.0", "--port", "0")
+def test_another_address_needs_the_token_and_works_with_it(chromium, folder, tmp_path):
+    process, url = start(tmp_path / "log", folder, "--host", "0.0.0.0", "--port", "0")
     try:
         bare = url.partition("?")[0]
         assert fetch(bare)[0] == 403
@@ -396,4 +410,4 @@ def test_another_address_needs_the_token_and_works_with_it(chromium, folder):
         curves(page, "Training loss per step")
         context.close()
     finally:
-        end(process)
+        end(process, tmp_path / "log")

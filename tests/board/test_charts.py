@@ -12,6 +12,7 @@ from carousel.board.differences import differing, flat, parallel
 from carousel.board.findings import said_of
 from carousel.board.series import Bucket
 from carousel.board.store import Store
+from carousel.events import EventStore
 
 NAN = math.nan
 
@@ -146,3 +147,12 @@ def test_findings_and_turns_are_said_the_severe_ones_first(tmp_path):
     assert said[1].lines[0] == "change 0.0001235, steps 40"
     assert said[1].lines[1].endswith("learning_rate=1e-3")
     assert said[1].step == 20
+
+
+def test_a_finding_that_was_taken_back_says_until_when(tmp_path):
+    path = make_run(tmp_path / "run", epochs=1, findings=({"code": "a"}, {"code": "b"}))
+    with EventStore(path / "events.sqlite") as store:
+        store.event(30, "finding_cleared", code="b")
+        store.event(40, "finding", code="b")
+    found = [(said.title, said.step, said.until) for said in said_of(path / "events.sqlite", "en")]
+    assert found == [("a", 20, None), ("b", 20, 30), ("b", 40, None)]

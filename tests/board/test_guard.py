@@ -56,6 +56,24 @@ def test_a_page_of_another_origin_gets_no_socket(origin):
     assert ask(None, own, kind="websocket")[0] == "through"
 
 
+@pytest.mark.parametrize("leaves", [True, False])
+def test_a_browser_that_leaves_early_is_no_error_and_others_are(leaves):
+    async def app(scope, receive, send):
+        await receive()
+        raise RuntimeError("No response returned.")
+
+    async def receive():
+        return {"type": "http.disconnect" if leaves else "http.request"}
+
+    scope = {"type": "http", "path": "/", "headers": [(b"host", b"localhost")]}
+    served = Guard(app, None)(scope, receive, None)
+    if leaves:
+        asyncio.run(served)
+    else:
+        with pytest.raises(RuntimeError, match="No response"):
+            asyncio.run(served)
+
+
 OPEN = {"host": "10.0.0.5:8765"}
 
 

@@ -102,9 +102,13 @@ def line_chart(
     marks: Iterable[Mark] = (),
     log: bool = False,
     zoom: bool = True,
+    legend: bool = False,
     x_name: str = "",
 ) -> dict[str, Any]:
-    """Curves over steps, with a toolbox that saves a PNG, and a zoom that reads on finer."""
+    """Curves over steps, with a toolbox that saves a PNG, and a zoom that reads on finer.
+
+    legend: also of a single curve, where the title does not name it.
+    """
     lines = list(lines)
     series = [_series(line, index, dark) for index, line in enumerate(lines)]
     if series:
@@ -117,7 +121,13 @@ def line_chart(
         "splitLine": {"lineStyle": {"color": rule}},
         "nameTextStyle": {"color": ink},
     }
-    inside = {"type": "inside", "filterMode": "none", "zoomOnMouseWheel": "ctrl"}
+    # A finger that scrolls the page may pass over a chart.
+    inside = {
+        "type": "inside",
+        "filterMode": "none",
+        "zoomOnMouseWheel": "ctrl",
+        "preventDefaultMouseMove": False,
+    }
     slider = {"type": "slider", "filterMode": "none", "height": 16, "bottom": 6}
     return {
         "animation": False,
@@ -125,13 +135,13 @@ def line_chart(
         "textStyle": {"color": ink},
         "grid": {
             "left": 8,
-            "right": 32,
+            "right": 44,
             "top": 34,
             "bottom": 34 if zoom else 8,
             "containLabel": True,
         },
         "legend": {
-            "show": len(named) > 1,
+            "show": legend or len(named) > 1,
             "type": "scroll",
             "top": 2,
             "left": 8,

@@ -15,12 +15,16 @@ _SEVERITIES = ("info", "warning", "severe")
 
 @dataclass(frozen=True)
 class Said:
-    """One sentence at one step. severity: info, warning or severe. lines: numbers and advice."""
+    """One sentence at one step. severity: info, warning or severe. lines: numbers and advice.
+
+    until: the step from which on it was no longer so, if that was said.
+    """
 
     step: int
     title: str
     severity: str = "info"
     lines: tuple[str, ...] = ()
+    until: int | None = None
 
 
 def said_of(path: Path, language: str) -> list[Said]:
@@ -42,11 +46,19 @@ def _all(path: Path, language: str) -> Iterator[Said]:
                 severe = "severe" if kind == "diverged" else "info"
                 yield Said(event["step"], f"{kind} {what}".strip(), severe)
         elif kind == "finding":
+            cleared = list(events.events(path, "finding_cleared"))
             for event in events.events(path, kind):
-                yield _finding(event, language)
+                yield _finding(event, language, _until(event, cleared))
 
 
-def _finding(event: dict[str, Any], language: str) -> Said:
+def _until(event: dict[str, Any], cleared: list[dict[str, Any]]) -> int | None:
+    """The step at which the finding of that code was next taken back."""
+    code, when = event.get("code"), event["time"]
+    later = (entry for entry in cleared if entry.get("code") == code and entry["time"] >= when)
+    return next((int(entry["step"]) for entry in later), None)
+
+
+def _finding(event: dict[str, Any], language: str, until: int | None) -> Said:
     severity = event.get("severity")
     title = _in(event.get("title", event.get("code", "")), language)
     numbers = event.get("numbers")
@@ -57,9 +69,15 @@ def _finding(event: dict[str, Any], language: str) -> Said:
     for entry in advice if isinstance(advice, list) else []:
         words = entry if isinstance(entry, dict) else {"text": entry}
         lines.append(
-            "  ".join(filter(None, (_in(words.get("text", ""), language), words.get("do"))))
+            "  ".join(
+                filter(
+                    None,
+                    (_in(words.get("text", ""), language), _in(words.get("do") or "", language)),
+                )
+            )
         )
-    return Said(event["step"], title, severity if severity in _SEVERITIES else "info", tuple(lines))
+    known = severity if severity in _SEVERITIES else "info"
+    return Said(event["step"], title, known, tuple(lines), until)
 
 
 def _in(text: Any, language: str) -> str:

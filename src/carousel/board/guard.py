@@ -48,13 +48,29 @@ class Guard:
         if not self._from_here(headers):
             await _refuse(scope, send, "this board answers to its own address only")
         elif self.token is None or self._known(headers):
-            await self.app(scope, receive, _hardened(send))
+            await self._serve(scope, receive, send)
         elif scope["type"] == "http" and self._introduced(scope):
             await self._welcome(scope, send)
         else:
             await _refuse(
                 scope, send, "open the address that carousel board printed, with its token"
             )
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = False
+
+        async def receiving() -> MutableMapping[str, Any]:
+            nonlocal gone
+            message = await receive()
+            gone = gone or message["type"] == "http.disconnect"
+            return message
+
+        try:
+            await self.app(scope, receiving, _hardened(send))
+        except RuntimeError:
+            # So Starlette's middleware puts it that a browser left before it had its answer.
+            if not gone:
+                raise
 
     def _from_here(self, headers: dict[str, str]) -> bool:
         host = headers.get("host", "")

@@ -75,11 +75,20 @@ class LiveChart:
         """Draw again at the next look, whatever was written."""
         self._drawn = None
 
-    async def refresh(self) -> None:
-        """Draw again if there is anything new."""
-        state = (self._within, *(self.view.store.token(run) for run in self._runs()))
-        if state == self._drawn:
-            return
+    async def refresh(self) -> str:
+        """Draw again if there is anything new; returns what is wrong, or an empty text.
+
+        Where a folder was removed, what was drawn stays.
+        """
+        try:
+            state = (self._within, *(self.view.store.token(run) for run in self._runs()))
+            if state != self._drawn:
+                await self._redraw(state)
+        except RunError as error:
+            return str(error)
+        return ""
+
+    async def _redraw(self, state: Any) -> None:
         data = await threads.io_bound(self._read)
         if data is None:  # the server is going down
             return
@@ -125,6 +134,7 @@ class Live:
     def __init__(self) -> None:
         self.charts: list[LiveChart] = []
         self._others: list[Callable[[], Any]] = []
+        self._notice = text("p", "").classes("soft").props("role=status")
         self._timer = ui.timer(SECONDS, self._refresh)
 
     def add(self, chart: LiveChart) -> LiveChart:
@@ -138,5 +148,5 @@ class Live:
     async def _refresh(self) -> None:
         for refresh in self._others:
             refresh()
-        for chart in list(self.charts):
-            await chart.refresh()
+        problems = [await chart.refresh() for chart in list(self.charts)]
+        self._notice.set_text("; ".join(sorted(set(filter(None, problems)))))

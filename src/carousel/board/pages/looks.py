@@ -106,7 +106,7 @@ class Profiles(Looks):
                 # Gradients fade by powers of ten.
                 log = axis == "lag" and all(y > 0 for line in drawn for _, y in line.points if y)
                 options = charts.line_chart(
-                    drawn, dark=self.view.dark, zoom=False, x_name=x_name, log=log
+                    drawn, dark=self.view.dark, zoom=False, x_name=x_name, log=log, legend=True
                 )
                 _put(chart, options)
 

@@ -145,4 +145,5 @@ class _Group:
             dark=self.view.dark,
             levels=[Level(GUIDE, f"{GUIDE:g}")] if self.name == "ratio" else (),
             x_name=self.view.words("step"),
+            legend=True,
         )

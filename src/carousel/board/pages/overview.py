@@ -62,12 +62,12 @@ class _Overview:
         if run == self._seen:
             return
         self._seen = run
-        self._show_head(run)
         names, said = _recorded(self.view, run)
         if said != self._said:
             self._said = said
             for chart in self.live.charts:
                 chart.invalidate()
+        self._show_head(run)
         self._add_charts(run, names)
         self._show_findings()
         self._show_facts(run)
@@ -81,6 +81,11 @@ class _Overview:
             text("span", t("at_step", n=f"{run.step:,}"))
             if run.best:
                 text("span", t("best_so_far", score=score(run.monitor, run.best[1]), n=run.best[0]))
+            for severity in ("severe", "warning"):
+                count = sum(s.severity == severity and s.until is None for s in self._said)
+                if count:
+                    shown = f"{count} × {t(f'severity_{severity}')}"
+                    text("span", shown).classes(f"badge {severity}")
             text("span", t("last_sign", when=moment(run.updated))).classes("soft")
             if run.why:
                 text("span", run.why).classes("soft")
@@ -194,6 +199,8 @@ class _Overview:
                     text("span", t(f"severity_{said.severity}")).classes(f"badge {said.severity}")
                     text("strong", said.title)
                     text("span", t("at_step", n=f"{said.step:,}")).classes("soft")
+                    if said.until is not None:
+                        text("span", t("until_step", n=f"{said.until:,}")).classes("soft")
                 for line in said.lines:
                     text("div", line).classes("text soft")
 
