@@ -19,6 +19,7 @@ _RATE = 5e-3
 _STEPS = 400
 _BY_HEART = 0.1  # of the first loss
 _BASELINE_STEPS = 60
+_NOTICEABLE = 0.003  # of a loss
 
 
 @torch.no_grad()
@@ -103,7 +104,7 @@ def input_baseline(setup: Setup) -> Found | None:
             f"an epoch has {len(batches)} batches, too few to try anything on new data",
             f"한 에폭에 배치가 {len(batches)}개뿐이라 새 데이터로 시험할 수 없습니다",
         )
-    held, used = batches[-2:], batches[:-2]
+    held, used = batches[-len(batches) // 4 :], batches[: -len(batches) // 4]
     rate = min(max(setup.config.optimizer.learning_rate, 1e-3), 1e-2)
     losses = []
     for change in (lambda batch: batch, _zeroed):
@@ -118,7 +119,7 @@ def input_baseline(setup: Setup) -> Found | None:
             found = [setup.mean_loss(model, change(batch)) for batch in held]
         losses.append(sum(found) / len(found))
     real, zeroed = losses
-    return {"loss": real, "zeroed": zeroed} if not real < zeroed else None
+    return {"loss": real, "zeroed": zeroed} if not real < zeroed * (1 - _NOTICEABLE) else None
 
 
 def _zeroed(batch: Batch) -> Batch:
