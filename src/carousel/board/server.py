@@ -113,6 +113,7 @@ def make_app(store: Store) -> FastAPI:
         tailwind=False,
         show_welcome_message=False,
         reconnect_timeout=10,
+        binding_refresh_interval=None,  # nothing here needs to be polled
     )
     return app
 

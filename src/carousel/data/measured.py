@@ -14,7 +14,7 @@ from torch import Tensor
 from carousel.config import DataConfig, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
-from carousel.data.recordings import LABEL, Frames, draw, read_folder, doubles
+from carousel.data.recordings import LABEL, Frames, doubles, draw, read_folder
 from carousel.data.splits import hold_out
 from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
