@@ -7,7 +7,7 @@ from small_scenes import scenes_config
 
 from carousel.data.digit_scenes import NUMBERS, PLACES, describe, scenes
 
-THING = re.compile(rf"a (small|large) ({'|'.join(NUMBERS)}) ({'|'.join(map(re.escape, PLACES))})")
+THING = re.compile(rf"({'|'.join(map(re.escape, PLACES))}) a (small|large) ({'|'.join(NUMBERS)})")
 
 
 def made(part, *more):
@@ -19,7 +19,7 @@ def things_of(caption):
     """(size, digit, place) of each thing, by another reading of the grammar than its writing."""
     told = re.split(r", | and ", caption)
     found = [THING.fullmatch(thing).groups() for thing in told]
-    return [(size, NUMBERS.index(digit), PLACES.index(place)) for size, digit, place in found]
+    return [(size, NUMBERS.index(digit), PLACES.index(place)) for place, size, digit in found]
 
 
 def test_scenes_follow_from_the_seed_alone_and_parts_differ():
@@ -54,5 +54,5 @@ def test_large_digits_are_higher_than_small_ones():
 
 
 def test_one_thing_needs_no_and():
-    assert describe([(0, False, 4)]) == "a small zero in the middle"
+    assert describe([(0, False, 4)]) == "in the middle a small zero"
     assert things_of(describe([(0, False, 4), (9, True, 8)])) == [("small", 0, 4), ("large", 9, 8)]

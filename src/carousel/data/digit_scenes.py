@@ -4,9 +4,11 @@ A scene is a grid of nine places, of which one to four hold a digit, small or la
 its place. The caption tells them from the top left to the bottom right by a grammar:
 
     caption: thing | thing "and" thing | thing "," thing … "and" thing
-    thing: "a" ("small" | "large") ("zero" | … | "nine") place
+    thing: place "a" ("small" | "large") ("zero" | … | "nine")
     place: "at the" ("top" | "bottom") ["left" | "right"] | "on the" ("left" | "right")
            | "in the middle"
+
+The place comes first, so that a reader, and a network, knows where to look for what follows.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ PLACES = (
     "at the bottom left", "at the bottom", "at the bottom right",
 )  # fmt: skip
 _MOST = 4
+_MARGIN = 3
+"""Pixels that are left off each side of an MNIST image: nearly all have nothing there."""
 _SMALL, _LARGE = (0.55, 0.66), (0.86, 1.0)
 """Sides of a digit, as shares of the side of a place: at least, at most."""
 
@@ -50,10 +54,10 @@ def describe(things: list[tuple[int, bool, int]]) -> str:
     """The caption of things (digit, is it large, place) in the order of their places.
 
     >>> describe([(4, True, 0), (7, False, 4), (1, True, 5)])
-    'a large four at the top left, a small seven in the middle and a large one on the right'
+    'at the top left a large four, in the middle a small seven and on the right a large one'
     """
     told = [
-        f"a {'large' if large else 'small'} {NUMBERS[digit]} {PLACES[place]}"
+        f"{PLACES[place]} a {'large' if large else 'small'} {NUMBERS[digit]}"
         for digit, large, place in things
     ]
     return " and ".join(filter(None, (", ".join(told[:-1]), told[-1])))
@@ -71,7 +75,8 @@ def _scene(
         low, high = _LARGE if large else _SMALL
         size = round(room * chance.uniform(low, high))
         y, x = chance.randint(0, room - size + 1, 2) + room * np.array(divmod(place, 3))
-        picture[y : y + size, x : x + size] = shrink(images.images[number], size)
+        digit = images.images[number, _MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
+        picture[y : y + size, x : x + size] = shrink(digit, size)
         things.append((int(images.labels[number]), large, place))
     return picture, describe(things)
 

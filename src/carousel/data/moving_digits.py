@@ -61,7 +61,7 @@ def digits_of_parts(data: DataConfig) -> dict[str, mnist.Images]:
 
 
 def shrink(image: torch.Tensor, side: int) -> NDArray[np.uint8]:
-    """An image (28, 28) uint8 as (side, side): each pixel the mean of those that it covers."""
+    """A square image, uint8, as (side, side): each pixel the mean of those that it covers."""
     small = F.interpolate(image[None, None].float(), size=(side, side), mode="area")[0, 0]
     result: NDArray[np.uint8] = small.round().to(torch.uint8).numpy()
     return result

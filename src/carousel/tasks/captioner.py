@@ -30,11 +30,13 @@ def picture_shape(config: Config) -> tuple[int, int]:
 class Captioner(nn.Module):
     """P(caption | image), from images (B, C, side, side) uint8 and captions, batch first.
 
-    m_s = dropout(map(image)_s + p_s);  s = Σ_s m_s / S
+    m_s = dropout(map(image)_s + p_s);  s = [m_1, …, m_S]
 
-    map is that of a `ConvolutionalMap` with S places, p_s learnt: where the place is. m is the
-    memory and s the summary of the `Decoder` (see `carousel.tasks.decoder`), much as in Xu et al.
-    2015 (arXiv:1502.03044), soft attention. Pixels are scaled to [-1, 1].
+    map is that of a `ConvolutionalMap` with S places; p_s, learnt, says where the place is: it
+    begins as noise, because places that are alike cannot be told apart by attention. m is the
+    memory and s, its places side by side, the summary of the `Decoder` (see
+    `carousel.tasks.decoder`), much as in Xu et al. 2015 (arXiv:1502.03044), soft attention. Pixels
+    are scaled to [0, 1]: black is nothing.
     """
 
     def __init__(self, vocabulary: int, config: Config) -> None:
@@ -43,10 +45,10 @@ class Captioner(nn.Module):
         features = config.encoder.features
         self.map = ConvolutionalMap(channels, (side, side), **dataclasses.asdict(config.encoder))
         self.shape = self.map.shape
-        self.places = nn.Parameter(torch.zeros(self.shape[0] * self.shape[1], features))
+        self.places = nn.Parameter(0.3 * torch.randn(self.shape[0] * self.shape[1], features))
         self.dropout = make_dropout(config.regularization.dropout)
         start(self, config)
-        self.decoder = Decoder(vocabulary, features, features, config)
+        self.decoder = Decoder(vocabulary, features, self.places.numel(), config)
 
     def forward(
         self, images: Tensor, tokens: Tensor, targets: Tensor, own: Tensor | None = None
@@ -57,9 +59,9 @@ class Captioner(nn.Module):
 
     def remember(self, images: Tensor) -> Memory:
         """What the decoder needs of images (B, C, side, side)."""
-        seen = self.map(images.float() / 127.5 - 1).flatten(2).transpose(1, 2)
+        seen = self.map(images.float() / 255).flatten(2).transpose(1, 2)
         values = self.dropout(seen + self.places)
-        return self.decoder.remember(values, None, values.mean(1))
+        return self.decoder.remember(values, None, values.flatten(1))
 
 
 def caption(

@@ -52,7 +52,7 @@ class TrainedCaptioner(TrainedModel):
 
     >>> model = carousel.load("runs/caption-digits-20261125-090000")  # doctest: +SKIP
     >>> model.caption(["scene.png"])                                 # doctest: +SKIP
-    ['a large four at the top left and a small seven in the middle']
+    ['at the top left a large four and in the middle a small seven']
     """
 
     model: Captioner
