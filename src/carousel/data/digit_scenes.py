@@ -30,7 +30,7 @@ PLACES = (
 _MOST = 4
 _MARGIN = 3
 """Pixels that are left off each side of an MNIST image: nearly all have nothing there."""
-_SMALL, _LARGE = (0.55, 0.66), (0.86, 1.0)
+_SMALL, _LARGE = (0.66, 0.75), (0.88, 1.0)
 """Sides of a digit, as shares of the side of a place: at least, at most."""
 
 

@@ -45,7 +45,7 @@ class Captioner(nn.Module):
         features = config.encoder.features
         self.map = ConvolutionalMap(channels, (side, side), **dataclasses.asdict(config.encoder))
         self.shape = self.map.shape
-        self.places = nn.Parameter(torch.randn(self.shape[0] * self.shape[1], features))
+        self.places = nn.Parameter(0.3 * torch.randn(self.shape[0] * self.shape[1], features))
         self.dropout = make_dropout(config.regularization.dropout)
         start(self, config)
         self.decoder = Decoder(vocabulary, features, self.places.numel(), config)
