@@ -7,6 +7,7 @@ same, and a random split of frames would only measure that.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 import re
@@ -123,8 +124,23 @@ class LabelledFrames:
             "recordings": {name: list(part.names) for name, part in parts.items()},
             "frames": {name: len(part.labels) for name, part in parts.items()},
             "unlabelled": {n: int((part.labels < 0).sum()) for n, part in parts.items()},
+            "also_in_training": doubles({n: part.values for n, part in parts.items()}),
             "missing_values_filled": self.filled,
         }
+
+
+def doubles(parts: dict[str, Ragged]) -> dict[str, int]:
+    """How many recordings of each other part are, number by number, one of "train"."""
+    known = {_content(row) for row in map(parts["train"].__getitem__, range(len(parts["train"])))}
+    return {
+        name: sum(_content(values[i]) in known for i in range(len(values)))
+        for name, values in parts.items()
+        if name != "train"
+    }
+
+
+def _content(recording: Tensor) -> tuple[tuple[int, ...], bytes]:
+    return tuple(recording.shape), hashlib.sha256(recording.numpy().tobytes()).digest()
 
 
 def reader(name: str) -> Callable[[str, str], Frames]:

@@ -7,7 +7,7 @@ state stay as they are, bit for bit.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -74,12 +74,14 @@ def check(
     quick: bool = False,
     seconds: float = 10.0,
     account: dict[str, Any] | None = None,
+    only: Collection[str] = (),
 ) -> list[Outcome]:
     """All checks of a network on the training data of a task, in the order of their cost.
 
     quick: the cheap ones alone, and those no longer than `seconds` together; otherwise each check
     that trains may take `seconds`. account: of the data (`Task.account`), which may have looked at
-    the test part; without it no leak can be seen. The network is read, never changed.
+    the test part; without it no leak can be seen. only: the codes to run, all if empty. The
+    network is read, never changed.
     """
     end = time.monotonic() + seconds if quick else float("inf")
     with torch.random.fork_rng(devices=()), torch.no_grad():
@@ -87,11 +89,14 @@ def check(
         setup = Setup(task, model, seconds, account or {})
         outcomes = []
         for code, function in (QUICK if quick else QUICK | SLOW).items():
+            if only and code not in only:
+                continue
             if time.monotonic() > end:
                 outcomes.append(Outcome(code, "skipped", 0.0, said=_NO_TIME))
             else:
                 outcomes.append(_run(code, function, setup))
-        return outcomes + _judge_facts(setup)
+        facts = _judge_facts(setup)
+        return outcomes + [o for o in facts if not only or o.code in only or o.state == "failed"]
 
 
 def _run(code: str, function: Check, setup: Setup) -> Outcome:
