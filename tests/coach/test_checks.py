@@ -22,9 +22,9 @@ def task_of(config, seed=1):
     return tasks.find(config.task)(config, seed)
 
 
-def found(task, model=None, **more):
+def found(task, *only, model=None, **more):
     torch.manual_seed(2)
-    outcomes = check(task, model or task.build_model(), seconds=8, **more)
+    outcomes = check(task, model or task.build_model(), seconds=60, only=only, **more)
     assert not [o for o in outcomes if o.state == "failed"], outcomes
     return {o.code: o.numbers for o in outcomes if o.state == "found"}
 
@@ -33,11 +33,13 @@ def found(task, model=None, **more):
 def test_the_small_form_of_every_task_has_nothing_severe(name, tmp_path):
     config = SMALL[name](tmp_path)
     task = task_of(config)
-    outcomes = check(task, task.build_model(), seconds=8, account=task.account())
+    outcomes = check(task, task.build_model(), seconds=60, account=task.account())
     assert not [o for o in outcomes if o.state == "failed"]
+    # Journeys between five cities come twice by themselves.
+    expected = ["split-leak"] if name == "label_words" else []
     for language in LANGUAGES:
         said = findings(outcomes, language, config)
-        assert [f.code for f in said if f.severity == "severe"] == []
+        assert [f.code for f in said if f.severity == "severe"] == expected
 
 
 def test_a_check_changes_neither_weights_nor_gradients_nor_random_state():
@@ -66,7 +68,10 @@ def test_a_language_model_that_reads_from_both_ends_sees_the_future(language_tas
     H = model.recurrent.hidden_size
     both = layers.LSTM(H, H // 2, bidirectional=True)
     model.recurrent = both
-    assert "which comes later" in found(language_task, model)["causality"]["what"]["en"]
+    assert (
+        "which comes later"
+        in found(language_task, "causality", model=model)["causality"]["what"]["en"]
+    )
 
 
 def test_a_language_model_that_is_asked_for_what_it_reads_is_found(language_task, monkeypatch):
@@ -77,7 +82,8 @@ def test_a_language_model_that_is_asked_for_what_it_reads_is_found(language_task
             yield x, x
 
     monkeypatch.setattr(language_task, "train_batches", unshifted)
-    assert "stand in the input" in found(language_task)["causality"]["what"]["en"]
+    numbers = found(language_task, "causality")["causality"]
+    assert "stand in the input" in numbers["what"]["en"]
 
 
 def test_a_labeller_that_smooths_over_frames_to_come_is_found(tmp_path):
@@ -89,7 +95,8 @@ def test_a_labeller_that_smooths_over_frames_to_come_is_found(tmp_path):
             return super().forward((x + x.roll(-1, 1)) / 2)
 
     model.head.__class__ = Smoothed
-    assert "depends on step" in found(task, model)["causality"]["what"]["en"]
+    numbers = found(task, "causality", model=model)["causality"]
+    assert "depends on step" in numbers["what"]["en"]
 
 
 def test_a_reshape_in_place_of_a_transpose_mixes_the_batch():
@@ -101,7 +108,7 @@ def test_a_reshape_in_place_of_a_transpose_mixes_the_batch():
         return right(x.reshape(x.size(1), x.size(0), -1).transpose(0, 1), hx)
 
     model.recurrent.forward = wrong
-    codes = found(task, model)
+    codes = found(task, "causality", "padding-invariance", model=model)
     assert "depends on row" in codes["causality"]["what"]["en"]
     assert codes["padding-invariance"]["how"] == "alone"
 
@@ -110,7 +117,7 @@ def test_a_mean_over_the_padding_is_found(tmp_path):
     task = task_of(sentence_config(write_sentences(tmp_path)))
     model = task.build_model()
     model.pooling.forward = lambda outputs, state, lengths=None: outputs.mean(1)
-    assert found(task, model)["padding-invariance"]["how"] == "padded"
+    assert found(task, "padding-invariance", model=model)["padding-invariance"]["how"] == "padded"
 
 
 def test_lengths_that_are_not_passed_on_are_found(tmp_path):
@@ -118,7 +125,7 @@ def test_lengths_that_are_not_passed_on_are_found(tmp_path):
     model = task.build_model()
     right = model.recurrent.forward
     model.recurrent.forward = lambda x, hx=None, lengths=None: right(x, hx)
-    assert "padding-invariance" in found(task, model)
+    assert "padding-invariance" in found(task, "padding-invariance", model=model)
 
 
 def test_a_loss_that_counts_padded_frames_is_found(tmp_path, monkeypatch):
@@ -130,14 +137,14 @@ def test_a_loss_that_counts_padded_frames_is_found(tmp_path, monkeypatch):
         return right(model, (values, lengths, labels.clamp(min=0)), carry)
 
     monkeypatch.setattr(task, "loss", wrong)
-    assert found(task)["padding-invariance"]["how"] == "padded"
+    assert found(task, "padding-invariance")["padding-invariance"]["how"] == "padded"
 
 
 def test_a_softmax_before_the_loss_is_found_twice():
     task = task_of(small_config())
     model = task.build_model()
     model.head = nn.Sequential(model.head, nn.Softmax(-1))
-    codes = found(task, model)
+    codes = found(task, "loss-output-mismatch", "overfit-one-batch", model=model)
     assert "probabilities" in codes["loss-output-mismatch"]["what"]["en"]
     assert codes["overfit-one-batch"]["loss"] > 1
 
@@ -146,7 +153,10 @@ def test_logits_that_are_cut_off_at_zero_are_found():
     task = task_of(small_config())
     model = task.build_model()
     model.head = nn.Sequential(model.head, nn.ReLU())
-    assert "cut off at zero" in found(task, model)["loss-output-mismatch"]["what"]["en"]
+    assert (
+        "cut off at zero"
+        in found(task, "loss-output-mismatch", model=model)["loss-output-mismatch"]["what"]["en"]
+    )
 
 
 def test_numbers_that_no_sigmoid_can_reach_are_found(tmp_path):
@@ -154,7 +164,10 @@ def test_numbers_that_no_sigmoid_can_reach_are_found(tmp_path):
     task = task_of(config)
     model = task.build_model()
     model.head = nn.Sequential(model.head, nn.Sigmoid())
-    assert "between 0 and 1" in found(task, model)["loss-output-mismatch"]["what"]["en"]
+    assert (
+        "between 0 and 1"
+        in found(task, "loss-output-mismatch", model=model)["loss-output-mismatch"]["what"]["en"]
+    )
 
 
 def test_a_head_that_starts_out_sure_is_found_by_its_first_loss():
@@ -162,7 +175,7 @@ def test_a_head_that_starts_out_sure_is_found_by_its_first_loss():
     model = task.build_model()
     with torch.no_grad():
         model.head.weight.mul_(100)
-    numbers = found(task, model)["loss-at-start"]
+    numbers = found(task, "loss-at-start", model=model)["loss-at-start"]
     assert numbers["expected"] == pytest.approx(2.302585, abs=1e-5)
     assert numbers["loss"] > 3
 
@@ -172,7 +185,7 @@ def test_a_network_that_cannot_learn_is_found():
     model = task.build_model()
     right = model.recurrent.forward
     model.recurrent.forward = lambda x, hx=None, lengths=None: right(x * 0, hx)
-    codes = found(task, model)
+    codes = found(task, "overfit-one-batch", "input-baseline", model=model)
     assert {"overfit-one-batch", "input-baseline"} <= codes.keys()
 
 
@@ -186,7 +199,7 @@ def test_shuffled_labels_make_real_inputs_no_better_than_zeros(monkeypatch):
             yield images, labels[torch.randperm(len(labels), generator=chance)]
 
     monkeypatch.setattr(task, "train_batches", shuffled)
-    assert "input-baseline" in found(task)
+    assert "input-baseline" in found(task, "input-baseline")
 
 
 # ---- data that is broken on purpose
@@ -200,7 +213,7 @@ def test_batches_of_one_class_are_found(monkeypatch):
     order = labels.argsort()
     sorted_ = list(zip(images[order].split(64), labels[order].split(64), strict=True))
     monkeypatch.setattr(task, "train_batches", lambda epoch, start: iter(sorted_))
-    assert found(task)["unshuffled-classes"]["batches"] > 10
+    assert found(task, "unshuffled-classes")["unshuffled-classes"]["batches"] > 10
 
 
 def test_sentences_that_stand_in_two_parts_are_a_leak(tmp_path):
@@ -208,7 +221,7 @@ def test_sentences_that_stand_in_two_parts_are_a_leak(tmp_path):
     text = path.read_text()
     path.write_text(text * 3)
     task = task_of(sentence_config(path))
-    codes = found(task, account=task.account())
+    codes = found(task, "split-leak", account=task.account())
     assert codes["split-leak"]["severity"] == "severe"
     assert "stand in the training part too" in codes["split-leak"]["what"]["en"]
 
@@ -219,29 +232,29 @@ def test_a_recording_in_two_parts_is_a_leak_whatever_its_name(tmp_path):
     for number in range(1, 8):
         (folder / f"r{number}.csv").write_text(first)
     task = task_of(frames_config(folder))
-    assert found(task, account=task.account())["split-leak"]["severity"] == "severe"
+    assert found(task, "split-leak", account=task.account())["split-leak"]["severity"] == "severe"
 
 
 def test_parts_of_a_series_that_overlap_are_a_leak(tmp_path):
     task = task_of(SMALL["forecast"](tmp_path))
     account = task.account()
-    clean = found(task, account=account)
+    clean = found(task, "split-leak", account=account)
     assert "split-leak" not in clean
     account["targets"]["validation"]["first"] = account["targets"]["train"]["first"]
-    assert "begins at" in found(task, account=account)["split-leak"]["what"]["ko"] or True
-    assert "begins at" in found(task, account=account)["split-leak"]["what"]["en"]
+    numbers = found(task, "split-leak", account=account)["split-leak"]
+    assert "begins at" in numbers["what"]["en"]
 
 
 def test_inputs_of_a_wild_scale_are_found(monkeypatch):
     task = task_of(small_config())
     monkeypatch.setattr(task, "scaler", dataclasses.replace(task.scaler, std=task.scaler.std / 100))
-    assert found(task)["input-scale"]["largest"] > 100
+    assert found(task, "input-scale")["input-scale"]["largest"] > 100
 
 
 def test_a_target_far_from_zero_is_found(tmp_path):
     task = task_of(SMALL["regress"](tmp_path))
     task.target = dataclasses.replace(task.target, mean=0.0, std=0.01)
-    codes = found(task)
+    codes = found(task, "target-scale")
     assert codes["target-scale"]["std"] > 10
 
 
@@ -255,13 +268,13 @@ def test_a_target_far_from_zero_is_found(tmp_path):
     ],
 )
 def test_settings_that_rarely_work_are_found(setting, code):
-    assert code in found(task_of(small_config(setting)))
+    assert code in found(task_of(small_config(setting)), code)
 
 
 def test_a_check_that_raises_says_so_and_the_others_go_on(monkeypatch):
     task = task_of(small_config())
-    monkeypatch.setattr(task, "pick", lambda batch, index: 1 / 0)
-    outcomes = check(task, task.build_model(), quick=True, seconds=5)
+    monkeypatch.setattr(task, "padded", lambda batch, steps: 1 / 0)
+    outcomes = check(task, task.build_model(), quick=True, seconds=60)
     failed = [o for o in outcomes if o.state == "failed"]
     assert failed
     assert all("ZeroDivisionError" in o.said["en"] for o in failed)

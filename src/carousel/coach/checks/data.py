@@ -75,15 +75,17 @@ def _as_logits(said: torch.Tensor) -> Found | None:
 
 
 def _louder(setup: Setup) -> torch.Tensor:
-    """The outputs with the last linear layer turned up, so that every bound shows."""
-    model = setup.copy()
-    linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
-    if linear:
-        linear[-1].weight.mul_(100)
-    probe = Setup(setup.task, model)
-    said = probe.spoken
-    assert said is not None
-    return said.double()
+    """The outputs with the last linear layer turned up, and turned round, so that bounds show."""
+    said = []
+    for factor in (100.0, -100.0):
+        model = setup.copy()
+        linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
+        for parameter in linear[-1].parameters() if linear else ():
+            parameter.mul_(factor)
+        spoken = Setup(setup.task, model).spoken
+        assert spoken is not None
+        said.append(spoken.double())
+    return torch.cat(said)
 
 
 def split_leak(setup: Setup) -> Found | None:
