@@ -137,6 +137,11 @@ class LabelledFrames:
         }
 
 
+def film_side(config: Config) -> int:
+    """Pixels of a frame, up and across, where frames are pictures; else 0."""
+    return config.scenes.side if config.data.name == "moving-digits" else 0
+
+
 def doubles(parts: dict[str, Ragged]) -> dict[str, int]:
     """How many recordings of each other part are, number by number, one of "train"."""
     known = {_content(row) for row in map(parts["train"].__getitem__, range(len(parts["train"])))}
