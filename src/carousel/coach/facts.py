@@ -69,6 +69,18 @@ def facts_of_input(calls: list[Call], batches: int = 1) -> dict[str, Any]:
     }
 
 
+def sums_to_one(output: Tensor) -> bool:
+    """Whether every row (…, C) is a distribution over classes.
+
+    >>> sums_to_one(torch.randn(7, 3).softmax(1)), sums_to_one(torch.randn(7, 3))
+    (True, False)
+    """
+    if output.dim() < 2 or output.size(-1) < 2 or not output.dtype.is_floating_point:
+        return False
+    near = (output.sum(-1) - 1).abs().max() < 1e-4
+    return bool(near) and bool((output >= 0).all())
+
+
 def facts_of_targets(targets: Tensor, held: Tensor | None = None) -> dict[str, Any]:
     """Of whole numbers: class_counts, how many of each class there are; of others: target_mean and
     target_std. held: of the validation part, for validation_examples and for guess: the accuracy

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from carousel.coach import facts
 from carousel.coach.evidence import Evidence
@@ -157,6 +157,7 @@ class RunCoach:
         targets = task.targets()
         if targets is not None:
             known |= facts.facts_of_targets(*targets)
+        self._evidence.facts |= known
         calls = self._first_calls()
         if calls:
             known |= facts.facts_of_input(calls, task.batches_per_epoch)
@@ -165,11 +166,12 @@ class RunCoach:
         elif task.config.task == "forecast":
             known["window"] = task.config.forecast.context
         self._evidence.facts |= known
-        self._store.event(0, "facts", **known)
+        self._store.event(0, "facts", **self._evidence.facts)
 
     @torch.no_grad()
     def _first_calls(self) -> list[Call]:
         started, kept = time.perf_counter(), []
+        handle = self._net.register_forward_hook(self._look_at_output)
         for number, batch in enumerate(self._task.train_batches(0, 0)):
             with _in_evaluation(self._net), watch(self._net) as calls:
                 self._task.loss(self._net, self._to_device(batch))
@@ -178,7 +180,13 @@ class RunCoach:
             late = time.perf_counter() - started > _SECONDS_FOR_FACTS
             if not ragged or late or number + 1 == _BATCHES_FOR_FACTS:
                 break
+        handle.remove()
         return kept
+
+    def _look_at_output(self, net: nn.Module, given: Any, output: Any) -> None:
+        """Note outputs that are probabilities of classes, which the loss takes for logits."""
+        if "class_counts" in self._evidence.facts and isinstance(output, Tensor):
+            self._evidence.facts["output_sums_to_one"] = facts.sums_to_one(output)
 
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:

@@ -147,7 +147,8 @@ declare(
     ),
 )
 
-declare(
+
+@rule(
     "loss-output-mismatch",
     "before",
     "severe",
@@ -167,6 +168,11 @@ declare(
         "첫 배치의 로짓이 우연히 0과 1 사이에 있는 경우.",
     ),
 )
+def loss_output_mismatch(e: Evidence, t: Thresholds) -> Numbers | None:
+    if not e.facts.get("output_sums_to_one"):
+        return None
+    return {"what": "the outputs are probabilities already, and the loss takes their softmax"}
+
 
 declare(
     "split-leak",
