@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "dispatch.hpp"
+#include "dlpack.hpp"
 #include "engine.hpp"
 
 namespace nb = nanobind;
@@ -72,6 +73,69 @@ void set_options(Problem& p, const std::string& activation, const std::string& o
         if (peephole && name != 'g') gate.peephole = with_peephole++;
     }
 }
+
+// A stepper fed with tensors as they are. To ask a tensor for its shape, type and address from
+// Python takes longer than a small step.
+class Feed {
+    // Below so many multiply-adds, some 20 microseconds, a step keeps the interpreter: to get it
+    // back from a thread that took it can take five milliseconds.
+    static constexpr double kShort = 1e6;
+
+public:
+    // exchange: the capsule that tensors of `type` are read through. weights: those that were
+    // packed, whose `_version` tells whether they have changed since.
+    Feed(carousel::Stepper& stepper, nb::type_object type, nb::capsule exchange, nb::tuple weights,
+         std::pair<int64_t, int64_t> x_shape, std::pair<int64_t, int64_t> y_shape)
+        : stepper_(stepper), type_(type), weights_(weights), x_(x_shape), y_(y_shape) {
+        const auto* table = static_cast<const carousel::dlpack::ExchangeTable*>(exchange.data());
+        if (table->version.major == 1) view_ = table->view;
+        for (nb::handle weight : weights_) versions_.push_back(version(weight));
+    }
+
+    // Whether x and out fit and the weights are as they were packed: then the step is done.
+    bool step(nb::handle x, nb::handle out) {
+        const float* from = matrix(x, x_);
+        float* to = from ? matrix(out, y_) : nullptr;
+        if (!to || !unchanged()) return false;
+        if (stepper_.products() < kShort) {
+            stepper_.step(from, to);
+        } else {
+            nb::gil_scoped_release others_may_run;
+            stepper_.step(from, to);
+        }
+        return true;
+    }
+
+private:
+    float* matrix(nb::handle object, std::pair<int64_t, int64_t> shape) const {
+        if (!view_ || object.type().ptr() != type_.ptr()) return nullptr;
+        carousel::dlpack::Tensor view;
+        if (view_(object.ptr(), &view) != 0) {  // a tensor without memory of its own
+            PyErr_Clear();
+            return nullptr;
+        }
+        return carousel::dlpack::matrix(view, shape.first, shape.second);
+    }
+
+    int64_t version(nb::handle weight) const {
+        return PyLong_AsLongLong(nb::object(weight.attr(name_)).ptr());
+    }
+
+    bool unchanged() const {
+        size_t i = 0;
+        for (nb::handle weight : weights_)
+            if (version(weight) != versions_[i++]) return false;
+        return true;
+    }
+
+    carousel::Stepper& stepper_;
+    nb::object type_;
+    nb::tuple weights_;
+    nb::str name_{"_version"};
+    std::vector<int64_t> versions_;
+    std::pair<int64_t, int64_t> x_, y_;
+    int (*view_)(void*, carousel::dlpack::Tensor*) = nullptr;
+};
 
 }  // namespace
 
@@ -156,6 +220,13 @@ NB_MODULE(_native, m) {
                 self.step(reinterpret_cast<const float*>(x), reinterpret_cast<float*>(y));
             },
             "x"_a, "y"_a, nb::call_guard<nb::gil_scoped_release>());
+    nb::class_<Feed>(m, "Feed", "A stepper that reads and writes tensors.")
+        .def(nb::init<carousel::Stepper&, nb::type_object, nb::capsule, nb::tuple,
+                      std::pair<int64_t, int64_t>, std::pair<int64_t, int64_t>>(),
+             "stepper"_a, "type"_a, "exchange"_a, "weights"_a, "x_shape"_a, "y_shape"_a,
+             nb::keep_alive<1, 2>())
+        .def("step", &Feed::step, "x"_a, "out"_a,
+             "Whether x and out fit and the weights are as packed; then the step is done.");
     m.def("prefer_large_pages", &carousel::prefer_large_pages, "address"_a, "bytes"_a,
           "Advise the system to back fresh memory with large pages.");
     m.def("saved_floats", &carousel::saved_floats, "problem"_a,

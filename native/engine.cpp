@@ -143,6 +143,15 @@ Stepper::Stepper(std::vector<Problem> layers, int threads) {
     }
 }
 
+double Stepper::products() const {
+    double sum = 0;
+    for (const Layer& layer : layers_) {
+        const Problem& p = layer.problem;
+        sum += static_cast<double>(p.B) * p.H * (p.I + p.P);
+    }
+    return sum;
+}
+
 void Stepper::step(const float* x, float* y) {
     for (Layer& layer : layers_) {
         Problem& p = layer.problem;

@@ -34,6 +34,7 @@ public:
     Stepper(const Stepper&) = delete;
     Stepper& operator=(const Stepper&) = delete;
     void step(const float* x, float* y);  // [B][I] to [B][P of the last layer]
+    double products() const;              // multiply-adds of a step, but for the gates' number
 
 private:
     struct Layer {

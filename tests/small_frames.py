@@ -38,3 +38,23 @@ def frames_config(path, *more):
             *more,
         ]
     )
+
+
+def film_config(*more):
+    return Config(task="label_frames").override(
+        [
+            "data.name=moving-digits",
+            "scenes.count=40",
+            "scenes.held=10",
+            "scenes.side=16",
+            "encoder.width=8",
+            "encoder.features=16",
+            "encoder.stages=2",
+            "model.hidden_size=24",
+            "optimizer.learning_rate=1e-2",
+            "optimizer.clip_norm=1",
+            "training.epochs=2",
+            "training.batch_size=8",
+            *more,
+        ]
+    )

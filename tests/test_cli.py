@@ -19,7 +19,9 @@ from carousel import active_isa, cli, recipes
 from carousel.data import mnist
 from carousel.training.run import RunFolder
 
-VERBS = ["recipes", "train", "evaluate", "predict", "bench", "doctor"]
+VERBS = [
+    "recipes", "train", "evaluate", "predict", "board", "export-tensorboard", "bench", "doctor",
+]  # fmt: skip
 SMALL = [part for setting in SETTINGS for part in ("--set", setting)]
 COMMAND = [sys.executable, "-c", "from carousel.cli import main; main()"]
 
@@ -49,6 +51,26 @@ def refused(result, says):
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["board", "nowhere"], "does not exist"),
+        (["board", ".", "--host", "203.0.113.7"], "cannot listen"),
+        (["board", ".", "--port", "x"], "port"),
+        (["export-tensorboard", "nowhere"], "does not exist"),
+        (["export-tensorboard", "."], "not a run folder"),
+    ],
+)
+def test_the_board_and_its_export_refuse_what_they_cannot_show(carousel, arguments, says):
+    refused(carousel(*arguments), says)
+
+
+def test_a_missing_extra_is_named(carousel, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    refused(carousel("board", "."), r"pip install 'carousel-rnn\[board\]'")
+    refused(carousel("export-tensorboard", "."), r"carousel-rnn\[tensorboard\]")
+
+
 # ---- help
 
 
@@ -72,8 +94,9 @@ def test_help_and_the_list_of_recipes_do_not_import_torch(arguments):
     code = (
         "import sys\nfrom carousel import cli\n"
         f"sys.argv = ['carousel', *{arguments}]\n"
+        "heavy = {'torch', 'numpy', 'sklearn', 'nicegui'}\n"
         "try: cli.main()\n"
-        "finally: sys.stderr.write(' '.join({'torch', 'numpy', 'sklearn'} & set(sys.modules)))"
+        "finally: sys.stderr.write(' '.join(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from small_frames import frames_config, write_recordings
 from small_measured import measured_config, write_measured
+from small_recordings import recordings_config, write_classes
 from small_sentences import sentence_config, write_sentences
 from small_series import series_config, write_series
 from small_words import words_config, write_columns
@@ -21,6 +22,7 @@ MAKERS = {
     "label_words": (write_columns, words_config),
     "label_frames": (write_recordings, frames_config),
     "forecast": (write_series, series_config),
+    "classify_recordings": (write_classes, recordings_config),
     "regress": (write_measured, measured_config),
 }
 
@@ -41,7 +43,7 @@ def run(request, tmp_path_factory):
         config(data, "training.epochs=1"), run_dir=folder / "run", threads=1, quiet=True
     ).path
     source = {"classify_text": "a dull film", "label_words": "go to rome"}.get(request.param)
-    return path, source or (data if data.is_file() else sorted(data.iterdir())[0])
+    return path, source or (data if data.is_file() else sorted(data.rglob("*.csv"))[0])
 
 
 def test_predict_shows_a_table_or_json(run):

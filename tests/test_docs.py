@@ -58,7 +58,7 @@ def test_every_relative_link_of_every_page_leads_somewhere(page):
 
 @each_readme
 def test_the_readme_names_every_verb(readme):
-    named = set(re.findall(r"^\| `carousel (\w+)` \|", readme.read_text(encoding="utf-8"), re.M))
+    named = set(re.findall(r"^\| `carousel ([\w-]+)` \|", readme.read_text(encoding="utf-8"), re.M))
     assert named == set(typer.main.get_command(cli.app).commands)
 
 

@@ -70,3 +70,10 @@ def test_the_layout_is_versioned_and_plain(path):
     db = sqlite3.connect(path)
     assert db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone() == ("1",)
     db.close()
+
+
+def test_a_copy_whose_log_can_have_no_index_is_read(path):
+    with EventStore(path) as store:
+        store.record(1, {"loss": 0.25})
+    path.with_name("events.sqlite-shm").mkdir()  # as on a medium that cannot be written to
+    assert series(path, "loss") == [(1, 0.25)]

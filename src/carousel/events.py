@@ -152,7 +152,7 @@ class EventStore:
 
 def series(path: str | Path, name: str) -> list[tuple[int, float]]:
     """(step, value) of one series in order of steps; empty if there is none."""
-    with _reading(Path(path)) as db:
+    with reading(path) as db:
         return list(
             db.execute(
                 "SELECT step, value FROM points JOIN signals ON signals.id = points.signal "
@@ -165,7 +165,7 @@ def series(path: str | Path, name: str) -> list[tuple[int, float]]:
 def all_series(path: str | Path) -> dict[str, list[tuple[int, float]]]:
     """Every series by name, (step, value) in order of steps."""
     found: dict[str, list[tuple[int, float]]] = {}
-    with _reading(Path(path)) as db:
+    with reading(path) as db:
         for name, step, value in db.execute(
             "SELECT name, step, value FROM points JOIN signals ON signals.id = points.signal "
             "ORDER BY signal, step"
@@ -176,14 +176,14 @@ def all_series(path: str | Path) -> dict[str, list[tuple[int, float]]]:
 
 def layout_version(path: str | Path) -> int:
     """The version of the file's layout; see `FORMAT`."""
-    with _reading(Path(path)) as db:
+    with reading(path) as db:
         (version,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
     return int(version)
 
 
 def events(path: str | Path, kind: str | None = None) -> Iterator[dict[str, Any]]:
     """The events in the order they were recorded, all or of one kind."""
-    with _reading(Path(path)) as db:
+    with reading(path) as db:
         rows = list(
             db.execute(
                 "SELECT time, step, kind, body FROM events WHERE ?1 IS NULL OR kind = ?1 "
@@ -196,12 +196,27 @@ def events(path: str | Path, kind: str | None = None) -> Iterator[dict[str, Any]
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection that is closed at the end of the block."""
-    with _named_errors(path):
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        with closing(db):
-            yield db
+def reading(path: str | Path) -> Iterator[sqlite3.Connection]:
+    """A read-only connection that is closed at the end of the block. Raises `RunError`."""
+    path = Path(path)
+    with _named_errors(path), closing(_connect_to_read(path)) as db:
+        yield db
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    address = path.absolute().as_uri()
+    db = sqlite3.connect(f"{address}?mode=ro", uri=True)
+    try:
+        db.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return db
+    except sqlite3.OperationalError:
+        db.close()
+        log = path.with_name(f"{path.name}-wal")
+        if not path.is_file() or (log.exists() and log.stat().st_size):
+            raise
+    # A copy on a medium that cannot be written to: the log's index has nowhere to go, and there is
+    # no log.
+    return sqlite3.connect(f"{address}?immutable=1", uri=True)
 
 
 @contextmanager

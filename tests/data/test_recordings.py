@@ -7,14 +7,14 @@ import pytest
 import torch
 from small_frames import write_recordings
 
-from carousel.config import DataConfig, FramesConfig
+from carousel.config import Config, DataConfig
 from carousel.data.recordings import LabelledFrames, _actions, _label, read_folder, read_frames
 from carousel.data.scaling import FeatureScaler
 from carousel.errors import ConfigError, DataError
 
 
 def load(name, **settings):
-    return LabelledFrames(DataConfig(name=name, **settings), FramesConfig())
+    return LabelledFrames(Config(data=DataConfig(name=name, **settings)))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,9 @@ def test_folders_that_cannot_be_used_say_why(tmp_path):
         load("recordings", path=str(tmp_path))
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         load("recordings")
-    with pytest.raises(ConfigError, match="utkinect, gesture-phase, recordings; got 'mnist'"):
+    with pytest.raises(
+        ConfigError, match="utkinect, gesture-phase, moving-digits, recordings; got 'mnist'"
+    ):
         load("mnist")
 
 

@@ -121,6 +121,21 @@ def test_a_file_is_read_from_its_archive_which_is_downloaded_once(
     assert sources.read("example", "part.txt") == CONTENT
 
 
+def test_a_file_that_is_compressed_at_home_is_downloaded_so_and_checked(
+    server, archived, tmp_path, monkeypatch
+):
+    files = {"part.txt": hashlib.sha256(CONTENT).hexdigest()}
+    archived(server, "none.zip")  # for the cache and the environment
+    example = sources.Source("title", "terms", "about", server, files, compressed=".gz")
+    monkeypatch.setitem(sources.SOURCES, "example", example)
+    (tmp_path / "served" / "part.txt.gz").write_bytes(gzip.compress(CONTENT))
+    assert sources.read("example", "part.txt") == CONTENT
+    (tmp_path / "served" / "part.txt.gz").write_bytes(gzip.compress(b"something else"))
+    (sources.cache() / "example" / "part.txt.gz").unlink()
+    with pytest.raises(DataError, match="is not the published file"):
+        sources.read("example", "part.txt")
+
+
 def test_an_archive_counts_by_its_content(archived):
     cache = archived("http://127.0.0.1:9/", "all.zip")
     cache.mkdir(parents=True)
@@ -183,10 +198,46 @@ def test_every_source_is_pinned_and_documented():
         assert source.about
         assert source.home.startswith(("https://", "http://"))
         assert source.home.endswith("/")
+        assert source.contents or source.digest
         assert all(len(sha) == 64 for sha in source.contents.values())
+        assert not source.digest or (len(source.digest) == 64 and source.archives)
 
 
 @pytest.mark.parametrize("name", list(sources.SOURCES))
 def test_the_real_files_are_the_published_ones(name, shared_data):
     shared_data(name)
     assert all(sources.read(name, file) for file in sources.find(name).contents)
+    assert not sources.find(name).digest or sources.read_all(name)
+
+
+def test_an_archive_of_very_many_files_is_checked_as_a_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("CAROUSEL_DATA", str(tmp_path))
+    files = {"b.wav": b"second", "a.wav": b"first"}
+    lines = "".join(
+        f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in ("a.wav", "b.wav")
+    )
+    digest = hashlib.sha256(lines.encode()).hexdigest()
+    source = sources.Source(
+        "t", "t", "a", "https://example.org/", {}, ("many.zip",), {}, ".wav", digest
+    )
+    monkeypatch.setitem(sources.SOURCES, "many", source)
+    assert sources.where("many") is None
+    (tmp_path / "many").mkdir()
+    path = tmp_path / "many" / "many.zip"
+
+    def pack(content):
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("x/readme.md", "not of the set")
+            for name in content:
+                archive.writestr(f"x/{name}", content[name])
+
+    pack(files)
+    assert sources.where("many") == path.parent
+    assert sources.fetch("many") == path.parent
+    assert sources.read_all("many") == files
+    pack({**files, "a.wav": b"another"})
+    with pytest.raises(DataError, match="not the published archive"):
+        sources.read_all("many")
+    path.write_bytes(b"no archive")
+    with pytest.raises(DataError, match="cannot be read"):
+        sources.read_all("many")

@@ -93,3 +93,20 @@ def test_subwords_are_learnt_up_to_the_size_asked_for():
 def test_a_vocabulary_of_nothing_is_refused():
     with pytest.raises(ConfigError, match=r"text.min_count = 99"):
         fit("word", min_count=99)
+
+
+@pytest.mark.parametrize("level", ["character", "jamo", "subword"])
+def test_known_sentences_are_read_back_as_they_were(level):
+    tokens = fit(level)
+    for sentence in [*CORPUS, "a good, bad film! a film", "좋은 한국어"]:
+        row = tokens.encode([sentence]).values
+        assert 0 not in row.tolist()
+        assert tokens.decode(row.tolist()) == sentence
+
+
+def test_marks_and_endings_hang_on_to_the_word_before():
+    sentences = ["It doesn't work, it's broken.", "Who (if any)? They'll say so!"]
+    tokens = Tokens.fit(sentences, TextConfig(level="word"))
+    decoded = [tokens.decode(tokens.encode([sentence]).values.tolist()) for sentence in sentences]
+    assert decoded == ["It doesn't work, it's broken.", "Who ( if any)? They'll say so!"]
+    assert tokens.decode([]) == ""

@@ -131,6 +131,23 @@ def test_exported_program_equals_the_layer(kind):
         assert_same_bits(tensors(program.module()(scale * x, hx)), tensors(layer(scale * x, hx)))
 
 
+@each_kind
+def test_exported_program_takes_other_lengths_and_refuses_impossible_ones(kind):
+    layer, x, _ = problem(kind, bidirectional=True)
+    lengths = torch.tensor([2, len(x), 0])
+    dims = ({0: torch.export.Dim("T", max=99), 1: torch.export.Dim("B", max=99)},)
+    shapes = {"input": dims[0], "hx": None, "lengths": {0: dims[0][1]}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that torch's layers keep a list of their weights
+        program = torch.export.export(
+            layer.eval(), (x, None, lengths), dynamic_shapes=shapes, strict=False
+        ).module()
+    longer, others = randn(9, 4, x.size(2)).to(x.dtype), torch.tensor([0, 9, 4, 1])
+    assert_same_bits(tensors(program(longer, None, others)), tensors(layer(longer, lengths=others)))
+    with pytest.raises(ValueError, match="between 0 and the 9 steps"):
+        program(longer, None, others + 1)
+
+
 def operands(kind, ragged, strided=False):
     """What the operator of one layer takes, for opcheck."""
     layer, x, hx = problem(kind, bidirectional=True)

@@ -6,7 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from carousel.layers.cross_entropy import linear_cross_entropy, token_losses
+from carousel.layers.cross_entropy import (
+    linear_cross_entropy,
+    smoothed_cross_entropy,
+    token_losses,
+)
 
 
 def example(rows, hidden, size, seed=0, dtype=torch.float64, scale=1.0):
@@ -33,6 +37,25 @@ def test_loss_and_gradients_are_those_of_separate_operators(rows, hidden, size, 
         strict=True,
     ):
         assert torch.allclose(ours, theirs, rtol=1e-10, atol=1e-12)
+
+
+@given(st.integers(1, 17), st.integers(1, 23), st.integers(0, 20), st.floats(0, 0.9))
+def test_smoothed_loss_and_gradients_are_those_of_torch(rows, size, chunk, smoothing):
+    x, weight, bias, targets = example(rows, 5, size, seed=chunk)
+    leaves = [t.requires_grad_() for t in (x, weight, bias)]
+    kept = targets >= 0
+    logits, picked = F.linear(x, weight, bias)[kept], targets[kept]
+    wanted = F.cross_entropy(logits, picked, reduction="sum", label_smoothing=smoothing)
+    got, plain = smoothed_cross_entropy(x, weight, bias, targets, smoothing, chunk)
+    assert torch.allclose(got, wanted, rtol=1e-10, atol=1e-10)
+    assert torch.allclose(plain, F.cross_entropy(logits, picked, reduction="sum"), rtol=1e-10)
+    assert not plain.requires_grad
+    for ours, theirs in zip(
+        torch.autograd.grad(0.37 * got, leaves),
+        torch.autograd.grad(0.37 * wanted, leaves),
+        strict=True,
+    ):
+        assert torch.allclose(ours, theirs, rtol=1e-9, atol=1e-10)
 
 
 def test_a_second_backward_gives_the_same():

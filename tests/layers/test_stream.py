@@ -101,6 +101,47 @@ def test_stream_writes_into_out():
         torch.testing.assert_close(out.float(), whole[1])
 
 
+def odd_inputs(x):
+    """The same numbers as x (B, I), told in ways that the fast path may not read."""
+    wide = torch.zeros(x.size(0), 2 * x.size(1))
+    wide[:, ::2] = x
+    yield wide[:, ::2]
+    yield x.t().contiguous().t()
+    yield nn.Parameter(x)
+    yield x.clone().requires_grad_()
+    yield torch.cat([torch.ones(1, x.size(1)), x])[1:]
+    with torch.inference_mode():
+        yield x.clone()
+
+
+@pytest.mark.parametrize("exchange", [True, False], ids=["this torch", "before 2.10"])
+def test_stream_takes_any_tensor_of_the_right_numbers(exchange, monkeypatch):
+    if not exchange:
+        monkeypatch.delattr(torch.Tensor, "__dlpack_c_exchange_api__", raising=False)
+    layer, _ = make_pair("GRU", 3, 5, dtype=torch.float32)
+    x = randn(2, 2, 3, dtype=torch.float32)
+    with torch.no_grad():
+        whole = layer(x)[0]
+    for second in odd_inputs(x[1]):
+        stream = carousel.Stream(layer)
+        assert torch.equal(stream.step(x[0]), whole[0])
+        assert torch.equal(stream.step(second), whole[1])
+
+
+@pytest.mark.parametrize("steps", [1, 3])
+def test_a_refused_step_leaves_the_state_alone(steps):
+    layer, _ = make_pair("LSTM", 3, 5, dtype=torch.float32)
+    x = randn(steps + 1, 2, 3, dtype=torch.float32)
+    stream = carousel.Stream(layer)
+    for t in range(steps):
+        stream.step(x[t])
+    for wrong in (torch.empty(2, 4), torch.empty(5, 2).t(), torch.empty(2, 5, dtype=torch.float64)):
+        with pytest.raises(ValueError, match="out must be a contiguous float32"):
+            stream.step(x[steps], wrong)
+    with torch.no_grad():
+        assert torch.equal(stream.step(x[steps]), layer(x)[0][steps])
+
+
 def test_steps_returned_earlier_stay_as_they_were():
     layer, _ = make_pair("LSTM", 3, 5, dtype=torch.float32)
     stream = carousel.Stream(layer)

@@ -56,6 +56,22 @@ def test_the_classifier_is_layers_pooling_and_head(cell, bidirectional, pooling)
     assert_close(model(x), summary @ model.head.weight.T + model.head.bias, "forward")
 
 
+@pytest.mark.parametrize("cell", ["lstm", "rnn"])
+def test_an_image_in_one_step_goes_through_a_feed_forward_network(cell):
+    model = randomise(build_model(small_config("data.view=image", f"model.cell={cell}"))).eval()
+    x = randn(5, 1, 784, dtype=torch.float32)
+    weights = model.recurrent.state_dict()
+    sums = x[:, 0] @ weights["weight_ih_l0"].T + weights["bias_ih_l0"] + weights["bias_hh_l0"]
+    if cell == "rnn":
+        hidden = sums.tanh()
+    else:
+        i, _, g, o = sums.chunk(4, 1)
+        hidden = o.sigmoid() * (i.sigmoid() * g.tanh()).tanh()
+    assert_close(model(x), hidden @ model.head.weight.T + model.head.bias, "forward")
+    model(x).square().sum().backward()
+    assert not model.recurrent.weight_hh_l0.grad.any(), "the recurrent weights have a part in it"
+
+
 def test_the_rnn_takes_its_nonlinearity_and_the_lstm_its_forget_bias():
     assert build_model(
         small_config("model.cell=rnn", "model.nonlinearity=relu")

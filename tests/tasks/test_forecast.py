@@ -11,7 +11,7 @@ import carousel
 from carousel.data.series import load, read_series
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast import ForecastTask
-from carousel.tasks.forecast_scores import Yardstick, linear_forecasts, measures, naive_forecasts
+from carousel.tasks.forecast_scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
 from carousel.tasks.forecaster import Output, forecasts
 from carousel.tasks.task import Json, Request
 from carousel.training import train
@@ -103,13 +103,59 @@ def test_the_linear_model_finds_a_linear_rule():
     chance = np.random.default_rng(0)
     x = chance.normal(size=(300, 6, 2)).cumsum(1)
     y = np.stack((2 * x[:, -1] - x[:, -2], x[:, -1]), 1)
-    guess = linear_forecasts((x[:250], y[:250]), x[250:])
+    guess = fit_linear(x[:250], y[:250]).forecasts(x[250:])
     np.testing.assert_allclose(guess, y[250:], atol=0.1)
-    one_step = linear_forecasts((x[:250], y[:250, :1]), x[250:])
+    one_step = fit_linear(x[:250], y[:250, :1]).forecasts(x[250:])
     assert one_step.shape == (50, 1, 2)
 
 
+def test_stretched_intervals_hold_their_share():
+    chance = np.random.default_rng(1)
+    truth = chance.normal(size=(40_000, 3, 2)) * np.array([1.0, 5.0])
+    middle = np.zeros_like(truth)
+    wide = np.array([0.1, 1.0, 7.0])[:, None] + middle  # too narrow, about right, too wide
+    factor = stretch(truth[:20_000], (-wide[:20_000], middle[:20_000], wide[:20_000]), 0.8)
+    assert factor.shape == (3, 2)
+    held = np.abs(truth[20_000:]) <= wide[20_000:] * factor
+    np.testing.assert_allclose(held.mean(0), 0.8, atol=0.02)
+
+
+def test_few_windows_stretch_to_the_farthest():
+    truth = np.array([1.0, -3.0]).reshape(2, 1, 1)
+    ones = np.ones_like(truth)
+    assert stretch(truth, (-ones, 0 * ones, 2 * ones), 0.8) == 3.0
+
+
 # ---- the task
+
+
+def test_a_network_that_starts_at_the_ridge_regression_forecasts_what_it_does(path):
+    begun = task(path, "forecast.linear=true", "forecast.ridge=true", "forecast.targets=")
+    windows = begun.windows["test"]
+    _, guess, _ = forecasts(begun.build_model(), begun.frame, windows, begun.output)
+    found = measures(begun._truth(windows), guess, begun.yardstick)
+    for name, value in begun.baselines()["linear"].items():
+        assert found[name] == pytest.approx(value, rel=1e-4)
+
+
+def test_ridge_needs_the_linear_map(path):
+    with pytest.raises(ConfigError, match=r"needs forecast\.linear"):
+        task(path, "forecast.ridge=true")
+
+
+@pytest.mark.parametrize("distribution", ["quantile", "gaussian"])
+def test_calibrated_intervals_hold_their_share_of_the_validation_part(path, distribution):
+    asked = task(path, f"forecast.distribution={distribution}")
+    network = asked.build_model()  # untrained: its intervals mean nothing
+    raw, told = asked.output, asked.finish(network).output
+    windows = asked.windows["validation"]
+    truth = asked._truth(windows)
+    for output, fits in ((raw, False), (told, True)):
+        low, _, high = forecasts(network, asked.frame, windows, output)
+        held = ((truth >= low) & (truth <= high)).mean()
+        assert (abs(held - 0.8) < 0.05) == fits
+    plain = task(path, f"forecast.distribution={distribution}", "forecast.calibrate=false")
+    assert plain.finish(network).output.stretch is None
 
 
 def test_forecasts_come_back_on_the_scale_of_the_series(path):

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_frames import frames_config, write_recordings
+from PIL import Image
+from small_frames import film_config, frames_config, write_recordings
 
 import carousel
 from carousel.data.ragged import Ragged
@@ -133,3 +134,83 @@ def test_a_part_without_labels_cannot_be_judged(folder):
 def test_settings_without_effect_are_refused(folder, setting):
     with pytest.raises(ConfigError, match="has no effect in the task 'label_frames'"):
         LabelFramesTask(frames_config(folder, setting), seed=0)
+
+
+# ---- films
+
+
+@pytest.fixture(scope="module")
+def film_run(tmp_path_factory):
+    path = tmp_path_factory.mktemp("films") / "run"
+    return train(film_config(), run_dir=path, threads=1, quiet=True)
+
+
+def test_films_in_small_form_train_and_are_judged_like_other_recordings(film_run):
+    result = film_run.result
+    assert result["data"]["frames"]["test"] > 100
+    assert set(result["baseline"]) == {"most_frequent", "logistic_regression"}
+    assert 0 < result["test"]["macro_f1"] <= 1
+    assert (film_run.path / "timelines.png").stat().st_size > 1000
+
+
+def test_padding_and_company_never_change_a_label_of_a_film():
+    torch.manual_seed(3)
+    network = build_model(256, 3, film_config())
+    lengths = [1, 9, 4]
+    together = Ragged.of([torch.randn(length, 256) for length in lengths])
+    logits = torch.split(logits_of(network, together), lengths)
+    for number, row in enumerate(logits):
+        alone = logits_of(network, together.take(torch.tensor([number])))
+        torch.testing.assert_close(row, alone, rtol=1e-4, atol=1e-5)
+
+
+def test_what_stands_in_the_padding_of_a_film_does_not_matter():
+    torch.manual_seed(3)
+    network = build_model(256, 3, film_config()).eval()
+    x, lengths = torch.randn(2, 6, 256), torch.tensor([6, 2])
+    noisy = x.clone()
+    noisy[1, 2:] = torch.inf
+    torch.testing.assert_close(network(noisy, lengths)[1, :2], network(x, lengths)[1, :2])
+
+
+def test_a_label_depends_on_what_was_shown_before():
+    torch.manual_seed(3)
+    network = build_model(256, 3, film_config()).eval()
+    x, lengths = torch.randn(1, 6, 256), torch.tensor([6])
+    other = x.clone()
+    other[:, 0] = torch.randn(256)
+    assert (network(other, lengths)[:, -1] - network(x, lengths)[:, -1]).abs().max() > 1e-6
+
+
+def test_a_film_of_ones_own_is_a_gif_or_an_array(film_run, tmp_path):
+    model = film_run.load()
+    film = np.random.default_rng(0).integers(0, 256, (5, 16, 16), dtype=np.uint8)
+    np.save(tmp_path / "film.npy", film)
+    assert len(model.label(film)) == 5
+    (answer,) = model.answer(Request(tmp_path / "film.npy", as_json=True))
+    assert answer.content["labels"] == model.label(film)
+    pictures = [Image.fromarray(frame) for frame in film]
+    pictures[0].save(tmp_path / "film.gif", save_all=True, append_images=pictures[1:])
+    (answer,) = model.answer(Request(tmp_path / "film.gif", as_json=True))
+    assert len(answer.content["labels"]) == 5
+    np.save(tmp_path / "big.npy", film.repeat(2, 1).repeat(2, 2))
+    (answer,) = model.answer(Request(tmp_path / "big.npy", as_json=True))
+    assert answer.content["labels"] == model.label(film)
+
+
+def test_what_is_no_film_is_refused(film_run, tmp_path):
+    model = film_run.load()
+    (tmp_path / "x.gif").write_bytes(b"GIF89a, and then nothing")
+    with pytest.raises(DataError, match="no film that can be read"):
+        list(model.answer(Request(tmp_path / "x.gif")))
+    np.save(tmp_path / "x.npy", np.zeros((3, 4)))
+    with pytest.raises(DataError, match=r"array \(frames, rows, columns\) of uint8, got 3x4"):
+        list(model.answer(Request(tmp_path / "x.npy")))
+    with pytest.raises(DataError, match="there is no file"):
+        list(model.answer(Request(tmp_path / "y.npy")))
+
+
+@pytest.mark.parametrize("setting", ["frames.differences=true", "regress.cap=3"])
+def test_settings_without_effect_on_films_are_refused(setting):
+    with pytest.raises(ConfigError, match="has no effect in the task 'label_frames'"):
+        LabelFramesTask(film_config(setting), seed=0)

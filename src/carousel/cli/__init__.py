@@ -14,9 +14,13 @@ import typer
 
 from carousel.cli import data
 from carousel.cli.bench import bench
+from carousel.cli.board import board, export_tensorboard
+from carousel.cli.check import check
 from carousel.cli.coach import coach
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
+from carousel.cli.inspect import inspect
+from carousel.cli.lr_range import lr_range
 from carousel.cli.predict import predict
 from carousel.cli.recipes import recipes
 from carousel.cli.train import train
@@ -30,10 +34,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(recipes)
+app.command()(check)
 app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
+app.command()(inspect)
+app.command("lr-range")(lr_range)
 app.command()(coach)
+app.command()(board)
+app.command(name="export-tensorboard")(export_tensorboard)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.command()(doctor)
 app.command()(bench)

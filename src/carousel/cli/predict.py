@@ -22,7 +22,7 @@ def predict(
         bool, typer.Option("--invert", help="Images: the digits are dark on light, turn them.")
     ] = False,
     text: Annotated[
-        str | None, typer.Option(help="Sentences: one, to classify or to label.")
+        str | None, typer.Option(help="Sentences: one, to classify, label or translate.")
     ] = None,
     prompt: Annotated[
         str | None, typer.Option(help="Text: write on from here; of names, the language.")
@@ -43,15 +43,26 @@ def predict(
         float | None, typer.Option(help="Text: only the likeliest, up to p [default: 1].")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Text: of the draw [default: 0].")] = None,
+    beam: Annotated[
+        int | None, typer.Option(min=1, help="Translation: beginnings kept in the search.")
+    ] = None,
+    best: Annotated[
+        int | None, typer.Option(min=1, help="Translation: how many to show [default: 1].")
+    ] = None,
+    attention: Annotated[
+        Path | None, typer.Option(help="Translation: draw where it looked, as PNG.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a trained model says of new input: classes, labels, or text that follows a prompt.
+    """What a trained model says of new input: classes, labels, a translation, text after a prompt.
 
     Example: carousel predict runs/mnist-rows-20261124-090000 digit.png
 
     Example: carousel predict runs/sentiment-sst2-20261124-090000 "a joy from start to finish"
 
     Example: carousel predict runs/ptb-small-20261124-090000 --prompt "the company said" --top-p 0.9
+
+    Example: carousel predict runs/translate-multi30k-de-en-20261125-090000 "Ein Hund rennt."
     """
     from carousel.bundle import load
     from carousel.tasks.task import Request
@@ -66,6 +77,9 @@ def predict(
         "top_k": top_k,
         "top_p": top_p,
         "seed": seed,
+        "beam": beam,
+        "best": best,
+        "attention": attention,
     }
     given = {name: value for name, value in options.items() if value is not None}
     for shown in load(run).answer(Request(source, given, as_json)):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from carousel.cli.board import board_beside
 from carousel.cli.output import print_out, table_of
 from carousel.errors import ConfigError
 
@@ -33,6 +35,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Continue an interrupted run, exactly.")
     ] = None,
+    board: Annotated[
+        bool, typer.Option("--board", help="Show the run in a browser while it trains.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the run folder, at the end.")
     ] = False,
@@ -50,24 +55,26 @@ def train(
 
     from carousel import training
 
-    path = resume
+    folder = resume or run_dir
+    runs = folder.absolute().parent if folder else Path("runs")
     try:
-        if resume is not None:
-            run = training.resume(resume, quiet=quiet)
-        else:
-            assert recipe is not None
-            run = training.train(
-                recipe,
-                assignments or (),
-                seed=seed,
-                threads=threads,
-                device=device or "cpu",
-                run_dir=run_dir,
-                quiet=quiet,
-            )
+        with board_beside(runs) if board else nullcontext():
+            if resume is not None:
+                run = training.resume(resume, quiet=quiet)
+            else:
+                assert recipe is not None
+                run = training.train(
+                    recipe,
+                    assignments or (),
+                    seed=seed,
+                    threads=threads,
+                    device=device or "cpu",
+                    run_dir=run_dir,
+                    quiet=quiet,
+                )
     except training.Interrupted as stop:
-        path = stop.run
-        print(f"\nInterrupted. Continue with: carousel train --resume {path}", file=sys.stderr)
+        again = f"carousel train --resume {stop.run}"
+        print(f"\nInterrupted. Continue with: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     if quiet:
         print(run.path)
@@ -109,7 +116,11 @@ def _better(result: dict[str, Any]) -> list[str]:
 
 _TREATED = {
     "also_in_training": "the training part has the same ones as well",
+    "sources_in_training": "the training part has the same sentence to translate",
+    "targets_in_training": "the training part has the same sentence as a translation",
+    "too_long": "too long to train on, left out",
     "empty": "empty",
+    "unreadable": "images that cannot be read, left out",
     "labels_not_in_training": "labels that the training part lacks",
     "unlabelled": "without a label, in no metric",
 }

@@ -6,9 +6,17 @@ modules here and a field of `Config`.
 """
 
 from carousel.config.coach import CoachConfig, Thresholds
-from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.data import (
+    DataConfig,
+    FramesConfig,
+    PicturesConfig,
+    ScenesConfig,
+    SoundConfig,
+    TextConfig,
+)
+from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
-from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
+from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.recipe import Config, RecipeInfo, reject_without_effect, settable_keys
 from carousel.config.regularization import MaxNorm, Penalty, RegularizationConfig
@@ -18,12 +26,15 @@ from carousel.config.training import (
     ScheduleConfig,
     TrainingConfig,
 )
+from carousel.config.translate import TranslateConfig
 
 __all__ = [
     "AveragingConfig",
     "CoachConfig",
     "Config",
     "DataConfig",
+    "DecoderConfig",
+    "EncoderConfig",
     "ForecastConfig",
     "FramesConfig",
     "InitializationConfig",
@@ -32,13 +43,17 @@ __all__ = [
     "ModelConfig",
     "OptimizerConfig",
     "Penalty",
+    "PicturesConfig",
     "RecipeInfo",
     "RegressConfig",
     "RegularizationConfig",
+    "ScenesConfig",
     "ScheduleConfig",
+    "SoundConfig",
     "TextConfig",
     "Thresholds",
     "TrainingConfig",
+    "TranslateConfig",
     "closest",
     "reject_without_effect",
     "settable_keys",

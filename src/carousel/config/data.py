@@ -23,6 +23,8 @@ class DataConfig:
     train_limit: use only so many training images, or tokens of a text (0: all).
     shift: move each training image by up to so many pixels in x and y, drawn anew each epoch.
     fold: which tenth judges, of a set that has no split of its own and is cross-validated.
+    hold_out: a speaker, or another group of recordings, that judges in place of the usual test
+        part (see docs/tasks/classify_recordings.md).
     test_head: also report the accuracy on the first so many test images (0: do not).
     """
 
@@ -36,6 +38,7 @@ class DataConfig:
     train_limit: int = key(0, low=0)
     shift: int = key(0, low=0, high=8)
     fold: int = key(0, low=0, high=9)
+    hold_out: str = ""
     test_head: int = key(0, low=0)
 
 
@@ -89,3 +92,47 @@ class FramesConfig:
     noise: float = key(0.0, low=0)
     validation: float = key(0.2, above=0, high=0.5)
     test: float = key(0.2, above=0, high=0.5)
+
+
+@dataclass(frozen=True)
+class SoundConfig:
+    """How a sound becomes a sequence (see carousel.data.sound).
+
+    rate: samples a second; a file of another rate is resampled.
+    window, hop: milliseconds that a step looks at, and from step to step.
+    mels: features of a step.
+    lowest: Hz below which nothing is heard.
+    level: take the mean of a recording's features off them, so that loudness does not matter.
+    """
+
+    rate: int = key(8000, low=1000, high=192_000)
+    window: float = key(32.0, above=0, high=1000)
+    hop: float = key(10.0, above=0, high=1000)
+    mels: int = key(40, low=1, high=256)
+    lowest: float = key(50.0, low=0)
+    level: bool = True
+
+
+@dataclass(frozen=True)
+class ScenesConfig:
+    """Films and pictures that are made of MNIST digits, with `data.split_seed`.
+
+    count, held: how many to train on, and how many each to validate and to judge.
+    side: pixels of the canvas, up and across.
+    """
+
+    count: int = key(600, low=1)
+    held: int = key(100, low=1)
+    side: int = key(32, low=16, high=256)
+
+
+@dataclass(frozen=True)
+class PicturesConfig:
+    """How image files are read: any size and kind, fitted into a square with black beside.
+
+    side: pixels of the square, up and across.
+    color: three channels, red, green and blue; else one, grey.
+    """
+
+    side: int = key(96, low=8, high=512)
+    color: bool = True

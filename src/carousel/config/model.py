@@ -45,6 +45,20 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
+class EncoderConfig:
+    """The convolutions that read an image, or a frame of pixels, before the recurrent layers.
+
+    width: channels of the first stage; each later one has twice as many.
+    features: of the last stage, at each place of the map.
+    stages: each is a convolution, a rectifier, and a maximum over 2 x 2 pixels.
+    """
+
+    width: int = key(16, low=1)
+    features: int = key(64, low=1)
+    stages: int = key(3, low=1, high=7)
+
+
+@dataclass(frozen=True)
 class InitializationConfig:
     """Where the weights start (see carousel.layers.initialization).
 

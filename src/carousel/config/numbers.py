@@ -36,11 +36,15 @@ class ForecastConfig:
         that the level need not be learnt.
     linear: add a linear map of each target's own window, so that the network need only say what
         a line does not (Lai et al. 2018).
+    ridge: start that map at the ridge regression on the training windows, and the rest of the
+        network at zero, so that training begins from the baseline.
     independent: forecast each target from its own past alone, by one network for all of them: far
         less is learnt by heart (Nie et al. 2023).
     output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
         cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
     distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %).
+    calibrate: stretch the intervals, for each step and target, until 80 % of the validation part
+        lies within them.
     validation, test: shares of the series, at its end, of a set that has no split of its own.
     gap: steps left out between the parts.
     """
@@ -52,9 +56,11 @@ class ForecastConfig:
     season: int = key(1, low=1)
     relative: bool = True
     linear: bool = False
+    ridge: bool = False
     independent: bool = False
     output: str = key("auto", choices=("auto", "identity", "sigmoid"))
     distribution: str = key("none", choices=("none", "gaussian", "quantile"))
+    calibrate: bool = True
     validation: float = key(0.15, above=0, high=0.5)
     test: float = key(0.15, above=0, high=0.5)
     gap: int = key(0, low=0)

@@ -8,9 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 from carousel.config.coach import CoachConfig
-from carousel.config.data import DataConfig, FramesConfig, TextConfig
+from carousel.config.data import (
+    DataConfig,
+    FramesConfig,
+    PicturesConfig,
+    ScenesConfig,
+    SoundConfig,
+    TextConfig,
+)
+from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import assign, build, key, keys_of
-from carousel.config.model import InitializationConfig, LossConfig, ModelConfig
+from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.regularization import RegularizationConfig
 from carousel.config.training import (
@@ -19,6 +27,7 @@ from carousel.config.training import (
     ScheduleConfig,
     TrainingConfig,
 )
+from carousel.config.translate import TranslateConfig
 from carousel.errors import ConfigError
 
 
@@ -41,10 +50,16 @@ class Config:
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
     text: TextConfig = field(default_factory=TextConfig)
+    translate: TranslateConfig = field(default_factory=TranslateConfig)
     frames: FramesConfig = field(default_factory=FramesConfig)
+    sound: SoundConfig = field(default_factory=SoundConfig)
+    scenes: ScenesConfig = field(default_factory=ScenesConfig)
+    pictures: PicturesConfig = field(default_factory=PicturesConfig)
     forecast: ForecastConfig = field(default_factory=ForecastConfig)
     regress: RegressConfig = field(default_factory=RegressConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)

@@ -17,6 +17,12 @@ _NASA = "https://data.nasa.gov/docs/legacy/"
 _ETT = "https://raw.githubusercontent.com/zhouhaoyi/ETDataset/main/ETT-small/"
 _BIKE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00275/"
 _SERIES = "https://raw.githubusercontent.com/jbrownlee/Datasets/master/"
+_MULTI30K = "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/"
+_MANYTHINGS = "https://www.manythings.org/anki/"
+_UEA = "https://www.timeseriesclassification.com/aeon-toolkit/"
+_INDOOR = "https://archive.ics.uci.edu/static/public/348/"
+_FSDD = "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/"
+_FLICKR = "https://hockenmaier.cs.illinois.edu/"  # asks who one is: nothing is fetched from it
 _GESTURE = "https://archive.ics.uci.edu/ml/machine-learning-databases/00302/"
 
 
@@ -25,8 +31,11 @@ class Source:
     """A published data set. files: the SHA-256 of each one's content; home + name is its address.
 
     terms: what its licence says, in a few words. about: page with details.
+    compressed: what the names of the files at home end with besides, such as ".gz".
     packed: the same of files that come in an archive; archives: the names it may have, the first
         of which is at home. An archive counts by what is in it, not by its own bytes.
+    suffix, digest: of an archive of very many files, which of them belong to the set, and one
+        SHA-256 for them all (see `carousel.data.sources.read_all`).
     """
 
     title: str
@@ -36,6 +45,9 @@ class Source:
     files: dict[str, str] = field(default_factory=dict)
     archives: tuple[str, ...] = ()
     packed: dict[str, str] = field(default_factory=dict)
+    suffix: str = ""
+    digest: str = ""
+    compressed: str = ""
 
     @property
     def contents(self) -> dict[str, str]:
@@ -171,6 +183,38 @@ SOURCES = {
             "test.txt": "73b7b1e565fa75a1e22fe52ecdf41b6624d6f59dacb591d44252bf4d692b1628",
         },
     ),
+    "multi30k": Source(
+        "Multi30k: 31,014 captions in English, German and French",
+        "CC BY-NC-SA 4.0 according to its paper",
+        "Elliott et al. 2016, 2017",
+        _MULTI30K,
+        {
+            "test_2016_flickr.de": (
+                "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16"
+            ),
+            "test_2016_flickr.en": (
+                "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182"
+            ),
+            "test_2016_flickr.fr": (
+                "cb3160d69b002bb638e66cc7612fcd56cb0af82eadc9c142dedc438afb885ef6"
+            ),
+            "train.de": "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72",
+            "train.en": "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
+            "train.fr": "5925a3c18f1587b6b54b87743106e6e8ab93618edb6f65d19eac0621f853a10d",
+            "val.de": "660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660",
+            "val.en": "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
+            "val.fr": "5304e444d842e962b2dda4d816b70b22a1765b15401642b7ca37a67477e708dc",
+        },
+        compressed=".gz",
+    ),
+    "tatoeba-kor-eng": Source(
+        "Tatoeba: 3,798 Korean sentences and their English translations, spring 2022",
+        "CC BY 2.0 FR",
+        "Tatoeba project; ManyThings.org",
+        _MANYTHINGS,
+        archives=("kor-eng.zip",),
+        packed={"kor.txt": "3988edfd32c892ccf4450772bc3a5906ebfcf3c8648f56012df204ddf27b8280"},
+    ),
     "utkinect": Source(
         "UTKinect-Action3D: skeletons of 20 recordings, 10 actions, a label per frame",
         "free for research",
@@ -251,5 +295,68 @@ SOURCES = {
             "test_FD001.txt": "3cda7109ce17bafb5443f2ac926cfcf88154b941b8c4cf95eb55d1ddd6f52851",
             "RUL_FD001.txt": "a19c8ec94931949d0485bdc35118206e9c81c4547b422efb9cf86f4ceddbceca",
         },
+    ),
+    "japanese-vowels": Source(
+        "Japanese vowels: 640 utterances of 9 speakers, 12 coefficients, 7 to 29 steps",
+        "CC BY 4.0",
+        "Kudo et al. 1999",
+        _UEA,
+        archives=("JapaneseVowels.zip",),
+        packed={
+            "JapaneseVowels_TRAIN.ts": (
+                "68a430eabd919cc77f40b1f5f3bc0dcafacc1486bca9260785aeb7d262cc78cd"
+            ),
+            "JapaneseVowels_TEST.ts": (
+                "b3d41d6a0ca3bcad3afb9ca7d4365382aa51341e2e58bae2a574babdda5b9462"
+            ),
+        },
+    ),
+    "basic-motions": Source(
+        "Basic motions: 80 recordings of a watch, 4 activities, 6 channels, 100 steps",
+        "no licence stated; research use",
+        "Bagnall et al. 2018",
+        _UEA,
+        archives=("BasicMotions.zip",),
+        packed={
+            "BasicMotions_TRAIN.ts": (
+                "8dc43cc6306cb679c888c01e26f91772ac4441a916da43bac8b79734a538b9d6"
+            ),
+            "BasicMotions_TEST.ts": (
+                "79213102bc6fca1a398ad98ce1185dff0208fa3d1465e687f48288946b0ff8dc"
+            ),
+        },
+    ),
+    "indoor-movement": Source(
+        "Indoor movement: 314 walks heard by 4 radio anchors, does a person leave the room",
+        "CC BY 4.0",
+        "Bacciu et al. 2014",
+        _INDOOR,
+        archives=("indoor+user+movement+prediction+from+rss+data.zip", "IndoorMovement.zip"),
+        suffix=".csv",
+        digest="627fe3e266e9c23bb2f4f7b146a78faae1ce303ad558bfeecf6432ae57dbb35e",
+    ),
+    "fsdd": Source(
+        "Free spoken digits: 3,000 recordings of 10 digits by 6 speakers, 8 kHz, English",
+        "CC BY-SA 4.0",
+        "Jackson et al. 2018",
+        _FSDD,
+        archives=("v1.0.10.tar.gz", "recordings.tar.xz"),
+        suffix=".wav",
+        digest="1801eae019c063377d98f831d3f93574f259475df7332bb0e3d1b080fb5e6959",
+    ),
+    "flickr8k-1k": Source(
+        "Flickr8k, its first 1,000 images at 128 pixels, 5 English captions each",
+        "non-commercial research; the photographs belong to their authors",
+        "Hodosh et al. 2013",
+        _FLICKR,
+        {
+            "captions.txt": "2e68c3e276f88a5193bf14b6dfac49db12a449fb7f988405875d9d16fed7d608",
+            "trainImages.txt": ("438ec5a8358a57b98a55d4b30903caef4977e36a33f52ea8df978f9fc96c3cef"),
+            "devImages.txt": "b66a46d8528e074b5d9b4cb85fe37cd8b6de0da248e0d1b11c89979545e981ec",
+            "testImages.txt": ("2d26d1d89c87a1acfac00025ec235e5fc218283b489cbf9325640fdac040b36d"),
+        },
+        archives=("images_128.zip",),
+        suffix=".jpg",
+        digest="caeb284aa3f66bfea423800b6f0bd87755a23f24026f4c48ffc7bd9c679daa36",
     ),
 }

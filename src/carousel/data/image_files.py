@@ -43,6 +43,37 @@ def read_images(path: str | Path) -> Tensor:
     return check_images(array, str(path))
 
 
+def read_film(path: Path, side: int) -> NDArray[np.float32]:
+    """The frames of a film as (T, side²) grey values 0 to 255.
+
+    A .gif or another picture of several frames, or .npy with (T, side, side) integers 0 to 255.
+    Frames of another size are resized. Raises `DataError`.
+    """
+    from PIL import Image, ImageSequence, UnidentifiedImageError  # few commands need it
+
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
+    try:
+        if path.suffix.lower() == ".npy":
+            pictures = [Image.fromarray(frame) for frame in _bytes(np.load(path), path)]
+        else:
+            with Image.open(path) as film:
+                pictures = [frame.convert("L") for frame in ImageSequence.Iterator(film)]
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+        raise DataError(f"{path} is no film that can be read: {error}") from None
+    frames = [np.asarray(frame.resize((side, side), Image.Resampling.BOX)) for frame in pictures]
+    return np.stack(frames).reshape(len(frames), -1).astype(np.float32)
+
+
+def _bytes(array: NDArray[np.generic], path: Path) -> NDArray[np.uint8]:
+    if array.ndim != 3 or not len(array) or array.dtype != np.uint8:
+        raise DataError(
+            f"{path}: a film must be an array (frames, rows, columns) of uint8, got "
+            f"{'x'.join(map(str, array.shape))} of {array.dtype}"
+        )
+    return array.astype(np.uint8)
+
+
 def check_images(array: NDArray[np.generic] | Tensor, source: str) -> Tensor:
     """(N, 28, 28) uint8 from one or more images of any real type. Raises `DataError`."""
     values = np.asarray(array)

@@ -14,7 +14,7 @@ from torch import Tensor
 from carousel.config import DataConfig, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
-from carousel.data.recordings import LABEL, Frames, draw, read_folder
+from carousel.data.recordings import LABEL, Frames, doubles, draw, read_folder
 from carousel.data.splits import hold_out
 from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
@@ -87,6 +87,7 @@ class MeasuredRecordings:
             "recordings": {name: list(part.names) for name, part in parts.items()},
             "steps": {name: len(part.targets) for name, part in parts.items()},
             "targets": {n: int((~part.targets.isnan()).sum()) for n, part in parts.items()},
+            "also_in_training": doubles({n: part.values for n, part in parts.items()}),
             "missing_values_filled": self.filled,
         }
 

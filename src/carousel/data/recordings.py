@@ -7,6 +7,7 @@ same, and a random split of frames would only measure that.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import math
 import re
@@ -20,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carousel.config import DataConfig, FramesConfig
+from carousel.config import Config, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
 from carousel.data.splits import hold_out
@@ -77,16 +78,24 @@ class LabelledFrames:
 
     data.name: "utkinect" (people 1 to 4 to train, 5 to validate, 6 to 10 to judge),
     "gesture-phase" (a1, a2, b1, c1; a3; b3, c3), or "recordings": a folder of your own, data.path,
-    of which `frames.test` and `frames.validation` are drawn. Raises `ConfigError`, `DataError`.
+    of which `frames.test` and `frames.validation` are drawn; "moving-digits": films, for which
+    `side` is that of their frames (else 0). Raises `ConfigError`, `DataError`.
     """
 
-    def __init__(self, data: DataConfig, frames: FramesConfig) -> None:
+    def __init__(self, config: Config) -> None:
+        data, frames = config.data, config.frames
+        self.side = film_side(config)
         self.classes: tuple[str, ...]
         self._parts: dict[str, dict[str, Frames]]
         if data.name == "utkinect":
             self.classes, self._parts = ACTIONS, _utkinect()
         elif data.name == "gesture-phase":
             self.classes, self._parts = PHASES, _gestures()
+        elif data.name == "moving-digits":
+            from carousel.data import moving_digits  # which reads recordings itself
+
+            self.classes = moving_digits.COMPARISONS
+            self._parts = moving_digits.films(data, config.scenes)
         elif data.name == "recordings":
             if not data.path:
                 raise ConfigError(
@@ -97,7 +106,7 @@ class LabelledFrames:
             self.classes = tuple(sorted(labels))
             self._parts = draw(found, frames, data.split_seed)
         else:
-            known = "utkinect, gesture-phase, recordings"
+            known = "utkinect, gesture-phase, moving-digits, recordings"
             raise ConfigError(f"data.name must be one of {known}; got '{data.name}'")
         self.filled = sum(f.filled for part in self._parts.values() for f in part.values())
         self.train, self.validation = self.part("train"), self.part("validation")
@@ -123,8 +132,28 @@ class LabelledFrames:
             "recordings": {name: list(part.names) for name, part in parts.items()},
             "frames": {name: len(part.labels) for name, part in parts.items()},
             "unlabelled": {n: int((part.labels < 0).sum()) for n, part in parts.items()},
+            "also_in_training": doubles({n: part.values for n, part in parts.items()}),
             "missing_values_filled": self.filled,
         }
+
+
+def film_side(config: Config) -> int:
+    """Pixels of a frame, up and across, where frames are pictures; else 0."""
+    return config.scenes.side if config.data.name == "moving-digits" else 0
+
+
+def doubles(parts: dict[str, Ragged]) -> dict[str, int]:
+    """How many recordings of each other part are, number by number, one of "train"."""
+    known = {_content(row) for row in map(parts["train"].__getitem__, range(len(parts["train"])))}
+    return {
+        name: sum(_content(values[i]) in known for i in range(len(values)))
+        for name, values in parts.items()
+        if name != "train"
+    }
+
+
+def _content(recording: Tensor) -> tuple[tuple[int, ...], bytes]:
+    return tuple(recording.shape), hashlib.sha256(recording.numpy().tobytes()).digest()
 
 
 def reader(name: str) -> Callable[[str, str], Frames]:
@@ -168,7 +197,7 @@ def read_frames(text: str, source: str) -> Frames:
             raise DataError(f"{source} row {number} has {len(row)} cells, the header {len(header)}")
     values = np.array([[_number(row[i], source) for i in columns] for row in body])
     labels = ["" if place is None else row[place].strip() for row in body]
-    filled, count = _fill(values)
+    filled, count = fill_missing(values)
     return Frames(filled.astype(np.float32), labels, count)
 
 
@@ -180,7 +209,8 @@ def _number(cell: str, source: str) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def _fill(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+def fill_missing(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """Values (T, F) with each NaN taken from the step before, at the start 0; and their number."""
     missing = np.isnan(values)
     last = np.where(missing, -1, np.arange(len(values))[:, None])
     last = np.maximum.accumulate(last, axis=0)

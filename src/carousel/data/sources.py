@@ -22,7 +22,7 @@ from carousel.config import closest
 from carousel.data.catalogue import SOURCES, Source
 from carousel.errors import DataError
 
-__all__ = ["SOURCES", "Source", "cache", "fetch", "find", "places", "read", "where"]
+__all__ = ["SOURCES", "Source", "cache", "fetch", "find", "places", "read", "read_all", "where"]
 
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
 
@@ -62,8 +62,33 @@ def read(name: str, file: str) -> bytes:
     return _checked(_download(name, source.archives[0] if packed else file), file, source)
 
 
+def read_all(name: str) -> dict[str, bytes]:
+    """Every file of a data set that is one archive of very many, by its name, checked as a whole.
+
+    What is compared is the SHA-256 of the lines "<SHA-256 of a file>  <its name>", sorted by name,
+    as `sha256sum` prints them. Raises `DataError` like `read`.
+    """
+    source = find(name)
+    found = (_archive(folder, source) for folder in places(name))
+    path = next((path for path in found if path), None) or _download(name, source.archives[0])
+    try:
+        files = _members(path, path.stat().st_mtime_ns, path.stat().st_size)
+    except (*_DAMAGE, OSError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    files = {file: files[file] for file in sorted(files) if file.endswith(source.suffix)}
+    sums = (f"{hashlib.sha256(content).hexdigest()}  {f}\n" for f, content in files.items())
+    if hashlib.sha256("".join(sums).encode()).hexdigest() != source.digest:
+        raise DataError(
+            f"{path} is not the published archive: its {len(files):,} files {source.suffix} are "
+            f"others; delete it, and it is downloaded again"
+        )
+    return files
+
+
 def fetch(name: str) -> Path:
     """Have every file of a data set here, and checked. Returns the folder of the first."""
+    if find(name).digest:
+        read_all(name)
     for file in find(name).contents:
         read(name, file)
     found = where(name)
@@ -75,9 +100,14 @@ def where(name: str) -> Path | None:
     """The folder that holds a data set's files, or None if one of them is not here."""
     source = find(name)
     for folder in places(name):
-        if all(_lies(folder, source, file) for file in source.contents):
+        packed = not source.digest or _archive(folder, source) is not None
+        if packed and all(_lies(folder, source, file) for file in source.contents):
             return folder
     return None
+
+
+def _archive(folder: Path, source: Source) -> Path | None:
+    return next((folder / n for n in source.archives if (folder / n).is_file()), None)
 
 
 def _lies(folder: Path, source: Source, file: str) -> Path | None:
@@ -133,13 +163,14 @@ def _download(name: str, file: str) -> Path:
     import requests
 
     source, folder = find(name), cache() / name
+    stored = file if file in source.archives else file + source.compressed
     pooch.get_logger().setLevel("WARNING")  # the bar says what is going on
     try:
         path = pooch.retrieve(
-            source.home + file,
-            # An archive is known by what is in it, which is checked when it is read.
-            known_hash=f"sha256:{source.files[file]}" if file in source.files else None,
-            fname=file,
+            source.home + stored,
+            # What is packed is known by its content, which is checked when it is read.
+            known_hash=f"sha256:{source.files[stored]}" if stored in source.files else None,
+            fname=stored,
             path=folder,
             downloader=_get,
         )
@@ -154,7 +185,7 @@ def _download(name: str, file: str) -> Path:
             reason = str(error)
         wanted = [*source.files, *source.archives[:1]]
         raise DataError(
-            f"{name} is not here, and {source.home}{file} cannot be downloaded: {reason}. "
+            f"{name} is not here, and {source.home}{stored} cannot be downloaded: {reason}. "
             f"Without a network, put {', '.join(wanted)}, plain or .gz, from "
             f"{source.home} into {folder} or $CAROUSEL_DATA/{name}"
         ) from None

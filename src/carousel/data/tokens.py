@@ -21,6 +21,8 @@ SUBWORDS = 8000
 # Words, with the endings 's, 'll and n't apart as the Penn Treebank has them, and each mark alone:
 # "It's", "It 's" and "it ' s" must not be three different things to a model.
 _WORDS = re.compile(r"n't\b|'\w+|\w+?(?=n't\b)|\w+|[^\w\s]", re.IGNORECASE)
+_BLANK = "▁"  # what a subword that begins a word begins with
+_HANGS = re.compile(r" ([.,;:!?)\]}%]|n't\b|'(?:s|m|d|re|ve|ll)\b)", re.IGNORECASE)
 
 
 def words_of(sentence: str) -> list[str]:
@@ -115,6 +117,32 @@ class Tokens:
         lengths = torch.tensor([0, *map(len, rows)])
         values = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64)
         return Ragged(values, lengths.cumsum(0))
+
+    def decode(self, numbers: Iterable[int]) -> str:
+        """The sentence of these tokens; the other way round than `encode`, but for what is unknown.
+
+        Words stand apart by blanks, marks and the endings 's and n't hang on to the word before.
+        """
+        names = [self.name(number) for number in numbers]
+        if self.level == "word":
+            return _HANGS.sub(r"\1", " ".join(names))
+        text = "".join(names)
+        if self.level == "subword":
+            return text.replace(_BLANK, " ").strip()
+        return unicodedata.normalize("NFC", text)
+
+    def name(self, number: int) -> str:
+        """The token of this number."""
+        if self._vocabulary is None:
+            return str(self._subwords.id_to_token(number))
+        return self._vocabulary.tokens[number]
+
+    def label(self, number: int) -> str:
+        """The same for a picture: a dash before a subword that goes on a word, no other sign."""
+        name = self.name(number)
+        if self.level != "subword" or name.startswith(_BLANK):
+            return name.removeprefix(_BLANK) or "␣"
+        return f"-{name}" if name.isalnum() else name
 
     def unknown_in(self, sentence: str) -> list[str]:
         """The tokens of a sentence that are read as `<unk>`, each once."""

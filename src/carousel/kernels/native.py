@@ -9,6 +9,7 @@ D directions.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -333,7 +334,17 @@ class Stepper:
             if len(state) == 2:
                 problem.c0 = problem.cn = self._state[1][index].data_ptr()
             problems.append(problem)
-        self._advance = _native.Stepper(problems, torch.get_num_threads()).step
+        stepper = _native.Stepper(problems, torch.get_num_threads())
+        self._advance = stepper.step
+        self._feed = self._make_feed(stepper)
+
+    def _make_feed(self, stepper: _native.Stepper) -> Callable[[Tensor, Tensor], bool]:
+        """What takes a step with tensors if they fit; nothing where torch is older than 2.10."""
+        exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
+        if exchange is None:
+            return lambda x_t, out: False
+        weights = tuple(self._weights)
+        return _native.Feed(stepper, Tensor, exchange, weights, self._x_shape, self._y_shape).step
 
     @property
     def state(self) -> Tensor | tuple[Tensor, ...]:
@@ -346,7 +357,14 @@ class Stepper:
 
         None, and nothing done, if x_t does not fit, or the weights are no longer as packed.
         """
-        # A step takes a microsecond or two: every line here counts.
+        # A step takes a microsecond: every line here counts.
+        y = (self._fresh or self._outputs()).pop() if out is None else out
+        if self._feed(x_t, y):
+            return y
+        return self._step_other(x_t, y)
+
+    def _step_other(self, x_t: Tensor, out: Tensor) -> Tensor | None:
+        """A step of what the fast path has refused."""
         if (
             x_t.shape != self._x_shape
             or x_t.dtype is not torch.float32
@@ -354,15 +372,13 @@ class Stepper:
             or [weight._version for weight in self._weights] != self._versions
         ):
             return None
-        if not x_t.is_contiguous():
-            x_t = x_t.contiguous()
-        if out is None:
-            out = (self._fresh or self._outputs()).pop()
-        elif out.shape != self._y_shape or out.dtype != torch.float32 or not out.is_contiguous():
+        fits = out.shape == self._y_shape and out.dtype is torch.float32 and out.is_cpu
+        if not (fits and out.is_contiguous()):
             raise ValueError(
                 f"out must be a contiguous float32 tensor of shape {self._y_shape}, got "
                 f"{out.dtype} of shape {tuple(out.shape)}"
             )
+        x_t = x_t.contiguous()
         self._advance(x_t.data_ptr(), out.data_ptr())
         return out
 

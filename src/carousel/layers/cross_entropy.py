@@ -36,11 +36,42 @@ def linear_cross_entropy(
     ...     x @ w.T, t, reduction="sum", ignore_index=-1)))
     True
     """
+    return smoothed_cross_entropy(x, weight, bias, targets, 0.0, chunk)[0]
+
+
+def smoothed_cross_entropy(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    targets: Tensor,
+    smoothing: float,
+    chunk: int = 0,
+) -> tuple[Tensor, Tensor]:
+    r"""The same with a share ε of each target spread over all V words, and the loss without that.
+
+    With log p_n = log softmax(W x_n + b): Σ_n -(1 - ε) log p_n[t_n] - ε/V Σ_v log p_n[v], and
+    Σ_n -log p_n[t_n], which has no gradient. d_n = p_n - (1 - ε) onehot(t_n) - ε/V. Source:
+    Szegedy et al. 2016 (arXiv:1512.00567).
+
+    Shapes as for `linear_cross_entropy`; smoothing: ε, at least 0 and below 1.
+
+    >>> x, w, t = torch.randn(5, 3), torch.randn(7, 3), torch.tensor([0, 6, 2, -1, 1])
+    >>> loss, plain = smoothed_cross_entropy(x, w, None, t, 0.1)
+    >>> bool(torch.isclose(loss, torch.nn.functional.cross_entropy(
+    ...     x @ w.T, t, reduction="sum", ignore_index=-1, label_smoothing=0.1)))
+    True
+    """
     rows, picked = _rows(x, weight, targets)
     if not chunk and len(rows) * len(weight) <= _CHUNK_ELEMENTS:
-        return F.cross_entropy(F.linear(rows, weight, bias), picked, reduction="sum")
-    loss: Tensor = _LinearCrossEntropy.apply(rows, weight, bias, picked, chunk)  # type: ignore[no-untyped-call]
-    return loss
+        logits = F.linear(rows, weight, bias)
+        loss = F.cross_entropy(logits, picked, reduction="sum", label_smoothing=smoothing)
+        if not smoothing:
+            return loss, loss.detach()
+        return loss, F.cross_entropy(logits.detach(), picked, reduction="sum")
+    both: tuple[Tensor, Tensor] = _LinearCrossEntropy.apply(  # type: ignore[no-untyped-call]
+        rows, weight, bias, picked, smoothing, chunk
+    )
+    return both
 
 
 @torch.no_grad()
@@ -100,18 +131,27 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight: Tensor,
         bias: Tensor | None,
         targets: Tensor,
+        smoothing: float,
         chunk: int,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         wanted = ctx.needs_input_grad
         dx = torch.empty_like(rows) if wanted[0] else None
         dw = torch.zeros_like(weight) if wanted[1] else None
         db = torch.zeros_like(bias) if bias is not None and wanted[2] else None
-        loss = rows.new_zeros(())
+        loss, plain = rows.new_zeros(()), rows.new_zeros(())
         for part, logits in _chunks(rows, weight, bias, chunk):
-            loss += _softmax(logits, targets[part]).sum()
+            above = None
+            if smoothing:
+                # -log p of a word, averaged over the words: that of the target and this much more.
+                above = logits.gather(1, targets[part, None]).squeeze(1) - logits.mean(1)
+            losses = _softmax(logits, targets[part])
+            plain += losses.sum()
+            loss += losses.sum() if above is None else (losses + smoothing * above).sum()
             if not any(wanted):
                 continue
-            logits[torch.arange(len(logits), device=logits.device), targets[part]] -= 1
+            logits[torch.arange(len(logits), device=logits.device), targets[part]] -= 1 - smoothing
+            if smoothing:
+                logits -= smoothing / len(weight)
             if dx is not None:
                 torch.mm(logits, weight, out=dx[part])
             if dw is not None:
@@ -119,10 +159,11 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if db is not None:
                 db += logits.sum(0)
         ctx.save_for_backward(dx, dw, db)
-        return loss
+        ctx.mark_non_differentiable(plain)
+        return loss, plain
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
         dx, dw, db = (None if d is None else d * grad for d in ctx.saved_tensors)
-        return dx, dw, db, None, None
+        return dx, dw, db, None, None, None

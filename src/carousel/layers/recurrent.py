@@ -302,7 +302,9 @@ class Recurrent(_Base):
             raise ValueError(
                 f"lengths must have one entry per row, shape ({rows},); got {tuple(lengths.shape)}"
             )
-        if rows and (int(lengths.min()) < 0 or int(lengths.max()) > steps):
+        # A traced program has no values yet to look at: the operator looks when it runs.
+        traced = torch.compiler.is_compiling()
+        if rows and not traced and (int(lengths.min()) < 0 or int(lengths.max()) > steps):
             raise ValueError(
                 f"lengths must lie between 0 and the {steps} steps of the input; got "
                 f"{int(lengths.min())} to {int(lengths.max())}"

@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import pkgutil
+from typing import TYPE_CHECKING, Any
 
 from carousel.config import closest
 from carousel.errors import ConfigError
-from carousel.tasks.task import Task
+
+if TYPE_CHECKING:
+    from carousel.tasks.task import Task
 
 __all__ = ["Task", "find", "names"]
 
@@ -30,3 +33,11 @@ def names() -> list[str]:
     """Every task there is."""
     modules = (module.name for module in pkgutil.iter_modules(__path__))
     return [m for m in modules if hasattr(importlib.import_module(f"{__name__}.{m}"), "TASK")]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "Task":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from carousel.tasks.task import Task  # brings torch: tasks.scores is read without it
+
+    return Task

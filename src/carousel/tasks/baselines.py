@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from carousel.data.mnist import Images
+from carousel.data.ragged import Ragged
 
 Scores = dict[str, dict[str, float]]
 
@@ -97,6 +99,46 @@ def fit_frames(
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         return {name: model.fit(x, labels).predict(test) for name, model in models.items()}
+
+
+def summaries(values: Ragged) -> NDArray[np.float32]:
+    """Of each recording and feature the mean, deviation, least, greatest, first and last value, and
+    the logarithm of its length: (n, 6 F + 1).
+
+    >>> summaries(Ragged.of([torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]])]))[1].tolist()
+    [5.0, 0.0, 5.0, 5.0, 5.0, 5.0, 0.0]
+    """
+    rows = []
+    for number in range(len(values)):
+        x = values[number]
+        parts = (x.mean(0), x.std(0, correction=0), x.amin(0), x.amax(0), x[0], x[-1])
+        rows.append(torch.cat((*parts, torch.tensor([len(x)]).log())))
+    return torch.stack(rows).numpy()
+
+
+def fit_recordings(
+    train: Ragged, labels: NDArray[np.int64], test: Ragged, truth: NDArray[np.int64]
+) -> Scores:
+    """Test accuracy and macro F1 of the most frequent class, and of logistic regression (1,000
+    iterations of L-BFGS) and the nearest neighbour (Euclidean) on standardised `summaries`."""
+    from sklearn.dummy import DummyClassifier  # takes a second to import
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.preprocessing import StandardScaler
+    from threadpoolctl import threadpool_limits
+
+    scaler = StandardScaler().fit(summaries(train))
+    x, test_x = scaler.transform(summaries(train)), scaler.transform(summaries(test))
+    models = {
+        "most_frequent": DummyClassifier(strategy="most_frequent"),
+        "logistic_regression": LogisticRegression(max_iter=1000),
+        "nearest_neighbour": KNeighborsClassifier(n_neighbors=1),
+    }
+    with threadpool_limits(1):
+        return {
+            name: _accuracy_and_f1(truth, model.fit(x, labels).predict(test_x))
+            for name, model in models.items()
+        }
 
 
 def fit_numbers(

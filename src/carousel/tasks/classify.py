@@ -30,6 +30,7 @@ from carousel.data.splits import hold_out
 from carousel.errors import ConfigError
 from carousel.layers.pooling import Pooling
 from carousel.tasks import baselines, metrics, network, outputs, plots
+from carousel.tasks.example import Example, check_number
 from carousel.tasks.network import activation_penalty, make_dropout, make_recurrent, start
 from carousel.tasks.task import (
     Batch,
@@ -48,10 +49,17 @@ from carousel.tasks.task import (
 _EVALUATION_BATCH = 1000
 _LOOKED_AT = 500
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "text",
     "regress",
     "frames",
     "forecast",
+    "sound",
+    "data.hold_out",
+    "scenes",
+    "pictures",
+    "encoder",
     "loss",
     "data.path",
     "data.fold",
@@ -214,14 +222,38 @@ class TrainedClassifier(TrainedModel):
         plots.draw_confusion(report["confusion"], self.classes, picture)
         return [picture]
 
-    def answer(self, request: Request) -> Iterator[Shown]:
+    def example(self, source: str | Request, number: int) -> Example:
+        if isinstance(source, Request):
+            images, labels, origin = self._given(source), None, f"image {number} of your own"
+        else:
+            parts = ImageParts(self.config.data)
+            held = parts.test if source == "test" else parts.validation
+            images, labels, origin = held.images, held.labels, f"{source} image {number}"
+        image = images[check_number(number, len(images), "images")].unsqueeze(0)
+        data = self.config.data
+        x = as_sequence(self.scaler(image), data.view, data.permutation)
+        with network.evaluating(self.model):
+            guess = int(self.model(x).argmax())
+        truth = "" if labels is None else f"true class {self.classes[int(labels[number])]}, "
+        return Example(
+            f"{origin}: {truth}predicted {self.classes[guess]}",
+            f"the logit of the predicted class {self.classes[guess]}",
+            lambda: self.model(x)[0, guess],
+            image=as_sequence(image, data.view, data.permutation)[0]
+            if data.view == "rows"
+            else None,
+        )
+
+    def _given(self, request: Request) -> Tensor:
         options = request.only("classify", "invert")
         if request.input is None:
             raise ConfigError("name the images: a .png, .npz or IDX file")
         pixels = read_images(request.input)
-        if options.get("invert"):
-            pixels = 255 - pixels
-        elif len(pixels) and float(pixels[:, [0, -1]].float().mean()) > 127:
+        return 255 - pixels if options.get("invert") else pixels
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        pixels = self._given(request)
+        if not request.options.get("invert") and _looks_light(pixels):
             yield Notice(
                 "the background looks light, but the model knows white digits on black: "
                 "try --invert"
@@ -256,6 +288,10 @@ class TrainedClassifier(TrainedModel):
             next_best = f"{self.classes[second]} {row[second]:.4f}"
             table.rows.append((str(number), self.classes[first], f"{row[first]:.4f}", next_best))
         return table
+
+
+def _looks_light(pixels: Tensor) -> bool:
+    return len(pixels) > 0 and float(pixels[:, [0, -1]].float().mean()) > 127
 
 
 class ClassifyTask(Task):

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from carousel.config import Config, reject_without_effect
 from carousel.data.labelled_text import LabelledText
@@ -17,10 +18,17 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
 from carousel.tasks.text_classifier import TextClassifier, TrainedTextClassifier
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",
     "forecast",
+    "sound",
+    "data.hold_out",
+    "scenes",
+    "pictures",
+    "encoder",
     "data.permutation",
     "data.scaling",
     "data.validation",
@@ -74,6 +82,10 @@ class ClassifyTextTask(Task):
         objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
         hits = (logits.detach().argmax(1) == labels).sum()
         return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        tokens, lengths, labels = batch
+        return pad(tokens, (0, steps), value=1), lengths, labels
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         labels = self.data.validation.labels

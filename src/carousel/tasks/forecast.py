@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,7 +14,13 @@ from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, cut, load
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import network, outputs
-from carousel.tasks.forecast_scores import Yardstick, linear_forecasts, measures, naive_forecasts
+from carousel.tasks.forecast_scores import (
+    Yardstick,
+    fit_linear,
+    measures,
+    naive_forecasts,
+    stretch,
+)
 from carousel.tasks.forecaster import (
     Forecaster,
     Frame,
@@ -24,7 +31,10 @@ from carousel.tasks.forecaster import (
 )
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
+_SHARE = 0.8  # that an interval is to hold
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "data.permutation",
     "data.scaling",
@@ -37,6 +47,11 @@ _WITHOUT_EFFECT = (
     "text",
     "regress",
     "frames",
+    "sound",
+    "data.hold_out",
+    "scenes",
+    "pictures",
+    "encoder",
     "loss",
     "model.embedding_size",
     "model.feature_size",
@@ -67,11 +82,15 @@ class ForecastTask(Task):
                 f"forecast.season = {settings.season} must lie within forecast.context = "
                 f"{settings.context}"
             )
+        if settings.ridge and not (settings.linear and settings.relative):
+            raise ConfigError("forecast.ridge needs forecast.linear and forecast.relative")
         self.series = load(config.data)
         self.parts = cut(len(self.series), config.data.name, settings)
         train = torch.from_numpy(self.series.values[: self.parts["train"].stop])
         self.scaler = FeatureScaler.fit(train)
         self.output = Output(self._is_sigmoid(train), settings.distribution)
+        if settings.ridge and self.output.sigmoid:
+            raise ConfigError("forecast.ridge needs forecast.output = 'identity'")
         self.frame = Frame(self.series, self.scaler, config, self.output.sigmoid)
         self.yardstick = Yardstick.fit(
             train[:, self.frame.targets].double().numpy(), settings.season
@@ -102,7 +121,14 @@ class ForecastTask(Task):
 
     def build_model(self) -> Forecaster:
         known = self.frame.known.size(1)
-        return Forecaster(len(self.series.columns), known, self.frame.targets, self.config)
+        model = Forecaster(len(self.series.columns), known, self.frame.targets, self.config)
+        if self.config.forecast.ridge:
+            line = fit_linear(*self._gather(self.windows["train"]))
+            scale = self.scaler.std[self.frame.targets].unsqueeze(1)
+            model.start_from(
+                torch.from_numpy(line.weights), torch.from_numpy(line.offsets.copy()) / scale
+            )
+        return model
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         windows = self.windows["train"]
@@ -146,7 +172,7 @@ class ForecastTask(Task):
         settings = self.config.forecast
         contexts, truth = self._gather(self.windows["test"])
         found = naive_forecasts(contexts, settings.horizon, settings.season)
-        found["linear"] = linear_forecasts(self._gather(self.windows["train"]), contexts)
+        found["linear"] = fit_linear(*self._gather(self.windows["train"])).forecasts(contexts)
         return {name: measures(truth, guess, self.yardstick) for name, guess in found.items()}
 
     def account(self) -> dict[str, Any]:
@@ -154,8 +180,17 @@ class ForecastTask(Task):
 
     def finish(self, model: nn.Module) -> TrainedForecaster:
         known = self.frame.known.size(1)
-        columns = self.series.columns
-        return TrainedForecaster(model, self.config, columns, self.scaler, self.output, known)
+        columns, output = self.series.columns, self._calibrated(model)
+        return TrainedForecaster(model, self.config, columns, self.scaler, output, known)
+
+    def _calibrated(self, model: nn.Module) -> Output:
+        """The output with its intervals as wide as the validation part asks for."""
+        settings, windows = self.config.forecast, self.windows["validation"]
+        if settings.distribution == "none" or not settings.calibrate:
+            return self.output
+        low, middle, high = forecasts(model, self.frame, windows, self.output)
+        wider = stretch(self._truth(windows), (low, middle, high), _SHARE)
+        return replace(self.output, stretch=torch.from_numpy(wider).float())
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, Forecaster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,21 +85,52 @@ def naive_forecasts(contexts: Array, horizon: int, season: int) -> dict[str, Arr
     return found
 
 
-def linear_forecasts(train: tuple[Array, Array], contexts: Array) -> Array:
-    """Ridge regression from each column's own context, taken from its last value.
+@dataclass(frozen=True)
+class Linear:
+    """Ridge regression of each column from its own context, both taken from its last value.
 
-    train: contexts (M, T, C) and what came (M, K, C). Returns (N, K, C). One model per column: of
-    all linear ones the hardest to beat on such windows (Zeng et al. 2023, arXiv:2205.13504).
+    One model per column: of all linear ones the hardest to beat on such windows (Zeng et al. 2023,
+    arXiv:2205.13504). weights (C, T, K), offsets (C, K).
     """
+
+    weights: Array
+    offsets: Array
+
+    def forecasts(self, contexts: Array) -> Array:
+        """contexts (N, T, C); returns (N, K, C)."""
+        level = contexts[:, -1:]
+        change: Array = np.einsum("ntc,ctk->nkc", contexts - level, self.weights)
+        return change + self.offsets.T + level
+
+
+def fit_linear(before: Array, after: Array) -> Linear:
+    """The models of the training windows: contexts (M, T, C) and what came (M, K, C)."""
     from sklearn.linear_model import Ridge  # takes a second to import
     from threadpoolctl import threadpool_limits
 
-    before, after = train
-    columns = []
+    weights, offsets = [], []
     with threadpool_limits(1):
         for c in range(before.shape[2]):
-            level, test_level = before[:, -1:, c], contexts[:, -1:, c]
+            level = before[:, -1:, c]
             model = Ridge(alpha=1.0).fit(before[:, :, c] - level, after[:, :, c] - level)
-            change = model.predict(contexts[:, :, c] - test_level)
-            columns.append(change.reshape(len(contexts), -1) + test_level)
-    return np.stack(columns, 2)
+            weights.append(model.coef_.reshape(after.shape[1], -1).T)
+            offsets.append(np.broadcast_to(model.intercept_, after.shape[1]))
+    return Linear(np.stack(weights), np.stack(offsets))
+
+
+def stretch(truth: Array, interval: tuple[Array, Array, Array], share: float) -> Array:
+    """How much wider intervals must be to hold `share` of the truth, by step and column (K, C).
+
+    truth (N, K, C); interval: low, middle, high of the same shape. Of the distances from the
+    middle, each over the width of the interval on its side, the ceil(share (N + 1))-th smallest
+    (split conformal prediction: Romano et al. 2019, arXiv:1905.03222, with scaled scores).
+
+    >>> y = np.arange(-4.0, 5.0).reshape(9, 1, 1)  # -4 ... 4
+    >>> stretch(y, (np.full_like(y, -1), np.zeros_like(y), np.full_like(y, 2)), 0.5)
+    array([[1.5]])
+    """
+    low, middle, high = interval
+    width = np.where(truth < middle, middle - low, high - middle)
+    scores = np.sort(np.abs(truth - middle) / width, axis=0)
+    found: Array = scores[min(len(scores), math.ceil(share * (len(scores) + 1))) - 1]
+    return found

@@ -20,6 +20,7 @@ from carousel.data.series import Series, Windows, account, calendar, cut, load, 
 from carousel.data.text import read_text
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import plots
+from carousel.tasks.example import Example, check_number
 from carousel.tasks.forecast_scores import Yardstick, detail, measures
 from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
@@ -37,7 +38,8 @@ class Forecaster(nn.Module):
 
     c_k is what is known of step k beforehand (the calendar), e_k an embedding of k. P numbers for
     each target: see `Output`. With `forecast.linear`, the first of them has Σ_t L_tk x_t of the
-    target's own window added (as in LSTNet, Lai et al. 2018, arXiv:1703.07015). With
+    target's own window, and an offset, added (as in LSTNet, Lai et al. 2018, arXiv:1703.07015),
+    which may start as a regression: see `start_from`. With
     `forecast.independent`, the network reads one target at a time, each with the same weights (Nie
     et al. 2023, arXiv:2211.14730).
     """
@@ -63,7 +65,18 @@ class Forecaster(nn.Module):
         if settings.linear:
             shape = (len(targets), settings.context, settings.horizon)
             self.line = nn.Parameter(torch.zeros(shape))
+            self.offset = nn.Parameter(torch.zeros(len(targets), settings.horizon))
         start(self, config)
+
+    @torch.no_grad()
+    def start_from(self, weights: Tensor, offsets: Tensor) -> None:
+        """Forecast what this linear map does, and nothing beside it: weights (C, T, K), offsets
+        (C, K), on the scale of the network. Training goes on from there."""
+        assert self.line is not None
+        self.line.copy_(weights)
+        self.offset.copy_(offsets)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor, before: Tensor, after: Tensor) -> Tensor:
         """x (B, T, F); what is known of its steps, before (B, T, C), and of those to come, after
@@ -85,7 +98,7 @@ class Forecaster(nn.Module):
             out = out.view(*out.shape[:2], len(self.targets), self.parameters_each)
         if self.line is None:
             return out
-        line = torch.einsum("btc,ctk->bkc", own, self.line)
+        line = torch.einsum("btc,ctk->bkc", own, self.line) + self.offset.t()
         return torch.cat((out[..., :1] + line.unsqueeze(-1), out[..., 1:]), -1)
 
 
@@ -97,10 +110,13 @@ class Output:
     Otherwise, on the scale of the standardised series: "none": a value, squared error;
     "gaussian": mean and deviation, -ln of the density; "quantile": 10, 50 and 90 %, the pinball
     loss (Koenker and Bassett 1978), ordered by construction.
+
+    stretch (K, C): how much wider than the network says its intervals are told; None: as it says.
     """
 
     sigmoid: bool
     distribution: str
+    stretch: Tensor | None = None
 
     def losses(self, raw: Tensor, level: Tensor, truth: Tensor) -> Tensor:
         """The loss of each value: raw (B, K, C, P), level and truth (B, 1 or K, C)."""
@@ -123,10 +139,12 @@ class Output:
         value = raw[..., 0] + level
         if self.distribution == "none":
             return value.expand(3, *value.shape)
+        wider = 1.0 if self.stretch is None else self.stretch.to(raw)
         if self.distribution == "gaussian":
-            width = _Z90 * _positive(raw[..., 1])
-            return torch.stack((value - width, value, value + width))
-        return torch.stack(self._quantiles(raw, level))
+            below = above = _Z90 * _positive(raw[..., 1]) * wider
+        else:
+            below, above = _positive(raw[..., 1]) * wider, _positive(raw[..., 2]) * wider
+        return torch.stack((value - below, value, value + above))
 
     def _quantiles(self, raw: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         middle = raw[..., 0] + level
@@ -227,7 +245,8 @@ class TrainedForecaster(TrainedModel):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedForecaster:
         columns, known = tuple(facts["columns"]), facts["known"]
-        output = Output(facts["sigmoid"], config.forecast.distribution)
+        stretch = facts.get("stretch") and torch.tensor(facts["stretch"])
+        output = Output(facts["sigmoid"], config.forecast.distribution, stretch)
         targets = target_numbers(columns, config.forecast.targets)
         model = Forecaster(len(columns), known, targets, config)
         scaler = FeatureScaler.restore(facts["scaler"])
@@ -238,6 +257,7 @@ class TrainedForecaster(TrainedModel):
             "columns": list(self.columns),
             "known": self.known,
             "sigmoid": self.output.sigmoid,
+            "stretch": None if self.output.stretch is None else self.output.stretch.tolist(),
             "scaler": self.scaler.facts(),
         }
 
@@ -345,13 +365,45 @@ class TrainedForecaster(TrainedModel):
         plots.draw_forecasts(report["examples"], self.config.forecast.context, name, picture)
         return [picture]
 
+    def example(self, source: str | Request, number: int) -> Example:
+        settings = self.config.forecast
+        if isinstance(source, Request):
+            series, origin = self._given(source), "your own series"
+            self._check(series)
+            starts = [len(series)]
+        else:
+            series, origin = load(self.config.data), f"the {source} part"
+            rows_ = cut(len(series), self.config.data.name, settings)[source]
+            starts = Windows(rows_, settings.context, settings.horizon).starts.tolist()
+        start = starts[check_number(number, len(starts), "windows")]
+        return self._window(series, start, f"window {number} of {origin}")
+
+    def _window(self, series: Series, start: int, origin: str) -> Example:
+        """The window whose first step to forecast is row `start` of the series."""
+        settings = self.config.forecast
+        frame = Frame(series, self.scaler, self.config, self.output.sigmoid)
+        read = slice(start - settings.context, start)
+        x, _ = frame.leveled(frame.scaled[read].unsqueeze(0))
+        before = frame.known[read].unsqueeze(0)
+        after = frame.known[start : start + settings.horizon].unsqueeze(0)
+        name = self.columns[self.targets[0]]
+        return Example(
+            f"{origin}, up to {series.stamps[start - 1]}: the {settings.horizon} steps to come",
+            f"the sum of the forecast of {name} over the {settings.horizon} steps to come",
+            lambda: self.model(x, before, after)[0, :, 0, 0].sum(),
+            tuple(map(str, series.stamps[read])),
+        )
+
     # ---- the command line
+
+    def _given(self, request: Request) -> Series:
+        if request.input is None:
+            raise ConfigError("name the series to go on from: a .csv file with its columns")
+        return read_series(read_text(request.input), str(request.input))
 
     def answer(self, request: Request) -> Iterator[Shown]:
         steps = request.only("forecast", "length").get("length", 0)
-        if request.input is None:
-            raise ConfigError("name the series to go on from: a .csv file with its columns")
-        series = read_series(read_text(request.input), str(request.input))
+        series = self._given(request)
         low, guess, high = self.forecast(series, steps)
         stamps = self._longer(series, guess).stamps[len(series) :]
         names = [self.columns[i] for i in self.targets]

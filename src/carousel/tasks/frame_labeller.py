@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carousel.config import Config, ModelConfig, RegularizationConfig
+from carousel.config import Config
+from carousel.data.image_files import read_film
 from carousel.data.ragged import Ragged, by_length
-from carousel.data.recordings import LabelledFrames, Recordings, reader
+from carousel.data.recordings import Frames, LabelledFrames, Recordings, film_side, reader
 from carousel.data.scaling import FeatureScaler
 from carousel.data.text import read_text
 from carousel.errors import ConfigError, DataError
+from carousel.layers.attention import step_mask
+from carousel.layers.convolution import ConvolutionalMap
 from carousel.tasks import metrics, plots
+from carousel.tasks.example import Example, check_number, shown
 from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
 from carousel.tasks.segments import segment_scores, segments_of
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 
 _EVALUATION_BATCH = 16
+_DRAWN = 24
+"""Recordings that are shown one by one; evaluation.json has them all."""
 
 
 class FrameLabeller(nn.Module):
@@ -30,14 +37,23 @@ class FrameLabeller(nn.Module):
 
     y = recurrent(x);  logits_t = W y_t + b
 
-    Dropout acts on vertical connections only: `input_dropout` on the input, `dropout` between
-    layers and before the head.
+    Where frames are pictures (F = side²), x_t = relu(V map(frame_t) + c) stands for them, with the
+    map of a `ConvolutionalMap`. Dropout acts on vertical connections only: `input_dropout` on x,
+    `dropout` between layers and before the head.
     """
 
-    def __init__(
-        self, features: int, classes: int, model: ModelConfig, regularization: RegularizationConfig
-    ) -> None:
+    def __init__(self, features: int, classes: int, config: Config) -> None:
         super().__init__()
+        model, regularization = config.model, config.regularization
+        side, encoder = film_side(config), config.encoder
+        self.pictures: nn.Sequential | None = None
+        if side:
+            stages = ConvolutionalMap(1, (side, side), **dataclasses.asdict(encoder))
+            places = stages.shape[0] * stages.shape[1]
+            dense = nn.Linear(places * encoder.features, model.hidden_size)
+            shaped = nn.Unflatten(1, (1, side, side))
+            self.pictures = nn.Sequential(shaped, stages, nn.Flatten(), dense, nn.ReLU())
+            features = model.hidden_size
         self.recurrent = make_recurrent(features, model, regularization, batch_first=True)
         self.input_dropout = make_dropout(regularization.input_dropout)
         self.dropout = make_dropout(regularization.dropout)
@@ -45,14 +61,24 @@ class FrameLabeller(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x (B, T, F), lengths (B,). Returns logits (B, T, C), in the padding too."""
+        if self.pictures is not None:
+            x = self._look(self.pictures, x, lengths)
         outputs, _ = self.recurrent(self.input_dropout(x), lengths=lengths)
         logits: Tensor = self.head(self.dropout(outputs))
         return logits
 
+    @staticmethod
+    def _look(pictures: nn.Sequential, x: Tensor, lengths: Tensor) -> Tensor:
+        inside = step_mask(lengths, x.size(1))  # what stands in the padding is not looked at
+        seen: Tensor = pictures(x[inside])
+        frames = seen.new_zeros(*inside.shape, seen.size(1))
+        frames[inside] = seen
+        return frames
+
 
 def build_model(features: int, classes: int, config: Config) -> FrameLabeller:
     """A new network; weights from torch's global random state."""
-    model = FrameLabeller(features, classes, config.model, config.regularization)
+    model = FrameLabeller(features, classes, config)
     start(model, config)
     return model
 
@@ -90,6 +116,12 @@ def judge(part: Recordings, logits: Tensor, classes: Sequence[str]) -> dict[str,
     return {**segment_scores(truth, guess), **report}
 
 
+def _width(config: Config, scaler: FeatureScaler) -> int:
+    """Values of a frame that go into the network; the pixels of a film share one scale."""
+    side = film_side(config)
+    return side * side if side else len(scaler.mean)
+
+
 class TrainedFrameLabeller(TrainedModel):
     """A trained labeller of frames with its classes and the scaler of its inputs.
 
@@ -107,7 +139,8 @@ class TrainedFrameLabeller(TrainedModel):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedFrameLabeller:
         scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
-        return cls(build_model(len(scaler.mean), len(classes), config), config, classes, scaler)
+        network = build_model(_width(config, scaler), len(classes), config)
+        return cls(network, config, classes, scaler)
 
     def facts(self) -> dict[str, Any]:
         return {"classes": list(self.classes), "scaler": self.scaler.facts()}
@@ -116,7 +149,9 @@ class TrainedFrameLabeller(TrainedModel):
         """Class probabilities (T, C) of the frames of one recording (T, F), unscaled, F as in
         training. Raises `DataError` if it does not fit or holds a NaN."""
         x = torch.as_tensor(values, dtype=torch.float32)
-        wanted = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+        if side := film_side(self.config):
+            x = x.flatten(1) if x.dim() == 3 and x.shape[1:] == (side, side) else x
+        wanted = _width(self.config, self.scaler) // (2 if self.config.frames.differences else 1)
         if x.dim() != 2 or x.size(1) != wanted or not len(x):
             raise DataError(
                 f"a recording must have the shape (frames, {wanted}), as in training; this one "
@@ -139,7 +174,7 @@ class TrainedFrameLabeller(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = LabelledFrames(self.config.data, self.config.frames)
+        data = LabelledFrames(self.config)
         held = data.part(part)
         logits = logits_of(self.model, self._prepare(held.values))
         report = judge(held, logits, self.classes)
@@ -156,27 +191,53 @@ class TrainedFrameLabeller(TrainedModel):
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         yield metrics.class_table(report, "frames")
         table = Table(("recording", "accuracy", "labelled frames"), [])
-        for name, row in report["per_recording"].items():
+        for name, row in list(report["per_recording"].items())[:_DRAWN]:
             truth, guess = np.array(row["labels"]), np.array(row["guess"])
             inside = truth >= 0
             share = f"{(truth == guess)[inside].mean():.2%}" if inside.any() else "-"
             table.rows.append((name, share, f"{inside.sum():,} of {len(truth):,}"))
         yield table
+        if len(report["per_recording"]) > _DRAWN:
+            yield f"the first {_DRAWN} of {len(report['per_recording'])}: see evaluation.json\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
         confusion, timelines = folder / f"confusion{suffix}.png", folder / f"timelines{suffix}.png"
         plots.draw_confusion(report["confusion"], self.classes, confusion)
-        plots.draw_timelines(report["per_recording"], self.classes, timelines)
+        drawn = dict(list(report["per_recording"].items())[:_DRAWN])
+        plots.draw_timelines(drawn, self.classes, timelines)
         return [confusion, timelines]
+
+    def example(self, source: str | Request, number: int) -> Example:
+        values, name = self._recording(source, number)
+        x, lengths = self._prepare(Ragged.of([values])).pad(torch.tensor([0]))
+        guess = logits_of(self.model, self._prepare(Ragged.of([values]))).argmax(1)
+        return Example(
+            f"{name}: labelled {shown(self.classes, guess.tolist())}",
+            "the sum of the logits of the predicted labels",
+            lambda: self.model(x, lengths)[0].gather(1, guess.unsqueeze(1)).sum(),
+        )
+
+    def _recording(self, source: str | Request, number: int) -> tuple[Tensor, str]:
+        if isinstance(source, Request):
+            frames, name = self._given(source), str(source.input)
+            return torch.from_numpy(frames.values), f"your own recording {Path(name).name}"
+        part = LabelledFrames(self.config).part(source)
+        number = check_number(number, len(part), "recordings")
+        return part.values[number], f"recording {part.names[number]} of the {source} part"
 
     # ---- the command line
 
-    def answer(self, request: Request) -> Iterator[Shown]:
+    def _given(self, request: Request) -> Frames:
         request.only("label_frames")
         if request.input is None:
             raise ConfigError("name the recording: a file of frames as in training")
+        if side := film_side(self.config):
+            return Frames(read_film(request.input, side), [])
         read = reader(self.config.data.name)
-        frames = read(read_text(request.input), str(request.input))
+        return read(read_text(request.input), str(request.input))
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        frames = self._given(request)
         chances = self.label_proba(frames.values)
         guess = chances.argmax(1)
         segments = segments_of(guess)

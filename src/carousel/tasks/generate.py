@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from carousel import layers
 from carousel.config import Config, reject_without_effect
 from carousel.data.text import Corpus, Part
-from carousel.data.text_batches import LineBatches, StreamWindows, all_of
+from carousel.data.text_batches import IGNORED, LineBatches, StreamWindows, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import network
 from carousel.tasks.language_model import LanguageModel
@@ -20,10 +21,17 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.writer import TrainedLanguageModel, measures
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",
     "forecast",
+    "sound",
+    "data.hold_out",
+    "scenes",
+    "pictures",
+    "encoder",
     "data.permutation",
     "data.scaling",
     "data.validation",
@@ -50,6 +58,7 @@ class GenerateTask(Task):
     """
 
     unit = "tokens"
+    batch_dim = 1
     trained = TrainedLanguageModel
 
     def __init__(self, config: Config, seed: int) -> None:
@@ -98,6 +107,16 @@ class GenerateTask(Task):
         carried = self._train.offsets is None
         state = tuple(part.detach() for part in scored.state) if carried else ()
         return StepLoss(objective, {"loss": scored.loss.detach()}, count, state)
+
+    def padded(self, batch: Batch, steps: int) -> Batch | None:
+        if self._train.offsets is None:
+            return None
+        tokens, targets = batch
+        wider = (0, 0, 0, steps)
+        return pad(tokens, wider, value=1), pad(targets, wider, value=IGNORED)
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor | None:
+        return model.logits(batch[0]).transpose(0, 1) if isinstance(model, LanguageModel) else None
 
     def metrics(self, means: dict[str, float]) -> dict[str, float]:
         return measures(self.corpus.kind, means["loss"])

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.recordings import LabelledFrames
+from carousel.data.recordings import LabelledFrames, film_side
 from carousel.tasks import baselines, network, outputs
 from carousel.tasks.frame_labeller import (
     FrameLabeller,
@@ -37,8 +37,9 @@ class LabelFramesTask(RecordingsTask):
     data: LabelledFrames
 
     def __init__(self, config: Config, seed: int) -> None:
-        self._check(config, "regress")
-        self.config, self.data = config, LabelledFrames(config.data, config.frames)
+        of_others = ("frames.differences",) if film_side(config) else ("scenes", "encoder")
+        self._check(config, "regress", *of_others)
+        self.config, self.data = config, LabelledFrames(config)
         train, classes = self.data.train, len(self.data.classes)
         self._cut(train.values, train.labels, self.data.validation.values, seed)
         labelled = train.labels[train.labels >= 0]
@@ -87,7 +88,8 @@ class LabelFramesTask(RecordingsTask):
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, FrameLabeller)
         train, validation = self.data.train, self.data.validation
-        path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
+        example = self._train.values.new_zeros(1, 2, model.recurrent.input_size)
+        path = model.recurrent.path(example, ragged=True)
         return (
             f"{len(train)} recordings ({len(train.labels):,} frames, "
             f"{int((train.labels >= 0).sum()):,} labelled) to train on, {len(validation)} to "

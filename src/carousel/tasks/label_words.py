@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
+from torch.nn.utils.rnn import pad_sequence
 
 from carousel.config import Config, reject_without_effect
 from carousel.data.labelled_words import LabelledWords, WordFeatures
@@ -23,10 +25,17 @@ from carousel.tasks.word_labeller import (
 )
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "regress",
     "frames",
     "forecast",
+    "sound",
+    "data.hold_out",
+    "scenes",
+    "pictures",
+    "encoder",
     "data.permutation",
     "data.scaling",
     "data.validation",
@@ -87,6 +96,20 @@ class LabelWordsTask(Task):
         objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
         hits = (logits.detach().argmax(1) == labels).sum()
         return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+
+    def pick(self, batch: Batch, index: Tensor) -> Batch:
+        features, lengths, labels = batch
+        rows = torch.split(labels, lengths.tolist())
+        return features[index], lengths[index], torch.cat([rows[i] for i in index.tolist()])
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        features, lengths, labels = batch
+        return pad(features, (0, 0, 0, steps), value=1), lengths, labels
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        features, lengths, _ = batch
+        said = torch.split(model(features, lengths), lengths.tolist())
+        return pad_sequence([*said], batch_first=True)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         logits = logits_of(model, self._validation)

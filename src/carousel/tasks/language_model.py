@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from carousel.config import Config
 from carousel.layers.cross_entropy import linear_cross_entropy, token_losses
 from carousel.tasks.network import (
+    Bias,
     activation_penalty,
     drop_words,
     make_dropout,
@@ -48,8 +49,8 @@ class LanguageModel(nn.Module):
         self.embedding = nn.Embedding(size, width)
         self.recurrent = make_recurrent(width, model, self.regularization, batch_first=False)
         self.dropout = make_dropout(dropout)
-        self.head: nn.Linear | _Bias
-        self.head = _Bias(size) if model.tied else nn.Linear(model.hidden_size, size)
+        self.head: nn.Linear | Bias
+        self.head = Bias(size) if model.tied else nn.Linear(model.hidden_size, size)
         if model.tied and config.initialization.name == "torch":
             # torch's N(0, 1) embeddings are far too large for an output layer.
             nn.init.uniform_(self.embedding.weight, -(width**-0.5), width**-0.5)
@@ -72,6 +73,11 @@ class LanguageModel(nn.Module):
         outputs, last = self._recur(tokens, state)
         return token_losses(self.dropout(outputs), *self._readout(), targets), last
 
+    def logits(self, tokens: Tensor, state: State = ()) -> Tensor:
+        """Logits (T, B, V) of the token after each: for few rows, they take much memory."""
+        outputs, _ = self._recur(tokens, state)
+        return F.linear(self.dropout(outputs), *self._readout())
+
     @torch.no_grad()
     def next_logits(self, tokens: Tensor, state: State = ()) -> tuple[Tensor, State]:
         """Logits (B, V) of the token after tokens (T, B), and the state to go on from."""
@@ -92,11 +98,3 @@ class LanguageModel(nn.Module):
         if isinstance(self.head, nn.Linear):
             return self.head.weight, self.head.bias
         return self.embedding.weight, self.head.bias
-
-
-class _Bias(nn.Module):
-    """The output layer's own part where its weight is the embedding's."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__()
-        self.bias = nn.Parameter(torch.zeros(size))

@@ -138,6 +138,14 @@ def make_dropout(p: float) -> nn.Module:
     return nn.Dropout(p) if p else nn.Identity()
 
 
+class Bias(nn.Module):
+    """The output layer's own part where its weight is the embedding's."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(size))
+
+
 def drop_words(x: Tensor, tokens: Tensor, p: float, vocabulary: int) -> Tensor:
     """Embedded tokens with a share p of the vocabulary set to zero and the rest scaled up.
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from carousel.config import Config, reject_without_effect
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.ragged import Ragged
-from carousel.data.recordings import LabelledFrames
+from carousel.data.recordings import LabelledFrames, film_side
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import LabelledWindows
 from carousel.tasks import network
@@ -19,6 +21,8 @@ from carousel.tasks.frame_labeller import with_differences
 from carousel.tasks.task import Batch, Task
 
 _WITHOUT_EFFECT = (
+    "decoder",
+    "translate",
     "data.view",
     "data.permutation",
     "data.scaling",
@@ -29,6 +33,9 @@ _WITHOUT_EFFECT = (
     "data.fold",
     "text",
     "forecast",
+    "sound",
+    "pictures",
+    "data.hold_out",
     "model.embedding_size",
     "model.feature_size",
     "model.tied",
@@ -56,7 +63,9 @@ class RecordingsTask(Task):
         """Standardise the features, and cut the training part with its labels into windows."""
         frames = self.config.frames
         wide = with_differences(train, frames.differences)
-        self.scaler = FeatureScaler.fit(wide.values)
+        # The pixels of a film share one mean and one deviation: those at its edges hardly vary.
+        film = film_side(self.config) > 0
+        self.scaler = FeatureScaler.fit(wide.values.view(-1, 1) if film else wide.values)
         self._train = Ragged(self.scaler(wide.values), wide.offsets)
         self._validation = self._prepare(validation)
         rows = self.config.training.batch_size
@@ -71,6 +80,17 @@ class RecordingsTask(Task):
     def _noisy(self, values: Tensor, training: bool) -> Tensor:
         noise = self.config.frames.noise
         return values + noise * torch.randn_like(values) if noise and training else values
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        values, lengths, labels = batch
+        missing = math.nan if labels.is_floating_point() else -1
+        wider = [0, 0] * (values.dim() - 2) + [0, steps]
+        return pad(values, wider, value=3), lengths, pad(labels, (0, steps), value=missing)
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        values, lengths, _ = batch
+        said: Tensor = model(values, lengths)
+        return said
 
     @property
     def batches_per_epoch(self) -> int:

@@ -31,7 +31,7 @@ class RegressTask(RecordingsTask):
     data: MeasuredRecordings
 
     def __init__(self, config: Config, seed: int) -> None:
-        self._check(config, "loss")
+        self._check(config, "loss", "scenes", "encoder")
         self.config, self.data = config, MeasuredRecordings(config.data, config.frames)
         train = self.data.train
         self.target = Target.fit(train.targets[is_labelled(train.targets)], config.regress)
@@ -46,6 +46,10 @@ class RegressTask(RecordingsTask):
         raw = model(self._noisy(values, model.training), lengths).squeeze(2)[inside]
         losses = self.target.losses(raw, numbers[inside])
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
+
+    def batch_targets(self, batch: Batch) -> Tensor:
+        found = self.target.capped(super().batch_targets(batch))
+        return found if self.target.sigmoid else (found - self.target.mean) / self.target.std
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         held = self.data.validation

@@ -17,12 +17,13 @@ from torch.nn import functional as F
 from carousel.config import Config, RegressConfig
 from carousel.data.measured import Measured, MeasuredRecordings
 from carousel.data.ragged import Ragged
-from carousel.data.recordings import read_frames
+from carousel.data.recordings import Frames, read_frames
 from carousel.data.scaling import FeatureScaler
 from carousel.data.text import read_text
 from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import plots
+from carousel.tasks.example import Example, check_number
 from carousel.tasks.frame_labeller import build_model, logits_of, with_differences
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 
@@ -131,9 +132,11 @@ class TrainedRegressor(TrainedModel):
         return result
 
     def _read(self, values: Ragged) -> Tensor:
+        return self.target.number(logits_of(self.model, self._scaled(values)).squeeze(1))
+
+    def _scaled(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)
-        scaled = Ragged(self.scaler(wide.values), wide.offsets)
-        return self.target.number(logits_of(self.model, scaled).squeeze(1))
+        return Ragged(self.scaler(wide.values), wide.offsets)
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = MeasuredRecordings(self.config.data, self.config.frames)
@@ -166,11 +169,32 @@ class TrainedRegressor(TrainedModel):
         plots.draw_numbers(report["pairs"], picture)
         return [picture]
 
-    def answer(self, request: Request) -> Iterator[Shown]:
+    def example(self, source: str | Request, number: int) -> Example:
+        if isinstance(source, Request):
+            values, name = torch.from_numpy(self._given(source).values), "your own recording"
+        else:
+            part = MeasuredRecordings(self.config.data, self.config.frames).part(source)
+            number = check_number(number, len(part), "recordings")
+            values, name = (
+                part.values[number],
+                f"recording {part.names[number]} of the {source} part",
+            )
+        x, lengths = self._scaled(Ragged.of([values])).pad(torch.tensor([0]))
+        last = float(self._read(Ragged.of([values]))[-1])
+        return Example(
+            f"{name}: {last:.4g} at its end",
+            "the output at the last step",
+            lambda: self.model(x, lengths)[0, -1, 0],
+        )
+
+    def _given(self, request: Request) -> Frames:
         request.only("regress")
         if request.input is None:
             raise ConfigError("name the recording: a .csv file of steps as in training")
-        frames = read_frames(read_text(request.input), str(request.input))
+        return read_frames(read_text(request.input), str(request.input))
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        frames = self._given(request)
         numbers = self.predict(frames.values)
         if request.as_json:
             yield Json({"numbers": numbers.tolist(), "filled": frames.filled})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 HIGHER_IS_BETTER = {
     "loss": False,
@@ -11,6 +12,11 @@ HIGHER_IS_BETTER = {
     "perplexity": False,
     "bits_per_character": False,
     "bleu": True,
+    "bleu_cased": True,
+    "bleu_1": True,
+    "bleu_2": True,
+    "bleu_3": True,
+    "bleu_4": True,
     "chrf": True,
     "span_f1": True,
     "span_precision": True,
@@ -20,6 +26,7 @@ HIGHER_IS_BETTER = {
     "segment_f1_50": True,
     "edit_score": True,
     "exact_match": True,
+    "exact_match_greedy": True,
     "mae": False,
     "rmse": False,
     "mse": False,
@@ -35,7 +42,13 @@ HIGHER_IS_BETTER = {
 _TITLES = {
     "macro_f1": "macro F1",
     "bleu": "BLEU",
+    "bleu_cased": "BLEU, cased",
+    "bleu_1": "BLEU-1",
+    "bleu_2": "BLEU-2",
+    "bleu_3": "BLEU-3",
+    "bleu_4": "BLEU-4",
     "chrf": "chrF",
+    "exact_match_greedy": "exact match, greedy",
     "mae": "MAE",
     "rmse": "RMSE",
     "mse": "MSE",
@@ -71,7 +84,7 @@ def show(name: str, value: float) -> str:
     """
     if name.startswith("accuracy"):
         return f"{value:.2%}"
-    if name.startswith("perplexity"):
+    if name.startswith(("perplexity", "bleu", "chrf")):
         return f"{value:.2f}"
     return f"{value:.4f}"
 
@@ -81,13 +94,15 @@ def sentence(values: dict[str, float]) -> str:
     return ", ".join(f"{title(name)} {show(name, value)}" for name, value in values.items())
 
 
-def line(values: dict[str, float], *, names: bool = True) -> str:
+def line(values: dict[str, float], *, unnamed: Collection[str] = ()) -> str:
     """The same for a line of a log: only what the others do not follow from, in few words.
+
+    unnamed: metrics whose value is enough, because they were named before.
 
     >>> line({"loss": 0.0423, "accuracy": 0.9877}), line({"perplexity": 99.5, "loss": 4.6})
     ('loss 0.0423, 98.77%', 'perplexity 99.50')
     """
     follows = "perplexity" in values or "bits_per_character" in values
     shown = {name: show(name, v) for name, v in values.items() if name != "loss" or not follows}
-    titled = (f"{title(name)} {v}" if not v.endswith("%") else v for name, v in shown.items())
-    return ", ".join(titled if names else shown.values())
+    bare = {name for name, v in shown.items() if name in unnamed or v.endswith("%")}
+    return ", ".join(v if name in bare else f"{title(name)} {v}" for name, v in shown.items())

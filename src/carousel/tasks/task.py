@@ -15,7 +15,9 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError, DataError
+from carousel.tasks.example import Example
 
 Batch = tuple[Tensor, ...]
 Carry = tuple[Tensor, ...]
@@ -120,6 +122,17 @@ class TrainedModel(ABC):
     def answer(self, request: Request) -> Iterator[Shown]:
         """What `carousel predict` shows."""
 
+    def example(self, source: str | Request, number: int) -> Example:
+        """Example `number`, counted from 0, of a part ("test" or "validation"), or of the input
+        that `carousel predict` takes. Raises `DataError` or `ConfigError` if there is none."""
+        raise ConfigError(
+            f"a model of the task '{self.config.task}' shows no examples of the {source} part or "
+            "of your own: look at one it was trained on, --part train"
+            if isinstance(source, str)
+            else f"a model of the task '{self.config.task}' cannot be looked into at an input of "
+            "your own: look at an example it was trained on, --part train"
+        )
+
 
 class Task(ABC):
     """One mapping on one data set: batches, loss, metrics, baselines.
@@ -132,6 +145,8 @@ class Task(ABC):
     validation_metrics: tuple[str, ...]
     #: What a batch is counted in, for the display.
     unit: str
+    #: The dimension of a batch's tensors that its rows are counted along.
+    batch_dim: ClassVar[int] = 0
     trained: ClassVar[type[TrainedModel]]
     config: Config
 
@@ -153,6 +168,29 @@ class Task(ABC):
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         """What the model does on a batch. carry: of the batch before; empty at an epoch's start."""
+
+    def rows(self, batch: Batch) -> int:
+        """How many independent rows (sequences, streams) a batch has."""
+        return batch[0].size(self.batch_dim)
+
+    def pick(self, batch: Batch, index: Tensor) -> Batch:
+        """Some rows of a batch as a batch of their own, padded as they were. index: (b,)."""
+        return tuple(part.index_select(self.batch_dim, index) for part in batch)
+
+    def batch_targets(self, batch: Batch) -> Tensor:
+        """What is to be found in a batch, flat: class numbers, or numbers as the loss sees them;
+        without what is masked."""
+        last = batch[-1].flatten()
+        return last[is_labelled(last)]
+
+    def padded(self, batch: Batch, steps: int) -> Batch | None:
+        """The same batch with so many more steps of padding, filled with something; None where
+        all rows are of one length."""
+        return None
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor | None:
+        """What the model says at each step, (rows, T, ·); None where it speaks once a sequence."""
+        return None
 
     def metrics(self, means: dict[str, float]) -> dict[str, float]:
         """Metrics of an epoch from the means of the sums, in the order to show them."""

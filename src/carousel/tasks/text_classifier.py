@@ -19,6 +19,7 @@ from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.layers.pooling import Pooling
 from carousel.tasks import metrics, plots
+from carousel.tasks.example import Example, check_number
 from carousel.tasks.given import sentences_of, unknown_notice
 from carousel.tasks.network import drop_words, evaluating, make_dropout, make_recurrent, start
 from carousel.tasks.task import Json, Request, Shown, Table, TrainedModel
@@ -155,6 +156,25 @@ class TrainedTextClassifier(TrainedModel):
         picture = folder / f"confusion{suffix}.png"
         plots.draw_confusion(report["confusion"], self.classes, picture)
         return [picture]
+
+    def example(self, source: str | Request, number: int) -> Example:
+        if isinstance(source, Request):
+            texts, labels, origin = sentences_of(source, "classify_text")[0], None, "your own"
+        else:
+            part = LabelledText(self.config.data, self.config.text).part(source)
+            texts, labels, origin = list(part.texts), part.labels, f"the {source} part"
+        text = texts[check_number(number, len(texts), "sentences")]
+        tokens, lengths = self.tokens.encode([text]).pad(torch.tensor([0]))
+        if not int(lengths):
+            raise DataError(f"sentence {number} of {origin} has no token: there is nothing to see")
+        guess = int(self._chances([text]).argmax())
+        truth = "" if labels is None else f"true class {self.classes[int(labels[number])]}, "
+        return Example(
+            f"sentence {number} of {origin}: {truth}predicted {self.classes[guess]}",
+            f"the logit of the predicted class {self.classes[guess]}",
+            lambda: self.model(tokens, lengths)[0, guess],
+            tuple(self.tokens.cut(text)),
+        )
 
     # ---- the command line
 

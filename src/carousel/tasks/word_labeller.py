@@ -13,6 +13,7 @@ from carousel.data.labelled_words import Labelled, LabelledWords, WordFeatures
 from carousel.data.ragged import Ragged, by_length
 from carousel.layers.attention import step_mask
 from carousel.tasks import scores
+from carousel.tasks.example import Example, check_number, shown
 from carousel.tasks.given import sentences_of, unknown_notice
 from carousel.tasks.network import drop_words, evaluating, make_dropout, make_recurrent, start
 from carousel.tasks.spans import mark_spans, span_scores, spans_of
@@ -172,6 +173,23 @@ class TrainedWordLabeller(TrainedModel):
         yield table
         if len(kinds) > _SHOWN_KINDS:
             yield f"and {len(kinds) - _SHOWN_KINDS} rarer kinds (evaluation.json)\n"
+
+    def example(self, source: str | Request, number: int) -> Example:
+        if isinstance(source, Request):
+            texts, origin = sentences_of(source, "label_words")[0], "your own"
+            rows: Sequence[Sequence[str]] = [self.features.cut(text) for text in texts]
+        else:
+            part = LabelledWords(self.config.data, self.config.text).part(source)
+            rows, origin = part.words, f"the {source} part"
+        words = rows[check_number(number, len(rows), "sentences")]
+        features, lengths = self.features.encode([words]).pad(torch.tensor([0]))
+        guess = torch.tensor([self.labels.index(word.label) for word in self.label([words])[0]])
+        return Example(
+            f"sentence {number} of {origin}: labelled {shown(self.labels, guess.tolist())}",
+            "the sum of the logits of the predicted labels",
+            lambda: self.model(features, lengths).gather(1, guess.unsqueeze(1)).sum(),
+            tuple(words),
+        )
 
     def answer(self, request: Request) -> Iterator[Shown]:
         sentences, notices = sentences_of(request, "label_words")

@@ -23,11 +23,13 @@ from carousel.data.text import (
 from carousel.data.text_batches import LineBatches, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import scores
+from carousel.tasks.example import Example, check_number
 from carousel.tasks.language_model import LanguageModel, State
 from carousel.tasks.sampling import Sampling, generate
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 
 _STEPS = 1000
+_LOOK = 60  # tokens of a running text that are looked at together
 _BANDS = ((0, 0), (1, 9), (10, 99), (100, 999), (1000, 9999), (10_000, None))
 _OPTIONS = ("prompt", "length", "samples", "temperature", "top_k", "top_p", "seed")
 
@@ -218,6 +220,43 @@ class TrainedLanguageModel(TrainedModel):
                 for label, row in report["by_label"].items()
             ]
             yield Table(("label", "loss", scores.title(name)), rows)
+
+    def example(self, source: str | Request, number: int) -> Example:
+        """A line, or `_LOOK` tokens of a running text, read from a state of zeros."""
+        if isinstance(source, Request):
+            part, origin = self._given(source), "your own text"
+        else:
+            part = Corpus(self.config.data, self.config.text, self.vocabulary).part(source)
+            origin = f"the {source} part"
+        if part.offsets is not None:
+            what, starts = "lines", part.offsets.tolist()
+        else:
+            what, starts = "windows", [*range(0, len(part.ids) - 1, _LOOK), len(part.ids) - 1]
+        number = check_number(number, len(starts) - 1, what)
+        whole = part.offsets is not None  # the first token of the next window is a target
+        ids = (
+            part.ids[starts[number] : starts[number + 1] + (0 if whole else 1)].long().unsqueeze(1)
+        )
+        names = tuple(self.vocabulary.tokens[i] for i in ids[:, 0].tolist())
+        return Example(
+            f"{what[:-1]} {number} of {origin}, from a state of zeros",
+            "the summed log-probability of each next token",
+            lambda: -self.model(ids[:-1], ids[1:]).loss,
+            names[:-1],
+        )
+
+    def _given(self, request: Request) -> Part:
+        if self.kind == "line":
+            raise ConfigError("a model of labelled lines reads no running text: use --part")
+        if (text := request.only("generate", "text").get("text")) is None:
+            if request.input is None:
+                raise ConfigError("give a text (--text) or a file of it")
+            text = read_text(request.input)
+        encode = self.vocabulary.encode_characters
+        ids = self.vocabulary.encode(words(text)) if self.kind == "word" else encode(text)
+        if len(ids) < 2:
+            raise DataError(f"a text to look at needs at least two tokens, this one has {len(ids)}")
+        return Part(ids)
 
     # ---- the command line
 

@@ -38,7 +38,7 @@ class EpochSummary:
     def __str__(self) -> str:
         return (
             f"epoch {self.epoch:>3}  train {scores.line(self.train)}  "
-            f"validation {scores.line(self.validation, names=False)}  "
+            f"validation {scores.line(self.validation, unnamed=self.train)}  "
             f"{self.seconds:6.1f} s{'  best' if self.best else ''}"
         )
 

@@ -23,6 +23,7 @@ from carousel.recipes import read_toml
 from carousel.training.checkpoint import replace_durably
 
 FORMAT = 1
+_LOCK_SECONDS = 0.5  # who asks whether a run goes on holds its lock for an instant
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class RunFolder:
         """
         lock = filelock.FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=_LOCK_SECONDS)
         except filelock.Timeout:
             raise RunError(
                 f"another process is working on the run {self.path}: wait for it, or stop it"

@@ -112,7 +112,8 @@ def _run(run: RunFolder, fabric: Fabric, display: Display, task: Task | None = N
         try:
             task = task or tasks.find(run.config.task)(run.config, run.seed)
             return _fit_and_judge(run, task, fabric, display, store)
-        except KeyboardInterrupt:  # outside the loop over steps, which notes it by itself
+        except (KeyboardInterrupt, Interrupted):  # the first: outside the loop over steps
+            store.event(store.last_step(), "interrupted")
             raise Interrupted(run.path) from None
         finally:
             display.stop()

@@ -196,7 +196,9 @@ def _numpy(outcome: tuple[Tensor, Tensor]) -> dict[str, Array]:
 
 def _stream(layer: Any, problem: Problem) -> Local:
     stream, x = layers.Stream(layer), torch.from_numpy(problem.x[0])
-    return Local(lambda: stream.step(x), lambda y: {"y": y[None].numpy()})
+    out = stream.step(x)
+    stream.reset()
+    return Local(lambda: stream.step(x, out), lambda y: {"y": y[None].numpy()})
 
 
 def _step_by_step(layer: Any, problem: Problem) -> Local:

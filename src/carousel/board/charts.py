@@ -1,0 +1,294 @@
+"""ECharts options from series: plain dictionaries, of text and numbers alone.
+
+Text from data (names of runs, titles of findings) is only ever a name, a value or a literal label,
+never a template: ECharts writes names as text, in tooltips too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from carousel.board.series import Bucket
+
+# Distinct also to eyes that tell red from green badly, and readable on white and on black.
+PALETTE = (
+    "#0f8fd0", "#e07b00", "#14a37f", "#d0518f", "#8f7ae5",
+    "#b08d00", "#d2493a", "#5f9e2f", "#3fb5c4", "#a0785a",
+)  # fmt: skip
+_INK = {False: "#333b45", True: "#d5dbe3"}
+_LINE = {False: "#dde2e8", True: "#39414c"}
+_PAPER = {False: "#ffffff", True: "#22272e"}
+_SEVERITY = {"severe": "#d2493a", "warning": "#e07b00", "info": "#0f8fd0"}
+
+Point = list[float | None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A named curve. faint: in the background, without a legend; dashed: as validation curves."""
+
+    name: str
+    points: list[Point]
+    color: str = ""
+    faint: bool = False
+    dashed: bool = False
+    dots: bool = False
+
+
+@dataclass(frozen=True)
+class Level:
+    """A horizontal guide, such as the clipping level."""
+
+    value: float
+    name: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A step at which something happened. severity: of a finding, or empty."""
+
+    step: float
+    name: str
+    severity: str = ""
+
+
+def extremes(buckets: Sequence[Bucket]) -> list[Point]:
+    """A curve through least and greatest value of every bucket: no peak is lost.
+
+    >>> extremes([Bucket(1, 1, 5.0, 5.0, 5.0, 1), Bucket(2, 9, 1.0, 7.0, 2.0, 8)])
+    [[1, 5.0], [2, 1.0], [9, 7.0]]
+    """
+    points: list[Point] = []
+    for bucket in buckets:
+        points.append([bucket.first, _finite(bucket.low)])
+        if bucket.last > bucket.first:
+            points.append([bucket.last, _finite(bucket.high)])
+    return points
+
+
+def means(buckets: Sequence[Bucket]) -> list[Point]:
+    """A curve through the mean of every bucket, in its middle."""
+    return [[(b.first + b.last) / 2, _finite(b.mean)] for b in buckets]
+
+
+def smoothed(buckets: Sequence[Bucket], weight: float) -> list[Point]:
+    """An exponential mean over the buckets, corrected for its start (Kingma and Ba 2015).
+
+    weight: of what came before, from 0 (the means as they are) to below 1. A bucket without a
+    finite value is passed over.
+
+    >>> smoothed([Bucket(1, 1, 4, 4, 4, 1), Bucket(2, 2, 0, 0, 0, 1)], 0.5)
+    [[1.0, 4.0], [2.0, 1.3333333333333333]]
+    """
+    total, norm = 0.0, 0.0
+    points: list[Point] = []
+    for bucket in buckets:
+        if not math.isfinite(bucket.mean):
+            continue
+        total = weight * total + (1 - weight) * bucket.mean
+        norm = weight * norm + (1 - weight)
+        points.append([(bucket.first + bucket.last) / 2, total / norm])
+    return points
+
+
+def line_chart(
+    lines: Iterable[Line],
+    *,
+    dark: bool,
+    levels: Iterable[Level] = (),
+    marks: Iterable[Mark] = (),
+    log: bool = False,
+    zoom: bool = True,
+    legend: bool = False,
+    x_name: str = "",
+) -> dict[str, Any]:
+    """Curves over steps, with a toolbox that saves a PNG, and a zoom that reads on finer.
+
+    legend: also of a single curve, where the title does not name it.
+    """
+    lines = list(lines)
+    series = [_series(line, index, dark) for index, line in enumerate(lines)]
+    if series:
+        series[0]["markLine"] = _guides(levels, marks, dark)
+    ink, rule = _INK[dark], _LINE[dark]
+    named = [line.name for line in lines if not line.faint]
+    axis = {
+        "axisLine": {"lineStyle": {"color": rule}},
+        "axisLabel": {"color": ink, "hideOverlap": True},
+        "splitLine": {"lineStyle": {"color": rule}},
+        "nameTextStyle": {"color": ink},
+    }
+    # A finger that scrolls the page may pass over a chart.
+    inside = {
+        "type": "inside",
+        "filterMode": "none",
+        "zoomOnMouseWheel": "ctrl",
+        "preventDefaultMouseMove": False,
+    }
+    slider = {"type": "slider", "filterMode": "none", "height": 16, "bottom": 6}
+    return {
+        "animation": False,
+        "color": list(PALETTE),
+        "textStyle": {"color": ink},
+        "grid": {
+            "left": 8,
+            "right": 44,
+            "top": 34,
+            "bottom": 34 if zoom else 8,
+            "containLabel": True,
+        },
+        "legend": {
+            "show": legend or len(named) > 1,
+            "type": "scroll",
+            "top": 2,
+            "left": 8,
+            "right": 64,
+            "data": named,
+            "textStyle": {"color": ink},
+            "pageTextStyle": {"color": ink},
+            "pageIconColor": ink,
+        },
+        "tooltip": {
+            "trigger": "axis",
+            "confine": True,
+            "backgroundColor": _PAPER[dark],
+            "borderColor": rule,
+            "textStyle": {"color": ink},
+        },
+        "toolbox": {
+            "right": 8,
+            "top": -4,
+            "feature": {
+                "saveAsImage": {"title": "PNG", "backgroundColor": _PAPER[dark]},
+            },
+            "iconStyle": {"borderColor": ink},
+        },
+        "xAxis": {**axis, "type": "value", "min": "dataMin", "max": "dataMax", "name": x_name,
+                  "nameLocation": "end", "nameGap": 6},
+        "yAxis": {**axis, "type": "log" if log else "value", "scale": True},
+        "dataZoom": [inside, slider] if zoom else [],
+        "series": series,
+    }  # fmt: skip
+
+
+def parallel_chart(
+    axes: list[tuple[str, list[Any] | None]],
+    rows: list[tuple[str, list[Any]]],
+    *,
+    dark: bool,
+) -> dict[str, Any]:
+    """Parallel coordinates: a line per run over its settings and its metric.
+
+    axes: name, and the categories where the values are no numbers.
+    """
+    ink = _INK[dark]
+    return {
+        "animation": False,
+        "color": list(PALETTE),
+        "tooltip": {"confine": True},
+        "parallel": {"left": 48, "right": 80, "top": 64, "bottom": 24},
+        "parallelAxis": [
+            {
+                "dim": index,
+                "name": name,
+                "nameRotate": 12,
+                "nameTextStyle": {"color": ink},
+                "axisLabel": {"color": ink},
+                "axisLine": {"lineStyle": {"color": _LINE[dark]}},
+                **({"type": "category", "data": kinds} if kinds is not None else {"scale": True}),
+            }
+            for index, (name, kinds) in enumerate(axes)
+        ],
+        "series": [
+            {
+                "type": "parallel",
+                "name": name,
+                "lineStyle": {"width": 2.5, "color": PALETTE[index % len(PALETTE)]},
+                "data": [values],
+            }
+            for index, (name, values) in enumerate(rows)
+        ],
+    }
+
+
+def histogram_chart(
+    low: float, high: float, counts: Sequence[float], *, dark: bool, color: str = PALETTE[0]
+) -> dict[str, Any]:
+    """Equal bins between the least and the greatest value."""
+    width = (high - low) / max(len(counts), 1)
+    ink, rule = _INK[dark], _LINE[dark]
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 12, "top": 10, "bottom": 6, "containLabel": True},
+        "tooltip": {"trigger": "axis", "confine": True},
+        "xAxis": {
+            "type": "category",
+            "data": [f"{low + (i + 0.5) * width:.3g}" for i in range(len(counts))],
+            "axisLabel": {"color": ink},
+            "axisLine": {"lineStyle": {"color": rule}},
+        },
+        "yAxis": {
+            "type": "value",
+            "axisLabel": {"color": ink},
+            "splitLine": {"lineStyle": {"color": rule}},
+        },
+        "series": [
+            {"type": "bar", "barCategoryGap": "5%", "itemStyle": {"color": color},
+             "data": list(counts)}
+        ],
+    }  # fmt: skip
+
+
+def _series(line: Line, index: int, dark: bool) -> dict[str, Any]:
+    color = line.color or PALETTE[index % len(PALETTE)]
+    return {
+        "id": f"{index}",
+        "type": "line",
+        "name": line.name,
+        "data": line.points,
+        "showSymbol": line.dots,
+        "symbolSize": 5,
+        "connectNulls": False,
+        "lineStyle": {
+            "color": color,
+            "width": 1 if line.faint else 2,
+            "opacity": 0.4 if line.faint else 1,
+            "type": "dashed" if line.dashed else "solid",
+        },
+        "itemStyle": {"color": color},
+        "emphasis": {"disabled": True},
+    }
+
+
+def _guides(levels: Iterable[Level], marks: Iterable[Mark], dark: bool) -> dict[str, Any]:
+    ink = _INK[dark]
+    across = [
+        {
+            "yAxis": level.value,
+            "name": level.name,
+            "label": {"formatter": "{b}", "position": "insideEndTop", "color": ink},
+            "lineStyle": {"color": ink, "type": "dashed"},
+        }
+        for level in levels
+    ]
+    upright = [
+        {
+            "xAxis": mark.step,
+            "name": mark.name,
+            "label": {"show": False},
+            "lineStyle": {"color": _SEVERITY.get(mark.severity, ink), "type": "dotted", "width": 2},
+        }
+        for mark in marks
+    ]
+    return {
+        "symbol": ["none", "none"],
+        "animation": False,
+        "data": across + upright,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

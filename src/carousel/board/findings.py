@@ -1,0 +1,90 @@
+"""What was said while a run went on: the coach's findings, and turns such as a resumption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from carousel import events
+
+_TURNS = ("resumed", "interrupted", "diverged")
+_SEVERITIES = ("info", "warning", "severe")
+
+
+@dataclass(frozen=True)
+class Said:
+    """One sentence at one step. severity: info, warning or severe. lines: numbers and advice.
+
+    until: the step from which on it was no longer so, if that was said.
+    """
+
+    step: int
+    title: str
+    severity: str = "info"
+    lines: tuple[str, ...] = ()
+    until: int | None = None
+
+
+def said_of(path: Path, language: str) -> list[Said]:
+    """Every finding and turn of a run, the severe ones first. Raises `RunError`.
+
+    A finding has a code, a severity, a title and advice; of several languages, the one asked for.
+    """
+    found = list(_all(path, language))
+    return sorted(found, key=lambda said: (-_SEVERITIES.index(said.severity), said.step))
+
+
+def _all(path: Path, language: str) -> Iterator[Said]:
+    with events.reading(path) as db:
+        kinds = [kind for (kind,) in db.execute("SELECT DISTINCT kind FROM events")]
+    for kind in kinds:
+        if kind in _TURNS:
+            for event in events.events(path, kind):
+                what = ": ".join(str(event[k]) for k in ("what", "tensor") if k in event)
+                severe = "severe" if kind == "diverged" else "info"
+                yield Said(event["step"], f"{kind} {what}".strip(), severe)
+        elif kind == "finding":
+            cleared = list(events.events(path, "finding_cleared"))
+            for event in events.events(path, kind):
+                yield _finding(event, language, _until(event, cleared))
+
+
+def _until(event: dict[str, Any], cleared: list[dict[str, Any]]) -> int | None:
+    """The step at which the finding of that code was next taken back."""
+    code, when = event.get("code"), event["time"]
+    later = (entry for entry in cleared if entry.get("code") == code and entry["time"] >= when)
+    return next((int(entry["step"]) for entry in later), None)
+
+
+def _finding(event: dict[str, Any], language: str, until: int | None) -> Said:
+    severity = event.get("severity")
+    title = _in(event.get("title", event.get("code", "")), language)
+    numbers = event.get("numbers")
+    lines = []
+    if isinstance(numbers, dict) and numbers:
+        lines.append(", ".join(f"{name} {_number(value)}" for name, value in numbers.items()))
+    advice = event.get("advice")
+    for entry in advice if isinstance(advice, list) else []:
+        words = entry if isinstance(entry, dict) else {"text": entry}
+        lines.append(
+            "  ".join(
+                filter(
+                    None,
+                    (_in(words.get("text", ""), language), _in(words.get("do") or "", language)),
+                )
+            )
+        )
+    known = severity if severity in _SEVERITIES else "info"
+    return Said(event["step"], title, known, tuple(lines), until)
+
+
+def _in(text: Any, language: str) -> str:
+    if isinstance(text, dict):
+        text = text.get(language, text.get("en", ""))
+    return str(text)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

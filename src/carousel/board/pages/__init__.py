@@ -1,0 +1,35 @@
+"""What is seen in the browser: a file per page. Everything from data goes in as text."""
+
+from __future__ import annotations
+
+from fastapi import Request
+from nicegui import ui
+
+from carousel.board.pages import compare, model, overview, runs, system
+from carousel.board.pages.frame import View
+from carousel.board.series import Reader
+from carousel.board.store import Store
+
+
+def register(store: Store, reader: Reader) -> None:
+    """Put every page on its address. A run is named in the query: its id is a path."""
+
+    @ui.page("/")
+    def _(request: Request) -> None:
+        runs.show(View(store, reader, request, "runs"))
+
+    @ui.page("/overview")
+    def _(request: Request) -> None:
+        overview.show(View(store, reader, request, "overview"))
+
+    @ui.page("/model")
+    def _(request: Request) -> None:
+        model.show(View(store, reader, request, "model"))
+
+    @ui.page("/system")
+    def _(request: Request) -> None:
+        system.show(View(store, reader, request, "system"))
+
+    @ui.page("/compare")
+    def _(request: Request) -> None:
+        compare.show(View(store, reader, request, "compare"))

@@ -1,0 +1,317 @@
+"""The runs in a folder, read and never written: which there are, and how each one stands."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from carousel import events
+from carousel.errors import CarouselError, RunError
+from carousel.recipes import read_toml
+
+FORMAT = 1  # of run folders, the newest that is known here
+_DEPTH = 3  # runs/sweep/lr/run
+_LARGEST = 4 << 20  # bytes of a TOML or JSON file; those of a run have a few thousand
+
+
+class Status(Enum):
+    """How a run stands. UNREADABLE: it is damaged, half written, or of a newer version."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED_EARLY = "stopped_early"
+    INTERRUPTED = "interrupted"
+    DIVERGED = "diverged"
+    CRASHED = "crashed"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as it stands now.
+
+    id: the folder's path below the runs folder. why: of the status, in a sentence, or empty.
+    config: config.toml as it is; result: result.json, empty until the run has ended well.
+    epochs: the bodies of its "epoch" events, oldest first. updated: Unix time of the last sign
+    of life.
+    """
+
+    id: str
+    path: Path
+    status: Status
+    why: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    epochs: tuple[dict[str, Any], ...] = ()
+    step: int = 0
+    updated: float = 0.0
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """A value of config.toml by its dotted name."""
+        value: Any = self.config
+        for part in name.split("."):
+            if not isinstance(value, dict) or part not in value:
+                return default
+            value = value[part]
+        return value
+
+    @property
+    def recipe(self) -> str:
+        return str(self.setting("recipe.name", ""))
+
+    @property
+    def monitor(self) -> str:
+        """The validation metric that chooses the best epoch; empty while it is unknown."""
+        named = self.result.get("monitor") or (
+            self.epochs[-1].get("monitor") if self.epochs else ""
+        )
+        return str(named or "")
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """(epoch, value) of the best epoch so far, by the metric that chooses it."""
+        for epoch in reversed(self.epochs):
+            if epoch.get("best"):
+                value = _number(epoch.get("validation", {}).get(self.monitor))
+                return None if value is None else (int(epoch["epoch"]), value)
+        return None
+
+    @property
+    def seconds(self) -> float | None:
+        """Of training, validation included, up to the last whole epoch."""
+        spent = self.result.get("seconds") or (self.epochs[-1].get("seconds") if self.epochs else 0)
+        return _number(spent) or None
+
+    @property
+    def steps_per_second(self) -> float | None:
+        """Over the whole training, validation included."""
+        if self.result:
+            steps = _number(self.result.get("steps"))
+        else:
+            steps = _number(self.epochs[-1].get("step")) if self.epochs else None
+        return steps / self.seconds if steps and self.seconds else None
+
+    @property
+    def created(self) -> float | None:
+        """Unix time of its start; None where config.toml does not say it."""
+        try:
+            return datetime.fromisoformat(str(self.setting("run.created"))).timestamp()
+        except ValueError:
+            return None
+
+
+class Store:
+    """The runs below a folder, or the one run that the folder is.
+
+    Raises `RunError` if there is no such folder.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root).resolve()
+        if not self.root.is_dir():
+            raise RunError(
+                f"the runs folder {root} does not exist: train something first, or name another "
+                f"folder"
+            )
+        self._known: dict[str, tuple[Any, Run]] = {}
+
+    def ids(self) -> list[str]:
+        """Of every run, in order of their names."""
+        if _is_run(self.root):
+            return ["."]
+        return sorted(found.relative_to(self.root).as_posix() for found in self._walk(self.root, 1))
+
+    def runs(self) -> list[Run]:
+        """Every run, the youngest first; one that cannot be read says so and hides no other."""
+        runs = [self._state(id) for id in self.ids()]
+        return sorted(runs, key=lambda run: (-(run.created or run.updated), run.id))
+
+    def run(self, id: str) -> Run:
+        """One run as it stands now. Raises `RunError` if there is no such run."""
+        path = self.path(id)
+        if not _is_run(path):
+            if id == ".":
+                raise RunError(f"{self.root} is not a run folder")
+            raise RunError(f"there is no run '{id}' in {self.root}")
+        return self._state(id)
+
+    def path(self, id: str) -> Path:
+        """The folder of that run. Raises `RunError` if it would lie outside the runs folder."""
+        try:
+            path = (self.root / id).resolve()
+            if path.is_relative_to(self.root) and path.is_dir():
+                return path
+        except (OSError, ValueError):  # too long, or a zero byte
+            pass
+        raise RunError(f"there is no run '{id[:100]}' in {self.root}")
+
+    def events_of(self, id: str) -> Path:
+        """The event store of that run. Raises `RunError` if there is none inside its folder."""
+        return _inside(self.path(id), "events.sqlite")
+
+    def token(self, id: str) -> tuple[Any, ...]:
+        """Changes whenever something was written to the run."""
+        path = self.path(id)
+        names = ("config.toml", "result.json", "events.sqlite", "events.sqlite-wal", "board.json")
+        return tuple(_stamp(path / name) for name in names)
+
+    def _walk(self, folder: Path, depth: int) -> Iterator[Path]:
+        try:
+            with os.scandir(folder) as entries:
+                children = [Path(e.path) for e in entries if e.is_dir(follow_symlinks=False)]
+        except OSError:
+            return
+        for child in children:
+            if _is_run(child):
+                yield child
+            elif depth < _DEPTH:
+                yield from self._walk(child, depth + 1)
+
+    def _state(self, id: str) -> Run:
+        """From memory where nothing was written since; only a lock can change then."""
+        try:
+            path, token = self.path(id), (self.token(id), is_held(self.path(id)))
+        except RunError as error:
+            return Run(id, self.root / id, Status.UNREADABLE, str(error))
+        known = self._known.get(id)
+        if known is None or known[0] != token:
+            known = self._known[id] = (token, _read(id, path, running=token[1]))
+        return known[1]
+
+
+def is_held(run: Path) -> bool:
+    """Whether a process works on the run: its lock goes with the process, however that ends."""
+    try:
+        handle = os.open(run / ".lock", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(handle)
+    return False
+
+
+def _is_run(path: Path) -> bool:
+    """Folders of a bundle have no config.toml, recipes no folder of their own."""
+    return (path / "config.toml").is_file() or (path / "events.sqlite").is_file()
+
+
+def _inside(run: Path, name: str) -> Path:
+    """A file of the run that no link leads out of it. Raises `RunError`."""
+    path = (run / name).resolve()
+    if not path.is_file():
+        raise RunError(f"the run has no {name}")
+    if path.parent != run:
+        raise RunError(f"{name} leads outside the run's folder, and is not read")
+    return path
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
+def _read(id: str, path: Path, *, running: bool) -> Run:
+    """What can be read of a run; what cannot is said in `why`."""
+    problems: list[str] = []
+    facts: dict[str, Any] = {}
+    last: tuple[str, dict[str, Any]] = ("", {})
+    try:
+        facts["config"] = _small(path, "config.toml", read_toml)
+        form = facts["config"].get("run", {}).get("format", 0)
+        if form > FORMAT:
+            problems.append(f"a newer Carousel wrote it (run format {form}, known up to {FORMAT})")
+    except (CarouselError, AttributeError, TypeError) as error:
+        problems.append(str(error))
+    try:
+        found, last = _read_events(_inside(path, "events.sqlite"))
+        facts |= found
+    except RunError as error:
+        if not running:  # a run that has just begun may have none
+            problems.append(str(error))
+    if (path / "result.json").exists():
+        try:
+            facts["result"] = _small(path, "result.json", _read_json)
+        except CarouselError as error:
+            problems.append(str(error))
+    stamps = [s for n in ("events.sqlite", "events.sqlite-wal") if (s := _stamp(path / n))]
+    run = Run(id, path, Status.UNREADABLE, "; ".join(problems), **facts)
+    run = replace(run, updated=max((s[0] / 1e9 for s in stamps), default=0.0))
+    return run if problems else _with_status(run, last, running)
+
+
+def _read_events(path: Path) -> tuple[dict[str, Any], tuple[str, dict[str, Any]]]:
+    """What the epochs were and how far it is; and the last word on whether it goes on."""
+    epochs: list[dict[str, Any]] = []
+    last: tuple[str, dict[str, Any]] = ("", {})
+    with events.reading(path) as db:
+        for kind, step, body in db.execute(
+            "SELECT kind, step, body FROM events WHERE kind IN "
+            "('epoch', 'resumed', 'stopped', 'diverged', 'interrupted') ORDER BY id"
+        ):
+            try:
+                said = json.loads(body)
+                entry = {**said, "step": step}
+            except (ValueError, TypeError):
+                raise RunError(f"{path} has an event ({kind}) that is not JSON") from None
+            if kind == "epoch" and isinstance(said.get("validation"), dict) and "epoch" in said:
+                epochs.append(entry)
+            last = (kind, entry)
+        (step,) = db.execute(
+            "SELECT max((SELECT max(step) FROM points WHERE signal = id)) FROM signals"
+        ).fetchone()
+    return {"epochs": tuple(epochs), "step": int(step or 0)}, last
+
+
+def _with_status(run: Run, last: tuple[str, dict[str, Any]], running: bool) -> Run:
+    kind, said = last
+    if running:
+        return replace(run, status=Status.RUNNING)
+    if run.result:
+        asked, most = run.setting("training.epochs", 0), run.setting("training.max_steps", 0)
+        early = run.result.get("epochs", 0) < asked and not 0 < most <= run.result.get("steps", 0)
+        status = Status.STOPPED_EARLY if early else Status.FINISHED
+        return replace(run, status=status, why=str(run.result.get("stop_reason", "")))
+    if kind == "diverged":
+        why = f"{said.get('what', '')}; first not finite: {said.get('tensor', '')}"
+        return replace(run, status=Status.DIVERGED, why=why)
+    status = Status.INTERRUPTED if kind == "interrupted" else Status.CRASHED
+    return replace(run, status=status, why=f"carousel train --resume {run.path}")
+
+
+def _small(run: Path, name: str, read: Callable[[Path], Any]) -> dict[str, Any]:
+    """The tables of a file of the run. Raises `RunError` if it is too large or no table."""
+    path = _inside(run, name)
+    if path.stat().st_size > _LARGEST:
+        raise RunError(f"{name} has more than {_LARGEST >> 20} MiB, and is not read")
+    content = read(path)
+    if not isinstance(content, dict):
+        raise RunError(f"{name} holds no table")
+    return content
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{path} is not JSON that can be read: {error}") from None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None

@@ -1,0 +1,101 @@
+"""`carousel check`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carousel.cli.output import JsonOption, print_json, print_out, table_of
+from carousel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from carousel.coach.checks import Outcome
+    from carousel.coach.finding import Finding
+
+_STATES = {
+    "en": {"clean": "clean", "found": "found", "skipped": "does not apply", "failed": "failed"},
+    "ko": {"clean": "이상 없음", "found": "발견", "skipped": "해당 없음", "failed": "실패"},
+}
+
+
+def check(
+    recipe: Annotated[
+        str, typer.Argument(metavar="RECIPE|FILE", help="A recipe's name or a .toml file.")
+    ],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of weights and order [default: 0].")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads [default: as many as torch would use].")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(help="Time for each check that trains a copy of the network.")
+    ] = 15.0,
+    lang: Annotated[str | None, typer.Option(help="en or ko [default: the locale's].")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for mistakes before training: in the data, the network and the loss.
+
+    Exit code 1 if anything severe was found.
+
+    Example: carousel check mnist-rows
+    """
+    import torch
+
+    from carousel import recipes, tasks
+    from carousel.coach import checks
+    from carousel.coach.finding import by_severity, language
+
+    spoken = language(lang)
+    if not 0 < seconds < 3600:
+        raise ConfigError(f"--seconds must lie between 0 and 3600, got {seconds:g}")
+    config, stated = recipes.load(recipe)
+    config = config.override(assignments or ())
+    seed = seed if seed is not None else stated or 0
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        task = tasks.find(config.task)(config, seed)
+        torch.manual_seed(seed)
+        outcomes = checks.check(task, task.build_model(), seconds=seconds, account=task.account())
+    finally:
+        torch.set_num_threads(before)
+    found = by_severity(checks.findings(outcomes, spoken, config))
+    if as_json:
+        print_json(
+            {
+                "findings": [finding.to_dict() for finding in found],
+                "checks": [asdict(outcome) for outcome in outcomes],
+            }
+        )
+    else:
+        _show(outcomes, found, spoken, Path(recipe).name)
+    if any(finding.severity == "severe" for finding in found):
+        raise typer.Exit(1)
+
+
+def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str) -> None:
+    table = table_of("check", "", "s", "why")
+    for outcome in outcomes:
+        state = _STATES[lang][outcome.state]
+        why = outcome.said.get(lang, "")
+        table.add_row(outcome.code, state, f"{outcome.seconds:.1f}", why)
+    print_out(table)
+    for finding in found:
+        print_out(f"{finding.severity}: {finding.title} [{finding.code}]")
+        print_out(f"  {finding.meaning}")
+        for advice in finding.advice:
+            print_out(f"  - {advice.text}" + (f"  {advice.do}" if advice.do else ""))
+        print_out(f"  ({finding.false_alarm})\n")
+    severe = sum(finding.severity == "severe" for finding in found)
+    if lang == "ko":
+        print_out(f"{name}: 점검 {len(outcomes)}개, 발견 {len(found)}개, 그중 심각 {severe}개")
+    else:
+        print_out(f"{name}: {len(outcomes)} checks, {len(found)} findings, {severe} of them severe")

@@ -1,0 +1,145 @@
+"""`carousel inspect`."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from carousel.cli.output import JsonOption, RunArgument, print_json, print_out, table_of
+from carousel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from carousel.coach.inspection import Inspection
+    from carousel.tasks.example import Example
+    from carousel.tasks.task import TrainedModel
+
+
+def inspect(
+    run: RunArgument,
+    source: Annotated[
+        Path | None,
+        typer.Argument(metavar="[INPUT]", help="An input of your own, as predict takes it."),
+    ] = None,
+    sample: Annotated[
+        int, typer.Option(min=0, help="Which example of the part or the input, from 0 on.")
+    ] = 0,
+    part: Annotated[
+        str | None, typer.Option(help="validation, test or train [default: validation].")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="A sentence or text of your own.")] = None,
+    invert: Annotated[
+        bool, typer.Option("--invert", help="Images: the digits are dark on light, turn them.")
+    ] = False,
+    layer: Annotated[
+        int | None, typer.Option(min=0, help="Only this level of stacked layers, from 0 on.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures [default: RUN/inspect/…].")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look inside the cells while a trained model reads one example.
+
+    Maps of every gate, candidate and state over time, what was let into memory and how long it
+    stayed, and which steps moved the output: .png pictures and one page, inside.html.
+
+    Example: carousel inspect runs/mnist-rows-20261124-090000 --sample 7
+    """
+    from carousel.bundle import load
+    from carousel.coach.inspection import inspect as look_inside
+
+    trained = load(run)
+    own = source is not None or text is not None
+    if own and part is not None:
+        raise ConfigError("give an input of your own or a --part of the data, not both")
+    part = part or "validation"
+    if part not in ("train", "validation", "test"):
+        raise ConfigError(f"--part must be train, validation or test, got '{part}'")
+    example = _example(trained, None if own else part, sample, source, text, invert)
+    name = f"own-{sample}" if own else f"{part}-{sample}"
+    found = look_inside(
+        trained.model,
+        example.output,
+        out or run / "inspect" / name,
+        title=example.title,
+        measured=example.measured,
+        steps=example.steps,
+        image=example.image,
+        level=layer,
+    )
+    if not own and part == "test":
+        _note_use(run)
+    if as_json:
+        print_json({**asdict(found), "files": list(map(str, found.files))})
+    else:
+        _show(found)
+
+
+def _example(
+    trained: TrainedModel,
+    part: str | None,
+    sample: int,
+    source: Path | None,
+    text: str | None,
+    invert: bool,
+) -> Example:
+    from carousel import tasks
+    from carousel.tasks.example import of_training
+    from carousel.tasks.task import Request
+
+    if part == "train":
+        return of_training(
+            tasks.find(trained.config.task)(trained.config, 0), trained.model, sample
+        )
+    if part is not None:
+        return trained.example(part, sample)
+    options = {"text": text, "invert": invert or None}
+    given = {name: value for name, value in options.items() if value is not None}
+    return trained.example(Request(source, given), sample)
+
+
+def _note_use(run: Path) -> None:
+    """Looking at a test example is a use of the test part: it goes on record."""
+    from carousel.events import EventStore
+
+    if (run / "events.sqlite").is_file():
+        with EventStore(run / "events.sqlite") as store:
+            store.event(store.last_step(), "test_used", by="inspect")
+
+
+def _show(found: Inspection) -> None:
+    print_out(f"{found.title}\ngradient of {found.measured} (here {found.value:.4g})")
+    table = table_of("layer", "half-life", "let in most at", "kept a step", "influence most at")
+    for row in found.layers:
+        table.add_row(
+            f"{row['name']} {row['layer']}{' back' if row['direction'] == 'backward' else ''}",
+            _lives(row["half_life"]),
+            _places(row["let_in_most"]),
+            "-" if row["kept_per_step"] is None else f"{row['kept_per_step']:.2f}",
+            _places(row["influence_most"]),
+        )
+    print_out(table)
+    print_out(
+        "Half-life: steps until half of a unit's memory is gone, of the middle unit (and of those\n"
+        "at 10 and 90 %); a cell without a gate for it, as the vanilla RNN, has none."
+    )
+    for note in found.notes:
+        print(f"carousel: {note}", file=sys.stderr)
+    folder = found.files[0].parent
+    print_out(f"in {folder}: {', '.join(path.name for path in found.files)}")
+
+
+def _lives(lives: dict[str, float] | None) -> str:
+    if lives is None:
+        return "none"
+    return f"{lives['50 %']:.2g} ({lives['10 %']:.2g} to {lives['90 %']:.2g})"
+
+
+def _places(places: list[dict[str, Any]] | None) -> str:
+    if places is None:
+        return "-"
+    return ", ".join(f"{p['step']}" + (f" {p['name']}" if "name" in p else "") for p in places[:3])

@@ -1,0 +1,80 @@
+"""`carousel lr-range`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carousel.cli.output import JsonOption, print_json, print_out, table_of
+
+_ROWS = 16
+
+
+def lr_range(
+    source: Annotated[
+        str, typer.Argument(metavar="RECIPE|RUN", help="A recipe, a .toml file or a run folder.")
+    ],
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="Seed of weights and order [default: 0, or the run's]."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads [default: as many as torch would use].")
+    ] = None,
+    low: Annotated[float, typer.Option(help="The rate to begin with.")] = 1e-6,
+    high: Annotated[float, typer.Option(help="The rate to end with.")] = 10.0,
+    steps: Annotated[int, typer.Option(help="Optimiser steps, one batch each.")] = 150,
+    out: Annotated[
+        Path | None, typer.Option(help="The picture [default: lr-range.png in the run, or here].")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find a learning rate: train while the rate rises, and see where the loss falls and rises.
+
+    Of a recipe from fresh weights, of a run from a copy of its best ones: the run stays as it is.
+
+    Example: carousel lr-range mnist-rows
+    """
+    import torch
+
+    from carousel.training import lr_range as lr
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads or before)
+    try:
+        with torch.random.fork_rng(devices=()):
+            begin = lr.start(source, assignments or (), seed=seed)
+            test = lr.range_test(begin.task, begin.model, low=low, high=high, steps=steps)
+    finally:
+        torch.set_num_threads(before)
+    is_run = Path(source).is_dir()
+    picture = out or (
+        Path(source) / "lr-range.png" if is_run else Path(f"lr-range-{begin.name}.png")
+    )
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    lr.draw(test, f"Learning rate range test: {begin.name}, {begin.origin}", picture)
+    now = begin.task.config.optimizer.learning_rate
+    if as_json:
+        content = {**asdict(test), "origin": begin.origin, "setting": test.setting}
+        print_json({**content, "learning_rate_now": now, "picture": str(picture)})
+        return
+    table = table_of("learning rate", "loss", "smoothed")
+    last = len(test.rates) - 1
+    for k in sorted({round(i * last / (_ROWS - 1)) for i in range(_ROWS)}):
+        table.add_row(f"{test.rates[k]:.1e}", f"{test.losses[k]:.4g}", f"{test.smoothed[k]:.4g}")
+    print_out(table)
+    print_out(f"{len(test.rates)} steps from {begin.origin}; {test.stopped}")
+    print_out(
+        f"steepest at {test.steepest:.1e}, half-way down at {test.half_way:.1e}, lowest at "
+        f"{test.lowest:.1e}; the setting now is {now:.1e}"
+    )
+    print_out(f"suggested: {test.rule}")
+    print_out(f"picture: {picture}")
+    print_out(test.setting)

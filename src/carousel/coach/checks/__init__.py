@@ -1,0 +1,149 @@
+"""Checks before training: is anything wrong with data, network or loss that can be seen at once.
+
+Each trains, feeds and differentiates copies only: the network, its gradients and torch's random
+state stay as they are, bit for bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from carousel.coach.checks import data, independence, learning
+from carousel.coach.checks.facts import facts_of
+from carousel.coach.checks.setup import Found, NotApplicableError, Said, Setup
+from carousel.coach.evidence import Evidence
+from carousel.coach.finding import Finding, Number
+from carousel.coach.rules import RULES
+
+if TYPE_CHECKING:
+    from carousel.config import Config
+    from carousel.tasks.task import Task
+
+Check = Callable[[Setup], Found | None]
+
+#: Those that cost little, which every run begins with.
+QUICK: dict[str, Check] = {
+    "loss-at-start": learning.loss_at_start,
+    "loss-output-mismatch": data.loss_output_mismatch,
+    "causality": independence.causality,
+    "padding-invariance": independence.padding_invariance,
+    "unshuffled-classes": data.unshuffled_classes,
+}
+#: Those that train copies for seconds, or look at the test part.
+SLOW: dict[str, Check] = {
+    "overfit-one-batch": learning.overfit_one_batch,
+    "input-baseline": learning.input_baseline,
+    "split-leak": data.split_leak,
+}
+_NO_TIME: Said = {"en": "no time was left for it", "ko": "점검할 시간이 남지 않았습니다"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one check.
+
+    state: "clean", "found", "skipped" (it cannot apply) or "failed" (it raised). said: why it was
+    skipped or failed, by language. numbers: what was found.
+    """
+
+    code: str
+    state: str
+    seconds: float
+    numbers: Found = field(default_factory=dict)
+    said: Said = field(default_factory=dict)
+
+    def finding(self, language: str, config: Config) -> Finding:
+        """What the coach says of it; only where something was found."""
+        numbers: dict[str, Number] = {
+            name: value[language] if isinstance(value, dict) else value
+            for name, value in self.numbers.items()
+        }
+        return RULES[self.code].finding(numbers, language, config)
+
+
+def check(
+    task: Task,
+    model: nn.Module,
+    *,
+    quick: bool = False,
+    seconds: float = 10.0,
+    account: dict[str, Any] | None = None,
+    only: Collection[str] = (),
+) -> list[Outcome]:
+    """All checks of a network on the training data of a task, in the order of their cost.
+
+    quick: the cheap ones alone, and those no longer than `seconds` together; otherwise each check
+    that trains may take `seconds`. account: of the data (`Task.account`), which may have looked at
+    the test part; without it no leak can be seen. only: the codes to run, all if empty. The
+    network is read, never changed.
+    """
+    end = time.monotonic() + seconds if quick else float("inf")
+    with torch.random.fork_rng(devices=()), torch.no_grad():
+        torch.manual_seed(0)
+        setup = Setup(task, model, seconds, account or {})
+        outcomes = []
+        for code, function in (QUICK if quick else QUICK | SLOW).items():
+            if only and code not in only:
+                continue
+            if time.monotonic() > end:
+                outcomes.append(Outcome(code, "skipped", 0.0, said=_NO_TIME))
+            else:
+                outcomes.append(_run(code, function, setup))
+        facts = _judge_facts(setup)
+        return outcomes + [o for o in facts if not only or o.code in only or o.state == "failed"]
+
+
+def _run(code: str, function: Check, setup: Setup) -> Outcome:
+    started = time.monotonic()
+    numbers: Found = {}
+    said: Said = {}
+    try:
+        numbers = function(setup) or {}
+        state = "found" if numbers else "clean"
+    except NotApplicableError as reason:
+        state, said = "skipped", reason.said
+    except Exception as error:  # a check must not end the run that it looks at
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        state, said = "failed", {"en": text, "ko": text}
+    return Outcome(code, state, time.monotonic() - started, numbers, said)
+
+
+def _judge_facts(setup: Setup) -> list[Outcome]:
+    """The rules that read facts and settings alone."""
+    started = time.monotonic()
+    config = setup.config
+    try:
+        facts = facts_of(setup)
+    except Exception as error:
+        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        said = {"en": text, "ko": text}
+        return [Outcome("facts", "failed", time.monotonic() - started, said=said)]
+    if (examples := _validation_examples(setup)) is not None:
+        facts["validation_examples"] = examples
+    evidence, outcomes = Evidence(facts=facts, config=config), []
+    for code, rule in RULES.items():
+        if rule.when == "before" and rule.judge is not None:
+            found = rule.judge(evidence, config.coach.thresholds)
+            seconds = time.monotonic() - started
+            state = "found" if found else "clean"
+            outcomes.append(Outcome(code, state, seconds, dict(found or {})))
+            started = time.monotonic()
+    return outcomes
+
+
+def _validation_examples(setup: Setup) -> int | None:
+    sizes = setup.account.get("sizes") or setup.account.get("frames") or {}
+    if "validation" in sizes:
+        return int(sizes["validation"])
+    return setup.config.data.validation if setup.config.task == "classify" else None
+
+
+def findings(outcomes: list[Outcome], language: str, config: Config) -> list[Finding]:
+    """What was found, in words."""
+    return [found.finding(language, config) for found in outcomes if found.state == "found"]

@@ -1,0 +1,158 @@
+"""Does an output depend on what it must not see: the future, other rows, or padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from carousel.coach.checks.setup import (
+    Entry,
+    Found,
+    NotApplicableError,
+    Setup,
+    entries_of,
+    outputs_of,
+)
+
+if TYPE_CHECKING:
+    from carousel.tasks.task import Batch
+
+_TOLERANCE = 1e-4  # of a loss, float32
+_NOTHING = 1e-6  # of the largest gradient
+
+
+@torch.enable_grad()
+def causality(setup: Setup) -> Found | None:
+    """Gradients of the outputs of one row, and of one step, by all rows and steps."""
+    if found := _copies_target(setup):
+        return found
+    batch, looked = setup.few(3), False
+    with _reading(setup, batch) as (read, entries):
+        said = setup.task.step_outputs(setup.model, read)
+    if said is not None:
+        looked = True
+        if not setup.config.model.bidirectional and (late := _future(said, entries)):
+            step, later = late
+            return {
+                "what": {
+                    "en": f"the output at step {step} depends on step {later}, which comes later",
+                    "ko": f"스텝 {step}의 출력이 나중에 오는 스텝 {later}에 의존합니다",
+                }
+            }
+    else:
+        with _reading(setup, batch) as (read, entries), outputs_of(setup.model) as spoken:
+            setup.task.loss(setup.model, read)
+        said = next((s for s in spoken if s.dim() > 1 and len(s) == setup.task.rows(batch)), None)
+    if said is not None and said.requires_grad and entries:
+        looked = True
+        if (other := _other_row(said, entries)) is not None:
+            return {
+                "what": {
+                    "en": f"the output of row 0 of a batch depends on row {other}",
+                    "ko": f"배치의 0번째 행의 출력이 {other}번째 행에 의존합니다",
+                }
+            }
+    if not looked:
+        raise NotApplicableError(
+            "the model's outputs cannot be told apart by rows or steps",
+            "모델의 출력을 행이나 스텝별로 나눌 수 없습니다",
+        )
+    return None
+
+
+def _copies_target(setup: Setup) -> Found | None:
+    """Whether the class that is asked for at a step is what the model reads at that step."""
+    batch = setup.batches[0]
+    x, y = batch[0], batch[-1]
+    alike = x.shape == y.shape and not x.is_floating_point() and not y.is_floating_point()
+    if len(batch) < 2 or not alike or x.dim() < 2:
+        return None
+    share = float((x == y)[y >= 0].float().mean())
+    if share < 0.95:
+        return None
+    return {
+        "what": {
+            "en": f"{share:.0%} of the targets stand in the input at their own step",
+            "ko": f"타깃의 {share:.0%}가 같은 스텝의 입력에 그대로 들어 있습니다",
+        }
+    }
+
+
+@contextmanager
+def _reading(setup: Setup, batch: Batch) -> Iterator[tuple[Batch, list[Entry]]]:
+    """A batch whose numbers have gradients, and everything that the model reads of it."""
+    rows = setup.task.batch_dim
+    with entries_of(setup) as entries:
+        first = batch[0]
+        if first.is_floating_point():
+            first = first.clone().requires_grad_()
+            entries.append(Entry(first, rows, 1 - rows if first.dim() > 2 else None))
+            batch = (first, *batch[1:])
+        yield batch, entries
+
+
+def _projected(said: Tensor) -> Tensor:
+    """A sum with weights of its own for each output: that of a softmax would be constant."""
+    return (said * torch.linspace(0.5, 1.5, said.numel()).view_as(said)).sum()
+
+
+def _gradients(of: Tensor, entries: list[Entry]) -> list[Tensor]:
+    return list(
+        torch.autograd.grad(
+            of, [e.values for e in entries], retain_graph=True, materialize_grads=True
+        )
+    )
+
+
+def _future(said: Tensor, entries: list[Entry]) -> tuple[int, int] | None:
+    """(a step, a later one that its output depends on), or None. said (rows, T, ·)."""
+    stepwise = [e for e in entries if e.step_dim is not None]
+    T = said.size(1)
+    for step in sorted({0, T // 4, T // 2}):
+        for entry, g in zip(stepwise, _gradients(_projected(said[:, step]), stepwise), strict=True):
+            assert entry.step_dim is not None
+            if g.size(entry.step_dim) != T:
+                continue
+            other = [d for d in range(g.dim()) if d != entry.step_dim]
+            size = g.abs().amax(other)
+            late = (size[step + 1 :] > _NOTHING * size.max()).nonzero()
+            if len(late):
+                return step, step + 1 + int(late[0])
+    return None
+
+
+def _other_row(said: Tensor, entries: list[Entry]) -> int | None:
+    """A row other than the first that the first one's output depends on."""
+    rows = len(said)
+    for entry, g in zip(entries, _gradients(_projected(said[0]), entries), strict=True):
+        if g.size(entry.row_dim) != rows:
+            continue
+        other = [d for d in range(g.dim()) if d != entry.row_dim]
+        size = g.abs().amax(other)
+        touched = (size[1:] > _NOTHING * size.max()).nonzero()
+        if len(touched):
+            return 1 + int(touched[0])
+    return None
+
+
+@torch.no_grad()
+def padding_invariance(setup: Setup) -> Found | None:
+    """The loss of a few rows together, one by one, and with more padding."""
+    task, model = setup.task, setup.model
+    batch = setup.few(5)
+    whole = task.loss(model, batch)
+    total = whole.sums["loss"].double()
+    alone = [task.loss(model, task.pick(batch, torch.tensor([i]))) for i in range(task.rows(batch))]
+    tests = {"alone": (sum(float(s.sums["loss"]) for s in alone), sum(s.count for s in alone))}
+    if (wider := task.padded(batch, 3)) is not None:
+        padded = task.loss(model, wider)
+        tests["padded"] = (float(padded.sums["loss"]), padded.count)
+    for how, (loss, count) in tests.items():
+        difference = abs(loss - float(total)) / max(abs(float(total)), 1e-6)
+        if difference > _TOLERANCE or count != whole.count:
+            return {"difference": difference, "how": how}
+    return None

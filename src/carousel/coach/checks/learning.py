@@ -1,0 +1,168 @@
+"""Does the network begin as it should, and does it learn at all."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from carousel.coach.checks.setup import Found, NotApplicableError, Setup
+
+if TYPE_CHECKING:
+    from carousel.tasks.task import Batch
+
+_ROWS = 8
+_RATE = 5e-3
+_STEPS = 400
+_BY_HEART = 0.1  # of the first loss
+_BASELINE_STEPS = 60
+_NOTICEABLE = 0.003  # of a loss
+
+
+@torch.no_grad()
+def loss_at_start(setup: Setup) -> Found | None:
+    """The first loss against ln C and the entropy of the class shares, or the best constant."""
+    batch = setup.batches[0]
+    loss = setup.mean_loss(setup.model, batch)
+    allowed = setup.config.coach.thresholds.start_loss
+    if setup.classes:
+        expected = math.log(setup.classes)
+        counts = torch.bincount(setup.task.batch_targets(batch)).double()
+        shares = counts[counts > 0] / counts.sum()
+        prior = float(-(shares * shares.log()).sum())
+        low = min(prior, expected)
+        if not low * (1 - allowed) <= loss <= expected * (1 + allowed):
+            return {"loss": loss, "expected": expected, "entropy": prior}
+        return None
+    expected = _constant_loss(setup)
+    if expected > 0 and not loss <= 10 * expected:
+        return {"loss": loss, "expected": expected}
+    return None
+
+
+def _last_linear(model: nn.Module) -> nn.Linear:
+    found = [m for m in model.modules() if isinstance(m, nn.Linear) and m.bias is not None]
+    if not found:
+        raise NotApplicableError(
+            "the model has no linear layer with a bias to put out a constant with",
+            "상수를 내놓을 편향 있는 선형층이 모델에 없습니다",
+        )
+    return found[-1]
+
+
+def _constant_loss(setup: Setup) -> float:
+    """The loss of the best constant: the last linear layer with its bias alone, fitted."""
+    model, batch = setup.copy(), setup.batches[0]
+    head = _last_linear(model)
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter is head.bias)
+    head.weight.zero_()
+    optimizer = torch.optim.LBFGS([head.bias], max_iter=20, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        with torch.enable_grad():
+            objective = setup.task.loss(model, batch).objective
+            objective.backward()  # type: ignore[no-untyped-call]
+        return objective.detach()
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    return setup.mean_loss(model, batch)
+
+
+def overfit_one_batch(setup: Setup) -> Found | None:
+    """Train a copy on a few rows, without dropout or penalties, until it knows them by heart."""
+    batch, model = setup.few(_ROWS), setup.copy()
+    losses = _train(setup, model, lambda: batch, _STEPS, _RATE)
+    first, best = losses[0], min(losses)
+    if not math.isfinite(losses[-1]):
+        return {"loss": losses[-1], "first": first, "steps": len(losses)}
+    if setup.classes:
+        floor = _floor(setup, batch)
+        learnt = best <= floor + max(_BY_HEART * (first - floor), 0.05)
+    else:  # a loss of numbers has a floor of its own
+        learnt = best <= first - _BY_HEART * abs(first)
+    if learnt:
+        return None
+    third = len(losses) // 3
+    falling = min(losses[-third:]) < min(losses[: 2 * third]) - 0.03 * abs(first)
+    if len(losses) < _STEPS and falling:
+        raise NotApplicableError(
+            f"the loss was {best:.3g} and still falling when the time was up ({len(losses)} steps)",
+            f"시간이 다 되었을 때 손실이 {best:.3g}였고 아직 줄고 있었습니다({len(losses)} 스텝)",
+        )
+    return {"loss": best, "first": first, "steps": len(losses)}
+
+
+def _floor(setup: Setup, batch: Batch) -> float:
+    """The least loss that there can be where each step is to be told from the steps up to it:
+    rows that begin alike and go on differently cannot be known by heart."""
+    x, y = batch[0], batch[-1]
+    if len(batch) < 2 or x.shape != y.shape or x.dim() != 2 or y.is_floating_point():
+        return 0.0
+    if setup.task.batch_dim == 1:
+        x, y = x.t(), y.t()
+    after: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
+    for read, wanted in zip(x.tolist(), y.tolist(), strict=True):
+        for t, target in enumerate(wanted):
+            if target >= 0:
+                after[tuple(read[: t + 1])][target] += 1
+    total = sum(c.total() for c in after.values())
+    bits = sum(-n * math.log(n / c.total()) for c in after.values() for n in c.values())
+    return bits / max(total, 1)
+
+
+def input_baseline(setup: Setup) -> Found | None:
+    """Two copies, trained for a moment on real and on zeroed inputs, on data new to both."""
+    batches = setup.batches
+    if len(batches) < 4:
+        raise NotApplicableError(
+            f"an epoch has {len(batches)} batches, too few to try anything on new data",
+            f"한 에폭에 배치가 {len(batches)}개뿐이라 새 데이터로 시험할 수 없습니다",
+        )
+    held, used = batches[-len(batches) // 4 :], batches[: -len(batches) // 4]
+    rate = min(max(setup.config.optimizer.learning_rate, 1e-3), 1e-2)
+    losses = []
+    for change in (lambda batch: batch, _zeroed):
+        model, step = setup.copy(), [0]
+
+        def next_batch(change: Callable[[Batch], Batch] = change, step: list[int] = step) -> Batch:
+            step[0] += 1
+            return change(used[(step[0] - 1) % len(used)])
+
+        _train(setup, model, next_batch, _BASELINE_STEPS, rate)
+        with torch.no_grad():
+            found = [setup.mean_loss(model, change(batch)) for batch in held]
+        losses.append(sum(found) / len(found))
+    real, zeroed = losses
+    return {"loss": real, "zeroed": zeroed} if not real < zeroed * (1 - _NOTICEABLE) else None
+
+
+def _zeroed(batch: Batch) -> Batch:
+    return (torch.zeros_like(batch[0]), *batch[1:])
+
+
+def _train(
+    setup: Setup, model: nn.Module, batch: Callable[[], Batch], steps: int, rate: float
+) -> list[float]:
+    """Adam steps on a network in evaluation mode, as long as there is time; the losses before
+    each. Ends early once the loss is a hundredth of the first."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    late = setup.time_is_up()
+    losses: list[float] = []
+    with torch.enable_grad():
+        for _ in range(steps):
+            optimizer.zero_grad()
+            result = setup.task.loss(model, batch())
+            losses.append(float(result.sums["loss"]) / max(result.count, 1))
+            done = 0 <= losses[-1] < 0.01 * losses[0]
+            if done or late() or not math.isfinite(losses[-1]):
+                break
+            result.objective.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+    return losses

@@ -1,0 +1,177 @@
+"""What a check works with: a copy of the model, a few rows of training data, and time."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from carousel.coach.finding import Number
+from carousel.coach.traces import recurrent_layers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from carousel.config import Config
+    from carousel.tasks.task import Batch, Task
+
+Said = dict[str, str]  # a text by language
+Found = dict[str, Number | Said]
+
+
+class NotApplicableError(Exception):
+    """A check has nothing to look at here; `said` tells why, in every language."""
+
+    def __init__(self, en: str, ko: str) -> None:
+        super().__init__(en)
+        self.said: Said = {"en": en, "ko": ko}
+
+
+@dataclass
+class Setup:
+    """A task, a network that its checks may ruin copies of, and how long each may take.
+
+    model: in evaluation mode; a copy of the one that was given. seconds: for each check that
+    trains. account: of the data, `Task.account`, or empty where the test part must not be read.
+    """
+
+    task: Task
+    model: nn.Module
+    seconds: float = 10.0
+    account: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.model = copy.deepcopy(self.model).eval()
+
+    @property
+    def config(self) -> Config:
+        return self.task.config
+
+    @cached_property
+    def batches(self) -> list[Batch]:
+        """The first batches of training."""
+        return list(islice(self.task.train_batches(0, 0), 20))
+
+    def few(self, rows: int) -> Batch:
+        """The first rows of the first batch, fewer if it has fewer."""
+        batch = self.batches[0]
+        return self.task.pick(batch, torch.arange(min(rows, self.task.rows(batch))))
+
+    def copy(self) -> nn.Module:
+        """A network of its own for a check that trains one."""
+        return copy.deepcopy(self.model)
+
+    def mean_loss(self, model: nn.Module, batch: Batch) -> float:
+        step = self.task.loss(model, batch)
+        return float(step.sums["loss"]) / max(step.count, 1)
+
+    def time_is_up(self) -> Callable[[], bool]:
+        """Tells whether the time that begins now is used up."""
+        end = time.monotonic() + self.seconds
+        return lambda: time.monotonic() > end
+
+    @cached_property
+    def spoken(self) -> Tensor | None:
+        """What the model puts out for a few rows, as its own `forward` returns it."""
+        with torch.no_grad(), outputs_of(self.model) as said:
+            self.task.loss(self.model, self.few(8))
+        return said[0] if said else None
+
+    @cached_property
+    def classes(self) -> int:
+        """Of how many classes the model chooses one; 0 where it puts out numbers."""
+        batch = self.few(8)
+        if self.task.batch_targets(batch).is_floating_point():
+            return 0
+        said = self.spoken
+        if said is None or said.dim() < 2:
+            with torch.no_grad():
+                said = self.task.step_outputs(self.model, self.few(1))
+        return 0 if said is None else said.size(-1)
+
+
+@contextmanager
+def outputs_of(model: nn.Module) -> Iterator[list[Tensor]]:
+    """What the model's `forward` returns inside the block: the first tensor of each call."""
+    said: list[Tensor] = []
+
+    def note(module: nn.Module, inputs: Any, output: Any) -> None:
+        first = output[0] if isinstance(output, tuple) else output
+        if isinstance(first, Tensor):
+            said.append(first)
+
+    handle = model.register_forward_hook(note)
+    try:
+        yield said
+    finally:
+        handle.remove()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Numbers that a model reads, with a gradient; rows and steps along these dimensions (steps:
+    None where it has none)."""
+
+    values: Tensor
+    row_dim: int
+    step_dim: int | None
+
+
+@contextmanager
+def entries_of(setup: Setup) -> Iterator[list[Entry]]:
+    """What the model reads inside the block, as early as there is a gradient: the embeddings of
+    its tokens, or else what its recurrent layers read."""
+    found: list[Entry] = []
+    rows = setup.task.batch_dim
+
+    def note_embedding(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        if output.requires_grad:
+            found.append(Entry(output, rows, 1 - rows if output.dim() > 2 else None))
+
+    def note_input(layer: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        x = args[0] if args else kwargs["input"]
+        if not isinstance(x, Tensor) or x.dim() != 3:
+            return None
+        if not x.requires_grad:
+            x = x.detach().requires_grad_()
+        found.append(Entry(x, 0 if layer.batch_first else 1, 1 if layer.batch_first else 0))
+        return ((x, *args[1:]), kwargs) if args else ((), kwargs | {"input": x})
+
+    embeddings = [m for m in setup.model.modules() if isinstance(m, nn.Embedding)]
+    if embeddings:
+        handles = [m.register_forward_hook(note_embedding) for m in embeddings]
+    else:
+        layers = [layer for _, layer in recurrent_layers(setup.model)]
+        handles = [m.register_forward_pre_hook(note_input, with_kwargs=True) for m in layers]
+    try:
+        yield found
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def first_call(model: nn.Module) -> Iterator[list[tuple[Any, Tensor, Tensor | None]]]:
+    """The first call of a recurrent layer inside the block: layer, input, lengths or None."""
+    calls: list[tuple[Any, Tensor, Tensor | None]] = []
+
+    def note(layer: Any, args: Any, kwargs: dict[str, Any]) -> None:
+        given = dict(zip(("input", "hx", "lengths"), args, strict=False)) | kwargs
+        if not calls and isinstance(given["input"], Tensor) and given["input"].dim() == 3:
+            calls.append((layer, given["input"].detach(), given.get("lengths")))
+
+    layers = [layer for _, layer in recurrent_layers(model)]
+    handles = [m.register_forward_pre_hook(note, with_kwargs=True) for m in layers]
+    try:
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()

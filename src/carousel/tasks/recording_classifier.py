@@ -1,0 +1,217 @@
+"""A network that names the class of a whole recording, and what a trained one can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.labelled_recordings import LabelledRecordings, read_recording
+from carousel.data.ragged import Ragged, by_length
+from carousel.data.scaling import FeatureScaler
+from carousel.data.sound import SUFFIXES, log_mel, read_sound
+from carousel.errors import ConfigError, DataError
+from carousel.layers.pooling import Pooling
+from carousel.tasks import metrics, plots
+from carousel.tasks.frame_labeller import with_differences
+from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
+
+_EVALUATION_BATCH = 64
+_SHOWN_MISTAKES = 20
+
+
+class RecordingClassifier(nn.Module):
+    """P(class | recording): scaled values (B, T, F) and lengths (B,) to logits (B, C).
+
+    y = recurrent(x);  logits = W pool(y) + b
+
+    Dropout acts on vertical connections only: `input_dropout` on the input, `dropout` between
+    layers and before the head. What stands in the padding never matters.
+    """
+
+    def __init__(self, features: int, classes: int, config: Config) -> None:
+        super().__init__()
+        model, regularization = config.model, config.regularization
+        outputs = model.hidden_size * (2 if model.bidirectional else 1)
+        self.recurrent = make_recurrent(features, model, regularization, batch_first=True)
+        self.input_dropout = make_dropout(regularization.input_dropout)
+        self.pooling = Pooling(model.pooling, outputs)
+        self.dropout = make_dropout(regularization.dropout)
+        self.head = nn.Linear(outputs, classes)
+        start(self, config)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x (B, T, F), lengths (B,). Returns logits (B, C)."""
+        outputs, state = self.recurrent(self.input_dropout(x), lengths=lengths)
+        logits: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
+        return logits
+
+
+def logits_of(model: RecordingClassifier, values: Ragged) -> Tensor:
+    """Logits (n, C) in the order of the recordings, in evaluation mode, on the CPU."""
+    result = torch.empty(len(values), model.head.out_features)
+    with evaluating(model) as device:
+        for index in by_length(values.lengths, _EVALUATION_BATCH):
+            x, lengths = values.pad(index)
+            result[index] = model(x.to(device), lengths.to(device)).cpu()
+    return result
+
+
+class TrainedRecordingClassifier(TrainedModel):
+    """A trained classifier of recordings with its classes and the scaler of its inputs.
+
+    >>> model = carousel.load("runs/speech-digits-20261124-090000")  # doctest: +SKIP
+    >>> model.predict([values])  # (T, F) each, or sound files       # doctest: +SKIP
+    ['7']
+    """
+
+    model: RecordingClassifier
+
+    def __init__(
+        self,
+        model: RecordingClassifier,
+        config: Config,
+        classes: tuple[str, ...],
+        scaler: FeatureScaler,
+        sound: bool,
+    ) -> None:
+        super().__init__(model, config)
+        self.classes, self.scaler, self.sound = classes, scaler, sound
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedRecordingClassifier:
+        scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
+        network = RecordingClassifier(len(scaler.mean), len(classes), config)
+        return cls(network, config, classes, scaler, facts["sound"])
+
+    def facts(self) -> dict[str, Any]:
+        scaler = self.scaler.facts()
+        return {"classes": list(self.classes), "scaler": scaler, "sound": self.sound}
+
+    def predict_proba(
+        self, recordings: Sequence[NDArray[np.floating[Any]] | Tensor | str | Path]
+    ) -> NDArray[np.float32]:
+        """Class probabilities (n, C) of recordings: values (T, F) as in training, unscaled, or the
+        names of sound files. Raises `DataError` for one that does not fit or holds a NaN."""
+        values = [self._values(recording) for recording in recordings]
+        chances = self._chances(Ragged.of(values)) if values else torch.empty(0, len(self.classes))
+        result: NDArray[np.float32] = chances.numpy()
+        return result
+
+    def predict(
+        self, recordings: Sequence[NDArray[np.floating[Any]] | Tensor | str | Path]
+    ) -> list[str]:
+        """The most probable class of each recording; input as for `predict_proba`."""
+        return [self.classes[i] for i in self.predict_proba(recordings).argmax(1)]
+
+    def _values(self, recording: NDArray[np.floating[Any]] | Tensor | str | Path) -> Tensor:
+        if isinstance(recording, str | Path):
+            sound = self.config.sound
+            return log_mel(read_sound(Path(recording), sound.rate), sound)
+        x = torch.as_tensor(recording, dtype=torch.float32)
+        wanted = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+        if x.dim() != 2 or x.size(1) != wanted or not len(x):
+            raise DataError(
+                f"a recording must have the shape (steps, {wanted}), as in training; this one has "
+                f"{tuple(x.shape)}"
+            )
+        if not torch.isfinite(x).all():
+            raise DataError("a recording must hold finite numbers: this one has a NaN or infinity")
+        return x
+
+    def _chances(self, values: Ragged) -> Tensor:
+        wide = with_differences(values, self.config.frames.differences)
+        return logits_of(self.model, Ragged(self.scaler(wide.values), wide.offsets)).softmax(1)
+
+    # ---- judging
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        data = LabelledRecordings(self.config)
+        held = data.part(part)
+        chances = self._chances(held.values)
+        report = metrics.report(held.labels, chances, self.classes)
+        rows = zip(held.names, held.labels.tolist(), chances, strict=True)
+        report["mistakes"] = [
+            {
+                "recording": name,
+                "class": self.classes[truth],
+                "guess": self.classes[int(row.argmax())],
+                "probability": float(row.max()),
+            }
+            for name, truth, row in rows
+            if int(row.argmax()) != truth
+        ]
+        return {**report, **data.account()}
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        yield metrics.class_table(report, "recordings")
+        mistakes = report["mistakes"]
+        table = Table(("mistake", "class", "taken for", "probability"), [])
+        for row in mistakes[:_SHOWN_MISTAKES]:
+            shown = f"{row['probability']:.4f}"
+            table.rows.append((row["recording"], row["class"], row["guess"], shown))
+        if mistakes:
+            yield table
+        if len(mistakes) > _SHOWN_MISTAKES:
+            yield f"and {len(mistakes) - _SHOWN_MISTAKES} more in evaluation.json\n"
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        picture = folder / f"confusion{suffix}.png"
+        plots.draw_confusion(report["confusion"], self.classes, picture)
+        return [picture]
+
+    # ---- the command line
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        request.only("classify_recordings")
+        files = self._files(request.input)
+        frames = [read_recording(file, self.config.sound) for file in files]
+        filled = sum(recording.filled for recording in frames)
+        if filled and not request.as_json:
+            yield Notice(f"{filled} missing values, each taken from the step before")
+        chances = self.predict_proba([recording.values for recording in frames])
+        if request.as_json:
+            rows = zip(files, frames, chances, strict=True)
+            yield Json([self._as_json(str(file), f.filled, row) for file, f, row in rows])
+        elif len(files) == 1:
+            yield self._bars(chances[0])
+        else:
+            table = Table(("recording", "class", "probability"), [])
+            for file, row in zip(files, chances, strict=True):
+                table.rows.append((file.name, self.classes[row.argmax()], f"{row.max():.4f}"))
+            yield table
+
+    def _files(self, source: Path | None) -> list[Path]:
+        kinds = SUFFIXES if self.sound else (".csv",)
+        if source is None:
+            raise ConfigError(f"name a recording, or a folder of them: {', '.join(kinds)}")
+        if not source.is_dir():
+            if self.sound != (source.suffix.lower() in SUFFIXES):
+                what = "sound" if self.sound else "numbers"
+                raise DataError(f"{source}: the model reads {what} ({', '.join(kinds)})")
+            return [source]
+        files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in kinds]
+        if not files:
+            raise DataError(f"{source} has no file of the kind {', '.join(kinds)}")
+        return files
+
+    def _as_json(self, name: str, filled: int, row: NDArray[np.float32]) -> dict[str, Any]:
+        return {
+            "recording": name,
+            "class": self.classes[row.argmax()],
+            "probabilities": dict(zip(self.classes, map(float, row), strict=True)),
+            "filled": filled,
+        }
+
+    def _bars(self, row: NDArray[np.float32]) -> Table:
+        table = Table(("class", "probability", ""), [])
+        for i in row.argsort()[::-1]:
+            table.rows.append((self.classes[i], f"{row[i]:.4f}", "█" * round(30 * float(row[i]))))
+        return table
