@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from carousel import cells as cells
     from carousel.bundle import load as load
+    from carousel.coach.callback import Coach as Coach
     from carousel.errors import CarouselError as CarouselError
     from carousel.kernels import active_isa as active_isa
     from carousel.layers import GRU as GRU
@@ -35,6 +36,7 @@ _HOME = {
     "MinGRU": "carousel.layers",
     "MinLSTM": "carousel.layers",
     "CarouselError": "carousel.errors",
+    "Coach": "carousel.coach.callback",
     "accelerate": "carousel.layers",
     "accelerated": "carousel.layers",
     "active_isa": "carousel.kernels",
@@ -59,6 +61,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "cells",
     "train",
     "load",
+    "Coach",
     "explain",
     "active_isa",
     "CarouselError",

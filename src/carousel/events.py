@@ -162,6 +162,25 @@ def series(path: str | Path, name: str) -> list[tuple[int, float]]:
         )
 
 
+def all_series(path: str | Path) -> dict[str, list[tuple[int, float]]]:
+    """Every series by name, (step, value) in order of steps."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    with _reading(Path(path)) as db:
+        for name, step, value in db.execute(
+            "SELECT name, step, value FROM points JOIN signals ON signals.id = points.signal "
+            "ORDER BY signal, step"
+        ):
+            found.setdefault(name, []).append((step, value))
+    return found
+
+
+def layout_version(path: str | Path) -> int:
+    """The version of the file's layout; see `FORMAT`."""
+    with _reading(Path(path)) as db:
+        (version,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
+    return int(version)
+
+
 def events(path: str | Path, kind: str | None = None) -> Iterator[dict[str, Any]]:
     """The events in the order they were recorded, all or of one kind."""
     with _reading(Path(path)) as db:

@@ -126,7 +126,7 @@ def poisoned(name):
         calls = 0
 
         def loss(self, model, batch, carry=()):
-            self.calls += 1
+            self.calls += model.training
             if self.calls == 3:
                 with torch.no_grad():
                     model.get_parameter(name)[0] = torch.nan

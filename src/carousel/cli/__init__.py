@@ -1,7 +1,8 @@
 """The command line: `carousel VERB`. torch is imported inside the commands only.
 
-Exit codes: 0 the command did what it was asked; 1 training diverged; 2 bad arguments, bad data or
-a folder that cannot be used, with the reason in one line on standard error; 130 interrupted.
+Exit codes: 0 the command did what it was asked; 1 training diverged, or a finding is severe; 2 bad
+arguments, bad data or a folder that cannot be used, with the reason in one line on standard error;
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import typer
 from carousel.cli import data
 from carousel.cli.bench import bench
 from carousel.cli.check import check
+from carousel.cli.coach import coach
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
 from carousel.cli.inspect import inspect
@@ -37,6 +39,7 @@ app.command()(evaluate)
 app.command()(predict)
 app.command()(inspect)
 app.command("lr-range")(lr_range)
+app.command()(coach)
 app.add_typer(data.app, name="data", no_args_is_help=True)
 app.command()(doctor)
 app.command()(bench)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Advice, Finding, Number, Numbers
-from carousel.coach.suggest import suggestions
+from carousel.coach.suggest import fits, in_force, suggestions
 from carousel.config import Config, Thresholds
 
 Judge = Callable[[Evidence, Thresholds], Numbers | None]
@@ -76,13 +77,11 @@ class Rule:
     ) -> Finding:
         """What the rule says of these numbers. A number "severity" overrides the rule's own.
 
-        An advice whose line needs what is not known, as in a loop without a configuration, is
-        given without the line.
+        An advice whose line needs what is not known, as in a loop without a configuration, or does
+        nothing in this task, is given without the line; one that is followed already is left out.
         """
         text = self.texts[language]
         known: dict[str, Number] = {**suggestions(config), **numbers}
-        lines = [_filled(line, known) for line in self.do]
-        lines += [""] * (len(text.advice) - len(lines))
         shown = {name: value for name, value in numbers.items() if name != "severity"}
         return Finding(
             code=self.code,
@@ -90,11 +89,22 @@ class Rule:
             title=text.title.format_map(known),
             meaning=text.meaning,
             numbers=shown,
-            advice=tuple(Advice(a, line) for a, line in zip(text.advice, lines, strict=True)),
+            advice=self._advice(text, known, config),
             false_alarm=text.false_alarm,
             source=self.source,
             step=step,
         )
+
+    def _advice(
+        self, text: Text, known: Mapping[str, Number], config: Config | None
+    ) -> tuple[Advice, ...]:
+        kept = []
+        for words, pattern in zip_longest(text.advice, self.do, fillvalue=""):
+            line = _filled(pattern, known)
+            line = line if fits(line, config) else ""
+            if not in_force(line, config):
+                kept.append(Advice(words, line))
+        return tuple(kept)
 
 
 RULES: dict[str, Rule] = {}

@@ -4,6 +4,28 @@ from __future__ import annotations
 
 from carousel.config import Config
 
+#: Settings that do something in some tasks, or with some cells, alone.
+_TASKS = {
+    "text.bptt": ("generate",),
+    "forecast.": ("forecast",),
+    "regress.": ("regress",),
+    "data.scaling": ("classify",),
+    "data.validation": ("classify",),
+    "loss.class_weights": ("classify_text", "label_words", "label_frames"),
+    "training.monitor": ("label_frames",),
+    "model.tied": ("generate",),
+    "model.bidirectional": ("classify", "classify_text", "label_words", "label_frames", "regress"),
+    "regularization.activation": ("classify", "generate"),
+}
+_CELLS = {
+    "model.forget_bias": ("lstm", "minlstm"),
+    "model.layer_norm": ("lstm", "gru", "rnn"),
+    "model.activation": ("lstm", "gru", "rnn"),
+    "model.nonlinearity": ("rnn", "indrnn"),
+    "initialization.name=chrono": ("lstm", "gru", "mingru", "minlstm"),
+    "regularization.weight_dropout": ("lstm", "gru", "rnn"),
+}
+
 
 def suggestions(config: Config | None) -> dict[str, str | int | float]:
     """What the lines of advice may name; empty where no configuration is known.
@@ -34,3 +56,30 @@ def suggestions(config: Config | None) -> dict[str, str | int | float]:
         "wider_context": config.forecast.context * 2,
         "recipe": config.recipe.name,
     }
+
+
+def fits(line: str, config: Config | None) -> bool:
+    """Whether a line of advice can be pasted for this task and cell.
+
+    >>> fits("--set text.bptt=70", Config()), fits("--set model.forget_bias=2.0", Config())
+    (False, True)
+    """
+    setting = line.removeprefix("--set ")
+    if config is None:
+        return not line.startswith("carousel ")  # there is no recipe
+    for table, ours in ((_TASKS, config.task), (_CELLS, config.model.cell)):
+        for prefix, known in table.items():
+            if setting.startswith(prefix) and ours not in known:
+                return False
+    return True
+
+
+def in_force(line: str, config: Config | None) -> bool:
+    """Whether a `--set` line changes nothing.
+
+    >>> in_force("--set model.cell=lstm", Config())
+    True
+    """
+    if config is None or not line.startswith("--set "):
+        return False
+    return config.override([line.removeprefix("--set ")]) == config

@@ -29,7 +29,7 @@ from carousel.data.scaling import PixelScaler
 from carousel.data.splits import hold_out
 from carousel.errors import ConfigError
 from carousel.layers.pooling import Pooling
-from carousel.tasks import baselines, metrics, network, plots
+from carousel.tasks import baselines, metrics, network, outputs, plots
 from carousel.tasks.example import Example, check_number
 from carousel.tasks.network import activation_penalty, make_dropout, make_recurrent, start
 from carousel.tasks.task import (
@@ -47,6 +47,7 @@ from carousel.tasks.task import (
 )
 
 _EVALUATION_BATCH = 1000
+_LOOKED_AT = 500
 _WITHOUT_EFFECT = (
     "text",
     "regress",
@@ -338,6 +339,16 @@ class ClassifyTask(Task):
             means = mean_of(self.loss(model, (x.to(device), y.to(device))) for x, y in batches)
         model.train(was_training)
         return means
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.parts.train.labels, self.parts.validation.labels
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        device = next(model.parameters()).device
+        some = self.parts.validation.take(torch.arange(min(_LOOKED_AT, len(self.parts.validation))))
+        with network.evaluating(model):
+            guess = model(self._sequences(some.images.to(device))).argmax(1)
+        return outputs.of_classes(guess, some.labels)
 
     def baselines(self) -> dict[str, dict[str, float]]:
         return baselines.fit_and_score(self.parts.train, self.parts.test)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from carousel.config import Config, reject_without_effect
 from carousel.data.labelled_text import LabelledText
 from carousel.data.ragged import Buckets, by_length
 from carousel.data.tokens import Tokens
-from carousel.tasks import baselines, network
+from carousel.tasks import baselines, network, outputs
 from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
 from carousel.tasks.text_classifier import TextClassifier, TrainedTextClassifier
 
@@ -35,6 +36,7 @@ _WITHOUT_EFFECT = (
     "regularization.temporal_activation",
 )
 _EVALUATION_BATCH = 256
+_LOOKED_AT = 500
 
 
 class ClassifyTextTask(Task):
@@ -86,6 +88,16 @@ class ClassifyTextTask(Task):
                 for index in by_length(self._validation.lengths, _EVALUATION_BATCH)
             )
             return mean_of(self.loss(model, batch) for batch in batches)
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.data.train.labels, self.data.validation.labels
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        labels = self.data.validation.labels
+        some = torch.arange(min(_LOOKED_AT, len(labels)))
+        with network.evaluating(model) as device:
+            guess = model(*(part.to(device) for part in self._validation.pad(some))).argmax(1)
+        return outputs.of_classes(guess, labels[some])
 
     def baselines(self) -> dict[str, dict[str, float]]:
         train, test = self.data.train, self.data.test

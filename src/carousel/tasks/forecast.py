@@ -12,7 +12,7 @@ from carousel.config import Config, reject_without_effect
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, cut, load
 from carousel.errors import ConfigError, DataError
-from carousel.tasks import network
+from carousel.tasks import network, outputs
 from carousel.tasks.forecast_scores import Yardstick, linear_forecasts, measures, naive_forecasts
 from carousel.tasks.forecaster import (
     Forecaster,
@@ -128,6 +128,18 @@ class ForecastTask(Task):
 
     def _truth(self, windows: Windows) -> Any:
         return self._gather(windows)[1]
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        train, held = self.parts["train"], self.parts["validation"]
+        truth = self.frame.truth
+        return truth[train.start : train.stop].flatten(), truth[held.start : held.stop].flatten()
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        windows = self.windows["validation"]
+        last, truth = self._gather(windows)
+        _, guess, _ = forecasts(model, self.frame, windows, self.output)
+        first = (guess[:, 0], truth[:, 0], last[:, -1])
+        return outputs.of_numbers(*(torch.from_numpy(part).flatten() for part in first))
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The last value, the value a season ago, and a linear model on the same windows."""

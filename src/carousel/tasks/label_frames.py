@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.recordings import LabelledFrames
-from carousel.tasks import baselines, network
+from carousel.tasks import baselines, network, outputs
 from carousel.tasks.frame_labeller import (
     FrameLabeller,
     TrainedFrameLabeller,
@@ -60,6 +60,13 @@ class LabelFramesTask(RecordingsTask):
         logits = logits_of(model, self._validation)
         report = judge(self.data.validation, logits, self.data.classes)
         return {name: report[name] for name in self.validation_metrics}
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.data.train.labels, self.data.validation.labels
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        guess = logits_of(model, self._validation).argmax(1)
+        return outputs.of_classes(guess, self.data.validation.labels)
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent class, and logistic regression of each frame by itself."""

@@ -109,6 +109,11 @@ class LabelWordsTask(Task):
         values, _ = judge(self.data.validation, logits, self.data.labels)
         return {name: values[name] for name in self.validation_metrics}
 
+    def targets(self) -> tuple[Tensor, Tensor]:
+        number = {label: i for i, label in enumerate(self.data.labels)}
+        held = chain.from_iterable(self.data.validation.labels)
+        return self._targets, torch.tensor([number.get(label, -1) for label in held])
+
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent label of each word in training, and of all for a new word."""
         train, test = self.data.train, self.data.test

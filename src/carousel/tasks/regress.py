@@ -12,7 +12,7 @@ from carousel.config import Config
 from carousel.data.measured import Measured, MeasuredRecordings
 from carousel.data.ragged import Ragged
 from carousel.data.windows import is_labelled
-from carousel.tasks import baselines
+from carousel.tasks import baselines, outputs
 from carousel.tasks.frame_labeller import FrameLabeller, build_model, logits_of
 from carousel.tasks.recordings_task import RecordingsTask
 from carousel.tasks.regressor import Target, TrainedRegressor, judge
@@ -47,8 +47,8 @@ class RegressTask(RecordingsTask):
         losses = self.target.losses(raw, numbers[inside])
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
 
-    def targets(self, batch: Batch) -> Tensor:
-        found = self.target.capped(super().targets(batch))
+    def wanted(self, batch: Batch) -> Tensor:
+        found = self.target.capped(super().wanted(batch))
         return found if self.target.sigmoid else (found - self.target.mean) / self.target.std
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -58,6 +58,20 @@ class RegressTask(RecordingsTask):
         capped = Measured(held.names, held.values, self.target.capped(held.targets))
         values = judge(capped, self.target.number(raw), 0.0)
         return {name: values[name] for name in self.validation_metrics}
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        parts = (self.data.train.targets, self.data.validation.targets)
+        train, held = (self.target.capped(part[is_labelled(part)]) for part in parts)
+        if self.target.sigmoid:
+            return train, held
+        mean, std = self.target.mean, self.target.std
+        return (train - mean) / std, (held - mean) / std
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        held = self.data.validation
+        inside = is_labelled(held.targets)
+        guess = self.target.number(logits_of(model, self._validation).squeeze(1))
+        return outputs.of_numbers(guess[inside], self.target.capped(held.targets[inside]))
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The mean of the training part, and ridge regression from the last 30 steps."""

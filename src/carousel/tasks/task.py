@@ -177,7 +177,7 @@ class Task(ABC):
         """Some rows of a batch as a batch of their own, padded as they were. index: (b,)."""
         return tuple(part.index_select(self.batch_dim, index) for part in batch)
 
-    def targets(self, batch: Batch) -> Tensor:
+    def wanted(self, batch: Batch) -> Tensor:
         """What is to be found in a batch, flat: class numbers, or numbers as the loss sees them;
         without what is masked."""
         last = batch[-1].flatten()
@@ -209,6 +209,17 @@ class Task(ABC):
 
         It may look at the test part.
         """
+        return {}
+
+    def targets(self) -> tuple[Tensor, Tensor] | None:
+        """The targets of the training and of the validation part, on the network's own scale:
+        numbers of classes (N,), negative where there is none, or values. None if it has neither.
+        """
+        return None
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        """What the model's answers on (some) validation data look like: see
+        `carousel.tasks.outputs`. Empty if that says nothing here."""
         return {}
 
     @abstractmethod

@@ -22,15 +22,20 @@ class Clipper:
     def __init__(self, config: OptimizerConfig, parameters: Iterable[Tensor]) -> None:
         self._config, self._parameters = config, list(parameters)
         self._norms: list[float] = []  # ascending, where a percentile is asked for
+        self.is_limited = bool(config.clip_norm or config.clip_value or config.clip_percentile)
+        self.after = 0.0  # the norm of the last gradient, clipped
 
     def __call__(self) -> float:
         """Clip the gradients in place; returns their norm as it was, which may not be finite."""
         total = nn.utils.get_total_norm([p.grad for p in self._parameters if p.grad is not None])
         norm = total.item()
+        self.after = norm
         if not math.isfinite(norm):
             return norm
         if self._config.clip_value:
             nn.utils.clip_grad_value_(self._parameters, self._config.clip_value)
+            gradients = [p.grad for p in self._parameters if p.grad is not None]
+            self.after = nn.utils.get_total_norm(gradients).item()
             return norm
         longest = self._config.clip_norm
         if self._config.clip_percentile:
@@ -38,6 +43,7 @@ class Clipper:
             longest = self.threshold()
         if 0 < longest < norm:
             nn.utils.clip_grads_with_norm_(self._parameters, longest, total)
+            self.after = longest
         return norm
 
     def threshold(self) -> float:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,10 +30,13 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task, monitored
 from carousel.training import checkpoint
 from carousel.training.averaging import Average
 from carousel.training.clipping import Clipper
+from carousel.training.coaching import RunCoach
 from carousel.training.display import Display, EpochSummary
 from carousel.training.optim import Penalties, RowLimits, make_optimizer, make_schedule
 from carousel.training.run import RunFolder
 from carousel.training.stopping import EarlyStopping
+
+_PARTS = ("forward", "backward", "optimiser")
 
 
 @dataclass
@@ -104,6 +108,9 @@ class Trainer:
         self.clip = Clipper(self.config.optimizer, self.net.parameters())
         self.average = Average(self.config.averaging, self.net)
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
+        self.coach = RunCoach(
+            task, run, store, display, self.net, fabric.to_device, self.total_steps
+        )
         self._rate = self.learning_rate  # of the last step
         self._interrupted = False
         self._saved_at = time.monotonic()
@@ -135,6 +142,7 @@ class Trainer:
             done=(self.progress.epoch, self.progress.step),
             unit=self.task.unit,
         )
+        self.coach.start(self.progress.step)
         with self._signals_noted():
             while not self.progress.finished:
                 self._train_epoch()
@@ -170,16 +178,20 @@ class Trainer:
 
     def _step(self, batch: Batch) -> tuple[StepLoss, dict[str, float]]:
         """One optimiser step; returns what the task said of it, and the numbers to record."""
+        self.coach.before_step(self.progress.step + 1)
+        clock = [time.perf_counter()]
         self.optimizer.zero_grad()
         result = self.task.loss(self.model, batch, self.carry)
         loss = result.sums["loss"].item() / result.count
         if not math.isfinite(loss):
             self._diverged(f"the loss is {loss}", batch)
+        clock.append(time.perf_counter())
         self.fabric.backward(result.objective)
         self.penalties.add_gradients()
         gradient_norm = self.clip()
         if not math.isfinite(gradient_norm):
             self._diverged(f"the gradient's norm is {gradient_norm}", batch)
+        clock.append(time.perf_counter())
         self._rate = rate = self.learning_rate
         self.optimizer.step()
         self.limits.apply()
@@ -189,6 +201,13 @@ class Trainer:
         self.progress.add(result)
         self.carry = result.carry
         values = {"train/loss": loss, "learning_rate": rate, "gradient_norm": gradient_norm}
+        if self.clip.is_limited:
+            values["gradient_norm_after"] = self.clip.after
+        clock.append(time.perf_counter())
+        for part, (start, end) in zip(_PARTS, pairwise(clock), strict=True):
+            self.coach.mark(part, end - start)
+        scale = self.clip.after / gradient_norm if gradient_norm else 1.0
+        self.coach.after_step(self.progress.step, values, scale)
         return result, values
 
     def _end_epoch(self) -> None:
@@ -196,6 +215,7 @@ class Trainer:
         started = time.monotonic()
         validation = self.task.validate(self.average.model)
         progress.seconds += time.monotonic() - started
+        self.coach.mark("validation", time.monotonic() - started)
         for name, value in validation.items():
             if not math.isfinite(value):
                 self._diverged(f"the validation {name} is {value}", None)
@@ -217,21 +237,21 @@ class Trainer:
             or progress.epoch >= training.epochs
             or progress.step >= self.total_steps
         )
-        self.store.record(
-            progress.step,
-            {
-                **{f"epoch/train_{name}": value for name, value in summary.train.items()},
-                **{f"epoch/validation_{name}": value for name, value in validation.items()},
-            },
-        )
+        values = {
+            **{f"epoch/train_{name}": value for name, value in summary.train.items()},
+            **{f"epoch/validation_{name}": value for name, value in validation.items()},
+        }
+        self.store.record(progress.step, values)
         self.store.event(progress.step, "epoch", **asdict(summary))
         self._save()
         self.display.epoch(summary)
+        self.coach.end_epoch(progress.step, asdict(summary), values)
 
     def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The same batches, with the time each took, gather and step, added to the progress."""
         started = time.monotonic()
         for batch in batches:
+            self.coach.mark("data", time.monotonic() - started)
             yield batch
             now = time.monotonic()
             self.progress.seconds += now - started
@@ -324,6 +344,7 @@ class Trainer:
         culprit = self._first_nonfinite(batch)
         step, epoch = self.progress.step + 1, self.progress.epoch + 1
         self.store.event(self.progress.step, "diverged", what=what, tensor=culprit)
+        self.coach.diverged(self.progress.step, what, culprit)
         self.store.flush()
         rate = self.learning_rate
         raise TrainingDiverged(

@@ -156,6 +156,9 @@ def _fit_and_judge(
         "baseline": task.baselines(),
         "data": task.account(),
     }
+    coached = trainer.coach.summary(trainer.progress.step, result)
+    if coached:
+        result["coach"] = coached
     bundle.write_report(run.path, trained, report)
     run.write_json("result.json", result)
     return TrainedRun(run.path, result)

@@ -3,6 +3,17 @@ Korean. Importing a module of this package puts its rules on the list.
 """
 
 from carousel.coach.rule import RULES, SOURCES, WHEN, Rule, Text
-from carousel.coach.rules import before
+from carousel.coach.rules import after, before, curves, gradients, states
 
-__all__ = ["RULES", "SOURCES", "WHEN", "Rule", "Text", "before"]
+__all__ = [
+    "RULES",
+    "SOURCES",
+    "WHEN",
+    "Rule",
+    "Text",
+    "after",
+    "before",
+    "curves",
+    "gradients",
+    "states",
+]

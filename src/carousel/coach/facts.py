@@ -1,0 +1,98 @@
+"""What is known of network and data before the first step: sizes, lengths, scales, balance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from carousel.coach.traces import recurrent_layers
+from carousel.coach.watch import Call
+
+_MANY_CLASSES = 1000
+
+
+def facts_of_network(model: nn.Module) -> dict[str, Any]:
+    """parameters; forget_bias: the mean of both together at the start; vain_dropout: between the
+    layers of a module that has one; layers: recurrent ones, all told."""
+    facts: dict[str, Any] = {"parameters": sum(p.numel() for p in model.parameters())}
+    biases, layers = [], 0
+    for _, layer in recurrent_layers(model):
+        layers += layer.num_layers
+        if layer.dropout and layer.num_layers == 1:
+            facts["vain_dropout"] = float(layer.dropout)
+        variant = getattr(layer, "variant", "") or getattr(layer, "coupled", False)
+        if layer.mode == "LSTM" and layer.bias and not variant:
+            rows = slice(layer.hidden_size, 2 * layer.hidden_size)
+            both = [p for n, p in layer.named_parameters() if n.startswith(("bias_ih", "bias_hh"))]
+            directions = layer.num_layers * (2 if layer.bidirectional else 1)
+            biases.append(sum(float(p.detach()[rows].mean()) for p in both) / directions)
+    if biases:
+        facts["forget_bias"] = sum(biases) / len(biases)
+    facts["recurrent_layers"] = layers
+    return facts
+
+
+@torch.no_grad()
+def facts_of_input(calls: list[Call], batches: int = 1) -> dict[str, Any]:
+    """What the first recurrent layer read in some batches.
+
+    batches: of an epoch, from which training_steps is reckoned: the real steps of an epoch.
+    length_min, length_median, length_max, padding_share; input_largest: |x| that 99.5 % of the
+    values stay below; input_spread_ratio: the largest deviation of a feature to the median one.
+    """
+    first = [call for call in calls if call.name == calls[0].name and call.x.dim() == 3]
+    if not first:
+        return {}
+    lengths, steps, values = [], 0, []
+    for call in first:
+        x: Tensor = call.x if not call.layer.batch_first else call.x.transpose(0, 1)
+        own = call.lengths if call.lengths is not None else torch.full((x.size(1),), len(x))
+        lengths.append(own.cpu())
+        steps += len(x) * x.size(1)
+        inside = torch.arange(len(x))[:, None] < own.cpu()[None, :]
+        values.append(x.cpu()[inside])
+    every, real = torch.cat(lengths), torch.cat(values).float()
+    spread = real.std(0, correction=0)
+    middle = float(spread[spread > 0].median()) if bool((spread > 0).any()) else 0.0
+    largest = real.abs().reshape(-1)
+    kept = largest[:: -(-largest.numel() // 100_000)]
+    return {
+        "length_min": int(every.min()),
+        "length_median": float(every.float().median()),
+        "length_max": int(every.max()),
+        "padding_share": 1 - float(every.sum()) / steps,
+        "training_steps": int(float(every.sum()) / len(first) * batches),
+        "input_largest": float(kept.quantile(0.995)),
+        "input_spread_ratio": float(spread.max()) / middle if middle else 1.0,
+    }
+
+
+def facts_of_targets(targets: Tensor, held: Tensor | None = None) -> dict[str, Any]:
+    """Of whole numbers: class_counts, how many of each class there are; of others: target_mean and
+    target_std. held: of the validation part, for validation_examples and for guess: the accuracy
+    that the most frequent class of the training part has there."""
+    facts = _facts_of(targets)
+    if held is not None and len(held):
+        facts["validation_examples"] = len(held)
+        if "class_counts" in facts:
+            counts = facts["class_counts"]
+            top = counts.index(max(counts))
+            facts["guess"] = {"accuracy": float((held == top).float().mean())}
+    return facts
+
+
+def _facts_of(targets: Tensor) -> dict[str, Any]:
+    if targets.dtype.is_floating_point:
+        finite = targets[torch.isfinite(targets)].double()
+        if not finite.numel():
+            return {}
+        return {
+            "target_mean": float(finite.mean()),
+            "target_std": float(finite.std(correction=0)),
+        }
+    real = targets[targets >= 0]
+    if not real.numel() or int(real.max()) >= _MANY_CLASSES:
+        return {}
+    return {"class_counts": torch.bincount(real).tolist()}

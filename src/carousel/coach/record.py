@@ -1,0 +1,134 @@
+"""A run folder as evidence: what can be read of it, and in words what it lacks."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from carousel import events
+from carousel.coach.evidence import Evidence
+from carousel.config import Config
+from carousel.errors import CarouselError, RunError
+from carousel.recipes import read_toml
+
+_RUN_FORMAT = 1
+_HIGHER = ("accuracy", "macro", "bleu", "chrf", "span", "segment", "exact", "edit", "coverage")
+
+
+def read_run(path: Path, language: str = "en") -> tuple[Evidence, list[str]]:
+    """The evidence of a run, finished or not, and sentences on what could not be read.
+
+    Raises `RunError` if the folder is none of a run: it has neither config.toml nor events.
+    """
+    if not (path / "config.toml").is_file() and not (path / "events.sqlite").is_file():
+        what = "has no config.toml" if path.is_dir() else "does not exist"
+        raise RunError(f"{path} is not a run folder: it {what}")
+    lacks = _Lacks(language)
+    evidence = Evidence()
+    _read_config(path, evidence, lacks)
+    _read_events(path, evidence, lacks)
+    _read_result(path, evidence, lacks)
+    return evidence, lacks.said
+
+
+class _Lacks:
+    _WORDS = {  # noqa: RUF012
+        "config": (
+            "its settings cannot be read ({}): advice comes without lines to paste",
+            "설정을 읽을 수 없어({}) 붙여넣을 줄 없이 조언합니다",
+        ),
+        "events": (
+            "its events cannot be read ({}): only what result.json says is judged",
+            "기록을 읽을 수 없어({}) result.json의 내용만 판단합니다",
+        ),
+        "version": (
+            "it was written by a newer Carousel (format {}): what is new in it is passed over",
+            "더 새로운 Carousel이 쓴 것입니다(형식 {}). 새로운 내용은 건너뜁니다",
+        ),
+        "signals": (
+            "nothing was measured inside the network (coach.enabled = false, or an older run): "
+            "rules on gates, states and updates are silent",
+            "네트워크 내부를 측정하지 않았습니다(coach.enabled = false이거나 오래된 실행). "
+            "게이트, 상태, 갱신에 대한 규칙은 말하지 않습니다",
+        ),
+        "epochs": (
+            "no epoch has ended yet: rules on validation are silent",
+            "아직 끝난 에폭이 없어 검증에 대한 규칙은 말하지 않습니다",
+        ),
+        "result": (
+            "it has not ended (or did not end well): what is judged at the end is left out",
+            "실행이 끝나지 않았거나 정상적으로 끝나지 않아 마지막 판단은 뺍니다",
+        ),
+    }
+
+    def __init__(self, language: str) -> None:
+        self._index = 1 if language == "ko" else 0
+        self.said: list[str] = []
+
+    def say(self, what: str, *details: Any) -> None:
+        self.said.append(self._WORDS[what][self._index].format(*details))
+
+
+def _read_config(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
+    try:
+        values = read_toml(path / "config.toml")
+        run = values.pop("run", {})
+        if int(run.get("format", 0)) > _RUN_FORMAT:
+            lacks.say("version", run["format"])
+        evidence.config = Config.from_dict(values)
+    except (CarouselError, OSError, ValueError, TypeError, AttributeError) as error:
+        lacks.say("config", error)
+
+
+def _read_events(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
+    store = path / "events.sqlite"
+    try:
+        if not store.is_file():
+            raise RunError("there is no events.sqlite")
+        if events.layout_version(store) > events.FORMAT:
+            lacks.say("version", events.layout_version(store))
+        read_evidence(store, evidence)
+    except (CarouselError, ValueError, KeyError, TypeError) as error:
+        lacks.say("events", error)
+        return
+    if not any(name.startswith(("update_ratio/", "gate/", "state/")) for name in evidence.series):
+        lacks.say("signals")
+    if not evidence.epochs:
+        lacks.say("epochs")
+
+
+def read_evidence(store: Path, evidence: Evidence) -> None:
+    """Put the series and events of a store into the evidence. Raises `RunError`."""
+    evidence.series = {
+        name: [(step, math.nan if value is None else value) for step, value in points]
+        for name, points in events.all_series(store).items()
+    }
+    for event in events.events(store):
+        take_event(evidence, event)
+
+
+def take_event(evidence: Evidence, event: dict[str, Any]) -> None:
+    """Put an event where the rules look for it."""
+    kind = event["kind"]
+    if kind == "facts":
+        body = {k: v for k, v in event.items() if k not in ("time", "step", "kind")}
+        evidence.facts |= body
+        evidence.monitor = body.get("monitor", evidence.monitor)
+        evidence.higher_is_better = body.get("higher_is_better", evidence.higher_is_better)
+    elif kind == "epoch":
+        evidence.monitor = event.get("monitor", evidence.monitor)
+        if "higher_is_better" not in evidence.facts:  # a run from before they were recorded
+            evidence.higher_is_better = evidence.monitor.startswith(_HIGHER)
+        evidence.epochs.append(event)
+    elif kind not in ("histogram", "profiles"):
+        evidence.events.append(event)
+
+
+def _read_result(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
+    try:
+        evidence.result = json.loads((path / "result.json").read_text())
+        evidence.monitor = evidence.result.get("monitor", evidence.monitor)
+    except (OSError, ValueError, AttributeError):
+        lacks.say("result")

@@ -1,0 +1,213 @@
+"""The coach of a run: it looks on while the loop trains, and never touches what is trained."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import torch
+from torch import nn
+
+from carousel.coach import facts
+from carousel.coach.evidence import Evidence
+from carousel.coach.finding import Finding, language
+from carousel.coach.observer import Observer
+from carousel.coach.record import read_evidence
+from carousel.coach.watch import Call, watch
+from carousel.events import EventStore
+from carousel.tasks import scores
+from carousel.tasks.task import Batch, Task, monitored
+from carousel.training.display import Display
+from carousel.training.run import RunFolder
+
+_BATCHES_FOR_FACTS = 8
+_SECONDS_FOR_FACTS = 0.2
+
+
+class RunCoach:
+    """Watches one run: `carousel.coach.Observer` between a task, an event store and a display.
+
+    Everything it computes is on copies or in evaluation mode, with torch's random state put back:
+    a run with it ends with the same bits as one without.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        run: RunFolder,
+        store: EventStore,
+        display: Display,
+        net: nn.Module,
+        to_device: Callable[[Batch], Batch],
+        total_steps: int,
+    ) -> None:
+        self._task, self._store, self._display, self._net = task, store, display, net
+        self._to_device, self._seed = to_device, run.seed
+        self._probed: Batch | None = None
+        self._enabled, self._total = run.config.coach.enabled, total_steps
+        self._clock: dict[str, float] = {}
+        self._evidence = Evidence(config=run.config, monitor=monitored(task))
+        self._evidence.higher_is_better = scores.HIGHER_IS_BETTER.get(monitored(task), False)
+        self.observer = Observer(
+            net,
+            run.config.coach,
+            self._evidence,
+            store.record,
+            store.event,
+            total_steps=total_steps,
+            probe=self._probe,
+            outputs=self._outputs if type(task).outputs is not Task.outputs else None,
+            language=language(),
+        )
+
+    def start(self, step: int) -> None:
+        """Training begins, or goes on after `step`."""
+        if not self._enabled:
+            return
+        if step:
+            self._store.flush()
+            read_evidence(self._store.path, self._evidence)
+        else:
+            with self.observer.budget.spending(), _undisturbed():
+                try:
+                    self._record_facts()
+                except Exception as error:  # a look at the data must not stop a run
+                    self.observer.failed("facts", step, error)
+        self._say(self.observer.judge(step))
+
+    def before_step(self, step: int) -> None:
+        if self._enabled:
+            self.observer.before_step(step)
+
+    def after_step(self, step: int, values: dict[str, float], clip_scale: float) -> None:
+        if not self._enabled:
+            return
+        self.observer.after_step(step, values, clip_scale)
+        if self.observer.is_due(step):
+            self._say(self.observer.judge(step))
+
+    def mark(self, part: str, seconds: float) -> None:
+        """Time that a part of the loop took: data, forward, backward, optimiser, validation."""
+        self._clock[part] = self._clock.get(part, 0.0) + seconds
+
+    def end_epoch(self, step: int, summary: dict[str, Any], values: dict[str, float]) -> None:
+        """An epoch has been evaluated."""
+        clock, self._clock = self._clock, {}
+        if not self._enabled:
+            return
+        budget = self.observer.budget
+        clock["coach"] = budget.spent
+        times = {f"time/{part}": seconds for part, seconds in clock.items()}
+        self._store.record(step, times)
+        self.observer.note(step, values)
+        self._evidence.epochs.append({**summary, "step": step})
+        self._say(self.observer.judge(step))
+
+    def diverged(self, step: int, what: str, tensor: str) -> None:
+        """Training is about to stop on what is not finite."""
+        if self._enabled:
+            event = {"kind": "diverged", "step": step, "what": what, "tensor": tensor}
+            self._evidence.events.append(event)
+            self._say(self.observer.judge(step))
+
+    def summary(self, step: int, result: dict[str, Any]) -> dict[str, Any]:
+        """What result.json says of it: the codes of findings that stand, severe ones first, and
+        the share of the training time that measuring took."""
+        if not self._enabled:
+            return {}
+        self._evidence.result = result
+        self._say(self.observer.judge(step, finished=True))
+        standing = self.observer.monitor.standing.values()
+        codes = {s: [f.code for f in standing if f.severity == s] for s in ("severe", "warning")}
+        return {**codes, "share_of_time": round(self.observer.budget.taken, 4)}
+
+    # ---- what is looked at
+
+    def _probe(self) -> list[Call]:
+        """One batch of the training part, always the same, in evaluation mode."""
+        with _undisturbed(), _in_evaluation(self._net), watch(self._net) as calls:
+            result = self._task.loss(self._net, self._probe_batch())
+            wanted = [out for call in calls for out in call.outputs if out.requires_grad]
+            torch.autograd.grad(result.objective, wanted, allow_unused=True)
+        return calls
+
+    def _probe_batch(self) -> Batch:
+        if self._probed is None:
+            last = self._task.batches_per_epoch - 1  # which may be smaller
+            number = random.Random(self._seed).randrange(max(1, last))
+            self._probed = self._to_device(next(self._task.train_batches(0, number)))
+        return self._probed
+
+    def _outputs(self) -> dict[str, float]:
+        with _undisturbed():
+            return self._task.outputs(self._net)
+
+    def _record_facts(self) -> None:
+        monitor, task = self._evidence.monitor, self._task
+        known: dict[str, Any] = {
+            "monitor": monitor,
+            "higher_is_better": self._evidence.higher_is_better,
+            "total_steps": self._total,
+            "batches_per_epoch": task.batches_per_epoch,
+            **facts.facts_of_network(self._net),
+        }
+        targets = task.targets()
+        if targets is not None:
+            known |= facts.facts_of_targets(*targets)
+        calls = self._first_calls()
+        if calls:
+            known |= facts.facts_of_input(calls, task.batches_per_epoch)
+        if self._evidence.config is not None and task.config.task == "generate":
+            known["window"] = task.config.text.bptt
+        elif task.config.task == "forecast":
+            known["window"] = task.config.forecast.context
+        self._evidence.facts |= known
+        self._store.event(0, "facts", **known)
+
+    @torch.no_grad()
+    def _first_calls(self) -> list[Call]:
+        started, kept = time.perf_counter(), []
+        for number, batch in enumerate(self._task.train_batches(0, 0)):
+            with _in_evaluation(self._net), watch(self._net) as calls:
+                self._task.loss(self._net, self._to_device(batch))
+            kept += calls[:1]
+            ragged = bool(calls) and calls[0].lengths is not None
+            late = time.perf_counter() - started > _SECONDS_FOR_FACTS
+            if not ragged or late or number + 1 == _BATCHES_FOR_FACTS:
+                break
+        return kept
+
+    def _say(self, findings: list[Finding]) -> None:
+        for finding in findings:
+            if finding.severity != "info":
+                self._display.say(f"coach: {finding}")
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put torch's random state back at the end."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
+        yield
+
+
+@contextmanager
+def _in_evaluation(net: nn.Module) -> Iterator[None]:
+    modes = [(module, module.training) for module in net.modules()]
+    net.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def take_test_use(path: Any, by: str) -> None:
+    """Write down that the test part of a run was looked at. A folder without events is left."""
+    events = path / "events.sqlite"
+    if events.is_file():
+        with suppress(Exception), EventStore(events) as store:
+            store.event(store.last_step(), "test_used", by=by)
