@@ -167,10 +167,11 @@ CASES = [
         broken=(
             "model.cell=rnn",
             "model.nonlinearity=relu",
-            "initialization.name=orthogonal",
+            "initialization.name=uniform",
+            "initialization.range=0.4",
             "optimizer.clip_norm=0",
             "optimizer.name=sgd",
-            "optimizer.learning_rate=0.3",
+            "optimizer.learning_rate=0.02",
             "training.epochs=6",
         ),
         healthy=("initialization.name=chrono", "initialization.steps=80", "training.epochs=6"),

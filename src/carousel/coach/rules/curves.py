@@ -46,7 +46,7 @@ def overfits(e: Evidence, t: Thresholds) -> dict[str, float | int | str] | None:
     if len(validation) >= 3:
         best = validation.index(min(validation))
         worse = validation[-1] - validation[best]
-        limit = t.loss_gap * abs(validation[best])
+        limit = max(t.loss_gap * abs(validation[best]), 0.02 * abs(validation[0]))
         if len(validation) - 1 - best >= 2 and worse > limit and train[-1] < train[best]:
             return {
                 "best": validation[best],
@@ -442,7 +442,7 @@ def periodic_loss(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "Validation is suspiciously good: {validation:.3f} where training has {train:.3f}.",
         "Data that were never seen should be harder than data that were. Where they are not, some of them may have been seen: look for doubles across the parts and for inputs that hold the answer.",
-        "From the third epoch on, validation accuracy exceeds that of training by `better_than_train` without dropout or moved copies; or it is above `too_good` after one epoch of fewer than 100 steps.",
+        "From the third epoch on, validation accuracy exceeds that of training by `better_than_train` and two standard errors without dropout or moved copies; or it is above `too_good` after one epoch of fewer than 100 steps.",
         (
             "Look for the same examples in both parts.",
             "Take inputs away one by one: does one of them hold the answer?",
@@ -474,7 +474,9 @@ def suspiciously_good(e: Evidence, t: Thresholds) -> Numbers | None:
         or c.data.shift > 0
         or c.loss.label_smoothing > 0
     )
-    if noisy or len(ours) < 3 or theirs[-1] - ours[-1] <= t.better_than_train:
+    examples = e.facts.get("validation_examples") or 0
+    chance = 1 / examples**0.5 if examples else 0.0  # two standard errors
+    if noisy or len(ours) < 3 or theirs[-1] - ours[-1] <= t.better_than_train + chance:
         return None
     return numbers
 

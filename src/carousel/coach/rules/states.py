@@ -85,7 +85,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "{share:.0%} of the {what} of {layer} are at their limits (above 0.97).",
         "Where tanh is flat its derivative is nearly zero: the unit says plus or minus one whatever comes in, and hardly learns any more.",
-        "More than `state_saturated` of |h| of a vanilla RNN, or of the candidate of a gated cell, are above 0.97; mean of two looks.",
+        "More than `state_saturated` of |h| of a vanilla RNN, or of the candidate of a gated cell, are above 0.97; mean of two looks, as long as the training loss is not a tenth of what it was.",
         (
             "Standardise the inputs.",
             "Lower the learning rate.",
@@ -97,7 +97,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
     ko=Text(
         "{layer}의 {what} 중 {share:.0%}가 한계에 있습니다(0.97 초과).",
         "tanh가 평평한 곳에서는 도함수가 거의 0입니다. 무엇이 들어와도 ±1만 말하고 더 배우기 어렵습니다.",
-        "기본 RNN의 |h|나 게이트 셀의 후보 중 `state_saturated` 넘게 0.97보다 클 때(두 번의 평균).",
+        "기본 RNN의 |h|나 게이트 셀의 후보 중 `state_saturated` 넘게 0.97보다 클 때(두 번의 평균). 학습 손실이 처음의 10분의 1이 되면 말하지 않습니다.",
         (
             "입력을 표준화하세요.",
             "학습률을 낮추세요.",
@@ -118,7 +118,7 @@ def state_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
         e.config.model.cell in ("mingru", "minlstm", "indrnn")
         or "relu" in (e.config.model.activation, e.config.model.nonlinearity)
     )
-    if unbounded:
+    if unbounded or e.is_done:
         return None
     for prefix, what in (("candidate/", "candidates"), ("state/", "states")):
         worst = _worst(e, prefix, "/saturated")
