@@ -81,6 +81,7 @@ def test_jamo_are_the_letters_of_a_syllable_and_any_unicode_form_is_read_alike()
 
 def test_lower_case_is_a_choice():
     assert fit("word", lowercase=True).unknown_in("GOOD FILM") == []
+    assert fit("subword", lowercase=True).unknown_in("GOOD FILM") == []
     assert fit("word").unknown_in("GOOD FILM") == ["GOOD", "FILM"]
 
 

@@ -93,9 +93,7 @@ class Tokens:
 
     def cut(self, sentence: str) -> list[str]:
         """The tokens of a sentence, known or not."""
-        sentence = unicodedata.normalize("NFC", sentence)
-        if self.lowercase:
-            sentence = sentence.lower()
+        sentence = self._normal(sentence)
         if self.level == "subword":
             return list(self._subwords.encode(sentence).tokens)
         if self.level == "word":
@@ -107,9 +105,7 @@ class Tokens:
     def encode(self, sentences: Iterable[str]) -> Ragged:
         """The token numbers of each sentence. A sentence without tokens has length 0."""
         if self._vocabulary is None:
-            given = [unicodedata.normalize("NFC", sentence) for sentence in sentences]
-            if self.lowercase:
-                given = [sentence.lower() for sentence in given]
+            given = list(map(self._normal, sentences))
             rows = [encoding.ids for encoding in self._subwords.encode_batch(given)]
         else:
             numbers = self._vocabulary.numbers
@@ -144,9 +140,14 @@ class Tokens:
             return name.removeprefix(_BLANK) or "␣"
         return f"-{name}" if name.isalnum() else name
 
+    def _normal(self, sentence: str) -> str:
+        sentence = unicodedata.normalize("NFC", sentence)
+        return sentence.lower() if self.lowercase else sentence
+
     def unknown_in(self, sentence: str) -> list[str]:
         """The tokens of a sentence that are read as `<unk>`, each once."""
         if self._vocabulary is None:
+            sentence = self._normal(sentence)
             encoding = self._subwords.encode(sentence)
             spans = zip(encoding.ids, encoding.offsets, strict=True)
             return list(dict.fromkeys(sentence[a:b] for number, (a, b) in spans if number == 0))

@@ -47,8 +47,8 @@ class RegressTask(RecordingsTask):
         losses = self.target.losses(raw, numbers[inside])
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
 
-    def batch_targets(self, batch: Batch) -> Tensor:
-        found = self.target.capped(super().batch_targets(batch))
+    def wanted(self, batch: Batch) -> Tensor:
+        found = self.target.capped(super().wanted(batch))
         return found if self.target.sigmoid else (found - self.target.mean) / self.target.std
 
     def validate(self, model: nn.Module) -> dict[str, float]:

@@ -177,7 +177,7 @@ class Task(ABC):
         """Some rows of a batch as a batch of their own, padded as they were. index: (b,)."""
         return tuple(part.index_select(self.batch_dim, index) for part in batch)
 
-    def batch_targets(self, batch: Batch) -> Tensor:
+    def wanted(self, batch: Batch) -> Tensor:
         """What is to be found in a batch, flat: class numbers, or numbers as the loss sees them;
         without what is masked."""
         last = batch[-1].flatten()

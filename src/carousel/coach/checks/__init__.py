@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from carousel.coach import facts
 from carousel.coach.checks import data, independence, learning
-from carousel.coach.checks.facts import facts_of
 from carousel.coach.checks.setup import Found, NotApplicableError, Said, Setup
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding, Number
 from carousel.coach.rules import RULES
+from carousel.coach.watch import watch
 
 if TYPE_CHECKING:
     from carousel.config import Config
@@ -95,8 +96,8 @@ def check(
                 outcomes.append(Outcome(code, "skipped", 0.0, said=_NO_TIME))
             else:
                 outcomes.append(_run(code, function, setup))
-        facts = _judge_facts(setup)
-        return outcomes + [o for o in facts if not only or o.code in only or o.state == "failed"]
+        judged = _judge_facts(setup)
+        return outcomes + [o for o in judged if not only or o.code in only or o.state == "failed"]
 
 
 def _run(code: str, function: Check, setup: Setup) -> Outcome:
@@ -119,14 +120,14 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
     started = time.monotonic()
     config = setup.config
     try:
-        facts = facts_of(setup)
+        known = _facts(setup)
     except Exception as error:
         text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         said = {"en": text, "ko": text}
         return [Outcome("facts", "failed", time.monotonic() - started, said=said)]
     if (examples := _validation_examples(setup)) is not None:
-        facts["validation_examples"] = examples
-    evidence, outcomes = Evidence(facts=facts, config=config), []
+        known.setdefault("validation_examples", examples)
+    evidence, outcomes = Evidence(facts=known, config=config), []
     for code, rule in RULES.items():
         if rule.when == "before" and rule.judge is not None:
             found = rule.judge(evidence, config.coach.thresholds)
@@ -135,6 +136,22 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
             outcomes.append(Outcome(code, state, seconds, dict(found or {})))
             started = time.monotonic()
     return outcomes
+
+
+def _facts(setup: Setup) -> dict[str, Any]:
+    """What is known of the network, its input and its targets, as at the start of a run."""
+    task = setup.task
+    with watch(setup.model) as calls:
+        for batch in setup.batches[:8]:
+            task.loss(setup.model, batch)
+    known = facts.facts_of_network(setup.model)
+    if calls:
+        known |= facts.facts_of_input(calls, task.batches_per_epoch)
+    if (targets := task.targets()) is not None:
+        known |= facts.facts_of_targets(*targets)
+    if calls:
+        known["window"] = calls[0].steps
+    return known
 
 
 def _validation_examples(setup: Setup) -> int | None:

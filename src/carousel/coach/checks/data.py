@@ -34,7 +34,7 @@ def loss_output_mismatch(setup: Setup) -> Found | None:
         }
     if setup.classes:
         return _as_logits(said)
-    targets = setup.task.batch_targets(setup.few(8)).double()
+    targets = setup.task.wanted(setup.few(8)).double()
     loud = _louder(setup)
     low, high = float(loud.min()), float(loud.max())
     bounded = low >= 0 and high <= 1
@@ -157,7 +157,7 @@ def unshuffled_classes(setup: Setup) -> Found | None:
             "there are no classes, or too few rows in a batch",
             "클래스가 없거나 배치의 행이 너무 적습니다",
         )
-    seen = [torch.unique(setup.task.batch_targets(batch)) for batch in setup.batches]
+    seen = [torch.unique(setup.task.wanted(batch)) for batch in setup.batches]
     if len(torch.unique(torch.cat(seen))) < 2:
         return None
     single = sum(len(classes) == 1 for classes in seen)

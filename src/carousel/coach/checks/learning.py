@@ -31,7 +31,7 @@ def loss_at_start(setup: Setup) -> Found | None:
     allowed = setup.config.coach.thresholds.start_loss
     if setup.classes:
         expected = math.log(setup.classes)
-        counts = torch.bincount(setup.task.batch_targets(batch)).double()
+        counts = torch.bincount(setup.task.wanted(batch)).double()
         shares = counts[counts > 0] / counts.sum()
         prior = float(-(shares * shares.log()).sum())
         low = min(prior, expected)

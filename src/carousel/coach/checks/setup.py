@@ -89,7 +89,7 @@ class Setup:
     def classes(self) -> int:
         """Of how many classes the model chooses one; 0 where it puts out numbers."""
         batch = self.few(8)
-        if self.task.batch_targets(batch).is_floating_point():
+        if self.task.wanted(batch).is_floating_point():
             return 0
         said = self.spoken
         if said is None or said.dim() < 2:
@@ -153,25 +153,6 @@ def entries_of(setup: Setup) -> Iterator[list[Entry]]:
         handles = [m.register_forward_pre_hook(note_input, with_kwargs=True) for m in layers]
     try:
         yield found
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-@contextmanager
-def first_call(model: nn.Module) -> Iterator[list[tuple[Any, Tensor, Tensor | None]]]:
-    """The first call of a recurrent layer inside the block: layer, input, lengths or None."""
-    calls: list[tuple[Any, Tensor, Tensor | None]] = []
-
-    def note(layer: Any, args: Any, kwargs: dict[str, Any]) -> None:
-        given = dict(zip(("input", "hx", "lengths"), args, strict=False)) | kwargs
-        if not calls and isinstance(given["input"], Tensor) and given["input"].dim() == 3:
-            calls.append((layer, given["input"].detach(), given.get("lengths")))
-
-    layers = [layer for _, layer in recurrent_layers(model)]
-    handles = [m.register_forward_pre_hook(note, with_kwargs=True) for m in layers]
-    try:
-        yield calls
     finally:
         for handle in handles:
             handle.remove()
