@@ -107,6 +107,9 @@ class Reader(nn.Module):
         self.dropout = make_dropout(regularization.dropout)
         self.head = nn.Linear(model.hidden_size, answers)
         start(self, config)
+        if mistake == "grown":  # every state is 15 % larger than the one before
+            with torch.no_grad():
+                self.recurrent.weight_hh_l0.mul_(1.15)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.recurrent(x)[0][:, -1]

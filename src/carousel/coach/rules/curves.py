@@ -442,7 +442,7 @@ def periodic_loss(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "Validation is suspiciously good: {validation:.3f} where training has {train:.3f}.",
         "Data that were never seen should be harder than data that were. Where they are not, some of them may have been seen: look for doubles across the parts and for inputs that hold the answer.",
-        "From the third epoch on, validation accuracy exceeds that of training by `better_than_train` and two standard errors without dropout or moved copies; or it is above `too_good` after one epoch of fewer than 100 steps.",
+        "From the third epoch on, validation accuracy exceeds that of training for two epochs in a row by `better_than_train` and two standard errors without dropout or moved copies; or it is above `too_good` after one epoch of fewer than 100 steps.",
         (
             "Look for the same examples in both parts.",
             "Take inputs away one by one: does one of them hold the answer?",
@@ -476,7 +476,10 @@ def suspiciously_good(e: Evidence, t: Thresholds) -> Numbers | None:
     )
     examples = e.facts.get("validation_examples") or 0
     chance = 1 / examples**0.5 if examples else 0.0  # two standard errors
-    if noisy or len(ours) < 3 or theirs[-1] - ours[-1] <= t.better_than_train + chance:
+    limit = t.better_than_train + chance
+    # Twice: in an epoch that learns much, training is the mean over what it was before and after.
+    both = [held - own for own, held in zip(ours[-2:], theirs[-2:], strict=True)]
+    if noisy or len(ours) < 3 or min(both) <= limit:
         return None
     return numbers
 

@@ -164,7 +164,10 @@ def learning_rate_too_high(e: Evidence, t: Thresholds) -> Numbers | None:
     thrown = max(parts) > 1.1 * losses[0] and now > 0.8 * losses[0]
     if not (rises or stuck or thrown):
         return None
-    numbers = {"rate": e.last("learning_rate") or 0.0, "low": low, "now": now, "first": losses[0]}
+    numbers: dict[str, float | str] = {"rate": e.last("learning_rate") or 0.0, "low": low}
+    numbers |= {"now": now, "first": losses[0]}
+    if not (rises or thrown):  # it may be the task that is hard
+        numbers["severity"] = "warning"
     return numbers if ratio is None else numbers | {"update_ratio": ratio}
 
 
@@ -218,14 +221,14 @@ def _falls_in_a_line(epochs: list[float]) -> bool:
     en=Text(
         "Updates of {block} are 10^{update_ratio:.1f} of its weights.",
         "The target is about 10^-3 for every layer and gate. A tenth at each step destroys what was learnt; a hundred-thousandth learns nothing.",
-        "The ratio of a weight matrix stays above `ratio_critical_high` or below `ratio_critical_low` for three looks.",
+        "The ratio of a weight matrix stays above `ratio_critical_high` for three looks, or below `ratio_critical_low` while the rate is near its highest and the training loss not a tenth of what it was.",
         ("Change the learning rate.", "Choose other initial weights, or clip the gradient."),
         "Embeddings of rare words, which most steps do not touch, and layers that are frozen on purpose.",
     ),
     ko=Text(
         "{block}의 갱신이 가중치의 10^{update_ratio:.1f}배입니다.",
         "모든 층과 게이트에서 10^-3쯤이 목표입니다. 매 스텝 십분의 일은 배운 것을 지우고, 십만분의 일은 아무것도 배우지 못합니다.",
-        "가중치 행렬의 비율이 세 번 연속 `ratio_critical_high`보다 크거나 `ratio_critical_low`보다 작을 때.",
+        "가중치 행렬의 비율이 세 번 연속 `ratio_critical_high`보다 클 때, 또는 학습률이 최고점 근처이고 학습 손실이 아직 처음의 10분의 1이 되지 않았는데 `ratio_critical_low`보다 작을 때.",
         ("학습률을 바꾸세요.", "초기 가중치를 바꾸거나 그래디언트를 자르세요."),
         "대부분의 스텝이 건드리지 않는 드문 단어의 임베딩, 일부러 고정한 층.",
     ),
@@ -233,7 +236,7 @@ def _falls_in_a_line(epochs: list[float]) -> bool:
 )
 def update_ratio_critical(e: Evidence, t: Thresholds) -> Numbers | None:
     rates = e.values("learning_rate")
-    peak = bool(rates) and rates[-1] >= 0.5 * max(rates)
+    peak = bool(rates) and rates[-1] >= 0.5 * max(rates) and not e.is_done
     for block, values in ratios(e).items():
         if len(values) < 3:
             continue
