@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -230,11 +230,3 @@ def _in_evaluation(net: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def take_test_use(path: Any, by: str) -> None:
-    """Write down that the test part of a run was looked at. A folder without events is left."""
-    events = path / "events.sqlite"
-    if events.is_file():
-        with suppress(Exception), EventStore(events) as store:
-            store.event(store.last_step(), "test_used", by=by)
