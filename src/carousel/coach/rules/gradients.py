@@ -40,8 +40,8 @@ def middle_ratio(e: Evidence, looks: int = 3) -> float | None:
         "A NaN or an infinity spreads through every weight within a step. The first tensor that is not finite says where to look.",
         "The loss, a gradient or a validation metric is not finite.",
         (
-            "Lower the learning rate.",
             "Clip the gradient by its norm.",
+            "Lower the learning rate.",
             "Look for a NaN in the data, a division by zero or a logarithm of zero.",
         ),
         "None: such a run cannot be used.",
@@ -51,13 +51,13 @@ def middle_ratio(e: Evidence, looks: int = 3) -> float | None:
         "NaN이나 무한대는 한 스텝 만에 모든 가중치로 퍼집니다. 처음으로 유한하지 않은 텐서가 어디를 볼지 알려 줍니다.",
         "손실, 그래디언트, 검증 지표 중 하나가 유한하지 않을 때.",
         (
-            "학습률을 낮추세요.",
             "그래디언트를 노름으로 자르세요.",
+            "학습률을 낮추세요.",
             "데이터의 NaN, 0으로 나누기, 0의 로그를 찾으세요.",
         ),
         "없습니다. 이런 실행은 쓸 수 없습니다.",
     ),
-    do=("--set optimizer.learning_rate={lower_rate}", "--set optimizer.clip_norm=1"),
+    do=("--set optimizer.clip_norm=1", "--set optimizer.learning_rate={lower_rate}"),
     steady=True,
 )
 def not_finite(e: Evidence, t: Thresholds) -> Numbers | None:
@@ -431,9 +431,8 @@ def vanishing_by_layer(e: Evidence, t: Thresholds) -> Numbers | None:
         "What happened so many steps ago cannot be learnt from, whatever the data say: its share in the gradient is lost beneath that of the last steps.",
         "‖dL/dh‖ at the lag that the task needs (`coach.lag`, or half of the sequence) is below `vanishing_lag` of lag 0, at the median of three looks, and the training loss is not yet a tenth of what it was.",
         (
-            "Take an LSTM: its cell state carries the gradient.",
-            "Start the forget gate at one or more.",
-            "Let memories last as long as the task from the start: chrono.",
+            "Take an LSTM, whose cell state carries the gradient, with memories that last as long as the task from the start: chrono.",
+            "Start the forget gate at two.",
             "Shorten the sequences, or read them from both ends.",
         ),
         "Tasks whose answer lies in the last few steps: say so with `coach.lag`.",
@@ -443,17 +442,15 @@ def vanishing_by_layer(e: Evidence, t: Thresholds) -> Numbers | None:
         "데이터가 무엇을 말하든 그만큼 전에 일어난 일에서는 배울 수 없습니다. 그 몫이 마지막 스텝들에 묻힙니다.",
         "과제가 필요로 하는 시차(`coach.lag` 또는 시퀀스의 절반)에서 ‖dL/dh‖가 시차 0의 `vanishing_lag`배보다 작고(세 번의 중앙값) 학습 손실이 아직 처음의 10분의 1이 되지 않았을 때.",
         (
-            "LSTM을 쓰세요. 셀 상태가 그래디언트를 나릅니다.",
-            "망각 게이트를 1 이상에서 시작하세요.",
-            "처음부터 과제만큼 긴 기억으로 시작하세요: chrono.",
+            "셀 상태가 그래디언트를 나르는 LSTM을, 처음부터 과제만큼 긴 기억으로 시작해 쓰세요: chrono.",
+            "망각 게이트를 2에서 시작하세요.",
             "시퀀스를 줄이거나 양쪽에서 읽으세요.",
         ),
         "답이 마지막 몇 스텝에 있는 과제. `coach.lag`로 알려 주세요.",
     ),
     do=(
-        "--set model.cell=lstm",
+        "--set model.cell=lstm --set initialization.name=chrono",
         "--set model.forget_bias=2.0",
-        "--set initialization.name=chrono",
         "--set model.bidirectional=true",
     ),
 )
