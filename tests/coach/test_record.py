@@ -144,3 +144,14 @@ def test_output_fits_eighty_columns(run, monkeypatch, capsys):
 def test_findings_are_kept_in_the_run(run):
     kept = {event["code"] for event in events(run / "events.sqlite", "finding")}
     assert "stop-verdict" in kept
+
+
+def test_a_test_part_that_is_evaluated_again_is_told(run, monkeypatch, capsys):
+    for part in ("validation", "test"):
+        monkeypatch.setattr("sys.argv", ["carousel", "evaluate", str(run), "--part", part])
+        with pytest.raises(SystemExit):
+            main()
+    capsys.readouterr()
+    _, said = coached(monkeypatch, capsys, run, "--json")
+    (told,) = [f for f in json.loads(said)["findings"] if f["code"] == "test-used-again"]
+    assert told["numbers"] == {"times": 2, "by": "train, evaluate"}

@@ -6,7 +6,7 @@ import pytest
 
 from carousel.coach.finding import LANGUAGES, SEVERITIES
 from carousel.coach.rules import RULES, SOURCES, WHEN
-from carousel.coach.suggest import suggestions
+from carousel.coach.suggest import settings_of, suggestions
 from carousel.config import Config, settable_keys
 
 
@@ -46,8 +46,7 @@ def test_titles_of_both_languages_name_the_same_numbers(rule):
 def test_lines_to_paste_are_settings_that_exist(rule):
     for line in rule.do:
         if line.startswith("--set "):
-            name = line.removeprefix("--set ").split("=")[0]
-            assert name in settable_keys()
+            assert {setting.split("=")[0] for setting in settings_of(line)} <= {*settable_keys()}
         else:
             assert line in ("", "{try_this}") or line.startswith("carousel ")
 
@@ -58,7 +57,7 @@ def test_suggestions_are_settings_that_a_configuration_takes():
         for line in rule.do:
             wanted = {name for _, name, _, _ in string.Formatter().parse(line) if name}
             if line.startswith("--set ") and wanted <= known.keys():
-                Config().override([line.removeprefix("--set ").format_map(known)])
+                Config().override(settings_of(line.format_map(known)))
 
 
 def advice_of(code, *settings, **numbers):
@@ -69,16 +68,17 @@ def advice_of(code, *settings, **numbers):
 def test_advice_that_is_followed_already_is_left_out():
     numbers = {"needed": 50.0, "ratio": -9.0}
     lines = [line for _, line in advice_of("vanishing-by-lag", "model.cell=rnn", **numbers)]
-    assert lines[0] == "--set model.cell=lstm"
-    lines = [line for _, line in advice_of("vanishing-by-lag", "model.cell=lstm", **numbers)]
+    assert lines[0] == "--set model.cell=lstm --set initialization.name=chrono"
+    followed = ("model.cell=lstm", "initialization.name=chrono")
+    lines = [line for _, line in advice_of("vanishing-by-lag", *followed, **numbers)]
     assert lines[0] == "--set model.forget_bias=2.0"
 
 
 def test_lines_that_do_nothing_in_the_task_are_not_given():
-    numbers = {"lag": 50, "window": 20}
+    numbers = {"lag": 50, "window": 20, "wanted": 62}
     assert {line for _, line in advice_of("window-too-short", **numbers)} == {""}
     given = advice_of("window-too-short", "task=generate", **numbers)
-    assert given[0][1] == "--set text.bptt=70"
+    assert given[0][1] == "--set text.bptt=62"
 
 
 def test_without_a_configuration_advice_comes_without_lines_that_need_one():

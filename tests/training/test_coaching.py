@@ -5,7 +5,9 @@ import torch
 from safetensors.torch import load_file
 from small import small_config
 
+from carousel.coach.monitor import diagnose
 from carousel.coach.observer import Observer
+from carousel.coach.record import read_run
 from carousel.events import events, series
 from carousel.tasks.classify import ClassifyTask
 from carousel.training import resume, train
@@ -133,3 +135,27 @@ def test_facts_survive_a_resume(tmp_path):
     run = resume(tmp_path / "r", quiet=True)
     assert len(list(events(run.path / "events.sqlite", "facts"))) == 1
     assert set(run.result["coach"]) == {"severe", "warning", "share_of_time"}
+
+
+def test_a_run_begins_with_the_cheap_checks_and_tells_what_they_found(tmp_path, monkeypatch):
+    right = ClassifyTask.build_model
+
+    def sure(self):
+        model = right(self)
+        with torch.no_grad():
+            model.head.weight.mul_(100)
+        return model
+
+    monkeypatch.setattr(ClassifyTask, "build_model", sure)
+    short = ("training.epochs=1", "coach.check=true")
+    run = train(small_config(*short), seed=3, threads=1, run_dir=tmp_path / "on", quiet=True)
+    store = run.path / "events.sqlite"
+    (checked,) = events(store, "checks")
+    assert list(checked["found"]) == ["loss-at-start"]
+    assert "loss-at-start" in [finding["code"] for finding in events(store, "finding")]
+    evidence, _ = read_run(run.path, "ko")
+    standing = diagnose(evidence, language="ko").standing
+    assert standing["loss-at-start"].numbers["loss"] > 3
+    short = ("training.epochs=1", "coach.check=false")
+    run = train(small_config(*short), seed=3, threads=1, run_dir=tmp_path / "off", quiet=True)
+    assert not list(events(run.path / "events.sqlite", "checks"))

@@ -51,7 +51,8 @@ class Coach:
 
     Raises `ConfigError` for a budget or a language that cannot be.
 
-    >>> model = nn.LSTM(3, 4)
+    >>> import torch
+    >>> model = torch.nn.LSTM(3, 4)
     >>> coach = Coach(model, budget=10.0, quiet=True)
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
     >>> for _ in range(30):

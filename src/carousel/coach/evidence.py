@@ -67,6 +67,13 @@ class Evidence:
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["kind"] == kind]
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the training loss has come down to a tenth of where it began: gradients are tiny
+        and gates decided then, and nothing is wrong with that."""
+        losses = finite(self.values("train/loss"))
+        return len(losses) > 40 and statistics.fmean(losses[-20:]) < 0.1 * losses[0]
+
     # ---- curves
 
     def curve(self, part: str, metric: str) -> list[float]:

@@ -54,6 +54,15 @@ class Finding:
         return f"{self.severity}: {self.title} ({self.code})"
 
 
+def in_language(numbers: Mapping[str, Any], language: str) -> dict[str, Number]:
+    """Numbers of which some are words by language, such as {"en": …, "ko": …}, in one of them.
+
+    >>> in_language({"loss": 2.0, "what": {"en": "late", "ko": "늦음"}}, "ko")
+    {'loss': 2.0, 'what': '늦음'}
+    """
+    return {n: v[language] if isinstance(v, dict) else v for n, v in numbers.items()}
+
+
 def by_severity(findings: list[Finding]) -> list[Finding]:
     """The severe ones first; among equals, in the order they came."""
     return sorted(findings, key=lambda finding: -SEVERITIES.index(finding.severity))

@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import Finding
+from carousel.coach.finding import Finding, Numbers, in_language
 from carousel.coach.rules import RULES, Rule
 from carousel.config import CoachConfig
 
@@ -44,7 +44,7 @@ class Monitor:
         """The findings that this look has raised. finished: ask what is asked at the end too."""
         new = []
         for code, rule in RULES.items():
-            if rule.judge is None or (rule.when == "after" and not finished):
+            if rule.when == "after" and not finished:
                 continue
             finding = self._ask(rule, evidence)
             if finding is None:
@@ -56,9 +56,8 @@ class Monitor:
         return new
 
     def _ask(self, rule: Rule, evidence: Evidence) -> Finding | None:
-        assert rule.judge is not None
         try:
-            numbers = rule.judge(evidence, self.settings.thresholds)
+            numbers = self._numbers(rule, evidence)
             if numbers is None:
                 return None
             return rule.finding(numbers, self.language, evidence.config, evidence.step)
@@ -66,6 +65,13 @@ class Monitor:
             told = f"{type(error).__name__}: {error}"
             numbers = {"rule": rule.code, "error": told}
             return RULES["rule-failed"].finding(numbers, self.language, step=evidence.step)
+
+    def _numbers(self, rule: Rule, evidence: Evidence) -> Numbers | None:
+        """Those of its judge, or those that a check before training has found."""
+        if rule.judge is not None:
+            return rule.judge(evidence, self.settings.thresholds)
+        found = evidence.facts.get("checks", {}).get(rule.code)
+        return None if found is None else in_language(found, self.language)
 
     def _spoken(self, key: str, at_once: bool, finding: Finding) -> bool:
         streak = self._streaks.setdefault(key, _Streak())

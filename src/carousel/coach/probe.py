@@ -27,7 +27,7 @@ class Inside:
 
     def profile(self, name: str, axis: str, values: Tensor) -> None:
         each = -(-len(values) // _POINTS)
-        means = [float(part.mean()) for part in torch.split(values, each)]
+        means = [float(f"{float(part.mean()):.4g}") for part in torch.split(values, each)]
         self.profiles.append({"name": name, "axis": axis, "each": each, "values": means})
 
 

@@ -52,10 +52,18 @@ def suggestions(config: Config | None) -> dict[str, str | int | float]:
         "more_epochs": training.epochs * 2,
         "fewer_epochs": max(1, training.epochs // 2),
         "larger_batch": training.batch_size * 2,
-        "wider_window": config.text.bptt * 2,
         "wider_context": config.forecast.context * 2,
         "recipe": config.recipe.name,
     }
+
+
+def settings_of(line: str) -> list[str]:
+    """The assignments of a line of `--set`s; none of a command.
+
+    >>> settings_of("--set model.cell=lstm --set model.forget_bias=2.0")
+    ['model.cell=lstm', 'model.forget_bias=2.0']
+    """
+    return [part.strip() for part in line.split("--set ")[1:]] if line.startswith("--set ") else []
 
 
 def fits(line: str, config: Config | None) -> bool:
@@ -64,22 +72,23 @@ def fits(line: str, config: Config | None) -> bool:
     >>> fits("--set text.bptt=70", Config()), fits("--set model.forget_bias=2.0", Config())
     (False, True)
     """
-    setting = line.removeprefix("--set ")
     if config is None:
         return not line.startswith("carousel ")  # there is no recipe
-    for table, ours in ((_TASKS, config.task), (_CELLS, config.model.cell)):
+    settings = settings_of(line)
+    cells = [setting.partition("=")[2] for setting in settings if setting.startswith("model.cell=")]
+    cell = cells[0] if cells else config.model.cell
+    for table, ours in ((_TASKS, config.task), (_CELLS, cell)):
         for prefix, known in table.items():
-            if setting.startswith(prefix) and ours not in known:
+            if ours not in known and any(setting.startswith(prefix) for setting in settings):
                 return False
     return True
 
 
 def in_force(line: str, config: Config | None) -> bool:
-    """Whether a `--set` line changes nothing.
+    """Whether a line of `--set`s changes nothing.
 
     >>> in_force("--set model.cell=lstm", Config())
     True
     """
-    if config is None or not line.startswith("--set "):
-        return False
-    return config.override([line.removeprefix("--set ")]) == config
+    settings = settings_of(line)
+    return config is not None and bool(settings) and config.override(settings) == config

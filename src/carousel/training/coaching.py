@@ -5,13 +5,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from carousel.coach import facts
+from carousel.coach import checks, facts
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding, language
 from carousel.coach.observer import Observer
@@ -25,6 +25,7 @@ from carousel.training.run import RunFolder
 
 _BATCHES_FOR_FACTS = 8
 _SECONDS_FOR_FACTS = 0.2
+_SECONDS_FOR_CHECKS = 2.0
 
 
 class RunCoach:
@@ -48,6 +49,7 @@ class RunCoach:
         self._to_device, self._seed = to_device, run.seed
         self._probed: Batch | None = None
         self._enabled, self._total = run.config.coach.enabled, total_steps
+        self._checks = run.config.coach.check
         self._clock: dict[str, float] = {}
         self._evidence = Evidence(config=run.config, monitor=monitored(task))
         self._evidence.higher_is_better = scores.HIGHER_IS_BETTER.get(monitored(task), False)
@@ -71,6 +73,8 @@ class RunCoach:
             self._store.flush()
             read_evidence(self._store.path, self._evidence)
         else:
+            if self._checks:
+                self._check()
             with self.observer.budget.spending(), _undisturbed():
                 try:
                     self._record_facts()
@@ -145,6 +149,20 @@ class RunCoach:
         with _undisturbed():
             return self._task.outputs(self._net)
 
+    def _check(self) -> None:
+        """The cheap checks of `carousel check`, once; what they find is a fact for the rules."""
+        started = time.perf_counter()
+        try:
+            found = checks.check(self._task, self._net, quick=True, seconds=_SECONDS_FOR_CHECKS)
+        except Exception as error:
+            self.observer.failed("check", 0, error)
+            return
+        known = {o.code: o.numbers for o in found if o.state == "found"}
+        self._evidence.facts["checks"] = known
+        failed = {o.code: o.said["en"] for o in found if o.state == "failed"}
+        seconds = round(time.perf_counter() - started, 3)
+        self._store.event(0, "checks", found=known, failed=failed, seconds=seconds)
+
     def _record_facts(self) -> None:
         monitor, task = self._evidence.monitor, self._task
         known: dict[str, Any] = {
@@ -166,6 +184,7 @@ class RunCoach:
         elif task.config.task == "forecast":
             known["window"] = task.config.forecast.context
         self._evidence.facts |= known
+        self._evidence.facts.setdefault("checks", {})
         self._store.event(0, "facts", **self._evidence.facts)
 
     @torch.no_grad()
@@ -211,11 +230,3 @@ def _in_evaluation(net: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def take_test_use(path: Any, by: str) -> None:
-    """Write down that the test part of a run was looked at. A folder without events is left."""
-    events = path / "events.sqlite"
-    if events.is_file():
-        with suppress(Exception), EventStore(events) as store:
-            store.event(store.last_step(), "test_used", by=by)

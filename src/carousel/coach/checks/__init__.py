@@ -18,7 +18,7 @@ from carousel.coach import facts
 from carousel.coach.checks import data, independence, learning
 from carousel.coach.checks.setup import Found, NotApplicableError, Said, Setup
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import Finding, Number
+from carousel.coach.finding import Finding, in_language
 from carousel.coach.rules import RULES
 from carousel.coach.watch import watch
 
@@ -61,11 +61,7 @@ class Outcome:
 
     def finding(self, language: str, config: Config) -> Finding:
         """What the coach says of it; only where something was found."""
-        numbers: dict[str, Number] = {
-            name: value[language] if isinstance(value, dict) else value
-            for name, value in self.numbers.items()
-        }
-        return RULES[self.code].finding(numbers, language, config)
+        return RULES[self.code].finding(in_language(self.numbers, language), language, config)
 
 
 def check(
@@ -79,10 +75,10 @@ def check(
 ) -> list[Outcome]:
     """All checks of a network on the training data of a task, in the order of their cost.
 
-    quick: the cheap ones alone, and those no longer than `seconds` together; otherwise each check
-    that trains may take `seconds`. account: of the data (`Task.account`), which may have looked at
-    the test part; without it no leak can be seen. only: the codes to run, all if empty. The
-    network is read, never changed.
+    quick: the cheap ones alone, begun within `seconds` all told, and no rules that read facts;
+    otherwise each check that trains may take `seconds`. account: of the data (`Task.account`),
+    which may have looked at the test part; without it no leak can be seen. only: the codes to run,
+    all if empty. The network is read, never changed.
     """
     end = time.monotonic() + seconds if quick else float("inf")
     with torch.random.fork_rng(devices=()), torch.no_grad():
@@ -96,7 +92,7 @@ def check(
                 outcomes.append(Outcome(code, "skipped", 0.0, said=_NO_TIME))
             else:
                 outcomes.append(_run(code, function, setup))
-        judged = _judge_facts(setup)
+        judged = [] if quick else _judge_facts(setup)
         return outcomes + [o for o in judged if not only or o.code in only or o.state == "failed"]
 
 

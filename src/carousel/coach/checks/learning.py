@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.coach.checks.setup import Found, NotApplicableError, Setup
+from carousel.coach.watch import watch
 
 if TYPE_CHECKING:
     from carousel.tasks.task import Batch
@@ -20,6 +21,7 @@ _RATE = 5e-3
 _STEPS = 400
 _BY_HEART = 0.1  # of the first loss
 _BASELINE_STEPS = 60
+_LONG = 200  # steps of a sequence
 _NOTICEABLE = 0.003  # of a loss
 
 
@@ -75,27 +77,32 @@ def _constant_loss(setup: Setup) -> float:
 
 
 def overfit_one_batch(setup: Setup) -> Found | None:
-    """Train a copy on a few rows, without dropout or penalties, until it knows them by heart."""
-    batch, model = setup.few(_ROWS), setup.copy()
-    losses = _train(setup, model, lambda: batch, _STEPS, _RATE)
-    first, best = losses[0], min(losses)
-    if not math.isfinite(losses[-1]):
-        return {"loss": losses[-1], "first": first, "steps": len(losses)}
+    """Train a copy on a few rows, without dropout or penalties, until it knows them by heart.
+
+    With a usual rate, and once more with a tenth of it where that was too much or not enough.
+    """
+    batch, best, first, steps = setup.few(_ROWS), math.inf, math.inf, 0
+    floor = _floor(setup, batch)
+    late = setup.time_is_up()
+    for rate in (_RATE, _RATE / 10):
+        losses = _train(setup, setup.copy(), lambda: batch, _STEPS, rate, late)
+        first, steps = losses[0], steps + len(losses)
+        best = min([best, *(loss for loss in losses if math.isfinite(loss))])
+        if _learnt(setup, first, best, floor):
+            return None
+        if late():
+            raise NotApplicableError(
+                f"undecided: the loss was {best:.3g}, at first {first:.3g}, when the time was up",
+                f"판단 보류: 시간이 다 되었을 때 손실이 {best:.3g}(처음 {first:.3g})였습니다",
+            )
+    found: Found = {"loss": best, "first": first, "steps": steps}
+    return found | ({"severity": "warning"} if _steps(setup) > _LONG else {})
+
+
+def _learnt(setup: Setup, first: float, best: float, floor: float) -> bool:
     if setup.classes:
-        floor = _floor(setup, batch)
-        learnt = best <= floor + max(_BY_HEART * (first - floor), 0.05)
-    else:  # a loss of numbers has a floor of its own
-        learnt = best <= first - _BY_HEART * abs(first)
-    if learnt:
-        return None
-    third = len(losses) // 3
-    falling = min(losses[-third:]) < min(losses[: 2 * third]) - 0.03 * abs(first)
-    if len(losses) < _STEPS and falling:
-        raise NotApplicableError(
-            f"the loss was {best:.3g} and still falling when the time was up ({len(losses)} steps)",
-            f"시간이 다 되었을 때 손실이 {best:.3g}였고 아직 줄고 있었습니다({len(losses)} 스텝)",
-        )
-    return {"loss": best, "first": first, "steps": len(losses)}
+        return best <= floor + max(_BY_HEART * (first - floor), 0.05)
+    return best <= first - _BY_HEART * abs(first)  # a loss of numbers has a floor of its own
 
 
 def _floor(setup: Setup, batch: Batch) -> float:
@@ -134,12 +141,25 @@ def input_baseline(setup: Setup) -> Found | None:
             step[0] += 1
             return change(used[(step[0] - 1) % len(used)])
 
-        _train(setup, model, next_batch, _BASELINE_STEPS, rate)
+        _train(setup, model, next_batch, _BASELINE_STEPS, rate, setup.time_is_up())
         with torch.no_grad():
             found = [setup.mean_loss(model, change(batch)) for batch in held]
         losses.append(sum(found) / len(found))
     real, zeroed = losses
+    first = setup.mean_loss(setup.model, held[0])
+    if setup.classes and min(losses) > 0.98 * first and _steps(setup) > _LONG:
+        raise NotApplicableError(
+            f"sequences of {_steps(setup)} steps take longer to get going than the check lasts",
+            f"{_steps(setup)} 스텝의 시퀀스는 점검 시간 안에 학습이 시작되지 않습니다",
+        )
     return {"loss": real, "zeroed": zeroed} if not real < zeroed * (1 - _NOTICEABLE) else None
+
+
+def _steps(setup: Setup) -> int:
+    """Of the longest sequence that a recurrent layer reads in the first batch."""
+    with torch.no_grad(), watch(setup.model) as calls:
+        setup.task.loss(setup.model, setup.few(2))
+    return max((call.steps for call in calls), default=0)
 
 
 def _zeroed(batch: Batch) -> Batch:
@@ -147,12 +167,16 @@ def _zeroed(batch: Batch) -> Batch:
 
 
 def _train(
-    setup: Setup, model: nn.Module, batch: Callable[[], Batch], steps: int, rate: float
+    setup: Setup,
+    model: nn.Module,
+    batch: Callable[[], Batch],
+    steps: int,
+    rate: float,
+    late: Callable[[], bool],
 ) -> list[float]:
     """Adam steps on a network in evaluation mode, as long as there is time; the losses before
     each. Ends early once the loss is a hundredth of the first."""
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
-    late = setup.time_is_up()
     losses: list[float] = []
     with torch.enable_grad():
         for _ in range(steps):

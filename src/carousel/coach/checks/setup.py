@@ -49,7 +49,7 @@ class Setup:
     account: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.model = copy.deepcopy(self.model).eval()
+        self.model = copy.deepcopy(self.model).cpu().eval()
 
     @property
     def config(self) -> Config:

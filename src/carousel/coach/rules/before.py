@@ -421,16 +421,17 @@ def validation_too_small(e: Evidence, t: Thresholds) -> Numbers | None:
         ),
         "다른 것이 가르쳐 준다면 그래디언트가 닿지 않는 것도 상태가 나를 수 있습니다.",
     ),
-    do=("--set text.bptt={wider_window}", "--set forecast.context={wider_context}"),
+    do=("--set text.bptt={wanted}", "--set forecast.context={wanted}"),
 )
 def window_too_short(e: Evidence, t: Thresholds) -> Numbers | None:
     window, lag = e.facts.get("window"), e.config.coach.lag if e.config else 0
     if not window:
         return None
+    wanted = max(2 * window, lag + lag // 4)
     if lag > window:
-        return {"lag": lag, "window": window}
+        return {"lag": lag, "window": window, "wanted": wanted}
     if window > t.longest_untruncated:
-        return {"lag": window, "window": window, "severity": "info"}
+        return {"lag": window, "window": window, "wanted": window, "severity": "info"}
     return None
 
 
@@ -443,17 +444,17 @@ def window_too_short(e: Evidence, t: Thresholds) -> Numbers | None:
         "The forget gate starts at a bias of {bias:.2f} on sequences of {length:.0f} steps.",
         "With a bias of zero half of the memory is gone after one step and a thousandth is left after ten. A bias of one keeps three quarters, so that gradients reach further back from the start.",
         "The mean bias (both together) is below `forget_bias` and sequences have at least `long_sequence` steps.",
-        ("Start the forget gate at one.", "Start with memories as long as the task: chrono."),
+        ("Start with memories as long as the task: chrono.", "Start the forget gate at one."),
         "Tasks whose answer lies in the last few steps.",
     ),
     ko=Text(
         "시퀀스가 {length:.0f} 스텝인데 망각 게이트의 편향이 {bias:.2f}에서 시작합니다.",
         "편향이 0이면 한 스텝 뒤에 기억의 절반이 사라지고 열 스텝 뒤에는 천분의 일만 남습니다. 편향이 1이면 4분의 3이 남아 처음부터 그래디언트가 더 멀리 갑니다.",
         "두 편향을 합한 평균이 `forget_bias`보다 작고 시퀀스가 `long_sequence` 스텝 이상일 때.",
-        ("망각 게이트를 1에서 시작하세요.", "과제만큼 긴 기억으로 시작하세요: chrono."),
+        ("과제만큼 긴 기억으로 시작하세요: chrono.", "망각 게이트를 1에서 시작하세요."),
         "답이 마지막 몇 스텝에 있는 과제.",
     ),
-    do=("--set model.forget_bias=1.0", "--set initialization.name=chrono"),
+    do=("--set initialization.name=chrono", "--set model.forget_bias=1.0"),
 )
 def forget_bias(e: Evidence, t: Thresholds) -> Numbers | None:
     bias, length = e.facts.get("forget_bias"), e.facts.get("length_median", 0)

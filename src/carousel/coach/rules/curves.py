@@ -46,7 +46,7 @@ def overfits(e: Evidence, t: Thresholds) -> dict[str, float | int | str] | None:
     if len(validation) >= 3:
         best = validation.index(min(validation))
         worse = validation[-1] - validation[best]
-        limit = t.loss_gap * abs(validation[best])
+        limit = max(t.loss_gap * abs(validation[best]), 0.05 * abs(validation[0]))
         if len(validation) - 1 - best >= 2 and worse > limit and train[-1] < train[best]:
             return {
                 "best": validation[best],
@@ -77,7 +77,7 @@ def overfits(e: Evidence, t: Thresholds) -> dict[str, float | int | str] | None:
     en=Text(
         "The network learns its data by heart: training {train:.3g}, validation {now:.3g}.",
         "Training goes on getting better while validation stands still or gets worse. What is learnt now holds for the training examples only.",
-        "The validation loss is `loss_gap` above its best, two epochs ago or more, while the training loss still falls; or training accuracy exceeds that of validation by `gap` (`gap_high` above 90 %).",
+        "The validation loss is `loss_gap` above its best (and by a twentieth of its first value), two epochs ago or more, while the training loss still falls; or training accuracy exceeds that of validation by `gap` (`gap_high` above 90 %).",
         (
             "Dropout on the vertical connections.",
             "Stop early: keep the best epoch.",
@@ -90,7 +90,7 @@ def overfits(e: Evidence, t: Thresholds) -> dict[str, float | int | str] | None:
     ko=Text(
         "네트워크가 데이터를 외우고 있습니다. 학습 {train:.3g}, 검증 {now:.3g}.",
         "학습은 계속 좋아지는데 검증은 멈추거나 나빠집니다. 지금 배우는 것은 학습 예시에만 맞습니다.",
-        "검증 손실이 두 에폭 이상 전의 최저보다 `loss_gap` 넘게 높은데 학습 손실은 계속 줄거나, 학습 정확도가 검증보다 `gap`(90 % 위에서는 `gap_high`) 넘게 높을 때.",
+        "검증 손실이 두 에폭 이상 전의 최저보다 `loss_gap` 넘게(첫 값의 20분의 1 넘게) 높은데 학습 손실은 계속 줄거나, 학습 정확도가 검증보다 `gap`(90 % 위에서는 `gap_high`) 넘게 높을 때.",
         (
             "수직 연결에 드롭아웃을 쓰세요.",
             "일찍 멈추세요: 최고 에폭을 남기세요.",
@@ -271,14 +271,14 @@ def slow_convergence(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "Training swings up and down: {reversals} reversals in {epochs} epochs.",
         "Each epoch undoes part of what the one before has done. The steps are too large for the place that training has reached.",
-        "More than `reversals` of the epochs (at least three of them) turn the training metric around by more than `swing` (of accuracy; three times that of relative loss).",
+        "More than `reversals` of the epochs (at least three of them) turn the training metric around by more than `swing` (of accuracy; five times that of relative loss, as long as it is not done).",
         ("Lower the learning rate.", "Lower it along the way.", "A larger batch."),
         "Very small training parts.",
     ),
     ko=Text(
         "학습이 오르내립니다. {epochs} 에폭에 {reversals}번 뒤집혔습니다.",
         "에폭마다 앞 에폭이 한 일의 일부를 되돌립니다. 지금 위치에 비해 걸음이 너무 큽니다.",
-        "에폭의 `reversals` 넘게(셋 이상) 학습 지표가 `swing`(상대 손실은 그 세 배) 넘게 방향을 바꿀 때.",
+        "에폭의 `reversals` 넘게(셋 이상) 학습 지표가 `swing`(상대 손실은 그 다섯 배, 아직 다 배우지 않았을 때) 넘게 방향을 바꿀 때.",
         ("학습률을 낮추세요.", "진행하면서 낮추세요.", "배치를 키우세요."),
         "아주 작은 학습 데이터.",
     ),
@@ -293,9 +293,9 @@ def oscillation(e: Evidence, t: Thresholds) -> Numbers | None:
     limit = t.swing
     if not ours:
         curve, _ = losses(e)
-        if not curve or min(curve) <= 0:
+        if not curve or min(curve) <= 0 or e.is_done:
             return None
-        ours, limit = [math.log(value) for value in curve], 3 * t.swing
+        ours, limit = [math.log(value) for value in curve], 5 * t.swing
     if len(ours) < 6:
         return None
     moves = [b - a for a, b in pairwise(ours)]
@@ -442,7 +442,7 @@ def periodic_loss(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "Validation is suspiciously good: {validation:.3f} where training has {train:.3f}.",
         "Data that were never seen should be harder than data that were. Where they are not, some of them may have been seen: look for doubles across the parts and for inputs that hold the answer.",
-        "From the third epoch on, validation accuracy exceeds that of training by `better_than_train` without dropout or moved copies; or it is above `too_good` after one epoch of fewer than 100 steps.",
+        "From the third epoch on, validation accuracy exceeds that of training for two epochs in a row by `better_than_train` and two standard errors without dropout or moved copies; or it is above `too_good` after one epoch of fewer than 100 steps.",
         (
             "Look for the same examples in both parts.",
             "Take inputs away one by one: does one of them hold the answer?",
@@ -474,7 +474,12 @@ def suspiciously_good(e: Evidence, t: Thresholds) -> Numbers | None:
         or c.data.shift > 0
         or c.loss.label_smoothing > 0
     )
-    if noisy or len(ours) < 3 or theirs[-1] - ours[-1] <= t.better_than_train:
+    examples = e.facts.get("validation_examples") or 0
+    chance = 1 / examples**0.5 if examples else 0.0  # two standard errors
+    limit = t.better_than_train + chance
+    # Twice: in an epoch that learns much, training is the mean over what it was before and after.
+    both = [held - own for own, held in zip(ours[-2:], theirs[-2:], strict=True)]
+    if noisy or len(ours) < 3 or min(both) <= limit:
         return None
     return numbers
 

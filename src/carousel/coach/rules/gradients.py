@@ -6,6 +6,7 @@ import math
 import re
 import statistics
 from collections import defaultdict
+from itertools import pairwise
 
 from carousel.coach.evidence import Evidence, finite, smoothed
 from carousel.coach.finding import Numbers
@@ -39,8 +40,8 @@ def middle_ratio(e: Evidence, looks: int = 3) -> float | None:
         "A NaN or an infinity spreads through every weight within a step. The first tensor that is not finite says where to look.",
         "The loss, a gradient or a validation metric is not finite.",
         (
-            "Lower the learning rate.",
             "Clip the gradient by its norm.",
+            "Lower the learning rate.",
             "Look for a NaN in the data, a division by zero or a logarithm of zero.",
         ),
         "None: such a run cannot be used.",
@@ -50,13 +51,13 @@ def middle_ratio(e: Evidence, looks: int = 3) -> float | None:
         "NaN이나 무한대는 한 스텝 만에 모든 가중치로 퍼집니다. 처음으로 유한하지 않은 텐서가 어디를 볼지 알려 줍니다.",
         "손실, 그래디언트, 검증 지표 중 하나가 유한하지 않을 때.",
         (
-            "학습률을 낮추세요.",
             "그래디언트를 노름으로 자르세요.",
+            "학습률을 낮추세요.",
             "데이터의 NaN, 0으로 나누기, 0의 로그를 찾으세요.",
         ),
         "없습니다. 이런 실행은 쓸 수 없습니다.",
     ),
-    do=("--set optimizer.learning_rate={lower_rate}", "--set optimizer.clip_norm=1"),
+    do=("--set optimizer.clip_norm=1", "--set optimizer.learning_rate={lower_rate}"),
     steady=True,
 )
 def not_finite(e: Evidence, t: Thresholds) -> Numbers | None:
@@ -125,7 +126,7 @@ def huge_values(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "The learning rate of {rate:.3g} is too high: the loss is {now:.3g} after {low:.3g}.",
         "Each step jumps over the valley that it should walk down. Updates are large beside the weights, and the loss rises or stays where it started.",
-        "The loss has risen by more than `rise` above its lowest stretch and keeps above it, or it has not fallen while the median update:parameter ratio is above `ratio_high`.",
+        "The loss has risen by more than `rise` above its lowest stretch and keeps above it, or it has not fallen while the median update:parameter ratio is above `ratio_high`, or it was thrown above its first value and has not come back below 80 % of that.",
         (
             "Divide the learning rate by five.",
             "Let the range test choose.",
@@ -136,7 +137,7 @@ def huge_values(e: Evidence, t: Thresholds) -> Numbers | None:
     ko=Text(
         "학습률 {rate:.3g}이 너무 높습니다. 손실이 {low:.3g}에서 {now:.3g}이 되었습니다.",
         "걸음이 커서 내려가야 할 골짜기를 건너뜁니다. 갱신이 가중치에 비해 크고, 손실이 오르거나 처음 자리에 머뭅니다.",
-        "손실이 가장 낮은 구간보다 `rise` 넘게 올라 그 위에 있거나, 갱신 대 가중치 비율의 중앙값이 `ratio_high`보다 큰데 손실이 줄지 않을 때.",
+        "손실이 가장 낮은 구간보다 `rise` 넘게 올라 그 위에 있거나, 갱신 대 가중치 비율의 중앙값이 `ratio_high`보다 큰데 손실이 줄지 않거나, 첫 손실 위로 튄 뒤 그 80 % 아래로 돌아오지 못할 때.",
         (
             "학습률을 다섯으로 나누세요.",
             "범위 검사로 고르세요.",
@@ -160,10 +161,13 @@ def learning_rate_too_high(e: Evidence, t: Thresholds) -> Numbers | None:
     rises = min(parts[-2:]) > low + 10 * t.rise * wide and parts.index(low) < 6
     ratio = middle_ratio(e)
     stuck = ratio is not None and ratio > t.ratio_high and now > 0.9 * parts[0]
-    jumps = ratio is not None and ratio > t.ratio_high and now > 0.9 * losses[0]
-    if not (rises or stuck or jumps):
+    thrown = max(parts) > 1.1 * losses[0] and now > 0.8 * losses[0]
+    if not (rises or stuck or thrown):
         return None
-    numbers = {"rate": e.last("learning_rate") or 0.0, "low": low, "now": now, "first": losses[0]}
+    numbers: dict[str, float | str] = {"rate": e.last("learning_rate") or 0.0, "low": low}
+    numbers |= {"now": now, "first": losses[0]}
+    if not (rises or thrown):  # it may be the task that is hard
+        numbers["severity"] = "warning"
     return numbers if ratio is None else numbers | {"update_ratio": ratio}
 
 
@@ -175,14 +179,14 @@ def learning_rate_too_high(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "The learning rate of {rate:.3g} is too low: updates are 10^{update_ratio:.1f} of the weights.",
         "A healthy step changes weights by about a thousandth. At this pace the loss falls almost in a straight line, and the run ends long before it is done.",
-        "The median update:parameter ratio of the recurrent weights stays below `ratio_low` while the rate is near its highest.",
+        "The median update:parameter ratio of the recurrent weights stays below `ratio_low` while the rate is near its highest; or within ten times of it, while the loss falls in a straight line by less than 5 % over five epochs or more.",
         ("Multiply the learning rate by thirty.", "Let the range test choose."),
         "The end of a schedule, fine-tuning, and a loss that is already close to zero.",
     ),
     ko=Text(
         "학습률 {rate:.3g}이 너무 낮습니다. 갱신이 가중치의 10^{update_ratio:.1f}배입니다.",
         "건강한 한 걸음은 가중치를 천분의 일쯤 바꿉니다. 이 속도로는 손실이 거의 직선으로 줄고, 다 배우기 전에 실행이 끝납니다.",
-        "학습률이 최고점 근처인데 순환 가중치의 갱신 대 가중치 비율의 중앙값이 `ratio_low`보다 작을 때.",
+        "학습률이 최고점 근처인데 순환 가중치의 갱신 대 가중치 비율의 중앙값이 `ratio_low`보다 작을 때. 또는 그 열 배 안에서 다섯 에폭 이상 손실이 직선으로 5 % 미만만 줄 때.",
         ("학습률을 서른 배로 올리세요.", "범위 검사로 고르세요."),
         "스케줄의 끝, 미세 조정, 이미 0에 가까운 손실.",
     ),
@@ -190,11 +194,23 @@ def learning_rate_too_high(e: Evidence, t: Thresholds) -> Numbers | None:
 )
 def learning_rate_too_low(e: Evidence, t: Thresholds) -> Numbers | None:
     ratio, rates, losses = middle_ratio(e), e.values("learning_rate"), e.values("train/loss")
-    if ratio is None or not rates or ratio >= t.ratio_low or rates[-1] < 0.5 * max(rates):
+    if ratio is None or not rates or rates[-1] < 0.5 * max(rates) or len(losses) < _FEW:
         return None
-    if len(losses) < _FEW or statistics.fmean(losses[-20:]) < 0.3 * losses[0]:
+    crawls = ratio < t.ratio_low + 1 and _falls_in_a_line(e.curve("train", "loss"))
+    if ratio >= t.ratio_low and not crawls:
+        return None
+    if statistics.fmean(losses[-20:]) < 0.3 * losses[0]:
         return None
     return {"rate": rates[-1], "update_ratio": ratio, "loss": statistics.fmean(losses[-20:])}
+
+
+def _falls_in_a_line(epochs: list[float]) -> bool:
+    """Every epoch a little lower, by less than 5 % in all, the later half as fast as the first."""
+    if len(epochs) < 5 or any(b >= a for a, b in pairwise(epochs)):
+        return False
+    middle = epochs[len(epochs) // 2]
+    slow = epochs[0] - epochs[-1] < 0.05 * abs(epochs[0])
+    return slow and middle - epochs[-1] > 0.6 * (epochs[0] - middle)
 
 
 @rule(
@@ -205,14 +221,14 @@ def learning_rate_too_low(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "Updates of {block} are 10^{update_ratio:.1f} of its weights.",
         "The target is about 10^-3 for every layer and gate. A tenth at each step destroys what was learnt; a hundred-thousandth learns nothing.",
-        "The ratio of a weight matrix stays above `ratio_critical_high` or below `ratio_critical_low` for three looks.",
+        "The ratio of a weight matrix stays above `ratio_critical_high` for three looks, or below `ratio_critical_low` while the rate is near its highest and the training loss not a tenth of what it was.",
         ("Change the learning rate.", "Choose other initial weights, or clip the gradient."),
         "Embeddings of rare words, which most steps do not touch, and layers that are frozen on purpose.",
     ),
     ko=Text(
         "{block}의 갱신이 가중치의 10^{update_ratio:.1f}배입니다.",
         "모든 층과 게이트에서 10^-3쯤이 목표입니다. 매 스텝 십분의 일은 배운 것을 지우고, 십만분의 일은 아무것도 배우지 못합니다.",
-        "가중치 행렬의 비율이 세 번 연속 `ratio_critical_high`보다 크거나 `ratio_critical_low`보다 작을 때.",
+        "가중치 행렬의 비율이 세 번 연속 `ratio_critical_high`보다 클 때, 또는 학습률이 최고점 근처이고 학습 손실이 아직 처음의 10분의 1이 되지 않았는데 `ratio_critical_low`보다 작을 때.",
         ("학습률을 바꾸세요.", "초기 가중치를 바꾸거나 그래디언트를 자르세요."),
         "대부분의 스텝이 건드리지 않는 드문 단어의 임베딩, 일부러 고정한 층.",
     ),
@@ -220,7 +236,7 @@ def learning_rate_too_low(e: Evidence, t: Thresholds) -> Numbers | None:
 )
 def update_ratio_critical(e: Evidence, t: Thresholds) -> Numbers | None:
     rates = e.values("learning_rate")
-    peak = bool(rates) and rates[-1] >= 0.5 * max(rates)
+    peak = bool(rates) and rates[-1] >= 0.5 * max(rates) and not e.is_done
     for block, values in ratios(e).items():
         if len(values) < 3:
             continue
@@ -413,11 +429,10 @@ def vanishing_by_layer(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "The gradient fades: {needed:.0f} steps back it is 10^{ratio:.1f} of what it is at the end.",
         "What happened so many steps ago cannot be learnt from, whatever the data say: its share in the gradient is lost beneath that of the last steps.",
-        "‖dL/dh‖ at the lag that the task needs (`coach.lag`, or half of the sequence) is below `vanishing_lag` of lag 0, at the median of three looks.",
+        "‖dL/dh‖ at the lag that the task needs (`coach.lag`, or half of the sequence) is below `vanishing_lag` of lag 0, at the median of three looks, and the training loss is not yet a tenth of what it was.",
         (
-            "Take an LSTM: its cell state carries the gradient.",
-            "Start the forget gate at one or more.",
-            "Let memories last as long as the task from the start: chrono.",
+            "Take an LSTM, whose cell state carries the gradient, with memories that last as long as the task from the start: chrono.",
+            "Start the forget gate at two.",
             "Shorten the sequences, or read them from both ends.",
         ),
         "Tasks whose answer lies in the last few steps: say so with `coach.lag`.",
@@ -425,25 +440,23 @@ def vanishing_by_layer(e: Evidence, t: Thresholds) -> Numbers | None:
     ko=Text(
         "그래디언트가 사라집니다. {needed:.0f} 스텝 전에는 끝의 10^{ratio:.1f}배뿐입니다.",
         "데이터가 무엇을 말하든 그만큼 전에 일어난 일에서는 배울 수 없습니다. 그 몫이 마지막 스텝들에 묻힙니다.",
-        "과제가 필요로 하는 시차(`coach.lag` 또는 시퀀스의 절반)에서 ‖dL/dh‖가 시차 0의 `vanishing_lag`배보다 작을 때(세 번의 중앙값).",
+        "과제가 필요로 하는 시차(`coach.lag` 또는 시퀀스의 절반)에서 ‖dL/dh‖가 시차 0의 `vanishing_lag`배보다 작고(세 번의 중앙값) 학습 손실이 아직 처음의 10분의 1이 되지 않았을 때.",
         (
-            "LSTM을 쓰세요. 셀 상태가 그래디언트를 나릅니다.",
-            "망각 게이트를 1 이상에서 시작하세요.",
-            "처음부터 과제만큼 긴 기억으로 시작하세요: chrono.",
+            "셀 상태가 그래디언트를 나르는 LSTM을, 처음부터 과제만큼 긴 기억으로 시작해 쓰세요: chrono.",
+            "망각 게이트를 2에서 시작하세요.",
             "시퀀스를 줄이거나 양쪽에서 읽으세요.",
         ),
         "답이 마지막 몇 스텝에 있는 과제. `coach.lag`로 알려 주세요.",
     ),
     do=(
-        "--set model.cell=lstm",
+        "--set model.cell=lstm --set initialization.name=chrono",
         "--set model.forget_bias=2.0",
-        "--set initialization.name=chrono",
         "--set model.bidirectional=true",
     ),
 )
 def vanishing_by_lag(e: Evidence, t: Thresholds) -> Numbers | None:
     for layer, points in e.named("lag/", "/ratio").items():
-        if len(points) < 3:
+        if len(points) < 3 or e.is_done:
             continue
         ratio = statistics.median(value for _, value in points[-3:])
         needed = e.last(f"lag/{layer}/needed") or 0.0

@@ -37,7 +37,7 @@ def _worst(e: Evidence, prefix: str, suffix: str) -> tuple[str, float, int] | No
     en=Text(
         "The {gate} of {layer} is stuck: {share:.0%} of its values lie below 0.1 or above 0.9.",
         "At its limits a gate lets no gradient through. A forget gate near one is memory, which is fine; near zero in all units the layer has none. An input gate near zero takes nothing in.",
-        "More than `saturated` of an input, forget or output gate lies below 0.1, or more than 90 % of one on both sides together; mean of two looks.",
+        "More than `saturated` of an input, forget or output gate lies below 0.1, or more than 90 % of one on both sides together; mean of two looks, as long as the training loss is not a tenth of what it was.",
         (
             "Look at the scale of the inputs, and standardise them.",
             "Lower the learning rate.",
@@ -48,7 +48,7 @@ def _worst(e: Evidence, prefix: str, suffix: str) -> tuple[str, float, int] | No
     ko=Text(
         "{layer}의 {gate}가 굳었습니다. 값의 {share:.0%}가 0.1 아래나 0.9 위에 있습니다.",
         "한계에 닿은 게이트는 그래디언트를 통과시키지 않습니다. 1에 가까운 망각 게이트는 기억이므로 괜찮지만, 모든 유닛에서 0이면 기억이 없습니다. 0에 가까운 입력 게이트는 아무것도 받아들이지 않습니다.",
-        "입력, 망각, 출력 게이트의 `saturated` 넘는 값이 0.1 아래이거나, 양쪽을 합해 90 %가 넘을 때(두 번의 평균).",
+        "입력, 망각, 출력 게이트의 `saturated` 넘는 값이 0.1 아래이거나, 양쪽을 합해 90 %가 넘을 때(두 번의 평균). 학습 손실이 처음의 10분의 1이 되면 말하지 않습니다.",
         (
             "입력의 크기를 확인하고 표준화하세요.",
             "학습률을 낮추세요.",
@@ -66,7 +66,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
     for name, points in e.named("gate/", "/low").items():
         layer, _, gate = name.rpartition("/")
         both = e.points(f"gate/{name}/high")
-        if len(points) < 2 or gate not in "ifo":
+        if len(points) < 2 or gate not in "ifo" or e.is_done:
             continue
         low = statistics.fmean(v for _, v in points[-2:])
         high = statistics.fmean(v for _, v in both[-2:])
@@ -85,7 +85,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "{share:.0%} of the {what} of {layer} are at their limits (above 0.97).",
         "Where tanh is flat its derivative is nearly zero: the unit says plus or minus one whatever comes in, and hardly learns any more.",
-        "More than `state_saturated` of |h| of a vanilla RNN, or of the candidate of a gated cell, are above 0.97; mean of two looks.",
+        "More than `state_saturated` of |h| of a vanilla RNN, or of the candidate of a gated cell, are above 0.97; mean of two looks, as long as the training loss is not a tenth of what it was.",
         (
             "Standardise the inputs.",
             "Lower the learning rate.",
@@ -97,7 +97,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
     ko=Text(
         "{layer}의 {what} 중 {share:.0%}가 한계에 있습니다(0.97 초과).",
         "tanh가 평평한 곳에서는 도함수가 거의 0입니다. 무엇이 들어와도 ±1만 말하고 더 배우기 어렵습니다.",
-        "기본 RNN의 |h|나 게이트 셀의 후보 중 `state_saturated` 넘게 0.97보다 클 때(두 번의 평균).",
+        "기본 RNN의 |h|나 게이트 셀의 후보 중 `state_saturated` 넘게 0.97보다 클 때(두 번의 평균). 학습 손실이 처음의 10분의 1이 되면 말하지 않습니다.",
         (
             "입력을 표준화하세요.",
             "학습률을 낮추세요.",
@@ -118,7 +118,7 @@ def state_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
         e.config.model.cell in ("mingru", "minlstm", "indrnn")
         or "relu" in (e.config.model.activation, e.config.model.nonlinearity)
     )
-    if unbounded:
+    if unbounded or e.is_done:
         return None
     for prefix, what in (("candidate/", "candidates"), ("state/", "states")):
         worst = _worst(e, prefix, "/saturated")
@@ -189,7 +189,7 @@ def dead_units(e: Evidence, t: Thresholds) -> Numbers | None:
     ),
 )
 def activation_spread(e: Evidence, t: Thresholds) -> Numbers | None:
-    if e.step < 0.2 * e.facts.get("total_steps", 0):
+    if e.step < 0.2 * e.facts.get("total_steps", 0) or e.is_done:
         return None
     for layer, points in e.named("state/", "/std").items():
         values = [v for _, v in points[-3:]]
