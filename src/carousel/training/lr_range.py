@@ -144,9 +144,9 @@ def _read(rates: list[float], smoothed: list[float]) -> tuple[float, float, floa
     """(steepest, half-way down, lowest, suggestion, rule) of a curve.
 
     >>> rates = [10**(-5 + k / 10) for k in range(41)]
-    >>> curve = [2.0] * 10 + [2 - k / 10 for k in range(20)] + [0.1 + k for k in range(11)]
+    >>> curve = [2.0] * 10 + [2 - k / 8 for k in range(16)] + [0.1 + k for k in range(15)]
     >>> [f"{rate:.1e}" for rate in _read(rates, curve)[1:4]]
-    ['1.0e-03', '7.9e-03', '7.9e-04']
+    ['6.3e-04', '4.0e-03', '4.0e-04']
     """
     lowest = min(range(len(smoothed)), key=smoothed.__getitem__)
     first = max(smoothed[: lowest + 1])
