@@ -30,9 +30,9 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from carousel.board.series import Reader
-from carousel.board.store import Store
 from carousel.config import Config
 from carousel.events import EventStore
+from carousel.runs.store import Store
 from carousel.training.run import RunFolder
 
 LOSS = "Training loss per step"

@@ -1,4 +1,5 @@
 import os
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import torch
 from hypothesis import settings
 from small import small_config
 
-from carousel import kernels
+from carousel import cli, kernels
 
 torch.set_num_threads(2)
 settings.register_profile("carousel", deadline=None)  # a busy machine is no failure
@@ -60,3 +61,19 @@ def shared_data():
             pytest.skip(f"CAROUSEL_DATA={folder} has no {name}")
 
     return need
+
+
+@pytest.fixture
+def carousel(capsys, monkeypatch, tmp_path):
+    """Runs the command line in an empty folder: (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["carousel", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return call

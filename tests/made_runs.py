@@ -20,13 +20,15 @@ def make_run(
     finished: bool = True,
     last: str = "",
     findings: tuple[dict, ...] = (),
+    seed: int = 3,
+    best: float | None = None,
 ) -> Path:
     """A run of some epochs of some steps, whose loss falls.
 
-    last: the kind of its last event, such as "interrupted".
+    last: the kind of its last event, such as "interrupted". best: the last accuracy.
     """
     config = small_config(*settings)
-    RunFolder.create(path, config, seed=3, threads=1, device="cpu")
+    RunFolder.create(path, config, seed=seed, threads=1, device="cpu")
     validation = {}
     with EventStore(path / "events.sqlite") as store:
         for epoch in range(1, epochs + 1):
@@ -34,6 +36,8 @@ def make_run(
                 loss = 2 / math.sqrt(step)
                 store.record(step, {"train/loss": loss, "learning_rate": 1e-2, "gradient_norm": 1})
             validation = {"loss": 1 / epoch, "accuracy": 1 - 0.5 / epoch}
+            if best is not None and epoch == epochs:
+                validation["accuracy"] = best
             train = {"loss": 0.9 / epoch, "accuracy": 1 - 0.4 / epoch}
             for part, values in (("train", train), ("validation", validation)):
                 numbers = {f"epoch/{part}_{name}": value for name, value in values.items()}
@@ -53,7 +57,7 @@ def make_run(
     if finished:
         result = {
             "recipe": config.recipe.name,
-            "seed": 3,
+            "seed": seed,
             "epochs": epochs,
             "steps": epochs * steps,
             "seconds": 2.5 * epochs,

@@ -15,31 +15,16 @@ import pytest
 from PIL import Image
 from small import SETTINGS
 
-from carousel import active_isa, cli, recipes
+from carousel import active_isa, recipes
 from carousel.data import mnist
 from carousel.training.run import RunFolder
 
 VERBS = [
-    "recipes", "train", "evaluate", "predict", "board", "export-tensorboard", "bench", "doctor",
+    "recipes", "train", "evaluate", "predict", "compare", "board", "export-tensorboard", "bench",
+    "doctor",
 ]  # fmt: skip
 SMALL = [part for setting in SETTINGS for part in ("--set", setting)]
 COMMAND = [sys.executable, "-c", "from carousel.cli import main; main()"]
-
-
-@pytest.fixture
-def carousel(capsys, monkeypatch, tmp_path):
-    """Runs the command line in an empty folder: (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["carousel", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return ended.value.code, out, err
-
-    return call
 
 
 def refused(result, says):

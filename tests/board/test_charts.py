@@ -8,11 +8,11 @@ from made_runs import make_run
 
 from carousel.board import charts, signals
 from carousel.board.charts import Level, Line, Mark
-from carousel.board.differences import differing, flat, parallel
 from carousel.board.findings import said_of
 from carousel.board.series import Bucket
-from carousel.board.store import Store
 from carousel.events import EventStore
+from carousel.runs.differences import differing, flat, parallel
+from carousel.runs.store import Store
 
 NAN = math.nan
 

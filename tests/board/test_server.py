@@ -70,7 +70,7 @@ def test_the_board_loads_neither_torch_nor_a_folder_of_its_own(tmp_path):
     make_run(tmp_path / "runs" / "a")
     code = (
         "import sys\nfrom carousel.board.server import make_app\n"
-        "from carousel.board.store import Store\nmake_app(Store('runs')); Store('runs').runs()\n"
+        "from carousel.runs.store import Store\nmake_app(Store('runs')); Store('runs').runs()\n"
         "print({'torch', 'numpy', 'sklearn', 'matplotlib'} & set(sys.modules))"
     )
     done = subprocess.run(

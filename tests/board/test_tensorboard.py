@@ -7,9 +7,9 @@ import pytest
 from made_runs import make_run
 
 from carousel import events
-from carousel.board.store import Store
 from carousel.errors import RunError
 from carousel.events import EventStore
+from carousel.runs.store import Store
 
 pytest.importorskip("tensorboardX", reason="the extra 'tensorboard' is not installed")
 

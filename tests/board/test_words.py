@@ -8,8 +8,8 @@ import pytest
 
 import carousel.board
 from carousel.board import signals
-from carousel.board.store import Status
 from carousel.board.words import LANGUAGES, Words, preferred, texts
+from carousel.runs.store import Status
 
 SOURCES = Path(carousel.board.__file__).parent
 

@@ -22,8 +22,8 @@ from nicegui import ui
 from carousel import events
 from carousel.board import pages, series
 from carousel.board.guard import LOOPBACK, Guard
-from carousel.board.store import Store
 from carousel.errors import ConfigError, RunError
+from carousel.runs.store import Store
 
 PORT = 8765
 _ROWS = 50_000  # of a CSV file, read at a time

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from carousel import events
 from carousel.board.series import names
-from carousel.board.store import Run
 from carousel.errors import RunError
+from carousel.runs.store import Run
 
 
 def export(run: Run, folder: Path) -> int:

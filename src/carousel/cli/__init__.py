@@ -17,6 +17,7 @@ from carousel.cli.bench import bench
 from carousel.cli.board import board, export_tensorboard
 from carousel.cli.check import check
 from carousel.cli.coach import coach
+from carousel.cli.compare import compare
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
 from carousel.cli.inspect import inspect
@@ -41,6 +42,7 @@ app.command()(predict)
 app.command()(inspect)
 app.command("lr-range")(lr_range)
 app.command()(coach)
+app.command()(compare)
 app.command()(board)
 app.command(name="export-tensorboard")(export_tensorboard)
 app.add_typer(data.app, name="data", no_args_is_help=True)

@@ -42,7 +42,7 @@ def board(
     """
     _need("the board", "board", "nicegui", "psutil")
     from carousel.board.server import listen, serve
-    from carousel.board.store import Store
+    from carousel.runs.store import Store
 
     store = Store(runs)
     address = listen(host, port)
@@ -65,8 +65,8 @@ def export_tensorboard(
     Example: carousel export-tensorboard runs/mnist-rows-20260101-120000
     """
     _need("the export", "tensorboard", "tensorboardX")
-    from carousel.board.store import Store
     from carousel.board.tensorboard import export
+    from carousel.runs.store import Store
 
     found = Store(run).run(".")
     folder = out or run / "tensorboard"

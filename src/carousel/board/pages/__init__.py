@@ -8,7 +8,7 @@ from nicegui import ui
 from carousel.board.pages import compare, model, overview, runs, system
 from carousel.board.pages.frame import View
 from carousel.board.series import Reader
-from carousel.board.store import Store
+from carousel.runs.store import Store
 
 
 def register(store: Store, reader: Reader) -> None:

@@ -10,11 +10,11 @@ from nicegui import ui
 from carousel import events
 from carousel.board import charts, signals
 from carousel.board.charts import PALETTE, Line
-from carousel.board.differences import differing, flat, parallel
 from carousel.board.pages.frame import View, address, badge, card, link, score, text
 from carousel.board.pages.live import Data, Live, LiveChart
-from carousel.board.store import Run
 from carousel.errors import RunError
+from carousel.runs.differences import differing, flat, parallel
+from carousel.runs.store import Run
 from carousel.tasks import scores
 
 AXES = ("step", "epoch", "second")

@@ -14,9 +14,9 @@ from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
 from carousel.board.series import Reader
-from carousel.board.store import Run, Status, Store
 from carousel.board.words import LANGUAGES, Words, preferred
 from carousel.errors import RunError
+from carousel.runs.store import Run, Status, Store
 from carousel.tasks import scores
 
 _STYLE = (Path(__file__).parent.parent / "board.css").read_text(encoding="utf-8")

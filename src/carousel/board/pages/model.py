@@ -17,8 +17,8 @@ from carousel.board.pages.frame import View, badge, card, facts, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.board.pages.looks import MAKERS, Looks
 from carousel.board.pages.overview import GUIDE
-from carousel.board.store import Run
 from carousel.errors import RunError
+from carousel.runs.store import Run
 
 # In the order in which the page shows them. Those that are folded are many, and draw nothing
 # before somebody opens them.

@@ -13,8 +13,8 @@ from carousel.board.charts import PALETTE, Level, Line, Mark
 from carousel.board.findings import Said, said_of
 from carousel.board.pages.frame import View, badge, card, facts, moment, score, text
 from carousel.board.pages.live import Data, Draw, Live, LiveChart
-from carousel.board.store import Run
 from carousel.errors import RunError
+from carousel.runs.store import Run
 from carousel.tasks import scores
 
 _NORMS = (

@@ -8,8 +8,8 @@ from nicegui import ui
 
 from carousel.board import notes
 from carousel.board.pages.frame import View, address, ago, score, text
-from carousel.board.store import Run
 from carousel.board.words import Words
+from carousel.runs.store import Run
 from carousel.tasks import scores
 
 _COLUMNS = ("run", "status", "recipe", "metric", "epoch", "speed", "age", "tags")

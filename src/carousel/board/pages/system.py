@@ -15,8 +15,8 @@ from carousel.board import charts, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, facts, text
 from carousel.board.pages.live import Data, Live, LiveChart
-from carousel.board.store import Run
 from carousel.errors import RunError
+from carousel.runs.store import Run
 
 _GIGABYTE = 1e9
 

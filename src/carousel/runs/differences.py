@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from carousel.board.store import Run
+from carousel.runs.store import Run
 from carousel.tasks import scores
 
 _NOT_SETTINGS = ("run.created", "run.format", "recipe.")

@@ -9,7 +9,7 @@ import sys
 import pytest
 from made_runs import make_run
 
-from carousel.board.store import Status, Store, is_held
+from carousel.runs.store import Status, Store, is_held
 from carousel.errors import RunError
 from carousel.events import EventStore
 from carousel.training.run import RunFolder
