@@ -162,10 +162,10 @@ def test_a_training_is_seen_to_grow_through_a_reload_and_to_die(page, board, tra
 def test_pages_outlive_the_folder_of_their_run(page, board, folder):
     """What the board then writes into its log fails the end of this module."""
     for path in ("/overview", "/system", "/compare"):
-        gone = make_run(folder / "gone")
-        page.goto(address(board, path, "gone", "first"))
+        gone = make_run(folder / f"gone-{path[1:]}")
+        page.goto(address(board, path, gone.name, "first"))
         page.wait_for_selector(".badge.stopped_early")
-        shutil.rmtree(gone, ignore_errors=True)
+        shutil.rmtree(gone, ignore_errors=True)  # the board may write SQLite's index meanwhile
         page.get_by_role("status").get_by_text("there is no run").wait_for()
 
 

@@ -53,6 +53,18 @@ def test_status_follows_the_lock_the_result_and_the_last_word(tmp_path):
     assert "--resume" in Store(tmp_path).run("dead").why
 
 
+def test_a_folder_from_which_a_run_was_removed_is_no_run(tmp_path):
+    """Removing may leave the folder behind, where a reader wrote SQLite's index just then."""
+    path = make_run(tmp_path / "run")
+    store = Store(tmp_path)
+    assert store.token("run")
+    for name in ("config.toml", "events.sqlite"):
+        (path / name).unlink()
+    for ask in (store.token, store.run):
+        with pytest.raises(RunError, match="there is no run"):
+            ask("run")
+
+
 def test_a_run_is_running_for_as_long_as_its_lock_is_held(tmp_path):
     path = make_run(tmp_path / "run", finished=False)
     store = Store(tmp_path)

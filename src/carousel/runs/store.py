@@ -136,12 +136,17 @@ class Store:
 
     def run(self, id: str) -> Run:
         """One run as it stands now. Raises `RunError` if there is no such run."""
+        self._of_run(id)
+        return self._state(id)
+
+    def _of_run(self, id: str) -> Path:
+        """Its folder, if it is one of a run: what is left of a removed one is none."""
         path = self.path(id)
         if not _is_run(path):
             if id == ".":
                 raise RunError(f"{self.root} is not a run folder")
             raise RunError(f"there is no run '{id}' in {self.root}")
-        return self._state(id)
+        return path
 
     def path(self, id: str) -> Path:
         """The folder of that run. Raises `RunError` if it would lie outside the runs folder."""
@@ -158,8 +163,8 @@ class Store:
         return _inside(self.path(id), "events.sqlite")
 
     def token(self, id: str) -> tuple[Any, ...]:
-        """Changes whenever something was written to the run."""
-        path = self.path(id)
+        """Changes whenever something was written to the run. Raises `RunError` if it is gone."""
+        path = self._of_run(id)
         names = ("config.toml", "result.json", "events.sqlite", "events.sqlite-wal", "board.json")
         return tuple(_stamp(path / name) for name in names)
 

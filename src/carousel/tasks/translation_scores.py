@@ -21,8 +21,10 @@ class TranslationScores:
 
     What is compared are the sentences as a person reads them, not their tokens.
 
-    >>> TranslationScores().measure(["a dog runs in the snow ."], ["A dog runs in the snow."])
-    {'bleu': 100.0..., 'chrf': 100.0, 'bleu_cased': 80.9...}
+    >>> scores = TranslationScores()
+    >>> found = scores.measure(["a dog runs in the snow ."], ["A dog runs in the snow."])
+    >>> {name: round(value, 1) for name, value in found.items()}
+    {'bleu': 100.0, 'chrf': 100.0, 'bleu_cased': 80.9}
     """
 
     tokenize: str = "13a"
