@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import carousel
+from carousel.coach.inside import spread_of_lives
 from carousel.coach.traces import output_of, recurrent_layers, trace
 
 T, B, F, H = 9, 3, 4, 5
@@ -152,3 +153,20 @@ def test_the_recurrent_layers_of_a_model_are_found_wherever_they_stand():
         {"encoder": nn.Sequential(nn.Linear(2, 3), carousel.GRU(3, 4)), "decoder": nn.LSTM(3, 4)}
     )
     assert [name for name, _ in recurrent_layers(model)] == ["encoder.1", "decoder"]
+
+
+def test_the_spread_of_half_lives_is_that_of_units_even_where_some_never_forget():
+    layer = nn.LSTM(F, 10, dtype=torch.float64)
+    lives = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, math.inf]
+    with torch.no_grad():
+        for weight in layer.parameters():
+            weight.zero_()
+        shares = torch.tensor([2 ** (-1 / life) for life in lives], dtype=torch.float64)
+        layer.bias_ih_l0[10:20] = shares.logit()
+    (found,) = trace(layer, randn(T, B, F, dtype=torch.float64))
+    spread = spread_of_lives(found)
+    assert spread == pytest.approx({"10 %": 1.0, "50 %": 5.0, "90 %": 9.0})
+    with torch.no_grad():
+        layer.bias_ih_l0[10:20] = math.inf
+    (found,) = trace(layer, randn(T, B, F, dtype=torch.float64))
+    assert set(spread_of_lives(found).values()) == {math.inf}

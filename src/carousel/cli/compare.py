@@ -122,4 +122,4 @@ def _facts(group: Group) -> list[str]:
 
 
 def _range(ends: list[str]) -> str:
-    return " to ".join(dict.fromkeys(ends))
+    return "–".join(dict.fromkeys(ends))

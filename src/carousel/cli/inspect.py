@@ -133,10 +133,11 @@ def _show(found: Inspection) -> None:
     print_out(f"in {folder}: {', '.join(path.name for path in found.files)}")
 
 
-def _lives(lives: dict[str, float] | None) -> str:
+def _lives(lives: dict[str, float | None] | None) -> str:
     if lives is None:
         return "none"
-    return f"{lives['50 %']:.2g} ({lives['10 %']:.2g} to {lives['90 %']:.2g})"
+    tenth, half, most = ("never" if v is None else f"{v:.2g}" for v in lives.values())
+    return f"{half} ({tenth} to {most})"
 
 
 def _places(places: list[dict[str, Any]] | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.coach import page, pictures
-from carousel.coach.inside import Reading, left_at_the_end, look
+from carousel.coach.inside import Reading, left_at_the_end, look, spread_of_lives
 from carousel.coach.traces import Trace
 from carousel.errors import ConfigError
 
@@ -95,12 +96,9 @@ def _notes(reading: Reading) -> list[str]:
 
 def _facts(reading: Reading, found: Trace, steps: Sequence[str]) -> dict[str, Any]:
     """The numbers of one layer and direction, as JSON can hold them."""
-    half_life, opened, left = found.half_life, pictures.opening(found), left_at_the_end(found)
+    lives, half_life = spread_of_lives(found), found.half_life
+    opened, left = pictures.opening(found), left_at_the_end(found)
     names = steps if len(steps) == len(reading.influence) else ()
-    lives = None
-    if half_life is not None:
-        tenth, half, most = np.quantile(half_life.cpu().numpy(), (0.1, 0.5, 0.9)).tolist()
-        lives = {"10 %": tenth, "50 %": half, "90 %": most}
     return {
         "name": reading.name,
         "layer": found.layer,
@@ -108,7 +106,8 @@ def _facts(reading: Reading, found: Trace, steps: Sequence[str]) -> dict[str, An
         "cell": found.cell,
         "units": found.parts["h"].shape[2],
         "difference_from_the_fast_path": reading.difference,
-        "half_life": lives,
+        "half_life": lives
+        and {name: life if math.isfinite(life) else None for name, life in lives.items()},
         "let_in_most": None if opened is None else _largest(opened, names),
         "influence_most": _largest(reading.influence, names),
         "kept_per_step": None if found.kept is None else float(found.kept.mean()),

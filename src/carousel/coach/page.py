@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.coach.inside import Reading, left_at_the_end, order_of_units
+from carousel.coach.inside import Reading, left_at_the_end, order_of_units, spread_of_lives
 from carousel.coach.pictures import NEGATIVE, POSITIVE, limit, opening
 from carousel.coach.traces import GATES, WORDS, Trace
 
@@ -53,7 +53,7 @@ def write(
 
 
 def _layer(reading: Reading, found: Trace) -> dict[str, Any]:
-    order, half_life = order_of_units(found), found.half_life
+    order, lives = order_of_units(found), spread_of_lives(found)
     opened, left = opening(found), left_at_the_end(found)
     maps = []
     for name, part in found.parts.items():
@@ -74,7 +74,7 @@ def _layer(reading: Reading, found: Trace) -> dict[str, Any]:
         "influence": _numbers(reading.influence),
         "opened": None if opened is None else _numbers(opened),
         "left": None if left is None else _numbers(left),
-        "halfLives": None if half_life is None else _numbers(half_life.cpu().numpy()),
+        "halfLives": None if lives is None else _numbers(np.array(list(lives.values()))),
         "maps": maps,
     }
 

@@ -84,7 +84,7 @@ class Trace:
         if self.kept is None:
             return None
         logs = self.kept.detach().double()[self.inside].clamp(min=1e-300).log()
-        return torch.log(torch.tensor(2.0, dtype=torch.float64)) / -logs.mean(0)
+        return torch.log(torch.tensor(2.0, dtype=torch.float64)) / logs.mean(0).abs()
 
 
 def recurrent_layers(model: nn.Module) -> Iterator[tuple[str, Recurrent | nn.RNNBase]]:
