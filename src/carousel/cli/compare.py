@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -65,7 +66,7 @@ def _show(found: Comparison, chosen: list[tuple[str, str]]) -> None:
     from carousel.tasks import scores
 
     for group in found.groups:
-        print_out(f"{group.name}: {_settings(group)}")
+        print_out(_folded(f"{group.name}: {_settings(group)}"))
     table = table_of(
         "",
         "runs",
@@ -89,11 +90,17 @@ def _show(found: Comparison, chosen: list[tuple[str, str]]) -> None:
         )
     for verdict in found.verdicts:
         if (verdict.part, verdict.metric) in chosen:
-            print_out(str(verdict))
+            print_out(_folded(str(verdict)))
     if any(verdict.interval is None for verdict in found.verdicts):
         print_out("To know more, train each setting again with --seed 1, --seed 2, …")
     for note in found.notes:
-        print_out(f"Note: {note}")
+        print_out(_folded(f"Note: {note}"))
+
+
+def _folded(line: str) -> str:
+    return textwrap.fill(
+        line, 80, subsequent_indent="   ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _settings(group: Group) -> str:

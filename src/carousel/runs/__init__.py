@@ -1,0 +1,1 @@
+"""Run folders, read and never written: how each one stands, where they differ, which is better."""
