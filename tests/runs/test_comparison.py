@@ -90,9 +90,10 @@ def test_seeds_of_one_setting_are_seldom_called_a_difference():
     from carousel.runs.comparison import _welch
 
     draws = np.random.default_rng(0).normal(0.9, 0.01, (2000, 2, 3))
-    wrong = sum(not low <= 0 <= high for low, high in (
-        _welch(here.tolist(), there.tolist(), 0.95) for here, there in draws
-    ))
+    wrong = sum(
+        not low <= 0 <= high
+        for low, high in (_welch(here.tolist(), there.tolist(), 0.95) for here, there in draws)
+    )
     assert 0.02 < wrong / len(draws) < 0.06
 
 
@@ -115,7 +116,12 @@ def test_seeds_that_all_agree_leave_no_doubt(tmp_path):
 
 @pytest.mark.parametrize(
     ("metric", "difference", "word"),
-    [("loss", -0.1, "better"), ("loss", 0.1, "worse"), ("accuracy", 0.1, "better"), ("x", 1, "other")],
+    [
+        ("loss", -0.1, "better"),
+        ("loss", 0.1, "worse"),
+        ("accuracy", 0.1, "better"),
+        ("x", 1, "other"),
+    ],
 )
 def test_the_sentence_knows_which_way_is_better(metric, difference, word):
     verdict = Verdict(metric, "validation", "B", "A", difference, (-1.0, 1.0), (3, 3))

@@ -9,9 +9,9 @@ import sys
 import pytest
 from made_runs import make_run
 
-from carousel.runs.store import Status, Store, is_held
 from carousel.errors import RunError
 from carousel.events import EventStore
+from carousel.runs.store import Status, Store, is_held
 from carousel.training.run import RunFolder
 
 

@@ -133,7 +133,9 @@ class Comparison:
         first = self.groups[0].monitor
         found = []
         for part in PARTS:
-            common = [m for m in self.groups[0].of(part) if all(m in g.of(part) for g in self.groups)]
+            common = [
+                m for m in self.groups[0].of(part) if all(m in g.of(part) for g in self.groups)
+            ]
             found += [(part, m) for m in sorted(common, key=lambda m: m != first)]
         return found
 
