@@ -1,4 +1,4 @@
-"""Which settings are better: groups by settings, spread by seeds, and no more said than is known."""
+"""Which settings are better: groups by settings, spread by seeds, no more said than is known."""
 
 import json
 import math
