@@ -4,6 +4,7 @@ import string
 
 import pytest
 
+from carousel.coach.evidence import Evidence
 from carousel.coach.finding import LANGUAGES, SEVERITIES
 from carousel.coach.rules import RULES, SOURCES, WHEN
 from carousel.coach.suggest import settings_of, suggestions
@@ -58,6 +59,37 @@ def test_suggestions_are_settings_that_a_configuration_takes():
             wanted = {name for _, name, _, _ in string.Formatter().parse(line) if name}
             if line.startswith("--set ") and wanted <= known.keys():
                 Config().override(settings_of(line.format_map(known)))
+
+
+NUMBER_WORDS = {
+    "lower_rate": ("five", "다섯"),
+    "much_lower_rate": ("thirty", "서른"),
+    "higher_rate": ("five", "다섯"),
+    "much_higher_rate": ("thirty", "서른"),
+}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
+def test_the_words_of_an_advice_name_the_number_of_its_line(rule):
+    """Where they name one: "by five" beside a thirtieth would be wrong in one of the two."""
+    for name, ours in NUMBER_WORDS.items():
+        for number, line in enumerate(rule.do):
+            if f"learning_rate={{{name}}}" not in line:
+                continue
+            en_text, ko_text = (rule.texts[lang].advice[number] for lang in ("en", "ko"))
+            others = {word for words in NUMBER_WORDS.values() for word in words}
+            named = {word for word in others if word in f"{en_text} {ko_text}"}
+            assert named <= set(ours), (en_text, ko_text)
+
+
+def test_the_rate_that_is_called_too_high_is_that_of_the_run_not_of_its_last_step():
+    losses = [(step, 2.31) for step in range(120)]
+    rates = [(step, 0.5 if step < 60 else 1e-9) for step in range(120)]
+    ratios = [(step, -1.2) for step in (10, 50, 100)]
+    name = "update_ratio/recurrent.weight_hh_l0/f"
+    evidence = Evidence({"train/loss": losses, "learning_rate": rates, name: ratios})
+    found = RULES["learning-rate-too-high"].judge(evidence, Config().coach.thresholds)
+    assert found["rate"] == 0.5
 
 
 def advice_of(code, *settings, **numbers):

@@ -46,6 +46,15 @@ def test_weights_are_the_same_bits_with_the_coach_and_without(tmp_path, settings
     assert not series(runs[1].path / "events.sqlite", "coach/share")
 
 
+def test_the_share_of_time_is_that_of_the_whole_run_so_far(tmp_path):
+    """Early looks are paid in advance: their share says nothing of the run."""
+    run = train(small_config(), seed=3, threads=1, run_dir=tmp_path / "r", quiet=True)
+    told = dict(series(run.path / "events.sqlite", "coach/share"))
+    ends = {event["step"] for event in events(run.path / "events.sqlite", "epoch")}
+    assert ends
+    assert ends <= set(told)
+
+
 def test_signals_of_every_kind_are_recorded(tmp_path):
     run = train(small_config(OFTEN), seed=3, threads=1, run_dir=tmp_path / "r", quiet=True)
     store = run.path / "events.sqlite"

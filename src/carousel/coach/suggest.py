@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from carousel.config import Config
 
 #: Settings that do something in some tasks, or with some cells, alone.
@@ -84,6 +86,7 @@ def fits(line: str, config: Config | None) -> bool:
     return True
 
 
+@functools.lru_cache(maxsize=1024)  # every look asks again
 def in_force(line: str, config: Config | None) -> bool:
     """Whether a line of `--set`s changes nothing.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -33,10 +34,16 @@ def closest(name: str, known: typing.Iterable[str]) -> str:
     return f" Did you mean '{near[0]}'?" if near else ""
 
 
+@functools.cache
+def kinds_of(cls: type) -> dict[str, Any]:
+    """The types of a section's fields by name; to evaluate the annotations takes long."""
+    return typing.get_type_hints(cls)
+
+
 def keys_of(cls: type, prefix: str = "") -> list[str]:
     """Every key of a section and of the sections in it, in the order of the classes."""
     keys: list[str] = []
-    for name, kind in typing.get_type_hints(cls).items():
+    for name, kind in kinds_of(cls).items():
         if dataclasses.is_dataclass(kind):
             keys += keys_of(typing.cast(type, kind), f"{prefix}{name}.")
         else:
@@ -65,7 +72,7 @@ def build(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
     """The section that a dictionary describes. Raises `ConfigError`."""
     if not isinstance(values, Mapping):
         raise ConfigError(f"'{prefix.rstrip('.')}' must be a table of keys, got {values!r}")
-    hints = typing.get_type_hints(cls)
+    hints = kinds_of(cls)
     for name in values:
         if name not in hints:
             raise ConfigError(

@@ -105,8 +105,9 @@ class RunCoach:
         budget = self.observer.budget
         clock["coach"] = budget.spent
         times = {f"time/{part}": seconds for part, seconds in clock.items()}
-        self._store.record(step, times)
-        self.observer.note(step, values)
+        share = {"coach/share": budget.taken}
+        self._store.record(step, {**times, **share})
+        self.observer.note(step, {**values, **share})
         self._evidence.epochs.append({**summary, "step": step})
         self._say(self.observer.judge(step))
 

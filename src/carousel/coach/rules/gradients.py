@@ -128,7 +128,7 @@ def huge_values(e: Evidence, t: Thresholds) -> Numbers | None:
         "Each step jumps over the valley that it should walk down. Updates are large beside the weights, and the loss rises or stays where it started.",
         "The loss has risen by more than `rise` above its lowest stretch and keeps above it, or it has not fallen while the median update:parameter ratio is above `ratio_high`, or it was thrown above its first value and has not come back below 80 % of that.",
         (
-            "Divide the learning rate by five.",
+            "Divide the learning rate by thirty.",
             "Let the range test choose.",
             "Raise it slowly at the start.",
         ),
@@ -139,7 +139,7 @@ def huge_values(e: Evidence, t: Thresholds) -> Numbers | None:
         "걸음이 커서 내려가야 할 골짜기를 건너뜁니다. 갱신이 가중치에 비해 크고, 손실이 오르거나 처음 자리에 머뭅니다.",
         "손실이 가장 낮은 구간보다 `rise` 넘게 올라 그 위에 있거나, 갱신 대 가중치 비율의 중앙값이 `ratio_high`보다 큰데 손실이 줄지 않거나, 첫 손실 위로 튄 뒤 그 80 % 아래로 돌아오지 못할 때.",
         (
-            "학습률을 다섯으로 나누세요.",
+            "학습률을 서른으로 나누세요.",
             "범위 검사로 고르세요.",
             "처음에 천천히 올리세요.",
         ),
@@ -164,8 +164,8 @@ def learning_rate_too_high(e: Evidence, t: Thresholds) -> Numbers | None:
     thrown = max(parts) > 1.1 * losses[0] and now > 0.8 * losses[0]
     if not (rises or stuck or thrown):
         return None
-    numbers: dict[str, float | str] = {"rate": e.last("learning_rate") or 0.0, "low": low}
-    numbers |= {"now": now, "first": losses[0]}
+    numbers: dict[str, float | str] = {"rate": max(e.values("learning_rate"), default=0.0)}
+    numbers |= {"low": low, "now": now, "first": losses[0]}
     if not (rises or thrown):  # it may be the task that is hard
         numbers["severity"] = "warning"
     return numbers if ratio is None else numbers | {"update_ratio": ratio}
