@@ -55,6 +55,20 @@ def test_kinds_take_turns(clock):
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
+def test_what_costs_much_is_not_put_off_for_ever_by_what_costs_little(clock):
+    budget, taken = Budget(0.03, ("cheap", "dear")), []
+    for step in range(1, 20_001):
+        kind = budget.choose(step)
+        clock.now += 0.01
+        if kind:
+            with budget.spending(kind):
+                clock.now += 0.3 if kind == "dear" else 0.0004
+            taken.append(kind)
+    assert taken.count("dear") >= 0.4 * 0.03 * 200 / 0.3
+    assert taken.count("cheap") > 4000
+    assert budget.taken <= 0.031
+
+
 def test_a_kind_waits_its_spacing(clock):
     taken = trained(clock, Budget(1.0, ("a",), spacing=7), 100, 0.0001)
     steps = [step for step, _ in taken]
