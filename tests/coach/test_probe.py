@@ -1,6 +1,8 @@
 """Numbers from inside the cells against what torch's own autograd and formulas say."""
 
+import gc
 import math
+import weakref
 
 import pytest
 import torch
@@ -166,3 +168,27 @@ def test_watching_changes_neither_result_nor_hooks():
         watched = layer(x)[0]
     assert torch.equal(plain, watched)
     assert not layer._forward_hooks
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_what_was_watched_is_freed_with_its_calls(packed):
+    """A hook that held its own tensor would keep the graph of every look for ever."""
+    net = nn.Sequential(nn.Linear(3, 3), carousel.LSTM(3, 5))
+    x = torch.randn(7, 4, 3)
+    seen = []
+
+    def note(module, args, output):
+        seen.append(weakref.ref(output))
+
+    net[0].register_forward_hook(note)
+    with watch(net) as calls:
+        hidden = net[0](x)
+        given = pack_padded_sequence(hidden, [7] * 4) if packed else hidden
+        y = net[1](given)[0]
+        y = y.data if packed else y
+        torch.autograd.grad(y.sum(), [calls[0].outputs[0]])
+    assert set(calls[0].gradients) == {0}
+    assert calls[0].gradients[0].shape == (7, 4, 5)
+    del calls, hidden, given, y
+    gc.collect()
+    assert seen[0]() is None

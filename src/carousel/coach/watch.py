@@ -60,7 +60,7 @@ def watch(model: nn.Module) -> Iterator[list[Call]]:
 
 
 def _note(calls: list[Call], name: str) -> Any:
-    def hook(layer: nn.Module, args: Any, kwargs: dict[str, Any], result: Any) -> None:
+    def note(layer: nn.Module, args: Any, kwargs: dict[str, Any], result: Any) -> None:
         given = dict(zip(("input", "hx", "lengths"), args, strict=False)) | kwargs
         x, lengths = given["input"], given.get("lengths")
         if lengths is not None:
@@ -74,20 +74,27 @@ def _note(calls: list[Call], name: str) -> Any:
         call.outputs = (y.data if isinstance(y, PackedSequence) else y, *states)
         for index, tensor in enumerate(call.outputs):
             if tensor.requires_grad:
-                tensor.register_hook(_keep(call, index, y))  # type: ignore[no-untyped-call]
+                hook = _keep(call.gradients, index, y, bool(layer.batch_first))
+                tensor.register_hook(hook)  # type: ignore[no-untyped-call]
         calls.append(call)
 
-    return hook
+    return note
 
 
-def _keep(call: Call, index: int, y: Tensor | PackedSequence) -> Any:
+def _keep(
+    gradients: dict[int, Tensor], index: int, y: Tensor | PackedSequence, batch_first: bool
+) -> Any:
+    # A hook that held the output, or the call that does, would keep the graph of the whole forward
+    # pass for ever: autograd's part of that circle is hidden from Python's collector.
+    packing = y[1:] if index == 0 and isinstance(y, PackedSequence) else None
+
     def hook(gradient: Tensor | None) -> None:
         if gradient is None:  # the loss does not depend on it
             return
-        if index == 0 and isinstance(y, PackedSequence):
-            packed = y._replace(data=gradient)
-            gradient, _ = pad_packed_sequence(packed, batch_first=bool(call.layer.batch_first))
-        call.gradients[index] = gradient.detach()
+        if packing is not None:
+            packed = PackedSequence(gradient, *packing)
+            gradient, _ = pad_packed_sequence(packed, batch_first=batch_first)
+        gradients[index] = gradient.detach()
 
     return hook
 
