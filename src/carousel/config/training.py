@@ -78,6 +78,8 @@ class TrainingConfig:
     monitor: the validation metric that chooses the best epoch, such as "loss"; empty for the
         task's own (accuracy where classes are told apart).
     restore_best: end with the weights of the best epoch instead of the last.
+    samples: so many validation examples are recorded after every epoch with what the model says of
+        them, for `carousel board` (0: none); changes nothing that is trained.
     checkpoint_seconds: a resumable checkpoint at least this often (and after every epoch).
     """
 
@@ -88,4 +90,5 @@ class TrainingConfig:
     monitor: str = ""
     min_delta: float = key(0.0, low=0)
     restore_best: bool = True
+    samples: int = key(12, low=0, high=100)
     checkpoint_seconds: float = key(30.0, above=0)

@@ -7,6 +7,7 @@ does when a model is used.
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import math
@@ -199,6 +200,12 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    def take(self, index: Tensor) -> Windows:
+        """Some of the windows, by their numbers."""
+        some = copy.copy(self)
+        some.starts = self.starts[index]
+        return some
 
     def gather(self, values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """(what stands before, what comes): (B, context, F) and (B, horizon, F)."""

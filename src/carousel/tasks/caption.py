@@ -16,11 +16,12 @@ from carousel.config import Config, reject_without_effect
 from carousel.data.captioned import CaptionedImages
 from carousel.data.ragged import Buckets
 from carousel.data.tokens import Tokens
-from carousel.tasks import caption_scores, network
+from carousel.tasks import caption_scores, network, samples
 from carousel.tasks.beam_search import Search
 from carousel.tasks.caption_scores import measure
 from carousel.tasks.captioner import Captioner, caption, image_of, mean_loss
 from carousel.tasks.decoder import shifted
+from carousel.tasks.samples import Answer, Sample, likeness
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.trained_captioner import TrainedCaptioner, longest_of
 
@@ -109,6 +110,28 @@ class CaptionTask(Task):
         found = measure([self.tokens.decode(some[0].tokens) for some in best], held.captions)
         means = self.metrics({"loss": mean_loss(model, held, self.tokens)})
         return {name: {**found, **means}[name] for name in self.validation_metrics}
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.data.validation
+        return [
+            Sample(
+                held.names[i],
+                picture=samples.picture(held.images[i]),
+                wanted=samples.short(held.captions[i][0]),
+            )
+            for i in samples.spread(len(held), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        held = self.data.validation
+        index = samples.spread(len(held), most)
+        found = self.finish(model).caption(held.images[index], beam=1)
+        return [
+            Answer(
+                1 - max(likeness(text, wanted) for wanted in held.captions[i]), samples.short(text)
+            )
+            for i, text in zip(index.tolist(), found, strict=True)
+        ]
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent caption, and the first one of the image whose pixels are nearest."""

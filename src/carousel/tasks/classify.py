@@ -29,9 +29,10 @@ from carousel.data.scaling import PixelScaler
 from carousel.data.splits import hold_out
 from carousel.errors import ConfigError
 from carousel.layers.pooling import Pooling
-from carousel.tasks import baselines, metrics, network, outputs, plots
+from carousel.tasks import baselines, metrics, network, outputs, plots, samples
 from carousel.tasks.example import Example, check_number
 from carousel.tasks.network import activation_penalty, make_dropout, make_recurrent, start
+from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import (
     Batch,
     Carry,
@@ -356,6 +357,24 @@ class ClassifyTask(Task):
         with network.evaluating(model):
             guess = model(self._sequences(some.images.to(device))).argmax(1)
         return outputs.of_classes(guess, some.labels)
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.parts.validation
+        return [
+            Sample(
+                f"validation image {i}",
+                picture=samples.picture(held.images[i]),
+                wanted=self.classes[int(held.labels[i])],
+            )
+            for i in samples.spread(len(held), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        index = samples.spread(len(self.parts.validation), most)
+        some = self.parts.validation.take(index)
+        with network.evaluating(model) as device:
+            chances = model(self._sequences(some.images.to(device))).softmax(1).cpu()
+        return samples.of_classes(chances, some.labels, self.classes)
 
     def baselines(self) -> dict[str, dict[str, float]]:
         return baselines.fit_and_score(self.parts.train, self.parts.test)

@@ -12,9 +12,10 @@ from carousel.config import Config, reject_without_effect
 from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.ragged import Buckets, Ragged, by_length
 from carousel.data.scaling import FeatureScaler
-from carousel.tasks import baselines, network
+from carousel.tasks import baselines, network, samples
 from carousel.tasks.frame_labeller import with_differences
 from carousel.tasks.recording_classifier import RecordingClassifier, TrainedRecordingClassifier
+from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
 
 _WITHOUT_EFFECT = (
@@ -103,6 +104,25 @@ class ClassifyRecordingsTask(Task):
                 for index in by_length(self._validation.lengths, _EVALUATION_BATCH)
             )
             return mean_of(self.loss(model, batch) for batch in batches)
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.data.validation
+        lengths = held.values.lengths.tolist()
+        return [
+            Sample(
+                f"validation recording {i} ({lengths[i]} steps)",
+                wanted=self.data.classes[int(held.labels[i])],
+            )
+            for i in samples.spread(len(lengths), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        labels = self.data.validation.labels
+        index = samples.spread(len(labels), most)
+        with network.evaluating(model) as device:
+            read = (part.to(device) for part in self._validation.pad(index))
+            chances = model(*read).softmax(1).cpu()
+        return samples.of_classes(chances, labels[index], self.data.classes)
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent class, and two models of summary statistics of a recording."""

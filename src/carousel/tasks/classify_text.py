@@ -13,7 +13,8 @@ from carousel.config import Config, reject_without_effect
 from carousel.data.labelled_text import LabelledText
 from carousel.data.ragged import Buckets, by_length
 from carousel.data.tokens import Tokens
-from carousel.tasks import baselines, network, outputs
+from carousel.tasks import baselines, network, outputs, samples
+from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
 from carousel.tasks.text_classifier import TextClassifier, TrainedTextClassifier
 
@@ -105,6 +106,25 @@ class ClassifyTextTask(Task):
         with network.evaluating(model) as device:
             guess = model(*(part.to(device) for part in self._validation.pad(some))).argmax(1)
         return outputs.of_classes(guess, labels[some])
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.data.validation
+        return [
+            Sample(
+                f"validation sentence {i}",
+                given=samples.short(held.texts[i]),
+                wanted=self.data.classes[int(held.labels[i])],
+            )
+            for i in samples.spread(len(held.texts), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        labels = self.data.validation.labels
+        index = samples.spread(len(labels), most)
+        with network.evaluating(model) as device:
+            read = (part.to(device) for part in self._validation.pad(index))
+            chances = model(*read).softmax(1).cpu()
+        return samples.of_classes(chances, labels[index], self.data.classes)
 
     def baselines(self) -> dict[str, dict[str, float]]:
         train, test = self.data.train, self.data.test

@@ -13,7 +13,7 @@ from carousel.config import Config, reject_without_effect
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, cut, load
 from carousel.errors import ConfigError, DataError
-from carousel.tasks import network, outputs
+from carousel.tasks import network, outputs, samples
 from carousel.tasks.forecast_scores import (
     Yardstick,
     fit_linear,
@@ -29,6 +29,7 @@ from carousel.tasks.forecaster import (
     forecasts,
     target_numbers,
 )
+from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
 _SHARE = 0.8  # that an interval is to hold
@@ -166,6 +167,35 @@ class ForecastTask(Task):
         _, guess, _ = forecasts(model, self.frame, windows, self.output)
         first = (guess[:, 0], truth[:, 0], last[:, -1])
         return outputs.of_numbers(*(torch.from_numpy(part).flatten() for part in first))
+
+    def samples(self, most: int) -> list[Sample]:
+        windows = self._some(most)
+        return [
+            Sample(
+                f"from {self.series.stamps[int(start)]}",
+                curve=samples.rounded([*known[:, 0], *truth[:, 0]]),
+            )
+            for start, known, truth in zip(windows.starts, *self._gather(windows), strict=True)
+        ]
+
+    def _some(self, most: int) -> Windows:
+        windows = self.windows["validation"]
+        return windows.take(samples.spread(len(windows), most))
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        windows = self._some(most)
+        truth = self._truth(windows)[:, :, 0]
+        found = forecasts(model, self.frame, windows, self.output)[..., 0]
+        probable = self.config.forecast.distribution != "none"
+        return [
+            Answer(
+                float(abs(middle - true).mean()),
+                low=samples.rounded(low) if probable else (),
+                middle=samples.rounded(middle),
+                high=samples.rounded(high) if probable else (),
+            )
+            for true, low, middle, high in zip(truth, *found, strict=True)
+        ]
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The last value, the value a season ago, and a linear model on the same windows."""

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.recordings import LabelledFrames, film_side
-from carousel.tasks import baselines, network, outputs
+from carousel.tasks import baselines, network, outputs, samples
 from carousel.tasks.frame_labeller import (
     FrameLabeller,
     TrainedFrameLabeller,
@@ -16,6 +16,7 @@ from carousel.tasks.frame_labeller import (
     logits_of,
 )
 from carousel.tasks.recordings_task import RecordingsTask
+from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss
 
 _OF_BASELINES = (
@@ -68,6 +69,28 @@ class LabelFramesTask(RecordingsTask):
     def outputs(self, model: nn.Module) -> dict[str, float]:
         guess = logits_of(model, self._validation).argmax(1)
         return outputs.of_classes(guess, self.data.validation.labels)
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.data.validation
+        rows = torch.split(held.labels, held.values.lengths.tolist())
+        return [
+            Sample(held.names[i], stripe=self._named(rows[i])[: samples.MOST_STEPS])
+            for i in samples.spread(len(rows), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        held = self.data.validation
+        rows = torch.split(held.labels, held.values.lengths.tolist())
+        index = samples.spread(len(rows), most)
+        some = self._validation.take(index)
+        guesses = torch.split(logits_of(model, some).argmax(1), some.lengths.tolist())
+        return [
+            samples.of_steps(self._named(rows[i]), self._named(guess))
+            for i, guess in zip(index.tolist(), guesses, strict=True)
+        ]
+
+    def _named(self, labels: Tensor) -> tuple[str, ...]:
+        return tuple(self.data.classes[i] if i >= 0 else "" for i in labels.tolist())
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent class, and logistic regression of each frame by itself."""

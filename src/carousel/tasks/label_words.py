@@ -14,7 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 from carousel.config import Config, reject_without_effect
 from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.data.ragged import Buckets
-from carousel.tasks import baselines, network
+from carousel.tasks import baselines, network, samples
+from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.word_labeller import (
     TrainedWordLabeller,
@@ -120,6 +121,26 @@ class LabelWordsTask(Task):
         number = {label: i for i, label in enumerate(self.data.labels)}
         held = chain.from_iterable(self.data.validation.labels)
         return self._targets, torch.tensor([number.get(label, -1) for label in held])
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.data.validation
+        return [
+            Sample(
+                f"validation sentence {i}",
+                words=tuple(held.words[i][: samples.MOST_STEPS]),
+                stripe=tuple(held.labels[i][: samples.MOST_STEPS]),
+            )
+            for i in samples.spread(len(held.words), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        held = self.data.validation
+        index = samples.spread(len(held.words), most)
+        found = self.finish(model).label([held.words[i] for i in index.tolist()])
+        return [
+            samples.of_steps(held.labels[i], [word.label for word in some])
+            for i, some in zip(index.tolist(), found, strict=True)
+        ]
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent label of each word in training, and of all for a new word."""

@@ -18,6 +18,7 @@ from carousel.config import Config
 from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.example import Example
+from carousel.tasks.samples import Answer, Sample
 
 Batch = tuple[Tensor, ...]
 Carry = tuple[Tensor, ...]
@@ -221,6 +222,15 @@ class Task(ABC):
         """What the model's answers on (some) validation data look like: see
         `carousel.tasks.outputs`. Empty if that says nothing here."""
         return {}
+
+    def samples(self, most: int) -> list[Sample]:
+        """At most so many examples of the validation part, to look at after every epoch: always
+        the same ones. Empty where a task has none to show."""
+        return []
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        """What the model says of those `samples`, one each, in their order."""
+        return []
 
     @abstractmethod
     def finish(self, model: nn.Module) -> TrainedModel:

@@ -15,8 +15,9 @@ from carousel.data.parallel import Pairs, Parallel
 from carousel.data.ragged import Buckets, Ragged
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
-from carousel.tasks import network
+from carousel.tasks import network, samples
 from carousel.tasks.beam_search import Search
+from carousel.tasks.samples import Answer, Sample, likeness
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.trained_translator import TrainedTranslator
 from carousel.tasks.translation_memory import copied, remembered
@@ -112,6 +113,26 @@ class TranslateTask(Task):
             for best in translate(model, sources, greedy, factor)
         ]
         return {"bleu": self.scores.bleu(found, wanted), **self.metrics({"loss": loss})}
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.data.validation
+        return [
+            Sample(
+                f"validation sentence {i}",
+                given=samples.short(held.sources[i]),
+                wanted=samples.short(held.targets[i]),
+            )
+            for i in samples.spread(len(held.sources), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        held = self.data.validation
+        index = samples.spread(len(held.sources), most).tolist()
+        found = self.finish(model).translate([held.sources[i] for i in index], beam=1)
+        return [
+            Answer(1 - likeness(text, held.targets[i]), samples.short(text))
+            for i, text in zip(index, found, strict=True)
+        ]
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The source itself, and the translation of the most similar sentence in training."""

@@ -34,6 +34,7 @@ from carousel.training.coaching import RunCoach
 from carousel.training.display import Display, EpochSummary
 from carousel.training.optim import Penalties, RowLimits, make_optimizer, make_schedule
 from carousel.training.run import RunFolder
+from carousel.training.sampling import Sampler
 from carousel.training.stopping import EarlyStopping
 
 _PARTS = ("forward", "backward", "optimiser")
@@ -111,6 +112,7 @@ class Trainer:
         self.coach = RunCoach(
             task, run, store, display, self.net, fabric.to_device, self.total_steps
         )
+        self.sampler = Sampler(task, store, display)
         self._rate = self.learning_rate  # of the last step
         self._interrupted = False
         self._saved_at = time.monotonic()
@@ -243,6 +245,7 @@ class Trainer:
         }
         self.store.record(progress.step, values)
         self.store.event(progress.step, "epoch", **asdict(summary))
+        self.sampler.end_epoch(progress.step, progress.epoch, self.average.model)
         self._save()
         self.display.epoch(summary)
         self.coach.end_epoch(progress.step, asdict(summary), values)

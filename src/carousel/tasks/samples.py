@@ -1,0 +1,118 @@
+"""A few validation examples, and what a model says of them: the same ones after every epoch."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+MOST_TEXT = 400  # characters that are kept of a text
+MOST_STEPS = 300  # of words and frames
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An example as a person looks at it. JSON can hold it.
+
+    name: of the example. given: what was read, where it is text; picture: where it is one, a PNG
+    as a data URL. wanted: what is to be found, as text. words: those that are labelled one by one;
+    stripe: what is to be found at each step, by name. curve: what was known, and then the truth.
+    """
+
+    name: str
+    given: str = ""
+    picture: str = ""
+    wanted: str = ""
+    words: tuple[str, ...] = ()
+    stripe: tuple[str, ...] = ()
+    curve: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a model says of a sample, in the same shape.
+
+    wrong: how wrong it is, the larger the worse; samples are ordered by it. found: as text.
+    stripe: at each step. low, middle, high: a forecast with its interval.
+    """
+
+    wrong: float
+    found: str = ""
+    stripe: tuple[str, ...] = ()
+    low: tuple[float, ...] = ()
+    middle: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
+
+
+def spread(count: int, most: int) -> Tensor:
+    """Numbers of at most so many examples, evenly over all of them.
+
+    >>> spread(10, 4), spread(2, 4)
+    (tensor([0, 3, 6, 9]), tensor([0, 1]))
+    """
+    most = min(count, most)
+    return torch.linspace(0, count - 1, most).long() if most else torch.empty(0, dtype=torch.long)
+
+
+def short(text: str) -> str:
+    """The text, cut where it is long."""
+    return text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
+
+
+def picture(image: Tensor) -> str:
+    """A uint8 image, (H, W) or (C, H, W) with one or three channels, as a data URL."""
+    from PIL import Image
+
+    values = image.cpu().numpy()
+    if values.ndim == 3:
+        values = values[0] if len(values) == 1 else np.moveaxis(values, 0, -1)
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG", optimize=True)
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def of_classes(chances: Tensor, labels: Tensor, classes: Sequence[str]) -> list[Answer]:
+    """Answers that are a class each. chances (n, C): probabilities; labels (n,).
+
+    wrong is one minus the probability of the true class.
+
+    >>> of_classes(torch.tensor([[0.25, 0.75]]), torch.tensor([0]), ["cat", "dog"])
+    [Answer(wrong=0.75, found='dog (75%)', stripe=(), low=(), middle=(), high=())]
+    """
+    best, number = chances.max(1)
+    true = chances[torch.arange(len(chances)), labels]
+    rows = zip(true.tolist(), number.tolist(), best.tolist(), strict=True)
+    return [Answer(round(1 - p, 4), f"{classes[i]} ({q:.0%})") for p, i, q in rows]
+
+
+def likeness(found: str, wanted: str) -> float:
+    """chrF of one sentence, in [0, 1]: how many pieces of up to six letters the two share.
+
+    >>> round(likeness("a dog", "a dog"), 3)
+    1.0
+    """
+    from sacrebleu import sentence_chrf  # slow to import
+
+    return round(sentence_chrf(found, [wanted]).score / 100, 4)
+
+
+def of_steps(wanted: Sequence[str], found: Sequence[str]) -> Answer:
+    """An answer that is a label at each step; an empty label is one that nobody knows.
+
+    >>> of_steps(("a", "b", ""), ("a", "a", "a")).wrong
+    0.5
+    """
+    known = [(w, f) for w, f in zip(wanted, found, strict=True) if w]
+    wrong = sum(w != f for w, f in known) / max(len(known), 1)
+    return Answer(round(wrong, 4), stripe=tuple(found[:MOST_STEPS]))
+
+
+def rounded(values: Any) -> tuple[float, ...]:
+    """Numbers with the digits that a chart shows."""
+    return tuple(float(f"{v:.5g}") for v in np.asarray(values, dtype=float).tolist())
