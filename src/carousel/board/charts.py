@@ -214,6 +214,43 @@ def parallel_chart(
     }
 
 
+def confusion_chart(
+    classes: Sequence[str],
+    counts: Sequence[Sequence[int]],
+    *,
+    dark: bool,
+    x_name: str,
+    y_name: str,
+) -> dict[str, Any]:
+    """A heat map of counts by true (up) and found (across) class, shaded by share of the row."""
+    ink = _INK[dark]
+    cells = [
+        {
+            "value": [j, len(counts) - 1 - i, count / max(sum(row), 1)],
+            "name": f"{classes[i]} → {classes[j]}: {count}",
+            "label": {"show": len(counts) <= 12 and count > 0, "formatter": f"{count}"},
+        }
+        for i, row in enumerate(counts)
+        for j, count in enumerate(row)
+    ]
+    axis = {"type": "category", "axisLabel": {"color": ink}, "nameTextStyle": {"color": ink}}
+    return {
+        "animation": False,
+        "grid": {"left": 12, "right": 24, "top": 28, "bottom": 28, "containLabel": True},
+        "tooltip": {"confine": True, "formatter": "{b}"},
+        "visualMap": {
+            "show": False,
+            "min": 0,
+            "max": 1,
+            "inRange": {"color": [_PAPER[dark], "#7fb8dd", "#0f6ca0"]},
+        },
+        "xAxis": {**axis, "data": list(classes), "name": x_name, "nameLocation": "middle",
+                  "nameGap": 26},
+        "yAxis": {**axis, "data": list(reversed(classes)), "name": y_name},
+        "series": [{"type": "heatmap", "data": cells, "label": {"color": ink}}],
+    }  # fmt: skip
+
+
 def histogram_chart(
     low: float, high: float, counts: Sequence[float], *, dark: bool, color: str = PALETTE[0]
 ) -> dict[str, Any]:
