@@ -1,6 +1,7 @@
 """The board as a person meets it: a real browser, a real server, a training that goes on."""
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import pytest
 from made_runs import make_run
 
 from carousel import events
+from carousel.events import EventStore
 
 pytest.importorskip("nicegui", reason="the extra 'board' is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -212,12 +214,56 @@ def test_every_page_of_a_run_opens_and_draws(page, board, folder):
     page.get_by_role("link", name="Model", exact=True).click()
     page.get_by_text("Nothing was recorded of the inside").wait_for()
     page.get_by_text("model.hidden_size").wait_for()
+    page.get_by_role("link", name="Memory", exact=True).click()
+    page.get_by_text("carousel inspect").wait_for()
+    page.get_by_role("link", name="Predictions", exact=True).click()
+    page.get_by_text("This run has recorded no examples").wait_for()
     page.get_by_role("link", name="System", exact=True).click()
     ((*_, (step, speed)),) = curves(page, "Steps per second, per epoch")
     assert (step, speed) == (60, pytest.approx(8))
     page.get_by_text("Memory in use").wait_for()
     page.get_by_role("link", name="Runs", exact=True).click()
     page.get_by_role("link", name="first", exact=True).wait_for()
+
+
+def test_examples_are_seen_worst_first_and_after_any_epoch(page, board, folder):
+    """The labels and sentences are those of data: shown as text."""
+    path = make_run(folder / "sampled")
+    given = [{"name": f"number {i}", "given": ODD, "wanted": ODD} for i in range(3)]
+    with EventStore(path / "events.sqlite") as store:
+        store.event(0, "model", modules=[{"name": "head", "kind": "Linear", "about": ODD}])
+        store.event(20, "samples", samples=given)
+        for epoch, wrongs in ((1, (0.1, 0.9, 0.5)), (2, (0.3, 0.1, 0.2))):
+            said = [{"wrong": wrong, "found": f"found {epoch}"} for wrong in wrongs]
+            store.event(20 * epoch, "answers", epoch=epoch, answers=said)
+    counts = {"part": "test", "per_class": {ODD: {}, "b": {}}, "confusion": [[3, 1], [0, 4]]}
+    (path / "evaluation.json").write_text(json.dumps(counts))
+    titles = "[...document.querySelectorAll('.panels h2')].map(e => e.innerText).join()"
+    page.goto(address(board, "/predictions", "sampled"))
+    page.wait_for_function(f"{titles} === 'number 0,number 2,number 1'")
+    page.locator(".q-slider [tabindex='0']").press("ArrowLeft")
+    page.wait_for_function(f"{titles} === 'number 1,number 2,number 0'")
+    assert page.get_by_text("found 1").count() == 3
+    page.get_by_role("switch").click()
+    page.wait_for_function(f"{titles} === 'number 0,number 1,number 2'")
+    page.locator("[aria-label='True and found classes on the test data'] canvas").first.wait_for()
+    page.get_by_role("link", name="Model", exact=True).click()
+    page.get_by_text("Layers").wait_for()
+
+
+def test_the_inside_of_a_cell_is_seen_as_soon_as_somebody_has_looked(page, board, folder, trained):
+    path = folder / "looked"
+    shutil.copytree(trained.path, path)
+    page.goto(address(board, "/memory", "looked"))
+    page.get_by_text("carousel inspect").wait_for()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*COMMAND, "inspect", str(path), "--sample", "3"], env=environment)
+    assert done.returncode == 0
+    for name in ("forget gate f", "cell state c"):
+        page.locator(f"[aria-label='{name}'] canvas").first.wait_for()
+    cells = page.evaluate(POINTS, "forget gate f")[0]
+    assert len(cells) == 28 * 12
+    assert all(0 <= value <= 1 for _, _, value in cells)
 
 
 def test_two_runs_are_compared(page, board):

@@ -66,6 +66,7 @@ def test_a_picture_for_each_layer_and_direction_and_a_note_on_missing_glyphs(pag
     found = page[1]
     assert [path.name for path in found.files] == [
         "inside.html",
+        "inside.json",
         "model-layer0.png",
         "model-layer0-backward.png",
         "model-layer1.png",

@@ -251,6 +251,44 @@ def confusion_chart(
     }  # fmt: skip
 
 
+_MAPS = {
+    "gate": ("#440154", "#3b528b", "#21918c", "#5ec962", "#fde725"),  # viridis
+    "state": ("#2b6cb0", "#f7f7f7", "#dd7a12"),
+    "image": ("#000000", "#ffffff"),
+}
+
+
+def map_chart(
+    cells: Sequence[tuple[int, int, float]],
+    names: Sequence[str],
+    rows: int,
+    low: float,
+    high: float,
+    *,
+    kind: str,
+    dark: bool,
+) -> dict[str, Any]:
+    """A heat map over steps: cells of (column, row from the top, value). kind: gate, state, image.
+
+    names: of the columns. The colours are told apart by every kind of colour vision.
+    """
+    ink = _INK[dark]
+    return {
+        "animation": False,
+        "grid": {"left": 8, "right": 96, "top": 8, "bottom": 8, "containLabel": True},
+        "tooltip": {"confine": True},
+        "xAxis": {"type": "category", "data": list(names), "axisLabel": {"color": ink}},
+        "yAxis": {"type": "category", "data": [f"{i}" for i in range(rows)], "inverse": True,
+                  "show": False},
+        "visualMap": {
+            "min": low, "max": high, "calculable": True, "right": 0, "top": "middle",
+            "itemHeight": 110, "precision": 2, "textStyle": {"color": ink},
+            "inRange": {"color": list(_MAPS[kind])},
+        },
+        "series": [{"type": "heatmap", "data": [list(cell) for cell in cells], "progressive": 0}],
+    }  # fmt: skip
+
+
 def histogram_chart(
     low: float, high: float, counts: Sequence[float], *, dark: bool, color: str = PALETTE[0]
 ) -> dict[str, Any]:

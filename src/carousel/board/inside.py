@@ -34,6 +34,19 @@ class Profile:
     points: tuple[tuple[float, float], ...]
 
 
+def modules(path: Path) -> list[dict[str, Any]]:
+    """The network's modules in order, as the training told of them: name, kind, about, parameters.
+
+    Empty for a run of an older version. Raises `RunError` or `ValueError` if it is damaged.
+    """
+    with events.reading(path) as db:
+        row = db.execute(
+            "SELECT body FROM events WHERE kind = 'model' ORDER BY id LIMIT 1"
+        ).fetchone()
+    found = json.loads(row[0])["modules"] if row else []
+    return [module for module in found if isinstance(module, dict)]
+
+
 def looks(path: Path, kind: str) -> list[int]:
     """The steps at which something of that kind was recorded. Raises `RunError`."""
     with events.reading(path) as db:

@@ -46,6 +46,7 @@ def inspect(
 
     Maps of every gate, candidate and state over time, what was let into memory and how long it
     stayed, and which steps moved the output: .png pictures and one page, inside.html.
+    The board shows the same under Memory, from inside.json.
 
     Example: carousel inspect runs/mnist-rows-20261124-090000 --sample 7
     """

@@ -48,7 +48,7 @@ def inspect(
     Args:
         model: any module with recurrent layers, Carousel's or torch's.
         output: runs it and returns the scalar that is differentiated.
-        folder: gets inside.html and a .png for each layer and direction.
+        folder: gets inside.html, its content as inside.json, a .png for each layer and direction.
         title, measured, steps, image: see `carousel.tasks.example.Example`.
         level: show only this level of stacked layers, counted from 0.
 
@@ -62,7 +62,8 @@ def inspect(
         raise ConfigError(f"--layer must lie between 0 and {deepest}, got {level}")
     folder.mkdir(parents=True, exist_ok=True)
     drawn = image.cpu().numpy() if image is not None else None
-    files, layers, notes = [folder / "inside.html"], [], []
+    files = [folder / "inside.html", folder / "inside.json"]
+    layers, notes = [], []
     for reading, traces in chosen:
         own = drawn if drawn is not None and len(drawn) == len(reading.influence) else None
         for found in traces:

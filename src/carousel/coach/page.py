@@ -33,6 +33,7 @@ def write(
 
     steps: names of the steps, or none. image (T, F): the input itself, uint8. The page shows maps
     that say the step, the unit and the value under a finger or a pointer, in dark and in light.
+    The same content is written beside it as .json, for the board.
     """
     content = {
         "steps": list(steps),
@@ -42,6 +43,9 @@ def write(
         "image": None if image is None else _packed(image.astype(np.float64).T, 0.0, 255.0),
         "layers": [_layer(reading, found) for reading, chosen in readings for found in chosen],
     }
+    about = {"title": title, "measured": measured, "value": value}
+    told = json.dumps({**about, **content}, ensure_ascii=False)
+    path.with_suffix(".json").write_text(told, encoding="utf-8")
     # In a script element only "<" could end it or open another.
     data = json.dumps(content, ensure_ascii=False).replace("<", "\\u003c")
     text = _PAGE.read_text(encoding="utf-8")

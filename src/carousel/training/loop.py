@@ -137,6 +137,7 @@ class Trainer:
         if self._load():
             self.store.event(self.progress.step, "resumed")
         else:
+            self.store.event(0, "model", modules=_modules(self.net))
             self._save()
         self.display.start(
             self.config.training.epochs,
@@ -386,3 +387,16 @@ class Trainer:
 
 def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+
+
+def _modules(net: nn.Module) -> list[dict[str, Any]]:
+    """The modules of a network in order: name, class, what they say of themselves, parameters."""
+    return [
+        {
+            "name": name,
+            "kind": type(module).__name__,
+            "about": module.extra_repr(),
+            "parameters": sum(p.numel() for p in module.parameters(recurse=False)),
+        }
+        for name, module in net.named_modules()
+    ]

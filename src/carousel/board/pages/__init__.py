@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from nicegui import ui
 
-from carousel.board.pages import compare, model, overview, predictions, runs, system
+from carousel.board.pages import compare, memory, model, overview, predictions, runs, system
 from carousel.board.pages.frame import View
 from carousel.board.series import Reader
 from carousel.runs.store import Store
@@ -25,6 +25,10 @@ def register(store: Store, reader: Reader) -> None:
     @ui.page("/model")
     def _(request: Request) -> None:
         model.show(View(store, reader, request, "model"))
+
+    @ui.page("/memory")
+    def _(request: Request) -> None:
+        memory.show(View(store, reader, request, "memory"))
 
     @ui.page("/predictions")
     def _(request: Request) -> None:

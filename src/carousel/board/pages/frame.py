@@ -29,7 +29,7 @@ if (!/carousel_theme=/.test(document.cookie)) {{
   if (dark && document.cookie) location.reload();
 }}
 </script>"""
-_OF_A_RUN = ("overview", "model", "predictions", "system")
+_OF_A_RUN = ("overview", "model", "memory", "predictions", "system")
 
 
 class View:

@@ -12,7 +12,7 @@ from nicegui import ui
 from carousel import events
 from carousel.board import charts, signals
 from carousel.board.charts import Level, Line
-from carousel.board.inside import looks
+from carousel.board.inside import looks, modules
 from carousel.board.pages.frame import View, badge, card, facts, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.board.pages.looks import MAKERS, Looks
@@ -53,11 +53,36 @@ class _Model:
         }
         self._looks: dict[str, Looks] = {}
         self._places = {kind: places[kind] for kind in MAKERS}
+        self._layers(run)
         with card(t("model_settings")):
             model = run.setting("model", {})
             facts([(f"model.{name}", str(value)) for name, value in sorted(model.items())])
         self.live.also(self.refresh)
         self.refresh()
+
+    def _layers(self, run: Run) -> None:
+        """The network as a tree: a row for each module, further in the deeper it lies."""
+        t = self.view.words
+        found: list[dict[str, Any]] = []
+        with suppress(RunError, ValueError, KeyError, TypeError):
+            found = modules(self.view.store.events_of(run.id))
+        if not found:
+            return
+        rows = []
+        for module in found:
+            name = str(module.get("name", ""))
+            depth = name.count(".") + 1 if name else 0
+            count = module.get("parameters", 0)
+            rows.append(
+                (
+                    "\u2003" * depth + (name.rpartition(".")[2] or t("network")),
+                    str(module.get("kind", "")),
+                    str(module.get("about", "")),
+                    f"{count:,}" if isinstance(count, int) and count else "",
+                )
+            )
+        with card(t("layers")):
+            facts(rows, (t("layer"), t("kind"), t("arguments"), t("parameters")))
 
     def refresh(self) -> None:
         """A chart for every panel that is new."""
