@@ -248,7 +248,7 @@ def test_examples_are_seen_worst_first_and_after_any_epoch(page, board, folder):
     page.wait_for_function(f"{titles} === 'number 0,number 1,number 2'")
     page.locator("[aria-label='True and found classes on the test data'] canvas").first.wait_for()
     page.get_by_role("link", name="Model", exact=True).click()
-    page.get_by_text("Layers").wait_for()
+    page.get_by_role("heading", name="Layers").wait_for()
 
 
 def test_the_inside_of_a_cell_is_seen_as_soon_as_somebody_has_looked(page, board, folder, trained):
