@@ -26,6 +26,7 @@ def take(browser: Browser, url: str, runs: list[str], out: Path) -> None:
     """A picture of what each screen shows of each page."""
     one, all_of_them = urlencode({"run": runs[0]}), urlencode([("run", run) for run in runs])
     pages = {"runs": "", "overview": f"overview?{one}", "model": f"model?{one}",
+             "memory": f"memory?{one}", "predictions": f"predictions?{one}",
              "system": f"system?{one}", "compare": f"compare?{all_of_them}"}  # fmt: skip
     for screen, (width, height) in SCREENS.items():
         theme = "light" if screen == "light" else "dark"
