@@ -132,7 +132,10 @@ class PicturesConfig:
 
     side: pixels of the square, up and across.
     color: three channels, red, green and blue; else one, grey.
+    features: a file of numbers in place of images, .npz or .safetensors in the folder: an array for
+        each image by its name, all of one shape, (F,), (S, F) for S places, or (h, w, F).
     """
 
     side: int = key(96, low=8, high=512)
     color: bool = True
+    features: str = ""

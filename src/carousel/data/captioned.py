@@ -16,6 +16,7 @@ from torch import Tensor
 
 from carousel.config import Config, PicturesConfig
 from carousel.data import digit_scenes, sources
+from carousel.data.image_features import read_features
 from carousel.data.splits import hold_out
 from carousel.data.text import decode, read_text
 from carousel.errors import ConfigError, DataError
@@ -27,7 +28,10 @@ _LISTS = {"train": "trainImages.txt", "validation": "devImages.txt", "test": "te
 
 @dataclass(frozen=True)
 class Captioned:
-    """Images (N, C, side, side) uint8, their names, and the captions of each, at least one."""
+    """Images (N, C, side, side) uint8, their names, and the captions of each, at least one.
+
+    Or, in place of images, their features (N, h, w, F), float32.
+    """
 
     names: list[str]
     images: Tensor
@@ -124,11 +128,30 @@ class CaptionedImages:
         )
         drawn = {"train": rest, "validation": held[test:], "test": held[:test]}
 
+        features = config.pictures.features
+        known = read_features(root / features) if features else {}
+
         def read(part: str) -> Captioned:
             wanted = {names[i]: captions[names[i]] for i in sorted(drawn[part].tolist())}
+            if features:
+                return self._look_up(part, wanted, known, features)
             return self._gather(part, wanted, lambda n: (root / n).read_bytes(), config.pictures)
 
         return read
+
+    def _look_up(
+        self, part: str, captions: Mapping[str, list[str]], known: dict[str, Tensor], file: str
+    ) -> Captioned:
+        names = [name for name in captions if name in known]
+        if not names:
+            raise DataError(
+                f"{file} has no features for any image of the {part} part, such as "
+                f"'{next(iter(captions))}': its arrays must have the names of {CAPTIONS}"
+            )
+        if len(names) < len(captions):
+            self._unreadable[part] = len(captions) - len(names)
+        images = torch.stack([known[name] for name in names])
+        return Captioned(names, images, [captions[name] for name in names])
 
     def _gather(
         self,

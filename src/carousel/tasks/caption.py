@@ -67,6 +67,9 @@ class CaptionTask(Task):
         others = ("pictures",) if made else ("scenes", "data.validation")
         reject_without_effect(config, (*_WITHOUT_EFFECT, *others), "the task 'caption'")
         network.check(config)
+        if config.pictures.features:
+            of_pixels = ("pictures.side", "pictures.color", "encoder.width", "encoder.stages")
+            reject_without_effect(config, of_pixels, "captions of features that are given")
         self.config, self.data = config, CaptionedImages(config)
         train = self.data.train
         texts = [text for some in train.captions for text in some]
@@ -81,7 +84,15 @@ class CaptionTask(Task):
         return len(self._batches)
 
     def build_model(self) -> Captioner:
-        return Captioner(len(self.tokens), self.config)
+        return Captioner(len(self.tokens), self.config, self._given)
+
+    @property
+    def _given(self) -> tuple[int, int, int] | None:
+        """The shape of features in place of images."""
+        if not self.config.pictures.features:
+            return None
+        h, w, features = self.data.train.images.shape[1:]
+        return h, w, features
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         highest = self.config.decoder.scheduled_sampling
@@ -116,7 +127,7 @@ class CaptionTask(Task):
         return [
             Sample(
                 held.names[i],
-                picture=samples.picture(held.images[i]),
+                picture="" if self._given else samples.picture(held.images[i]),
                 wanted=samples.short(held.captions[i][0]),
             )
             for i in samples.spread(len(held), most).tolist()

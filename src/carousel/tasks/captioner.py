@@ -36,15 +36,24 @@ class Captioner(nn.Module):
     begins as noise, because places that are alike cannot be told apart by attention. m is the
     memory and s, its places side by side, the summary of the `Decoder` (see
     `carousel.tasks.decoder`), much as in Xu et al. 2015 (arXiv:1502.03044), soft attention. Pixels
-    are scaled to [0, 1]: black is nothing.
+    are scaled to [0, 1]: black is nothing. Where features (B, h, w, F) are given, map is linear.
     """
 
-    def __init__(self, vocabulary: int, config: Config) -> None:
+    def __init__(
+        self, vocabulary: int, config: Config, given: tuple[int, int, int] | None = None
+    ) -> None:
+        """given: (h, w, F) of features that are read in place of images."""
         super().__init__()
-        channels, side = picture_shape(config)
         features = config.encoder.features
-        self.map = ConvolutionalMap(channels, (side, side), **dataclasses.asdict(config.encoder))
-        self.shape = self.map.shape
+        self.given = given
+        self.map: nn.Module
+        if given is None:
+            channels, side = picture_shape(config)
+            encoder = dataclasses.asdict(config.encoder)
+            self.map = ConvolutionalMap(channels, (side, side), **encoder)
+            self.shape = self.map.shape
+        else:
+            self.map, self.shape = nn.Linear(given[2], features), given[:2]
         self.places = nn.Parameter(0.3 * torch.randn(self.shape[0] * self.shape[1], features))
         self.dropout = make_dropout(config.regularization.dropout)
         start(self, config)
@@ -58,8 +67,11 @@ class Captioner(nn.Module):
         return scored
 
     def remember(self, images: Tensor) -> Memory:
-        """What the decoder needs of images (B, C, side, side)."""
-        seen = self.map(images.float() / 255).flatten(2).transpose(1, 2)
+        """What the decoder needs of images (B, C, side, side), or of features (B, h, w, F)."""
+        if self.given is None:
+            seen = self.map(images.float() / 255).flatten(2).transpose(1, 2)
+        else:
+            seen = self.map(images.flatten(1, 2))
         values = self.dropout(seen + self.places)
         return self.decoder.remember(values, None, values.flatten(1))
 

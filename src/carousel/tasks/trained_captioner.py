@@ -15,6 +15,7 @@ from torch import Tensor
 
 from carousel.config import Config, PicturesConfig
 from carousel.data.captioned import CaptionedImages, picture_of
+from carousel.data.image_features import KINDS, read_features
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import caption_scores
@@ -64,10 +65,12 @@ class TrainedCaptioner(TrainedModel):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedCaptioner:
         tokens = Tokens.restore(facts["tokens"])
-        return cls(Captioner(len(tokens), config), config, tokens, facts["longest"])
+        given = facts.get("given") and tuple(facts["given"])
+        return cls(Captioner(len(tokens), config, given), config, tokens, facts["longest"])
 
     def facts(self) -> dict[str, Any]:
-        return {"tokens": self.tokens.facts(), "longest": self.longest}
+        known = {"tokens": self.tokens.facts(), "longest": self.longest}
+        return known if self.model.given is None else {**known, "given": [*self.model.given]}
 
     def caption(
         self, images: Sequence[str | Path] | NDArray[np.uint8] | Tensor, beam: int | None = None
@@ -75,7 +78,8 @@ class TrainedCaptioner(TrainedModel):
         """The best caption of each image. beam: of the search; the configuration's if None.
 
         images: names of files of any size and kind, or uint8 (N, C, side, side) as in training.
-        Raises `DataError` for what is no image.
+        Of a model of features: files of them, or an array (N, h, w, F). Raises `DataError` for
+        what is no image, or has not the features of the training.
         """
         search = self._search(beam or self.config.decoder.beam, 1)
         return [some[0].text for some in self.alternatives(images, search)]
@@ -102,6 +106,8 @@ class TrainedCaptioner(TrainedModel):
         return LookPanel(image, words, weights)
 
     def _pixels(self, images: Sequence[str | Path] | NDArray[np.uint8] | Tensor) -> Tensor:
+        if self.model.given is not None:
+            return self._features(images, self.model.given)
         channels, side = picture_shape(self.config)
         if isinstance(images, np.ndarray | Tensor):
             pixels = torch.as_tensor(images)
@@ -117,6 +123,25 @@ class TrainedCaptioner(TrainedModel):
         none = torch.empty(0, channels, side, side, dtype=torch.uint8)
         read = [picture_of(Path(image), how) for image in images]
         return torch.stack(read) if read else none
+
+    def _features(
+        self,
+        images: Sequence[str | Path] | NDArray[np.generic] | Tensor,
+        given: tuple[int, int, int],
+    ) -> Tensor:
+        if isinstance(images, np.ndarray | Tensor):
+            values = torch.as_tensor(images, dtype=torch.float32)
+        else:
+            read = [each for file in images for each in read_features(Path(file)).values()]
+            if len({tuple(each.shape) for each in read}) > 1:
+                raise DataError("the files have features of different shapes")
+            values = torch.stack(read) if read else torch.empty(0, *given)
+        if values.dim() != 4 or tuple(values.shape[1:]) != given:
+            raise DataError(
+                f"features must have the shape {given}, as in training; got "
+                f"{tuple(values.shape[1:])}"
+            )
+        return values
 
     def _search(self, beam: int = 0, best: int = 1) -> Search:
         return Search(beam or self.config.decoder.beam, self.config.decoder.length_penalty, best)
@@ -156,6 +181,8 @@ class TrainedCaptioner(TrainedModel):
             yield f"{name}: {signature}\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        if self.model.given is not None:
+            return []  # nobody knows what it looked at
         images = CaptionedImages(self.config).part(report["part_drawn"]).images[:_DRAWN]
         told = [some[0] for some in self.alternatives(images)]
         picture = folder / f"attention{suffix}.png"
@@ -166,15 +193,22 @@ class TrainedCaptioner(TrainedModel):
 
     def answer(self, request: Request) -> Iterator[Shown]:
         options = request.only("caption", "beam", "best", "attention")
-        files = _files(request.input)
+        given = self.model.given is not None
+        files = _files(request.input, KINDS if given else _KINDS)
         best = options.get("best", 1)
         beam = options.get("beam", max(self.config.decoder.beam, best))
         if best > beam:
             raise ConfigError(f"--best must be at most --beam, got {best} and {beam}")
         picture = options.get("attention")
+        if picture is not None and given:
+            raise ConfigError("--attention draws on an image, and this model reads features")
         if picture is not None and len(files) > 1:
             raise ConfigError(f"--attention draws one image, there are {len(files)}")
-        pixels = self._pixels(files)
+        if given:  # a file may have those of many images
+            known = {n: each for file in files for n, each in read_features(file).items()}
+            files, pixels = [*map(Path, known)], self._pixels(files)
+        else:
+            pixels = self._pixels(files)
         found = self.alternatives(pixels, self._search(beam, best))
         if request.as_json:
             yield Json([_as_json(str(f), some) for f, some in zip(files, found, strict=True)])
@@ -196,14 +230,14 @@ class TrainedCaptioner(TrainedModel):
             yield Notice(f"attention drawn to {picture}")
 
 
-def _files(source: Path | None) -> list[Path]:
+def _files(source: Path | None, kinds: Sequence[str] = _KINDS) -> list[Path]:
     if source is None:
         raise ConfigError("name an image, or a folder of them")
     if not source.is_dir():
         return [source]
-    files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in _KINDS]
+    files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in kinds]
     if not files:
-        raise DataError(f"{source} has no image ({', '.join(_KINDS)})")
+        raise DataError(f"{source} has no image ({', '.join(kinds)})")
     return files
 
 
