@@ -11,6 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from made_runs import make_run
@@ -264,6 +265,18 @@ def test_the_inside_of_a_cell_is_seen_as_soon_as_somebody_has_looked(page, board
     cells = page.evaluate(POINTS, "forget gate f")[0]
     assert len(cells) == 28 * 12
     assert all(0 <= value <= 1 for _, _, value in cells)
+
+
+def test_a_chart_is_saved_as_a_drawing(page, board, tmp_path):
+    page.goto(address(board, "/overview", "first"))
+    curves(page, "Training loss per step")
+    with page.expect_download() as saved:
+        page.locator("section", has_text="Training loss per step").get_by_text("SVG").click()
+    saved.value.save_as(tmp_path / "chart.svg")
+    assert saved.value.suggested_filename == "Training-loss-per-step.svg"
+    drawn = ElementTree.parse(tmp_path / "chart.svg").getroot()
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(drawn.findall(".//{*}path")) > 3
 
 
 def test_two_runs_are_compared(page, board):

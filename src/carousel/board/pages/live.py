@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlencode
@@ -19,8 +21,31 @@ _MOST, _FEWEST = 6000, 100  # buckets of a chart, and of one of its curves
 Within = tuple[float, float]
 Source = tuple[str, str]  # a run and one of its series
 Data = dict[Source, list[Bucket]]
+_SVG = """async () => {
+  const {echarts} = await import("nicegui-echart"), shown = getElement(CHART).chart;
+  const box = document.body.appendChild(document.createElement("div"));
+  const size = {width: shown.getWidth(), height: shown.getHeight()};
+  const copy = echarts.init(box, null, {renderer: "svg", ...size});
+  copy.setOption({...shown.getOption(), animation: false, toolbox: []});
+  const link = document.createElement("a");
+  link.href = copy.getDataURL({type: "svg"});
+  link.download = NAME;
+  link.click();
+  copy.dispose();
+  box.remove();
+}"""
 #: From what was read, the options of a chart.
 Draw = Callable[[Data], dict[str, Any]]
+
+
+def save_as_svg(chart: ui.echart, title: str) -> None:
+    """A button that saves a chart as SVG, drawn anew for it: the page itself draws on canvas."""
+    name = json.dumps((re.sub(r"[^-.\w]+", "-", title).strip("-") or "chart") + ".svg")
+    script = _SVG.replace("CHART", str(chart.id)).replace("NAME", name)
+    button = ui.element("button").classes("link").props("type=button")
+    with button:
+        text("span", "SVG")
+    button.on("click", js_handler=script)
 
 
 class LiveChart:
@@ -42,9 +67,12 @@ class LiveChart:
         with ui.element("section").classes("panel wide" if wide else "panel"):
             with ui.element("div").classes("line spread"):
                 text("h2", title)
-                self._csv = ui.element("span")
+                saving = ui.element("span").classes("saving")
             self.chart = ui.echart({}).classes("chart").props("role=img")
             self.chart.props["aria-label"] = title
+            with saving:
+                self._csv = ui.element("span")
+                save_as_svg(self.chart, title)
         self._show_link()
         self.chart.on(
             "chart:datazoom",

@@ -10,7 +10,7 @@ from nicegui import ui
 from carousel.board import charts, insides
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, text
-from carousel.board.pages.live import Live
+from carousel.board.pages.live import Live, save_as_svg
 from carousel.errors import RunError
 from carousel.runs.store import Run
 
@@ -115,3 +115,4 @@ class _Memory:
         )
         chart = ui.echart(options).classes("chart low").props("role=img")
         chart.props["aria-label"] = found.name
+        save_as_svg(chart, found.name)

@@ -11,7 +11,7 @@ from nicegui import ui
 from carousel.board import charts, samples
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, text
-from carousel.board.pages.live import Live
+from carousel.board.pages.live import Live, save_as_svg
 from carousel.errors import RunError
 from carousel.runs.store import Run
 
@@ -163,6 +163,7 @@ class _Predictions:
             )
             chart = ui.echart(options).classes("chart tall").props("role=img")
             chart.props["aria-label"] = t("confusion", part=part)
+            save_as_svg(chart, "confusion")
 
 
 def _words(sample: dict[str, Any], answer: dict[str, Any]) -> None:
