@@ -286,7 +286,7 @@ def test_a_full_disk_while_writing_a_checkpoint_keeps_the_one_before(tmp_path):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)),
     )
     says = (
-        r"checkpoint of step 24 could not be .*File too large.*step-000000000 is intact.*--resume"
+        r"checkpoint of step \d+ could not be .*File too large.*step-000000000 is intact.*--resume"
     )
     refused((done.returncode, done.stdout, done.stderr), says)
     assert [path.name for path in run.checkpoints.iterdir()] == ["step-000000000"]

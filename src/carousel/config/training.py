@@ -80,7 +80,8 @@ class TrainingConfig:
     restore_best: end with the weights of the best epoch instead of the last.
     samples: so many validation examples are recorded after every epoch with what the model says of
         them, for `carousel board` (0: none); changes nothing that is trained.
-    checkpoint_seconds: a resumable checkpoint at least this often (and after every epoch).
+    checkpoint_seconds: a resumable checkpoint at least this often (and after an epoch, if a
+        second has passed since the last).
     """
 
     epochs: int = key(10, low=1)

@@ -38,6 +38,7 @@ from carousel.training.sampling import Sampler
 from carousel.training.stopping import EarlyStopping
 
 _PARTS = ("forward", "backward", "optimiser")
+_A_MOMENT = 1.0  # seconds
 
 
 @dataclass
@@ -247,7 +248,10 @@ class Trainer:
         self.store.record(progress.step, values)
         self.store.event(progress.step, "epoch", **asdict(summary))
         self.sampler.end_epoch(progress.step, progress.epoch, self.average.model)
-        self._save()
+        # Epochs of milliseconds would be spent on files: a second of work can be done again.
+        recent = time.monotonic() - self._saved_at < _A_MOMENT
+        if progress.finished or self._interrupted or not recent:
+            self._save()
         self.display.epoch(summary)
         self.coach.end_epoch(progress.step, asdict(summary), values)
 
