@@ -51,10 +51,12 @@ def test_forget_after_drops_what_lies_beyond_a_step(path):
         for step in range(1, 6):
             store.record(step, {"loss": float(step)})
             store.event(step, "tick")
+        store.event(5, "test_used", by="inspect")
         store.forget_after(3)
         store.record(4, {"loss": 40.0})
     assert series(path, "loss") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 40.0)]
-    assert [event["step"] for event in events(path)] == [1, 2, 3]
+    assert [event["step"] for event in events(path, "tick")] == [1, 2, 3]
+    assert [use["step"] for use in events(path, "test_used")] == [5]  # it happened, all the same
 
 
 def test_readers_see_what_was_flushed_while_the_run_goes_on(path):

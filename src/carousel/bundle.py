@@ -27,8 +27,11 @@ from carousel.tasks.task import TrainedModel
 FORMAT = 1
 
 
+_EPOCHS = "epochs"  # of a run: bundles of epochs that were kept, each in a folder named by it
+
+
 def save(trained: TrainedModel, folder: Path) -> None:
-    """Write the two files; an existing bundle there is replaced."""
+    """Write the two files, model.json last; an existing bundle there is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         name: tensor.detach().cpu().clone().contiguous()
@@ -38,6 +41,31 @@ def save(trained: TrainedModel, folder: Path) -> None:
     facts = {"format": FORMAT, "config": trained.config.to_dict(), **trained.facts()}
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def save_epoch(trained: TrainedModel, run: Path, epoch: int) -> None:
+    """Keep the model as it is after an epoch, in epochs/<epoch> of the run."""
+    save(trained, run / _EPOCHS / str(epoch))
+
+
+def home(run_or_bundle: Path) -> tuple[Path, str]:
+    """The folder that a model's looks and uses belong to, and a suffix for their names.
+
+    Of an epoch that was kept it is the run's, and the suffix says the epoch.
+    """
+    folder = run_or_bundle.absolute()
+    run = folder.parent.parent
+    if folder.parent.name == _EPOCHS and (run / "config.toml").is_file():
+        return run, f"-epoch-{folder.name}"
+    return run_or_bundle, ""
+
+
+def note_use_of_test(run_or_bundle: Path, by: str) -> None:
+    """Whoever looks at the test part goes on record, where there is a run to hold it."""
+    run, _ = home(run_or_bundle)
+    if (run / "events.sqlite").is_file():
+        with EventStore(run / "events.sqlite") as store:
+            store.event(store.last_step(), "test_used", by=by)
 
 
 def load(run_or_bundle: str | Path) -> TrainedModel:
@@ -103,9 +131,8 @@ def evaluate_run(folder: str | Path, part: str = "test") -> Evaluation:
     folder = Path(folder)
     trained = load(folder)
     report = trained.evaluate(part)
-    if part == "test" and (folder / "events.sqlite").is_file():
-        with EventStore(folder / "events.sqlite") as store:
-            store.event(store.last_step(), "test_used", by="evaluate")
+    if part == "test":
+        note_use_of_test(folder, "evaluate")
     return Evaluation(trained, report, write_report(folder, trained, report, part))
 
 

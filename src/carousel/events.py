@@ -100,11 +100,14 @@ class EventStore:
         self._flushed = time.monotonic()
 
     def forget_after(self, step: int) -> None:
-        """Drop what was recorded beyond `step`: a resumed run will say it again."""
+        """Drop what was recorded beyond `step`: a resumed run will say it again.
+
+        A use of the test part was one, whatever becomes of the run: it stays.
+        """
         self.flush()
         with self._transaction() as db:
             db.execute("DELETE FROM points WHERE step > ?", (step,))
-            db.execute("DELETE FROM events WHERE step > ?", (step,))
+            db.execute("DELETE FROM events WHERE step > ? AND kind != 'test_used'", (step,))
 
     def last_step(self) -> int:
         """The newest step with a point; 0 if there is none."""

@@ -248,6 +248,11 @@ def test_examples_are_seen_worst_first_and_after_any_epoch(page, board, folder):
     page.get_by_role("switch").click()
     page.wait_for_function(f"{titles} === 'number 0,number 1,number 2'")
     page.locator("[aria-label='True and found classes on the test data'] canvas").first.wait_for()
+    (path / "epochs" / "1").mkdir(parents=True)
+    earlier = counts | {"part": "validation", "confusion": [[2, 2], [0, 4]]}
+    (path / "epochs" / "1" / "evaluation-validation.json").write_text(json.dumps(earlier))
+    later = "True and found classes on the validation data after epoch 1"
+    page.locator(f"[aria-label='{later}'] canvas").first.wait_for()
     page.get_by_role("link", name="Model", exact=True).click()
     page.get_by_role("heading", name="Layers").wait_for()
 
@@ -265,6 +270,11 @@ def test_the_inside_of_a_cell_is_seen_as_soon_as_somebody_has_looked(page, board
     cells = page.evaluate(POINTS, "forget gate f")[0]
     assert len(cells) == 28 * 12
     assert all(0 <= value <= 1 for _, _, value in cells)
+    shutil.copytree(path / "model", path / "epochs" / "2")
+    page.get_by_text("weights after these epochs were kept too").wait_for()
+    earlier = str(path / "epochs" / "2")
+    assert subprocess.run([*COMMAND, "inspect", earlier], env=environment).returncode == 0
+    page.get_by_text("validation-0-epoch-2", exact=True).wait_for()
 
 
 def test_a_chart_is_saved_as_a_drawing(page, board, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from made_runs import make_run
 
 from carousel.board import insides, samples
+from carousel.board.samples import Confusion
 from carousel.errors import RunError
 from carousel.events import EventStore
 
@@ -48,15 +49,35 @@ def test_damaged_samples_are_refused(run):
 
 
 def test_a_confusion_matrix_is_read_only_where_it_is_one(run):
-    assert samples.confusion(run) is None
+    assert samples.confusions(run) == []
     good = {"part": "test", "per_class": {"a": {}, "b": {}}, "confusion": [[1, 2], [3, 4]]}
     (run / "evaluation.json").write_text(json.dumps(good))
-    assert samples.confusion(run) == ("test", ["a", "b"], [[1, 2], [3, 4]])
+    assert samples.confusions(run) == [Confusion(None, "test", ["a", "b"], [[1, 2], [3, 4]])]
     for bad in ([[1, 2]], [[1], [2, 3]], [["x", 1], [1, 1]], "none", []):
         (run / "evaluation.json").write_text(json.dumps(good | {"confusion": bad}))
-        assert samples.confusion(run) is None
+        assert samples.confusions(run) == []
     (run / "evaluation.json").write_text("{")
-    assert samples.confusion(run) is None
+    assert samples.confusions(run) == []
+
+
+def test_evaluations_of_kept_epochs_follow_that_of_the_final_weights(run, tmp_path):
+    def evaluated(folder, n, part="test"):
+        folder.mkdir(parents=True, exist_ok=True)
+        said = {"part": part, "per_class": {"a": {}}, "confusion": [[n]]}
+        suffix = "" if part == "test" else f"-{part}"
+        (folder / f"evaluation{suffix}.json").write_text(json.dumps(said))
+        (folder / "model.json").write_text("{}")
+
+    assert insides.kept_epochs(run) == []
+    evaluated(run / "epochs" / "10", 10, "validation")
+    evaluated(run / "epochs" / "9", 9)
+    evaluated(run / "epochs" / "worst", 7)
+    evaluated(run, 1)
+    evaluated(tmp_path / "secret", 8)
+    (run / "epochs" / "3").symlink_to(tmp_path / "secret")
+    found = [(one.epoch, one.part, one.counts) for one in samples.confusions(run)]
+    assert found == [(None, "test", [[1]]), (9, "test", [[9]]), (10, "validation", [[10]])]
+    assert insides.kept_epochs(run) == [9, 10]
 
 
 def packed(values, low, high):

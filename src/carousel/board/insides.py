@@ -32,6 +32,15 @@ class Map:
     cells: list[tuple[int, int, float]]
 
 
+def kept_epochs(run: Path) -> list[int]:
+    """The epochs whose weights the run has kept beside the final ones."""
+    folder = run / "epochs"
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    whole = (path.parent for path in folder.glob("*/model.json"))
+    return sorted(int(p.name) for p in whole if p.name.isdecimal() and not p.is_symlink())
+
+
 def names(run: Path) -> list[str]:
     """Of the looks that were taken at examples of a run, the newest first."""
     folder = run / "inspect"

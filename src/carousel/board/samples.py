@@ -50,9 +50,35 @@ def picture(sample: dict[str, Any]) -> str:
     return source if isinstance(source, str) and source.startswith(_PICTURE) else ""
 
 
-def confusion(run: Path) -> tuple[str, list[str], list[list[int]]] | None:
-    """(part, classes, counts by true class) of the run's last evaluation; None without one."""
-    path = run / "evaluation.json"
+@dataclass(frozen=True)
+class Confusion:
+    """How often each class was taken for each, on a part of the data, by the weights of an epoch.
+
+    epoch: None of the weights that the run ended with. counts: by true class.
+    """
+
+    epoch: int | None
+    part: str
+    classes: list[str]
+    counts: list[list[int]]
+
+
+def confusions(run: Path) -> list[Confusion]:
+    """Those of a run's evaluations: of its final weights first, then of the epochs it kept."""
+    folders: list[tuple[int | None, Path]] = [(None, run)]
+    kept = run / "epochs"
+    if not kept.is_symlink() and kept.is_dir():
+        named = [path for path in kept.iterdir() if path.name.isdecimal() and not path.is_symlink()]
+        folders += sorted((int(path.name), path) for path in named)
+    found = [
+        _confusion(folder / f"evaluation{suffix}.json", epoch)
+        for epoch, folder in folders
+        for suffix in ("", "-validation")
+    ]
+    return [one for one in found if one is not None]
+
+
+def _confusion(path: Path, epoch: int | None) -> Confusion | None:
     try:
         if path.is_symlink() or not path.is_file() or path.stat().st_size > _LARGEST:
             return None
@@ -63,7 +89,9 @@ def confusion(run: Path) -> tuple[str, list[str], list[list[int]]] | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     square = all(len(row) == len(counts) for row in counts) and len(counts) == len(classes)
-    return (part, classes, counts) if square and 0 < len(counts) <= _MOST_CLASSES else None
+    if not square or not 0 < len(counts) <= _MOST_CLASSES:
+        return None
+    return Confusion(epoch, part, classes, counts)
 
 
 def _newest(db: sqlite3.Connection, kind: str, epoch: int | None = None) -> Any:

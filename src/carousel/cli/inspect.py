@@ -46,11 +46,12 @@ def inspect(
 
     Maps of every gate, candidate and state over time, what was let into memory and how long it
     stayed, and which steps moved the output: .png pictures and one page, inside.html.
-    The board shows the same under Memory, from inside.json.
+    The board shows the same under Memory, from inside.json. RUN may be an epoch that the run kept
+    (training.keep_epochs): runs/mnist-rows-20261124-090000/epochs/3.
 
     Example: carousel inspect runs/mnist-rows-20261124-090000 --sample 7
     """
-    from carousel.bundle import load
+    from carousel.bundle import home, load, note_use_of_test
     from carousel.coach.inspection import inspect as look_inside
 
     trained = load(run)
@@ -61,11 +62,12 @@ def inspect(
     if part not in ("train", "validation", "test"):
         raise ConfigError(f"--part must be train, validation or test, got '{part}'")
     example = _example(trained, None if own else part, sample, source, text, invert)
-    name = f"own-{sample}" if own else f"{part}-{sample}"
+    folder, epoch = home(run)
+    name = f"{'own' if own else part}-{sample}{epoch}"
     found = look_inside(
         trained.model,
         example.output,
-        out or run / "inspect" / name,
+        out or folder / "inspect" / name,
         title=example.title,
         measured=example.measured,
         steps=example.steps,
@@ -73,7 +75,7 @@ def inspect(
         level=layer,
     )
     if not own and part == "test":
-        _note_use(run)
+        note_use_of_test(run, "inspect")
     if as_json:
         print_json({**asdict(found), "files": list(map(str, found.files))})
     else:
@@ -101,15 +103,6 @@ def _example(
     options = {"text": text, "invert": invert or None}
     given = {name: value for name, value in options.items() if value is not None}
     return trained.example(Request(source, given), sample)
-
-
-def _note_use(run: Path) -> None:
-    """Looking at a test example is a use of the test part: it goes on record."""
-    from carousel.events import EventStore
-
-    if (run / "events.sqlite").is_file():
-        with EventStore(run / "events.sqlite") as store:
-            store.event(store.last_step(), "test_used", by="inspect")
 
 
 def _show(found: Inspection) -> None:

@@ -80,6 +80,8 @@ class TrainingConfig:
     restore_best: end with the weights of the best epoch instead of the last.
     samples: so many validation examples are recorded after every epoch with what the model says of
         them, for `carousel board` (0: none); changes nothing that is trained.
+    keep_epochs: the model as it is after every so many epochs is kept in the run's epochs/, to be
+        looked into, judged or asked as the final one (0: none).
     checkpoint_seconds: a resumable checkpoint at least this often (and after an epoch, if a
         second has passed since the last).
     """
@@ -92,4 +94,5 @@ class TrainingConfig:
     min_delta: float = key(0.0, low=0)
     restore_best: bool = True
     samples: int = key(12, low=0, high=100)
+    keep_epochs: int = key(0, low=0)
     checkpoint_seconds: float = key(30.0, above=0)

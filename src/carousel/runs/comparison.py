@@ -25,6 +25,7 @@ _NO_CAUSE = (
     "coach.",
     "data.path",
     "training.checkpoint_seconds",
+    "training.keep_epochs",
     "training.samples",
 )
 

@@ -23,6 +23,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from carousel import bundle
 from carousel.config import Config
 from carousel.errors import TrainingDiverged
 from carousel.events import EventStore
@@ -247,6 +248,9 @@ class Trainer:
         }
         self.store.record(progress.step, values)
         self.store.event(progress.step, "epoch", **asdict(summary))
+        if training.keep_epochs and progress.epoch % training.keep_epochs == 0:
+            trained = self.task.finish(self.average.model)
+            bundle.save_epoch(trained, self.run.path, progress.epoch)
         self.sampler.end_epoch(progress.step, progress.epoch, self.average.model)
         # Epochs of milliseconds would be spent on files: a second of work can be done again.
         recent = time.monotonic() - self._saved_at < _A_MOMENT

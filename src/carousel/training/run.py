@@ -34,6 +34,7 @@ class RunFolder:
     events.sqlite  every step, metric and event (see carousel.events)
     checkpoints/   resumable states (see carousel.training.checkpoint)
     model/         the best model as a bundle (see carousel.bundle)
+    epochs/        bundles of earlier epochs, each in a folder named by its number, where asked for
     result.json    the outcome; there only when the run has ended well
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from nicegui import ui
@@ -39,6 +40,7 @@ class _Memory:
             self._select.set_visibility(False)
         text("p", t("how_to_look")).classes("soft")
         text("code", f"carousel inspect {run.path} --sample 0").classes("text")
+        self._kept = text("p", "").classes("soft")
         self._place = ui.element("div").classes("page-part")
         self.live.also(self.refresh)
         self.refresh()
@@ -46,13 +48,22 @@ class _Memory:
     def refresh(self) -> None:
         """Offer the looks that are new."""
         with suppress(RunError, OSError):  # gone: what is shown stays
-            found = insides.names(self.view.store.path(self.run.id))
+            path = self.view.store.path(self.run.id)
+            self._kept.set_text(self._epochs(path))
+            found = insides.names(path)
             if found == self._names:
                 return
             new = [name for name in found if name not in self._names]
             self._names = found
             self._select.set_visibility(bool(found))
             self._select.set_options(found, value=new[0] if new else self._select.value)
+
+    def _epochs(self, run: Path) -> str:
+        """Which weights there are to be looked into besides the final ones."""
+        epochs = insides.kept_epochs(run)
+        if not epochs:
+            return self.view.words("no_kept_epochs")
+        return self.view.words("kept_epochs", epochs=", ".join(map(str, epochs)))
 
     def _draw(self) -> None:
         name = str(self._select.value or "")

@@ -12,6 +12,7 @@ from carousel.board import charts, samples
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, text
 from carousel.board.pages.live import Live, save_as_svg
+from carousel.board.samples import Confusion
 from carousel.errors import RunError
 from carousel.runs.store import Run
 
@@ -31,7 +32,7 @@ class _Predictions:
         self._samples: list[dict[str, Any]] = []
         self._epochs: list[int] = []
         self._newest = True
-        self._matrix_of: Any = None
+        self._evaluations: list[Confusion] = []
         self.live = Live()
         t = view.words
         with ui.element("div").classes("line"):
@@ -48,6 +49,9 @@ class _Predictions:
             self._worst = ui.switch(t("worst_first"), value=True)
             self._worst.on_value_change(self._draw)
         self._grid = ui.element("div").classes("panels")
+        self._which = ui.select([], label=t("evaluation_of")).style("min-width: 240px")
+        self._which.on_value_change(self._draw_matrix)
+        self._which.set_visibility(False)
         self._matrix = ui.element("div").classes("page-part")
         self.live.also(self.refresh)
         self.refresh()
@@ -56,7 +60,7 @@ class _Predictions:
         """Look for another epoch, and for an evaluation."""
         with suppress(RunError):  # gone or damaged: what is shown stays
             self._look(self.view.store.events_of(self.id))
-            self._evaluation(self.view.store.path(self.id))
+            self._look_for_evaluations(self.view.store.path(self.id))
 
     def _look(self, path: Path) -> None:
         found = samples.samples(path)
@@ -148,21 +152,37 @@ class _Predictions:
         options = charts.line_chart(lines, dark=self.view.dark, zoom=False)
         ui.echart(options).classes("chart").props("role=img").props["aria-label"] = t("forecast")
 
-    def _evaluation(self, run: Path) -> None:
-        """The matrix of the last evaluation, where there is one of classes."""
-        found = samples.confusion(run)
-        if found is None or found == self._matrix_of:
+    def _look_for_evaluations(self, run: Path) -> None:
+        """Offer the evaluations of classes that there are, and show one that is new."""
+        found = samples.confusions(run)
+        if found == self._evaluations:
             return
-        self._matrix_of = found
-        part, classes, counts = found
-        self._matrix.clear()
+        new = [i for i, one in enumerate(found) if one not in self._evaluations]
+        kept = min(int(self._which.value or 0), max(0, len(found) - 1))
+        self._evaluations = found
+        self._which.set_visibility(len(found) > 1)
+        names = {i: self._name(one) for i, one in enumerate(found)}
+        self._which.set_options(names, value=(new[0] if new else kept) if found else None)
+        self._draw_matrix()
+
+    def _name(self, one: Confusion) -> str:
         t = self.view.words
-        with self._matrix, card(t("confusion", part=part), wide=True):
+        if one.epoch is None:
+            return t("confusion", part=one.part)
+        return t("confusion_after", part=one.part, epoch=one.epoch)
+
+    def _draw_matrix(self) -> None:
+        self._matrix.clear()
+        if not self._evaluations:
+            return
+        one = self._evaluations[int(self._which.value or 0)]
+        t = self.view.words
+        with self._matrix, card(self._name(one), wide=True):
             options = charts.confusion_chart(
-                classes, counts, dark=self.view.dark, x_name=t("found"), y_name=t("wanted")
+                one.classes, one.counts, dark=self.view.dark, x_name=t("found"), y_name=t("wanted")
             )
             chart = ui.echart(options).classes("chart tall").props("role=img")
-            chart.props["aria-label"] = t("confusion", part=part)
+            chart.props["aria-label"] = self._name(one)
             save_as_svg(chart, "confusion")
 
 
