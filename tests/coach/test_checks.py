@@ -35,6 +35,8 @@ def test_the_small_form_of_every_task_has_nothing_severe(name, tmp_path):
     task = task_of(config)
     outcomes = check(task, task.build_model(), seconds=60, account=task.account())
     assert not [o for o in outcomes if o.state == "failed"]
+    codes = [o.code for o in outcomes]
+    assert sorted(set(codes)) == sorted(codes)
     # Journeys between five cities come twice by themselves.
     expected = ["split-leak"] if name == "label_words" else []
     for language in LANGUAGES:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel import events
-from carousel.coach.evidence import Evidence
+from carousel.coach.evidence import Evidence, Points
 from carousel.config import Config
 from carousel.errors import CarouselError, RunError
 from carousel.recipes import read_toml
@@ -102,7 +102,7 @@ def _read_events(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
 def read_evidence(store: Path, evidence: Evidence) -> None:
     """Put the series and events of a store into the evidence. Raises `RunError`."""
     evidence.series = {
-        name: [(step, math.nan if value is None else value) for step, value in points]
+        name: Points((step, math.nan if value is None else value) for step, value in points)
         for name, points in events.all_series(store).items()
     }
     for event in events.events(store):

@@ -112,7 +112,7 @@ def _run(code: str, function: Check, setup: Setup) -> Outcome:
 
 
 def _judge_facts(setup: Setup) -> list[Outcome]:
-    """The rules that read facts and settings alone."""
+    """The rules that read facts and settings alone, but those that a check has looked at."""
     started = time.monotonic()
     config = setup.config
     try:
@@ -125,7 +125,7 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
         known.setdefault("validation_examples", examples)
     evidence, outcomes = Evidence(facts=known, config=config), []
     for code, rule in RULES.items():
-        if rule.when == "before" and rule.judge is not None:
+        if rule.when == "before" and rule.judge is not None and code not in QUICK | SLOW:
             found = rule.judge(evidence, config.coach.thresholds)
             seconds = time.monotonic() - started
             state = "found" if found else "clean"
