@@ -59,3 +59,9 @@ def test_an_exact_match_is_word_for_word():
 def test_the_signatures_say_what_was_computed():
     assert set(signatures()) == {"bleu", "chrf"}
     assert "case:lc" in signatures()["bleu"]
+
+
+def test_sentences_that_end_in_a_blank_and_a_period_are_scored_without_a_word(caplog):
+    """Flickr8k's captions do; sacreBLEU warns of it, in the middle of what a user reads."""
+    measure(["a dog runs ."] * 120, [["a dog runs .", "a cat ."]] * 120)
+    assert not caplog.records

@@ -46,3 +46,9 @@ def test_the_memory_answers_a_known_sentence_with_its_translation():
         "a dog runs",  # nothing is similar: the first
     ]
     assert copied(memory) == memory.sources
+
+
+def test_sentences_that_end_in_a_blank_and_a_period_are_scored_without_a_word(caplog):
+    sentences = ["ein Hund rennt ."] * 120
+    assert TranslationScores().bleu(sentences, sentences) == pytest.approx(100)
+    assert not caplog.records

@@ -25,7 +25,9 @@ def measure(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> dict[str, 
     most = max(map(len, wanted))
     # An image with fewer captions than another has none in the last streams.
     streams: Any = [[some[i] if i < len(some) else None for some in wanted] for i in range(most)]
-    scores = {f"bleu_{order}": BLEU(lowercase=True, max_ngram_order=order) for order in ORDERS}
+    scores = {
+        f"bleu_{order}": BLEU(lowercase=True, max_ngram_order=order, force=True) for order in ORDERS
+    }
     result = {n: float(m.corpus_score(list(found), streams).score) for n, m in scores.items()}
     chrf = CHRF(lowercase=True)
     return {
@@ -49,7 +51,7 @@ def signatures() -> dict[str, str]:
     """What the scores are, in sacreBLEU's own words."""
     from sacrebleu import BLEU, CHRF  # slow to import
 
-    metrics = {"bleu": BLEU(lowercase=True), "chrf": CHRF(lowercase=True)}
+    metrics = {"bleu": BLEU(lowercase=True, force=True), "chrf": CHRF(lowercase=True)}
     for metric in metrics.values():
         metric.corpus_score(["a"], [["a"]])  # it knows the number of references only then
     return {name: str(metric.get_signature()) for name, metric in metrics.items()}

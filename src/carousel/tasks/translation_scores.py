@@ -54,11 +54,11 @@ class TranslationScores:
         from sacrebleu import BLEU, CHRF  # slow to import
 
         metrics = {
-            "bleu": BLEU(lowercase=True, tokenize=self.tokenize),
+            "bleu": BLEU(lowercase=True, tokenize=self.tokenize, force=True),
             "chrf": CHRF(lowercase=True),
         }
         if self.cased:
-            metrics["bleu_cased"] = BLEU(tokenize=self.tokenize)
+            metrics["bleu_cased"] = BLEU(tokenize=self.tokenize, force=True)
         return metrics
 
     @staticmethod
