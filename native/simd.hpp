@@ -33,7 +33,21 @@ constexpr int L = CAROUSEL_VECTOR_BYTES / 4;  // lanes: hidden units that share 
 
 CAROUSEL_INLINE Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 CAROUSEL_INLINE void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
-CAROUSEL_INLINE Vec splat(float x) { return Vec{} + x; }
+
+// Every lane x: one broadcasting load. "Vec{} + x" would be an addition, for it makes 0 of -0.
+CAROUSEL_INLINE Vec splat(float x) {
+#if defined(__AVX512F__)
+    return _mm512_set1_ps(x);
+#elif defined(__AVX2__)
+    return _mm256_set1_ps(x);
+#elif defined(__SSE2__)
+    return _mm_set1_ps(x);
+#else
+    Vec v;
+    for (int i = 0; i < L; ++i) v[i] = x;
+    return v;
+#endif
+}
 
 // The first `count` floats at p, the rest zero. What stands behind them is not touched.
 CAROUSEL_INLINE Vec load_first(const float* p, int count) {
