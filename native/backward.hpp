@@ -282,13 +282,14 @@ struct Backward {
     // from: what to add to, with c's layout; null: nothing.
     void rows_times_panels(const float* a, int64_t a_row, int64_t n, const float* panels,
                            int64_t K, int64_t N, float* c, int64_t c_row, const float* from) const {
-        const int64_t wide = up(N, kWide), tiles = count_tiles(n);
+        const int64_t wide = up(N, kWide);
         for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
             const int nv = vectors_in(q, N);
-            for (int64_t i = 0; i < tiles; ++i) {
-                const int64_t j = tile_start(n, i);
-                const int rows = static_cast<int>(tile_start(n, i + 1) - j);
-                const float* row[kTileRows];
+            const Tiles tiles(n, nv);
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = tiles.start(i);
+                const int rows = tiles.rows(i);
+                const float* row[kMostRows];
                 for (int m = 0; m < rows; ++m) row[m] = a + (j + m) * a_row;
                 const int64_t to = share.position(j) * c_row + q * kWide;
                 tile_for(rows, nv)(row, 1, panels + q * kWide * K, nv * L, K,
@@ -401,10 +402,11 @@ struct Backward {
     // w[f][v] += sum over rows r of a[r][f] b[r][v], for nv vectors v.
     static void columns_times_rows(const float* a, int64_t a_row, int64_t features, const float* b,
                                    int64_t b_row, int nv, int64_t rows, float* w) {
-        for (int64_t i = 0; i < count_tiles(features); ++i) {
-            const int64_t f = tile_start(features, i);
-            const int m_count = static_cast<int>(tile_start(features, i + 1) - f);
-            const float* column[kTileRows];
+        const Tiles tiles(features, nv);
+        for (int64_t i = 0; i < tiles.count; ++i) {
+            const int64_t f = tiles.start(i);
+            const int m_count = tiles.rows(i);
+            const float* column[kMostRows];
             for (int m = 0; m < m_count; ++m) column[m] = a + f + m;
             tile_for(m_count, nv)(column, a_row, b, b_row, rows, w + f * nv * L, nv * L,
                                   w + f * nv * L, nv * L);
@@ -412,15 +414,16 @@ struct Backward {
     }
 
     void input_gradient(int64_t begin, int64_t end) const {
-        alignas(64) float sums[kTileRows * kWide];
+        alignas(64) float sums[kMostRows * kWide];
         const int64_t K = units * C::kInput, n = end - begin;
         for (int64_t q = 0; q < up(p.I, kWide); ++q) {
             const int nv = vectors_in(q, p.I);
             const int64_t count = min(kWide, p.I - q * kWide);
-            for (int64_t i = 0; i < count_tiles(n); ++i) {
-                const int64_t j = begin + tile_start(n, i);
-                const int rows = static_cast<int>(begin + tile_start(n, i + 1) - j);
-                const float* row[kTileRows];
+            const Tiles tiles(n, nv);
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = begin + tiles.start(i);
+                const int rows = tiles.rows(i);
+                const float* row[kMostRows];
                 for (int m = 0; m < rows; ++m) row[m] = part.d_input + (j + m) * part.d_step;
                 tile_for(rows, nv)(row, 1, work.input_t + q * kWide * K, nv * L, K, work.zeros, 0,
                                    sums, kWide);

@@ -107,6 +107,11 @@ struct Forward {
     float* saved = nullptr;  // steps from saved_from on, if kSave
     int64_t saved_from = 0;
 
+    // Vectors of the wider of the two products of a panel.
+    int vectors_of(int64_t panel) const {
+        return shape.blocks_in(panel) * (C::kInput > C::kHidden ? C::kInput : C::kHidden);
+    }
+
     // What the inputs add to the sums of panel `panel`, from their biases on, for rows x[0] to
     // x[rows - 1].
     void input_product(int64_t panel, const float* const* x, int rows, float* sums) const {
@@ -217,7 +222,7 @@ struct Forward {
     // elsewhere.
     void step(int64_t t, int64_t n, float* ahead = nullptr) const {
         if constexpr (kNormalized<C>) return normalized_step<C>(*this, t, n);
-        alignas(64) float here[kTileRows * kTileVectors * L];
+        alignas(64) float here[kMostRows * kTileVectors * L];
         const int64_t of_panel = work.ahead.capacity * kPanelSums<C>;
         const int64_t end = share.end(shape.panels);
         int64_t panel = share.begin(shape.panels);
@@ -231,16 +236,17 @@ struct Forward {
                 for (int i = 0; i < kRowPanels; ++i) pointwise(t, panel + i, 0, 1, sums + i * next);
             }
         }
-        const int64_t tiles = count_tiles(n);
-        for (; panel < end; ++panel)
-            for (int64_t i = 0; i < tiles; ++i) {
-                const int64_t j = tile_start(n, i);
-                const int rows = static_cast<int>(tile_start(n, i + 1) - j);
+        for (; panel < end; ++panel) {
+            const Tiles tiles(n, vectors_of(panel));
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = tiles.start(i);
+                const int rows = tiles.rows(i);
                 float* sums = ahead ? ahead + panel * of_panel + j * kPanelSums<C> : here;
                 if (!ahead) input_product(panel, work.x + j, rows, sums);
                 hidden_product(panel, j, rows, sums);
                 pointwise(t, panel, j, rows, sums);
             }
+        }
     }
 
     // The input products of as many steps as there is room for, from s on, of which the first has
@@ -254,13 +260,14 @@ struct Forward {
             if (k + n > ahead.capacity) break;
             for (int64_t j = 0; j < n; ++j) ahead.x[k++] = at(p.x, t, row_at(p, share.position(j)));
         }
-        const int64_t tiles = count_tiles(k);
-        for (int64_t panel = share.begin(shape.panels); panel < share.end(shape.panels); ++panel)
-            for (int64_t i = 0; i < tiles; ++i) {
-                const int64_t j = tile_start(k, i);
-                input_product(panel, ahead.x + j, static_cast<int>(tile_start(k, i + 1) - j),
+        for (int64_t panel = share.begin(shape.panels); panel < share.end(shape.panels); ++panel) {
+            const Tiles tiles(k, vectors_of(panel));
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = tiles.start(i);
+                input_product(panel, ahead.x + j, tiles.rows(i),
                               ahead.sums + (panel * ahead.capacity + j) * kPanelSums<C>);
             }
+        }
         return s;
     }
 
@@ -277,14 +284,15 @@ struct Forward {
 
     // y = W_hr h for the rows of the step.
     void project(int64_t n) const {
-        alignas(64) float sums[kTileRows * kWide];
+        alignas(64) float sums[kMostRows * kWide];
         const int64_t units = shape.blocks * L, panels = up(p.P, kWide);
         for (int64_t q = share.begin(panels); q < share.end(panels); ++q) {
             const int nv = vectors_in(q, p.P);
-            for (int64_t i = 0; i < count_tiles(n); ++i) {
-                const int64_t j = tile_start(n, i);
-                const int rows = static_cast<int>(tile_start(n, i + 1) - j);
-                const float* raw[kTileRows];
+            const Tiles tiles(n, nv);
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = tiles.start(i);
+                const int rows = tiles.rows(i);
+                const float* raw[kMostRows];
                 for (int m = 0; m < rows; ++m)
                     raw[m] = work.raw + share.position(j + m) * units;
                 tile_for(rows, nv)(raw, 1, packed.project + q * kWide * p.H, nv * L, p.H,

@@ -16,14 +16,20 @@
 namespace carousel {
 namespace {
 
-// Rows of a tile. With 4 vectors a row, 32 registers hold 24 sums, 4 weights and an input;
-// 16 registers hold 12 sums.
+constexpr int kTileVectors = 4;  // at most
+constexpr int kMostRows = 6;
+
+// Rows of a tile. 32 registers hold 24 sums, 4 weights and an input; 16 registers hold 12 sums.
 #if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int kTileRows = 6;
+constexpr bool kManyRegisters = true;
 #else
-constexpr int kTileRows = 3;
+constexpr bool kManyRegisters = false;
 #endif
-constexpr int kTileVectors = 4;
+constexpr int rows_of_tile(int vectors) {
+    if (kManyRegisters) return kMostRows;
+    return vectors >= 4 ? 3 : vectors == 3 ? 4 : kMostRows;
+}
+constexpr int kTileRows = rows_of_tile(kTileVectors);
 
 // a: MR pointers, element k of row m at a[m][k * a_step]. b: vectors of L floats, row k at
 // b + k * b_step. init, c: row m at init + m * init_step, c + m * c_step; init may be c.
@@ -86,26 +92,42 @@ void tile_row(const float* a, const float* b, int64_t b_step, int64_t b_panel, i
 using Tile = void (*)(const float* const*, int64_t, const float*, int64_t, int64_t, const float*,
                       int64_t, float*, int64_t);
 
-#define CAROUSEL_TILES(MR) {tile<MR, 1>, tile<MR, 2>, tile<MR, 3>, tile<MR, 4>}
-const Tile kTiles[kTileRows][kTileVectors] = {
-    CAROUSEL_TILES(1), CAROUSEL_TILES(2), CAROUSEL_TILES(3),
-#if defined(__AVX512F__) || defined(__aarch64__)
-    CAROUSEL_TILES(4), CAROUSEL_TILES(5), CAROUSEL_TILES(6),
-#endif
-};
+template <int MR, int NV>
+constexpr Tile known_tile() {
+    if constexpr (MR <= rows_of_tile(NV))
+        return tile<MR, NV>;
+    else
+        return nullptr;
+}
+#define CAROUSEL_TILES(MR) \
+    {known_tile<MR, 1>(), known_tile<MR, 2>(), known_tile<MR, 3>(), known_tile<MR, 4>()}
+const Tile kTiles[kMostRows][kTileVectors] = {CAROUSEL_TILES(1), CAROUSEL_TILES(2),
+                                              CAROUSEL_TILES(3), CAROUSEL_TILES(4),
+                                              CAROUSEL_TILES(5), CAROUSEL_TILES(6)};
 #undef CAROUSEL_TILES
 
 CAROUSEL_INLINE Tile tile_for(int rows, int vectors) { return kTiles[rows - 1][vectors - 1]; }
 
-// Rows [0, n) in tiles: tile i of count_tiles(n) starts at tile_start(n, i). Large tiles are cut to
-// nearly equal sizes. A small one of two rows has too few sums to hide the latency of a multiply-add,
-// so that 3 + 1 rows take less time than 2 + 2: all are whole but the last.
-CAROUSEL_INLINE int64_t count_tiles(int64_t n) { return (n + kTileRows - 1) / kTileRows; }
-CAROUSEL_INLINE int64_t tile_start(int64_t n, int64_t i) {
-    if (kTileRows < 6) return i * kTileRows < n ? i * kTileRows : n;
-    const int64_t tiles = count_tiles(n), small = n / tiles, larger = n % tiles;
-    return i * small + (i < larger ? i : larger);
-}
+// Rows [0, n) in tiles of so many vectors. Those of many registers are of nearly equal sizes. Of the
+// others, two rows of 4 vectors have too few sums to hide the latency of a multiply-add, and 3 + 1
+// rows take less time than 2 + 2: all are whole but the last.
+struct Tiles {
+    int64_t count;
+    Tiles(int64_t n, int vectors) : n_(n) {
+        const int64_t most = rows_of_tile(vectors);
+        count = (n + most - 1) / most;
+        small_ = kManyRegisters && count ? n / count : most;
+        larger_ = kManyRegisters && count ? n % count : 0;
+    }
+    int64_t start(int64_t i) const {
+        const int64_t at = i * small_ + (i < larger_ ? i : larger_);
+        return at < n_ ? at : n_;
+    }
+    int rows(int64_t i) const { return static_cast<int>(start(i + 1) - start(i)); }
+
+  private:
+    int64_t n_, small_, larger_;
+};
 
 }  // namespace
 }  // namespace carousel

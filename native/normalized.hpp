@@ -147,9 +147,10 @@ struct NormalizedForward {
                 products_of_row(panel, first);
         for (; panel < shape.panels; ++panel) {
             const int blocks = shape.blocks_in(panel);
-            for (int64_t i = 0; i < count_tiles(n); ++i) {
-                const int64_t j = tile_start(n, i);
-                const int rows = static_cast<int>(tile_start(n, i + 1) - j);
+            const Tiles tiles(n, f.vectors_of(panel));
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = tiles.start(i);
+                const int rows = tiles.rows(i);
                 float* x = input + j * units * C::kInput + panel * nx * L;
                 float* h = hidden + j * units * C::kHidden + panel * nh * L;
                 tile_for(rows, blocks * C::kInput)(

@@ -206,7 +206,7 @@ struct ScanForward {
     }
 
     void flush() {
-        alignas(64) float sums[kTileRows * kTileVectors * L];
+        alignas(64) float sums[kMostRows * kTileVectors * L];
         const int64_t end = share.end(shape.panels);
         int64_t panel = share.begin(shape.panels);
         if (k == 1)  // alone, a row has too few sums in flight in one panel
@@ -218,9 +218,10 @@ struct ScanForward {
             }
         for (; k > 0 && panel < end; ++panel) {
             const int nx = shape.blocks_in(panel) * C::kSums;
-            for (int64_t i = 0; i < count_tiles(k); ++i) {
-                const int64_t j = tile_start(k, i);
-                const int rows = static_cast<int>(tile_start(k, i + 1) - j);
+            const Tiles tiles(k, nx);
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = tiles.start(i);
+                const int rows = tiles.rows(i);
                 tile_for(rows, nx)(x + j, 1, weights(panel), nx * L, p.I,
                                    packed.bias + panel * kStep, 0, sums, kStep);
                 for (int m = 0; m < rows; ++m) pointwise(panel, j + m, sums + m * kStep);

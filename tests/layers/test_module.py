@@ -369,7 +369,13 @@ def test_autocast_gives_the_dtypes_of_torch(kind, path):
     ours, theirs = make_pair(kind, 3, 5, dtype=torch.float32)
     x = randn(4, 2, 3, dtype=torch.float32)
     reference = x if path == "torch" else pack_padded_sequence(x, torch.tensor([4, 2]))
-    assert dtypes_under_autocast(ours, x) == dtypes_under_autocast(theirs, reference)
+    try:
+        expected = dtypes_under_autocast(theirs, reference)
+    except RuntimeError as error:
+        if "could not create a primitive descriptor" not in str(error):
+            raise
+        pytest.skip("torch.nn itself cannot: oneDNN has no bfloat16 LSTM for this CPU")
+    assert dtypes_under_autocast(ours, x) == expected
 
 
 @each_kind
