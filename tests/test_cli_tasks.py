@@ -91,6 +91,8 @@ def test_a_network_that_a_baseline_beats_is_told_so():
         "baseline": {"linear": {"accuracy": 0.7}, "other": {"accuracy": 0.8}},
     }
     assert _better(accuracy) == ["other"]
+    chosen_by_loss = {**accuracy, "monitor": "loss", "metric": "accuracy"}
+    assert _better(chosen_by_loss) == ["other"]
 
 
 def test_what_became_of_the_data_is_said_where_there_is_anything_to_say():

@@ -85,7 +85,7 @@ def train(
 def _show_result(result: dict[str, Any], path: Path) -> None:
     from carousel.tasks import scores
 
-    test, name = result["test"], result["monitor"]
+    test, name = result["test"], _metric(result)
     table = table_of("on the test data", scores.title(name))
     table.add_row(
         f"{result['recipe']} (epoch {result['kept_epoch']})", scores.show(name, test[name])
@@ -103,11 +103,16 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
     print_out(f"next: carousel evaluate {path}")
 
 
+def _metric(result: dict[str, Any]) -> str:
+    """The task's own metric, by which baselines are judged; another may choose the epoch."""
+    return str(result.get("metric") or result["monitor"])
+
+
 def _better(result: dict[str, Any]) -> list[str]:
     """The baselines that are at least as good on the test data."""
     from carousel.tasks.scores import HIGHER_IS_BETTER
 
-    name = result["monitor"]
+    name = _metric(result)
     sign = 1 if HIGHER_IS_BETTER.get(name, True) else -1
     reached = sign * result["test"][name]
     values = {k: v[name] for k, v in result["baseline"].items() if name in v}

@@ -14,6 +14,7 @@ from carousel import bundle, recipes, tasks
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
 from carousel.events import EventStore
+from carousel.tasks.scores import HIGHER_IS_BETTER
 from carousel.tasks.task import Task, TrainedModel, monitored
 from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
@@ -149,6 +150,8 @@ def _fit_and_judge(
         "seconds": round(trainer.progress.seconds, 3),
         "parameters": parameters,
         "monitor": trainer.stopping.monitor,
+        "metric": task.validation_metrics[0],
+        "metric_higher_is_better": HIGHER_IS_BETTER[task.validation_metrics[0]],
         "best_epoch": trainer.stopping.best_epoch,
         "kept_epoch": trainer.stopping.kept_epoch(trainer.progress.epoch),
         "stop_reason": reason,

@@ -53,11 +53,13 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Numbers | None:
         if sign * ours <= sign * theirs + chance:
             words = {"baseline": "a guess", "metric": e.monitor}
             return words | {"ours": ours, "theirs": theirs}
-    ours = e.result.get("test", {}).get(e.monitor)
+    metric = e.result.get("metric") or e.monitor  # another may have chosen the epoch
+    sign = 1 if e.result.get("metric_higher_is_better", e.higher_is_better) else -1
+    ours = e.result.get("test", {}).get(metric)
     for name, values in e.result.get("baseline", {}).items():
-        theirs = values.get(e.monitor)
+        theirs = values.get(metric)
         if ours is not None and theirs is not None and sign * ours <= sign * theirs:
-            words = {"baseline": name, "metric": e.monitor, "severity": "warning"}
+            words = {"baseline": name, "metric": metric, "severity": "warning"}
             return words | {"ours": ours, "theirs": theirs}
     return None
 
