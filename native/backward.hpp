@@ -22,15 +22,26 @@ constexpr bool one_side() {
         return C::kInputFirst == C::kHiddenFirst && C::kInput == C::kHidden;
 }
 
+// Features of the rows of a chunk, of which the gradient of the weights reads column after column.
+// Row by row, a column would touch another page of memory in each row. So they stand in lines of
+// kLine features: feature f of row r at data + f / kLine * line_step + r * row_step + f % kLine.
+constexpr int64_t kLine = 16;
+struct Columns {
+    const float* data;
+    int64_t row_step, line_step;
+    const float* column(int64_t f) const { return data + f / kLine * line_step + f % kLine; }
+};
+
 // What a thread that shares by rows has for itself, and threads that share by units have together.
 // `rows` below is a row of the chunk.
 template <class C>
 struct Part {
     static constexpr bool kOneSide = one_side<C>();
 
-    int64_t capacity, d_step, p_step, xh_step;  // rows of a chunk; floats from row to row
+    int64_t capacity, d_step, p_step;  // rows of a chunk; floats from row to row
+    int64_t line_step;                 // floats from line to line of x and h
     float *d_input, *d_hidden;  // [rows][d_step] gradients of the sums, as each product has them
-    float* xh;                  // [rows][xh_step] input, then state before the step
+    float *x, *h;               // inputs, and states before the step: see Columns
     float *raw, *dp;            // [rows][units], [rows][p_step] before, and d after a projection
     float** dx;                 // [rows] where the gradient of the input goes
     float *w_input, *w_hidden, *bias, *w_project;  // gradients so far, by panels
@@ -41,8 +52,8 @@ struct Part {
         const int64_t units = Shape<C>(p).blocks * L;
         d_step = units * (kOneSide || C::kInput > C::kHidden ? C::kInput : C::kHidden) + 16;
         p_step = up(p.P, L) * L;
-        xh_step = up(p.I + p.P, 16) * 16 + 16;  // not a power of two: rows would share cache sets
         capacity = max(1, min(share_rows * p.T, max(share_rows, max(96, (1 << 16) / d_step))));
+        line_step = capacity * kLine + kLine;  // not a power of two: they would share cache sets
         w_input = arena.floats(p.I * units * C::kInput);
         w_hidden = arena.floats(p.P * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
@@ -51,7 +62,8 @@ struct Part {
         w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
         d_input = arena.floats(capacity * d_step);
         d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
-        xh = arena.floats(capacity * xh_step);
+        x = arena.floats(up(p.I, kLine) * line_step);
+        h = arena.floats(up(p.P, kLine) * line_step);
         raw = p.w_hr ? arena.floats(capacity * units) : nullptr;
         dp = p.w_hr ? arena.floats(capacity * p_step) : nullptr;
         dx = p.dx.data ? arena.things<float*>(capacity) : nullptr;
@@ -68,6 +80,8 @@ struct BackwardWork {
     int64_t dh_step, share_rows;
     int parts;
     float *packed, *forward, *segment, *unused_y;  // to compute a segment again
+    float* panels;                        // [threads][panel_floats] a panel of a chunk's gradients
+    int64_t panel_floats = 0;
     float* first_part;
     size_t part_floats = 0;
 
@@ -95,7 +109,9 @@ struct BackwardWork {
             const size_t before = arena.used;
             const Part<C> part(p, share_rows, arena);
             part_floats = arena.used - before;
+            panel_floats = part.capacity * kWide;
         }
+        panels = arena.floats(threads * panel_floats);
     }
 
     Part<C> part(int i) const {
@@ -114,13 +130,16 @@ struct Backward {
     const Part<C> part;
     const int64_t units;  // all blocks, the last one whole
     uint64_t* const keys;  // of this thread's rows of the step
+    float* const panel;   // this thread's
     float* saved;         // what the steps from saved_from on have saved
     int64_t saved_from = 0;
 
     Backward(const Problem& problem, const BackwardWork<C>& w, Team t)
         : p(problem), work(w), team(t), shape(problem), share(share_of<C>(problem, t)),
           part(w.part(share.by_units ? 0 : t.thread)), units(shape.blocks * L),
-          keys(C::kOptions ? w.keys + t.thread * up(problem.B, 8) * 8 : nullptr), saved(problem.segment ? w.segment : problem.saved) {}
+          keys(C::kOptions ? w.keys + t.thread * up(problem.B, 8) * 8 : nullptr),
+          panel(w.panels + t.thread * w.panel_floats),
+          saved(problem.segment ? w.segment : problem.saved) {}
 
     void wait_if_shared() const {
         if (share.by_units) wait(team.barrier, team.threads);
@@ -178,18 +197,27 @@ struct Backward {
         for (int64_t j = 0; j < n; ++j) {
             if (!share.mine(j)) continue;
             const int64_t row = row_at(p, share.position(j));
-            float* xh = part.xh + (k + j) * part.xh_step;
-            copy(xh, at(p.x, t, row), p.I);
+            const float* x = at(p.x, t, row);
+            for (int64_t f = 0; f < p.I; f += kLine)
+                copy(line_of(part.x, f, k + j), x + f, min(kLine, p.I - f));
             const float* h = state_before(t, row, j >= later);
-            if (drops_product<C>(p))
-                mask_state(p, h, xh + p.I, key_of_product(p, t, row));
-            else
-                copy(xh + p.I, h, p.P);
+            const uint64_t key = drops_product<C>(p) ? key_of_product(p, t, row) : 0;
+            for (int64_t f = 0; f < p.P; f += kLine) {
+                float* line = line_of(part.h, f, k + j);
+                if (drops_product<C>(p))
+                    mask_state(p, h, f, min(p.P, f + kLine), line, key);
+                else
+                    copy(line, h + f, min(kLine, p.P - f));
+            }
             if (p.dx.data) part.dx[k + j] = at(p.dx, t, row);
         }
         if (p.dx.data && p.padded && !p.add_to_dx)
             for (int64_t j = n; j < share.rows; ++j)
                 if (share.mine(j)) zero(at(p.dx, t, row_at(p, share.position(j))), p.I);
+    }
+
+    float* line_of(float* lines, int64_t f, int64_t row) const {
+        return lines + f / kLine * part.line_step + row * kLine;
     }
 
     const float* saved_of(int64_t t, int64_t block, int64_t position) const {
@@ -380,35 +408,43 @@ struct Backward {
     // Gradients of weights and inputs from the k rows of the chunk.
     void flush(int64_t k) const {
         if (k == 0) return;
-        add_weights(part.xh, p.I, part.d_input, C::kInput, k, part.w_input);
-        add_weights(part.xh + p.I, p.P, part.d_hidden, C::kHidden, k, part.w_hidden);
+        add_weights(part.x, p.I, part.d_input, C::kInput, k, part.w_input);
+        add_weights(part.h, p.P, part.d_hidden, C::kHidden, k, part.w_hidden);
         if (p.w_hr)
             for (int64_t q = share.begin(up(p.H, kWide)); q < share.end(up(p.H, kWide)); ++q)
-                columns_times_rows(part.dp, part.p_step, p.P, part.raw + q * kWide, units,
+                columns_times_rows({part.dp, part.p_step, kLine}, p.P, part.raw + q * kWide, units,
                                    vectors_in(q, p.H), k, part.w_project + q * kWide * p.P);
         if (p.dx.data) input_gradient(share.begin(k), share.end(k));
         wait_if_shared();
     }
 
-    void add_weights(const float* features, int64_t count, const float* d, int sums, int64_t k,
+    void add_weights(const float* lines, int64_t features, const float* d, int sums, int64_t k,
                      float* w) const {
-        for (int64_t panel = share.begin(shape.panels); panel < share.end(shape.panels); ++panel) {
-            const int64_t column = panel * C::kBlocks * sums * L;
-            columns_times_rows(features, part.xh_step, count, d + column, part.d_step,
-                               shape.blocks_in(panel) * sums, k, w + column * count);
+        const Columns columns{lines, kLine, part.line_step};
+        for (int64_t q = share.begin(shape.panels); q < share.end(shape.panels); ++q) {
+            const int64_t column = q * C::kBlocks * sums * L;
+            const int nv = shape.blocks_in(q) * sums;
+            const float* b = d + column;
+            int64_t b_row = part.d_step;
+            if (features >= 2 * kLine) {  // read many times: worth a copy without gaps
+                for (int64_t r = 0; r < k; ++r, b += b_row)
+                    for (int v = 0; v < nv; ++v) store(panel + (r * nv + v) * L, load(b + v * L));
+                b = panel, b_row = nv * L;
+            }
+            columns_times_rows(columns, features, b, b_row, nv, k, w + column * features);
         }
     }
 
     // w[f][v] += sum over rows r of a[r][f] b[r][v], for nv vectors v.
-    static void columns_times_rows(const float* a, int64_t a_row, int64_t features, const float* b,
-                                   int64_t b_row, int nv, int64_t rows, float* w) {
+    static void columns_times_rows(Columns a, int64_t features, const float* b, int64_t b_row,
+                                   int nv, int64_t rows, float* w) {
         const Tiles tiles(features, nv);
         for (int64_t i = 0; i < tiles.count; ++i) {
             const int64_t f = tiles.start(i);
             const int m_count = tiles.rows(i);
             const float* column[kMostRows];
-            for (int m = 0; m < m_count; ++m) column[m] = a + f + m;
-            tile_for(m_count, nv)(column, a_row, b, b_row, rows, w + f * nv * L, nv * L,
+            for (int m = 0; m < m_count; ++m) column[m] = a.column(f + m);
+            tile_for(m_count, nv)(column, a.row_step, b, b_row, rows, w + f * nv * L, nv * L,
                                   w + f * nv * L, nv * L);
         }
     }

@@ -88,12 +88,13 @@ CAROUSEL_INLINE uint64_t key_of_product(const Problem& p, int64_t t, int64_t row
     return key_of(p.options.seed, p.options.each_step ? t : kEveryStep, row);
 }
 
-// The state h of a row as the product reads it.
-void mask_state(const Problem& p, const float* h, float* masked, uint64_t key) {
-    for (int64_t u = 0; u < p.P; u += L) {
-        const int count = static_cast<int>(min(L, p.P - u));
+// Units [begin, end) of the state h of a row as the product reads them, from a multiple of L on.
+void mask_state(const Problem& p, const float* h, int64_t begin, int64_t end, float* masked,
+                uint64_t key) {
+    for (int64_t u = begin; u < end; u += L) {
+        const int count = static_cast<int>(min(L, end - u));
         const Vec scale = kept(p.options.product, key, Kind::product, u);
-        store_first(masked + u, load_first(h + u, count) * scale, count);
+        store_first(masked + u - begin, load_first(h + u, count) * scale, count);
     }
 }
 
@@ -186,7 +187,8 @@ struct Forward {
                 float* masked = work.masked + position * p.P;
                 work.factor[j] = masked;
                 if (share.mine(j))
-                    mask_state(p, work.h[j], masked, key_of_product(p, t, row_at(p, position)));
+                    mask_state(p, work.h[j], 0, p.P, masked,
+                               key_of_product(p, t, row_at(p, position)));
             }
             if (share.by_units) wait(team.barrier, team.threads);
         }
