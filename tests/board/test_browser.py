@@ -250,6 +250,7 @@ def test_examples_are_seen_worst_first_and_after_any_epoch(page, board, folder):
     page.locator("[aria-label='True and found classes on the test data'] canvas").first.wait_for()
     (path / "epochs" / "1").mkdir(parents=True)
     earlier = counts | {"part": "validation", "confusion": [[2, 2], [0, 4]]}
+    (path / "epochs" / "1" / "model.json").write_text("{}")
     (path / "epochs" / "1" / "evaluation-validation.json").write_text(json.dumps(earlier))
     later = "True and found classes on the validation data after epoch 1"
     page.locator(f"[aria-label='{later}'] canvas").first.wait_for()

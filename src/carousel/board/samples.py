@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel import events
+from carousel.board.insides import kept_epochs
 from carousel.errors import RunError
 
 _LARGEST = 4 << 20  # bytes of an evaluation, as a task writes it
@@ -66,10 +67,7 @@ class Confusion:
 def confusions(run: Path) -> list[Confusion]:
     """Those of a run's evaluations: of its final weights first, then of the epochs it kept."""
     folders: list[tuple[int | None, Path]] = [(None, run)]
-    kept = run / "epochs"
-    if not kept.is_symlink() and kept.is_dir():
-        named = [path for path in kept.iterdir() if path.name.isdecimal() and not path.is_symlink()]
-        folders += sorted((int(path.name), path) for path in named)
+    folders += [(epoch, run / "epochs" / str(epoch)) for epoch in kept_epochs(run)]
     found = [
         _confusion(folder / f"evaluation{suffix}.json", epoch)
         for epoch, folder in folders

@@ -162,8 +162,11 @@ class _Predictions:
         self._evaluations = found
         self._which.set_visibility(len(found) > 1)
         names = {i: self._name(one) for i, one in enumerate(found)}
-        self._which.set_options(names, value=(new[0] if new else kept) if found else None)
-        self._draw_matrix()
+        chosen = (new[0] if new else kept) if found else None
+        same = self._which.value == chosen
+        self._which.set_options(names, value=chosen)
+        if same:  # another choice draws by itself
+            self._draw_matrix()
 
     def _name(self, one: Confusion) -> str:
         t = self.view.words
