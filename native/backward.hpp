@@ -52,7 +52,8 @@ struct Part {
         const int64_t units = Shape<C>(p).blocks * L;
         d_step = units * (kOneSide || C::kInput > C::kHidden ? C::kInput : C::kHidden) + 16;
         p_step = up(p.P, L) * L;
-        capacity = max(1, min(share_rows * p.T, max(share_rows, max(96, (1 << 16) / d_step))));
+        const int64_t tall = exceeds_cache<C>(p) ? 256 : 96;  // their gradients are fetched rarely
+        capacity = max(1, min(share_rows * p.T, max(share_rows, max(tall, (1 << 16) / d_step))));
         line_step = capacity * kLine + kLine;  // not a power of two: they would share cache sets
         w_input = arena.floats(p.I * units * C::kInput);
         w_hidden = arena.floats(p.P * units * C::kHidden);
@@ -199,7 +200,7 @@ struct Backward {
             const int64_t row = row_at(p, share.position(j));
             const float* x = at(p.x, t, row);
             for (int64_t f = 0; f < p.I; f += kLine)
-                copy(line_of(part.x, f, k + j), x + f, min(kLine, p.I - f));
+                copy_line(line_of(part.x, f, k + j), x + f, p.I - f);
             const float* h = state_before(t, row, j >= later);
             const uint64_t key = drops_product<C>(p) ? key_of_product(p, t, row) : 0;
             for (int64_t f = 0; f < p.P; f += kLine) {
@@ -207,13 +208,21 @@ struct Backward {
                 if (drops_product<C>(p))
                     mask_state(p, h, f, min(p.P, f + kLine), line, key);
                 else
-                    copy(line, h + f, min(kLine, p.P - f));
+                    copy_line(line, h + f, p.P - f);
             }
             if (p.dx.data) part.dx[k + j] = at(p.dx, t, row);
         }
         if (p.dx.data && p.padded && !p.add_to_dx)
             for (int64_t j = n; j < share.rows; ++j)
                 if (share.mine(j)) zero(at(p.dx, t, row_at(p, share.position(j))), p.I);
+    }
+
+    // At most a line. Of a known size, the compiler calls nobody to copy it.
+    static CAROUSEL_INLINE void copy_line(float* to, const float* from, int64_t n) {
+        if (n >= kLine)
+            copy(to, from, kLine);
+        else
+            copy(to, from, n);
     }
 
     float* line_of(float* lines, int64_t f, int64_t row) const {

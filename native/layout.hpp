@@ -19,7 +19,9 @@ CAROUSEL_INLINE int64_t up(int64_t n, int64_t unit) { return (n + unit - 1) / un
 CAROUSEL_INLINE int64_t min(int64_t a, int64_t b) { return a < b ? a : b; }
 CAROUSEL_INLINE int64_t max(int64_t a, int64_t b) { return a > b ? a : b; }
 
-void copy(float* to, const float* from, int64_t n) { memcpy(to, from, n * sizeof(float)); }
+CAROUSEL_INLINE void copy(float* to, const float* from, int64_t n) {
+    memcpy(to, from, n * sizeof(float));
+}
 void zero(float* to, int64_t n) { memset(to, 0, n * sizeof(float)); }
 
 CAROUSEL_INLINE float* at(const Rows& rows, int64_t t, int64_t b) {
@@ -94,13 +96,17 @@ struct Share {
     int64_t position(int64_t j) const { return first + j * step; }
 };
 
+// Whether the weights are more than a core keeps to itself.
+template <class C>
+bool exceeds_cache(const Problem& p) {
+    return 4 * C::kGates * p.H * (p.I + p.P) > (3 << 19);
+}
+
 template <class C>
 bool shared_by_units(const Problem& p, int threads) {
     if (kNormalized<C> || threads == 1 || Shape<C>(p).panels < threads) return false;
     const int64_t rows = p.B / threads;
-    const int64_t bytes = 4 * C::kGates * p.H * (p.I + p.P);
-    if (rows == 0) return true;
-    return bytes > (3 << 19) && rows < 48;
+    return rows == 0 || (exceeds_cache<C>(p) && rows < 48);
 }
 
 Share share_rows(const Problem& p, Team team) {

@@ -16,8 +16,7 @@ namespace {
 
 // exp(-|x|)
 CAROUSEL_INLINE Vec falling(Vec x) {
-    const Exponential e = exponential(clamp(x < splat(0.0f) ? x : -x, -80.0f, 80.0f));
-    return fma(e.scale, e.tail, e.scale);
+    return exponential(clamp(magnitude(x), 0.0f, 80.0f), -kPerLn2).value();
 }
 
 // The candidate's g(x): x + 1/2 from zero on, σ(x) below. Its value tells its slope, so what is
@@ -74,9 +73,9 @@ struct MinLstmCell {
         const Vec a_f = load(sums), a_i = load(sums + L), zero = splat(0.0f), one = splat(1.0f);
         const Vec g = candidate<kPositive>(load(sums + 2 * L));
         const Vec low = (a_i < zero ? a_i : zero) - (a_f < zero ? a_f : zero);
-        const Exponential e = exponential(clamp(low, -80.0f, 80.0f));
         const Vec e_f = falling(a_f), e_i = falling(a_i);
-        const Vec r = fma(e.scale, e.tail, e.scale) * ((one + e_f) / (one + e_i));
+        const Vec r = exponential(clamp(low, -80.0f, 80.0f), kPerLn2).value() *
+                      ((one + e_f) / (one + e_i));
         if (kSave) {
             store(saved, r), store(saved + 3 * L, g);
             store(saved + L, (a_f < zero ? one : e_f) / (one + e_f));      // 1 - f

@@ -206,6 +206,18 @@ def test_nan_in_rows_of_unequal_length_appears_where_torch_has_it(kind, where):
 
 
 @each_kind
+@pytest.mark.parametrize("bits", [0x7FC00001, 0x7F800001, 0x7FC001FF, 0x7FFFFFFF])
+def test_nan_of_any_bits_stays_nan(kind, bits):
+    """An exponential that adds to the bits of a float would make a number of some of them."""
+    layer, x, hx = problem(kind)
+    x[2, 1, 3] = torch.tensor(bits, dtype=torch.int32).view(torch.float32)
+    with kernels.use("native"), torch.no_grad():
+        y, _ = layer(x, hx)
+    assert y[2:, 1].isnan().all()
+    assert y[:2].isfinite().all() and y[:, [0, 2, 3, 4]].isfinite().all()
+
+
+@each_kind
 @pytest.mark.parametrize("garbage", [torch.nan, torch.inf, 3e38])
 @pytest.mark.parametrize("options", [{}, {"bidirectional": True, "num_layers": 2}], ids=str)
 def test_garbage_in_the_padding_does_not_matter(kind, garbage, options):
