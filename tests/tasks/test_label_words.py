@@ -11,8 +11,9 @@ from carousel.data.labelled_words import Labelled
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError
 from carousel.tasks.label_words import LabelWordsTask
+from carousel.tasks.spans import well_formed
 from carousel.tasks.task import Json, Notice, Request
-from carousel.tasks.word_labeller import WordLabeller, judge, logits_of
+from carousel.tasks.word_labeller import TrainedWordLabeller, WordLabeller, judge, logits_of
 from carousel.training import train
 
 
@@ -112,6 +113,32 @@ def test_a_label_that_training_lacks_is_wrong_and_not_in_the_loss():
     assert values["loss"] == pytest.approx(float(torch.log1p(torch.exp(torch.tensor(-1.0)))))
     assert "macro_f1" in values
     assert details == {}
+
+
+def test_no_span_is_continued_that_has_not_begun_where_training_has_none(path):
+    task = LabelWordsTask(words_config(path), seed=0)
+    model = task.finish(task.build_model())
+    assert model.well_formed
+    with torch.no_grad():  # prefers to go on with a span, whatever stands before
+        model.model.head.bias.zero_()
+        model.model.head.bias[task.data.labels.index("I-from")] = 10
+    (row,) = model.label([["go", "from", "new", "york"]])
+    assert well_formed([[word.label for word in row]])
+    model.well_formed = False
+    (row,) = model.label([["go", "from", "new", "york"]])
+    assert {word.label for word in row} == {"I-from"}
+    facts = model.facts() | {"well_formed": True}
+    assert TrainedWordLabeller.restore(task.config, facts).well_formed
+    del facts["well_formed"]  # as bundles of before have it
+    assert not TrainedWordLabeller.restore(task.config, facts).well_formed
+
+
+def test_spans_that_begin_with_inner_labels_are_left_to_themselves(tmp_path):
+    path = tmp_path / "older.txt"
+    path.write_text("\n\n".join(["in O\nnew I-place\nyork I-place", "to O\noslo I-place"] * 20))
+    task = LabelWordsTask(words_config(path), seed=0)
+    assert task.validation_metrics[0] == "span_f1"
+    assert not task.finish(task.build_model()).well_formed
 
 
 def test_labels_without_spans_are_judged_by_macro_f1(tmp_path):

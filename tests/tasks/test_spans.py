@@ -1,10 +1,23 @@
 """Spans and their F1 on cases worked by hand."""
 
+from itertools import product
+
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel.tasks.spans import Span, mark_spans, span_scores, spans_of
+from carousel.tasks.spans import (
+    Span,
+    best_well_formed,
+    mark_spans,
+    may_follow,
+    span_scores,
+    spans_of,
+    well_formed,
+)
+
+SIGNS = ["B-x", "I-x", "O", "B-y", "I-y", "E-y", "S-y"]
 
 
 @pytest.mark.parametrize(
@@ -38,6 +51,59 @@ def test_spans_are_ordered_disjoint_and_cover_what_is_not_outside(labels):
     assert covered == [place for place, label in enumerate(labels) if label != "O"]
     for span in spans:
         assert {labels[i][2:] for i in range(span.start, span.end)} == {span.kind}
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_so"),
+    [
+        ("O B-x I-x I-x O B-x B-x", True),
+        ("B-y I-y E-y S-y O", True),
+        ("O I-x", False),
+        ("I-x", False),
+        ("B-x I-y", False),
+        ("B-y E-y I-y", False),
+        ("S-y E-y", False),
+        ("", True),
+    ],
+)
+def test_what_is_well_formed(labels, is_so):
+    assert well_formed([labels.split()]) is is_so
+
+
+@given(st.lists(st.integers(0, 4), min_size=1, max_size=6), st.integers(0, 1 << 30))
+def test_best_well_formed_is_the_best_of_all_that_are(lengths, seed):
+    torch.manual_seed(seed)
+    logits = 3 * torch.randn(sum(lengths), len(SIGNS))
+    found = torch.split(best_well_formed(logits, lengths, SIGNS), lengths)
+    chances = torch.split(logits.log_softmax(1), lengths)
+    for row, path in zip(chances, found, strict=True):
+        best = max(
+            (
+                numbers
+                for numbers in product(range(len(SIGNS)), repeat=len(row))
+                if well_formed([[SIGNS[i] for i in numbers]])
+            ),
+            key=lambda numbers: sum(float(row[t, i]) for t, i in enumerate(numbers)),
+        )
+        assert path.tolist() == list(best)
+
+
+def test_most_probable_labels_that_are_well_formed_are_left_as_they_are():
+    torch.manual_seed(0)
+    logits = torch.randn(4000, len(SIGNS))
+    lengths = [4] * 1000
+    alone = torch.split(logits.argmax(1), lengths)
+    together = torch.split(best_well_formed(logits, lengths, SIGNS), lengths)
+    already = [well_formed([[SIGNS[i] for i in row]]) for row in alone]
+    assert 0 < sum(already) < len(already)
+    for so, one, other in zip(already, alone, together, strict=True):
+        assert torch.equal(one, other) is so
+
+
+def test_only_a_beginning_lets_an_inner_label_follow():
+    for before, label in product(SIGNS, SIGNS):
+        expected = label[0] not in "IE" or before in (f"B{label[1:]}", f"I{label[1:]}")
+        assert may_follow(label, before) is expected
 
 
 def test_scores_of_a_case_worked_by_hand():

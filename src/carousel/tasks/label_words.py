@@ -16,6 +16,7 @@ from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.data.ragged import Buckets
 from carousel.tasks import baselines, network, samples
 from carousel.tasks.samples import Answer, Sample
+from carousel.tasks.spans import mark_spans, well_formed
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.word_labeller import (
     TrainedWordLabeller,
@@ -65,6 +66,7 @@ class LabelWordsTask(Task):
         self.config = config
         self.data = LabelledWords(config.data, config.text)
         self.validation_metrics = headline(self.data.labels)
+        self._well_formed = mark_spans(self.data.labels) and well_formed(self.data.train.labels)
         self.features = WordFeatures.fit(self.data.train.words, config.text)
         self._train = self.features.encode(self.data.train.words)
         self._validation = self.features.encode(self.data.validation.words)
@@ -114,7 +116,7 @@ class LabelWordsTask(Task):
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         logits = logits_of(model, self._validation)
-        values, _ = judge(self.data.validation, logits, self.data.labels)
+        values, _ = judge(self.data.validation, logits, self.data.labels, self._well_formed)
         return {name: values[name] for name in self.validation_metrics}
 
     def targets(self) -> tuple[Tensor, Tensor]:
@@ -164,7 +166,9 @@ class LabelWordsTask(Task):
 
     def finish(self, model: nn.Module) -> TrainedWordLabeller:
         assert isinstance(model, WordLabeller)
-        return TrainedWordLabeller(model, self.config, self.data.labels, self.features)
+        return TrainedWordLabeller(
+            model, self.config, self.data.labels, self.features, self._well_formed
+        )
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, WordLabeller)

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+_AT_ONCE = 64  # sentences whose labels are searched together
 
 
 class Span(NamedTuple):
@@ -44,6 +51,59 @@ def spans_of(labels: Sequence[str]) -> list[Span]:
 def mark_spans(labels: Iterable[str]) -> bool:
     """Whether there are labels that mark spans at all."""
     return any(label[:2] in ("B-", "I-", "E-", "S-") for label in labels)
+
+
+def may_follow(label: str, before: str) -> bool:
+    """Whether `label` may stand behind `before`: I-x and E-x only behind B-x or I-x.
+
+    >>> may_follow("I-city", "B-city"), may_follow("I-city", "O")
+    (True, False)
+    """
+    sign, _, kind = label.partition("-")
+    return sign not in ("I", "E") or before in (f"B-{kind}", f"I-{kind}")
+
+
+def well_formed(sentences: Iterable[Sequence[str]]) -> bool:
+    """Whether no label of the sentences stands where it may not. In the older form of the signs,
+    where B only parts two spans that touch, that is not so."""
+    return all(
+        may_follow(label, before)
+        for labels in sentences
+        for before, label in pairwise(["O", *labels])
+    )
+
+
+def best_well_formed(logits: Tensor, lengths: Sequence[int], labels: Sequence[str]) -> Tensor:
+    """The most probable labels, as numbers (N,), of which none stands where it may not.
+
+    The row y of a sentence that is greatest in sum over t of log softmax(logits_t)[y_t] among
+    the rows where each y_t may follow y_(t-1), by dynamic programming (Viterbi 1967).
+
+    logits: (N, L) of all words, sentence by sentence; lengths: of the sentences, their sum N.
+    """
+    allowed = torch.tensor([[may_follow(label, before) for label in labels] for before in labels])
+    never = torch.zeros(allowed.shape).masked_fill(~allowed, -torch.inf)
+    first = torch.tensor([may_follow(label, "O") for label in labels])
+    start = torch.zeros(first.shape).masked_fill(~first, -torch.inf)
+    rows = torch.split(logits.log_softmax(1), list(lengths))
+    found: dict[int, Tensor] = {}
+    order = sorted((i for i, n in enumerate(lengths) if n), key=lambda i: lengths[i])
+    for begin in range(0, len(order), _AT_ONCE):
+        chosen = order[begin : begin + _AT_ONCE]
+        chances = pad_sequence([rows[i] for i in chosen])  # what is behind the end adds zero
+        best = chances[0] + start
+        origins: list[Tensor] = []
+        for t in range(1, len(chances)):
+            ended = torch.tensor([lengths[i] <= t for i in chosen]).unsqueeze(1)
+            value, origin = (best.unsqueeze(2) + never).max(1)
+            best = torch.where(ended, best, value + chances[t])
+            origins.append(torch.where(ended, torch.arange(len(labels)), origin))
+        steps = [best.argmax(1)]
+        for origin in reversed(origins):
+            steps.append(origin.gather(1, steps[-1].unsqueeze(1)).squeeze(1))
+        path = torch.stack(steps[::-1], 1)
+        found.update((i, path[k, : lengths[i]]) for k, i in enumerate(chosen))
+    return torch.cat([found[i] for i in sorted(found)]) if found else torch.zeros(0).long()
 
 
 def span_scores(truth: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from carousel.tasks import scores
 from carousel.tasks.example import Example, check_number, shown
 from carousel.tasks.given import sentences_of, unknown_notice
 from carousel.tasks.network import drop_words, evaluating, make_dropout, make_recurrent, start
-from carousel.tasks.spans import mark_spans, span_scores, spans_of
+from carousel.tasks.spans import best_well_formed, mark_spans, span_scores, spans_of
 from carousel.tasks.task import Json, Request, Shown, Table, TrainedModel
 
 _EVALUATION_BATCH = 128
@@ -74,8 +74,16 @@ def logits_of(model: nn.Module, sentences: Ragged) -> Tensor:
     return torch.cat([pieces[number] for number in range(len(sentences))])
 
 
+def most_probable(
+    logits: Tensor, lengths: Sequence[int], labels: tuple[str, ...], well_formed: bool
+) -> Tensor:
+    """Numbers (N,) of the labels that logits (N, L) make most probable: of each word by itself, or
+    of each sentence of so many words, `well_formed` (see `best_well_formed`)."""
+    return best_well_formed(logits, lengths, labels) if well_formed else logits.argmax(1)
+
+
 def judge(
-    part: Labelled, logits: Tensor, labels: tuple[str, ...]
+    part: Labelled, logits: Tensor, labels: tuple[str, ...], well_formed: bool = False
 ) -> tuple[dict[str, float], dict[str, Any]]:
     """Metrics of logits (N, L) for the words of a part, and details.
 
@@ -85,7 +93,7 @@ def judge(
     number = {label: i for i, label in enumerate(labels)}
     flat = [label for sentence in part.labels for label in sentence]
     truth = torch.tensor([number.get(label, -1) for label in flat])
-    guess = logits.argmax(1)
+    guess = most_probable(logits, [*map(len, part.labels)], labels, well_formed)
     loss = nn.functional.cross_entropy(logits, truth, ignore_index=-1)
     values = {"accuracy": float((truth == guess).double().mean()), "loss": float(loss)}
     guessed = [labels[i] for i in guess.tolist()]
@@ -102,7 +110,7 @@ def judge(
 
 
 class WordLabel(NamedTuple):
-    """A word, its most probable label, and how probable that is."""
+    """A word, its label in the most probable row of labels, and how probable that label is."""
 
     word: str
     label: str
@@ -111,6 +119,9 @@ class WordLabel(NamedTuple):
 
 class TrainedWordLabeller(TrainedModel):
     """A trained labeller of words with its features and labels.
+
+    well_formed: the labels of a sentence are chosen together, so that no span is continued that
+    has not begun; where those of the training part are so.
 
     >>> model = carousel.load("runs/slots-atis-20261124-090000")      # doctest: +SKIP
     >>> [w.label for w in model.label([["flights", "to", "boston"]])[0]]  # doctest: +SKIP
@@ -125,26 +136,33 @@ class TrainedWordLabeller(TrainedModel):
         config: Config,
         labels: tuple[str, ...],
         features: WordFeatures,
+        well_formed: bool,
     ) -> None:
         super().__init__(model, config)
-        self.labels, self.features = labels, features
+        self.labels, self.features, self.well_formed = labels, features, well_formed
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedWordLabeller:
         labels, features = tuple(facts["labels"]), WordFeatures.restore(facts["features"])
         sizes = [len(vocabulary) for vocabulary in features.vocabularies]
-        return cls(WordLabeller(sizes, len(labels), config), config, labels, features)
+        model = WordLabeller(sizes, len(labels), config)
+        return cls(model, config, labels, features, facts.get("well_formed", False))
 
     def facts(self) -> dict[str, Any]:
-        return {"labels": list(self.labels), "features": self.features.facts()}
+        return {
+            "labels": list(self.labels),
+            "features": self.features.facts(),
+            "well_formed": self.well_formed,
+        }
 
     def label(self, sentences: Sequence[Sequence[str]]) -> list[list[WordLabel]]:
-        """The most probable label of every word of sentences that are cut into words."""
+        """The most probable labels of the words of sentences that are cut into words."""
         if not any(map(len, sentences)):
             return [[] for _ in sentences]
-        chances = logits_of(self.model, self.features.encode(sentences)).softmax(1)
-        best, number = chances.max(1)
-        rows = iter(zip(number.tolist(), best.tolist(), strict=True))
+        logits = logits_of(self.model, self.features.encode(sentences))
+        number = most_probable(logits, [*map(len, sentences)], self.labels, self.well_formed)
+        chances = logits.softmax(1).gather(1, number.unsqueeze(1)).squeeze(1)
+        rows = iter(zip(number.tolist(), chances.tolist(), strict=True))
         return [
             [
                 WordLabel(word, self.labels[i], p)
@@ -157,7 +175,7 @@ class TrainedWordLabeller(TrainedModel):
         data = LabelledWords(self.config.data, self.config.text)
         held = data.part(part)
         encoded = self.features.encode(held.words)
-        values, details = judge(held, logits_of(self.model, encoded), self.labels)
+        values, details = judge(held, logits_of(self.model, encoded), self.labels, self.well_formed)
         values["unknown"] = float((encoded.values[:, 0] == 0).double().mean())
         return {**values, **details, **data.account()}
 
