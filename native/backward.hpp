@@ -8,118 +8,10 @@
 // again first: from its cell states and from the outputs, which are all there.
 #pragma once
 
-#include "forward.hpp"
+#include "gradients.hpp"
 
 namespace carousel {
 namespace {
-
-// Whether a sum has one gradient for both products.
-template <class C>
-constexpr bool one_side() {
-    if constexpr (kNormalized<C>)
-        return !C::kTwoSides;
-    else
-        return C::kInputFirst == C::kHiddenFirst && C::kInput == C::kHidden;
-}
-
-// Features of the rows of a chunk, of which the gradient of the weights reads column after column.
-// Row by row, a column would touch another page of memory in each row. So they stand in lines of
-// kLine features: feature f of row r at data + f / kLine * line_step + r * row_step + f % kLine.
-constexpr int64_t kLine = 16;
-struct Columns {
-    const float* data;
-    int64_t row_step, line_step;
-    const float* column(int64_t f) const { return data + f / kLine * line_step + f % kLine; }
-};
-
-// What a thread that shares by rows has for itself, and threads that share by units have together.
-// `rows` below is a row of the chunk.
-template <class C>
-struct Part {
-    static constexpr bool kOneSide = one_side<C>();
-
-    int64_t capacity, d_step, p_step;  // rows of a chunk; floats from row to row
-    int64_t line_step;                 // floats from line to line of x and h
-    float *d_input, *d_hidden;  // [rows][d_step] gradients of the sums, as each product has them
-    float *x, *h;               // inputs, and states before the step: see Columns
-    float *raw, *dp;            // [rows][units], [rows][p_step] before, and d after a projection
-    float** dx;                 // [rows] where the gradient of the input goes
-    float *w_input, *w_hidden, *bias, *w_project;  // gradients so far, by panels
-    float* extra;                                  // and of the pointwise functions' own weights
-    float* row = nullptr;                          // buffers of normalised cells
-
-    Part(const Problem& p, int64_t share_rows, Arena& arena) {
-        const int64_t units = Shape<C>(p).blocks * L;
-        d_step = units * (kOneSide || C::kInput > C::kHidden ? C::kInput : C::kHidden) + 16;
-        p_step = up(p.P, L) * L;
-        const int64_t tall = exceeds_cache<C>(p) ? 256 : 96;  // their gradients are fetched rarely
-        capacity = max(1, min(share_rows * p.T, max(share_rows, max(tall, (1 << 16) / d_step))));
-        line_step = capacity * kLine + kLine;  // not a power of two: they would share cache sets
-        w_input = arena.floats(p.I * units * C::kInput);
-        w_hidden = arena.floats(p.P * units * C::kHidden);
-        bias = arena.floats(units * C::kSums);
-        extra = arena.floats(units * C::kExtra);
-        if constexpr (kNormalized<C>) row = arena.floats(C::backward_buffer(units));
-        w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
-        d_input = arena.floats(capacity * d_step);
-        d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
-        x = arena.floats(up(p.I, kLine) * line_step);
-        h = arena.floats(up(p.P, kLine) * line_step);
-        raw = p.w_hr ? arena.floats(capacity * units) : nullptr;
-        dp = p.w_hr ? arena.floats(capacity * p_step) : nullptr;
-        dx = p.dx.data ? arena.things<float*>(capacity) : nullptr;
-    }
-};
-
-template <class C>
-struct BackwardWork {
-    const Problem& p;
-    float *hidden_t, *input_t, *project;  // transposed panels of the weights
-    float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][units], [B][units]
-    float* factor_dh;                     // [B][dh_step] of the masked h, where h is masked
-    uint64_t* keys;                       // [threads][B]
-    int64_t dh_step, share_rows;
-    int parts;
-    float *packed, *forward, *segment, *unused_y;  // to compute a segment again
-    float* panels;                        // [threads][panel_floats] a panel of a chunk's gradients
-    int64_t panel_floats = 0;
-    float* first_part;
-    size_t part_floats = 0;
-
-    BackwardWork(const Problem& problem, int threads, Arena& arena) : p(problem) {
-        const int64_t units = Shape<C>(p).blocks * L;
-        const bool by_units = shared_by_units<C>(p, threads);
-        parts = by_units ? 1 : threads;
-        share_rows = by_units ? p.B : up(p.B, threads);
-        dh_step = up(p.P, L) * L;
-        hidden_t = arena.floats(units * C::kHidden * dh_step);
-        input_t = p.dx.data ? arena.floats(units * C::kInput * up(p.I, L) * L) : nullptr;
-        project = p.w_hr ? arena.floats(p.P * units) : nullptr;
-        zeros = arena.floats(max(max(units, dh_step), kWide));
-        dh = arena.floats(p.B * dh_step);
-        dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
-        raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
-        factor_dh = drops_product<C>(p) ? arena.floats(p.B * dh_step) : nullptr;
-        keys = C::kOptions ? arena.things<uint64_t>(threads * up(p.B, 8) * 8) : nullptr;
-        packed = p.segment ? arena.floats(packed_floats<C>(p)) : nullptr;
-        forward = p.segment ? arena.floats(forward_floats<C>(p, threads)) : nullptr;
-        segment = p.segment ? arena.floats(min(p.segment, p.T) * saved_per_step<C>(p)) : nullptr;
-        unused_y = p.segment ? arena.floats(p.B * units) : nullptr;
-        first_part = arena.floats(0);
-        for (int i = 0; i < parts; ++i) {
-            const size_t before = arena.used;
-            const Part<C> part(p, share_rows, arena);
-            part_floats = arena.used - before;
-            panel_floats = part.capacity * kWide;
-        }
-        panels = arena.floats(threads * panel_floats);
-    }
-
-    Part<C> part(int i) const {
-        Arena arena{first_part + i * part_floats};
-        return Part<C>(p, share_rows, arena);
-    }
-};
 
 template <class C>
 struct Backward {
@@ -200,11 +92,11 @@ struct Backward {
             const int64_t row = row_at(p, share.position(j));
             const float* x = at(p.x, t, row);
             for (int64_t f = 0; f < p.I; f += kLine)
-                copy_line(line_of(part.x, f, k + j), x + f, p.I - f);
+                copy_line(part.line_of(part.x, f, k + j), x + f, p.I - f);
             const float* h = state_before(t, row, j >= later);
             const uint64_t key = drops_product<C>(p) ? key_of_product(p, t, row) : 0;
             for (int64_t f = 0; f < p.P; f += kLine) {
-                float* line = line_of(part.h, f, k + j);
+                float* line = part.line_of(part.h, f, k + j);
                 if (drops_product<C>(p))
                     mask_state(p, h, f, min(p.P, f + kLine), line, key);
                 else
@@ -215,18 +107,6 @@ struct Backward {
         if (p.dx.data && p.padded && !p.add_to_dx)
             for (int64_t j = n; j < share.rows; ++j)
                 if (share.mine(j)) zero(at(p.dx, t, row_at(p, share.position(j))), p.I);
-    }
-
-    // At most a line. Of a known size, the compiler calls nobody to copy it.
-    static CAROUSEL_INLINE void copy_line(float* to, const float* from, int64_t n) {
-        if (n >= kLine)
-            copy(to, from, kLine);
-        else
-            copy(to, from, n);
-    }
-
-    float* line_of(float* lines, int64_t f, int64_t row) const {
-        return lines + f / kLine * part.line_step + row * kLine;
     }
 
     const float* saved_of(int64_t t, int64_t block, int64_t position) const {
@@ -444,20 +324,6 @@ struct Backward {
         }
     }
 
-    // w[f][v] += sum over rows r of a[r][f] b[r][v], for nv vectors v.
-    static void columns_times_rows(Columns a, int64_t features, const float* b, int64_t b_row,
-                                   int nv, int64_t rows, float* w) {
-        const Tiles tiles(features, nv);
-        for (int64_t i = 0; i < tiles.count; ++i) {
-            const int64_t f = tiles.start(i);
-            const int m_count = tiles.rows(i);
-            const float* column[kMostRows];
-            for (int m = 0; m < m_count; ++m) column[m] = a.column(f + m);
-            tile_for(m_count, nv)(column, a.row_step, b, b_row, rows, w + f * nv * L, nv * L,
-                                  w + f * nv * L, nv * L);
-        }
-    }
-
     void input_gradient(int64_t begin, int64_t end) const {
         alignas(64) float sums[kMostRows * kWide];
         const int64_t K = units * C::kInput, n = end - begin;
@@ -493,93 +359,11 @@ struct Backward {
             if (p.dc0) copy(p.dc0 + row * p.H, work.dc + position * units, p.H);
         }
         if (team.threads > 1) wait(team.barrier, team.threads);
-        for (int64_t block = team.thread; block < shape.blocks; block += team.threads) {
-            unpack_weights(block, C::kInputFirst, C::kInput, p.I, &Part<C>::w_input, p.dw_ih);
-            unpack_weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
-            if (p.db_ih) unpack_biases(block);
-            if constexpr (C::kExtra > 0)
-                if (p.dw_c) unpack_peepholes(block);
-            if constexpr (kNormalized<C>) unpack_normal(block);
-        }
+        const Unpack<C> unpack{p, work, shape};
+        for (int64_t block = team.thread; block < shape.blocks; block += team.threads)
+            unpack.block(block);
         if (p.w_hr)
-            for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads) unpack_project(q);
-    }
-
-    void unpack_weights(int64_t block, int first, int sums, int64_t features,
-                        float* Part<C>::*memory, float* dw) const {
-        const int64_t panel = block / C::kBlocks, width = shape.blocks_in(panel) * sums * L;
-        const int64_t start = panel * C::kBlocks * sums * L * features +
-                              (block - panel * C::kBlocks) * sums * L;
-        for (int i = 0; i < work.parts; ++i) {
-            const float* from = work.part(i).*memory + start;
-            for (int64_t f = 0; f < features; f += L)
-                for (int s = 0; s < sums; ++s)
-                    unpack_square(block, first + s, from + f * width + s * L, width, f, features, dw,
-                                  i > 0);
-        }
-    }
-
-    // Gradients of L features of L units, from a row per feature to a row per unit.
-    void unpack_square(int64_t block, int sum, const float* from, int64_t width, int64_t f,
-                       int64_t features, float* dw, bool add) const {
-        const int count = static_cast<int>(min(L, features - f));
-        const int64_t row = C::gate_of_sum(sum) * p.H + block * L;
-        Vec square[L];
-        for (int i = 0; i < L; ++i) square[i] = i < count ? load(from + i * width) : Vec{};
-        transpose(square);
-        for (int lane = 0; lane < shape.units_in(block); ++lane) {
-            float* to = dw + (row + lane) * features + f;
-            store_first(to, add ? load_first(to, count) + square[lane] : square[lane], count);
-        }
-    }
-
-    void unpack_biases(int64_t block) const {
-        for (int s = 0; s < C::kSums; ++s)
-            for (int lane = 0; lane < shape.units_in(block); ++lane) {
-                float sum = 0.0f;
-                for (int i = 0; i < work.parts; ++i)
-                    sum += work.part(i).bias[(block * C::kSums + s) * L + lane];
-                const int64_t at = C::gate_of_sum(s) * p.H + block * L + lane;
-                if (s >= C::kInputFirst && s < C::kInputFirst + C::kInput) p.db_ih[at] = sum;
-                if (s >= C::kHiddenFirst && s < C::kHiddenFirst + C::kHidden) p.db_hh[at] = sum;
-            }
-    }
-
-    void unpack_peepholes(int64_t block) const {
-        const Gate* gates[] = {&p.options.i, &p.options.f, &p.options.o};
-        for (int s = 0; s < 3; ++s)
-            if (gates[s]->peephole >= 0)
-                unpack_extra(block, s, p.dw_c + gates[s]->peephole * p.H);
-    }
-
-    // Of extra weight s of the units of a block, into to [H].
-    void unpack_extra(int64_t block, int s, float* to) const {
-        for (int lane = 0; lane < shape.units_in(block); ++lane) {
-            float sum = 0.0f;
-            for (int i = 0; i < work.parts; ++i)
-                sum += work.part(i).extra[(block * C::kExtra + s) * L + lane];
-            to[block * L + lane] = sum;
-        }
-    }
-
-    void unpack_normal(int64_t block) const {
-        constexpr int first = C::kExtra - C::kNormal;
-        for (int k = 0; k < C::kRaw; ++k)
-            unpack_extra(block, first + k, C::gain_gradient(p, k));
-        if (!C::kHasCellState) return;
-        unpack_extra(block, first + C::kRaw, p.dw_ln_c);
-        unpack_extra(block, first + C::kRaw + 1, p.db_ln_c);
-    }
-
-    void unpack_project(int64_t q) const {
-        const int64_t width = vectors_in(q, p.H) * L, count = min(width, p.H - q * kWide);
-        for (int64_t o = 0; o < p.P; ++o)
-            for (int64_t u = 0; u < count; ++u) {
-                float sum = 0.0f;
-                for (int i = 0; i < work.parts; ++i)
-                    sum += work.part(i).w_project[q * kWide * p.P + o * width + u];
-                p.dw_hr[o * p.H + q * kWide + u] = sum;
-            }
+            for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads) unpack.project(q);
     }
 };
 

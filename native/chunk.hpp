@@ -1,0 +1,132 @@
+// What the backward pass keeps: the chunk of steps whose gate gradients wait for their products, and
+// the gradients of the weights so far, by panels.
+#pragma once
+
+#include "forward.hpp"
+
+namespace carousel {
+namespace {
+
+// Whether a sum has one gradient for both products.
+template <class C>
+constexpr bool one_side() {
+    if constexpr (kNormalized<C>)
+        return !C::kTwoSides;
+    else
+        return C::kInputFirst == C::kHiddenFirst && C::kInput == C::kHidden;
+}
+
+// Features of the rows of a chunk, of which the gradient of the weights reads column after column.
+// Row by row, a column would touch another page of memory in each row. So they stand in lines of
+// kLine features: feature f of row r at data + f / kLine * line_step + r * row_step + f % kLine.
+constexpr int64_t kLine = 16;
+struct Columns {
+    const float* data;
+    int64_t row_step, line_step;
+    const float* column(int64_t f) const { return data + f / kLine * line_step + f % kLine; }
+};
+
+// At most a line. Of a known size, the compiler calls nobody to copy it.
+CAROUSEL_INLINE void copy_line(float* to, const float* from, int64_t n) {
+    if (n >= kLine)
+        copy(to, from, kLine);
+    else
+        copy(to, from, n);
+}
+
+// What a thread that shares by rows has for itself, and threads that share by units have together.
+// `rows` below is a row of the chunk.
+template <class C>
+struct Part {
+    static constexpr bool kOneSide = one_side<C>();
+
+    int64_t capacity, d_step, p_step;  // rows of a chunk; floats from row to row
+    int64_t line_step;                 // floats from line to line of x and h
+    float *d_input, *d_hidden;  // [rows][d_step] gradients of the sums, as each product has them
+    float *x, *h;               // inputs, and states before the step: see Columns
+    float *raw, *dp;            // [rows][units], [rows][p_step] before, and d after a projection
+    float** dx;                 // [rows] where the gradient of the input goes
+    float *w_input, *w_hidden, *bias, *w_project;  // gradients so far, by panels
+    float* extra;                                  // and of the pointwise functions' own weights
+    float* row = nullptr;                          // buffers of normalised cells
+
+    Part(const Problem& p, int64_t share_rows, Arena& arena) {
+        const int64_t units = Shape<C>(p).blocks * L;
+        d_step = units * (kOneSide || C::kInput > C::kHidden ? C::kInput : C::kHidden) + 16;
+        p_step = up(p.P, L) * L;
+        const int64_t tall = exceeds_cache<C>(p) ? 256 : 96;  // their gradients are fetched rarely
+        capacity = max(1, min(share_rows * p.T, max(share_rows, max(tall, (1 << 16) / d_step))));
+        line_step = capacity * kLine + kLine;  // not a power of two: they would share cache sets
+        w_input = arena.floats(p.I * units * C::kInput);
+        w_hidden = arena.floats(p.P * units * C::kHidden);
+        bias = arena.floats(units * C::kSums);
+        extra = arena.floats(units * C::kExtra);
+        if constexpr (kNormalized<C>) row = arena.floats(C::backward_buffer(units));
+        w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
+        d_input = arena.floats(capacity * d_step);
+        d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
+        x = arena.floats(up(p.I, kLine) * line_step);
+        h = arena.floats(up(p.P, kLine) * line_step);
+        raw = p.w_hr ? arena.floats(capacity * units) : nullptr;
+        dp = p.w_hr ? arena.floats(capacity * p_step) : nullptr;
+        dx = p.dx.data ? arena.things<float*>(capacity) : nullptr;
+    }
+
+    // Where the line of x or h that begins with feature f stands of a row.
+    float* line_of(float* lines, int64_t f, int64_t row) const {
+        return lines + f / kLine * line_step + row * kLine;
+    }
+};
+
+template <class C>
+struct BackwardWork {
+    const Problem& p;
+    float *hidden_t, *input_t, *project;  // transposed panels of the weights
+    float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][units], [B][units]
+    float* factor_dh;                     // [B][dh_step] of the masked h, where h is masked
+    uint64_t* keys;                       // [threads][B]
+    int64_t dh_step, share_rows;
+    int parts;
+    float *packed, *forward, *segment, *unused_y;  // to compute a segment again
+    float* panels;                        // [threads][panel_floats] a panel of a chunk's gradients
+    int64_t panel_floats = 0;
+    float* first_part;
+    size_t part_floats = 0;
+
+    BackwardWork(const Problem& problem, int threads, Arena& arena) : p(problem) {
+        const int64_t units = Shape<C>(p).blocks * L;
+        const bool by_units = shared_by_units<C>(p, threads);
+        parts = by_units ? 1 : threads;
+        share_rows = by_units ? p.B : up(p.B, threads);
+        dh_step = up(p.P, L) * L;
+        hidden_t = arena.floats(units * C::kHidden * dh_step);
+        input_t = p.dx.data ? arena.floats(units * C::kInput * up(p.I, L) * L) : nullptr;
+        project = p.w_hr ? arena.floats(p.P * units) : nullptr;
+        zeros = arena.floats(max(max(units, dh_step), kWide));
+        dh = arena.floats(p.B * dh_step);
+        dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
+        raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
+        factor_dh = drops_product<C>(p) ? arena.floats(p.B * dh_step) : nullptr;
+        keys = C::kOptions ? arena.things<uint64_t>(threads * up(p.B, 8) * 8) : nullptr;
+        packed = p.segment ? arena.floats(packed_floats<C>(p)) : nullptr;
+        forward = p.segment ? arena.floats(forward_floats<C>(p, threads)) : nullptr;
+        segment = p.segment ? arena.floats(min(p.segment, p.T) * saved_per_step<C>(p)) : nullptr;
+        unused_y = p.segment ? arena.floats(p.B * units) : nullptr;
+        first_part = arena.floats(0);
+        for (int i = 0; i < parts; ++i) {
+            const size_t before = arena.used;
+            const Part<C> part(p, share_rows, arena);
+            part_floats = arena.used - before;
+            panel_floats = part.capacity * kWide;
+        }
+        panels = arena.floats(threads * panel_floats);
+    }
+
+    Part<C> part(int i) const {
+        Arena arena{first_part + i * part_floats};
+        return Part<C>(p, share_rows, arena);
+    }
+};
+
+}  // namespace
+}  // namespace carousel

@@ -1,0 +1,117 @@
+// The gradients of the weights: summed by panels over the rows of a chunk, and brought into torch's
+// layout at the end.
+#pragma once
+
+#include "chunk.hpp"
+
+namespace carousel {
+namespace {
+
+// w[f][v] += sum over rows r of a[r][f] b[r][v], for nv vectors v.
+void columns_times_rows(Columns a, int64_t features, const float* b, int64_t b_row, int nv,
+                        int64_t rows, float* w) {
+    const Tiles tiles(features, nv);
+    for (int64_t i = 0; i < tiles.count; ++i) {
+        const int64_t f = tiles.start(i);
+        const int m_count = tiles.rows(i);
+        const float* column[kMostRows];
+        for (int m = 0; m < m_count; ++m) column[m] = a.column(f + m);
+        tile_for(m_count, nv)(column, a.row_step, b, b_row, rows, w + f * nv * L, nv * L,
+                              w + f * nv * L, nv * L);
+    }
+}
+
+// From the panels of all parts to torch's layout.
+template <class C>
+struct Unpack {
+    const Problem& p;
+    const BackwardWork<C>& work;
+    const Shape<C> shape;
+
+    // Of the units of a block.
+    void block(int64_t block) const {
+        weights(block, C::kInputFirst, C::kInput, p.I, &Part<C>::w_input, p.dw_ih);
+        weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
+        if (p.db_ih) biases(block);
+        if constexpr (C::kExtra > 0)
+            if (p.dw_c) peepholes(block);
+        if constexpr (kNormalized<C>) normal(block);
+    }
+
+    void weights(int64_t block, int first, int sums, int64_t features, float* Part<C>::*memory,
+                 float* dw) const {
+        const int64_t panel = block / C::kBlocks, width = shape.blocks_in(panel) * sums * L;
+        const int64_t start = panel * C::kBlocks * sums * L * features +
+                              (block - panel * C::kBlocks) * sums * L;
+        for (int i = 0; i < work.parts; ++i) {
+            const float* from = work.part(i).*memory + start;
+            for (int64_t f = 0; f < features; f += L)
+                for (int s = 0; s < sums; ++s)
+                    square(block, first + s, from + f * width + s * L, width, f, features, dw, i > 0);
+        }
+    }
+
+    // Gradients of L features of L units, from a row per feature to a row per unit.
+    void square(int64_t block, int sum, const float* from, int64_t width, int64_t f, int64_t features,
+                float* dw, bool add) const {
+        const int count = static_cast<int>(min(L, features - f));
+        const int64_t row = C::gate_of_sum(sum) * p.H + block * L;
+        Vec rows[L];
+        for (int i = 0; i < L; ++i) rows[i] = i < count ? load(from + i * width) : Vec{};
+        transpose(rows);
+        for (int lane = 0; lane < shape.units_in(block); ++lane) {
+            float* to = dw + (row + lane) * features + f;
+            store_first(to, add ? load_first(to, count) + rows[lane] : rows[lane], count);
+        }
+    }
+
+    void biases(int64_t block) const {
+        for (int s = 0; s < C::kSums; ++s)
+            for (int lane = 0; lane < shape.units_in(block); ++lane) {
+                float sum = 0.0f;
+                for (int i = 0; i < work.parts; ++i)
+                    sum += work.part(i).bias[(block * C::kSums + s) * L + lane];
+                const int64_t at = C::gate_of_sum(s) * p.H + block * L + lane;
+                if (s >= C::kInputFirst && s < C::kInputFirst + C::kInput) p.db_ih[at] = sum;
+                if (s >= C::kHiddenFirst && s < C::kHiddenFirst + C::kHidden) p.db_hh[at] = sum;
+            }
+    }
+
+    void peepholes(int64_t block) const {
+        const Gate* gates[] = {&p.options.i, &p.options.f, &p.options.o};
+        for (int s = 0; s < 3; ++s)
+            if (gates[s]->peephole >= 0) extra(block, s, p.dw_c + gates[s]->peephole * p.H);
+    }
+
+    // Of extra weight s of the units of a block, into to [H].
+    void extra(int64_t block, int s, float* to) const {
+        for (int lane = 0; lane < shape.units_in(block); ++lane) {
+            float sum = 0.0f;
+            for (int i = 0; i < work.parts; ++i)
+                sum += work.part(i).extra[(block * C::kExtra + s) * L + lane];
+            to[block * L + lane] = sum;
+        }
+    }
+
+    void normal(int64_t block) const {
+        constexpr int first = C::kExtra - C::kNormal;
+        for (int k = 0; k < C::kRaw; ++k) extra(block, first + k, C::gain_gradient(p, k));
+        if (!C::kHasCellState) return;
+        extra(block, first + C::kRaw, p.dw_ln_c);
+        extra(block, first + C::kRaw + 1, p.db_ln_c);
+    }
+
+    void project(int64_t q) const {
+        const int64_t width = vectors_in(q, p.H) * L, count = min(width, p.H - q * kWide);
+        for (int64_t o = 0; o < p.P; ++o)
+            for (int64_t u = 0; u < count; ++u) {
+                float sum = 0.0f;
+                for (int i = 0; i < work.parts; ++i)
+                    sum += work.part(i).w_project[q * kWide * p.P + o * width + u];
+                p.dw_hr[o * p.H + q * kWide + u] = sum;
+            }
+    }
+};
+
+}  // namespace
+}  // namespace carousel
