@@ -133,7 +133,8 @@ CAROUSEL_INLINE Vec fma(Vec x, Vec y, Vec z) {
 // NaN stays NaN: of two operands that do not compare, the instructions return the second.
 CAROUSEL_INLINE Vec clamp(Vec x, float low, float high) {
 #if defined(__AVX512F__)
-    return _mm512_min_ps(splat(high), _mm512_max_ps(splat(low), x));
+    constexpr __mmask16 all = 0xffff;  // without a mask, GCC 12 warns of its own header
+    return _mm512_maskz_min_ps(all, splat(high), _mm512_maskz_max_ps(all, splat(low), x));
 #elif defined(__AVX2__)
     return _mm256_min_ps(splat(high), _mm256_max_ps(splat(low), x));
 #elif defined(__SSE2__)
