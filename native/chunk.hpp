@@ -54,7 +54,8 @@ struct Part {
         const int64_t units = Shape<C>(p).blocks * L;
         d_step = units * (kOneSide || C::kInput > C::kHidden ? C::kInput : C::kHidden) + 16;
         p_step = up(p.P, L) * L;
-        const int64_t tall = exceeds_cache<C>(p) ? 256 : 96;  // their gradients are fetched rarely
+        // Each chunk reads and writes all gradients of the weights; large ones come from afar.
+        const int64_t tall = exceeds_cache<C>(p) ? 256 : 96;
         capacity = max(1, min(share_rows * p.T, max(share_rows, max(tall, (1 << 16) / d_step))));
         line_step = capacity * kLine + kLine;  // not a power of two: they would share cache sets
         w_input = arena.floats(p.I * units * C::kInput);

@@ -219,6 +219,23 @@ def test_nan_of_any_bits_stays_nan(kind, bits):
 
 
 @each_kind
+@pytest.mark.parametrize("bits", [0x7FC00001, 0x7F800001, 0x7FC001FF, 0x7FFFFFFF])
+def test_nan_of_any_bits_in_one_gate_alone_stays_nan(kind, bits):
+    """Where all gates have it, each of the others hides a gate that has lost it."""
+    unit = 5
+    for gate in range(len(layer_of(kind, INPUTS, H).bias_ih_l0) // H):
+        layer, x, hx = problem(kind)
+        with kernels.use("native"), torch.no_grad():
+            layer.bias_ih_l0[gate * H + unit] = torch.tensor(bits, dtype=torch.int32).view(
+                torch.float32
+            )
+            y, _ = layer(x, hx)
+        assert y[0, :, unit].isnan().all()
+        if not layer.proj_size:  # which mixes the units
+            assert y[0, :, :unit].isfinite().all()
+
+
+@each_kind
 @pytest.mark.parametrize("garbage", [torch.nan, torch.inf, 3e38])
 @pytest.mark.parametrize("options", [{}, {"bidirectional": True, "num_layers": 2}], ids=str)
 def test_garbage_in_the_padding_does_not_matter(kind, garbage, options):
