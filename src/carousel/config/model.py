@@ -15,6 +15,8 @@ class ModelConfig:
     feature_size: of each feature of a word but the word itself (see `text.features`).
     tied: the embedding is the output layer's weight too (Press and Wolf 2017); it needs
         embedding_size = hidden_size.
+    adaptive_softmax: how many of a language model's most frequent words are told apart in the first
+        step of the softmax, the others in groups of rarer ones (Grave et al. 2017; 0: all in one).
     pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
         weights are learnt ("attention", see carousel.layers.attention).
     cell: "lstm", "gru", "rnn", or without a recurrent product "mingru", "minlstm", "indrnn".
@@ -32,6 +34,7 @@ class ModelConfig:
     embedding_size: int = key(0, low=0)
     feature_size: int = key(32, low=1)
     tied: bool = False
+    adaptive_softmax: int = key(0, low=0)
     bidirectional: bool = False
     pooling: str = key("last", choices=("last", "mean", "max", "attention"))
     nonlinearity: str = key("tanh", choices=("tanh", "relu"))

@@ -43,6 +43,7 @@ _WITHOUT_EFFECT = (
     "text.features",
     "text.loss_scale",
     "model.feature_size",
+    "model.adaptive_softmax",
     "model.bidirectional",
     "model.pooling",
     "loss.class_weights",

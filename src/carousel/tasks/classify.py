@@ -67,6 +67,7 @@ _WITHOUT_EFFECT = (
     "model.embedding_size",
     "model.feature_size",
     "model.tied",
+    "model.adaptive_softmax",
     "regularization.l1.embedding",
     "regularization.l2.embedding",
 )

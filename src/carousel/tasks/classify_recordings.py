@@ -40,6 +40,7 @@ _WITHOUT_EFFECT = (
     "model.embedding_size",
     "model.feature_size",
     "model.tied",
+    "model.adaptive_softmax",
     "regularization.activation",
     "regularization.temporal_activation",
     "regularization.l1.embedding",

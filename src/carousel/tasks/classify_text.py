@@ -40,6 +40,7 @@ _WITHOUT_EFFECT = (
     "model.feature_size",
     "text.loss_scale",
     "model.tied",
+    "model.adaptive_softmax",
     "regularization.activation",
     "regularization.temporal_activation",
 )

@@ -57,6 +57,7 @@ _WITHOUT_EFFECT = (
     "model.embedding_size",
     "model.feature_size",
     "model.tied",
+    "model.adaptive_softmax",
     "model.bidirectional",
     "model.pooling",
     "regularization.activation",

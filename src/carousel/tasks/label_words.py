@@ -48,6 +48,7 @@ _WITHOUT_EFFECT = (
     "text.bptt",
     "text.loss_scale",
     "model.tied",
+    "model.adaptive_softmax",
     "model.pooling",
     "regularization.activation",
     "regularization.temporal_activation",

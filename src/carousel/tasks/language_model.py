@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel.config import Config
+from carousel.errors import ConfigError
+from carousel.layers.adaptive_softmax import AdaptiveSoftmax
 from carousel.layers.cross_entropy import linear_cross_entropy, token_losses
 from carousel.tasks.network import (
     Bias,
@@ -38,7 +40,9 @@ class LanguageModel(nn.Module):
     Dropout acts on vertical connections only, a mask of its own per step (Zaremba et al. 2014,
     arXiv:1409.2329): on the embedding, between layers, on the top output. `input_dropout` drops
     whole words, each wherever it stands in the batch, the others scaled up (Gal and Ghahramani
-    2016, arXiv:1512.05287). With `tied`, W is E (Press and Wolf 2017, arXiv:1608.05859).
+    2016, arXiv:1512.05287). With `tied`, W is E (Press and Wolf 2017, arXiv:1608.05859);
+    with `adaptive_softmax`, the rare words' part of the softmax is a step of its own (Grave et al.
+    2017, arXiv:1609.04309).
     """
 
     def __init__(self, size: int, config: Config) -> None:
@@ -51,6 +55,14 @@ class LanguageModel(nn.Module):
         self.dropout = make_dropout(dropout)
         self.head: nn.Linear | Bias
         self.head = Bias(size) if model.tied else nn.Linear(model.hidden_size, size)
+        self.softmax: AdaptiveSoftmax | None = None
+        if model.adaptive_softmax:
+            if model.adaptive_softmax >= size:
+                raise ConfigError(
+                    f"model.adaptive_softmax must be below the size of the vocabulary, {size:,}; "
+                    f"got {model.adaptive_softmax:,} (0: a full softmax)"
+                )
+            self.softmax = AdaptiveSoftmax(model.hidden_size, size, model.adaptive_softmax)
         if model.tied and config.initialization.name == "torch":
             # torch's N(0, 1) embeddings are far too large for an output layer.
             nn.init.uniform_(self.embedding.weight, -(width**-0.5), width**-0.5)
@@ -63,7 +75,8 @@ class LanguageModel(nn.Module):
         """
         outputs, last = self._recur(tokens, state)
         dropped = self.dropout(outputs)
-        loss = linear_cross_entropy(dropped, *self._readout(), targets)
+        summed = self.softmax or linear_cross_entropy
+        loss = summed(dropped, *self._readout(), targets)
         penalty = activation_penalty(outputs, dropped, self.regularization, time_dim=0)
         return Scored(loss, penalty, last)
 
@@ -71,18 +84,24 @@ class LanguageModel(nn.Module):
     def losses(self, tokens: Tensor, targets: Tensor, state: State = ()) -> tuple[Tensor, State]:
         """The loss of each target that is not negative, in order of time, and the last state."""
         outputs, last = self._recur(tokens, state)
-        return token_losses(self.dropout(outputs), *self._readout(), targets), last
+        each = self.softmax.token_losses if self.softmax else token_losses
+        return each(self.dropout(outputs), *self._readout(), targets), last
 
     def logits(self, tokens: Tensor, state: State = ()) -> Tensor:
         """Logits (T, B, V) of the token after each: for few rows, they take much memory."""
         outputs, _ = self._recur(tokens, state)
-        return F.linear(self.dropout(outputs), *self._readout())
+        return self._logits(outputs)
 
     @torch.no_grad()
     def next_logits(self, tokens: Tensor, state: State = ()) -> tuple[Tensor, State]:
         """Logits (B, V) of the token after tokens (T, B), and the state to go on from."""
         outputs, last = self._recur(tokens, state)
-        return F.linear(self.dropout(outputs[-1]), *self._readout()), last
+        return self._logits(outputs[-1]), last
+
+    def _logits(self, outputs: Tensor) -> Tensor:
+        """Of an adaptive softmax its log-probabilities, which are logits too."""
+        make = self.softmax.log_probabilities if self.softmax else F.linear
+        return make(self.dropout(outputs), *self._readout())
 
     def _recur(self, tokens: Tensor, state: State) -> tuple[Tensor, State]:
         x = self.embedding(tokens)

@@ -39,6 +39,7 @@ _WITHOUT_EFFECT = (
     "model.embedding_size",
     "model.feature_size",
     "model.tied",
+    "model.adaptive_softmax",
     "model.pooling",
     "regularization.activation",
     "regularization.temporal_activation",

@@ -43,6 +43,7 @@ _WITHOUT_EFFECT = (
     "text.bptt",
     "text.features",
     "model.feature_size",
+    "model.adaptive_softmax",
     "text.loss_scale",
     "loss.class_weights",
     "regularization.activation",
