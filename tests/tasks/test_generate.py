@@ -110,6 +110,7 @@ def test_validation_leaves_the_model_in_training(tmp_path):
         ("data.path=/nowhere/x.txt", r"there is no file /nowhere/x\.txt"),
         ("initialization.name=chrono model.cell=rnn", "has none"),
         ("model.tied=true model.embedding_size=5", "got 5 and 16"),
+        ("model.adaptive_softmax=5000", r"below the size of the vocabulary, 13; got 5,000"),
         ("optimizer.clip_value=1", "set one of optimizer.clip_norm and optimizer.clip_value"),
     ],
 )

@@ -67,6 +67,29 @@ def test_windows_with_a_carried_state_are_the_whole(cell, tokens):
     )
 
 
+@pytest.mark.parametrize("tied", [False, True])
+def test_with_an_adaptive_softmax_loss_and_next_word_are_of_the_same_distribution(tied, tokens):
+    settings = ("model.adaptive_softmax=2", f"model.tied={str(tied).lower()}")
+    model, x, y = make(*settings).eval(), tokens[:-1], tokens[1:]
+    assert model.softmax.bounds == (2, 10, V)
+    losses, _ = model.losses(x, y)
+    logits = model.logits(x)
+    wanted = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
+    assert torch.allclose(losses, wanted, atol=1e-6)
+    assert model(x, y).loss.item() == pytest.approx(losses.sum().item(), rel=1e-6)
+    assert torch.allclose(model.next_logits(x)[0], logits[-1], atol=1e-6)
+    plain = F.linear(model.recurrent(model.embedding(x))[0], *model._readout())
+    assert not torch.allclose(logits.softmax(-1), plain.softmax(-1), atol=1e-3)
+    weight = model.embedding.weight if tied else model.head.weight
+    model(x, y).loss.backward()
+    assert (weight.grad.abs().sum(1) > 0).all()
+
+
+def test_without_it_the_parameters_are_those_of_a_full_softmax():
+    groups = {"softmax.groups.weight", "softmax.groups.bias"}
+    assert set(make("model.adaptive_softmax=2").state_dict()) - set(make().state_dict()) == groups
+
+
 def test_tied_weights_are_stored_once():
     tied, untied = make("model.tied=true"), make()
     assert len(tied.state_dict()) == len(list(tied.parameters())) == len(untied.state_dict()) - 1

@@ -102,6 +102,7 @@ def test_a_kill_before_the_first_checkpoint_starts_over(tmp_path):
          "regularization.activation=1", "training.restore_best=false",
          "regularization.max_norm.recurrent=1"),
         ("model.cell=rnn", "model.tied=true", "text.loss_scale=steps", "text.level=character"),
+        ("model.tied=true", "model.adaptive_softmax=3", "schedule.name=cosine"),
     ],
 )  # fmt: skip
 def test_a_language_model_resumes_exactly(tmp_path, settings):

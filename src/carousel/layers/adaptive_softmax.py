@@ -14,7 +14,7 @@ _Part = tuple[Tensor, Tensor]
 
 
 class AdaptiveSoftmax(nn.Module):
-    r"""P(w | x) in two steps: one of the frequent words or a group of rare ones, then which of them.
+    r"""P(w | x) in two steps: a frequent word or a group of rare ones, and which of the group.
 
     Tokens are numbered by falling frequency. With c = `frequent` there are K groups of rare words,
     of the numbers c to 5c - 1, 5c to 25c - 1, …, up to V. With the weight W, b of an output layer,
@@ -36,7 +36,8 @@ class AdaptiveSoftmax(nn.Module):
     >>> softmax.groups, softmax.bounds
     (Linear(in_features=3, out_features=2, bias=True), (2, 10, 12))
     >>> x, weight, bias = torch.randn(4, 3), torch.randn(12, 3), torch.randn(12)
-    >>> bool(torch.allclose(softmax.log_probabilities(x, weight, bias).exp().sum(-1), torch.ones(4)))
+    >>> total = softmax.log_probabilities(x, weight, bias).exp().sum(-1)
+    >>> bool(torch.allclose(total, torch.ones(4)))
     True
     """
 
@@ -45,7 +46,9 @@ class AdaptiveSoftmax(nn.Module):
     def __init__(self, hidden_size: int, size: int, frequent: int) -> None:
         super().__init__()
         if not 0 < frequent < size:
-            raise ValueError(f"frequent must be between 1 and size - 1 = {size - 1}, got {frequent}")
+            raise ValueError(
+                f"frequent must be between 1 and size - 1 = {size - 1}, got {frequent}"
+            )
         bounds = [frequent]
         while bounds[-1] < size:
             bounds.append(min(size, _GROWTH * bounds[-1]))
@@ -83,15 +86,15 @@ class AdaptiveSoftmax(nn.Module):
         """log P (..., V) of every word: for few rows, all logits are made."""
         head, groups = self._parts(weight, bias)
         first = F.log_softmax(F.linear(x, *head), -1)
-        words, chosen = first.split([self.bounds[0], len(groups)], -1)
+        words, chosen = torch.split(first, [self.bounds[0], len(groups)], -1)
         within = [F.log_softmax(F.linear(x, *group), -1) for group in groups]
-        rare = [p + c for p, c in zip(within, chosen.split(1, -1), strict=True)]
+        rare = [p + c for p, c in zip(within, torch.split(chosen, 1, -1), strict=True)]
         return torch.cat([words, *rare], -1)
 
     def _parts(self, weight: Tensor, bias: Tensor) -> tuple[_Part, list[_Part]]:
         """Weight and bias of the first step, and of the second in each group."""
         sizes = [b - a for a, b in zip((0, *self.bounds), self.bounds, strict=False)]
-        (words, *rare), (base, *rest) = weight.split(sizes), bias.split(sizes)
+        (words, *rare), (base, *rest) = torch.split(weight, sizes), torch.split(bias, sizes)
         head = torch.cat([words, self.groups.weight]), torch.cat([base, self.groups.bias])
         return head, list(zip(rare, rest, strict=True))
 
