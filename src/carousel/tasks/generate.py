@@ -70,6 +70,12 @@ class GenerateTask(Task):
             )
         self.config = config
         self.corpus = Corpus(config.data, config.text)
+        frequent, size = config.model.adaptive_softmax, len(self.corpus.vocabulary)
+        if frequent >= size:
+            raise ConfigError(
+                f"model.adaptive_softmax must be below the size of the vocabulary, {size:,}; got "
+                f"{frequent:,} (0: a full softmax)"
+            )
         self.validation_metrics = tuple(measures(self.corpus.kind, 0.0))
         self.unit = "words" if self.corpus.kind == "word" else "characters"
         self._train, self._validation = self.corpus.part("train"), self.corpus.part("validation")

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel.config import Config
-from carousel.errors import ConfigError
 from carousel.layers.adaptive_softmax import AdaptiveSoftmax
 from carousel.layers.cross_entropy import linear_cross_entropy, token_losses
 from carousel.tasks.network import (
@@ -57,11 +56,6 @@ class LanguageModel(nn.Module):
         self.head = Bias(size) if model.tied else nn.Linear(model.hidden_size, size)
         self.softmax: AdaptiveSoftmax | None = None
         if model.adaptive_softmax:
-            if model.adaptive_softmax >= size:
-                raise ConfigError(
-                    f"model.adaptive_softmax must be below the size of the vocabulary, {size:,}; "
-                    f"got {model.adaptive_softmax:,} (0: a full softmax)"
-                )
             self.softmax = AdaptiveSoftmax(model.hidden_size, size, model.adaptive_softmax)
         if model.tied and config.initialization.name == "torch":
             # torch's N(0, 1) embeddings are far too large for an output layer.
