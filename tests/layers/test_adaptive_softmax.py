@@ -102,4 +102,4 @@ def test_time_is_spent_on_frequent_words():
     softmax, x, weight, bias, _ = example(1000, 4, 5000, 50)
     with torch.profiler.profile(with_flops=True) as profile:
         softmax(x, weight, bias, torch.randint(0, 50, (1000,)))
-    assert sum(event.flops for event in profile.key_averages()) < 2 * 1000 * 4 * 100
+    assert 0 < sum(event.flops for event in profile.key_averages()) < 2 * 1000 * 4 * 100

@@ -218,7 +218,14 @@ def test_the_picture_of_attention_is_bright_where_the_decoder_looked(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "setting", ["data.view=pixels", "frames.window=9", "translate.target=de", "pictures.side=99"]
+    "setting",
+    [
+        "data.view=pixels",
+        "frames.window=9",
+        "translate.target=de",
+        "pictures.side=99",
+        "model.adaptive_softmax=9",
+    ],
 )
 def test_settings_without_effect_are_refused(setting):
     with pytest.raises(ConfigError, match="has no effect in the task 'caption'"):

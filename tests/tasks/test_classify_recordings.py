@@ -166,7 +166,14 @@ def test_sounds_of_any_rate_loudness_and_number_of_channels_are_told_apart(tmp_p
 
 
 @pytest.mark.parametrize(
-    "setting", ["data.view=pixels", "frames.window=9", "text.level=character", "model.tied=true"]
+    "setting",
+    [
+        "data.view=pixels",
+        "frames.window=9",
+        "text.level=character",
+        "model.tied=true",
+        "model.adaptive_softmax=9",
+    ],
 )
 def test_settings_without_effect_are_refused(folder, setting):
     with pytest.raises(ConfigError, match="has no effect in the task 'classify_recordings'"):

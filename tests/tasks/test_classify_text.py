@@ -155,7 +155,9 @@ def test_class_weights_and_smoothing_change_what_is_differentiated_only(path):
         assert float(step.objective.detach()) != float(wanted.objective.detach())
 
 
-@pytest.mark.parametrize("setting", ["data.view=pixels", "text.bptt=7", "model.tied=true"])
+@pytest.mark.parametrize(
+    "setting", ["data.view=pixels", "text.bptt=7", "model.tied=true", "model.adaptive_softmax=9"]
+)
 def test_settings_without_effect_are_refused(path, setting):
     with pytest.raises(ConfigError, match="has no effect in the task 'classify_text'"):
         ClassifyTextTask(sentence_config(path, setting), seed=0)

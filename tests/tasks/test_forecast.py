@@ -304,6 +304,7 @@ def test_what_cannot_be_forecast_is_refused(model, path, tmp_path):
         ("forecast.season=30", "must lie within"),
         ("model.bidirectional=true", "has no effect in the task 'forecast'"),
         ("text.bptt=7", "has no effect in the task 'forecast'"),
+        ("model.adaptive_softmax=9", "has no effect in the task 'forecast'"),
     ):
         with pytest.raises(ConfigError, match=says):
             task(path, setting)

@@ -130,7 +130,10 @@ def test_a_part_without_labels_cannot_be_judged(folder):
         judge(part, torch.zeros(len(part.labels), 3), task.data.classes)
 
 
-@pytest.mark.parametrize("setting", ["data.view=pixels", "text.level=character", "model.tied=true"])
+@pytest.mark.parametrize(
+    "setting",
+    ["data.view=pixels", "text.level=character", "model.tied=true", "model.adaptive_softmax=9"],
+)
 def test_settings_without_effect_are_refused(folder, setting):
     with pytest.raises(ConfigError, match="has no effect in the task 'label_frames'"):
         LabelFramesTask(frames_config(folder, setting), seed=0)

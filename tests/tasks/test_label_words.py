@@ -149,7 +149,10 @@ def test_labels_without_spans_are_judged_by_macro_f1(tmp_path):
     assert set(task.validate(task.build_model())) == set(task.validation_metrics)
 
 
-@pytest.mark.parametrize("setting", ["data.view=pixels", "text.level=character", "model.tied=true"])
+@pytest.mark.parametrize(
+    "setting",
+    ["data.view=pixels", "text.level=character", "model.tied=true", "model.adaptive_softmax=9"],
+)
 def test_settings_without_effect_are_refused(path, setting):
     with pytest.raises(ConfigError, match="has no effect in the task 'label_words'"):
         LabelWordsTask(words_config(path, setting), seed=0)

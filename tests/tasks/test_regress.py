@@ -124,6 +124,11 @@ def test_what_is_no_recording_is_refused(model, folder):
         model.predict(np.full((5, 2), np.inf))
     with pytest.raises(ConfigError, match="name the recording"):
         list(model.answer(Request()))
-    for setting in ("data.view=pixels", "text.level=character", "forecast.horizon=3"):
+    for setting in (
+        "data.view=pixels",
+        "text.level=character",
+        "forecast.horizon=3",
+        "model.adaptive_softmax=9",
+    ):
         with pytest.raises(ConfigError, match="has no effect in the task 'regress'"):
             RegressTask(measured_config(folder, setting), seed=0)

@@ -262,7 +262,9 @@ def test_unusual_input_is_refused_or_told(model):
     )
 
 
-@pytest.mark.parametrize("setting", ["data.view=pixels", "text.bptt=7", "data.fold=3"])
+@pytest.mark.parametrize(
+    "setting", ["data.view=pixels", "text.bptt=7", "data.fold=3", "model.adaptive_softmax=9"]
+)
 def test_settings_without_effect_are_refused(path, setting):
     with pytest.raises(ConfigError, match="has no effect in the task 'translate'"):
         TranslateTask(pair_config(path, setting), seed=0)

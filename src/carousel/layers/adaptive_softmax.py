@@ -28,7 +28,8 @@ class AdaptiveSoftmax(nn.Module):
     to 1, and perplexities compare. Logits of rare words are needed where a rare word is the
     target alone, which saves most of the time. Source: Grave et al. 2017 (arXiv:1609.04309), where
     groups have projections of falling width too; here W keeps one width, so that it may be an
-    embedding (tied weights).
+    embedding (tied weights). `torch.nn.AdaptiveLogSoftmaxWithLoss` owns its weights, which cannot
+    be an embedding's, has no biases outside its first step, and keeps all logits of a group.
 
     Raises `ValueError` unless 0 < frequent < size.
 

@@ -2,8 +2,8 @@
 
 Over a vocabulary of V words, N tokens have N * V logits: for 700 tokens and 10,000 words 28 MB, and
 autograd keeps them, their log-softmax and their gradient. Here rows are done a few at a time: the
-logits of some rows, their losses, and at once what they add to the gradients. Nothing of size N * V
-ever exists, where that would be much: few logits are left to torch.
+logits of some rows, their losses, and at once what they add to the gradients. No more than 16 MB of
+logits exist at once, or 16 rows of them; few logits are left to torch.
 """
 
 from __future__ import annotations
