@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from common import PTB, Results, Row, Setting, dots, figure, save, spread, table, write_table
 
-SEEDS = (0, 1, 2)
 WHOLE, SHORT = (
     replace(
         PTB,
@@ -51,6 +50,7 @@ KINDS = {
     "variational": ("regularization.variational",),
 }
 RATES = {WHOLE: (0.3, 0.5), SHORT: (0.3,), FEW: (0.3, 0.5)}
+SEEDS = {WHOLE: (0, 1, 2), SHORT: (0,), FEW: (0, 1, 2)}
 Arms = dict[str, list[Row]]
 
 
@@ -60,7 +60,7 @@ def run(results: Results, setting: Setting) -> Arms:
     arms |= {f"{k} {rate:g}": (k, rate) for k in list(KINDS)[1:] for rate in RATES[setting]}
     rows: Arms = {arm: [] for arm in arms}
     for rate in (0.0, *RATES[setting]):
-        for seed in SEEDS:
+        for seed in SEEDS[setting]:
             for arm, (kind, its_rate) in arms.items():
                 if rate == its_rate:
                     extra = [f"{key}={rate}" for key in KINDS[kind]]
