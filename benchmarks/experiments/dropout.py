@@ -2,8 +2,8 @@
 
 No dropout; dropout on the vertical connections alone (Zaremba et al. 2014); the same with fresh
 masks on the recurrent path too (naive); masks constant over time on input, state and output (Gal
-and Ghahramani 2016). Over all words, and over a few that are learned by heart. Three seeds each;
-nothing is chosen on the test part.
+and Ghahramani 2016). Over all words, and over a few that are learned by heart. Three seeds where
+the page does not say otherwise; nothing is chosen on the test part.
 
     python benchmarks/experiments/dropout.py [--report] [--only ptb-hour|ptb-small]
 """
