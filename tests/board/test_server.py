@@ -94,3 +94,14 @@ def test_a_board_beside_a_training_ends_with_it(tmp_path):
         # The pipe ends when the last who holds it has ended: the board.
         rest = process.stderr.read()
         assert "Traceback" not in rest, rest
+
+
+def test_a_board_whose_input_has_ended_before_it_begins_ends_by_itself(tmp_path):
+    """However early the input ends, while the server is still being set up, it is not missed."""
+    make_run(tmp_path / "runs" / "a")
+    command = [*COMMAND, "board", "runs", "--no-browser", "--port", "0", "--until-input-ends"]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the board of" in done.stdout

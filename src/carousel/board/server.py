@@ -8,11 +8,13 @@ import io
 import os
 import secrets
 import socket
+import threading
 import webbrowser
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import uvicorn
 from fastapi import FastAPI, Query
@@ -72,8 +74,8 @@ def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
     return Address(listener, host, None if host in LOOPBACK else secrets.token_urlsafe(24))
 
 
-def serve(store: Store, address: Address, *, browser: bool) -> None:
-    """Show the runs until Ctrl-C. browser: open the address in one."""
+def serve(store: Store, address: Address, *, browser: bool, until: TextIO | None = None) -> None:
+    """Show the runs until Ctrl-C, or until this input ends. browser: open the address in one."""
     app = Guard(make_app(store), address.token)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False
@@ -83,8 +85,17 @@ def serve(store: Store, address: Address, *, browser: bool) -> None:
     if browser:
         with suppress(webbrowser.Error):
             webbrowser.open(address.url)
+    server = uvicorn.Server(config)
+    if until is not None:
+        threading.Thread(target=_end_with, args=(until, server), daemon=True).start()
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[address.listener])
+        server.run(sockets=[address.listener])
+
+
+def _end_with(source: TextIO, server: uvicorn.Server) -> None:
+    """Not by a signal: one that comes while the server is being set up can be lost."""
+    source.read()
+    server.should_exit = True
 
 
 def make_app(store: Store) -> FastAPI:

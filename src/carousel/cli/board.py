@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +44,7 @@ def board(
     store = Store(runs)
     address = listen(host, port)
     print(f"the board of {store.root} is at {address.url} (Ctrl-C ends it)", flush=True)
-    if until_input_ends:
-        threading.Thread(target=_end_with_input, daemon=True).start()
-    serve(store, address, browser=browser)
+    serve(store, address, browser=browser, until=sys.stdin if until_input_ends else None)
 
 
 def export_tensorboard(
@@ -87,11 +82,6 @@ def board_beside(runs: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-
-
-def _end_with_input() -> None:
-    sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 def _need(what: str, extra: str, *packages: str) -> None:
