@@ -35,7 +35,11 @@ def spelled(corpus, part):
         ("caf\xe9\n".encode("latin-1") * 2, r"not UTF-8: byte 0xe9 in line 1.*iconv"),
         (b"fine\nfine\n\xff\n", "in line 3"),
         ("text".encode("utf-16"), "UTF-16"),
-        (b"a\0b", "zero bytes"),
+        ("text\nmore".encode("utf-16-le"), "iconv -f UTF-16LE"),
+        ("text\nmore".encode("utf-16-be"), "iconv -f UTF-16BE"),
+        (b"a\0b", "zero bytes, the first in line 1"),
+        (b"a\n\xff\x01\x02", "not UTF-8.*control characters.*not a text"),
+        ("caf\xe9\n".encode() + b"caf\xe9\n", "line 2.*encodings are mixed"),
         (b"\x1f\x8bnot gzip", "cannot be read"),
     ],
 )

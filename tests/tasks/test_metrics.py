@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from carousel.tasks.metrics import report
+from carousel.tasks.metrics import report, show_classes
 
 # Truth and guesses of six examples and three classes; nothing is ever taken for class 2.
 LABELS = torch.tensor([0, 0, 0, 1, 1, 2])
@@ -49,3 +49,27 @@ def test_rounding_of_float32_probabilities_is_no_matter():
     assert report(LABELS, skewed, "abc")["loss"] == pytest.approx(
         report(LABELS, chances(GUESSES), "abc")["loss"], rel=1e-5
     )
+
+
+@pytest.mark.parametrize("guesses", [[0, 1, 1, 0], [0, 1, 1, 2]])
+def test_macro_f1_is_that_of_scikit_learn_where_a_class_has_no_example(guesses):
+    from sklearn.metrics import f1_score
+
+    truth = [0, 1, 1, 1]
+    found = report(torch.tensor(truth), chances(guesses), "abc")
+    wanted = f1_score(truth, guesses, average="macro", zero_division=0.0)
+    over_all = f1_score(truth, guesses, average="macro", labels=[0, 1, 2], zero_division=0.0)
+    assert found["macro_f1"] == pytest.approx(wanted)
+    assert found["macro_f1_all_classes"] == pytest.approx(over_all)
+    assert found["classes_without_examples"] == ["c"]
+    table, note = show_classes(found, "sentences")
+    assert [row[0] for row in table.rows] == ["a", "b", "c"]
+    assert "no sentences of c in this part (1 of 3 classes)" in note
+    assert f"{wanted:.4f}" in note
+    assert f"{over_all:.4f}" in note
+
+
+def test_nothing_is_said_where_every_class_has_an_example():
+    found = report(LABELS, chances(GUESSES), "abc")
+    assert not {"macro_f1_all_classes", "classes_without_examples"} & set(found)
+    assert len(list(show_classes(found, "sentences"))) == 1

@@ -216,7 +216,7 @@ class TrainedClassifier(TrainedModel):
         return probabilities(self.model, images, data.view, self.scaler, data.permutation)
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        yield metrics.class_table(report, "examples")
+        yield from metrics.show_classes(report, "examples")
         yield metrics.worst_confusions(report["confusion"], list(report["per_class"])) + "\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:

@@ -189,7 +189,7 @@ class TrainedFrameLabeller(TrainedModel):
         return {**report, **data.account()}
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        yield metrics.class_table(report, "frames")
+        yield from metrics.show_classes(report, "frames")
         table = Table(("recording", "accuracy", "labelled frames"), [])
         for name, row in list(report["per_recording"].items())[:_DRAWN]:
             truth, guess = np.array(row["labels"]), np.array(row["guess"])

@@ -151,7 +151,7 @@ class TrainedRecordingClassifier(TrainedModel):
         return {**report, **data.account()}
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        yield metrics.class_table(report, "recordings")
+        yield from metrics.show_classes(report, "recordings")
         mistakes = report["mistakes"]
         table = Table(("mistake", "class", "taken for", "probability"), [])
         for row in mistakes[:_SHOWN_MISTAKES]:

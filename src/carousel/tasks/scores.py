@@ -9,6 +9,7 @@ HIGHER_IS_BETTER = {
     "loss": False,
     "accuracy": True,
     "macro_f1": True,
+    "macro_f1_all_classes": True,
     "perplexity": False,
     "bits_per_character": False,
     "bleu": True,
@@ -41,6 +42,7 @@ HIGHER_IS_BETTER = {
 
 _TITLES = {
     "macro_f1": "macro F1",
+    "macro_f1_all_classes": "macro F1 of all classes",
     "bleu": "BLEU",
     "bleu_cased": "BLEU, cased",
     "bleu_1": "BLEU-1",

@@ -149,7 +149,7 @@ class TrainedTextClassifier(TrainedModel):
         return {**report, **data.account()}
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        yield metrics.class_table(report, "sentences")
+        yield from metrics.show_classes(report, "sentences")
         yield metrics.worst_confusions(report["confusion"], list(report["per_class"])) + "\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
