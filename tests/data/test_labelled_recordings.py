@@ -91,7 +91,7 @@ def test_folders_that_do_not_fit_are_refused(tmp_path):
     (own / "p").mkdir()
     (own / "p" / "a.csv").write_text("x\n1\n")
     (own / "p" / "b.csv").write_text("x,y\n1,2\n")
-    refused("files of 1, 2 columns")
+    refused("b.csv has the column .y. besides, unlike .*a.csv")
     (own / "p" / "b.csv").write_text("x\nfoo\n")
     refused("must hold numbers, got 'foo'")
     (own / "p" / "b.csv").unlink()

@@ -19,7 +19,7 @@ from torch import Tensor
 from carousel.config import Config, SoundConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
-from carousel.data.recordings import Frames, fill_missing, read_frames
+from carousel.data.recording_files import Frames, alike, fill_missing, read_frames
 from carousel.data.sound import SUFFIXES, log_mel, read_sound
 from carousel.data.splits import hold_out
 from carousel.data.text import decode, read_text
@@ -34,7 +34,8 @@ _VALIDATION_TAKES = range(5, 10)
 class Example(NamedTuple):
     """A recording: its name, values (T, F), label, and the group that it belongs to.
 
-    filled: values that were missing and were taken from the step before.
+    filled: values that were missing and were taken from the step before. columns: the names of its
+    values, where they have any.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Example(NamedTuple):
     label: str
     group: str = ""
     filled: int = 0
+    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class LabelledRecordings:
     `frames.validation` of the training part validates), "fsdd" (takes 0 to 4 of each digit and
     speaker judge, 5 to 9 validate), "indoor-movement" (no published split), or "recordings": a
     folder of your own, data.path. Of the last two, `frames.test` and `frames.validation` are drawn.
-    `sound` says whether they are sounds.
+    `sound` says whether they are sounds, `columns` how the values are called that have names.
 
     data.hold_out: a group (a speaker of fsdd, a pair of rooms of indoor-movement) that judges
     instead, while the group before it validates. Raises `ConfigError` or `DataError`.
@@ -75,6 +77,7 @@ class LabelledRecordings:
         self._parts: dict[str, Labelled] = {}
         self.classes: tuple[str, ...]
         self.sound = data.name == "fsdd"
+        self.columns: tuple[str, ...] = ()
         held = data.hold_out
         if data.name in ("japanese-vowels", "basic-motions"):
             if held:
@@ -89,6 +92,7 @@ class LabelledRecordings:
             }
         elif data.name in ("fsdd", "indoor-movement", "recordings"):
             found, self.classes = self._whole()
+            self.columns = found[0].columns
             split = self._by_group(found, held) if held else self._usual(found)
             parts = {name: partial(list, examples) for name, examples in split.items()}
         else:
@@ -124,6 +128,7 @@ class LabelledRecordings:
             "steps": {n: [int(t.min()), int(t.max())] for n, t in steps.items()},
             "also_in_training": {n: sum(c in known for c in _contents(p)) for n, p in held.items()},
             "missing_values_filled": self._filled,
+            "columns": list(self.columns),
         }
 
     def _whole(self) -> tuple[list[Example], tuple[str, ...]]:
@@ -137,7 +142,7 @@ class LabelledRecordings:
                 "data.name = 'recordings' needs data.path, a folder with a folder for each class"
             )
         examples, classes = read_classes(data.path, self._config.sound)
-        self.sound = not list(Path(data.path).rglob("*.csv"))
+        self.sound = not examples[0].columns
         return examples, classes
 
     def _usual(self, found: list[Example]) -> dict[str, list[Example]]:
@@ -244,22 +249,24 @@ def read_classes(path: str | Path, sound: SoundConfig) -> tuple[list[Example], t
     kinds = {".csv", *SUFFIXES}
     files = [file for file in sorted(root.rglob("*")) if file.suffix.lower() in kinds]
     files = [file for file in files if not file.name.startswith(".")]
-    examples = []
-    for file in files:
-        label, *groups = file.relative_to(root).parts[:-1] or ("",)
-        if not label or len(groups) > 1:
-            raise DataError(f"{file} must stand in {root}/CLASS/ or {root}/CLASS/GROUP/")
-        frames = read_recording(file, sound)
-        name = str(file.relative_to(root).with_suffix(""))
-        values = torch.from_numpy(frames.values)
-        examples.append(Example(name, values, label, "".join(groups), frames.filled))
-    widths = {example.values.size(1) for example in examples}
-    if len(widths) != 1:
-        found = f"files of {', '.join(map(str, sorted(widths)))} columns" if widths else "no files"
+    sounds = [file for file in files if file.suffix.lower() in SUFFIXES]
+    if not files or 0 < len(sounds) < len(files):
+        found = f"{sounds[0]} and {len(files) - len(sounds)} .csv files" if files else "no files"
         raise DataError(
             f"{root} must hold .csv files of the same columns, or sound files, in a folder for "
             f"each class; it has {found}"
         )
+    read, places = {}, {}
+    for file in files:
+        label, *groups = file.relative_to(root).parts[:-1] or ("",)
+        if not label or len(groups) > 1:
+            raise DataError(f"{file} must stand in {root}/CLASS/ or {root}/CLASS/GROUP/")
+        read[str(file)] = read_recording(file, sound)
+        places[str(file)] = (str(file.relative_to(root).with_suffix("")), label, "".join(groups))
+    examples = [
+        Example(name, torch.from_numpy(frames.values), label, group, frames.filled, frames.columns)
+        for frames, (name, label, group) in zip(alike(read).values(), places.values(), strict=True)
+    ]
     return examples, tuple(sorted({example.label for example in examples}))
 
 
@@ -318,4 +325,5 @@ def _movements() -> Iterable[Example]:
         frames = read_frames(decode(files[file], file), file)
         label = MOVES[int(target) > 0]
         name, group = f"walk-{int(number):03}", f"rooms-{places[number]}"
-        yield Example(name, torch.from_numpy(frames.values), label, group, frames.filled)
+        values = torch.from_numpy(frames.values)
+        yield Example(name, values, label, group, frames.filled, frames.columns)

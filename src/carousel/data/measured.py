@@ -14,7 +14,8 @@ from torch import Tensor
 from carousel.config import DataConfig, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
-from carousel.data.recordings import LABEL, Frames, doubles, draw, read_folder
+from carousel.data.recording_files import LABEL, Frames, read_folder
+from carousel.data.recordings import doubles, draw
 from carousel.data.splits import hold_out
 from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
@@ -43,12 +44,14 @@ class MeasuredRecordings:
 
     data.name: "c-mapss" (a random share `frames.validation` of the engines that ran to failure
     validates; the engines of the published test part are judged at their last cycle), or
-    "recordings": a folder of your own, data.path, whose column `label` holds the numbers. Raises
-    `ConfigError` or `DataError`.
+    "recordings": a folder of your own, data.path, whose column `label` holds the numbers.
+    columns: the names of the values of a step, where they have any. Raises `ConfigError` or
+    `DataError`.
     """
 
     def __init__(self, data: DataConfig, frames: FramesConfig) -> None:
         self.filled = 0
+        self.columns: tuple[str, ...] = ()
         self._test: Measured | None = None
         if data.name == "c-mapss":
             whole = _engines("train")
@@ -62,6 +65,7 @@ class MeasuredRecordings:
                     "data.name = 'recordings' needs data.path, a folder of .csv files"
                 )
             found = read_folder(data.path)
+            self.columns = next(iter(found.values())).columns
             self.filled = sum(recording.filled for recording in found.values())
             parts = draw(found, frames, data.split_seed)
             self.train, self.validation = _numbers(parts["train"]), _numbers(parts["validation"])
@@ -89,6 +93,7 @@ class MeasuredRecordings:
             "targets": {n: int((~part.targets.isnan()).sum()) for n, part in parts.items()},
             "also_in_training": doubles({n: part.values for n, part in parts.items()}),
             "missing_values_filled": self.filled,
+            "columns": list(self.columns),
         }
 
 

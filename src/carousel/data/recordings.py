@@ -9,27 +9,24 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
+from carousel.data.recording_files import Frames, read_folder, read_frames
 from carousel.data.splits import hold_out
-from carousel.data.text import decode, read_text
+from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
 
 UNLABELLED = -1
-LABEL = "label"
 
 ACTIONS = (
     "walk", "sitDown", "standUp", "pickUp", "carry",
@@ -43,17 +40,6 @@ _GESTURES = {
 }
 _PEOPLE = {"train": range(1, 5), "validation": range(5, 6), "test": range(6, 11)}
 _HIP_LEFT, _HIP_RIGHT = 12, 16
-
-
-class Frames(NamedTuple):
-    """One recording: values (T, F), and the label of each frame, "" where it has none.
-
-    filled: values that were missing and were taken from the frame before.
-    """
-
-    values: NDArray[np.float32]
-    labels: list[str]
-    filled: int = 0
 
 
 @dataclass(frozen=True)
@@ -79,12 +65,14 @@ class LabelledFrames:
     data.name: "utkinect" (people 1 to 4 to train, 5 to validate, 6 to 10 to judge),
     "gesture-phase" (a1, a2, b1, c1; a3; b3, c3), or "recordings": a folder of your own, data.path,
     of which `frames.test` and `frames.validation` are drawn; "moving-digits": films, for which
-    `side` is that of their frames (else 0). Raises `ConfigError`, `DataError`.
+    `side` is that of their frames (else 0). columns: the names of the values of a frame, where they
+    have any. Raises `ConfigError`, `DataError`.
     """
 
     def __init__(self, config: Config) -> None:
         data, frames = config.data, config.frames
         self.side = film_side(config)
+        self.columns: tuple[str, ...] = ()
         self.classes: tuple[str, ...]
         self._parts: dict[str, dict[str, Frames]]
         if data.name == "utkinect":
@@ -102,6 +90,7 @@ class LabelledFrames:
                     "data.name = 'recordings' needs data.path, a folder of .csv files"
                 )
             found = read_folder(data.path)
+            self.columns = next(iter(found.values())).columns
             labels = {label for frames_ in found.values() for label in frames_.labels if label}
             self.classes = tuple(sorted(labels))
             self._parts = draw(found, frames, data.split_seed)
@@ -134,6 +123,7 @@ class LabelledFrames:
             "unlabelled": {n: int((part.labels < 0).sum()) for n, part in parts.items()},
             "also_in_training": doubles({n: part.values for n, part in parts.items()}),
             "missing_values_filled": self.filled,
+            "columns": list(self.columns),
         }
 
 
@@ -160,63 +150,6 @@ def reader(name: str) -> Callable[[str, str], Frames]:
     """What reads the text of one recording of the set `name`; its second argument names it."""
     readers = {"utkinect": _read_skeleton, "gesture-phase": _read_gesture}
     return readers.get(name, read_frames)
-
-
-def read_folder(path: str | Path) -> dict[str, Frames]:
-    """Every .csv of a folder, by its name. Raises `DataError` unless they have like columns."""
-    files = sorted(Path(path).glob("*.csv"))
-    if len(files) < 3:
-        raise DataError(
-            f"{path} must be a folder of at least three .csv files, a recording each, to train on, "
-            f"to validate and to judge; it has {len(files)}"
-        )
-    found = {file.stem: read_frames(read_text(file), str(file)) for file in files}
-    widths = {frames.values.shape[1] for frames in found.values()}
-    if len(widths) > 1:
-        raise DataError(f"the files of {path} must have the same columns, they have {widths}")
-    return found
-
-
-def read_frames(text: str, source: str) -> Frames:
-    """A recording in CSV: a header, a row per frame, numbers, and the column `label`, which may
-    be empty where a frame has none, or be missing where there is nothing to learn from.
-
-    A missing number is taken from the frame before, at the start it is 0, and both are counted.
-    Raises `DataError`.
-    """
-    rows = list(csv.reader(io.StringIO(text)))
-    header, body = [name.strip() for name in rows[0]], [row for row in rows[1:] if row]
-    if not body:
-        raise DataError(f"{source} has a header and no frame")
-    place = header.index(LABEL) if LABEL in header else None
-    columns = [i for i in range(len(header)) if i != place]
-    if not columns:
-        raise DataError(f"{source} has no column of numbers")
-    for number, row in enumerate(body, 2):
-        if len(row) != len(header):
-            raise DataError(f"{source} row {number} has {len(row)} cells, the header {len(header)}")
-    values = np.array([[_number(row[i], source) for i in columns] for row in body])
-    labels = ["" if place is None else row[place].strip() for row in body]
-    filled, count = fill_missing(values)
-    return Frames(filled.astype(np.float32), labels, count)
-
-
-def _number(cell: str, source: str) -> float:
-    try:
-        value = float(cell) if cell.strip() else math.nan
-    except ValueError:
-        raise DataError(f"{source} must hold numbers, got '{cell}'") from None
-    return value if math.isfinite(value) else math.nan
-
-
-def fill_missing(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """Values (T, F) with each NaN taken from the step before, at the start 0; and their number."""
-    missing = np.isnan(values)
-    last = np.where(missing, -1, np.arange(len(values))[:, None])
-    last = np.maximum.accumulate(last, axis=0)
-    filled = np.take_along_axis(values, np.maximum(last, 0), axis=0)
-    filled[last < 0] = 0.0
-    return filled, int(missing.sum())
 
 
 def draw(found: dict[str, Frames], config: FramesConfig, seed: int) -> dict[str, dict[str, Frames]]:

@@ -138,7 +138,12 @@ class ClassifyRecordingsTask(Task):
     def finish(self, model: nn.Module) -> TrainedRecordingClassifier:
         assert isinstance(model, RecordingClassifier)
         return TrainedRecordingClassifier(
-            model, self.config, self.data.classes, self.scaler, self.data.sound
+            model,
+            self.config,
+            self.data.classes,
+            self.scaler,
+            self.data.sound,
+            self.data.columns,
         )
 
     def describe(self, model: nn.Module) -> str:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.image_files import read_film
 from carousel.data.ragged import Ragged, by_length
-from carousel.data.recordings import Frames, LabelledFrames, Recordings, film_side, reader
+from carousel.data.recording_files import Frames
+from carousel.data.recordings import LabelledFrames, Recordings, film_side, reader
 from carousel.data.scaling import FeatureScaler
 from carousel.data.text import read_text
 from carousel.errors import ConfigError, DataError
@@ -24,6 +25,7 @@ from carousel.layers.convolution import ConvolutionalMap
 from carousel.tasks import metrics, plots
 from carousel.tasks.example import Example, check_number, shown
 from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.own_recording import Columns, Recording, by_name, fitted, values_of
 from carousel.tasks.segments import segment_scores, segments_of
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 
@@ -131,39 +133,39 @@ class TrainedFrameLabeller(TrainedModel):
     """
 
     def __init__(
-        self, model: nn.Module, config: Config, classes: tuple[str, ...], scaler: FeatureScaler
+        self,
+        model: nn.Module,
+        config: Config,
+        classes: tuple[str, ...],
+        scaler: FeatureScaler,
+        columns: Columns = (),
     ) -> None:
         super().__init__(model, config)
-        self.classes, self.scaler = classes, scaler
+        self.classes, self.scaler, self.columns = classes, scaler, columns
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedFrameLabeller:
         scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
         network = build_model(_width(config, scaler), len(classes), config)
-        return cls(network, config, classes, scaler)
+        return cls(network, config, classes, scaler, tuple(facts.get("columns", ())))
 
     def facts(self) -> dict[str, Any]:
-        return {"classes": list(self.classes), "scaler": self.scaler.facts()}
+        scaler, columns = self.scaler.facts(), list(self.columns)
+        return {"classes": list(self.classes), "scaler": scaler, "columns": columns}
 
-    def label_proba(self, values: NDArray[np.floating[Any]] | Tensor) -> NDArray[np.float32]:
+    def label_proba(self, values: Recording) -> NDArray[np.float32]:
         """Class probabilities (T, C) of the frames of one recording (T, F), unscaled, F as in
-        training. Raises `DataError` if it does not fit or holds a NaN."""
-        x = torch.as_tensor(values, dtype=torch.float32)
-        if side := film_side(self.config):
-            x = x.flatten(1) if x.dim() == 3 and x.shape[1:] == (side, side) else x
-        wanted = _width(self.config, self.scaler) // (2 if self.config.frames.differences else 1)
-        if x.dim() != 2 or x.size(1) != wanted or not len(x):
-            raise DataError(
-                f"a recording must have the shape (frames, {wanted}), as in training; this one "
-                f"has {tuple(x.shape)}"
-            )
-        if not torch.isfinite(x).all():
-            raise DataError("a recording must hold finite numbers: this one has a NaN or infinity")
+        training; a data frame, or the name of a file, is read by the names of its columns. Raises
+        `DataError` if it does not fit or holds a NaN."""
+        if (side := film_side(self.config)) and isinstance(values, np.ndarray | Tensor):
+            values = values.reshape(len(values), -1) if values.shape[1:] == (side, side) else values
+        width = _width(self.config, self.scaler) // (2 if self.config.frames.differences else 1)
+        x = values_of(values, self.columns, width, self._read_file, "frames")
         scaled = self._prepare(Ragged.of([x]))
         result: NDArray[np.float32] = logits_of(self.model, scaled).softmax(1).numpy()
         return result
 
-    def label(self, values: NDArray[np.floating[Any]] | Tensor) -> list[str]:
+    def label(self, values: Recording) -> list[str]:
         """The most probable class of each frame; input as for `label_proba`."""
         return [self.classes[i] for i in self.label_proba(values).argmax(1)]
 
@@ -176,7 +178,8 @@ class TrainedFrameLabeller(TrainedModel):
     def _judge(self, part: str) -> dict[str, Any]:
         data = LabelledFrames(self.config)
         held = data.part(part)
-        logits = logits_of(self.model, self._prepare(held.values))
+        values = by_name(held.values, data.columns, self.columns)
+        logits = logits_of(self.model, self._prepare(values))
         report = judge(held, logits, self.classes)
         sizes = held.values.lengths.tolist()
         rows = zip(
@@ -219,25 +222,30 @@ class TrainedFrameLabeller(TrainedModel):
 
     def _recording(self, source: str | Request, number: int) -> tuple[Tensor, str]:
         if isinstance(source, Request):
-            frames, name = self._given(source), str(source.input)
+            (frames, _), name = self._given(source), str(source.input)
             return torch.from_numpy(frames.values), f"your own recording {Path(name).name}"
-        part = LabelledFrames(self.config).part(source)
+        data = LabelledFrames(self.config)
+        part = data.part(source)
         number = check_number(number, len(part), "recordings")
-        return part.values[number], f"recording {part.names[number]} of the {source} part"
+        values = by_name(part.values, data.columns, self.columns)
+        return values[number], f"recording {part.names[number]} of the {source} part"
 
     # ---- the command line
 
-    def _given(self, request: Request) -> Frames:
+    def _given(self, request: Request) -> tuple[Frames, list[str]]:
         request.only("label_frames")
         if request.input is None:
             raise ConfigError("name the recording: a file of frames as in training")
+        return fitted(self._read_file(request.input), self.columns, str(request.input))
+
+    def _read_file(self, path: Path) -> Frames:
         if side := film_side(self.config):
-            return Frames(read_film(request.input, side), [])
-        read = reader(self.config.data.name)
-        return read(read_text(request.input), str(request.input))
+            return Frames(read_film(path, side), [])
+        return reader(self.config.data.name)(read_text(path), str(path))
 
     def answer(self, request: Request) -> Iterator[Shown]:
-        frames = self._given(request)
+        frames, said = self._given(request)
+        yield from map(Notice, said)
         chances = self.label_proba(frames.values)
         guess = chances.argmax(1)
         segments = segments_of(guess)

@@ -106,7 +106,8 @@ class LabelFramesTask(RecordingsTask):
         return scores
 
     def finish(self, model: nn.Module) -> TrainedFrameLabeller:
-        return TrainedFrameLabeller(model, self.config, self.data.classes, self.scaler)
+        data = self.data
+        return TrainedFrameLabeller(model, self.config, data.classes, self.scaler, data.columns)
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, FrameLabeller)

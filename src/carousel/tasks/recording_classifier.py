@@ -14,13 +14,15 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.labelled_recordings import LabelledRecordings, read_recording
 from carousel.data.ragged import Ragged, by_length
+from carousel.data.recording_files import Frames
 from carousel.data.scaling import FeatureScaler
-from carousel.data.sound import SUFFIXES, log_mel, read_sound
+from carousel.data.sound import SUFFIXES
 from carousel.errors import ConfigError, DataError
 from carousel.layers.pooling import Pooling
 from carousel.tasks import metrics, plots
 from carousel.tasks.frame_labeller import with_differences
 from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.own_recording import Columns, DataFrame, Recording, by_name, fitted, values_of
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 
 _EVALUATION_BATCH = 64
@@ -81,50 +83,49 @@ class TrainedRecordingClassifier(TrainedModel):
         classes: tuple[str, ...],
         scaler: FeatureScaler,
         sound: bool,
+        columns: Columns = (),
     ) -> None:
         super().__init__(model, config)
         self.classes, self.scaler, self.sound = classes, scaler, sound
+        self.columns = columns
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedRecordingClassifier:
         scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
         network = RecordingClassifier(len(scaler.mean), len(classes), config)
-        return cls(network, config, classes, scaler, facts["sound"])
+        columns = tuple(facts.get("columns", ()))
+        return cls(network, config, classes, scaler, facts["sound"], columns)
 
     def facts(self) -> dict[str, Any]:
-        scaler = self.scaler.facts()
-        return {"classes": list(self.classes), "scaler": scaler, "sound": self.sound}
+        return {
+            "classes": list(self.classes),
+            "scaler": self.scaler.facts(),
+            "sound": self.sound,
+            "columns": list(self.columns),
+        }
 
-    def predict_proba(
-        self, recordings: Sequence[NDArray[np.floating[Any]] | Tensor | str | Path]
-    ) -> NDArray[np.float32]:
-        """Class probabilities (n, C) of recordings: values (T, F) as in training, unscaled, or the
-        names of sound files. Raises `DataError` for one that does not fit or holds a NaN."""
-        values = [self._values(recording) for recording in recordings]
+    def predict_proba(self, recordings: Sequence[Recording] | Recording) -> NDArray[np.float32]:
+        """Class probabilities (n, C) of recordings: values (T, F) as in training, unscaled, data
+        frames, or the names of files as in training, .csv or sound. Raises `DataError` for one
+        that does not fit or holds a NaN."""
+        if isinstance(recordings, str | Path | DataFrame):  # one recording is a list of one
+            recordings = [recordings]
+        width = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+        values = [values_of(one, self.columns, width, self._read_file) for one in recordings]
         chances = self._chances(Ragged.of(values)) if values else torch.empty(0, len(self.classes))
         result: NDArray[np.float32] = chances.numpy()
         return result
 
-    def predict(
-        self, recordings: Sequence[NDArray[np.floating[Any]] | Tensor | str | Path]
-    ) -> list[str]:
+    def predict(self, recordings: Sequence[Recording] | Recording) -> list[str]:
         """The most probable class of each recording; input as for `predict_proba`."""
         return [self.classes[i] for i in self.predict_proba(recordings).argmax(1)]
 
-    def _values(self, recording: NDArray[np.floating[Any]] | Tensor | str | Path) -> Tensor:
-        if isinstance(recording, str | Path):
-            sound = self.config.sound
-            return log_mel(read_sound(Path(recording), sound.rate), sound)
-        x = torch.as_tensor(recording, dtype=torch.float32)
-        wanted = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
-        if x.dim() != 2 or x.size(1) != wanted or not len(x):
-            raise DataError(
-                f"a recording must have the shape (steps, {wanted}), as in training; this one has "
-                f"{tuple(x.shape)}"
-            )
-        if not torch.isfinite(x).all():
-            raise DataError("a recording must hold finite numbers: this one has a NaN or infinity")
-        return x
+    def _read_file(self, path: Path) -> Frames:
+        if self.sound != (path.suffix.lower() in SUFFIXES):
+            kinds = ", ".join(SUFFIXES if self.sound else (".csv",))
+            what = "sound" if self.sound else "numbers"
+            raise DataError(f"{path}: the model reads {what} ({kinds})")
+        return read_recording(path, self.config.sound)
 
     def _chances(self, values: Ragged) -> Tensor:
         wide = with_differences(values, self.config.frames.differences)
@@ -135,7 +136,7 @@ class TrainedRecordingClassifier(TrainedModel):
     def _judge(self, part: str) -> dict[str, Any]:
         data = LabelledRecordings(self.config)
         held = data.part(part)
-        chances = self._chances(held.values)
+        chances = self._chances(by_name(held.values, data.columns, self.columns))
         report = metrics.report(held.labels, chances, self.classes)
         rows = zip(held.names, held.labels.tolist(), chances, strict=True)
         report["mistakes"] = [
@@ -172,7 +173,9 @@ class TrainedRecordingClassifier(TrainedModel):
     def answer(self, request: Request) -> Iterator[Shown]:
         request.only("classify_recordings")
         files = self._files(request.input)
-        frames = [read_recording(file, self.config.sound) for file in files]
+        found = [fitted(self._read_file(file), self.columns, str(file)) for file in files]
+        frames = [recording for recording, _ in found]
+        yield from map(Notice, dict.fromkeys(line for _, said in found for line in said))
         filled = sum(recording.filled for recording in frames)
         if filled and not request.as_json:
             yield Notice(f"{filled} missing values, each taken from the step before")
@@ -193,9 +196,6 @@ class TrainedRecordingClassifier(TrainedModel):
         if source is None:
             raise ConfigError(f"name a recording, or a folder of them: {', '.join(kinds)}")
         if not source.is_dir():
-            if self.sound != (source.suffix.lower() in SUFFIXES):
-                what = "sound" if self.sound else "numbers"
-                raise DataError(f"{source}: the model reads {what} ({', '.join(kinds)})")
             return [source]
         files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in kinds]
         if not files:

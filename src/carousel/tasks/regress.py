@@ -89,7 +89,8 @@ class RegressTask(RecordingsTask):
         return {**found, "linear": judge(test, guess, self.target.cap)}
 
     def finish(self, model: nn.Module) -> TrainedRegressor:
-        return TrainedRegressor(model, self.config, self.scaler, self.target)
+        columns = self.data.columns
+        return TrainedRegressor(model, self.config, self.scaler, self.target, columns)
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, FrameLabeller)

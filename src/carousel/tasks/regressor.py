@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from carousel.config import Config, RegressConfig
 from carousel.data.measured import Measured, MeasuredRecordings
 from carousel.data.ragged import Ragged
-from carousel.data.recordings import Frames, read_frames
+from carousel.data.recording_files import Frames, read_frames
 from carousel.data.scaling import FeatureScaler
 from carousel.data.text import read_text
 from carousel.data.windows import is_labelled
@@ -25,6 +25,7 @@ from carousel.errors import ConfigError, DataError
 from carousel.tasks import plots
 from carousel.tasks.example import Example, check_number
 from carousel.tasks.frame_labeller import build_model, logits_of, with_differences
+from carousel.tasks.own_recording import Columns, Recording, by_name, fitted, values_of
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 
 _PHM_EARLY, _PHM_LATE = 13.0, 10.0
@@ -102,32 +103,33 @@ class TrainedRegressor(TrainedModel):
     """
 
     def __init__(
-        self, model: nn.Module, config: Config, scaler: FeatureScaler, target: Target
+        self,
+        model: nn.Module,
+        config: Config,
+        scaler: FeatureScaler,
+        target: Target,
+        columns: Columns = (),
     ) -> None:
         super().__init__(model, config)
-        self.scaler, self.target = scaler, target
+        self.scaler, self.target, self.columns = scaler, target, columns
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedRegressor:
         scaler = FeatureScaler.restore(facts["scaler"])
         model = build_model(len(scaler.mean), 1, config)
-        return cls(model, config, scaler, Target(**facts["target"]))
+        columns = tuple(facts.get("columns", ()))
+        return cls(model, config, scaler, Target(**facts["target"]), columns)
 
     def facts(self) -> dict[str, Any]:
-        return {"scaler": self.scaler.facts(), "target": asdict(self.target)}
+        scaler, columns = self.scaler.facts(), list(self.columns)
+        return {"scaler": scaler, "target": asdict(self.target), "columns": columns}
 
-    def predict(self, values: NDArray[np.floating[Any]] | Tensor) -> NDArray[np.float32]:
-        """The number at each step (T,) of a recording (T, F), unscaled, F as in training. Raises
-        `DataError` if it does not fit or holds a NaN."""
-        x = torch.as_tensor(values, dtype=torch.float32)
-        wanted = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
-        if x.dim() != 2 or x.size(1) != wanted or not len(x):
-            raise DataError(
-                f"a recording must have the shape (steps, {wanted}), as in training; this one "
-                f"has {tuple(x.shape)}"
-            )
-        if not torch.isfinite(x).all():
-            raise DataError("a recording must hold finite numbers: this one has a NaN or infinity")
+    def predict(self, values: Recording) -> NDArray[np.float32]:
+        """The number at each step (T,) of a recording (T, F), unscaled, F as in training; a data
+        frame, or the name of a .csv file, is read by the names of its columns. Raises `DataError`
+        if it does not fit or holds a NaN."""
+        width = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+        x = values_of(values, self.columns, width, _read_file)
         result: NDArray[np.float32] = self._read(Ragged.of([x])).numpy()
         return result
 
@@ -141,7 +143,7 @@ class TrainedRegressor(TrainedModel):
     def _judge(self, part: str) -> dict[str, Any]:
         data = MeasuredRecordings(self.config.data, self.config.frames)
         held = data.part(part)
-        guess = self._read(held.values)
+        guess = self._read(by_name(held.values, data.columns, self.columns))
         report: dict[str, Any] = judge(held, guess, self.target.cap)
         inside = is_labelled(held.targets)
         pairs = torch.stack((held.targets[inside], guess[inside]), 1)
@@ -171,14 +173,14 @@ class TrainedRegressor(TrainedModel):
 
     def example(self, source: str | Request, number: int) -> Example:
         if isinstance(source, Request):
-            values, name = torch.from_numpy(self._given(source).values), "your own recording"
+            values = torch.from_numpy(self._given(source)[0].values)
+            name = "your own recording"
         else:
-            part = MeasuredRecordings(self.config.data, self.config.frames).part(source)
+            data = MeasuredRecordings(self.config.data, self.config.frames)
+            part = data.part(source)
             number = check_number(number, len(part), "recordings")
-            values, name = (
-                part.values[number],
-                f"recording {part.names[number]} of the {source} part",
-            )
+            values = by_name(part.values, data.columns, self.columns)[number]
+            name = f"recording {part.names[number]} of the {source} part"
         x, lengths = self._scaled(Ragged.of([values])).pad(torch.tensor([0]))
         last = float(self._read(Ragged.of([values]))[-1])
         return Example(
@@ -187,14 +189,15 @@ class TrainedRegressor(TrainedModel):
             lambda: self.model(x, lengths)[0, -1, 0],
         )
 
-    def _given(self, request: Request) -> Frames:
+    def _given(self, request: Request) -> tuple[Frames, list[str]]:
         request.only("regress")
         if request.input is None:
             raise ConfigError("name the recording: a .csv file of steps as in training")
-        return read_frames(read_text(request.input), str(request.input))
+        return fitted(_read_file(request.input), self.columns, str(request.input))
 
     def answer(self, request: Request) -> Iterator[Shown]:
-        frames = self._given(request)
+        frames, said = self._given(request)
+        yield from map(Notice, said)
         numbers = self.predict(frames.values)
         if request.as_json:
             yield Json({"numbers": numbers.tolist(), "filled": frames.filled})
@@ -203,6 +206,10 @@ class TrainedRegressor(TrainedModel):
             yield Notice(f"{frames.filled} missing values, each taken from the step before")
         shown = sorted({*np.linspace(0, len(numbers) - 1, min(12, len(numbers))).astype(int)})
         yield Table(("step", "number"), [(str(t), f"{numbers[t]:.4g}") for t in shown])
+
+
+def _read_file(path: Path) -> Frames:
+    return read_frames(read_text(path), str(path))
 
 
 def judge(part: Measured, guess: Tensor, cap: float) -> dict[str, float]:

@@ -1,0 +1,108 @@
+"""A recording that somebody hands to a trained model, in the form of those in training."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from carousel.data.ragged import Ragged
+from carousel.data.recording_files import Frames, differences, in_order, listed
+from carousel.errors import DataError
+
+Columns = tuple[str, ...]
+
+
+@runtime_checkable
+class DataFrame(Protocol):
+    """What is read of a table of pandas or polars: its columns by name."""
+
+    @property
+    def columns(self) -> Any: ...
+
+    def to_numpy(self) -> Any: ...
+
+
+Recording = NDArray[np.floating[Any]] | Tensor | str | Path | DataFrame
+
+
+def fitted(frames: Frames, wanted: Columns, source: str) -> tuple[Frames, list[str]]:
+    """The columns that a model was trained on, in their order, and what there is to say of it.
+
+    wanted: their names; of a model that knows none, columns are taken by place. Raises `DataError`
+    if one is missing.
+    """
+    if not wanted or not frames.columns:
+        return frames, [_BY_PLACE] if frames.columns else []
+    missing, new = differences(frames.columns, wanted)
+    if missing:
+        raise DataError(
+            f"{source} has no {listed(missing)}, which the model was trained on; it has "
+            f"the {listed(frames.columns)}"
+        )
+    said = [f"{source}: the {listed(new)} not read: the model was not trained on it"] if new else []
+    return in_order(frames, wanted), said
+
+
+_BY_PLACE = "the model knows no names of columns: they are taken by their places"
+
+
+def values_of(
+    recording: Recording,
+    wanted: Columns,
+    width: int,
+    read: Callable[[Path], Frames],
+    unit: str = "steps",
+) -> Tensor:
+    """The values (T, width) of a recording in Python: an array, a data frame, or a file for `read`.
+
+    Names of columns are matched where there are any, and what is not read is warned of. Raises
+    `DataError` for one that does not fit or holds a NaN.
+    """
+    if isinstance(recording, str | Path):
+        frames, said = fitted(read(Path(recording)), wanted, str(recording))
+    elif isinstance(recording, DataFrame):
+        names = tuple(map(str, recording.columns))
+        values = np.asarray(recording.to_numpy())
+        frames, said = fitted(Frames(values, [], columns=names), wanted, "the data frame")
+    else:
+        return checked(recording, width, unit)
+    for line in said:
+        warnings.warn(line, UserWarning, stacklevel=4)
+    return checked(frames.values, width, unit)
+
+
+def checked(values: NDArray[Any] | Tensor, width: int, unit: str = "steps") -> Tensor:
+    """The values as a tensor. Raises `DataError` unless they are (T, width), finite, and T > 0."""
+    try:
+        x = torch.as_tensor(values, dtype=torch.float32)
+    except TypeError:
+        raise DataError(f"a recording must hold numbers, this one has {values.dtype}") from None
+    if x.dim() != 2 or x.size(1) != width or not len(x):
+        raise DataError(
+            f"a recording must have the shape ({unit}, {width}), as in training; this one has "
+            f"{tuple(x.shape)}"
+        )
+    if not torch.isfinite(x).all():
+        raise DataError("a recording must hold finite numbers: this one has a NaN or infinity")
+    return x
+
+
+def by_name(values: Ragged, columns: Columns, wanted: Columns) -> Ragged:
+    """Recordings with their columns in the order that a model was trained on. Raises `DataError`
+    if one is missing."""
+    if not wanted or columns == wanted:
+        return values
+    missing, _ = differences(columns, wanted)
+    if missing:
+        raise DataError(
+            f"the recordings have no {listed(missing)} any more, which the model was trained on"
+        )
+    places = [columns.index(name) for name in wanted]
+    return Ragged(values.values[:, places], values.offsets)
