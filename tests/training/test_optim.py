@@ -60,6 +60,41 @@ def test_one_cycle_rises_to_the_rate_and_falls_to_nothing():
     assert seen[-1] < 1e-4
 
 
+@pytest.mark.parametrize("warmup", [0.01, 0.2, 0.3, 0.5, 0.99])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 6])
+def test_one_cycle_reaches_its_rate_however_short_the_run(steps, warmup):
+    seen = rates(ScheduleConfig(name="one-cycle", warmup=warmup), steps)
+    assert all(0 < rate <= 1 for rate in seen)
+    if steps * warmup <= 1:  # no step to rise in: the fall alone, from the highest rate
+        assert seen[0] == 1.0
+        assert seen == sorted(seen, reverse=True)
+    assert max(seen) > 0.5 or steps == 2  # the second of two steps ends the cycle
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3])
+@pytest.mark.parametrize("name", ["constant", "one-cycle", "cosine", "plateau", "zaremba"])
+def test_every_schedule_begins_a_run_of_a_few_steps_at_the_rate_that_was_set(name, steps):
+    config = ScheduleConfig(name=name, warmup=0.3, hold=4, patience=2)
+    assert rates(config, steps, [1.0] * steps if name == "plateau" else None)[0] == 1.0
+
+
+def test_a_fall_that_is_resumed_goes_on_as_it_would_have():
+    def fall():
+        optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=1.0)
+        return optimizer, make_schedule(ScheduleConfig(name="one-cycle"), optimizer, 3, "loss")
+
+    optimizer, schedule = fall()
+    optimizer.step()
+    schedule.step()
+    again, resumed = fall()
+    again.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(schedule.state_dict())
+    for one, scheduled in ((optimizer, schedule), (again, resumed)):
+        one.step()
+        scheduled.step()
+    assert again.param_groups[0]["lr"] == optimizer.param_groups[0]["lr"] < 0.01
+
+
 def test_cosine_falls_through_half_at_half_time():
     seen = rates(ScheduleConfig(name="cosine"), 100)
     assert seen[0] == 1.0

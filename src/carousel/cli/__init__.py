@@ -26,6 +26,7 @@ from carousel.cli.predict import predict
 from carousel.cli.recipes import recipes
 from carousel.cli.train import train
 from carousel.errors import CarouselError, TrainingDiverged
+from carousel.terminal import write_anything
 
 app = typer.Typer(
     name="carousel",
@@ -52,6 +53,7 @@ app.command()(bench)
 
 def main() -> None:
     """Entry point: one readable line for every error a person can mend."""
+    write_anything(sys.stdout, sys.stderr)
     if sys.argv[1:2] != ["bench"]:  # it measures others as they are
         _wait_briefly()
     try:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from carousel.terminal import writes_utf8
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -58,5 +60,5 @@ def print_out(what: Table | str) -> None:
 
 
 def print_json(content: Any) -> None:
-    """Print JSON, indented, in UTF-8."""
-    print(json.dumps(content, indent=2, ensure_ascii=False))
+    """Print JSON, indented, in UTF-8; with escapes where the output is in another encoding."""
+    print(json.dumps(content, indent=2, ensure_ascii=not writes_utf8(sys.stdout)))

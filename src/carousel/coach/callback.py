@@ -13,6 +13,7 @@ from carousel.coach.finding import Finding, by_severity, language
 from carousel.coach.observer import Observer
 from carousel.config import CoachConfig
 from carousel.errors import ConfigError
+from carousel.terminal import say
 
 
 class Coach:
@@ -172,7 +173,7 @@ class Coach:
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:
             if not self._quiet and finding.severity != "info":
-                print(f"coach: {finding}")
+                say(f"coach: {finding}")
 
     # ---- Lightning's callback protocol, by name: it is neither imported nor needed
 

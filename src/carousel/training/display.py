@@ -16,6 +16,7 @@ from rich.progress import (
 )
 
 from carousel.tasks import scores
+from carousel.terminal import say, spelled
 
 _REFRESH_SECONDS = 0.1
 
@@ -69,10 +70,10 @@ class PlainDisplay(Display):
     """A line per epoch, for logs and pipes."""
 
     def epoch(self, summary: EpochSummary) -> None:
-        print(summary, flush=True)
+        say(str(summary))
 
     def say(self, text: str) -> None:
-        print(text, flush=True)
+        say(text)
 
 
 class BarDisplay(Display):
@@ -124,13 +125,17 @@ class BarDisplay(Display):
         value = scores.show(name, summary.validation[name])
         note = f"validation {scores.title(name)} {value}"
         self._bars.update(self._epochs, completed=summary.epoch, note=note)
-        self._console.print(str(summary), highlight=False, soft_wrap=True)
+        self._print(str(summary), soft_wrap=True)
 
     def say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False)
+        self._print(text)
 
     def stop(self) -> None:
         self._bars.stop()
+
+    def _print(self, text: str, *, soft_wrap: bool = False) -> None:
+        shown = spelled(text, self._console.encoding)
+        self._console.print(shown, highlight=False, markup=False, soft_wrap=soft_wrap)
 
 
 def make_display(quiet: bool) -> Display:

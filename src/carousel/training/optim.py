@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -50,6 +51,8 @@ def make_schedule(
     rate = optimizer.param_groups[0]["lr"]
     match config.name:
         case "one-cycle":  # Smith and Topin 2018; the momentum stays as it is
+            if total_steps * config.warmup <= 1:
+                return _FallAlone(optimizer, total_steps)
             return lr_scheduler.OneCycleLR(
                 optimizer,
                 max_lr=rate,
@@ -74,6 +77,24 @@ def make_schedule(
                 threshold=0.0,
             )
     return None
+
+
+class _FallAlone(Schedule):
+    """What is left of the one cycle in a run too short to rise in: the fall, from the first step.
+
+    torch's own divides by a rise of no steps there, or begins far down its fall.
+    """
+
+    _END = 1 / 25e4  # where torch's OneCycleLR ends, as a share of the highest rate
+
+    def __init__(self, optimizer: torch.optim.Optimizer, total_steps: int) -> None:
+        self.total_steps = total_steps
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float | Tensor]:
+        done = min(1.0, self.last_epoch / max(1, self.total_steps - 1))
+        share = self._END + (1 - self._END) * (1 + math.cos(math.pi * done)) / 2
+        return [rate * share for rate in self.base_lrs]
 
 
 def weight_group(name: str) -> str:

@@ -1,0 +1,52 @@
+"""Words on terminals that cannot write every letter, such as those in latin-1 or ASCII."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from typing import TextIO
+
+_SPELLED = {
+    "…": "...", "–": "-", "—": "-", "−": "-", "×": "x", "·": "*", "→": "->", "±": "+/-",
+    "≤": "<=", "≥": ">=", "≈": "~", "‘": "'", "’": "'", "“": '"', "”": '"', "\u202f": " ",
+}  # fmt: skip
+_HANDLER = "carousel.spelled"
+
+
+def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    # A sign that has no likeness is written by its number, so that nothing is lost.
+    known = (_SPELLED.get(c) or c.encode("ascii", "backslashreplace").decode() for c in letters)
+    return "".join(known), error.end
+
+
+codecs.register_error(_HANDLER, _spell)
+
+
+def spelled(text: str, encoding: str | None) -> str:
+    r"""The same text in letters that an encoding has.
+
+    >>> spelled("1 × 2 … 끝", "latin-1")
+    '1 × 2 ... \\ub05d'
+    """
+    name = encoding or "utf-8"
+    return text.encode(name, _HANDLER).decode(name)
+
+
+def write_anything(*streams: TextIO) -> None:
+    """Have streams of this process write what their encoding lacks in other letters, not fail."""
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):  # not where somebody put an object of their own
+            stream.reconfigure(errors=_HANDLER)
+
+
+def say(text: str) -> None:
+    """Print a line to standard output at once, whatever its encoding."""
+    print(spelled(text, getattr(sys.stdout, "encoding", None)), flush=True)
+
+
+def writes_utf8(stream: TextIO) -> bool:
+    """Whether a stream can write every letter."""
+    return codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name == "utf-8"
