@@ -40,7 +40,8 @@ def verb(request, monkeypatch, tmp_path):
 
 
 def test_train_ends_well_and_writes_its_result(verb, tmp_path):
-    code, out, _ = verb("train", "mnist-rows", *SMALL, "--set", "training.epochs=1", "--run-dir", "run")  # fmt: skip
+    short = ("--set", "training.epochs=1", "--run-dir", "run")
+    code, out, _ = verb("train", "mnist-rows", *SMALL, *short)
     assert code == 0
     assert "which are not recurrent ..." in out
     assert (tmp_path / "run" / "result.json").is_file()
@@ -49,8 +50,9 @@ def test_train_ends_well_and_writes_its_result(verb, tmp_path):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["recipes"], ["doctor"], ["data", "list"], ["coach", "{run}"], ["coach", "{run}", "--lang", "ko"],
-        ["compare", "{run}", "{again}"], ["evaluate", "{run}"], ["inspect", "{run}"], ["--help"],
+        ["--help"], ["recipes"], ["doctor"], ["data", "list"],
+        ["coach", "{run}"], ["coach", "{run}", "--lang", "ko"],
+        ["compare", "{run}", "{again}"], ["evaluate", "{run}"], ["inspect", "{run}"],
     ],
 )  # fmt: skip
 def test_every_verb_that_reads_says_it_all(verb, run, arguments):
