@@ -24,6 +24,12 @@ def test_defaults_survive_the_way_through_a_dictionary():
         ("optimizer.learning_rate=1e-2", "optimizer", "learning_rate", 0.01),
         ("optimizer.learning_rate=1", "optimizer", "learning_rate", 1.0),
         (" training.epochs = 3 ", "training", "epochs", 3),
+        ("data.path=2024", "data", "path", "2024"),
+        ("data.path=2024-01-31", "data", "path", "2024-01-31"),
+        ("data.path=007", "data", "path", "007"),
+        ("data.path='2024'", "data", "path", "2024"),
+        ("data.hold_out=1.50", "data", "hold_out", "1.50"),
+        ("recipe.name=true", "recipe", "name", "true"),
     ],
 )
 def test_set_reads_values_by_the_type_of_the_key(assignment, section, key, value):
@@ -70,6 +76,11 @@ def test_an_unknown_key_lists_the_valid_ones_of_its_section():
         Config().override(["schedule.shape=x"])
     for key in settable_keys():
         assert (key in str(caught.value)) == key.startswith("schedule.")
+
+
+def test_text_in_a_file_that_looks_like_a_number_is_told_to_be_quoted():
+    with pytest.raises(ConfigError, match=r"data\.path must be text, got 2024: .* '2024'"):
+        Config.from_dict({"data": {"path": 2024}})
 
 
 def test_a_section_must_be_a_table():

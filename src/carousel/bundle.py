@@ -10,6 +10,7 @@ Never a pickle: loading a bundle runs no code from it.
 from __future__ import annotations
 
 import json
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from safetensors import SafetensorError
 
 from carousel import tasks
 from carousel.config import Config
-from carousel.errors import CarouselError, RunError
+from carousel.errors import CarouselError, RunError, command
 from carousel.events import EventStore
 from carousel.tasks.task import TrainedModel
 
@@ -80,8 +81,8 @@ def load(run_or_bundle: str | Path) -> TrainedModel:
     if not (folder / "model.json").is_file():
         if (folder / "config.toml").is_file():
             raise RunError(
-                f"the run {folder} has no model yet: finish it with carousel train "
-                f"--resume {folder}"
+                f"the run {folder} has no model yet: finish it with "
+                f"{command('train', '--resume', folder)}"
             )
         raise RunError(f"{folder} is neither a run folder nor a bundle: it has no model.json")
     try:
@@ -126,14 +127,28 @@ def evaluate_run(folder: str | Path, part: str = "test") -> Evaluation:
     """Load the model in `folder`, judge it on `part`, and leave the report beside it.
 
     A use of the test part is noted in the run's event store. Raises as `load`, and `DataError` if
-    `part` is neither "test" nor "validation".
+    `part` is neither "test" nor "validation". Where the folder cannot be written to, nothing is
+    measured: a use of the test part would go unnoticed.
     """
     folder = Path(folder)
     trained = load(folder)
+    _check_writable(folder)
     report = trained.evaluate(part)
     if part == "test":
         note_use_of_test(folder, "evaluate")
     return Evaluation(trained, report, write_report(folder, trained, report, part))
+
+
+def _check_writable(folder: Path) -> None:
+    for place in {folder, home(folder)[0]}:
+        try:
+            with tempfile.TemporaryFile(dir=place):
+                pass
+        except OSError as error:
+            raise RunError(
+                f"{place} cannot be written to ({error.strerror}), and evaluating leaves its "
+                "report there: make it writable, or copy it and evaluate the copy"
+            ) from None
 
 
 def write_report(

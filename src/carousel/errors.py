@@ -4,6 +4,20 @@ The command line prints the message of a `CarouselError` as one line and exits w
 anything else is a defect of ours and keeps its traceback.
 """
 
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+
+def command(*words: str | Path) -> str:
+    """A line that a person can paste into a shell, whatever blanks and signs a path has.
+
+    >>> command("evaluate", Path("my runs/a"))
+    "carousel evaluate 'my runs/a'"
+    """
+    return shlex.join(["carousel", *map(str, words)])
+
 
 class CarouselError(Exception):
     """Something the user can mend: the message says what was expected, what came, what to do."""

@@ -51,9 +51,10 @@ class EventStore:
     what was flushed before is kept.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        with _named_errors(self.path):
+    def __init__(self, path: str | Path, then: str = "") -> None:
+        """then: the command that goes on once the cause of an error is mended, for its message."""
+        self.path, self._then = Path(path), then
+        with _named_errors(self.path, then):
             self._db = sqlite3.connect(path)
         try:
             self._signals = self._open()
@@ -139,7 +140,7 @@ class EventStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _named_errors(self.path), self._db:
+        with _named_errors(self.path, self._then), self._db:
             yield self._db
 
     def _add_signal(self, name: str) -> int:
@@ -223,11 +224,9 @@ def _connect_to_read(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
+def _named_errors(path: Path, then: str = "") -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise RunError(
-            f"the event store {path} cannot be used ({error}): mend that, then carousel train "
-            f"--resume {path.parent} continues the run"
-        ) from None
+        mend = f": mend that, then: {then}" if then else ""
+        raise RunError(f"the event store {path} cannot be used ({error}){mend}") from None

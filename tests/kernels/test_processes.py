@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from compiled import assert_same_bits, by_native, layer_of, threads
@@ -62,8 +63,6 @@ def in_thread(count, arguments):
     return by_native(*arguments)
 
 
-# torch's own operators hang in such a child where they want threads: only the kernels, and tensors
-# too small for torch to share them among threads, appear in it.
 FORK = """
 import os, sys, torch
 from compiled import assert_same_bits, by_native, layer_of
@@ -146,3 +145,78 @@ def test_fewer_threads_than_asked_for_suffice(limit, count):
     code = LIMITED.format(threads=count)
     environment = {"OMP_THREAD_LIMIT": str(limit), "MALLOC_CHECK_": "3", "MALLOC_PERTURB_": "77"}
     assert run_python(code, **environment).strip() == "done"
+
+
+PREDICT = """
+import os, sys, numpy, torch, carousel
+
+torch.set_num_threads(2)
+model = carousel.load(sys.argv[1])
+images = numpy.random.default_rng(0).integers(0, 256, (600, 28, 28), dtype=numpy.uint8)
+before = model.predict_proba(images)
+child = os.fork()
+if child == 0:
+    code = 1
+    try:
+        # As large as torch shares among threads: products, sums and sorts of its own.
+        square = torch.ones(500, 500)
+        assert float((square @ square).exp().clamp(max=1).sum()) == 250_000
+        assert torch.randn(100_000).sort().values.diff().min() >= 0
+        numpy.testing.assert_allclose(model.predict_proba(images), before, rtol=1e-4, atol=1e-6)
+        numpy.testing.assert_array_equal(
+            carousel.load(sys.argv[1]).predict_proba(images), model.predict_proba(images)
+        )
+        code = 0
+    finally:
+        os._exit(code)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+assert torch.get_num_threads() == 2  # the parent goes on as it was
+numpy.testing.assert_array_equal(model.predict_proba(images), before)
+print("done")
+"""
+
+
+def test_a_loaded_model_predicts_in_a_child_of_a_process_that_has_used_torchs_threads(trained):
+    assert run_python(PREDICT, str(trained.path)).strip() == "done"
+
+
+TRAIN = """
+import os, sys, torch, carousel
+from pathlib import Path
+from small import small_config
+
+torch.set_num_threads(2)
+carousel.train(small_config("training.epochs=1"), run_dir=Path(sys.argv[1], "a"), quiet=True)
+child = os.fork()
+if child == 0:
+    code = 1
+    try:
+        config = small_config("training.epochs=1")
+        done = carousel.train(config, run_dir=Path(sys.argv[1], "b"), quiet=True)
+        assert "threads = 1" in (done.path / "config.toml").read_text()
+        code = 0
+    finally:
+        os._exit(code)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+print("done")
+"""
+
+
+def test_a_child_of_a_process_that_has_trained_trains(tmp_path):
+    assert run_python(TRAIN, str(tmp_path)).strip() == "done"
+
+
+def test_python_threads_that_share_a_loaded_model_get_the_answers_they_get_alone(trained):
+    model = trained.load()
+    rng = np.random.default_rng(0)
+    several = [rng.integers(0, 256, (50, 28, 28), dtype=np.uint8) for _ in range(12)]
+
+    def chances(images):
+        with threads(1):
+            return model.predict_proba(images)
+
+    alone = [chances(images) for images in several]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(chances, several))
+    for actual, expected in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(actual, expected)

@@ -31,7 +31,7 @@ def test_its_config_is_a_recipe_that_states_the_seed_and_the_versions(tmp_path):
 
 def test_a_folder_with_anything_in_it_is_not_taken(tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(RunError, match="is not empty: name a new folder, or continue"):
+    with pytest.raises(RunError, match="is not empty: it holds something else than a run"):
         make(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["precious.txt"]
 

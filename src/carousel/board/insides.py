@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carousel.errors import RunError
+from carousel.errors import RunError, command
 
 _LARGEST = 32 << 20  # bytes
 _MOST_STEPS, _MOST_ROWS = 200, 256  # of a map in the browser
@@ -66,7 +66,9 @@ def read(run: Path, name: str) -> dict[str, Any]:
         if not isinstance(content["layers"], list) or not isinstance(content["steps"], list):
             raise TypeError
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        raise RunError(f"{path} cannot be read: look once more with carousel inspect") from None
+        raise RunError(
+            f"{path} cannot be read: look once more with {command('inspect', run)}"
+        ) from None
     found: dict[str, Any] = content
     return found
 

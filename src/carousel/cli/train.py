@@ -11,7 +11,7 @@ import typer
 
 from carousel.cli.board import board_beside
 from carousel.cli.output import print_out, table_of
-from carousel.errors import ConfigError
+from carousel.errors import ConfigError, command
 
 
 def train(
@@ -73,7 +73,7 @@ def train(
                     quiet=quiet,
                 )
     except training.Interrupted as stop:
-        again = f"carousel train --resume {stop.run}"
+        again = command("train", "--resume", stop.run)
         print(f"\nInterrupted. Continue with: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
     if quiet:
@@ -100,7 +100,7 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
     if beaten_by := _better(result):
         print_out(f"the network does not beat {' and '.join(beaten_by)}")
     print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training")
-    print_out(f"next: carousel evaluate {path}")
+    print_out(f"next: {command('evaluate', path)}")
 
 
 def _metric(result: dict[str, Any]) -> str:

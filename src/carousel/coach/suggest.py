@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import shlex
 
+from carousel import recipes
 from carousel.config import Config
 
 #: Settings that do something in some tasks, or with some cells, alone.
@@ -55,8 +57,21 @@ def suggestions(config: Config | None) -> dict[str, str | int | float]:
         "fewer_epochs": max(1, training.epochs // 2),
         "larger_batch": training.batch_size * 2,
         "wider_context": config.forecast.context * 2,
-        "recipe": config.recipe.name,
+        **({"recipe": recipe} if (recipe := recipe_of(config)) else {}),
     }
+
+
+def recipe_of(config: Config) -> str:
+    """What the command line is told to find a recipe: its name, or of one's own its file, quoted
+    for a shell. Of the file only the name is known, not the folder. Empty where it has no name.
+
+    >>> recipe_of(Config().override(["recipe.name='my own'"]))
+    "'my own.toml'"
+    """
+    name = config.recipe.name
+    if name in ("", Config().recipe.name):
+        return ""
+    return name if name in recipes.names() else shlex.quote(f"{name}.toml")
 
 
 def settings_of(line: str) -> list[str]:

@@ -63,9 +63,11 @@ def assign(values: dict[str, Any], keys: list[str], name: str, text: str) -> Non
     for section in sections:
         values = values[section]
     try:
-        values[last] = tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        values[last] = text  # a bare word such as model.cell=gru
+        value = text  # a bare word such as model.cell=gru
+    # What looks like a number, a date or a list may well be the name of a folder: data.path=2024
+    values[last] = text if isinstance(values[last], str) and not isinstance(value, str) else value
 
 
 def build(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
@@ -93,7 +95,8 @@ def _value(kind: Any, part: dataclasses.Field[Any], value: Any, name: str) -> An
         value = float(value)
     if type(value) is not kind:
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
-        raise ConfigError(f"{name} must be {words[kind]}, got {value!r}")
+        quoted = f": put it in quotation marks, '{value}'" if kind is str else ""
+        raise ConfigError(f"{name} must be {words[kind]}, got {value!r}{quoted}")
     limits = part.metadata
     if limits.get("choices") and value not in limits["choices"]:
         raise ConfigError(

@@ -1,5 +1,6 @@
 """What computes a recurrent layer, and which path a call takes."""
 
+from carousel.kernels.forks import mend_children
 from carousel.kernels.isa import active_isa, supported_isas
 from carousel.kernels.native import Stepper
 from carousel.kernels.native_path import make_stepper
@@ -20,3 +21,5 @@ __all__ = [
     "supported_isas",
     "use",
 ]
+
+mend_children()  # here, because whoever computes with Carousel imports this

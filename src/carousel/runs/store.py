@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel import events
-from carousel.errors import CarouselError, RunError
+from carousel.errors import CarouselError, RunError, command
 from carousel.recipes import read_toml
 
 FORMAT = 1  # of run folders, the newest that is known here
@@ -297,7 +297,7 @@ def _with_status(run: Run, last: tuple[str, dict[str, Any]], running: bool) -> R
         why = f"{said.get('what', '')}; first not finite: {said.get('tensor', '')}"
         return replace(run, status=Status.DIVERGED, why=why)
     status = Status.INTERRUPTED if kind == "interrupted" else Status.CRASHED
-    return replace(run, status=status, why=f"carousel train --resume {run.path}")
+    return replace(run, status=status, why=command("train", "--resume", run.path))
 
 
 def _small(run: Path, name: str, read: Callable[[Path], Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from carousel.errors import RunError
+from carousel.errors import RunError, command
 
 _KEEP = 2
 
@@ -44,8 +44,8 @@ def save(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, A
         intact = f"{kept[-1].name} is intact" if kept else "there is none before it"
         raise RunError(
             f"the checkpoint of step {step} could not be written to {folder} "
-            f"({error.strerror}); {intact}. Mend that, then: carousel train --resume "
-            f"{folder.parent}"
+            f"({error.strerror}); {intact}. Mend that, then: "
+            f"{command('train', '--resume', folder.parent)}"
         ) from None
     for old in _complete(folder)[:-_KEEP]:
         shutil.rmtree(old)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from carousel import bundle
 from carousel.config import Config
-from carousel.errors import TrainingDiverged
+from carousel.errors import TrainingDiverged, command
 from carousel.events import EventStore
 from carousel.tasks.task import Batch, Carry, StepLoss, Task, monitored
 from carousel.training import checkpoint
@@ -75,7 +75,7 @@ class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked for 
     """Training was asked to stop (Ctrl-C or SIGTERM); the run folder can be resumed."""
 
     def __init__(self, run: Path) -> None:
-        super().__init__(f"interrupted; continue with carousel train --resume {run}")
+        super().__init__(f"interrupted; continue with {command('train', '--resume', run)}")
         self.run = run
 
 

@@ -17,7 +17,7 @@ import tomli_w
 import torch
 
 from carousel.config import Config
-from carousel.errors import CarouselError, RunError
+from carousel.errors import CarouselError, RunError, command
 from carousel.kernels import active_isa
 from carousel.recipes import read_toml
 from carousel.training.checkpoint import replace_durably
@@ -52,10 +52,7 @@ class RunFolder:
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
-                raise RunError(
-                    f"{path} is not empty: name a new folder, or continue the run in it with "
-                    f"carousel train --resume {path}"
-                )
+                raise RunError(f"{path} is not empty: {_instead(path)}")
             facts = {
                 "format": FORMAT,
                 "seed": seed,
@@ -136,6 +133,15 @@ class RunFolder:
             yield
         finally:
             lock.release()
+
+
+def _instead(path: Path) -> str:
+    """What to do where a folder that is not empty was named for a new run."""
+    if not (path / "config.toml").is_file():
+        return "it holds something else than a run; name a new folder"
+    if (path / "result.json").is_file():
+        return "it holds a run that is finished; name a new folder"
+    return f"name a new folder, or continue the run in it with {command('train', '--resume', path)}"
 
 
 def new_run_path(parent: Path, recipe: str) -> Path:

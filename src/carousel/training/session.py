@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 
 from carousel import bundle, recipes, tasks
 from carousel.config import Config
-from carousel.errors import ConfigError, RunError
+from carousel.errors import ConfigError, RunError, command
 from carousel.events import EventStore
 from carousel.tasks.scores import HIGHER_IS_BETTER
 from carousel.tasks.task import Task, TrainedModel, monitored
@@ -90,7 +90,7 @@ def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
     if run.finished:
         raise RunError(
             f"the run {run.path} is finished; train its recipe again with another --seed, or from "
-            f"its own settings with carousel train {run.path / 'config.toml'}"
+            f"its own settings with {command('train', run.path / 'config.toml')}"
         )
     return _run(run, _make_fabric(run.device), make_display(quiet))
 
@@ -108,7 +108,7 @@ def _make_fabric(device: str) -> Fabric:
 
 def _run(run: RunFolder, fabric: Fabric, display: Display, task: Task | None = None) -> TrainedRun:
     before = torch.get_num_threads()
-    with run.locked(), EventStore(run.events) as store:
+    with run.locked(), EventStore(run.events, command("train", "--resume", run.path)) as store:
         torch.set_num_threads(run.threads)
         try:
             task = task or tasks.find(run.config.task)(run.config, run.seed)

@@ -12,7 +12,7 @@ from carousel.board import charts, insides
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, text
 from carousel.board.pages.live import Live, save_as_svg
-from carousel.errors import RunError
+from carousel.errors import RunError, command
 from carousel.runs.store import Run
 
 
@@ -39,7 +39,7 @@ class _Memory:
             self._select.on_value_change(self._draw)
             self._select.set_visibility(False)
         text("p", t("how_to_look")).classes("soft")
-        text("code", f"carousel inspect {run.path} --sample 0").classes("text")
+        text("code", command("inspect", run.path, "--sample", "0")).classes("text")
         self._kept = text("p", "").classes("soft")
         self._place = ui.element("div").classes("page-part")
         self.live.also(self.refresh)

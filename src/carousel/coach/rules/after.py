@@ -8,6 +8,7 @@ from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import Text, declare, rule
 from carousel.coach.rules.curves import overfits
+from carousel.coach.suggest import recipe_of
 from carousel.config import Thresholds
 
 _LEAKED = 0.01
@@ -219,7 +220,8 @@ def next_knob(e: Evidence, t: Thresholds) -> Numbers | None:
     if not e.result or e.config is None:
         return None
     if not e.of_kind("lr_range"):
-        line = f"carousel lr-range {e.config.recipe.name}"
+        recipe = recipe_of(e.config)
+        line = f"carousel lr-range {recipe}" if recipe else ""
         return {"knob": "optimizer.learning_rate", "try_this": line}
     if overfits(e, t):
         line = "--set regularization.dropout=0.5"
