@@ -94,9 +94,9 @@ def test_what_is_no_image_is_refused(tmp_path):
     [
         ("file,text\na.png,x\n", "must begin with the header image,caption"),
         ("", "must begin with the header"),
-        ("image,caption\na.png\n", "row 2 must be an image and a caption"),
-        ("image,caption\na.png,x\nb.png, \n", "row 3 must be an image and a caption"),
-        ("image,caption\na.png,x, y\n", "row 2 must be an image and a caption"),
+        ("image,caption\na.png\n", "line 2 has 1 cell, the header 2"),
+        ("image,caption\na.png,x\nb.png, \n", "line 3 must be an image and a caption"),
+        ("image,caption\na.png,x, y\n", "line 2 has 3 cells, the header 2"),
     ],
 )
 def test_captions_that_cannot_be_read_say_where(text, says):

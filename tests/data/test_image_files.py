@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carousel.config import PicturesConfig
+from carousel.data.captioned import picture_of
 from carousel.data.idx import parse_idx
-from carousel.data.image_files import check_images, read_images
+from carousel.data.image_files import check_images, read_film, read_images
 from carousel.errors import DataError
 
 
@@ -100,3 +102,69 @@ def test_bad_files_are_errors_that_name_them(tmp_path, pixels):
 def test_parse_idx_reads_any_number_of_dimensions(pixels):
     for array in (pixels, pixels[0], pixels[0, 0]):
         assert np.array_equal(parse_idx(idx(array), "x"), array)
+
+
+def turned(pixels, orientation):
+    """Pixels as a camera stores them that was held so that viewers must turn them back."""
+    stored = {
+        1: lambda a: a,
+        2: np.fliplr,
+        3: lambda a: np.rot90(a, 2),
+        4: np.flipud,
+        5: lambda a: a.T,
+        6: lambda a: np.rot90(a, 1),
+        7: lambda a: np.rot90(a.T, 2),
+        8: lambda a: np.rot90(a, -1),
+    }[orientation](pixels)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return Image.fromarray(np.ascontiguousarray(stored)), exif
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["png", "jpg", "tiff", "webp"])
+def test_a_picture_that_says_how_the_camera_was_held_is_turned(tmp_path, kind, orientation):
+    quarters = np.zeros((28, 28), np.uint8)
+    quarters[:14, :14], quarters[:14, 14:], quarters[14:, :14] = 255, 170, 85
+    picture, exif = turned(quarters, orientation)
+    picture.save(
+        tmp_path / f"x.{kind}", exif=exif, **({"lossless": True} if kind == "webp" else {})
+    )
+    found = read_images(tmp_path / f"x.{kind}").numpy()[0].astype(int)
+    assert np.abs(found - quarters).mean() < 2  # JPEG rounds
+    how = PicturesConfig(side=28, color=False)
+    captioned = picture_of(tmp_path / f"x.{kind}", how).numpy()[0].astype(int)
+    assert np.abs(captioned - quarters).mean() < 2
+
+
+def test_the_frames_of_a_film_are_turned_as_well(tmp_path):
+    frame = np.zeros((8, 8), np.uint8)
+    frame[:4] = 255
+    picture, exif = turned(frame, 6)
+    picture.save(tmp_path / "x.png", exif=exif)
+    assert np.array_equal(read_film(tmp_path / "x.png", 8), frame.reshape(1, -1).astype(np.float32))
+
+
+def test_a_numpy_array_is_read_and_a_name_does_not_mislead(tmp_path, pixels):
+    np.save(tmp_path / "x.npy", pixels)
+    assert np.array_equal(read_images(tmp_path / "x.npy").numpy(), pixels)
+    (tmp_path / "x.npy").rename(tmp_path / "x.idx")
+    assert np.array_equal(read_images(tmp_path / "x.idx").numpy(), pixels)
+    Image.fromarray(pixels[0]).save(tmp_path / "y", "PNG")
+    assert np.array_equal(read_images(tmp_path / "y").numpy(), pixels[:1])
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"PAR1\x15\x04", "is a Parquet table: images must be a .png"),
+        (b"%PDF-1.4", "is a PDF: images must be"),
+        (b"", "is empty"),
+        (b"some text\n", "is not an IDX file"),
+        (b"\x1f\x8b\x08broken", "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_image_is_called_what_it_is(tmp_path, content, says):
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(DataError, match=says):
+        read_images(tmp_path / "x")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,10 @@ from torch import Tensor
 
 from carousel.config import Config, PicturesConfig
 from carousel.data import digit_scenes, sources
+from carousel.data.delimited import csv_table
 from carousel.data.image_features import read_features
+from carousel.data.image_files import shown
+from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
 from carousel.data.text import decode, read_text
 from carousel.errors import ConfigError, DataError
@@ -64,7 +66,7 @@ class CaptionedImages:
                 raise ConfigError(f"data.name = 'images' needs data.path, a folder with {CAPTIONS}")
             self._read = self._folder(config)
         else:
-            raise ConfigError(f"data.name must be one of {', '.join(SETS)}; got '{name}'")
+            raise unknown_set(name, SETS)
         self.train, self.validation = self.part("train"), self.part("validation")
 
     @property
@@ -175,18 +177,27 @@ class CaptionedImages:
 def read_captions(text: str, source: str) -> dict[str, list[str]]:
     """By image its captions, from CSV with the header image,caption; several rows for one image.
 
-    Raises `DataError` for another header, a row of another length, or an empty caption.
+    Raises `DataError` that names the line for another header, a row of another length, an empty
+    cell, a quotation mark that is not closed, and a caption that goes over another row.
     """
-    rows = list(csv.reader(io.StringIO(text)))
-    if not rows or [cell.strip() for cell in rows[0]] != ["image", "caption"]:
-        raise DataError(f"{source} must begin with the header image,caption")
+    header, rows = csv_table(text, source)
+    if header != ["image", "caption"]:
+        raise DataError(f"{source} must begin with the header image,caption; got {header}")
     captions: dict[str, list[str]] = {}
-    for number, row in enumerate(rows[1:], 2):
-        if not row:
-            continue
-        if len(row) != 2 or not row[0].strip() or not row[1].strip():
-            raise DataError(f"{source} row {number} must be an image and a caption, got {row}")
-        captions.setdefault(row[0].strip(), []).append(" ".join(row[1].split()))
+    for line, (image, caption) in rows:
+        if not image.strip() or not caption.strip():
+            raise DataError(
+                f"{source} line {line} must be an image and a caption, got '{image}' and "
+                f"'{caption[:40]}'"
+            )
+        captions.setdefault(image.strip(), []).append(" ".join(caption.split()))
+    starts = tuple(f"{image}," for image in captions)
+    for line, (_, caption) in rows:
+        if any(inner.startswith(starts) for inner in caption.split("\n")[1:]):
+            raise DataError(
+                f"{source} line {line}: the caption goes on over a row of its own: close the "
+                f"quotation mark"
+            )
     return captions
 
 
@@ -202,14 +213,7 @@ def picture_of(source: bytes | Path, config: PicturesConfig, name: str = "") -> 
         raise DataError(f"there is no file {source}")
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
-            picture: Image.Image = ImageOps.exif_transpose(file)
-            if picture.mode.startswith("I"):  # convert would clip 16 bits, not scale them
-                picture = Image.fromarray((np.asarray(picture) // 257).clip(0, 255).astype("uint8"))
-            if "A" in picture.getbands() or "transparency" in picture.info:
-                shown = Image.new("RGBA", picture.size, "white")  # as viewers show it
-                shown.alpha_composite(picture.convert("RGBA"))
-                picture = shown
-            picture = picture.convert("RGB" if config.color else "L")
+            picture = shown(file, "RGB" if config.color else "L")
             fitted = ImageOps.pad(picture, (config.side, config.side))
     except (
         UnidentifiedImageError,

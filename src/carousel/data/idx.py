@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.data.file_kind import kind_of
 from carousel.errors import DataError
 
 
@@ -18,7 +19,10 @@ def parse_idx(content: bytes, source: str) -> NDArray[np.uint8]:
     [7, 9]
     """
     if len(content) < 4 or content[:3] != b"\x00\x00\x08":
-        raise DataError(f"{source} is not an IDX file of unsigned bytes")
+        kind = kind_of(content)
+        what = "is empty" if not content else f"is {kind.name}" if kind else ""
+        told = f"{what}: it is not" if what else "is not"
+        raise DataError(f"{source} {told} an IDX file of unsigned bytes, as MNIST's are")
     dimensions = content[3]
     offset = 4 + 4 * dimensions
     shape = np.frombuffer(content[4:offset], ">u4").astype(int)

@@ -4,41 +4,56 @@ from __future__ import annotations
 
 import gzip
 import zipfile
+import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from carousel.data.file_kind import kind_of
 from carousel.data.idx import parse_idx
 from carousel.data.mnist import SIDE
 from carousel.errors import DataError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm")
+
+_WANTED = ".png (or another picture), .npz, .npy or IDX"
 
 
 def read_images(path: str | Path) -> Tensor:
     """The images in a file as (N, 28, 28) uint8, white digits on black as in MNIST.
 
-    A picture (PNG, …) is one grey image; what is transparent is white. An .npz has one array, or
-    one named "images": (28, 28) or (N, 28, 28), integers 0 to 255 or floats in [0, 1]. Anything
-    else is tried as IDX, also gzipped.
-    Raises `DataError`.
+    A picture (PNG, …) is one grey image, as viewers show it (see `shown`). An .npz has one array,
+    or one named "images", an .npy is one: (28, 28) or (N, 28, 28), integers 0 to 255 or floats in
+    [0, 1]. IDX may be gzipped. What a file is, its first bytes say, whatever its name. Raises
+    `DataError`, which names the kind of a file that is none of these.
     """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"there is no file {path}")
-    suffix = path.suffix.lower()
     try:
-        if suffix == ".npz":
+        content = path.read_bytes()
+        kind = kind_of(content)
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+        if path.suffix.lower() == ".npz" or (kind and ".npz" in kind.name):
             array = _from_npz(path)
-        elif suffix in (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm"):
+        elif kind and ".npy" in kind.name:
+            array = _from_npy(path)
+        elif (kind and kind.is_picture) or path.suffix.lower() in _PICTURES:
             array = _from_picture(path)
         else:
-            content = path.read_bytes()
-            if content[:2] == b"\x1f\x8b":
-                content = gzip.decompress(content)
+            if kind is not None and "IDX" not in kind.name and "gzip" not in kind.name:
+                raise DataError(f"{path} is {kind.name}: images must be a {_WANTED} file")
             array = parse_idx(content, str(path))
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     return check_images(array, str(path))
 
@@ -58,7 +73,7 @@ def read_film(path: Path, side: int) -> NDArray[np.float32]:
             pictures = [Image.fromarray(frame) for frame in _bytes(np.load(path), path)]
         else:
             with Image.open(path) as film:
-                pictures = [frame.convert("L") for frame in ImageSequence.Iterator(film)]
+                pictures = [shown(frame) for frame in ImageSequence.Iterator(film)]
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
         raise DataError(f"{path} is no film that can be read: {error}") from None
     frames = [np.asarray(frame.resize((side, side), Image.Resampling.BOX)) for frame in pictures]
@@ -106,6 +121,22 @@ def check_images(array: NDArray[np.generic] | Tensor, source: str) -> Tensor:
     return torch.from_numpy(values.astype(np.uint8))
 
 
+def shown(picture: Image.Image, mode: str = "L") -> Image.Image:
+    """A picture as viewers show it, in `mode` "L" or "RGB": turned as its EXIF orientation says,
+    what is transparent white, 16 bits a pixel scaled to 8."""
+    from PIL import Image, ImageOps
+
+    turned: Image.Image = ImageOps.exif_transpose(picture)
+    if turned.mode.startswith("I"):  # convert would clip 16 bits, not scale them
+        wide = np.asarray(turned).astype(np.int64)
+        turned = Image.fromarray((wide // 257).clip(0, 255).astype(np.uint8))
+    if "A" in turned.getbands() or "transparency" in turned.info:
+        white = Image.new("RGBA", turned.size, "white")
+        white.alpha_composite(turned.convert("RGBA"))
+        turned = white
+    return turned.convert(mode)
+
+
 def _from_picture(path: Path) -> NDArray[np.uint8]:
     from PIL import Image, UnidentifiedImageError
 
@@ -117,15 +148,17 @@ def _from_picture(path: Path) -> NDArray[np.uint8]:
                     f"{path}: the model reads images of {SIDE} x {SIDE} pixels, this one is "
                     f"{wide} x {high}; crop it to the digit and resize it"
                 )
-            if picture.mode.startswith("I"):  # 16 bits a pixel: convert("L") would clip them
-                return (np.asarray(picture).astype(np.int64) // 257).clip(0, 255).astype(np.uint8)
-            if "A" in picture.getbands() or "transparency" in picture.info:
-                shown = Image.new("RGBA", picture.size, "white")  # as viewers show it
-                shown.alpha_composite(picture.convert("RGBA"))
-                return np.asarray(shown.convert("L"))
-            return np.asarray(picture.convert("L"))
+            return np.asarray(shown(picture))
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
         raise DataError(f"{path} is not an image that can be read: {error}") from None
+
+
+def _from_npy(path: Path) -> NDArray[np.generic]:
+    try:
+        array: NDArray[np.generic] = np.load(path, allow_pickle=False)
+    except ValueError as error:  # an array of objects
+        raise DataError(f"{path} cannot be read: {error}") from None
+    return array
 
 
 def _from_npz(path: Path) -> NDArray[np.generic]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -15,10 +13,13 @@ from torch import Tensor
 
 from carousel.config import DataConfig, TextConfig
 from carousel.data import sources
+from carousel.data.sentence_tables import read_labelled
+from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
-from carousel.data.text import decode, read_text
+from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
 
+SETS = ("sst2", "sst5", "nsmc", "mr", "sentences")
 _FOLDS = 10
 Rows = list[tuple[str, str]]
 """(label, sentence) pairs."""
@@ -45,12 +46,14 @@ class LabelledText:
     data.name: "sst2", "sst5" (with their own three parts), "nsmc" (its own test part), "mr"
     (tenth `data.fold` of a fixed shuffle judges), or "sentences": a file of your own, data.path.
     Validation, where it is not published, is a random share `text.validation` of what is left to
-    train on; of your own file `text.test` is drawn first. Raises `ConfigError` or `DataError`.
+    train on; of your own file `text.test` is drawn first. read_as: what of your own file was read,
+    in words, if not all. Raises `ConfigError` or `DataError`.
     """
 
     def __init__(self, data: DataConfig, text: TextConfig) -> None:
         self._seed = data.split_seed
         self._read_test: Callable[[], Sentences] | None = None
+        self.read_as = ""
         self.classes: tuple[str, ...] = ("negative", "positive")
         if data.name in ("sst2", "sst5"):
             self._take_sst(data.name)
@@ -64,13 +67,19 @@ class LabelledText:
         elif data.name == "sentences":
             if not data.path:
                 raise ConfigError("data.name = 'sentences' needs data.path, a .tsv or .csv file")
-            whole, self.classes = _numbered(read_rows(data.path), data.path)
+            table = read_labelled(data.path)
+            self.read_as = table.note
+            whole, self.classes = _numbered([(r.label, r.text) for r in table.rows], data.path)
+            if len(whole) < 3:
+                raise DataError(
+                    f"{data.path} must have at least three sentences, to train on, to validate and "
+                    f"to judge; it has {len(whole)}"
+                )
             rest, self._test = self._split(whole, text.test)
             share = text.validation / (1 - text.test)
             self.train, self.validation = self._split(rest, share)
         else:
-            known = "sst2, sst5, nsmc, mr, sentences"
-            raise ConfigError(f"data.name must be one of {known}; got '{data.name}'")
+            raise unknown_set(data.name, SETS)
         if data.train_limit:
             self.train = self.train.take(torch.arange(min(data.train_limit, len(self.train))))
         self._check()
@@ -94,6 +103,7 @@ class LabelledText:
         held = {"validation": self.validation, "test": self.test}
         parts = {"train": self.train, **held}
         return {
+            **({"read_as": self.read_as} if self.read_as else {}),
             "sizes": {name: len(part) for name, part in parts.items()},
             "empty": {n: sum(not t.strip() for t in part.texts) for n, part in parts.items()},
             "also_in_training": {n: sum(t in known for t in p.texts) for n, p in held.items()},
@@ -109,7 +119,7 @@ class LabelledText:
 
     def _split(self, whole: Sentences, share: float) -> tuple[Sentences, Sentences]:
         count = max(1, round(share * len(whole)))
-        rest, held = hold_out(len(whole), count, self._seed)
+        rest, held = hold_out(len(whole), count, self._seed, "text.validation and text.test")
         return whole.take(rest.sort().values), whole.take(held.sort().values)
 
     def _check(self) -> None:
@@ -123,42 +133,8 @@ class LabelledText:
 
 
 def read_rows(path: str | Path) -> Rows:
-    """The labelled sentences of a file: .tsv with "label<TAB>sentence" lines and no quoting, or
-    .csv with a header that has the columns `label` and `text`.
-
-    Raises `DataError` for another kind of file, or a line that has not both.
-    """
-    path = Path(path)
-    if path.suffix not in (".tsv", ".csv"):
-        raise DataError(f"{path} must be a .tsv (label, tab, sentence) or a .csv (label, text)")
-    text = read_text(path)
-    if path.suffix == ".csv":
-        return _read_csv(text, path)
-    rows: Rows = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        label, tab, sentence = line.partition("\t")
-        if not tab or not label.strip():
-            raise DataError(
-                f"{path} line {number} must be a label, a tab and a sentence; got '{line[:40]}'"
-            )
-        rows.append((label.strip(), sentence.strip()))
-    return rows
-
-
-def _read_csv(text: str, path: Path) -> Rows:
-    reader = csv.DictReader(io.StringIO(text))
-    columns = reader.fieldnames or []
-    if "label" not in columns or "text" not in columns:
-        raise DataError(f"{path} must have the columns label and text; it has {', '.join(columns)}")
-    rows: Rows = []
-    for row in reader:
-        label, sentence = row["label"], row["text"]
-        if sentence is None or not (label or "").strip():
-            raise DataError(f"{path} line {reader.line_num} has no label or no text")
-        rows.append((label.strip(), sentence))
-    return rows
+    """The labelled sentences of a file; see `carousel.data.sentence_tables.read_labelled`."""
+    return [(row.label, row.text) for row in read_labelled(path).rows]
 
 
 def _numbered(rows: Rows, path: str) -> tuple[Sentences, tuple[str, ...]]:

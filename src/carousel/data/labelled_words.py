@@ -4,45 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from carousel.config import DataConfig, TextConfig
 from carousel.data import sources
+from carousel.data.columns import Labelled, read_columns
 from carousel.data.ragged import Ragged
+from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
 from carousel.data.text import UNKNOWN, Vocabulary, decode, read_text
 from carousel.errors import ConfigError, DataError
 
+SETS = ("atis", "conll2000", "columns")
 FEATURES = ("word", "shape", "prefix", "suffix")
 _AFFIX = 3
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Sentences as words, and the label of each word."""
-
-    words: list[list[str]]
-    labels: list[list[str]]
-
-    def __len__(self) -> int:
-        return len(self.words)
-
-    @property
-    def total(self) -> int:
-        """How many words there are."""
-        return sum(map(len, self.words))
-
-    def take(self, index: Tensor) -> Labelled:
-        """The sentences of these numbers."""
-        numbers = index.tolist()
-        return Labelled([self.words[i] for i in numbers], [self.labels[i] for i in numbers])
 
 
 class LabelledWords:
@@ -50,11 +29,13 @@ class LabelledWords:
 
     data.name: "atis", "conll2000", or "columns": a file of your own, data.path. Validation is a
     random share `text.validation` of the sentences to train on; of your own file `text.test` is
-    drawn first. Raises `ConfigError` or `DataError`.
+    drawn first. read_as: how your own file was read, in words, if not plainly. Raises
+    `ConfigError` or `DataError`.
     """
 
     def __init__(self, data: DataConfig, text: TextConfig) -> None:
         self._read_test: Callable[[], Labelled]
+        self.read_as = ""
         share = text.validation
         if data.name == "atis":
             whole, self._read_test = _atis("train"), partial(_atis, "test")
@@ -64,12 +45,18 @@ class LabelledWords:
             if not data.path:
                 raise ConfigError("data.name = 'columns' needs data.path, a file of columns")
             everything = read_columns(read_text(data.path), data.path)
+            self.read_as = everything.note
+            if len(everything) < 3:
+                raise DataError(
+                    f"{data.path} must have at least three sentences, with blank lines between "
+                    f"them, to train on, to validate and to judge; it has {len(everything)} of "
+                    f"{everything.total:,} words"
+                )
             whole, test = _split(everything, text.test, data.split_seed)
             self._read_test = lambda: test
             share /= 1 - text.test  # of all sentences
         else:
-            known = "atis, conll2000, columns"
-            raise ConfigError(f"data.name must be one of {known}; got '{data.name}'")
+            raise unknown_set(data.name, SETS)
         self.train, self.validation = _split(whole, share, data.split_seed)
         if data.train_limit:
             self.train = self.train.take(torch.arange(min(data.train_limit, len(self.train))))
@@ -86,7 +73,9 @@ class LabelledWords:
 
     def part(self, name: str) -> Labelled:
         """ "train", "validation" or "test"."""
-        return {"train": self.train, "validation": self.validation}.get(name) or self.test
+        if name == "test":
+            return self.test
+        return self.train if name == "train" else self.validation
 
     def account(self) -> dict[str, Any]:
         """Sizes of the parts, sentences that the training part has too, labels that it has not.
@@ -97,6 +86,7 @@ class LabelledWords:
         held = {"validation": self.validation, "test": self.test}
         parts = {"train": self.train, **held}
         return {
+            **({"read_as": self.read_as} if self.read_as else {}),
             "sizes": {name: len(part) for name, part in parts.items()},
             "words": {name: part.total for name, part in parts.items()},
             "also_in_training": {
@@ -107,31 +97,6 @@ class LabelledWords:
                 for n, p in held.items()
             },
         }
-
-
-def read_columns(text: str, source: str | Path) -> Labelled:
-    """Sentences in columns: a word a line, its label last, blank lines between sentences.
-
-    What stands between the first and the last column is passed over, and so are lines that begin
-    with -DOCSTART-. Raises `DataError` for a line of one column.
-    """
-    words: list[list[str]] = [[]]
-    labels: list[list[str]] = [[]]
-    for number, line in enumerate(text.split("\n"), 1):
-        columns = line.split()
-        if not columns or columns[0] == "-DOCSTART-":
-            if words[-1]:
-                words.append([])
-                labels.append([])
-            continue
-        if len(columns) < 2:
-            raise DataError(f"{source} line {number} must be a word and its label; got '{line}'")
-        words[-1].append(columns[0])
-        labels[-1].append(columns[-1])
-    if not words[-1]:
-        words.pop()
-        labels.pop()
-    return Labelled(words, labels)
 
 
 def features_of(word: str, lowercase: bool) -> dict[str, str]:
@@ -252,7 +217,9 @@ class WordFeatures:
 
 
 def _split(whole: Labelled, share: float, seed: int) -> tuple[Labelled, Labelled]:
-    rest, held = hold_out(len(whole), max(1, round(share * len(whole))), seed)
+    rest, held = hold_out(
+        len(whole), max(1, round(share * len(whole))), seed, "text.validation and text.test"
+    )
     return whole.take(rest.sort().values), whole.take(held.sort().values)
 
 

@@ -11,12 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from carousel.config import Config, closest
+from carousel.config import Config
 from carousel.data import sources
+from carousel.data.set_names import unknown_set
 from carousel.data.text import PARTS, decode, read_text
 from carousel.errors import ConfigError, DataError
 
 _MULTI30K = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
+_COLUMN_NAMES = {
+    *("source", "target", "src", "tgt", "trg", "input", "output", "translation"),
+    *("english", "german", "french", "korean", "spanish", "italian", "chinese", "japanese"),
+    *("en", "de", "fr", "ko", "es", "it", "zh", "ja"),
+}
 _LANGUAGES = {"multi30k": ("de", "en", "fr"), "tatoeba-kor-eng": ("en", "ko")}
 
 
@@ -71,10 +77,7 @@ class Parallel:
         if name in _LANGUAGES:
             _check_languages(name, self.config)
         elif name != "pairs":
-            known = (*_LANGUAGES, "pairs")
-            raise ConfigError(
-                f"data.name must be one of {', '.join(known)}; got '{name}'.{closest(name, known)}"
-            )
+            raise unknown_set(name, (*_LANGUAGES, "pairs"))
         if self._published:
             self.train, self.validation = self._multi30k("train"), self._multi30k("validation")
         else:
@@ -213,8 +216,46 @@ def _read_tsv(path: Path) -> list[tuple[str, str]]:
                 f"{path} line {number} must be a sentence, a tab and its translation; got "
                 f"'{line[:40]}'"
             )
+        if number == 1 and is_header(line):
+            raise DataError(
+                f"{path} line 1 is a header ('{line[:40]}'), which would be learnt as a pair: "
+                f"remove it; a .tsv of pairs has none"
+            )
         pairs.append((one, rest.partition("\t")[0]))
     return pairs
+
+
+def is_header(line: str) -> bool:
+    """Whether a line with tabs is plainly no pair: it names columns.
+
+    >>> is_header("source\ttarget"), is_header("Hund\tdog")
+    (True, False)
+    """
+    names = [name.strip().casefold() for name in line.split("\t")[:2]]
+    return len(names) == 2 and (names[0] != names[1]) and set(names) <= _COLUMN_NAMES
+
+
+def read_sources(path: Path) -> tuple[list[str], str]:
+    """The sentences to translate in a file: one a line, or the first column where every line has a
+    tab, as one trains on; and what was read, in words ("" if all). Raises `DataError`."""
+    lines = read_text(path).removesuffix("\n").split("\n")
+    full = [line for line in lines if line.strip()]
+    with_tab = sum("\t" in line for line in full)
+    if with_tab < len(full):
+        if path.suffix.lower() == ".tsv" and with_tab:
+            number, line = next(
+                (n, line) for n, line in enumerate(lines, 1) if line.strip() and "\t" not in line
+            )
+            raise DataError(
+                f"{path} line {number} has no tab and others have: a .tsv must be sentences alone, "
+                f"or pairs in every line; got '{line[:40]}'"
+            )
+        return lines, ""
+    note = "read as pairs: what stands before the first tab; the rest is not read"
+    if is_header(full[0]):
+        lines.remove(full[0])
+        note += f"; the header is passed over ('{full[0][:40]}')"
+    return [line.partition("\t")[0] for line in lines], note
 
 
 def _file(folder: Path, name: str) -> Path | None:

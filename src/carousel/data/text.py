@@ -21,9 +21,11 @@ from torch import Tensor
 from carousel.config import DataConfig, TextConfig
 from carousel.data import sources
 from carousel.data.file_kind import refuse_binary
+from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
 from carousel.errors import ConfigError, DataError
 
+SETS = ("names", "lines", "penn-treebank", "tiny-shakespeare", "text")
 UNKNOWN, END = "<unk>", "<eos>"
 PARTS = ("train", "validation", "test")
 MAX_LINE = 1000
@@ -287,8 +289,7 @@ class Corpus:
             whole = read_text(_path(data)) if own else _shakespeare()
             self._texts = split_text(whole, text).__getitem__
         else:
-            known = "names, lines, penn-treebank, tiny-shakespeare, text"
-            raise ConfigError(f"data.name must be one of {known}; got '{data.name}'")
+            raise unknown_set(data.name, SETS)
         self.vocabulary = vocabulary or self._fit(text)
 
     def part(self, name: str) -> Part:

@@ -249,7 +249,7 @@ class TrainedClassifier(TrainedModel):
     def _given(self, request: Request) -> Tensor:
         options = request.only("classify", "invert")
         if request.input is None:
-            raise ConfigError("name the images: a .png, .npz or IDX file")
+            raise ConfigError("name the images: a .png, .npz, .npy or IDX file")
         pixels = read_images(request.input)
         return 255 - pixels if options.get("invert") else pixels
 
@@ -306,7 +306,10 @@ class ClassifyTask(Task):
 
     def __init__(self, config: Config, seed: int) -> None:
         if config.data.name != "mnist":
-            raise ConfigError(f"data.name must be mnist to classify, got '{config.data.name}'")
+            raise ConfigError(
+                f"data.name must be mnist to classify, got '{config.data.name}'; images of your "
+                f"own go to predict alone"
+            )
         reject_without_effect(config, _WITHOUT_EFFECT, "the task 'classify'")
         network.check(config)
         self.config = config

@@ -145,8 +145,10 @@ class ClassifyTextTask(Task):
         assert isinstance(model, TextClassifier)
         example = model.embedding.weight.new_zeros(1, 2, model.embedding.embedding_dim)
         path = model.recurrent.path(example, ragged=True)
+        read_as = f"{self.data.read_as}\n" if self.data.read_as else ""
         return (
-            f"{len(self._train):,} sentences to train on, {len(self._validation):,} to validate; "
+            read_as
+            + f"{len(self._train):,} sentences to train on, {len(self._validation):,} to validate; "
             f"{len(self.data.classes)} classes; {len(self.tokens):,} tokens "
             f"({self.config.text.level}), {float(self._train.lengths.float().mean()):.0f} a "
             f"sentence\nrecurrent layer on {path}"

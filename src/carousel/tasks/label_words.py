@@ -181,8 +181,10 @@ class LabelWordsTask(Task):
                 self.features.names, self.features.vocabularies, strict=True
             )
         )
+        read_as = f"{self.data.read_as}\n" if self.data.read_as else ""
         return (
-            f"{len(self._train):,} sentences ({self.data.train.total:,} words) to train on, "
+            read_as
+            + f"{len(self._train):,} sentences ({self.data.train.total:,} words) to train on, "
             f"{len(self._validation):,} to validate; {len(self.data.labels)} labels; {sizes}\n"
             f"recurrent layer on {path}"
         )

@@ -15,14 +15,15 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.labelled_text import LabelledText
 from carousel.data.ragged import Ragged, by_length
+from carousel.data.sentence_tables import read_given
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.layers.pooling import Pooling
 from carousel.tasks import metrics, plots
 from carousel.tasks.example import Example, check_number
-from carousel.tasks.given import sentences_of, unknown_notice
+from carousel.tasks.given import one_text, sentences_of, texts_of, unknown_notice
 from carousel.tasks.network import drop_words, evaluating, make_dropout, make_recurrent, start
-from carousel.tasks.task import Json, Request, Shown, Table, TrainedModel
+from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 
 _EVALUATION_BATCH = 256
 _MOST_PIECES = 200
@@ -106,15 +107,19 @@ class TrainedTextClassifier(TrainedModel):
     def facts(self) -> dict[str, Any]:
         return {"classes": list(self.classes), "tokens": self.tokens.facts()}
 
-    def predict_proba(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """Class probabilities (n, C). Raises `DataError` for a sentence without any word."""
-        for number, sentence in enumerate(sentences, 1):
+    def predict_proba(self, sentences: Sequence[str] | str) -> NDArray[np.float32]:
+        """Class probabilities (n, C) of sentences; a single text is one sentence.
+
+        Raises `DataError` for a sentence without any word.
+        """
+        texts = texts_of(sentences)
+        for number, sentence in enumerate(texts, 1):
             if not sentence.strip():
                 raise DataError(f"sentence {number} is empty: there is nothing to classify")
-        result: NDArray[np.float32] = self._chances(sentences).numpy()
+        result: NDArray[np.float32] = self._chances(texts).numpy()
         return result
 
-    def predict(self, sentences: Sequence[str]) -> list[str]:
+    def predict(self, sentences: Sequence[str] | str) -> list[str]:
         """The most probable class of each sentence; input as for `predict_proba`."""
         return [self.classes[i] for i in self.predict_proba(sentences).argmax(1)]
 
@@ -125,7 +130,7 @@ class TrainedTextClassifier(TrainedModel):
         Words are what stands between white space; of more than 200, so many at a time are left
         out that there are 200 pieces. Source: Li, Monroe, Jurafsky 2016 (arXiv:1612.08220).
         """
-        words = sentence.split()
+        words = one_text(sentence, "sentence").split()
         size = math.ceil(len(words) / _MOST_PIECES) or 1
         starts = range(0, len(words), size)
         without = [" ".join(words[:i] + words[i + size :]) for i in starts]
@@ -159,7 +164,7 @@ class TrainedTextClassifier(TrainedModel):
 
     def example(self, source: str | Request, number: int) -> Example:
         if isinstance(source, Request):
-            texts, labels, origin = sentences_of(source, "classify_text")[0], None, "your own"
+            texts, labels, origin = self._given(source)[0], None, "your own"
         else:
             part = LabelledText(self.config.data, self.config.text).part(source)
             texts, labels, origin = list(part.texts), part.labels, f"the {source} part"
@@ -178,8 +183,15 @@ class TrainedTextClassifier(TrainedModel):
 
     # ---- the command line
 
+    def _given(self, request: Request) -> tuple[list[str], list[Notice]]:
+        def read(path: Path) -> tuple[list[str], str]:
+            table = read_given(path, self.classes)
+            return [row.text for row in table.rows], table.note
+
+        return sentences_of(request, "classify_text", read)
+
     def answer(self, request: Request) -> Iterator[Shown]:
-        sentences, notices = sentences_of(request, "classify_text")
+        sentences, notices = self._given(request)
         yield from notices
         yield from unknown_notice(t for s in sentences for t in self.tokens.unknown_in(s))
         chances = self.predict_proba(sentences)
@@ -214,7 +226,7 @@ class TrainedTextClassifier(TrainedModel):
         yield table
 
     def _many(self, sentences: list[str], chances: NDArray[np.float32]) -> Table:
-        table = Table(("line", "class", "probability", "words that moved it most"), [])
+        table = Table(("sentence", "class", "probability", "words that moved it most"), [])
         for number, (sentence, row) in enumerate(zip(sentences, chances, strict=True), 1):
             ranked = sorted(self.influences(sentence), key=lambda i: -abs(i.log_odds))
             words = ", ".join(f"{word} {change:+.1f}" for word, change in ranked[:_SHOWN_WORDS])

@@ -29,6 +29,10 @@ _DRAWN = 3
 _SHOWN = 5
 
 
+Images = Sequence[str | Path] | str | Path | NDArray[np.generic] | Tensor
+"""Names of files, one or several, or arrays."""
+
+
 @dataclass(frozen=True)
 class Caption:
     """A caption; log_probability of its tokens and its end; score: what the search ranks by."""
@@ -72,23 +76,18 @@ class TrainedCaptioner(TrainedModel):
         known = {"tokens": self.tokens.facts(), "longest": self.longest}
         return known if self.model.given is None else {**known, "given": [*self.model.given]}
 
-    def caption(
-        self, images: Sequence[str | Path] | NDArray[np.uint8] | Tensor, beam: int | None = None
-    ) -> list[str]:
+    def caption(self, images: Images, beam: int | None = None) -> list[str]:
         """The best caption of each image. beam: of the search; the configuration's if None.
 
-        images: names of files of any size and kind, or uint8 (N, C, side, side) as in training.
+        images: names of files of any size and kind, one or several, or uint8 (N, C, side, side) as
+        in training.
         Of a model of features: files of them, or an array (N, h, w, F). Raises `DataError` for
         what is no image, or has not the features of the training.
         """
         search = self._search(beam or self.config.decoder.beam, 1)
         return [some[0].text for some in self.alternatives(images, search)]
 
-    def alternatives(
-        self,
-        images: Sequence[str | Path] | NDArray[np.uint8] | Tensor,
-        search: Search | None = None,
-    ) -> list[list[Caption]]:
+    def alternatives(self, images: Images, search: Search | None = None) -> list[list[Caption]]:
         """The best captions of each image, best first; as many as the search wants."""
         found = caption(self.model, self._pixels(images), search or self._search(), self.longest)
         return [
@@ -105,7 +104,7 @@ class TrainedCaptioner(TrainedModel):
         weights = looks(self.model, image, list(told.tokens))[: len(words)]
         return LookPanel(image, words, weights)
 
-    def _pixels(self, images: Sequence[str | Path] | NDArray[np.uint8] | Tensor) -> Tensor:
+    def _pixels(self, images: Images) -> Tensor:
         if self.model.given is not None:
             return self._features(images, self.model.given)
         channels, side = picture_shape(self.config)
@@ -121,18 +120,14 @@ class TrainedCaptioner(TrainedModel):
             return pixels
         how = PicturesConfig(side, channels == 3)
         none = torch.empty(0, channels, side, side, dtype=torch.uint8)
-        read = [picture_of(Path(image), how) for image in images]
+        read = [picture_of(file, how) for file in _named(images)]
         return torch.stack(read) if read else none
 
-    def _features(
-        self,
-        images: Sequence[str | Path] | NDArray[np.generic] | Tensor,
-        given: tuple[int, int, int],
-    ) -> Tensor:
+    def _features(self, images: Images, given: tuple[int, int, int]) -> Tensor:
         if isinstance(images, np.ndarray | Tensor):
             values = torch.as_tensor(images, dtype=torch.float32)
         else:
-            read = [each for file in images for each in read_features(Path(file)).values()]
+            read = [each for file in _named(images) for each in read_features(file).values()]
             if len({tuple(each.shape) for each in read}) > 1:
                 raise DataError("the files have features of different shapes")
             values = torch.stack(read) if read else torch.empty(0, *given)
@@ -228,6 +223,15 @@ class TrainedCaptioner(TrainedModel):
         if picture is not None:
             draw_looks([self.looks(pixels[0], found[0][0])], picture)
             yield Notice(f"attention drawn to {picture}")
+
+
+def _named(images: Sequence[str | Path] | str | Path) -> list[Path]:
+    """The files that images are named by; a single name is one image."""
+    names = [images] if isinstance(images, str | Path) else list(images)
+    for number, name in enumerate(names, 1):
+        if not isinstance(name, str | Path):
+            raise DataError(f"image {number} must be the name of a file, got {type(name).__name__}")
+    return [Path(name) for name in names]
 
 
 def _files(source: Path | None, kinds: Sequence[str] = _KINDS) -> list[Path]:

@@ -11,14 +11,14 @@ from typing import Any
 import torch
 
 from carousel.config import Config
-from carousel.data.parallel import Parallel
+from carousel.data.parallel import Parallel, read_sources
 from carousel.data.ragged import Ragged
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import scores
 from carousel.tasks.attention_plots import AttentionPanel, draw_attention
 from carousel.tasks.beam_search import Search
-from carousel.tasks.given import sentences_of, unknown_notice
+from carousel.tasks.given import one_text, sentences_of, texts_of, unknown_notice
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 from carousel.tasks.translation_scores import TranslationScores
 from carousel.tasks.translator import Translator, alignment, mean_loss, translate
@@ -65,8 +65,9 @@ class TrainedTranslator(TrainedModel):
             return {"sources": self.sources.facts()}
         return {"sources": self.sources.facts(), "targets": self.targets.facts()}
 
-    def translate(self, sentences: Sequence[str], beam: int | None = None) -> list[str]:
-        """The best translation of each sentence. beam: of the search; the configuration's if None.
+    def translate(self, sentences: Sequence[str] | str, beam: int | None = None) -> list[str]:
+        """The best translation of each sentence; a single text is one sentence. beam: of the
+        search; the configuration's if None.
 
         Raises `DataError` for a sentence without any word.
         """
@@ -74,20 +75,21 @@ class TrainedTranslator(TrainedModel):
         return [some[0].text for some in self.alternatives(sentences, search)]
 
     def alternatives(
-        self, sentences: Sequence[str], search: Search | None = None
+        self, sentences: Sequence[str] | str, search: Search | None = None
     ) -> list[list[Translation]]:
         """The best translations of each sentence, best first; as many as the search wants.
 
         Raises `DataError` for a sentence without any word.
         """
-        for number, sentence in enumerate(sentences, 1):
+        texts = texts_of(sentences)
+        for number, sentence in enumerate(texts, 1):
             if not sentence.strip():
                 raise DataError(f"sentence {number} is empty: there is nothing to translate")
-        return self._translate(self._encode(sentences), search or self._search())
+        return self._translate(self._encode(texts), search or self._search())
 
     def looks(self, sentence: str, translation: Translation) -> AttentionPanel:
         """Where the decoder looked for each token of a translation."""
-        source = self._encode([sentence]).values
+        source = self._encode([one_text(sentence, "sentence")]).values
         weights = alignment(self.model, source, torch.tensor(translation.tokens, dtype=torch.int64))
         read = [self.sources.label(number) for number in source.tolist()]
         said = [self.targets.label(number) for number in translation.tokens]
@@ -191,7 +193,7 @@ class TrainedTranslator(TrainedModel):
         options = request.only("translate", "text", "beam", "best", "attention")
         given = {name: options[name] for name in ("text",) if name in options}
         sentences, notices = sentences_of(
-            Request(request.input, given, request.as_json), "translate"
+            Request(request.input, given, request.as_json), "translate", read_sources
         )
         best = options.get("best", 1)
         beam = options.get("beam", max(self.config.decoder.beam, best))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.labelled_words import Labelled, LabelledWords, WordFeatures
+from carousel.data.columns import Labelled, read_given
+from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.data.ragged import Ragged, by_length
+from carousel.data.text import read_text
 from carousel.layers.attention import step_mask
 from carousel.tasks import scores
 from carousel.tasks.example import Example, check_number, shown
-from carousel.tasks.given import sentences_of, unknown_notice
+from carousel.tasks.given import sentences_of, several, texts_of, unknown_notice
 from carousel.tasks.network import drop_words, evaluating, make_dropout, make_recurrent, start
 from carousel.tasks.spans import best_well_formed, mark_spans, span_scores, spans_of
-from carousel.tasks.task import Json, Request, Shown, Table, TrainedModel
+from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
 
 _EVALUATION_BATCH = 128
 _SHOWN_KINDS = 25
@@ -155,8 +158,13 @@ class TrainedWordLabeller(TrainedModel):
             "well_formed": self.well_formed,
         }
 
-    def label(self, sentences: Sequence[Sequence[str]]) -> list[list[WordLabel]]:
-        """The most probable labels of the words of sentences that are cut into words."""
+    def label(self, sentences: Sequence[Sequence[str]] | str) -> list[list[WordLabel]]:
+        """The most probable labels of the words of sentences that are cut into words; one that is
+        a text is cut (see `WordFeatures.cut`), and a single text is one sentence.
+
+        Raises `DataError` for what is neither.
+        """
+        sentences = self._cut(sentences)
         if not any(map(len, sentences)):
             return [[] for _ in sentences]
         logits = logits_of(self.model, self.features.encode(sentences))
@@ -169,6 +177,14 @@ class TrainedWordLabeller(TrainedModel):
                 for word, (i, p) in zip(sentence, rows, strict=False)
             ]
             for sentence in sentences
+        ]
+
+    def _cut(self, sentences: Sequence[Sequence[str]] | str) -> list[list[str]]:
+        return [
+            self.features.cut(sentence)
+            if isinstance(sentence, str)
+            else texts_of(sentence, f"words of sentence {number}")
+            for number, sentence in enumerate(several(sentences), 1)
         ]
 
     def _judge(self, part: str) -> dict[str, Any]:
@@ -194,8 +210,8 @@ class TrainedWordLabeller(TrainedModel):
 
     def example(self, source: str | Request, number: int) -> Example:
         if isinstance(source, Request):
-            texts, origin = sentences_of(source, "label_words")[0], "your own"
-            rows: Sequence[Sequence[str]] = [self.features.cut(text) for text in texts]
+            rows: Sequence[Sequence[str]] = self._given(source)[0]
+            origin = "your own"
         else:
             part = LabelledWords(self.config.data, self.config.text).part(source)
             rows, origin = part.words, f"the {source} part"
@@ -209,10 +225,24 @@ class TrainedWordLabeller(TrainedModel):
             tuple(words),
         )
 
+    def _given(self, request: Request) -> tuple[list[list[str]], list[str], list[Notice]]:
+        """The words of the sentences, the sentences themselves, and what there is to say."""
+        found: list[list[str]] = []
+
+        def read(path: Path) -> tuple[list[str], str]:
+            text = read_text(path)
+            given = read_given(text, path, self.labels)
+            if given is None:
+                return text.removesuffix("\n").split("\n"), ""
+            found.extend(given.words)
+            return [" ".join(words) for words in given.words], given.note
+
+        sentences, notices = sentences_of(request, "label_words", read)
+        return found or [self.features.cut(s) for s in sentences], sentences, notices
+
     def answer(self, request: Request) -> Iterator[Shown]:
-        sentences, notices = sentences_of(request, "label_words")
+        words, sentences, notices = self._given(request)
         yield from notices
-        words = [self.features.cut(sentence) for sentence in sentences]
         yield from unknown_notice(w for row in words for w in row if not self.features.knows(w))
         labelled = self.label(words)
         if request.as_json:
@@ -221,7 +251,7 @@ class TrainedWordLabeller(TrainedModel):
             rows = [(w.word, w.label, f"{w.probability:.4f}") for w in labelled[0]]
             yield Table(("word", "label", "probability"), [*rows])
         else:
-            table = Table(("line", "labelled"), [])
+            table = Table(("sentence", "labelled"), [])
             for number, row in enumerate(labelled, 1):
                 table.rows.append((str(number), self._in_brackets(row)))
             yield table

@@ -24,6 +24,7 @@ from carousel.data.text_batches import LineBatches, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import scores
 from carousel.tasks.example import Example, check_number
+from carousel.tasks.given import one_text
 from carousel.tasks.language_model import LanguageModel, State
 from carousel.tasks.sampling import Sampling, generate
 from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
@@ -83,7 +84,7 @@ class TrainedLanguageModel(TrainedModel):
         Tokens that the model has not seen are read as <unk>, which is never written. The same
         seed draws the same text. Raises `ConfigError` for an unknown label.
         """
-        prompt_ids, _ = self._read_prompt(prompt)
+        prompt_ids, _ = self._read_prompt(one_text(prompt, "prompt"))
         numbers, tokens = self.vocabulary.numbers, self.vocabulary.tokens
         end = numbers.get(END)
         banned = [self.vocabulary.unknown]
@@ -106,7 +107,7 @@ class TrainedLanguageModel(TrainedModel):
 
     def unknown_in(self, prompt: str) -> list[str]:
         """The tokens of a prompt that the model has not seen, each once."""
-        return self._read_prompt(prompt)[1]
+        return self._read_prompt(one_text(prompt, "prompt"))[1]
 
     def _read_prompt(self, prompt: str) -> tuple[Tensor, list[str]]:
         if self.kind == "word":
@@ -139,6 +140,7 @@ class TrainedLanguageModel(TrainedModel):
         Its first token is read, not scored. Unseen tokens count as <unk>; "unknown" is their
         share. Raises `DataError` for a text of fewer than two tokens.
         """
+        one_text(text, "text to score")
         if self.kind == "line":
             raise ConfigError("a model of labelled lines scores no running text: give a --prompt")
         encode = self.vocabulary.encode_characters

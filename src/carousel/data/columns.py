@@ -1,0 +1,183 @@
+"""Files of labelled words in columns: a word a line, or CoNLL-U."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from torch import Tensor
+
+from carousel.errors import DataError
+
+_BLANKS = re.compile(r"[ \t]+")
+_NUMBER = re.compile(r"\d+([-.]\d+)?")
+_CONLLU_COLUMNS, _FORM, _UPOS = 10, 1, 3
+_BEGINNING = "-DOCSTART-"
+_MOST = 0.9
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Sentences as words, and the label of each word. note: how a file was read, in words, if not
+    plainly."""
+
+    words: list[list[str]]
+    labels: list[list[str]]
+    note: str = field(default="", compare=False)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @property
+    def total(self) -> int:
+        """How many words there are."""
+        return sum(map(len, self.words))
+
+    def take(self, index: Tensor) -> Labelled:
+        """The sentences of these numbers."""
+        numbers = index.tolist()
+        return Labelled([self.words[i] for i in numbers], [self.labels[i] for i in numbers])
+
+
+class Line(NamedTuple):
+    """A line of a file that is not blank, cut into columns; its number, counted from 1."""
+
+    number: int
+    columns: list[str]
+
+
+Blocks = list[list[Line]]
+"""Lines by sentence."""
+
+
+def read_columns(text: str, source: str | Path) -> Labelled:
+    """Sentences in columns: a word a line, its label last, blank lines between sentences; or a
+    file in CoNLL-U, of which FORM and UPOS are read.
+
+    Columns are cut at tabs if every line has one, else at blanks and tabs. What stands between the
+    first and the last column is passed over, and so are lines that begin with -DOCSTART-. Raises
+    `DataError` that names the line, for one that has other columns than the first, or whose word
+    holds another white space than those.
+    """
+    lines = _lines(text)
+    if is_conllu(lines):
+        return _read_conllu(lines, source)
+    blocks = cut_columns(lines, source)
+    words = [[line.columns[0] for line in block] for block in blocks]
+    return Labelled(words, [[line.columns[-1] for line in block] for block in blocks])
+
+
+def cut_columns(lines: Sequence[tuple[int, str]], source: str | Path) -> Blocks:
+    """Lines in columns, by sentence. Raises `DataError` as `read_columns`."""
+    full = [line for _, line in lines if line.strip(" \t") and not line.startswith(_BEGINNING)]
+    tabs = bool(full) and all("\t" in line for line in full)
+    blocks: Blocks = [[]]
+    first: Line | None = None
+    for number, line in lines:
+        if not line.strip(" \t") or line.startswith(_BEGINNING):
+            if blocks[-1]:
+                blocks.append([])
+            continue
+        found = Line(number, _cut(line, tabs))
+        _check(found, line, first, tabs, source)
+        first = first or found
+        blocks[-1].append(found)
+    return [block for block in blocks if block]
+
+
+def _cut(line: str, tabs: bool) -> list[str]:
+    if tabs:
+        return [cell.strip(" ") for cell in line.rstrip("\t ").split("\t")]
+    return _BLANKS.split(line.strip(" \t"))
+
+
+def _check(found: Line, line: str, first: Line | None, tabs: bool, source: str | Path) -> None:
+    number, columns = found
+    if len(columns) < 2:
+        raise DataError(f"{source} line {number} must be a word and its label; got '{line[:60]}'")
+    if first is not None and len(columns) != len(first.columns):
+        raise DataError(
+            f"{source} line {number} has {len(columns)} columns and line {first.number} "
+            f"{len(first.columns)}: every line must have as many, a word first and its label "
+            f"last; got '{line[:60]}'"
+        )
+    if not columns[0] or not columns[-1]:
+        raise DataError(f"{source} line {number} has no word or no label; got '{line[:60]}'")
+    if not tabs and any(len(column.split()) != 1 for column in columns):
+        odd = next(c for c in line if c.isspace() and c not in " \t")
+        raise DataError(
+            f"{source} line {number} holds a white space that is neither a blank nor a tab "
+            f"(U+{ord(odd):04X}, such as a no-break space): put tabs between the columns if it "
+            f"belongs to the word, else make it a blank; got '{line[:60]}'"
+        )
+
+
+def is_conllu(lines: Sequence[tuple[int, str]]) -> bool:
+    """Whether lines are CoNLL-U: ten columns with tabs between them, the first a word's number."""
+    full = [line for _, line in lines if line.strip() and not line.startswith("#")]
+    columns = [line.split("\t") for line in full]
+    return bool(columns) and all(
+        len(row) == _CONLLU_COLUMNS and _NUMBER.fullmatch(row[0]) for row in columns
+    )
+
+
+def _read_conllu(lines: Sequence[tuple[int, str]], source: str | Path) -> Labelled:
+    """The words and tags; multiword tokens (1-2), whose words have lines of their own, and empty
+    nodes (1.1), which are not in the sentence, are passed over and counted."""
+    blocks = _conllu_words(lines)
+    for number, columns in chain.from_iterable(blocks):
+        if not columns[_FORM] or columns[_UPOS] in ("", "_"):
+            raise DataError(
+                f"{source} line {number} has no UPOS tag, the fourth column of CoNLL-U, which is "
+                f"what is learnt; to learn another column, write the words and it as two columns"
+            )
+    first = [line.split("\t")[0] for _, line in lines if not line.startswith("#")]
+    counts = {
+        "multiword tokens": sum("-" in name for name in first),
+        "empty nodes": sum("." in name for name in first),
+    }
+    passed = " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    note = "read as CoNLL-U: the columns FORM and UPOS"
+    words = [[line.columns[_FORM] for line in block] for block in blocks]
+    labels = [[line.columns[_UPOS] for line in block] for block in blocks]
+    return Labelled(words, labels, note + (f"; passed over: {passed}" if passed else ""))
+
+
+def _conllu_words(lines: Sequence[tuple[int, str]]) -> Blocks:
+    blocks: Blocks = [[]]
+    for number, line in lines:
+        if not line.strip():
+            blocks.append([])
+        elif not line.startswith("#") and (columns := line.split("\t"))[0].isdigit():
+            blocks[-1].append(Line(number, columns))
+    return [block for block in blocks if block]
+
+
+def read_given(text: str, source: str | Path, labels: Collection[str]) -> Labelled | None:
+    """The words of a text in a format that one trains on, to predict from; None if it is in none.
+
+    It is if it is CoNLL-U, if the last column is one of the labels in nine of ten lines, or if tabs
+    stand between single words in every line. Raises `DataError` as `read_columns`.
+    """
+    lines = _lines(text)
+    if is_conllu(lines):
+        forms = [[line.columns[_FORM] for line in block] for block in _conllu_words(lines)]
+        return Labelled(forms, [], "read as CoNLL-U: the column FORM; the tags are not read")
+    full = [line for _, line in lines if line.strip() and not line.startswith(_BEGINNING)]
+    rows = [line.split() for line in full]
+    known = sum(len(row) > 1 and row[-1] in labels for row in rows)
+    single = all("\t" in line and " " not in line for line in full)
+    if not full or not (single or known >= _MOST * len(rows)):
+        return None
+    words = [[line.columns[0] for line in block] for block in cut_columns(lines, source)]
+    return Labelled(
+        words, [], "read as columns: the words of the first; the labels in the last are not read"
+    )
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    return list(enumerate(text.split("\n"), 1))

@@ -1,0 +1,110 @@
+"""Tables in CSV, read strictly: what does not fit is an error that names its line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from carousel.errors import DataError
+
+_QUOTING = "a cell with a comma, a quotation mark or a line break must stand in quotation marks"
+
+
+class Row(NamedTuple):
+    """The cells of a row, and the line of the file that it begins in, counted from 1."""
+
+    line: int
+    cells: list[str]
+
+
+def csv_rows(text: str, source: str) -> Iterator[Row]:
+    """The rows of a text in CSV, without blank lines; a quoted cell may go over several lines.
+
+    source: names the file in errors. Raises `DataError` that names the line where a quotation mark
+    is not closed, or is not followed by a comma or the line's end.
+
+    >>> list(csv_rows('a,b\\n"1, 2",3\\n', "x"))
+    [Row(line=1, cells=['a', 'b']), Row(line=2, cells=['1, 2', '3'])]
+    """
+    reader = csv.reader(io.StringIO(text), strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            raise DataError(_wrong_quotes(source, line, reader.line_num)) from None
+        if cells is None:
+            return
+        if cells:
+            yield Row(line, cells)
+
+
+def csv_table(text: str, source: str) -> tuple[list[str], list[Row]]:
+    """The header, its names without blanks around them, and the rows below it.
+
+    Raises `DataError` as `csv_rows`, for a name that stands twice, and for a row with more or fewer
+    cells than the header has.
+    """
+    rows = csv_rows(text, source)
+    first = next(rows, None)
+    header = [name.strip() for name in first.cells] if first else []
+    for name in header:
+        if name and header.count(name) > 1:
+            raise DataError(f"{source} has the column '{name}' twice: rename one")
+    body = []
+    for row in rows:
+        check_width(row, len(header), source)
+        body.append(row)
+    return header, body
+
+
+def check_width(row: Row, wanted: int, source: str, too_many: str = _QUOTING) -> None:
+    """Raises `DataError` for a row that has another number of cells than the header. too_many: what
+    may be wrong where there are more."""
+    count = len(row.cells)
+    if count == wanted:
+        return
+    why = f": {too_many}" if count > wanted else ""
+    raise DataError(
+        f"{source} line {row.line} has {cells(count)}, the header {wanted}{why}; "
+        f"the last is '{row.cells[-1][:40]}'"
+    )
+
+
+def places(header: Sequence[str], wanted: Sequence[str], source: str) -> list[int]:
+    """Where the wanted columns stand in a header. Raises `DataError` if one is missing, and says
+    so if the header is separated by something else than commas."""
+    missing = [name for name in wanted if name not in header]
+    if not missing:
+        return [header.index(name) for name in wanted]
+    names = " and ".join(wanted)
+    for sign, name in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars")):
+        if len(header) == 1 and sign in header[0]:
+            raise DataError(
+                f"{source} is separated by {name}; a .csv must be separated by commas, with the "
+                f"columns {names}"
+            )
+    raise DataError(
+        f"{source} must begin with a header that has the column{'s' * (len(wanted) > 1)} {names}; "
+        f"it has {', '.join(header)[:80]}"
+    )
+
+
+def cells(count: int) -> str:
+    """How many cells, in words.
+
+    >>> cells(1), cells(2)
+    ('1 cell', '2 cells')
+    """
+    return f"{count} cell{'s' * (count != 1)}"
+
+
+def _wrong_quotes(source: str, line: int, last: int) -> str:
+    where = f"{source} line {line}: a quotation mark opens a cell and "
+    if last > line:
+        where += f"is not closed properly up to line {last}"
+    else:
+        where += "is not closed by one that a comma or the line's end follows"
+    return f'{where}; close it, or write a mark that belongs to the text as "" in a quoted cell'
