@@ -99,9 +99,17 @@ def split_rows(text: str, source: str, separator: str = ",") -> Iterator[tuple[i
             if row:
                 yield first, row
             first = reader.line_num + 1
-    except csv.Error as error:
-        what = "a quotation mark that is never closed" if "end of data" in str(error) else error
-        raise DataError(f"{source} row {first} cannot be read as CSV: {what}") from None
+    except csv.Error:
+        last = reader.line_num
+        what = (
+            f"is not closed properly up to line {last}"
+            if last > first
+            else "is not closed by one that a comma or the line's end follows"
+        )
+        raise DataError(
+            f"{source} line {first} cannot be read as CSV: a quotation mark opens a cell and {what}"
+            f'; close it, or write a mark that belongs to the text as "" in a quoted cell'
+        ) from None
 
 
 def _lines_of(text: str) -> Iterator[str]:

@@ -1,12 +1,11 @@
-"""Tables in CSV, read strictly: what does not fit is an error that names its line."""
+"""Tables of texts in CSV, read strictly: what does not fit is an error that names its line."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from carousel.data.csv_files import split_rows
 from carousel.errors import DataError
 
 _QUOTING = "a cell with a comma, a quotation mark or a line break must stand in quotation marks"
@@ -19,35 +18,13 @@ class Row(NamedTuple):
     cells: list[str]
 
 
-def csv_rows(text: str, source: str) -> Iterator[Row]:
-    """The rows of a text in CSV, without blank lines; a quoted cell may go over several lines.
-
-    source: names the file in errors. Raises `DataError` that names the line where a quotation mark
-    is not closed, or is not followed by a comma or the line's end.
-
-    >>> list(csv_rows('a,b\\n"1, 2",3\\n', "x"))
-    [Row(line=1, cells=['a', 'b']), Row(line=2, cells=['1, 2', '3'])]
-    """
-    reader = csv.reader(io.StringIO(text), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error:
-            raise DataError(_wrong_quotes(source, line, reader.line_num)) from None
-        if cells is None:
-            return
-        if cells:
-            yield Row(line, cells)
-
-
 def csv_table(text: str, source: str) -> tuple[list[str], list[Row]]:
     """The header, its names without blanks around them, and the rows below it.
 
-    Raises `DataError` as `csv_rows`, for a name that stands twice, and for a row with more or fewer
-    cells than the header has.
+    Raises `DataError` as `split_rows`, for a name that stands twice, and for a row with more or
+    fewer cells than the header has.
     """
-    rows = csv_rows(text, source)
+    rows = (Row(line, row) for line, row in split_rows(text, source))
     first = next(rows, None)
     header = [name.strip() for name in first.cells] if first else []
     for name in header:
@@ -99,12 +76,3 @@ def cells(count: int) -> str:
     ('1 cell', '2 cells')
     """
     return f"{count} cell{'s' * (count != 1)}"
-
-
-def _wrong_quotes(source: str, line: int, last: int) -> str:
-    where = f"{source} line {line}: a quotation mark opens a cell and "
-    if last > line:
-        where += f"is not closed properly up to line {last}"
-    else:
-        where += "is not closed by one that a comma or the line's end follows"
-    return f'{where}; close it, or write a mark that belongs to the text as "" in a quoted cell'
