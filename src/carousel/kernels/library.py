@@ -175,7 +175,7 @@ class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, *_: Tensor) -> tuple[Tensor, ...]:
         y, final, saved = _layer(*call, True)
-        _keep(ctx, call, y, saved)
+        _keep(ctx, call, _apart(y), saved)
         return y, *final
 
     @staticmethod
@@ -196,6 +196,11 @@ def run(call: Call, save: bool) -> tuple[Tensor, list[Tensor]]:
     else:
         y, final, _ = _layer(*call, False)
     return y, final
+
+
+# Where torch has it, a copy that is made when one of the two is written to, in whatever way.
+_apart: Callable[[Tensor], Tensor] = getattr(torch, "_lazy_clone", torch.clone)
+"""The output for backward alone: the caller may change the one he got, as with torch's layers."""
 
 
 def _is_traced(call: Call) -> bool:
@@ -235,7 +240,7 @@ def _gradients(
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
     y, _, saved = output
-    _keep(ctx, Call(*inputs[:_ARGUMENTS]), y, saved)
+    _keep(ctx, Call(*inputs[:_ARGUMENTS]), y.clone(), saved)  # see _apart; tracers know a clone
 
 
 def _backward(

@@ -23,6 +23,9 @@ CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3} | {
     mode: 4 + index for index, mode in enumerate(parallel.GATES)
 }
 _GATES = {"GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}  # the LSTM's depend on its options
+_storage_address: Callable[[Tensor], int] = getattr(
+    torch._C, "_data_address", lambda array: array.data_ptr() - 4 * array.storage_offset()
+)
 _LARGE = 1 << 20  # floats from which large pages pay
 
 
@@ -244,13 +247,22 @@ def _rows(
     layer: Layer, array: Tensor, lengths: Lengths | None, offset: int
 ) -> tuple[int, int, int, int]:
     """Where the rows of a (T, B, ·) array stand, from feature `offset` on."""
-    address = array.data_ptr() + 4 * offset
+    address = _address(array) + 4 * offset
     if layer.layout == "packed":
         assert lengths is not None
         assert lengths.steps is not None
         return address, 0, array.stride(0), lengths.steps.data_ptr()
     first, second = array.stride(0), array.stride(1)
     return (address, first, second, 0) if layer.layout == "TBI" else (address, second, first, 0)
+
+
+def _address(array: Tensor) -> int:
+    """Where the numbers begin, to read them, or to write into memory that nobody shares.
+
+    `data_ptr` may write, so of a tensor that shares its memory until then it makes a copy.
+    """
+    base: int = _storage_address(array)
+    return base + 4 * array.storage_offset()
 
 
 def _names(layer: Layer) -> tuple[str, ...]:

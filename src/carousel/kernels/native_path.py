@@ -94,6 +94,8 @@ def _layers(
         save = torch.is_grad_enabled() and any(
             tensor.requires_grad for tensor in (x, *start, *matrices)
         )
+        if save:
+            x, start = _kept(x, start, turned=index == 0 and layout == "BTI")
         seed = None if seeds is None else seeds[index]
         call = Call(
             x,
@@ -116,6 +118,20 @@ def _layers(
     if stack.num_layers == 1:
         return x, last[0]
     return x, tuple(torch.cat(parts) for parts in zip(*last, strict=True))
+
+
+def _kept(x: Tensor, state: list[Tensor], *, turned: bool) -> tuple[Tensor, list[Tensor]]:
+    """What backward reads of the caller's tensors: copies where torch's layers make some.
+
+    turned: whether torch would turn x around, batch first, and so mind no change of the caller's.
+    """
+    if turned:
+        x = x.clone()
+    if torch.compiler.is_compiling():  # it traces with tensors of its own
+        return x, state
+    # Tensors made in inference mode cannot be kept as they are.
+    x, *state = (part.clone() if part.is_inference() else part for part in (x, *state))
+    return x, state
 
 
 def _by_cells(call: Call) -> tuple[Tensor, State]:
