@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -23,9 +24,7 @@ CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3} | {
     mode: 4 + index for index, mode in enumerate(parallel.GATES)
 }
 _GATES = {"GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}  # the LSTM's depend on its options
-_storage_address: Callable[[Tensor], int] = getattr(
-    torch._C, "_data_address", lambda array: array.data_ptr() - 4 * array.storage_offset()
-)
+_storage_address: Any = getattr(torch._C, "_data_address", None)  # as it is, without a copy
 _LARGE = 1 << 20  # floats from which large pages pay
 
 
@@ -261,8 +260,9 @@ def _address(array: Tensor) -> int:
 
     `data_ptr` may write, so of a tensor that shares its memory until then it makes a copy.
     """
-    base: int = _storage_address(array)
-    return base + 4 * array.storage_offset()
+    if _storage_address is None:
+        return array.data_ptr()
+    return int(_storage_address(array)) + 4 * int(array.storage_offset())
 
 
 def _names(layer: Layer) -> tuple[str, ...]:
