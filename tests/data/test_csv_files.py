@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from carousel.data import csv_files
 from carousel.data.csv_files import read_table
 from carousel.errors import DataError
 
@@ -79,3 +80,46 @@ def test_what_cannot_be_read_is_refused_with_its_place(text, says):
 
 def test_names_that_are_whole_numbers_are_names_beside_words():
     assert read_table("t,a,2\n1,5,6\n", "x", first).names == ("a", "2")
+
+
+def test_blocks_read_at_once_and_cell_by_cell_are_the_same(monkeypatch):
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(size=(500, 3)) * 10.0 ** rng.integers(-20, 20, (500, 3))
+    rows = [f"{a!r},w{i % 3},{b!r},{c!r}" for i, (a, b, c) in enumerate(numbers.tolist())]
+    plain = "a,word,b,c\n" + "\n".join(rows) + "\n"
+    quoted = plain.replace("w1", '"w1"')  # no block with a quotation mark is read at once
+    gappy = "a,word,b,c\n\n" + "\n".join(rows[:250]) + "\n\n" + "\n".join(rows[250:])
+    monkeypatch.setattr(csv_files, "_BLOCK", 1000)
+    wanted = [f"w{i % 3}" for i in range(500)]
+    for text, lines in (
+        (plain, [*range(2, 502)]),
+        (quoted, [*range(2, 502)]),
+        (gappy, [*range(3, 253), *range(254, 504)]),
+    ):
+        table = read_table(text, "x", lambda header: [1])
+        np.testing.assert_array_equal(table.values, numbers)
+        assert table.words == {1: wanted}
+        assert table.lines.tolist() == lines
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("1,2,3", "row 402 has 3 cells, the header 2"),
+        ("1,two", "row 402, column 'b': must hold numbers, got 'two'"),
+        ('1,"2', "row 402 cannot be read as CSV: a quotation mark that is never closed"),
+    ],
+)
+def test_a_fault_far_down_is_named_by_its_row(monkeypatch, row, says):
+    monkeypatch.setattr(csv_files, "_BLOCK", 256)
+    text = "a,b\n" + "1,2\n" * 400 + row + "\n" + "1,2\n" * 99
+    with pytest.raises(DataError, match=says):
+        read_table(text, "x")
+
+
+def test_a_missing_number_makes_its_block_slow_and_no_other_one_wrong(monkeypatch):
+    monkeypatch.setattr(csv_files, "_BLOCK", 64)
+    rows = [f"{i},{'' if i == 50 else i * i}" for i in range(100)]
+    values = read_table("a,b\n" + "\n".join(rows), "x").values
+    wanted = np.array([[i, np.nan if i == 50 else i * i] for i in range(100)])
+    np.testing.assert_array_equal(values, wanted)

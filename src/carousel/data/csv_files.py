@@ -7,23 +7,22 @@ is refused with its row and column.
 from __future__ import annotations
 
 import csv
-import math
-import re
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.data.csv_cells import COMMA_NUMBER, Cells, is_number
 from carousel.errors import DataError
 
 LARGEST = 1e100
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 _LOOKED_AT = 50
-_COMMA_NUMBER = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?|[+-]?\d+,")
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+")
+_AT_ONCE = 4096  # rows
+_BLOCK = 1 << 20  # characters
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ def read_table(
     name twice, quotation marks that do not close, words or numbers beyond 1e100 among the numbers.
     """
     separator = find_separator(text)
-    rows = split_rows(text, source, separator)
-    header = tuple(name.strip() for name in next(rows)[1])
+    header, rest, line = _header_of(text, source, separator)
     chosen = tuple(words(header))
     columns = tuple(i for i in range(len(header)) if i not in chosen)
     if is_headless([header[i] for i in columns]):
@@ -70,37 +68,58 @@ def read_table(
         if named.count(name) > 1:
             raise DataError(f"{source} has more than one column with the name '{name}'")
     notes = [] if separator == "," else [f"cells are separated by {_SEPARATORS[separator]}"]
-    cells = _Numbers(source, header, columns, commas=separator != ",")
-    found: dict[int, list[str]] = {i: [] for i in chosen}
-    lines = array("q")
-    for line, row in rows:
-        if len(row) != len(header):
-            raise DataError(f"{source} row {line} has {len(row)} cells, the header {len(header)}")
-        for i in chosen:
-            found[i].append(row[i].strip())
-        cells.add(line, row)
-        lines.append(line)
+    cells = Cells(source, header, columns, separator, text.count("\n", rest) + 1)
+    for first, block in _blocks(text, rest, line):
+        if not cells.take(first, block):
+            rows = split_rows(block, source, separator, first)
+            while some := list(islice(rows, _AT_ONCE)):
+                cells.add(some)
     if cells.comma:
         cells.check_commas(split_rows(text, source, separator))
         notes.append(f"commas are read as decimal points ({cells.comma})")
-    values = np.frombuffer(cells.found, np.float64).reshape(len(lines), len(columns)).copy()
-    where = np.frombuffer(lines, np.int64).copy()
+    values, where, found = cells.values(), cells.lines(), cells.words
     _refuse_large(values, where, [header[i] for i in columns], source)
     return Table(source, header, columns, values, found, where, tuple(notes))
 
 
-def split_rows(text: str, source: str, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of each row that is not blank, read one by one. Raises `DataError`."""
+def _header_of(text: str, source: str, separator: str) -> tuple[tuple[str, ...], int, int]:
+    """The names in the first row that is not blank, the place in the text behind it, and the line
+    that stands there."""
+    rows = split_rows(text, source, separator)
+    first, header = next(rows)
+    lines = first + sum(name.count("\n") for name in header)
+    place = 0
+    for _ in range(lines):
+        place = text.find("\n", place) + 1 or len(text)
+    return tuple(name.strip() for name in header), place, lines + 1
+
+
+def _blocks(text: str, start: int, line: int) -> Iterator[tuple[int, str]]:
+    """(number of its first line, text) of one piece after another, each of whole rows."""
+    if text.find('"', start) >= 0:  # a cell may go on in the next line
+        yield line, text[start:]
+        return
+    while start < len(text):
+        end = text.rfind("\n", start, start + _BLOCK) + 1 or text.find("\n", start) + 1 or len(text)
+        yield line, text[start:end]
+        line, start = line + text.count("\n", start, end), end
+
+
+def split_rows(
+    text: str, source: str, separator: str = ",", line: int = 1
+) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of each row that is not blank, read one by one. line: the number of the
+    text's first line. Raises `DataError`."""
     # One call for each line, since io.StringIO would hold four bytes for each letter.
     reader = csv.reader(_lines_of(text), delimiter=separator, strict=True)
-    first = 1
+    first = line
     try:
         for row in reader:
             if row:
                 yield first, row
-            first = reader.line_num + 1
+            first = line + reader.line_num
     except csv.Error:
-        last = reader.line_num
+        last = line + reader.line_num - 1
         what = (
             f"is not closed properly up to line {last}"
             if last > first
@@ -136,7 +155,7 @@ def find_separator(text: str) -> str:
         widths = {len(row) for row in rows}
         if len(rows) > 1 and len(widths) == 1 and widths != {1}:
             cells = [cell.strip() for row in rows[1:] for cell in row]
-            numbers = sum(_is_number(c) or bool(_COMMA_NUMBER.fullmatch(c)) for c in cells)
+            numbers = sum(is_number(c) or bool(COMMA_NUMBER.fullmatch(c)) for c in cells)
             if numbers / len(cells) > most:
                 best, most = separator, numbers / len(cells)
     if most < 0:  # no separator makes a table: the error to come should speak of the likeliest
@@ -150,7 +169,7 @@ def is_headless(cells: Sequence[str]) -> bool:
     >>> is_headless(["1.5", "2"]), is_headless(["a", "2"]), is_headless(["a", "2.5"])
     (True, False, True)
     """
-    numbers = [cell for cell in map(str.strip, cells) if _is_number(cell)]
+    numbers = [cell for cell in map(str.strip, cells) if is_number(cell)]
     fractions = [cell for cell in numbers if not cell.isdigit()]
     return bool(fractions) or len(numbers) == len([c for c in cells if c.strip()]) > 0
 
@@ -162,62 +181,6 @@ def refuse_headless(header: Sequence[str], source: str) -> NoReturn:
         f"{source} must begin with a row that names the columns; its first row has numbers "
         f"({shown}), which would be lost: put a row of names above it"
     )
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        return math.isfinite(float(cell))
-    except ValueError:
-        return False
-
-
-class _Numbers:
-    """The numbers of the rows, one after the other. comma: the first cell with a decimal comma."""
-
-    def __init__(
-        self, source: str, header: Sequence[str], columns: Sequence[int], commas: bool
-    ) -> None:
-        self.found, self.comma = array("d"), ""
-        self._source, self._header, self._columns = source, header, columns
-        self._commas = commas
-
-    def add(self, line: int, row: Sequence[str]) -> None:
-        for i in self._columns:
-            try:
-                value = float(row[i])
-            except ValueError:
-                value = self._unusual(line, i, row[i].strip())
-            self.found.append(value if math.isfinite(value) else math.nan)
-
-    def _unusual(self, line: int, column: int, cell: str) -> float:
-        if not cell:
-            return math.nan
-        if self._commas and _COMMA_NUMBER.fullmatch(cell):
-            self.comma = self.comma or cell
-            return float(cell.replace(",", "."))
-        raise DataError(
-            f"{self._source} row {line}, column '{self._header[column]}': must hold numbers, got "
-            f"'{cell}' (leave the cell empty where a number is missing)"
-        )
-
-    def check_commas(self, rows: Iterator[tuple[int, list[str]]]) -> None:
-        """Raise `DataError` where it cannot be told what the commas are."""
-        next(rows)
-        thousands = True
-        for line, row in rows:
-            for i in self._columns:
-                cell = row[i].strip()
-                if "." in cell:
-                    raise DataError(
-                        f"{self._source} row {line}, column '{self._header[i]}': '{cell}' has a "
-                        f"decimal point, and '{self.comma}' a comma: write all numbers with points"
-                    )
-                thousands = thousands and ("," not in cell or bool(_THOUSANDS.fullmatch(cell)))
-        if thousands:
-            raise DataError(
-                f"{self._source}: '{self.comma}' may have a decimal comma or be a number of "
-                f"thousands: write numbers with a decimal point and nothing between the thousands"
-            )
 
 
 def _refuse_large(
