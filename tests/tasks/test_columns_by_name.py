@@ -181,7 +181,7 @@ def test_evaluation_goes_by_name_too(made, tmp_path):
 def test_a_name_that_comes_twice_is_refused(tmp_path):
     for number in range(3):
         (tmp_path / f"{number}.csv").write_text("x,x,label\n1,2,a\n")
-    with pytest.raises(DataError, match="the column 'x' more than once"):
+    with pytest.raises(DataError, match="more than one column with the name 'x'"):
         tasks.find("label_frames")(frames_config(tmp_path), 0)
 
 

@@ -48,7 +48,7 @@ def test_standardised_targets_come_back_and_the_cap_holds():
     assert target.mean == 100.0
     numbers = torch.tensor([50.0, 400.0])
     raw = (torch.tensor([50.0, 200.0]) - target.mean) / target.std
-    torch.testing.assert_close(target.number(raw), torch.tensor([50.0, 200.0]))
+    torch.testing.assert_close(target.number(raw), torch.tensor([50.0, 200.0]).double())
     torch.testing.assert_close(target.losses(raw, numbers), torch.zeros(2))
     assert not target.sigmoid
 
@@ -61,7 +61,7 @@ def test_numbers_in_the_unit_interval_get_a_sigmoid_and_cross_entropy():
     p = raw.sigmoid()
     by_hand = -(bounded * p.log() + (1 - bounded) * (1 - p).log())
     torch.testing.assert_close(target.losses(raw, bounded), by_hand)
-    torch.testing.assert_close(target.number(raw), p)
+    torch.testing.assert_close(target.number(raw), p.double())
     assert not Target.fit(bounded, RegressConfig(output="identity")).sigmoid
     with pytest.raises(DataError, match=r"needs numbers in \[0, 1\]; these lie between 0 and 2"):
         Target.fit(2 * bounded, RegressConfig(output="sigmoid"))
@@ -132,3 +132,32 @@ def test_what_is_no_recording_is_refused(model, folder):
     ):
         with pytest.raises(ConfigError, match="has no effect in the task 'regress'"):
             RegressTask(measured_config(folder, setting), seed=0)
+
+
+@pytest.fixture(scope="module")
+def far_run(tmp_path_factory):
+    """The same recordings with inputs and targets a hundred million further up."""
+    folder = write_measured(tmp_path_factory.mktemp("far"))
+    for file in folder.iterdir():
+        rows = [line.split(",") for line in file.read_text().splitlines()]
+        for row in rows[1:]:
+            row[0] = f"{float(row[0]) + 1e8:.4f}"
+            row[2] = f"{float(row[2]) + 1e8:.4f}" if row[2] else ""
+        file.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    path = tmp_path_factory.mktemp("run") / "run"
+    return folder, train(measured_config(folder), run_dir=path, threads=1, quiet=True)
+
+
+def test_a_target_far_from_zero_is_learnt_judged_and_said_as_one_near_it(run, far_run):
+    folder, far = far_run
+    assert far.result["test"]["rmse"] == pytest.approx(run.result["test"]["rmse"], rel=0.05)
+    for name, scores in run.result["baseline"].items():
+        assert far.result["baseline"][name] == pytest.approx(scores, rel=1e-2)
+    file = sorted(folder.iterdir())[0]
+    assert far.load().predict(file).dtype == np.float64
+    (table,) = far.load().answer(Request(file))
+    assert len({number for _, number in table.rows}) > len(table.rows) / 2
+
+
+def test_a_constant_target_far_from_zero_is_no_deviation():
+    assert Target.fit(torch.full((7,), 1e8 + 0.1).double(), RegressConfig()).std == 1.0

@@ -19,7 +19,14 @@ from torch import Tensor
 from carousel.config import Config, SoundConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
-from carousel.data.recording_files import Frames, alike, fill_missing, read_frames
+from carousel.data.recording_files import (
+    TABLES,
+    Frames,
+    alike,
+    fill_missing,
+    read_frames,
+    recognised,
+)
 from carousel.data.sound import SUFFIXES, log_mel, read_sound
 from carousel.data.splits import hold_out
 from carousel.data.text import decode, read_text
@@ -35,7 +42,7 @@ class Example(NamedTuple):
     """A recording: its name, values (T, F), label, and the group that it belongs to.
 
     filled: values that were missing and were taken from the step before. columns: the names of its
-    values, where they have any.
+    values, where they have any. notes: what was recognised in its file.
     """
 
     name: str
@@ -44,6 +51,7 @@ class Example(NamedTuple):
     group: str = ""
     filled: int = 0
     columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,7 @@ class LabelledRecordings:
         self.classes: tuple[str, ...]
         self.sound = data.name == "fsdd"
         self.columns: tuple[str, ...] = ()
+        self.notes: dict[str, int] = {}
         held = data.hold_out
         if data.name in ("japanese-vowels", "basic-motions"):
             if held:
@@ -93,6 +102,7 @@ class LabelledRecordings:
         elif data.name in ("fsdd", "indoor-movement", "recordings"):
             found, self.classes = self._whole()
             self.columns = found[0].columns
+            self.notes = recognised(example.notes for example in found)
             split = self._by_group(found, held) if held else self._usual(found)
             parts = {name: partial(list, examples) for name, examples in split.items()}
         else:
@@ -129,6 +139,7 @@ class LabelledRecordings:
             "also_in_training": {n: sum(c in known for c in _contents(p)) for n, p in held.items()},
             "missing_values_filled": self._filled,
             "columns": list(self.columns),
+            "recognised": self.notes,
         }
 
     def _whole(self) -> tuple[list[Example], tuple[str, ...]]:
@@ -246,7 +257,7 @@ def read_classes(path: str | Path, sound: SoundConfig) -> tuple[list[Example], t
     root = Path(path)
     if not root.is_dir():
         raise DataError(f"there is no folder {root}")
-    kinds = {".csv", *SUFFIXES}
+    kinds = {*TABLES, *SUFFIXES}
     files = [file for file in sorted(root.rglob("*")) if file.suffix.lower() in kinds]
     files = [file for file in files if not file.name.startswith(".")]
     sounds = [file for file in files if file.suffix.lower() in SUFFIXES]
@@ -264,10 +275,15 @@ def read_classes(path: str | Path, sound: SoundConfig) -> tuple[list[Example], t
         read[str(file)] = read_recording(file, sound)
         places[str(file)] = (str(file.relative_to(root).with_suffix("")), label, "".join(groups))
     examples = [
-        Example(name, torch.from_numpy(frames.values), label, group, frames.filled, frames.columns)
+        _example(name, frames, label, group)
         for frames, (name, label, group) in zip(alike(read).values(), places.values(), strict=True)
     ]
     return examples, tuple(sorted({example.label for example in examples}))
+
+
+def _example(name: str, frames: Frames, label: str, group: str) -> Example:
+    values = torch.from_numpy(frames.values)
+    return Example(name, values, label, group, frames.filled, frames.columns, frames.notes)
 
 
 def read_ts(text: str, source: str) -> tuple[list[Example], tuple[str, ...]]:
@@ -291,8 +307,8 @@ def read_ts(text: str, source: str) -> tuple[list[Example], tuple[str, ...]]:
             raise DataError(f"{source}: recording {number} is not rows of numbers") from None
         if label not in classes:
             raise DataError(f"{source}: recording {number} has the unknown class '{label}'")
-        steps = torch.from_numpy(values.astype(np.float32))
-        examples.append(Example(f"{Path(source).stem}-{number:03}", steps, label, "", filled))
+        name = f"{Path(source).stem}-{number:03}"
+        examples.append(Example(name, torch.from_numpy(values), label, "", filled))
     return examples, classes
 
 
@@ -325,5 +341,4 @@ def _movements() -> Iterable[Example]:
         frames = read_frames(decode(files[file], file), file)
         label = MOVES[int(target) > 0]
         name, group = f"walk-{int(number):03}", f"rooms-{places[number]}"
-        values = torch.from_numpy(frames.values)
-        yield Example(name, values, label, group, frames.filled, frames.columns)
+        yield _example(name, frames, label, group)

@@ -14,7 +14,7 @@ from torch import Tensor
 from carousel.config import DataConfig, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
-from carousel.data.recording_files import LABEL, Frames, read_folder
+from carousel.data.recording_files import LABEL, Frames, read_folder, recognised
 from carousel.data.recordings import doubles, draw
 from carousel.data.splits import hold_out
 from carousel.data.text import decode
@@ -52,6 +52,7 @@ class MeasuredRecordings:
     def __init__(self, data: DataConfig, frames: FramesConfig) -> None:
         self.filled = 0
         self.columns: tuple[str, ...] = ()
+        self.notes: dict[str, int] = {}
         self._test: Measured | None = None
         if data.name == "c-mapss":
             whole = _engines("train")
@@ -64,8 +65,9 @@ class MeasuredRecordings:
                 raise ConfigError(
                     "data.name = 'recordings' needs data.path, a folder of .csv files"
                 )
-            found = read_folder(data.path)
+            found = read_folder(data.path, measured=True)
             self.columns = next(iter(found.values())).columns
+            self.notes = recognised(recording.notes for recording in found.values())
             self.filled = sum(recording.filled for recording in found.values())
             parts = draw(found, frames, data.split_seed)
             self.train, self.validation = _numbers(parts["train"]), _numbers(parts["validation"])
@@ -94,20 +96,17 @@ class MeasuredRecordings:
             "also_in_training": doubles({n: part.values for n, part in parts.items()}),
             "missing_values_filled": self.filled,
             "columns": list(self.columns),
+            "recognised": self.notes,
         }
 
 
 def _numbers(recordings: dict[str, Frames]) -> Measured:
-    targets = [_number(cell) for frames in recordings.values() for cell in frames.labels]
     values = Ragged.of(torch.from_numpy(frames.values) for frames in recordings.values())
-    return Measured(tuple(recordings), values, torch.tensor(targets))
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell) if cell else torch.nan
-    except ValueError:
-        raise DataError(f"the column '{LABEL}' must hold numbers, got '{cell}'") from None
+    targets = [
+        np.full(len(frames.values), np.nan) if frames.targets is None else frames.targets
+        for frames in recordings.values()
+    ]
+    return Measured(tuple(recordings), values, torch.from_numpy(np.concatenate(targets)))
 
 
 def _engines(part: str) -> Measured:
@@ -123,9 +122,9 @@ def _engines(part: str) -> Measured:
             np.append(np.full(len(rows) - 1, np.nan), end)
             for rows, end in zip(engines, ends, strict=True)
         )
-    values = Ragged.of(torch.from_numpy(rows[:, 2:]).float() for rows in engines)
+    values = Ragged.of(torch.from_numpy(rows[:, 2:].copy()) for rows in engines)
     names = tuple(f"{part}-{int(rows[0, 0]):03}" for rows in engines)
-    return Measured(names, values, torch.from_numpy(np.concatenate(list(left))).float())
+    return Measured(names, values, torch.from_numpy(np.concatenate(list(left))))
 
 
 def _table(file: str) -> NDArray[np.float64]:

@@ -2,49 +2,68 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.data.csv_files import read_table
 from carousel.data.text import read_text
 from carousel.errors import DataError
 
 LABEL = "label"
+TABLES = (".csv", ".tsv")
+
+Values = NDArray[np.floating[Any]]
+"""What was read of text is float64, so that scaling sees every digit; pixels and sound are not."""
 
 
 class Frames(NamedTuple):
     """One recording: values (T, F), and the label of each frame, "" where it has none.
 
-    filled: values that were missing and were taken from the frame before.
-    columns: the names of the F columns; empty where they have none.
+    filled: values that were missing and were taken from the frame before. columns: the names of
+    the F columns; empty where they have none. targets (T,): the label of each frame as a number,
+    NaN where it has none; None unless there are such. notes: what was recognised in the file.
     """
 
-    values: NDArray[np.float32]
+    values: Values
     labels: list[str]
     filled: int = 0
     columns: tuple[str, ...] = ()
+    targets: NDArray[np.float64] | None = None
+    notes: tuple[str, ...] = ()
 
 
-def read_folder(path: str | Path) -> dict[str, Frames]:
+def read_folder(path: str | Path, measured: bool = False) -> dict[str, Frames]:
     """Every .csv of a folder, by its name, with the columns in the order of the first.
 
-    Raises `DataError` unless all have the same columns, in whatever order.
+    measured: labels are numbers. Raises `DataError` unless all have the same columns, in whatever
+    order.
     """
-    files = sorted(Path(path).glob("*.csv"))
+    files = tables_in(Path(path))
     if len(files) < 3:
         raise DataError(
             f"{path} must be a folder of at least three .csv files, a recording each, to train on, "
-            f"to validate and to judge; it has {len(files)}"
+            f"to validate and to judge; it has {len(files)}{_others_in(Path(path))}"
         )
-    found = alike({str(file): read_frames(read_text(file), str(file)) for file in files})
+    found = alike({str(file): read_frames(read_text(file), str(file), measured) for file in files})
     return {Path(file).stem: frames for file, frames in found.items()}
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The .csv and .tsv files of a folder, sorted; hidden ones are no recordings."""
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [f for f in files if f.suffix.lower() in TABLES and not f.name.startswith(".")]
+
+
+def _others_in(folder: Path) -> str:
+    files = folder.iterdir() if folder.is_dir() else iter(())
+    others = sorted({f.suffix.lower() for f in files if f.suffix and not f.name.startswith(".")})
+    wrong = [suffix for suffix in others if suffix not in TABLES]
+    return f", and files of the kind {', '.join(wrong)}: save them as .csv" if wrong else ""
 
 
 def alike(found: Mapping[str, Frames]) -> dict[str, Frames]:
@@ -96,47 +115,45 @@ def listed(names: list[str] | tuple[str, ...]) -> str:
     return f"column{'s' * (len(names) > 1)} {shown}{more}"
 
 
-def read_frames(text: str, source: str) -> Frames:
+def read_frames(text: str, source: str, measured: bool = False) -> Frames:
     """A recording in CSV: a header, a row per frame, numbers, and the column `label`, which may
     be empty where a frame has none, or be missing where there is nothing to learn from.
 
-    A missing number is taken from the frame before, at the start it is 0, and both are counted.
-    Raises `DataError`.
+    measured: the label is a number too. A missing value is taken from the frame before, at the
+    start it is 0, and both are counted. Raises `DataError`.
     """
-    rows = list(csv.reader(io.StringIO(text)))
-    header, body = [name.strip() for name in rows[0]], [row for row in rows[1:] if row]
-    if not body:
+
+    def words(header: Sequence[str]) -> Sequence[int]:
+        return [header.index(LABEL)] if LABEL in header and not measured else []
+
+    table = read_table(text, source, words)
+    names, values = table.names, table.values
+    if not len(values):
         raise DataError(f"{source} has a header and no frame")
-    twice = [name for name, count in Counter(header).items() if count > 1]
-    if twice:
-        raise DataError(
-            f"{source} has the {listed(twice)} more than once: columns go by their names"
-        )
-    place = header.index(LABEL) if LABEL in header else None
-    columns = [i for i in range(len(header)) if i != place]
-    if not columns:
+    labels = next(iter(table.words.values()), [])
+    targets = None
+    if measured and LABEL in names:
+        place = names.index(LABEL)
+        targets, values = values[:, place].copy(), np.delete(values, place, 1)
+        names = (*names[:place], *names[place + 1 :])
+    if not names:
         raise DataError(f"{source} has no column of numbers")
-    for number, row in enumerate(body, 2):
-        if len(row) != len(header):
-            raise DataError(f"{source} row {number} has {len(row)} cells, the header {len(header)}")
-    values = np.array([[_number(row[i], source) for i in columns] for row in body])
-    labels = ["" if place is None else row[place].strip() for row in body]
+    if names.count("") > 1:
+        raise DataError(f"{source} has {names.count('')} columns without a name: name them")
     filled, count = fill_missing(values)
-    names = tuple(header[i] for i in columns)
-    return Frames(filled.astype(np.float32), labels, count, names)
+    return Frames(filled, labels or [""] * len(values), count, names, targets, table.notes)
 
 
-def _number(cell: str, source: str) -> float:
-    try:
-        value = float(cell) if cell.strip() else math.nan
-    except ValueError:
-        raise DataError(f"{source} must hold numbers, got '{cell}'") from None
-    return value if math.isfinite(value) else math.nan
+def recognised(found: Iterable[tuple[str, ...]]) -> dict[str, int]:
+    """Of the notes on several files, each with the number of files that it is true of."""
+    return dict(Counter(note.partition(" (")[0] for notes in found for note in notes))
 
 
 def fill_missing(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     """Values (T, F) with each NaN taken from the step before, at the start 0; and their number."""
     missing = np.isnan(values)
+    if not missing.any():
+        return values, 0
     last = np.where(missing, -1, np.arange(len(values))[:, None])
     last = np.maximum.accumulate(last, axis=0)
     filled = np.take_along_axis(values, np.maximum(last, 0), axis=0)

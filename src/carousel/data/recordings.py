@@ -21,7 +21,7 @@ from torch import Tensor
 from carousel.config import Config, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
-from carousel.data.recording_files import Frames, read_folder, read_frames
+from carousel.data.recording_files import Frames, read_folder, read_frames, recognised
 from carousel.data.splits import hold_out
 from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
@@ -73,6 +73,7 @@ class LabelledFrames:
         data, frames = config.data, config.frames
         self.side = film_side(config)
         self.columns: tuple[str, ...] = ()
+        self.notes: dict[str, int] = {}
         self.classes: tuple[str, ...]
         self._parts: dict[str, dict[str, Frames]]
         if data.name == "utkinect":
@@ -91,6 +92,7 @@ class LabelledFrames:
                 )
             found = read_folder(data.path)
             self.columns = next(iter(found.values())).columns
+            self.notes = recognised(frames_.notes for frames_ in found.values())
             labels = {label for frames_ in found.values() for label in frames_.labels if label}
             self.classes = tuple(sorted(labels))
             self._parts = draw(found, frames, data.split_seed)
@@ -124,6 +126,7 @@ class LabelledFrames:
             "also_in_training": doubles({n: part.values for n, part in parts.items()}),
             "missing_values_filled": self.filled,
             "columns": list(self.columns),
+            "recognised": self.notes,
         }
 
 
@@ -192,7 +195,7 @@ def _read_gesture(text: str, source: str) -> Frames:
         row[19].strip().replace("Preparação", "Preparation") if len(row) > 19 else ""
         for row in rows
     ]
-    return Frames(values.reshape(len(rows), 18).astype(np.float32), labels)
+    return Frames(values.reshape(len(rows), 18), labels)
 
 
 def _utkinect() -> dict[str, dict[str, Frames]]:
@@ -268,4 +271,4 @@ def _read_skeleton(text: str, source: str) -> Frames:
     values[..., 0] = np.cos(angle) * x + np.sin(angle) * z
     values[..., 2] = np.cos(angle) * z - np.sin(angle) * x
     values[:, 0, 1] = hip[:, 0, 1]
-    return Frames(values.reshape(len(values), 60).astype(np.float32), [""] * len(values))
+    return Frames(values.reshape(len(values), 60), [""] * len(values))

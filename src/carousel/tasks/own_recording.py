@@ -38,15 +38,17 @@ def fitted(frames: Frames, wanted: Columns, source: str) -> tuple[Frames, list[s
     wanted: their names; of a model that knows none, columns are taken by place. Raises `DataError`
     if one is missing.
     """
+    said = [f"{source}: {note}" for note in frames.notes]
     if not wanted or not frames.columns:
-        return frames, [_BY_PLACE] if frames.columns else []
+        return frames, [*said, *([_BY_PLACE] if frames.columns else [])]
     missing, new = differences(frames.columns, wanted)
     if missing:
         raise DataError(
             f"{source} has no {listed(missing)}, which the model was trained on; it has "
             f"the {listed(frames.columns)}"
         )
-    said = [f"{source}: the {listed(new)} not read: the model was not trained on it"] if new else []
+    if new:
+        said.append(f"{source}: the {listed(new)} not read: the model was not trained on it")
     return in_order(frames, wanted), said
 
 
@@ -66,7 +68,8 @@ def values_of(
     `DataError` for one that does not fit or holds a NaN.
     """
     if isinstance(recording, str | Path):
-        frames, said = fitted(read(Path(recording)), wanted, str(recording))
+        found = read(Path(recording))._replace(notes=())
+        frames, said = fitted(found, wanted, str(recording))
     elif isinstance(recording, DataFrame):
         names = tuple(map(str, recording.columns))
         values = np.asarray(recording.to_numpy())
@@ -81,7 +84,7 @@ def values_of(
 def checked(values: NDArray[Any] | Tensor, width: int, unit: str = "steps") -> Tensor:
     """The values as a tensor. Raises `DataError` unless they are (T, width), finite, and T > 0."""
     try:
-        x = torch.as_tensor(values, dtype=torch.float32)
+        x = torch.as_tensor(values, dtype=torch.float64)
     except TypeError:
         raise DataError(f"a recording must hold numbers, this one has {values.dtype}") from None
     if x.dim() != 2 or x.size(1) != width or not len(x):

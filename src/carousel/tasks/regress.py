@@ -48,8 +48,7 @@ class RegressTask(RecordingsTask):
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
 
     def wanted(self, batch: Batch) -> Tensor:
-        found = self.target.capped(super().wanted(batch))
-        return found if self.target.sigmoid else (found - self.target.mean) / self.target.std
+        return self.target.scaled(super().wanted(batch)).float()
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         held = self.data.validation
@@ -61,11 +60,8 @@ class RegressTask(RecordingsTask):
 
     def targets(self) -> tuple[Tensor, Tensor]:
         parts = (self.data.train.targets, self.data.validation.targets)
-        train, held = (self.target.capped(part[is_labelled(part)]) for part in parts)
-        if self.target.sigmoid:
-            return train, held
-        mean, std = self.target.mean, self.target.std
-        return (train - mean) / std, (held - mean) / std
+        train, held = (self.target.scaled(part[is_labelled(part)]).float() for part in parts)
+        return train, held
 
     def outputs(self, model: nn.Module) -> dict[str, float]:
         held = self.data.validation
@@ -82,9 +78,15 @@ class RegressTask(RecordingsTask):
         found = {"mean": judge(test, guess, self.target.cap)}
         x = _last_steps(self._train, inside, _BASELINE_STEPS)
         test_x = _last_steps(self._prepare(test.values), judged, _BASELINE_STEPS)
+        mean, std = float(numbers.mean()), float(numbers.std(correction=0)) or 1.0
+        scaled = ((numbers - mean) / std).float()
         guess = guess.clone()
-        guess[judged] = torch.from_numpy(
-            baselines.fit_numbers(x.numpy(), numbers.numpy(), test_x.numpy())
+        guess[judged] = (
+            mean
+            + std
+            * torch.from_numpy(
+                baselines.fit_numbers(x.numpy(), scaled.numpy(), test_x.numpy())
+            ).double()
         )
         return {**found, "linear": judge(test, guess, self.target.cap)}
 

@@ -23,6 +23,7 @@ from carousel.data.text import read_text
 from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import plots
+from carousel.tasks.digits import digits
 from carousel.tasks.example import Example, check_number
 from carousel.tasks.frame_labeller import build_model, logits_of, with_differences
 from carousel.tasks.own_recording import Columns, Recording, by_name, fitted, values_of
@@ -59,8 +60,8 @@ class Target:
                 f"and {high:g}"
             )
         sigmoid = config.output == "sigmoid" or (config.output == "auto" and bounded)
-        std = float(numbers.double().std(correction=0))
-        return cls(float(numbers.double().mean()), std or 1.0, sigmoid, config.cap)
+        scaler = FeatureScaler.fit(numbers.unsqueeze(1))  # which knows rounding from a deviation
+        return cls(float(scaler.mean), float(scaler.std), sigmoid, config.cap)
 
     def capped(self, numbers: Tensor) -> Tensor:
         """Numbers no larger than the cap."""
@@ -68,14 +69,20 @@ class Target:
 
     def losses(self, raw: Tensor, numbers: Tensor) -> Tensor:
         """The loss of each output."""
-        numbers = self.capped(numbers)
+        wanted = self.scaled(numbers).to(raw.dtype)
         if self.sigmoid:
-            return F.binary_cross_entropy_with_logits(raw, numbers, reduction="none")
-        return (raw - (numbers - self.mean) / self.std).square()
+            return F.binary_cross_entropy_with_logits(raw, wanted, reduction="none")
+        return (raw - wanted).square()
+
+    def scaled(self, numbers: Tensor) -> Tensor:
+        """What the outputs should be of those numbers, float64: of large ones that differ little,
+        float32 holds no difference."""
+        numbers = self.capped(numbers.double())
+        return numbers if self.sigmoid else (numbers - self.mean) / self.std
 
     def number(self, raw: Tensor) -> Tensor:
-        """What outputs say, on the numbers' own scale."""
-        return raw.sigmoid() if self.sigmoid else raw * self.std + self.mean
+        """What outputs say, on the numbers' own scale, float64."""
+        return raw.sigmoid().double() if self.sigmoid else raw.double() * self.std + self.mean
 
 
 def errors(truth: Tensor, guess: Tensor, cap: float = 0.0) -> dict[str, float]:
@@ -84,10 +91,11 @@ def errors(truth: Tensor, guess: Tensor, cap: float = 0.0) -> dict[str, float]:
     phm_score = Σ exp(d / 10) - 1 for d = guess - truth ≥ 0, exp(-d / 13) - 1 for d < 0: an engine
     that fails before it was said to is the dearer mistake (Saxena et al. 2008).
     """
-    change = (guess - truth).double()
+    truth, guess = truth.double(), guess.double()
+    change = guess - truth
     values = {"mae": change.abs().mean(), "rmse": change.square().mean().sqrt()}
     if cap:
-        capped = (guess - truth.clamp(max=cap)).double()
+        capped = guess - truth.clamp(max=cap)
         values["rmse_capped"] = capped.square().mean().sqrt()
         late, early = (change / _PHM_LATE).expm1(), (-change / _PHM_EARLY).expm1()
         values["phm_score"] = torch.where(change >= 0, late, early).sum()
@@ -124,13 +132,13 @@ class TrainedRegressor(TrainedModel):
         scaler, columns = self.scaler.facts(), list(self.columns)
         return {"scaler": scaler, "target": asdict(self.target), "columns": columns}
 
-    def predict(self, values: Recording) -> NDArray[np.float32]:
+    def predict(self, values: Recording) -> NDArray[np.float64]:
         """The number at each step (T,) of a recording (T, F), unscaled, F as in training; a data
         frame, or the name of a .csv file, is read by the names of its columns. Raises `DataError`
         if it does not fit or holds a NaN."""
         width = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
         x = values_of(values, self.columns, width, _read_file)
-        result: NDArray[np.float32] = self._read(Ragged.of([x])).numpy()
+        result: NDArray[np.float64] = self._read(Ragged.of([x])).numpy()
         return result
 
     def _read(self, values: Ragged) -> Tensor:
@@ -154,6 +162,7 @@ class TrainedRegressor(TrainedModel):
         pairs = np.array(report["pairs"])
         table = Table(("true number", "steps", "mean error", "MAE"), [])
         edges = np.quantile(pairs[:, 0], np.linspace(0, 1, 6))
+        how = digits(edges)
         for low, high in pairwise(edges):
             inside = (pairs[:, 0] >= low) & ((pairs[:, 0] < high) | (high == edges[-1]))
             if inside.any() and low < high:
@@ -163,7 +172,7 @@ class TrainedRegressor(TrainedModel):
                     f"{change.mean():+.4g}",
                     f"{np.abs(change).mean():.4g}",
                 )
-                table.rows.append((f"{low:.4g} to {high:.4g}", *cells))
+                table.rows.append((f"{low:{how}} to {high:{how}}", *cells))
         yield table
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
@@ -182,9 +191,9 @@ class TrainedRegressor(TrainedModel):
             values = by_name(part.values, data.columns, self.columns)[number]
             name = f"recording {part.names[number]} of the {source} part"
         x, lengths = self._scaled(Ragged.of([values])).pad(torch.tensor([0]))
-        last = float(self._read(Ragged.of([values]))[-1])
+        numbers = self._read(Ragged.of([values])).tolist()
         return Example(
-            f"{name}: {last:.4g} at its end",
+            f"{name}: {numbers[-1]:{digits(numbers)}} at its end",
             "the output at the last step",
             lambda: self.model(x, lengths)[0, -1, 0],
         )
@@ -204,11 +213,13 @@ class TrainedRegressor(TrainedModel):
             return
         if frames.filled:
             yield Notice(f"{frames.filled} missing values, each taken from the step before")
+        how = digits(numbers)
         shown = sorted({*np.linspace(0, len(numbers) - 1, min(12, len(numbers))).astype(int)})
-        yield Table(("step", "number"), [(str(t), f"{numbers[t]:.4g}") for t in shown])
+        yield Table(("step", "number"), [(str(t), f"{numbers[t]:{how}}") for t in shown])
 
 
 def _read_file(path: Path) -> Frames:
+    # A target that stands in it too is not read, whatever it is.
     return read_frames(read_text(path), str(path))
 
 
