@@ -107,7 +107,7 @@ def test_blocks_read_at_once_and_cell_by_cell_are_the_same(monkeypatch):
     [
         ("1,2,3", "row 402 has 3 cells, the header 2"),
         ("1,two", "row 402, column 'b': must hold numbers, got 'two'"),
-        ('1,"2', "row 402 cannot be read as CSV: a quotation mark that is never closed"),
+        ('1,"2', "line 402 cannot be read as CSV: a quotation mark opens a cell"),
     ],
 )
 def test_a_fault_far_down_is_named_by_its_row(monkeypatch, row, says):

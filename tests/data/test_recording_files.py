@@ -95,7 +95,7 @@ def test_what_was_recognised_is_counted_by_files_in_the_account(tmp_path):
     ("text", "says"),
     [
         ("a,label\n1,well, a walk\n", "row 2 has 3 cells, the header 2"),
-        ('a,label\n1,x\n2,"y\n3,x\n', "row 3 cannot be read as CSV: a quotation mark"),
+        ('a,label\n1,x\n2,"y\n3,x\n', "line 3 cannot be read as CSV: a quotation mark"),
         ("a,b\n1,2\n3,five\n", "row 3, column 'b': must hold numbers, got 'five'"),
         ("a,b\n1,2\n3,1e200\n", "row 3, column 'b': 1e\\+200 is beyond"),
         ("a,,\n1,2,3\n", "2 columns without a name"),
