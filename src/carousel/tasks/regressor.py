@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -162,7 +162,7 @@ class TrainedRegressor(TrainedModel):
         pairs = np.array(report["pairs"])
         table = Table(("true number", "steps", "mean error", "MAE"), [])
         edges = np.quantile(pairs[:, 0], np.linspace(0, 1, 6))
-        how = digits(edges)
+        how = _pattern(edges)
         for low, high in pairwise(edges):
             inside = (pairs[:, 0] >= low) & ((pairs[:, 0] < high) | (high == edges[-1]))
             if inside.any() and low < high:
@@ -193,7 +193,7 @@ class TrainedRegressor(TrainedModel):
         x, lengths = self._scaled(Ragged.of([values])).pad(torch.tensor([0]))
         numbers = self._read(Ragged.of([values])).tolist()
         return Example(
-            f"{name}: {numbers[-1]:{digits(numbers)}} at its end",
+            f"{name}: {numbers[-1]:{_pattern(numbers)}} at its end",
             "the output at the last step",
             lambda: self.model(x, lengths)[0, -1, 0],
         )
@@ -213,9 +213,15 @@ class TrainedRegressor(TrainedModel):
             return
         if frames.filled:
             yield Notice(f"{frames.filled} missing values, each taken from the step before")
-        how = digits(numbers)
+        how = _pattern(numbers)
         shown = sorted({*np.linspace(0, len(numbers) - 1, min(12, len(numbers))).astype(int)})
         yield Table(("step", "number"), [(str(t), f"{numbers[t]:{how}}") for t in shown])
+
+
+def _pattern(numbers: Sequence[float] | NDArray[np.float64]) -> str:
+    """Four digits, where that is enough to tell the numbers apart; else those that differ."""
+    size, spread = float(np.abs(numbers).max()), float(np.std(numbers))
+    return ".4g" if size < 1e4 and spread > 0.01 * size else digits(numbers)
 
 
 def _read_file(path: Path) -> Frames:
