@@ -185,7 +185,10 @@ BAD_ARGUMENTS = {
         ["train", "mnist-rows", "--set", "regularization.dropout=2"],
         "regularization.dropout must be at least 0.* at most 0.95, got 2",
     ),
-    "no value": (["train", "mnist-rows", "--set", "model.cell"], "--set wants section.key=value"),
+    "no value": (
+        ["train", "mnist-rows", "--set", "model.cell"],
+        "a setting must be section.key=value",
+    ),
     "no data left": (
         ["train", "mnist-rows", "--set", "data.validation=60000", "--run-dir", "run"],
         "data.validation = 60000 leaves nothing",

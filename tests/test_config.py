@@ -126,3 +126,77 @@ def test_a_bad_file_is_an_error_that_names_it(tmp_path, content, says):
     with pytest.raises(ConfigError, match=r"bad\.toml") as caught:
         recipes.load(str(file))
     assert says in str(caught.value)
+
+
+def test_a_file_may_begin_with_a_byte_order_mark(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_bytes(b"\xef\xbb\xbf[model]\ncell = 'gru'\n")
+    assert recipes.load(str(file))[0].model.cell == "gru"
+
+
+@pytest.mark.parametrize("value", ["2024", "1e5", "true", "2024-01-31", "'2024'"])
+def test_text_that_looks_like_something_else_is_text_where_text_is_wanted(value):
+    assert Config().override([f"data.path={value}"]).data.path == value.strip("'")
+
+
+def test_settings_may_be_a_dictionary(tmp_path):
+    given = {
+        "training.epochs": 3,
+        "model.cell": "gru",
+        "optimizer.learning_rate": 1,
+        "data.path": tmp_path,
+    }
+    config = Config(task="regress").override(given)
+    assert (config.training.epochs, config.model.cell) == (3, "gru")
+    assert (config.optimizer.learning_rate, config.data.path) == (1.0, str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [["model.cell"], "model.cell=gru", {"model.cel": "gru"}, {"training.epochs": "3"},
+     {"training": 3}, {3: 4}, ["model.cel=gru"], {"data.path": None}],
+)  # fmt: skip
+def test_wrong_settings_from_python_are_not_answered_with_options_of_the_command_line(settings):
+    with pytest.raises(ConfigError) as caught:
+        Config().override(settings)
+    assert "--" not in str(caught.value)
+
+
+FILES = {
+    "a.csv": ("day,x\n2020-01-01,3\n", "own-forecast"),
+    "b.csv": ("label,text\ngood,a film\n", "own-classify-text"),
+    "c.tsv": ("good\ta film\n", "own-classify-text"),
+    "d.txt": ("once upon a time\n", "own-generate"),
+    "e.conll": ("a DT\n", "own-label-words"),
+    "f/captions.csv": ("file,caption\n", "own-caption"),
+    "g/r1.csv": ("x,label\n1,2\n", "own-label-frames"),
+    "h/up/r1.csv": ("x\n1\n", "own-classify-recordings"),
+    "i/up/r1.wav": ("", "own-classify-recordings"),
+    "j/good.txt": ("anna\n", "own-generate"),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_data_in_place_of_a_recipe_are_answered_with_the_command_that_trains_on_them(
+    name, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    content, recipe = FILES[name]
+    file = tmp_path / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(content)
+    given = name.split("/")[0]
+    with pytest.raises(ConfigError) as caught:
+        recipes.load(given)
+    assert f"carousel train {recipe} --set data.path={given} " in str(caught.value)
+    assert "mnist-rows" not in str(caught.value)
+    config, _ = recipes.configured(recipe, [f"data.path={given}"])
+    assert config.data.path == given
+
+
+def test_a_file_of_a_kind_that_nothing_reads_is_no_misspelt_recipe(tmp_path):
+    file = tmp_path / "mine data.parquet"
+    file.write_bytes(b"PAR1")
+    with pytest.raises(ConfigError, match="nothing here reads") as caught:
+        recipes.load(str(file))
+    assert "mnist-rows" not in str(caught.value)

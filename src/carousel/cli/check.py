@@ -56,8 +56,7 @@ def check(
     spoken = language(lang)
     if not 0 < seconds < 3600:
         raise ConfigError(f"--seconds must lie between 0 and 3600, got {seconds:g}")
-    config, stated = recipes.load(recipe)
-    config = config.override(assignments or ())
+    config, stated = recipes.configured(recipe, assignments or ())
     seed = seed if seed is not None else stated or 0
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
@@ -76,6 +75,8 @@ def check(
             }
         )
     else:
+        for line in config.said_of_data():
+            print_out(line)
         _show(outcomes, found, spoken, Path(recipe).name)
     if any(finding.severity == "severe" for finding in found):
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ def recipes(as_json: JsonOption = False) -> None:
     Example: carousel recipes
     """
     from carousel import recipes as library
+    from carousel.recipes import suited
 
     rows = []
     for name in library.names():
@@ -29,6 +30,10 @@ def recipes(as_json: JsonOption = False) -> None:
     width = max(len(row["name"]) for row in rows)
     for row in rows:
         print_out(f" {row['name']:<{width}}   {row['summary']}")
+    print_out("\nFor data of your own, which --set data.path=FILE names:")
+    width = max(map(len, library.own_names()))
+    for name in library.own_names():
+        print_out(f" {name:<{width}}   {suited.READS[name]}")
     print_out(
         "\nMinutes are of training on two CPU cores. A recipe with a target in place of a"
         "\nscore has not been run to its end, and its minutes are an estimate."

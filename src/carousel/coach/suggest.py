@@ -67,8 +67,17 @@ def recipe_of(config: Config) -> str:
 
     >>> recipe_of(Config().override(["recipe.name='my own'"]))
     "'my own.toml'"
+
+    On other data than the recipe's own, it takes the data too:
+
+    >>> recipe_of(recipes.load("rul-cmapss")[0].override(["data.path=my pumps"]))
+    "rul-cmapss --set data.path='my pumps'"
     """
-    name = config.recipe.name
+    name, based_on, data = config.recipe.name, config.recipe.based_on, config.data
+    if based_on:
+        what = f"data.path={shlex.quote(data.path)}" if data.path else f"data.name={data.name}"
+        base = based_on if based_on in (*recipes.names(), *recipes.own_names()) else shlex.quote(f"{based_on}.toml")
+        return f"{base} --set {what}"
     if name in ("", Config().recipe.name):
         return ""
     return name if name in recipes.names() else shlex.quote(f"{name}.toml")

@@ -1,6 +1,6 @@
 """The configuration of a run: one small frozen dataclass per noun, checked when it is made.
 
-A recipe (TOML) and every `--set section.key=value` end here. A wrong key or value raises
+A recipe (TOML) and every setting, section.key=value, end here. A wrong key or value raises
 `ConfigError` naming the key, what it may be, and what came. A section is a class in one of the
 modules here and a field of `Config`.
 """

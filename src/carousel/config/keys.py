@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import os
 import tomllib
 import typing
 from collections.abc import Mapping
@@ -40,34 +41,44 @@ def kinds_of(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def keys_of(cls: type, prefix: str = "") -> list[str]:
-    """Every key of a section and of the sections in it, in the order of the classes."""
-    keys: list[str] = []
+@functools.cache
+def kinds_by_key(cls: type, prefix: str = "") -> dict[str, Any]:
+    """Every key of a section and of those in it with its type, in the order of the classes."""
+    keys: dict[str, Any] = {}
     for name, kind in kinds_of(cls).items():
         if dataclasses.is_dataclass(kind):
-            keys += keys_of(typing.cast(type, kind), f"{prefix}{name}.")
+            keys |= kinds_by_key(typing.cast(type, kind), f"{prefix}{name}.")
         else:
-            keys.append(prefix + name)
+            keys[prefix + name] = kind
     return keys
 
 
-def assign(values: dict[str, Any], keys: list[str], name: str, text: str) -> None:
-    """Put a value, as --set writes it, where its name says. Raises `ConfigError`."""
-    if name not in keys:
+def assign(
+    values: dict[str, Any], kinds: Mapping[str, Any], name: str, value: Any, *, is_text: bool
+) -> None:
+    """Put a value where its name says; is_text: as somebody typed it. Raises `ConfigError`."""
+    if name not in kinds:
         section = name.split(".")[0]
-        valid = [key for key in keys if key.startswith(section + ".")] or keys
-        raise ConfigError(
-            f"unknown key '{name}' in --set.{closest(name, keys)} Valid: {', '.join(valid)}"
-        )
+        valid = [key for key in kinds if key.startswith(section + ".")] or kinds
+        raise ConfigError(f"unknown key '{name}'.{closest(name, kinds)} Valid: {', '.join(valid)}")
+    if is_text:
+        value = _read(value, kinds[name])
+    elif isinstance(value, os.PathLike):
+        value = os.fspath(value)
     *sections, last = name.split(".")
     for section in sections:
         values = values[section]
+    values[last] = value
+
+
+def _read(text: str, kind: type) -> Any:
+    """The value of a text as TOML has it; where text is wanted, of whatever is no TOML text, such
+    as model.cell=gru or the folder data.path=2024, its letters."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        value = text  # a bare word such as model.cell=gru
-    # What looks like a number, a date or a list may well be the name of a folder: data.path=2024
-    values[last] = text if isinstance(values[last], str) and not isinstance(value, str) else value
+        return text
+    return value if kind is not str or isinstance(value, str) else text
 
 
 def build(cls: type, values: Mapping[str, Any], prefix: str) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from carousel.config import own
 from carousel.config.coach import CoachConfig
 from carousel.config.data import (
     DataConfig,
@@ -17,7 +18,7 @@ from carousel.config.data import (
     TextConfig,
 )
 from carousel.config.decoder import DecoderConfig
-from carousel.config.keys import assign, build, key, keys_of
+from carousel.config.keys import assign, build, key, kinds_by_key
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.regularization import RegularizationConfig
@@ -33,13 +34,21 @@ from carousel.errors import ConfigError
 
 @dataclass(frozen=True)
 class RecipeInfo:
-    """What a recipe says of itself; nothing here changes a number."""
+    """What a recipe says of itself; nothing here changes a number.
+
+    based_on: the recipe whose network and training are used on other data than its own.
+    dropped: what that recipe chose for its own data alone, and that is not used.
+    taken_over: what it chose for them and that is used, because something must be chosen.
+    """
 
     name: str = "unnamed"
     summary: str = ""
     mapping: str = ""
     expected: str = ""
     minutes: float = key(0.0, low=0)
+    based_on: str = ""
+    dropped: str = ""
+    taken_over: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,22 +80,69 @@ class Config:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
-        """The configuration that a (TOML) dictionary describes. Raises `ConfigError`."""
+        """The configuration that a (TOML) dictionary describes. Raises `ConfigError`.
+
+        Where `data.path` alone is given, `data.name` is the task's word for data of one's own.
+        """
+        if isinstance(values, Mapping):
+            values = own.named(values)
         return cast(Config, build(cls, values, ""))
 
     def to_dict(self) -> dict[str, Any]:
         """The same as plain dictionaries; `from_dict` of it is equal to this."""
         return dataclasses.asdict(self)
 
-    def override(self, assignments: Iterable[str]) -> Config:
-        """A copy with each "section.key=value" applied. Raises `ConfigError`."""
-        values = self.to_dict()
-        for assignment in assignments:
-            name, equals, text = assignment.partition("=")
-            if not equals:
-                raise ConfigError(f"--set wants section.key=value, got '{assignment}'")
-            assign(values, settable_keys(), name.strip(), text.strip())
+    def override(self, assignments: Iterable[str] | Mapping[str, Any]) -> Config:
+        """A copy with each "section.key=value" applied, or with the values of a dictionary by
+        their keys. Raises `ConfigError`.
+
+        Other data than those of the recipe: what it chose for its own goes back to the defaults,
+        but for what is given here (`recipe.dropped`).
+        """
+        values, given = self.to_dict(), list[str]()
+        for name, value, is_text in _pairs(assignments):
+            assign(values, kinds_by_key(Config), name, value, is_text=is_text)
+            given.append(name)
+        if {"task", "data.name", "data.path"}.intersection(given):
+            own.resolve(self.to_dict(), values, given, Config().to_dict())
         return Config.from_dict(values)
+
+    def check_data(self) -> Config:
+        """The same, once it names data: a published set, or a path. Raises `ConfigError`."""
+        own.check(self.task, self.data.name, self.data.path)
+        return self
+
+    def said_of_data(self) -> list[str]:
+        """What a person should know of a recipe that is used on other data than its own."""
+        info = self.recipe
+        lines = []
+        if info.dropped:
+            lines.append(
+                f"not taken over from {info.based_on}, which chose them for its own data: "
+                f"{info.dropped} (set what you want again)"
+            )
+        if info.taken_over:
+            lines.append(
+                f"taken over from {info.based_on}, though chosen for its own data: "
+                f"{info.taken_over} (set what does not suit yours)"
+            )
+        return lines
+
+
+def _pairs(
+    assignments: Iterable[str] | Mapping[str, Any],
+) -> Iterator[tuple[str, Any, bool]]:
+    """Key, value, and whether the value is text as somebody typed it."""
+    if isinstance(assignments, Mapping):
+        yield from ((str(name), value, False) for name, value in assignments.items())
+        return
+    if isinstance(assignments, str):
+        raise ConfigError(f"settings must be a list of 'section.key=value', got '{assignments}'")
+    for assignment in assignments:
+        name, equals, text = str(assignment).partition("=")
+        if not equals:
+            raise ConfigError(f"a setting must be section.key=value, got '{assignment}'")
+        yield name.strip(), text.strip(), True
 
 
 def reject_without_effect(config: Config, keys: Iterable[str], where: str) -> None:
@@ -104,5 +160,5 @@ def reject_without_effect(config: Config, keys: Iterable[str], where: str) -> No
 
 
 def settable_keys() -> list[str]:
-    """Every key that --set takes, in the order of the classes."""
-    return keys_of(Config)
+    """Every key that can be set, in the order of the classes."""
+    return list(kinds_by_key(Config))

@@ -361,8 +361,8 @@ class Trainer:
         rate = self.learning_rate
         raise TrainingDiverged(
             f"training stopped at step {step} (epoch {epoch}): {what}; the first tensor that is "
-            f"not finite is {culprit}. Try --set optimizer.learning_rate={rate / 3:.2g} (it was "
-            f"{rate:.2g}) or --set optimizer.clip_norm=1"
+            f"not finite is {culprit}. Try optimizer.learning_rate={rate / 3:.2g} (it was "
+            f"{rate:.2g}) or optimizer.clip_norm=1"
         )
 
     @torch.no_grad()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -75,8 +75,8 @@ def range_test(
     """
     if not 0 < low < high or steps < 2 * _SETTLED:
         raise ConfigError(
-            f"a range test needs 0 < --low < --high and --steps of at least {2 * _SETTLED}; got "
-            f"--low {low:g}, --high {high:g}, --steps {steps}"
+            f"a range test needs 0 < low < high and steps of at least {2 * _SETTLED}; got "
+            f"low {low:g}, high {high:g}, steps {steps}"
         )
     rates: list[float] = []
     losses: list[float] = []
@@ -96,7 +96,7 @@ def range_test(
     if len(rates) <= _SETTLED:
         raise RunError(
             f"the range test ended after {len(rates)} steps, {stopped}: look at the data and the "
-            f"loss with carousel check, or begin lower with --low {low / 100:g}"
+            f"loss with carousel check, or begin lower, with low {low / 100:g}"
         )
     return RangeTest(rates, losses, smoothed, stopped, *_read(rates, smoothed))
 
@@ -188,7 +188,9 @@ class Start:
     name: str
 
 
-def start(source: str, overrides: Iterable[str] = (), *, seed: int | None = None) -> Start:
+def start(
+    source: str, overrides: Iterable[str] | Mapping[str, Any] = (), *, seed: int | None = None
+) -> Start:
     """A recipe with fresh weights, or a run with a copy of its best ones.
 
     source: a recipe's name, a TOML file, or a run folder, in which nothing is changed. Raises
@@ -196,12 +198,11 @@ def start(source: str, overrides: Iterable[str] = (), *, seed: int | None = None
     """
     if Path(source).is_dir():
         run = RunFolder.open(Path(source))
-        config, stated = run.config, run.seed
+        config, stated = run.config.override(overrides), run.seed
         origin, weights = best_weights(run)
     else:
-        config, stated_seed = recipes.load(source)
+        config, stated_seed = recipes.configured(source, overrides)
         stated, weights, origin = stated_seed or 0, None, "fresh weights"
-    config = config.override(overrides)
     seed = stated if seed is None else seed
     task = tasks.find(config.task)(_absolute(config), seed)
     torch.manual_seed(seed)
@@ -211,7 +212,7 @@ def start(source: str, overrides: Iterable[str] = (), *, seed: int | None = None
             model.load_state_dict(weights)
         except RuntimeError:
             raise ConfigError(
-                f"the weights of {source} do not fit these settings: --set may change anything "
+                f"the weights of {source} do not fit these settings, which may change anything "
                 "but the model and the data of a run"
             ) from None
     return Start(task, model, origin, Path(source).name.removesuffix(".toml"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ class TrainedRun:
 
 def train(
     recipe: str | Config,
-    overrides: Iterable[str] = (),
+    overrides: Iterable[str] | Mapping[str, Any] = (),
     *,
     seed: int | None = None,
     threads: int | None = None,
@@ -47,7 +47,7 @@ def train(
 
     Args:
         recipe: name of a recipe, path of a TOML file, or a `Config`.
-        overrides: "section.key=value" strings, applied in order.
+        overrides: "section.key=value" strings, applied in order, or values by "section.key".
         seed: of weights, order and dropout; the file's own if it states one, else 0.
         threads: CPU threads; torch's current number if None.
         device: "cpu", "cuda" or "cuda:<n>".
@@ -61,8 +61,10 @@ def train(
     >>> run.result["test"]["accuracy"]                            # doctest: +SKIP
     0.98...
     """
-    config, stated_seed = (recipe, None) if isinstance(recipe, Config) else recipes.load(recipe)
-    config = config.override(overrides)
+    if isinstance(recipe, Config):
+        config, stated_seed = recipe.override(overrides).check_data(), None
+    else:
+        config, stated_seed = recipes.configured(recipe, overrides)
     if config.data.path:  # the run may be resumed from another folder
         there = str(Path(config.data.path).absolute())
         config = replace(config, data=replace(config.data, path=there))
@@ -89,7 +91,7 @@ def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
     run = RunFolder.open(Path(run_dir))
     if run.finished:
         raise RunError(
-            f"the run {run.path} is finished; train its recipe again with another --seed, or from "
+            f"the run {run.path} is finished; train its recipe again with another seed, or from "
             f"its own settings with {command('train', run.path / 'config.toml')}"
         )
     return _run(run, _make_fabric(run.device), make_display(quiet))
@@ -101,7 +103,7 @@ def _make_fabric(device: str) -> Fabric:
         return Fabric(accelerator="cpu", devices=1)
     if kind == "cuda" and (not number or number.isdigit()):
         if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-            raise ConfigError(f"torch sees no device '{device}' here: use --device cpu")
+            raise ConfigError(f"torch sees no device '{device}' here: use the device cpu")
         return Fabric(accelerator="cuda", devices=[int(number or 0)])
     raise ConfigError(f"the device must be cpu, cuda or cuda:<number>, got '{device}'")
 
@@ -133,6 +135,8 @@ def _fit_and_judge(
         f"{parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
         f"run folder {run.path}"
     )
+    for line in config.said_of_data():
+        display.say(line)
     reason = trainer.fit()
     store.event(trainer.progress.step, "stopped", reason=reason)
     trained = task.finish(trainer.net)

@@ -1,0 +1,159 @@
+"""Data of one's own in place of a recipe's set, and what of the recipe was chosen for that set."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from carousel.errors import ConfigError
+
+#: What `data.name` says of data of one's own, by task; of "generate", "lines" for a folder.
+WORDS = {
+    "forecast": "series",
+    "classify_text": "sentences",
+    "label_words": "columns",
+    "translate": "pairs",
+    "caption": "images",
+    "classify_recordings": "recordings",
+    "label_frames": "recordings",
+    "regress": "recordings",
+    "generate": "text",
+}
+_ALIASES = {*WORDS.values(), "lines"}
+
+# Settings that say something of a set and nothing of the network: on other data they would clip
+# its targets, look for columns or speakers that it has not, or measure it by another season.
+_TIED = (
+    "data.fold",
+    "data.hold_out",
+    "data.train_limit",
+    "scenes.count",
+    "scenes.held",
+    "scenes.side",
+    "pictures.features",
+    "frames.noise",
+    "forecast.targets",
+    "forecast.season",
+    "regress.cap",
+    "coach.lag",
+)
+# Settings that are somebody's choice for a set too, but without which there is nothing to train.
+_CHOSEN = (
+    "text.min_count",
+    "text.max_vocabulary",
+    "translate.source",
+    "translate.target",
+    "frames.window",
+    "frames.passes",
+    "frames.differences",
+    "forecast.context",
+    "forecast.horizon",
+    "optimizer.learning_rate",
+    "training.epochs",
+    "training.batch_size",
+)
+
+
+def is_own(name: str) -> bool:
+    """Whether a `data.name` means data of one's own."""
+    return name in _ALIASES
+
+
+def word_of(task: str, path: str) -> str:
+    """The `data.name` of data of one's own at a path; empty for a task that reads none."""
+    if task == "generate" and Path(path).is_dir():
+        return "lines"
+    return WORDS.get(task, "")
+
+
+def named(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tables of a configuration with a `data.name` where nobody wrote one: a path alone means
+    data of one's own, and without either there is none, but for the task that reads MNIST."""
+    task, data = values.get("task", "classify"), values.get("data", {})
+    if task not in WORDS or not isinstance(data, Mapping) or "name" in data:
+        return values
+    path = str(data.get("path", ""))
+    return {**values, "data": {**data, "name": word_of(task, path) if path else ""}}
+
+
+def check(task: str, name: str, path: str) -> None:
+    """Raise `ConfigError` unless either a published set or data of one's own are named."""
+    if task not in WORDS:
+        return
+    if path and not is_own(name):
+        raise ConfigError(
+            f"data.name = '{name}' is a published set, and data.path = '{path}' is data of your "
+            f"own: name one of them"
+        )
+    if not path and not name:
+        raise ConfigError(
+            f"the task '{task}' needs data: data.path = data of your own (docs/tasks/{task}.md "
+            f"says what they look like), or data.name = a published set (carousel data list)"
+        )
+
+
+def resolve(
+    old: dict[str, Any], new: dict[str, Any], given: Collection[str], default: dict[str, Any]
+) -> None:
+    """Mend `new`, which is `old` with the settings in `given` changed, where these change the data.
+
+    A path alone means data of one's own, under the name that its task has for it. What `old` chose
+    for its own set goes back to `default`, but for what is in `given`, and is written down in
+    `recipe.dropped`. The eight words for data of one's own mean the same in every task. Raises
+    `ConfigError` if a published set and a path are both given.
+    """
+    data, task = new["data"], new["task"]
+    if task in WORDS and data["path"]:
+        stays = is_own(data["name"]) and task == "generate" and data["name"] in ("text", "lines")
+        if "data.name" not in given or (is_own(data["name"]) and not stays):
+            data["name"] = word_of(task, str(data["path"]))
+        check(task, data["name"], data["path"])
+    before, now = old["data"]["name"], data["name"]
+    if before != now and not is_own(before):
+        _release(old, new, given, default)
+
+
+def _release(
+    old: dict[str, Any], new: dict[str, Any], given: Collection[str], default: dict[str, Any]
+) -> None:
+    dropped = _differing(new, default, _TIED, given)
+    for key in dropped:
+        section, name = key.split(".")
+        new[section][name] = default[section][name]
+    recipe, set_name = old["recipe"], old["data"]["name"]
+    if recipe == default["recipe"]:
+        return  # nobody said anything of it
+    name, path = new["data"]["name"], Path(str(new["data"]["path"]))
+    mine = path.name if is_own(name) else name
+    short = re.sub(r"[^\w.-]+", "-", path.stem if is_own(name) else name).strip("-.") or "data"
+    # A recipe for data of one's own has no set: its settings were chosen for whatever comes.
+    taken_over = _differing(new, default, _CHOSEN, given) if set_name else {}
+    new["recipe"] = {
+        **default["recipe"],
+        "name": f"{new['task'].replace('_', '-')}-{short}",
+        "summary": f"{mine}, with network and training of {recipe['name']}",
+        "mapping": recipe["mapping"],
+        "based_on": recipe["name"],
+        "dropped": _written(dropped),
+        "taken_over": _written(taken_over),
+        **{k: v for k, v in new["recipe"].items() if f"recipe.{k}" in given},
+    }
+
+
+def _differing(
+    values: dict[str, Any], default: dict[str, Any], keys: Iterable[str], given: Collection[str]
+) -> dict[str, Any]:
+    """Those of the keys that are not at their default, and that nobody gave, with their values."""
+    found = {}
+    for key in keys:
+        section, name = key.split(".")
+        if key not in given and values[section][name] != default[section][name]:
+            found[key] = values[section][name]
+    return found
+
+
+def _written(settings: dict[str, Any]) -> str:
+    shown = {k: str(v).lower() if isinstance(v, bool) else str(v) for k, v in settings.items()}
+    return " ".join(f"{key}={value}" for key, value in shown.items())

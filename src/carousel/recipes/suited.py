@@ -1,0 +1,81 @@
+"""Which recipe for data of one's own suits a file or folder, by its name and its first lines."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+#: What each recipe reads, in a few words.
+READS = {
+    "own-forecast": "a .csv of time stamps and columns of numbers",
+    "own-classify-text": "a .tsv (label, sentence) or .csv with label and text",
+    "own-label-words": "words and labels in columns, with blank lines",
+    "own-translate": "a .tsv (sentence, translation), or two files",
+    "own-generate": "a text, or a folder of <label>.txt files",
+    "own-caption": "a folder of images with captions.csv",
+    "own-classify-recordings": "a folder for each class, of .csv files or sounds",
+    "own-label-frames": "a folder of .csv files with a column label",
+    "own-regress": "a folder of .csv files whose column label has numbers",
+}
+_SOUNDS = {".wav", ".flac", ".ogg", ".mp3"}
+_FILES = {
+    ".csv": ("own-forecast", "own-classify-text"),
+    ".tsv": ("own-classify-text", "own-translate"),
+    ".txt": ("own-generate", "own-label-words"),
+    ".conll": ("own-label-words",),
+    ".iob": ("own-label-words",),
+    ".bio": ("own-label-words",),
+}
+
+
+def is_data(path: Path) -> bool:
+    """Whether it looks like data where a recipe was asked for."""
+    return path.exists() or path.suffix.lower() in _FILES
+
+
+def suited(path: Path) -> tuple[str, ...]:
+    """The recipes that may fit, the likeliest first; none if nothing here reads such a thing."""
+    if path.is_dir():
+        return tuple(_of_folder(path))
+    names = _FILES.get(path.suffix.lower(), ())
+    if path.suffix.lower() == ".csv" and {"label", "text"} <= _header(path):
+        return names[::-1]
+    return names
+
+
+def how(path: Path) -> str:
+    """A sentence that says how to train on it."""
+    names = suited(path)
+    if not names:
+        return (
+            f"{path} is data, not a recipe, and of a kind that nothing here reads: "
+            f"carousel recipes lists what is read"
+        )
+    first, *others = names
+    command = f"carousel train {first} --set data.path={shlex.quote(str(path))}"
+    more = "".join(f"; or {name}, which reads {READS[name]}" for name in others)
+    return f"{path} is data, not a recipe. {command} reads {READS[first]}{more}"
+
+
+def _header(path: Path) -> set[str]:
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return {name.strip(' "').lower() for name in file.readline(10_000).strip().split(",")}
+    except OSError:
+        return set()
+
+
+def _of_folder(path: Path) -> Iterator[str]:
+    here = {file.suffix.lower() for file in path.iterdir() if file.is_file()}
+    below = {file.suffix.lower() for file in path.glob("*/*") if file.is_file()}
+    if (path / "captions.csv").is_file():
+        yield "own-caption"
+    elif ".csv" in here:
+        yield from ("own-label-frames", "own-regress")
+    if below & {".csv", *_SOUNDS}:
+        yield "own-classify-recordings"
+    if ".txt" in here:
+        yield "own-generate"
+    if len(here) == 2 and not here & {".csv", ".toml", ""}:
+        yield "own-translate"
