@@ -76,11 +76,15 @@ def recipe_of(config: Config) -> str:
     name, based_on, data = config.recipe.name, config.recipe.based_on, config.data
     if based_on:
         what = f"data.path={shlex.quote(data.path)}" if data.path else f"data.name={data.name}"
-        base = based_on if based_on in (*recipes.names(), *recipes.own_names()) else shlex.quote(f"{based_on}.toml")
-        return f"{base} --set {what}"
+        return f"{_found(based_on)} --set {what}"
     if name in ("", Config().recipe.name):
         return ""
-    return name if name in recipes.names() else shlex.quote(f"{name}.toml")
+    return _found(name)
+
+
+def _found(name: str) -> str:
+    known = (*recipes.names(), *recipes.own_names())
+    return name if name in known else shlex.quote(f"{name}.toml")
 
 
 def settings_of(line: str) -> list[str]:
