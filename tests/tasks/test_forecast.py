@@ -80,13 +80,14 @@ def test_the_gaussian_interval_holds_80_per_cent():
 def test_measures_of_two_columns_by_hand():
     stick = Yardstick.fit(np.array([[0.0, 5.0], [2.0, 5.0], [0.0, 5.0], [2.0, 5.0]]), season=1)
     assert stick.std.tolist() == [1.0, 1.0]
-    assert stick.naive.tolist() == [2.0, 1.0]
+    assert stick.naive.tolist() == [2.0, 0.0]
+    assert stick.without_mase(["a", "b"]) == ["b"]
     truth = np.array([[[1.0, 4.0]], [[0.0, 4.0]]])
     guess = np.array([[[2.0, 4.0]], [[0.0, 7.0]]])
     scores = measures(truth, guess, stick, (guess - 1, guess + 1))
     assert scores["mae"] == 1.0
     assert scores["rmse"] == pytest.approx(math.sqrt(10 / 4))
-    assert scores["mase"] == pytest.approx((0.5 / 2 + 1.5) / 2)
+    assert scores["mase"] == pytest.approx(0.5 / 2)  # of the second column it is undefined
     assert scores["smape"] == pytest.approx((2 / 3 + 6 / 11) / 4)
     assert scores["coverage"] == 0.75
 
@@ -285,9 +286,16 @@ def test_the_command_answers_with_a_table_or_json(model, path):
     assert [row[0] for row in table.rows][:2] == ["2002-08-24", "2002-08-25"]
     assert " to " in table.rows[0][1]
     assert " to " not in table.rows[6][1]
-    (answer,) = model.answer(Request(path, as_json=True))
+    (answer,) = model.answer(Request(path, {"length": 7}, as_json=True))
     assert isinstance(answer, Json)
-    assert len(answer.content) == 5
+    low, middle, high = model.forecast(path, 7)[..., 0]
+    for k, row in enumerate(answer.content):
+        assert (row["time"], row["wave"]) == (table.rows[k][0], middle[k])
+        assert row["interval"] == ({"wave": [low[k], high[k]]} if k < 5 else None)
+        shown = [
+            float(cell) for cell in table.rows[k][1].strip(")").replace(" (", " to ").split(" to ")
+        ]
+        assert shown == pytest.approx([middle[k], low[k], high[k]][: len(shown)], abs=1e-2)
 
 
 def test_what_cannot_be_forecast_is_refused(model, path, tmp_path):
@@ -295,7 +303,7 @@ def test_what_cannot_be_forecast_is_refused(model, path, tmp_path):
     with pytest.raises(DataError, match="has 2 rows, the network reads 20"):
         list(model.answer(Request(tmp_path / "x.csv")))
     (tmp_path / "x.csv").write_text("t,tide\n2020-01-01,1\n2020-01-02,1\n")
-    with pytest.raises(DataError, match="must have the columns"):
+    with pytest.raises(DataError, match=r"columns wave, size, .*wave, size missing; tide"):
         list(model.answer(Request(tmp_path / "x.csv")))
     with pytest.raises(ConfigError, match="name the series"):
         list(model.answer(Request()))

@@ -10,9 +10,8 @@ from __future__ import annotations
 import copy
 import csv
 import io
-import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,26 +21,14 @@ from torch import Tensor
 
 from carousel.config import DataConfig, ForecastConfig
 from carousel.data import sources
+from carousel.data.csv_files import read_table, refuse_headless
+from carousel.data.regular import Series, regular
+from carousel.data.stamps import Stamps, is_stamp, read_stamps, unit_of
 from carousel.data.text import decode, read_text
 from carousel.errors import ConfigError, DataError
 
-Stamps = NDArray[np.datetime64]
 _ETT_MONTH = 30 * 24
 _DAY, _WEEK = np.timedelta64(1, "D"), 7
-
-
-@dataclass(frozen=True)
-class Series:
-    """Columns over regular time stamps. values (T, F); stamps (T,); filled: missing values, each
-    taken from the row before it (whole rows included)."""
-
-    columns: tuple[str, ...]
-    stamps: Stamps
-    values: NDArray[np.float32]
-    filled: int = 0
-
-    def __len__(self) -> int:
-        return len(self.stamps)
 
 
 def load(data: DataConfig) -> Series:
@@ -66,66 +53,24 @@ def load(data: DataConfig) -> Series:
 
 
 def read_series(text: str, source: str) -> Series:
-    """A series in CSV: a header, time stamps (ISO 8601) in the first column, then numbers.
+    """A series in CSV: a header, time stamps in the first column, then numbers.
 
-    Stamps must rise by one step, the smallest there is; rows that are missing are put in, and
-    missing numbers are taken from the row before (at the start from the first one there is).
-    Raises `DataError` for anything else.
+    Stamps (see `read_stamps`) must rise by one step, the smallest there is; months and quarters are
+    steps too. Rows that are missing are put in, and missing numbers are taken from the row before
+    (at the start from the first one there is). Raises `DataError` for anything else.
     """
-    rows = [row for row in csv.reader(io.StringIO(text)) if row]
-    header, body = [name.strip() for name in rows[0]], rows[1:]
-    if len(header) < 2 or len(body) < 2:
-        raise DataError(f"{source} must have time stamps, a column of numbers and at least 2 rows")
-    for number, row in enumerate(body, 2):
-        if len(row) != len(header):
-            raise DataError(f"{source} row {number} has {len(row)} cells, the header {len(header)}")
-    try:
-        stamps = np.array([row[0].strip() for row in body], dtype="datetime64")
-    except ValueError as error:
-        raise DataError(f"{source}: the first column must hold time stamps: {error}") from None
-    values = np.array([[_number(cell, source) for cell in row[1:]] for row in body])
-    return _regular(tuple(header[1:]), stamps, values, source)
-
-
-def _number(cell: str, source: str) -> float:
-    try:
-        value = float(cell) if cell.strip() else math.nan
-    except ValueError:
-        raise DataError(f"{source} must hold numbers, got '{cell}'") from None
-    return value if math.isfinite(value) else math.nan
-
-
-def _regular(
-    columns: tuple[str, ...], stamps: Stamps, values: NDArray[np.float64], source: str
-) -> Series:
-    steps = np.diff(stamps)
-    wrong = (steps <= np.timedelta64(0)).nonzero()[0]
-    if len(wrong):
-        before, after = stamps[wrong[0]], stamps[wrong[0] + 1]
-        what = "twice" if before == after else "before an earlier one"
-        raise DataError(f"{source} must be in order of time: {after} stands {what}")
-    step = steps.min()
-    places = (stamps - stamps[0]) // step
-    off = ((stamps - stamps[0]) % step != np.timedelta64(0)).nonzero()[0]
-    if len(off):
+    table = read_table(text, source, lambda header: (0,))
+    if is_stamp(table.header[0]):
+        refuse_headless(table.header, source)
+    if not table.columns or len(table.lines) < 2:
         raise DataError(
-            f"{source} must have one step: {stamps[off[0]]} is not a whole one of {step}"
+            f"{source} must have time stamps, a column of numbers and at least 2 rows; it has "
+            f"{len(table.header)} columns ({', '.join(table.header[:8])}) and {len(table.lines)} "
+            f"rows below their names"
         )
-    count = int(places[-1]) + 1
-    if count > 20 * len(stamps):
-        raise DataError(f"{source} has {len(stamps)} rows of {count} steps: nearly all is missing")
-    full = np.full((count, values.shape[1]), np.nan)
-    full[places] = values
-    empty = np.isnan(full).all(0).nonzero()[0]
-    if len(empty):
-        raise DataError(f"{source} has no number in the column '{columns[empty[0]]}'")
-    missing = np.isnan(full)
-    for column in full.T:
-        known = (~np.isnan(column)).nonzero()[0]
-        nearest = np.maximum(np.searchsorted(known, np.arange(count), side="right") - 1, 0)
-        column[:] = column[known[nearest]]
-    all_stamps = stamps[0] + np.arange(count) * step
-    return Series(columns, all_stamps, full.astype(np.float32), int(missing.sum()))
+    stamps, notes = read_stamps(table.words[0], table.lines.tolist(), source)
+    series = regular(table.names, stamps, table.values, source)
+    return replace(series, notes=(*table.notes, *notes, *series.notes))
 
 
 def _text(source: str, file: str) -> str:
@@ -138,27 +83,26 @@ def _bike(text: str) -> Series:
     columns = ("cnt", "holiday", "workingday", "weathersit", "temp", "atemp", "hum", "windspeed")
     stamps = np.array([f"{row['dteday']}T{int(row['hr']):02}" for row in rows], "datetime64[h]")
     values = np.array([[float(row[column]) for column in columns] for row in rows])
-    return _regular(columns, stamps, values, "hour.csv")
+    return regular(columns, stamps, values, "hour.csv")
 
 
-def calendar(stamps: Stamps, more: int = 0) -> NDArray[np.float32]:
-    """sin and cos of the hour, the day of the week and the month, (T + more, 2 K).
+def calendar(stamps: Stamps, more: int = 0, turns: int = 0) -> NDArray[np.float32]:
+    """sin and cos of the month, the day of the week and the hour, (T + more, 2 K).
 
     What the stamps do not tell (the hour of daily ones) is left out. more: also for so many steps
-    after the last.
+    after the last. turns: K, whatever the stamps tell: a network that was trained on stamps of
+    another unit reads so many.
     """
     if more:
         step = stamps[-1] - stamps[-2]
         stamps = np.concatenate((stamps, stamps[-1] + np.arange(1, more + 1) * step))
-    unit = np.datetime_data(stamps.dtype)[0]
+    unit = unit_of(stamps)
+    turns = turns or (1 if unit in ("Y", "M") else 2 if unit in ("W", "D") else 3)
     months = stamps.astype("datetime64[M]").astype(int) % 12
-    turns = [months / 12]
-    if unit not in ("Y", "M"):
-        days = stamps.astype("datetime64[D]")
-        turns.append((days.astype(int) % _WEEK) / _WEEK)
-        if unit not in ("W", "D"):
-            turns.append((stamps - days) / _DAY)
-    angles = 2 * np.pi * np.stack(turns, 1)
+    days = stamps.astype("datetime64[D]")
+    instants = days if unit in ("Y", "M", "W") else stamps
+    all_turns = (months / 12, (days.astype(int) % _WEEK) / _WEEK, (instants - days) / _DAY)
+    angles = 2 * np.pi * np.stack(all_turns[:turns], 1)
     return np.concatenate((np.sin(angles), np.cos(angles)), 1).astype(np.float32)
 
 
@@ -188,18 +132,35 @@ def cut(count: int, name: str, config: ForecastConfig) -> dict[str, range]:
 
 
 class Windows:
-    """Every window of a part: `context` rows, then `horizon` rows, all of them in `targets`.
+    """Every window of a part: `context` rows, then `horizon` rows, all of them in `rows`.
 
-    inputs (T, F) and future (T + horizon or more, K): for each row, what is read of it, and what
-    is known of it beforehand.
+    truth (T, C): windows without any number to be forecast that was measured (all NaN) are left
+    out: there is nothing in them to learn or to judge.
     """
 
-    def __init__(self, rows: range, context: int, horizon: int) -> None:
+    def __init__(
+        self, rows: range, context: int, horizon: int, truth: NDArray[np.float64] | None = None
+    ) -> None:
         self.context, self.horizon = context, horizon
         self.starts = torch.arange(rows.start, rows.stop - horizon + 1)
+        if truth is not None and np.isnan(truth).any():
+            measured = np.concatenate(([0], (~np.isnan(truth)).any(1).cumsum()))
+            starts = self.starts.numpy()
+            self.starts = self.starts[
+                torch.from_numpy(measured[starts + horizon] > measured[starts])
+            ]
 
     def __len__(self) -> int:
         return len(self.starts)
+
+    @property
+    def apart(self) -> int:
+        """How many windows there are of which no two have a step to forecast in common."""
+        count, end = 0, -1
+        for start in self.starts.tolist():
+            if start >= end:
+                count, end = count + 1, start + self.horizon
+        return count
 
     def take(self, index: Tensor) -> Windows:
         """Some of the windows, by their numbers."""
@@ -222,10 +183,12 @@ class Windows:
 
 
 def account(series: Series, parts: dict[str, range]) -> dict[str, Any]:
-    """Rows that are targets in each part, from when to when, and what was filled."""
+    """Rows that are targets in each part, from when to when, what was filled, and what was
+    recognised while reading."""
     return {
         "rows": len(series),
         "missing_values_filled": series.filled,
+        "recognised": list(series.notes),
         "targets": {
             part: {
                 "rows": len(rows),

@@ -7,17 +7,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-_SIGNIFICANT = 4  # of the spread of numbers, or of a number alone
+_OF_SPREAD, _ALONE = 3, 4  # digits of what numbers spread over, and of a number alone
 
 
 def digits(numbers: Iterable[float]) -> str:
-    """The format of numbers that are looked at together: four digits of what they spread over.
+    """The format of numbers that are looked at together: three digits of what they spread over.
 
-    The spread is their standard deviation; where they are all the same, their size. Numbers that
-    are not finite do not count.
+    The spread is their standard deviation; where they are all the same, four digits of them.
+    Numbers that are not finite do not count.
 
     >>> [format(x, digits([100000001.25, 100000002.5])) for x in (100000001.25, 100000002.5)]
-    ['100000001.2500', '100000002.5000']
+    ['100000001.250', '100000002.500']
     >>> format(0.123456, digits([0.123456])), format(1234567.8, digits([0, 1234567.8]))
     ('0.1235', '1234568')
     """
@@ -28,9 +28,9 @@ def digits(numbers: Iterable[float]) -> str:
         return ".4g"
     spread = float((values / size).std()) * size  # the squares of large numbers overflow
     # Beside rounding, a spread says nothing.
-    unit = spread if spread > 1e-14 * size else size
-    decimals = _SIGNIFICANT - 1 - math.floor(math.log10(unit))
+    unit, wanted = (spread, _OF_SPREAD) if spread > 1e-14 * size else (size, _ALONE)
+    decimals = wanted - 1 - math.floor(math.log10(unit))
     if size >= 1e15 or decimals > 9:
-        significant = min(17, max(_SIGNIFICANT, decimals + 1 + math.floor(math.log10(size))))
+        significant = min(17, max(_ALONE, decimals + 1 + math.floor(math.log10(size))))
         return f".{significant}g"
     return f".{max(0, decimals)}f"

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from carousel.config import Config, reject_without_effect
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, cut, load
+from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import network, outputs, samples
 from carousel.tasks.forecast_scores import (
@@ -21,6 +23,7 @@ from carousel.tasks.forecast_scores import (
     naive_forecasts,
     stretch,
 )
+from carousel.tasks.forecast_tables import mase_note
 from carousel.tasks.forecaster import (
     Forecaster,
     Frame,
@@ -33,6 +36,7 @@ from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
 _SHARE = 0.8  # that an interval is to hold
+_FEWEST = 14  # windows apart: calibrated on so many, the share is off by 10 points (1 sigma)
 _WITHOUT_EFFECT = (
     "decoder",
     "translate",
@@ -70,7 +74,7 @@ _WITHOUT_EFFECT = (
 class ForecastTask(Task):
     """Training of a `Forecaster` on the windows of one series, in order of time."""
 
-    validation_metrics = ("mse_standardised", "mae", "mase")
+    validation_metrics: tuple[str, ...] = ("mse_standardised", "mae", "mase")
     unit = "windows"
     trained = TrainedForecaster
 
@@ -88,19 +92,48 @@ class ForecastTask(Task):
             raise ConfigError("forecast.ridge needs forecast.linear and forecast.relative")
         self.series = load(config.data)
         self.parts = cut(len(self.series), config.data.name, settings)
-        train = torch.from_numpy(self.series.values[: self.parts["train"].stop])
-        self.scaler = FeatureScaler.fit(train)
+        end = self.parts["train"].stop
+        train, measured = self._measured(end)
+        self.scaler = FeatureScaler.fit(train, measured)
         self.output = Output(self._is_sigmoid(train), settings.distribution)
         if settings.ridge and self.output.sigmoid:
             raise ConfigError("forecast.ridge needs forecast.output = 'identity'")
         self.frame = Frame(self.series, self.scaler, config, self.output.sigmoid)
-        self.yardstick = Yardstick.fit(
-            train[:, self.frame.targets].double().numpy(), settings.season
-        )
+        self._values = self.series.truth[:, self.frame.targets]
+        self.yardstick = Yardstick.fit(self._values[:end], settings.season)
         self.windows = {
-            name: Windows(rows, settings.context, settings.horizon)
+            name: Windows(rows, settings.context, settings.horizon, self._values)
             for name, rows in self.parts.items()
         }
+        for name, windows in self.windows.items():
+            if not len(windows):
+                raise DataError(f"the {name} part has no measured value of what is to be forecast")
+        self._choose_metrics()
+
+    def _measured(self, end: int) -> tuple[Tensor, Tensor]:
+        """The rows of the training part, and which of their values were measured."""
+        truth = torch.from_numpy(self.series.truth[:end])
+        measured = ~truth.isnan()
+        for name, some in zip(self.series.columns, measured.any(0).tolist(), strict=True):
+            if not some:
+                raise DataError(f"the training part has no number in the column '{name}'")
+        return torch.from_numpy(self.series.values[:end]), measured
+
+    def _choose_metrics(self) -> None:
+        """Only what is defined on the validation part."""
+        truth = self._truth(self.windows["validation"])
+        defined = measures(truth, np.zeros_like(truth), self.yardstick)
+        self.validation_metrics = tuple(m for m in self.validation_metrics if m in defined)
+        if self.config.training.monitor == "mase" and "mase" not in defined:
+            raise ConfigError(f"training.monitor = 'mase': {mase_note(self._undefined)}")
+
+    @property
+    def _names(self) -> list[str]:
+        return [self.series.columns[i] for i in self.frame.targets]
+
+    @property
+    def _undefined(self) -> list[str]:
+        return self.yardstick.without_mase(self._names)
 
     def _is_sigmoid(self, train: Tensor) -> bool:
         settings = self.config.forecast
@@ -139,8 +172,9 @@ class ForecastTask(Task):
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         x, before, after, level, truth = batch
-        losses = self.output.losses(model(x, before, after), level, truth)
-        objective = losses.mean()
+        measured = ~truth.isnan()
+        losses = self.output.losses(model(x, before, after), level, truth.where(measured, level))
+        objective = losses.mean() if measured.all() else losses[measured].mean()
         return StepLoss(objective, {"loss": objective.detach() * len(x)}, len(x))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -150,8 +184,11 @@ class ForecastTask(Task):
         return {name: values[name] for name in self.validation_metrics}
 
     def _gather(self, windows: Windows) -> tuple[Any, Any]:
-        values = torch.from_numpy(self.series.values[:, self.frame.targets]).double()
-        before, after = windows.gather(values, torch.arange(len(windows)))
+        """Contexts, and what came: NaN where nothing was measured."""
+        index = torch.arange(len(windows))
+        values = torch.from_numpy(self.series.values[:, self.frame.targets])
+        before, _ = windows.gather(values, index)
+        _, after = windows.gather(torch.from_numpy(self._values), index)
         return before.numpy(), after.numpy()
 
     def _truth(self, windows: Windows) -> Any:
@@ -159,28 +196,35 @@ class ForecastTask(Task):
 
     def targets(self) -> tuple[Tensor, Tensor]:
         train, held = self.parts["train"], self.parts["validation"]
-        truth = self.frame.truth
-        return truth[train.start : train.stop].flatten(), truth[held.start : held.stop].flatten()
+        found = (self.frame.truth[part.start : part.stop].flatten() for part in (train, held))
+        some, others = (part[~part.isnan()] for part in found)
+        return some, others
 
     def outputs(self, model: nn.Module) -> dict[str, float]:
         windows = self.windows["validation"]
         last, truth = self._gather(windows)
         _, guess, _ = forecasts(model, self.frame, windows, self.output)
+        measured = ~np.isnan(truth[:, 0])
         first = (guess[:, 0], truth[:, 0], last[:, -1])
-        return outputs.of_numbers(*(torch.from_numpy(part).flatten() for part in first))
+        return outputs.of_numbers(*(torch.from_numpy(part[measured]) for part in first))
 
     def samples(self, most: int) -> list[Sample]:
         windows = self._some(most)
+        first = torch.from_numpy(self._values[:, 0])
+        curves = torch.cat(windows.gather(first, torch.arange(len(windows))), 1).numpy()
         return [
             Sample(
                 f"from {self.series.stamps[int(start)]}",
-                curve=samples.rounded([*known[:, 0], *truth[:, 0]]),
+                curve=tuple(None if v != v else v for v in samples.rounded(curve)),
             )
-            for start, known, truth in zip(windows.starts, *self._gather(windows), strict=True)
+            for start, curve in zip(windows.starts, curves, strict=True)
         ]
 
     def _some(self, most: int) -> Windows:
-        windows = self.windows["validation"]
+        """Windows of the validation part in which the first target was measured."""
+        settings, rows = self.config.forecast, self.parts["validation"]
+        first = self._values[:, :1]
+        windows = Windows(rows, settings.context, settings.horizon, first)
         return windows.take(samples.spread(len(windows), most))
 
     def answers(self, model: nn.Module, most: int) -> list[Answer]:
@@ -190,7 +234,7 @@ class ForecastTask(Task):
         probable = self.config.forecast.distribution != "none"
         return [
             Answer(
-                float(abs(middle - true).mean()),
+                float(np.nanmean(abs(middle - true))),
                 low=samples.rounded(low) if probable else (),
                 middle=samples.rounded(middle),
                 high=samples.rounded(high) if probable else (),
@@ -207,12 +251,35 @@ class ForecastTask(Task):
         return {name: measures(truth, guess, self.yardstick) for name, guess in found.items()}
 
     def account(self) -> dict[str, Any]:
-        return account(self.series, self.parts)
+        """Besides the rows: windows of each part, those of them that share no target (`apart`),
+        for which columns MASE is undefined, and what there is to be wary of."""
+        counts = {name: len(windows) for name, windows in self.windows.items()}
+        apart = {name: windows.apart for name, windows in self.windows.items()}
+        return {
+            **account(self.series, self.parts),
+            "windows": counts,
+            "windows_apart": apart,
+            "mase_undefined": self._undefined,
+            "warnings": self._warnings(),
+        }
+
+    def _warnings(self) -> list[str]:
+        settings, windows = self.config.forecast, self.windows["validation"]
+        found = [mase_note(self._undefined)] if self._undefined else []
+        if settings.distribution != "none" and settings.calibrate and windows.apart < _FEWEST:
+            found.append(
+                f"the intervals of {_SHARE:.0%} are calibrated on {len(windows)} validation "
+                f"windows, of which {windows.apart} share no step: with fewer than {_FEWEST} "
+                f"they may hold far less or more (a longer series or a larger "
+                f"forecast.validation has more)"
+            )
+        return found
 
     def finish(self, model: nn.Module) -> TrainedForecaster:
         known = self.frame.known.size(1)
         columns, output = self.series.columns, self._calibrated(model)
-        return TrainedForecaster(model, self.config, columns, self.scaler, output, known)
+        step = step_of(self.series.stamps)
+        return TrainedForecaster(model, self.config, columns, self.scaler, output, known, step)
 
     def _calibrated(self, model: nn.Module) -> Output:
         """The output with its intervals as wide as the validation part asks for."""
@@ -230,8 +297,14 @@ class ForecastTask(Task):
         width = model.recurrent.input_size
         path = model.recurrent.path(torch.cat((x, before), 2).new_zeros(1, x.size(1), width))
         how = "sigmoid, cross-entropy" if self.output.sigmoid else settings.distribution
-        return (
-            f"{counts['train']:,} windows to train on, {counts['validation']:,} to validate; "
+        said = [*self.series.notes, *(f"warning: {text}" for text in self._warnings())]
+        if self.series.filled:
+            said.append(
+                f"{self.series.filled:,} missing values: read as the row before, not judged"
+            )
+        return "".join(f"{text}\n" for text in said) + (
+            f"{counts['train']:,} windows to train on, {counts['validation']:,} to validate, "
+            f"{counts['test']:,} to judge; "
             f"{settings.context} steps of {len(self.series.columns)} columns to forecast "
             f"{settings.horizon} of {len(self.frame.targets)} (distribution: {how})\n"
             f"recurrent layer on {path}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,8 @@ Array = NDArray[np.float64]
 class Yardstick:
     """What errors of each column (C,) are measured by, from the training part alone.
 
-    std: standard deviation; naive: mean absolute error of the seasonal naive forecast in it.
+    std: standard deviation; naive: mean absolute error of the seasonal naive forecast in it, 0
+    where that forecast is without error, or never compared.
     """
 
     std: Array
@@ -24,10 +25,27 @@ class Yardstick:
 
     @classmethod
     def fit(cls, train: Array, season: int) -> Yardstick:
-        """train (T, C): the rows of the training part. A constant column counts as 1."""
-        std = train.std(0)
-        change = np.abs(train[season:] - train[:-season]).mean(0)
-        return cls(np.where(std > 0, std, 1.0), np.where(change > 0, change, 1.0))
+        """train (T, C): the rows of the training part, NaN where nothing was measured. The
+        deviation of a constant column counts as 1."""
+        inside = ~np.isnan(train)
+        mean = _mean(train, inside, 0)
+        std = np.sqrt(_mean((train - mean) ** 2, inside, 0))
+        change = np.abs(train[season:] - train[:-season])
+        naive = _mean(change, ~np.isnan(change), 0)
+        size = np.abs(train).max(0, where=inside, initial=0.0)
+        # Beside the size of the values, rounding is no error.
+        return cls(np.where(std > 0, std, 1.0), np.where(naive > 1e-12 * size, naive, 0.0))
+
+    def without_mase(self, columns: Sequence[str]) -> list[str]:
+        """The names of the columns for which MASE is undefined."""
+        return [name for name, naive in zip(columns, self.naive, strict=True) if not naive > 0]
+
+
+def _mean(values: Array, inside: NDArray[np.bool_], axis: int | tuple[int, ...]) -> Array:
+    """The mean of those inside, 0 where there is none."""
+    count = inside.sum(axis)
+    found: Array = np.where(inside, values, 0.0).sum(axis) / np.maximum(count, 1)
+    return found
 
 
 def measures(
@@ -38,38 +56,51 @@ def measures(
 ) -> dict[str, float]:
     """Metrics over all windows, steps and columns of truth and guess (N, K, C).
 
+    Where truth is NaN nothing was measured, and nothing counts; some of it must be a number.
     mae and rmse are in the series' own units; mase is the mean over columns of MAE / naive
-    (Hyndman and Koehler 2006); smape = mean 2|e| / (|y| + |f|), 0 where both are 0;
-    mse_standardised and mae_standardised are of e / std. coverage: the share of truth within the
-    interval (lower, upper).
+    (Hyndman and Koehler 2006), those left out for which it is undefined, and missing where it is
+    for all; smape = mean 2|e| / (|y| + |f|), 0 where both are 0; mse_standardised and
+    mae_standardised are of e / std. coverage: the share of truth within the interval (lower,
+    upper).
 
     >>> stick = Yardstick(np.array([2.0]), np.array([4.0]))
     >>> scores = measures(np.array([[[1.0], [3.0]]]), np.array([[[3.0], [3.0]]]), stick)
     >>> scores["mae"], scores["mase"], scores["smape"], scores["mse_standardised"]
     (1.0, 0.25, 0.5, 0.5)
     """
-    error = np.abs(guess - truth)
-    size = np.abs(truth) + np.abs(guess)
+    inside = ~np.isnan(truth)
+    columns = _mean(np.abs(guess - truth), inside, (0, 1))
+    std = np.broadcast_to(yardstick.std, truth.shape)[inside]
+    y, f = truth[inside], guess[inside]
+    error, size = np.abs(f - y), np.abs(y) + np.abs(f)
     relative = np.divide(2 * error, size, out=np.zeros_like(error), where=size > 0)
-    values = {
-        "mae": error.mean(),
-        "rmse": np.sqrt((error**2).mean()),
-        "mase": (error.mean((0, 1)) / yardstick.naive).mean(),
+    defined = (yardstick.naive > 0) & inside.any((0, 1))
+    values = {"mae": error.mean(), "rmse": np.sqrt((error**2).mean())}
+    if defined.any():
+        values["mase"] = (columns[defined] / yardstick.naive[defined]).mean()
+    values |= {
         "smape": relative.mean(),
-        "mse_standardised": ((error / yardstick.std) ** 2).mean(),
-        "mae_standardised": (error / yardstick.std).mean(),
+        "mse_standardised": ((error / std) ** 2).mean(),
+        "mae_standardised": (error / std).mean(),
     }
     if interval is not None:
-        values["coverage"] = ((truth >= interval[0]) & (truth <= interval[1])).mean()
+        low, high = (end[inside] for end in interval)
+        values["coverage"] = ((y >= low) & (y <= high)).mean()
     return {name: float(value) for name, value in values.items()}
 
 
 def detail(truth: Array, guess: Array, columns: tuple[str, ...]) -> dict[str, Any]:
-    """MAE of each column, and of each step ahead."""
+    """MAE of each column, and of each step ahead; None where nothing was measured."""
+    inside = ~np.isnan(truth)
     error = np.abs(guess - truth)
+
+    def means(axes: tuple[int, int]) -> list[float | None]:
+        known, found = inside.sum(axes).tolist(), _mean(error, inside, axes).tolist()
+        return [e if k else None for e, k in zip(found, known, strict=True)]
+
     return {
-        "mae_per_column": dict(zip(columns, error.mean((0, 1)).tolist(), strict=True)),
-        "mae_per_step": error.mean((0, 2)).tolist(),
+        "mae_per_column": dict(zip(columns, means((0, 1)), strict=True)),
+        "mae_per_step": means((0, 2)),
     }
 
 
@@ -104,7 +135,8 @@ class Linear:
 
 
 def fit_linear(before: Array, after: Array) -> Linear:
-    """The models of the training windows: contexts (M, T, C) and what came (M, K, C)."""
+    """The models of the training windows: contexts (M, T, C) and what came (M, K, C), NaN where
+    nothing was measured. A step that was never measured repeats the last value."""
     from sklearn.linear_model import Ridge  # takes a second to import
     from threadpoolctl import threadpool_limits
 
@@ -112,18 +144,29 @@ def fit_linear(before: Array, after: Array) -> Linear:
     with threadpool_limits(1):
         for c in range(before.shape[2]):
             level = before[:, -1:, c]
-            model = Ridge(alpha=1.0).fit(before[:, :, c] - level, after[:, :, c] - level)
-            weights.append(model.coef_.reshape(after.shape[1], -1).T)
-            offsets.append(np.broadcast_to(model.intercept_, after.shape[1]))
+            x, y = before[:, :, c] - level, after[:, :, c] - level
+            inside = ~np.isnan(y)
+            coefficients = np.zeros((x.shape[1], y.shape[1]))
+            constants = np.zeros(y.shape[1])
+            whole = [slice(0, y.shape[1])] if inside.all() else []
+            for steps in whole or [slice(k, k + 1) for k in range(y.shape[1])]:
+                rows = inside[:, steps].all(1)
+                if rows.any():
+                    model = Ridge(alpha=1.0).fit(x[rows], y[rows, steps])
+                    coefficients[:, steps] = model.coef_.reshape(-1, x.shape[1]).T
+                    constants[steps] = model.intercept_
+            weights.append(coefficients)
+            offsets.append(constants)
     return Linear(np.stack(weights), np.stack(offsets))
 
 
 def stretch(truth: Array, interval: tuple[Array, Array, Array], share: float) -> Array:
     """How much wider intervals must be to hold `share` of the truth, by step and column (K, C).
 
-    truth (N, K, C); interval: low, middle, high of the same shape. Of the distances from the
-    middle, each over the width of the interval on its side, the ceil(share (N + 1))-th smallest
-    (split conformal prediction: Romano et al. 2019, arXiv:1905.03222, with scaled scores).
+    truth (N, K, C), NaN where nothing was measured; interval: low, middle, high of the same shape.
+    Of the distances from the middle, each over the width of the interval on its side, the
+    ceil(share (N + 1))-th smallest of those measured (split conformal prediction: Romano et al.
+    2019, arXiv:1905.03222, with scaled scores); 1 where none was.
 
     >>> y = np.arange(-4.0, 5.0).reshape(9, 1, 1)  # -4 ... 4
     >>> stretch(y, (np.full_like(y, -1), np.zeros_like(y), np.full_like(y, 2)), 0.5)
@@ -131,6 +174,9 @@ def stretch(truth: Array, interval: tuple[Array, Array, Array], share: float) ->
     """
     low, middle, high = interval
     width = np.where(truth < middle, middle - low, high - middle)
-    scores = np.sort(np.abs(truth - middle) / width, axis=0)
-    found: Array = scores[min(len(scores), math.ceil(share * (len(scores) + 1))) - 1]
+    scores = np.sort(np.abs(truth - middle) / width, axis=0)  # NaN comes last
+    count = (~np.isnan(truth)).sum(0)
+    place = np.minimum(count, np.ceil(share * (count + 1)).astype(int)) - 1
+    chosen = np.take_along_axis(scores, np.maximum(place, 0)[None], axis=0)[0]
+    found: Array = np.where(count > 0, chosen, 1.0)
     return found

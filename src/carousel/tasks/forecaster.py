@@ -15,15 +15,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel.config import Config
+from carousel.data.regular import Series
 from carousel.data.scaling import FeatureScaler
-from carousel.data.series import Series, Windows, account, calendar, cut, load, read_series
-from carousel.data.text import read_text
+from carousel.data.series import Windows, account, calendar, cut, load
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import plots
 from carousel.tasks.example import Example, check_number
+from carousel.tasks.forecast_input import Kind, series_of
 from carousel.tasks.forecast_scores import Yardstick, detail, measures
+from carousel.tasks.forecast_tables import error_table, forecast_rows, forecast_table, mase_note
 from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
-from carousel.tasks.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.task import Json, Notice, Request, Shown, TrainedModel
 
 _EVALUATION_BATCH = 512
 _QUANTILES = (0.1, 0.5, 0.9)
@@ -158,19 +160,29 @@ def _positive(x: Tensor) -> Tensor:
 class Frame:
     """A series as a network reads it: scaled, with the calendar, its targets first in order.
 
-    targets: numbers of the target columns. The level of a window is its last row.
+    targets: numbers of the target columns. The level of a window is its last row. truth: as the
+    loss sees it, NaN where nothing was measured. numbers_known: of the calendar, which a
+    trained network reads; 0: what the time stamps tell.
     """
 
     def __init__(
-        self, series: Series, scaler: FeatureScaler, config: Config, sigmoid: bool
+        self,
+        series: Series,
+        scaler: FeatureScaler,
+        config: Config,
+        sigmoid: bool,
+        numbers_known: int = 0,
     ) -> None:
         self.config, self.sigmoid, self.scaler = config, sigmoid, scaler
         self.targets = target_numbers(series.columns, config.forecast.targets)
         raw = torch.from_numpy(series.values)
         self.scaled = scaler(raw)
-        self.truth = raw[:, self.targets] if sigmoid else self.scaled[:, self.targets]
-        steps = config.forecast.horizon
-        known = calendar(series.stamps, steps) if config.forecast.calendar else None
+        truth = raw.float() if sigmoid else self.scaled
+        if series.missing is not None:
+            truth = truth.masked_fill(torch.from_numpy(series.missing), torch.nan)
+        self.truth = truth[:, self.targets]
+        steps, turns = config.forecast.horizon, numbers_known // 2
+        known = calendar(series.stamps, steps, turns) if config.forecast.calendar else None
         rows = len(series) + steps
         self.known = torch.empty(rows, 0) if known is None else torch.from_numpy(known)
 
@@ -237,9 +249,12 @@ class TrainedForecaster(TrainedModel):
         scaler: FeatureScaler,
         output: Output,
         known: int,
+        step: tuple[int, str] | None = None,
     ) -> None:
+        """known: numbers of the calendar. step: of the series it was trained on (`step_of`)."""
         super().__init__(model, config)
         self.columns, self.scaler, self.output, self.known = columns, scaler, output, known
+        self.kind = Kind(columns, step)
         self.targets = target_numbers(columns, config.forecast.targets)
 
     @classmethod
@@ -250,27 +265,30 @@ class TrainedForecaster(TrainedModel):
         targets = target_numbers(columns, config.forecast.targets)
         model = Forecaster(len(columns), known, targets, config)
         scaler = FeatureScaler.restore(facts["scaler"])
-        return cls(model, config, columns, scaler, output, known)
+        count, unit = facts.get("step") or (0, "")  # models from before it was kept lack it
+        return cls(model, config, columns, scaler, output, known, (count, unit) if unit else None)
 
     def facts(self) -> dict[str, Any]:
         return {
             "columns": list(self.columns),
+            "step": self.kind.step and list(self.kind.step),
             "known": self.known,
             "sigmoid": self.output.sigmoid,
             "stretch": None if self.output.stretch is None else self.output.stretch.tolist(),
             "scaler": self.scaler.facts(),
         }
 
-    def forecast(self, series: Series, steps: int = 0) -> NDArray[np.float64]:
+    def forecast(self, series: Series | str | Path | Any, steps: int = 0) -> NDArray[np.float64]:
         """(low, forecast, high), each (steps, targets), of the steps after the last row.
 
-        steps: `forecast.horizon` if 0. Beyond the horizon the network reads its own forecasts
+        series: a `Series`, the path of a .csv file, or a data frame of pandas or polars. steps:
+        `forecast.horizon` if 0. Beyond the horizon the network reads its own forecasts
         (recursive); columns that are no targets stay as they were last, and there is no interval
         any more: low and high are NaN. Raises `DataError` if the series does not fit.
         """
         settings = self.config.forecast
         steps = steps or settings.horizon
-        self._check(series)
+        series = self._fit(series_of(series))
         found: list[NDArray[np.float64]] = []
         while sum(part.shape[1] for part in found) < steps:
             part = self._next(series)
@@ -281,18 +299,18 @@ class TrainedForecaster(TrainedModel):
         result: NDArray[np.float64] = np.concatenate(found, 1)[:, :steps]
         return result
 
-    def _check(self, series: Series) -> None:
-        if series.columns != self.columns:
-            raise DataError(
-                f"the series must have the columns {self.columns}, not {series.columns}"
-            )
-        context = self.config.forecast.context
+    def _fit(self, series: Series) -> Series:
+        series, context = self.kind.fit(series), self.config.forecast.context
         if len(series) < max(2, context):
             raise DataError(f"the series has {len(series)} rows, the network reads {context}")
+        return series
+
+    def _frame(self, series: Series) -> Frame:
+        return Frame(series, self.scaler, self.config, self.output.sigmoid, self.known)
 
     def _next(self, series: Series) -> NDArray[np.float64]:
         settings = self.config.forecast
-        frame = Frame(series, self.scaler, self.config, self.output.sigmoid)
+        frame = self._frame(series)
         x, level = frame.leveled(frame.scaled[-settings.context :].unsqueeze(0))
         before = frame.known[len(series) - settings.context : len(series)].unsqueeze(0)
         after = frame.known[len(series) : len(series) + settings.horizon].unsqueeze(0)
@@ -315,19 +333,20 @@ class TrainedForecaster(TrainedModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         settings = self.config.forecast
-        series = load(self.config.data)
+        series = self._fit(load(self.config.data))
         parts = cut(len(series), self.config.data.name, settings)
-        frame = Frame(series, self.scaler, self.config, self.output.sigmoid)
-        windows = Windows(parts[part], settings.context, settings.horizon)
-        low, guess, high = forecasts(self.model, frame, windows, self.output)
-        values = torch.from_numpy(series.values[:, self.targets]).double()
-        _, truth = windows.gather(values, torch.arange(len(windows)))
-        train = values[: parts["train"].stop].numpy()
-        yardstick = Yardstick.fit(train, settings.season)
+        values = series.truth[:, self.targets]
+        windows = Windows(parts[part], settings.context, settings.horizon, values)
+        if not len(windows):
+            raise DataError(f"the {part} part has no measured value of what is to be forecast")
+        low, guess, high = forecasts(self.model, self._frame(series), windows, self.output)
+        _, truth = windows.gather(torch.from_numpy(values), torch.arange(len(windows)))
+        yardstick = Yardstick.fit(values[: parts["train"].stop], settings.season)
         interval = (low, high) if settings.distribution != "none" else None
         names = tuple(self.columns[i] for i in self.targets)
         report: dict[str, Any] = measures(truth.numpy(), guess, yardstick, interval)
         report |= {"windows": len(windows), **detail(truth.numpy(), guess, names)}
+        report["mase_undefined"] = yardstick.without_mase(names)
         report["examples"] = self._examples(series, windows, np.stack((low, guess, high)))
         return {**report, **account(series, parts)}
 
@@ -336,15 +355,16 @@ class TrainedForecaster(TrainedModel):
     ) -> list[dict[str, Any]]:
         """The first target of three windows, early, middle and late, for the picture."""
         column, settings = self.targets[0], self.config.forecast
+        measured = series.truth[:, column]
         examples = []
         for number in np.linspace(0, len(windows) - 1, 3).astype(int).tolist():
             first = int(windows.starts[number])
-            rows = slice(first - settings.context, first + settings.horizon)
+            rows = measured[first - settings.context : first + settings.horizon]
             low, guess, high = found[:, number, :, 0].tolist()
             examples.append(
                 {
                     "start": str(series.stamps[first]),
-                    "truth": series.values[rows, column].tolist(),
+                    "truth": [None if math.isnan(value) else value for value in rows.tolist()],
                     "low": low,
                     "forecast": guess,
                     "high": high,
@@ -353,11 +373,14 @@ class TrainedForecaster(TrainedModel):
         return examples
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        rows = [(name, f"{value:.4g}") for name, value in report["mae_per_column"].items()]
-        yield Table(("column", "MAE"), [*rows])
+        if undefined := report["mase_undefined"]:
+            yield Notice(mase_note(undefined))
+        yield error_table(("column", "MAE"), report["mae_per_column"], together=False)
         steps = report["mae_per_step"]
         shown = sorted({*np.linspace(0, len(steps) - 1, min(8, len(steps))).astype(int).tolist()})
-        yield Table(("step ahead", "MAE"), [(str(k + 1), f"{steps[k]:.4g}") for k in shown])
+        yield error_table(
+            ("step ahead", "MAE"), {str(k + 1): steps[k] for k in shown}, together=True
+        )
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
         picture = folder / f"forecasts{suffix}.png"
@@ -368,11 +391,10 @@ class TrainedForecaster(TrainedModel):
     def example(self, source: str | Request, number: int) -> Example:
         settings = self.config.forecast
         if isinstance(source, Request):
-            series, origin = self._given(source), "your own series"
-            self._check(series)
+            series, origin = self._fit(self._given(source)), "your own series"
             starts = [len(series)]
         else:
-            series, origin = load(self.config.data), f"the {source} part"
+            series, origin = self._fit(load(self.config.data)), f"the {source} part"
             rows_ = cut(len(series), self.config.data.name, settings)[source]
             starts = Windows(rows_, settings.context, settings.horizon).starts.tolist()
         start = starts[check_number(number, len(starts), "windows")]
@@ -381,7 +403,7 @@ class TrainedForecaster(TrainedModel):
     def _window(self, series: Series, start: int, origin: str) -> Example:
         """The window whose first step to forecast is row `start` of the series."""
         settings = self.config.forecast
-        frame = Frame(series, self.scaler, self.config, self.output.sigmoid)
+        frame = self._frame(series)
         read = slice(start - settings.context, start)
         x, _ = frame.leveled(frame.scaled[read].unsqueeze(0))
         before = frame.known[read].unsqueeze(0)
@@ -399,30 +421,21 @@ class TrainedForecaster(TrainedModel):
     def _given(self, request: Request) -> Series:
         if request.input is None:
             raise ConfigError("name the series to go on from: a .csv file with its columns")
-        return read_series(read_text(request.input), str(request.input))
+        return series_of(request.input)
 
     def answer(self, request: Request) -> Iterator[Shown]:
         steps = request.only("forecast", "length").get("length", 0)
-        series = self._given(request)
-        low, guess, high = self.forecast(series, steps)
-        stamps = self._longer(series, guess).stamps[len(series) :]
-        names = [self.columns[i] for i in self.targets]
-        interval = self.config.forecast.distribution != "none"
-        if request.as_json:
-            yield Json(
-                [
-                    {"time": str(stamp), **dict(zip(names, row.tolist(), strict=True))}
-                    for stamp, row in zip(stamps, guess, strict=True)
-                ]
-            )
-            return
+        series = self._fit(self._given(request))
+        found = self.forecast(series, steps)
+        stamps = self._longer(series, found[1]).stamps[len(series) :]
+        yield from map(Notice, series.notes)
         if series.filled:
             yield Notice(f"{series.filled} missing values, each taken from the row before")
-        table = Table(("time", *names), [])
-        for k, stamp in enumerate(stamps):
-            cells = [f"{value:.4g}" for value in guess[k]]
-            if interval and np.isfinite(low[k]).all():
-                ends = zip(cells, low[k], high[k], strict=True)
-                cells = [f"{cell} ({a:.4g} to {b:.4g})" for cell, a, b in ends]
-            table.rows.append((str(stamp), *cells))
-        yield table
+        if self.kind.step is None:
+            yield Notice(
+                "this model does not know the step of time it was trained on: not compared"
+            )
+        names = [self.columns[i] for i in self.targets]
+        interval = self.config.forecast.distribution != "none"
+        rows = forecast_rows(stamps, found, names, interval)
+        yield Json(rows) if request.as_json else forecast_table(rows, names)

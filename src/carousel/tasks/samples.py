@@ -22,7 +22,8 @@ class Sample:
 
     name: of the example. given: what was read, where it is text; picture: where it is one, a PNG
     as a data URL. wanted: what is to be found, as text. words: those that are labelled one by one;
-    stripe: what is to be found at each step, by name. curve: what was known, and then the truth.
+    stripe: what is to be found at each step, by name. curve: what was known, and then the truth,
+    None where nothing was measured.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Sample:
     wanted: str = ""
     words: tuple[str, ...] = ()
     stripe: tuple[str, ...] = ()
-    curve: tuple[float, ...] = ()
+    curve: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)

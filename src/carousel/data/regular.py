@@ -1,0 +1,82 @@
+"""Series over regular time stamps: the step found, what is missing put in and marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.data.stamps import Stamps, unit_of
+from carousel.data.steps import as_months
+from carousel.errors import DataError
+
+
+@dataclass(frozen=True)
+class Series:
+    """Columns over regular time stamps. values (T, F), float64; stamps (T,).
+
+    missing (T, F): where a value was not measured but taken from the row before it (whole rows
+    included); None: nowhere. notes: what was recognised while reading, in words.
+    """
+
+    columns: tuple[str, ...]
+    stamps: Stamps
+    values: NDArray[np.float64]
+    missing: NDArray[np.bool_] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    @property
+    def filled(self) -> int:
+        """How many values were missing."""
+        return 0 if self.missing is None else int(self.missing.sum())
+
+    @property
+    def truth(self) -> NDArray[np.float64]:
+        """The values (T, F) that were measured, NaN where there was none."""
+        return self.values if self.missing is None else np.where(self.missing, np.nan, self.values)
+
+
+def regular(
+    columns: tuple[str, ...], stamps: Stamps, values: NDArray[np.float64], source: str
+) -> Series:
+    """The series of rows that may have gaps: values NaN where missing, stamps that rise by whole
+    steps, of which the smallest difference is one. Raises `DataError`."""
+    notes: tuple[str, ...] = ()
+    differences = np.diff(stamps)
+    wrong = (differences <= np.timedelta64(0)).nonzero()[0]
+    if len(wrong):
+        before, after = stamps[wrong[0]], stamps[wrong[0] + 1]
+        what = "twice" if before == after else "before an earlier one"
+        raise DataError(f"{source} must be in order of time: {after} stands {what}")
+    if unit_of(stamps) not in ("Y", "M") and len(set(differences.tolist())) > 1:
+        months = as_months(stamps)
+        if months is not None:
+            notes = (f"time stamps like {stamps[0]} come by the month: read as months",)
+            stamps, differences = months, np.diff(months)
+    step = differences.min()
+    places = (stamps - stamps[0]) // step
+    off = ((stamps - stamps[0]) % step != np.timedelta64(0)).nonzero()[0]
+    if len(off):
+        raise DataError(
+            f"{source} must have one step: {stamps[off[0]]} is not a whole one of {step} (the "
+            f"smallest there is) after {stamps[0]}"
+        )
+    count = int(places[-1]) + 1
+    if count > 20 * len(stamps):
+        raise DataError(f"{source} has {len(stamps)} rows of {count} steps: nearly all is missing")
+    full = np.full((count, values.shape[1]), np.nan)
+    full[places] = values
+    missing = np.isnan(full)
+    empty = missing.all(0).nonzero()[0]
+    if len(empty):
+        raise DataError(f"{source} has no number in the column '{columns[empty[0]]}'")
+    for column in full.T:
+        known = (~np.isnan(column)).nonzero()[0]
+        nearest = np.maximum(np.searchsorted(known, np.arange(count), side="right") - 1, 0)
+        column[:] = column[known[nearest]]
+    all_stamps = stamps[0] + np.arange(count) * step
+    return Series(columns, all_stamps, full, missing if missing.any() else None, notes)
