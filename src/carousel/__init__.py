@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from carousel.operators import register_with_torch
+
 if TYPE_CHECKING:
     from carousel import cells as cells
     from carousel.bundle import load as load
@@ -80,3 +82,6 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*__all__, "__version__"])
+
+
+register_with_torch()

@@ -7,6 +7,7 @@ from carousel.kernels.native_path import make_stepper
 from carousel.kernels.ops import run, run_packed
 from carousel.kernels.options import Options
 from carousel.kernels.paths import Path, Stack, choose, use
+from carousel.kernels.recording import is_exporting, is_tracing
 
 __all__ = [
     "Options",
@@ -15,6 +16,8 @@ __all__ = [
     "Stepper",
     "active_isa",
     "choose",
+    "is_exporting",
+    "is_tracing",
     "make_stepper",
     "run",
     "run_packed",

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import (
 
 from carousel import cells
 from carousel.cells import masks
-from carousel.kernels import parallel
+from carousel.kernels import parallel, recording
 from carousel.kernels.noise import draw_seeds, drop_features
 from carousel.kernels.paths import Stack, State
 
@@ -43,6 +43,8 @@ def run(
         x = x.transpose(0, 1)
     if len(x) == 0:
         raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+    if recording.is_tracing():  # a graph is for so many steps, and refuses others
+        x = x.reshape(int(x.size(0)), x.size(1), x.size(2))
     if lengths is not None:
         lengths = lengths.to(x.device)
         # What stands in the padding must not matter, be it NaN: 0 * NaN in a gradient is NaN.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from carousel.kernels import cells_path, library
+from carousel.kernels import cells_path, library, recording
 from carousel.kernels.library import Call
 from carousel.kernels.native import Layer, Lengths, Stepper
 from carousel.kernels.noise import draw_seeds, drop_features
@@ -37,12 +39,13 @@ def run_packed(
 ) -> tuple[PackedSequence, State]:
     """The stack over a `PackedSequence`; the state's rows stand in the caller's order."""
     batch_sizes = packed.batch_sizes
-    order = torch.arange(int(batch_sizes[0]))
+    rows: Any = batch_sizes[0] if recording.is_tracing() else int(batch_sizes[0])
+    order = torch.arange(rows)
     lengths = (batch_sizes > order[:, None]).sum(1)
-    rows = Lengths(order, lengths, batch_sizes.cumsum(0) - batch_sizes)
+    sizes = Lengths(order, lengths, batch_sizes.cumsum(0) - batch_sizes)
     if packed.sorted_indices is not None:
         state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
-    data, state = _layers(stack, "packed", packed.data, state, weights, training, rows)
+    data, state = _layers(stack, "packed", packed.data, state, weights, training, sizes)
     if packed.unsorted_indices is not None:
         state = tuple(part.index_select(1, packed.unsorted_indices) for part in state)
     y = PackedSequence(data, batch_sizes, packed.sorted_indices, packed.unsorted_indices)
@@ -91,8 +94,11 @@ def _layers(
         own = slice(index * stack.directions, (index + 1) * stack.directions)
         start = [part[own] for part in state]
         matrices = weights[index * per_layer : (index + 1) * per_layer]
-        save = torch.is_grad_enabled() and any(
-            tensor.requires_grad for tensor in (x, *start, *matrices)
+        # A graph of torch.jit serves training and inference: what is saved may not depend on how
+        # it was traced.
+        save = recording.is_tracing() or (
+            torch.is_grad_enabled()
+            and any(tensor.requires_grad for tensor in (x, *start, *matrices))
         )
         if save:
             x, start = _kept(x, start, turned=index == 0 and layout == "BTI")

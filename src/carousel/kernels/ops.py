@@ -11,8 +11,8 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from carousel.kernels import cells_path, native_path, torch_path
-from carousel.kernels.paths import Stack, State, choose, log_once
+from carousel.kernels import cells_path, native_path, onnx_path, torch_path
+from carousel.kernels.paths import Path, Stack, State, choose, log_once
 
 
 def run(
@@ -37,6 +37,8 @@ def run(
         return native_path.run(stack, x, state, weights, training, lengths)
     if path.name == "cells":
         return cells_path.run(stack, x, state, weights, training, lengths)
+    if path.name == "onnx":
+        return onnx_path.run(stack, x, state, weights, training, lengths)
     if lengths is None or not len(lengths):  # no rows cannot be packed
         return torch_path.run(stack, x, state, weights, training)
     return torch_path.run_ragged(stack, x, state, weights, training, lengths)
@@ -47,6 +49,8 @@ def run_packed(
 ) -> tuple[PackedSequence, State]:
     """The whole stack over a `PackedSequence`; the state's rows stand in the caller's order."""
     path = choose(stack, packed.data, (*weights, *state), ragged=True)
+    if path.name == "onnx":
+        path = Path("torch", "ONNX has no PackedSequence")
     log_once(stack, path)
     runners = {
         "native": native_path.run_packed,

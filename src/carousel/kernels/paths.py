@@ -3,13 +3,14 @@
 native  the compiled kernels
 torch   torch's own kernels (oneDNN, cuDNN, or its operators step by step), of what torch has
 cells   the oracle, in Python: carousel.cells
+onnx    ONNX's own RNN, GRU and LSTM, in the graph that torch.onnx.export writes
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,9 +19,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from carousel.kernels import parallel
+from carousel.kernels import parallel, recording
 from carousel.kernels.isa import active_isa
 from carousel.kernels.options import PLAIN, Options
+from carousel.kernels.recording import asked_while_tracing
 
 State = tuple[Tensor, ...]
 
@@ -57,7 +59,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class Path:
-    """What computes a call (one of `PATHS`), and why in words."""
+    """What computes a call ("native", "torch", "cells" or "onnx"), and why in words."""
 
     name: str
     reason: str
@@ -92,12 +94,16 @@ def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bo
     wanted = _asked_for()
     if wanted == "cells":
         return Path("cells", "asked for by use('cells')")
+    lacking = ", ".join(stack.options.words) or stack.mode * (stack.mode in parallel.GATES)
+    if not wanted and recording.writes_onnx():
+        return Path(*recording.onnx_way(lacking, bool(stack.proj_size)))
     obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, others)
+    if not (obstacle or wanted or lacking) and recording.is_tracing():
+        obstacle = recording.TRACED
     if not obstacle:
         return Path("native", _isa())
     if wanted == "native":
         raise RuntimeError(f"use('native'): the native kernels cannot run this call: {obstacle}")
-    lacking = ", ".join(stack.options.words) or stack.mode * (stack.mode in parallel.GATES)
     if lacking and wanted == "torch":
         raise RuntimeError(f"use('torch'): torch has no {lacking}")
     if lacking:
@@ -124,26 +130,17 @@ def _native_obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
     return _transform()
 
 
-def _asked_while_tracing(function: Callable[[], str]) -> Callable[[], str]:
-    """What torch.compile cannot look into is asked while it traces, and stays so in what it
-    compiles."""
-    # All that torch.compiler.assume_constant_result does; but calling that imports the compiler,
-    # which takes as long as importing torch.
-    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
-    return function
-
-
-@_asked_while_tracing
+@asked_while_tracing
 def _asked_for() -> str:
     return _wanted.get()
 
 
-@_asked_while_tracing
+@asked_while_tracing
 def _isa() -> str:
     return active_isa()
 
 
-@_asked_while_tracing
+@asked_while_tracing
 def _transform() -> str:
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "inside a torch.func transform"

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
 )
 
+from carousel.kernels import recording
 from carousel.kernels.paths import Stack, State
 
 
@@ -50,7 +51,7 @@ def run_ragged(
     batch_dim, time_dim = (0, 1) if stack.batch_first else (1, 0)
     lengths = lengths.to("cpu", torch.int64)
     empty = (lengths == 0).to(x.device)
-    any_empty = bool(empty.any())
+    any_empty = recording.is_tracing() or bool(empty.any())  # a graph is for any lengths
     if any_empty:
         x = torch.where(empty[:, None, None] if stack.batch_first else empty[:, None], 0, x)
     packed = pack_padded_sequence(

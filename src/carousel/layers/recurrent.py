@@ -139,7 +139,9 @@ class Recurrent(_Base):
     def _forward_packed(
         self, packed: PackedSequence, hx: Any, weights: list[Tensor]
     ) -> tuple[PackedSequence, Any]:
-        rows = int(packed.batch_sizes[0])
+        rows: Any = packed.batch_sizes[0]  # stays a tensor where torch.jit traces: any number
+        if not kernels.is_tracing():
+            rows = int(rows)
         state = self._initial_state(packed.data, rows, hx, batched=True)
         self.check_forward_args(packed.data, self._as_hx(state), packed.batch_sizes)
         output, state = kernels.run_packed(
@@ -263,6 +265,9 @@ class Recurrent(_Base):
 
     def weights(self) -> list[Tensor]:
         # functional_call and parametrisations change them behind torch's list: it looks again.
+        # torch.export puts others in their place for a while: a list kept of those would be wrong.
+        if kernels.is_exporting():
+            return [cast(Tensor, getattr(self, name)) for name in self._flat_weights_names]
         self._update_flat_weights()
         return cast(list[Tensor], self._flat_weights)
 
@@ -303,7 +308,7 @@ class Recurrent(_Base):
                 f"lengths must have one entry per row, shape ({rows},); got {tuple(lengths.shape)}"
             )
         # A traced program has no values yet to look at: the operator looks when it runs.
-        traced = torch.compiler.is_compiling()
+        traced = torch.compiler.is_compiling() or kernels.is_tracing()
         if rows and not traced and (int(lengths.min()) < 0 or int(lengths.max()) > steps):
             raise ValueError(
                 f"lengths must lie between 0 and the {steps} steps of the input; got "

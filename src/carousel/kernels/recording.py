@@ -1,0 +1,61 @@
+"""Whether a call is computed only to be written down, by whom, and what that asks of the path.
+
+torch.compile and torch.export write down our operator, and what they make runs on our kernels.
+The graphs of torch.jit and ONNX are for programs that know torch's operators, or ONNX's, alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+TRACED = "while torch.jit traces: its graphs are for torch's operators alone"
+_ONNX = "while torch.onnx exports"
+
+
+def asked_while_tracing(function: Callable[[], T]) -> Callable[[], T]:
+    """What torch.compile cannot look into is asked while it traces, and stays so in what it
+    compiles."""
+    # All that torch.compiler.assume_constant_result does; but calling that imports the compiler,
+    # which takes as long as importing torch.
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function
+
+
+@asked_while_tracing
+def is_exporting() -> bool:
+    """Whether torch.export looks at the call; for ONNX, too."""
+    asked = getattr(torch.compiler, "is_exporting", None)  # since torch 2.7
+    return bool(asked()) if asked is not None else torch.compiler.is_compiling()
+
+
+@asked_while_tracing
+def is_tracing() -> bool:
+    """Whether torch.jit.trace looks at the call, or what is built on it."""
+    return torch._C._get_tracing_state() is not None
+
+
+@asked_while_tracing
+def writes_onnx() -> bool:
+    """Whether torch.onnx.export looks at the call, by torch.export or by torch.jit.trace."""
+    return (is_exporting() or is_tracing()) and torch.onnx.is_in_onnx_export()
+
+
+def onnx_way(lacking: str, projected: bool) -> tuple[str, str]:
+    """The path of a call that becomes a part of an ONNX model, and why.
+
+    lacking: the options that torch, and ONNX as far as it is used here, does not have.
+    """
+    if lacking:
+        return "cells", f"{_ONNX}; neither torch nor ONNX has {lacking}: steps written one by one"
+    if projected:
+        return "cells", f"{_ONNX}; ONNX has no proj_size: steps written one by one"
+    if is_tracing():
+        return "torch", f"{_ONNX}, by torch.jit.trace, which knows torch's operators alone"
+    if not hasattr(torch.onnx, "ops"):  # before torch 2.8
+        return "torch", f"{_ONNX}; this torch translates its own operators alone"
+    return "onnx", _ONNX
