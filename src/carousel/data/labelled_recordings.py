@@ -81,7 +81,7 @@ class LabelledRecordings:
 
     def __init__(self, config: Config) -> None:
         data = config.data
-        self._config, self._filled = config, 0
+        self._config, self.filled = config, 0
         self._parts: dict[str, Labelled] = {}
         self.classes: tuple[str, ...]
         self.sound = data.name == "fsdd"
@@ -121,7 +121,7 @@ class LabelledRecordings:
                 Ragged.of(e.values for e in examples),
                 torch.tensor([number[e.label] for e in examples]),
             )
-            self._filled += sum(example.filled for example in examples)
+            self.filled += sum(example.filled for example in examples)
         return self._parts[name]
 
     def account(self) -> dict[str, Any]:
@@ -137,7 +137,7 @@ class LabelledRecordings:
             "sizes": {name: len(part) for name, part in parts.items()},
             "steps": {n: [int(t.min()), int(t.max())] for n, t in steps.items()},
             "also_in_training": {n: sum(c in known for c in _contents(p)) for n, p in held.items()},
-            "missing_values_filled": self._filled,
+            "missing_values_filled": self.filled,
             "columns": list(self.columns),
             "recognised": self.notes,
         }

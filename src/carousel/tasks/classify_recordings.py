@@ -9,12 +9,14 @@ import torch
 from torch import nn
 
 from carousel.config import Config, reject_without_effect
+from carousel.data import leaks
 from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.ragged import Buckets, Ragged, by_length
 from carousel.data.scaling import FeatureScaler
 from carousel.tasks import baselines, network, samples
 from carousel.tasks.frame_labeller import with_differences
 from carousel.tasks.recording_classifier import RecordingClassifier, TrainedRecordingClassifier
+from carousel.tasks.recordings_task import remarks
 from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
 
@@ -69,6 +71,9 @@ class ClassifyRecordingsTask(Task):
         self._train = self._prepare(train.values)
         self._validation = self._prepare(self.data.validation.values)
         self._weights = network.class_weights(train.labels, len(self.data.classes), config.loss)
+        self.leaks = leaks.of_recordings(
+            train.values, train.labels, self.data.columns, len(self.data.classes)
+        )
         self._batches = Buckets(self._train.lengths, config.training.batch_size, seed, span=10)
 
     def _prepare(self, values: Ragged) -> Ragged:
@@ -133,7 +138,7 @@ class ClassifyRecordingsTask(Task):
         )
 
     def account(self) -> dict[str, Any]:
-        return self.data.account()
+        return {**self.data.account(), "leaks": self.leaks}
 
     def finish(self, model: nn.Module) -> TrainedRecordingClassifier:
         assert isinstance(model, RecordingClassifier)
@@ -155,6 +160,7 @@ class ClassifyRecordingsTask(Task):
             f"{len(train):,} recordings ({int(lengths.min())} to {int(lengths.max())} steps) to "
             f"train on, {len(validation):,} to validate; {len(self.data.classes)} classes; "
             f"{self._train.values.size(1)} features\nrecurrent layer on {path}"
+            f"{remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)}"
         )
 
 

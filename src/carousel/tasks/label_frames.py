@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data import leaks
 from carousel.data.recordings import LabelledFrames, film_side
 from carousel.tasks import baselines, network, outputs, samples
 from carousel.tasks.frame_labeller import (
@@ -45,6 +46,7 @@ class LabelFramesTask(RecordingsTask):
         self._cut(train.values, train.labels, self.data.validation.values, seed)
         labelled = train.labels[train.labels >= 0]
         self._weights = network.class_weights(labelled, classes, config.loss)
+        self.leaks = leaks.of_frames(train.values, train.labels, self.data.columns, classes)
 
     def build_model(self) -> FrameLabeller:
         return build_model(self._train.values.size(1), len(self.data.classes), self.config)
@@ -118,7 +120,7 @@ class LabelFramesTask(RecordingsTask):
             f"{len(train)} recordings ({len(train.labels):,} frames, "
             f"{int((train.labels >= 0).sum()):,} labelled) to train on, {len(validation)} to "
             f"validate; {len(self.data.classes)} classes; {self._train.values.size(1)} features\n"
-            f"recurrent layer on {path}"
+            f"recurrent layer on {path}{self._remarks()}"
         )
 
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config, FramesConfig, reject_without_effect
+from carousel.data import leaks
+from carousel.data.leaks import Leak
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.ragged import Ragged
 from carousel.data.recordings import LabelledFrames, film_side
@@ -48,10 +50,23 @@ _WITHOUT_EFFECT = (
 )
 
 
+def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: FramesConfig) -> str:
+    """What a person should know of the data before training, a line each, each after a break."""
+    lines = [f"{count:,} files: {note}" for note, count in notes.items()]
+    if filled:
+        lines.append(f"{filled:,} missing values, each taken from the step before")
+    if frames.noise:
+        lines.append(f"in training, noise of {frames.noise:g} is added to the scaled values")
+    if found:
+        lines.append(f"possible leak: {leaks.in_words(found)}")
+    return "".join(f"\n{line}" for line in lines)
+
+
 class RecordingsTask(Task):
     """Training on windows of recordings. Features are standardised by the training part."""
 
     data: LabelledFrames | MeasuredRecordings
+    leaks: list[Leak]
 
     @staticmethod
     def _check(config: Config, *without_effect: str) -> None:
@@ -101,4 +116,7 @@ class RecordingsTask(Task):
         return self._batches.epoch(epoch, start)
 
     def account(self) -> dict[str, Any]:
-        return self.data.account()
+        return {**self.data.account(), "leaks": self.leaks}
+
+    def _remarks(self) -> str:
+        return remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)

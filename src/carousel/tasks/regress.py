@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data import leaks
 from carousel.data.measured import Measured, MeasuredRecordings
 from carousel.data.ragged import Ragged
 from carousel.data.windows import is_labelled
@@ -36,6 +37,7 @@ class RegressTask(RecordingsTask):
         train = self.data.train
         self.target = Target.fit(train.targets[is_labelled(train.targets)], config.regress)
         self._cut(train.values, train.targets, self.data.validation.values, seed)
+        self.leaks = leaks.of_numbers(train.values.values, train.targets, self.data.columns)
 
     def build_model(self) -> FrameLabeller:
         return build_model(self._train.values.size(1), 1, self.config)
@@ -103,7 +105,7 @@ class RegressTask(RecordingsTask):
             f"{len(train)} recordings ({len(train.targets):,} steps, "
             f"{int(is_labelled(train.targets).sum()):,} with a target) to train on, "
             f"{len(validation)} to validate; {self._train.values.size(1)} features; {how}\n"
-            f"recurrent layer on {path}"
+            f"recurrent layer on {path}{self._remarks()}"
         )
 
 

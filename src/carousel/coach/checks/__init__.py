@@ -41,6 +41,7 @@ SLOW: dict[str, Check] = {
     "overfit-one-batch": learning.overfit_one_batch,
     "input-baseline": learning.input_baseline,
     "split-leak": data.split_leak,
+    "target-leak": data.target_leak,
 }
 _NO_TIME: Said = {"en": "no time was left for it", "ko": "점검할 시간이 남지 않았습니다"}
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from carousel.coach.checks.setup import Found, NotApplicableError, Setup
+from carousel.data.leaks import in_words
 
 # Shares of a part that stand in training too. Short sentences come twice in any language; whole
 # recordings do not.
@@ -148,6 +149,23 @@ def _overlaps(account: dict[str, Any]) -> Found | None:
                 }
             }
     return None
+
+
+def target_leak(setup: Setup) -> Found | None:
+    """Inputs that alone tell what is to be found, from the account of the data."""
+    if "leaks" not in setup.account:
+        raise NotApplicableError(
+            "the task does not look for columns that tell the answer",
+            "이 과제는 답을 알려 주는 열을 찾지 않습니다",
+        )
+    found = setup.account["leaks"]
+    if not found:
+        return None
+    sure = any(leak["how"] != "by range" for leak in found)
+    return {
+        "what": {"en": in_words(found), "ko": in_words(found, "ko")},
+        "severity": "severe" if sure else "warning",
+    }
 
 
 def unshuffled_classes(setup: Setup) -> Found | None:

@@ -202,6 +202,27 @@ declare(
 )
 
 declare(
+    "target-leak",
+    "before",
+    "severe",
+    "OWN",
+    en=Text(
+        "The answer stands among the inputs: {what}.",
+        "A class number, a code that stands for it, or the target itself that was left in the table makes the task trivial here and impossible where the answer is not known yet.",
+        "In the training part one column has few values, each with one class (99 % of what the most frequent class gets wrong), is the target on some scale or in its order (r² above 0.9999), or, as a warning, has a range of its own for every class.",
+        ("Take the column out of the files, unless it is known before the answer is.",),
+        "A measurement that truly tells the classes apart; then nothing recurrent is needed.",
+    ),
+    ko=Text(
+        "답이 입력에 들어 있습니다: {what}.",
+        "표에 남겨진 클래스 번호나 그것을 뜻하는 코드, 또는 목표값 자체는 여기서는 과제를 쉽게 만들지만 답을 아직 모르는 곳에서는 쓸 수 없게 합니다.",
+        "학습 부분에서 한 열이 적은 수의 값을 가지고 값마다 클래스가 하나이거나(가장 흔한 클래스가 틀리는 것의 99 %), 목표값과 크기만 다르거나 순서가 같을 때(r²가 0.9999 초과), 또는 (경고로) 클래스마다 범위가 따로일 때.",
+        ("답보다 먼저 알 수 있는 열이 아니라면 파일에서 지우세요.",),
+        "정말로 클래스를 가르는 측정값. 그렇다면 순환 신경망이 필요 없습니다.",
+    ),
+)
+
+declare(
     "unshuffled-classes",
     "before",
     "warning",
