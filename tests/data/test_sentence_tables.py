@@ -73,6 +73,8 @@ def test_marks_line_ends_and_blank_lines_change_nothing(tmp_path, content):
         ("x.csv", "label,text\n,\n", "line 2 has no label"),
         ("x.csv", "label,text\na,b\0c\n", "zero bytes, the first in line 2"),
         ("x.csv", "label,text\na,é\n".encode() + b"b,\xe9\n", "line 3.*mixed"),
+        ("x.tsv", '"a"\tx\n"b"\ty\n', "every label in quotation marks"),
+        ("x.tsv", 'a\t"x"\nb\t"y"\n', "every text in quotation marks"),
         ("x.csv", b"PK\x03\x04....", "zip archive"),
         ("x.csv", b"PAR1\x15\x04", "Parquet table"),
         ("x.tsv", "label\ttext\na\tb\tc\n", "line 2 has 3 cells, the header 2: a tab"),
@@ -81,6 +83,16 @@ def test_marks_line_ends_and_blank_lines_change_nothing(tmp_path, content):
 def test_a_nasty_file_is_refused_with_its_line(tmp_path, name, content, says):
     with pytest.raises(DataError, match=says):
         read_rows(written(tmp_path, name, content))
+
+
+def test_a_mark_between_files_put_end_to_end_makes_no_class(tmp_path):
+    joined = (b"\xef\xbb\xbf" + PLAIN.encode()) * 2
+    assert read_rows(written(tmp_path, "x.tsv", joined)) == ROWS * 2
+
+
+def test_labels_that_differ_in_capitals_alone_are_named(tmp_path):
+    table = read_labelled(written(tmp_path, "x.tsv", PLAIN + "Good\tnice\nGood\tgreat\n"))
+    assert "'Good' and 'good' differ in capitals alone" in table.note
 
 
 # ---- to predict from

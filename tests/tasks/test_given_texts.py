@@ -206,15 +206,28 @@ def test_a_recognised_header_is_said_before_training_and_kept(tmp_path):
     assert "read by the header" in task.account()["read_as"]
 
 
-def test_a_header_of_pairs_is_refused(tmp_path):
+@pytest.mark.parametrize("header", ["source\ttarget", "\nid\tde\ten", "German\tEnglish"])
+def test_a_header_of_pairs_is_refused(tmp_path, header):
     path = write_pairs(tmp_path, 30)
-    path.write_text("source\ttarget\n" + path.read_text())
-    with pytest.raises(DataError, match="line 1 is a header"):
+    path.write_text(f"{header}\n{path.read_text()}")
+    with pytest.raises(DataError, match=f"line {1 + header.count(chr(10))} is a header"):
+        tasks.find("translate")(pair_config(path), 0)
+
+
+def test_numbers_of_pairs_are_no_sources(tmp_path):
+    path = write_pairs(tmp_path, 30)
+    lines = path.read_text().splitlines()
+    path.write_text("".join(f"{i}\t{line}\n" for i, line in enumerate(lines)))
+    with pytest.raises(DataError, match="numbers alone before the first tab"):
         tasks.find("translate")(pair_config(path), 0)
 
 
 @pytest.mark.parametrize(
-    "task", ["classify_text", "label_words", "translate", "generate", "caption"]
+    "task",
+    [
+        *("classify_text", "label_words", "translate", "generate", "caption"),
+        *("classify_recordings", "label_frames", "regress", "forecast"),
+    ],
 )
 def test_a_data_set_that_nobody_named_is_called_the_default(task):
     from carousel.config import Config

@@ -18,6 +18,8 @@ _NUMBER = re.compile(r"\d+([-.]\d+)?")
 _CONLLU_COLUMNS, _FORM, _UPOS = 10, 1, 3
 _BEGINNING = "-DOCSTART-"
 _MOST = 0.9
+_WORD_NAMES = ("word", "words", "token", "tokens", "form", "text")
+_LABEL_NAMES = ("label", "labels", "tag", "tags", "slot", "slots", "ner", "pos", "upos", "chunk")
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,24 @@ def read_columns(text: str, source: str | Path) -> Labelled:
     if is_conllu(lines):
         return _read_conllu(lines, source)
     blocks = cut_columns(lines, source)
+    _check_beginning(blocks, source)
     words = [[line.columns[0] for line in block] for block in blocks]
     return Labelled(words, [[line.columns[-1] for line in block] for block in blocks])
+
+
+def _check_beginning(blocks: Blocks, source: str | Path) -> None:
+    """Raises `DataError` if the first line is a header or a comment, not a word and its label."""
+    lines = [line for block in blocks for line in block]
+    if not lines:
+        return
+    number, columns = lines[0]
+    word, label = columns[0].casefold(), columns[-1].casefold()
+    named = word in _WORD_NAMES and label in _LABEL_NAMES
+    if named or (word == "#" and not any(columns[-1] == line.columns[-1] for line in lines[1:])):
+        raise DataError(
+            f"{source} line {number} is a header or a comment, which would be learnt as a word and "
+            f"its label: remove it; got '{' '.join(columns)[:60]}'"
+        )
 
 
 def cut_columns(lines: Sequence[tuple[int, str]], source: str | Path) -> Blocks:

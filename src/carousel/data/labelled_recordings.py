@@ -27,6 +27,7 @@ from carousel.data.recording_files import (
     read_frames,
     recognised,
 )
+from carousel.data.set_names import unknown_set
 from carousel.data.sound import SUFFIXES, log_mel, read_sound
 from carousel.data.splits import hold_out
 from carousel.data.text import decode, read_text
@@ -106,7 +107,7 @@ class LabelledRecordings:
             split = self._by_group(found, held) if held else self._usual(found)
             parts = {name: partial(list, examples) for name, examples in split.items()}
         else:
-            raise ConfigError(f"data.name must be one of {', '.join(SETS)}; got '{data.name}'")
+            raise unknown_set(data.name, SETS)
         self._read = parts
         self.train, self.validation = self.part("train"), self.part("validation")
         self._check()

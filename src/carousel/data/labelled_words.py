@@ -14,6 +14,7 @@ from carousel.config import DataConfig, TextConfig
 from carousel.data import sources
 from carousel.data.columns import Labelled, read_columns
 from carousel.data.ragged import Ragged
+from carousel.data.sentence_tables import alike_notice
 from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
 from carousel.data.text import UNKNOWN, Vocabulary, decode, read_text
@@ -45,7 +46,8 @@ class LabelledWords:
             if not data.path:
                 raise ConfigError("data.name = 'columns' needs data.path, a file of columns")
             everything = read_columns(read_text(data.path), data.path)
-            self.read_as = everything.note
+            alike = alike_notice(chain.from_iterable(everything.labels))
+            self.read_as = "; ".join(filter(None, (everything.note, alike)))
             if len(everything) < 3:
                 raise DataError(
                     f"{data.path} must have at least three sentences, with blank lines between "

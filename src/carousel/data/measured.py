@@ -16,6 +16,7 @@ from carousel.data import sources
 from carousel.data.ragged import Ragged
 from carousel.data.recording_files import LABEL, Frames, read_folder, recognised
 from carousel.data.recordings import doubles, draw
+from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
 from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
@@ -73,7 +74,7 @@ class MeasuredRecordings:
             self.train, self.validation = _numbers(parts["train"]), _numbers(parts["validation"])
             self._test = _numbers(parts["test"])
         else:
-            raise ConfigError(f"data.name must be c-mapss or recordings; got '{data.name}'")
+            raise unknown_set(data.name, ("c-mapss", "recordings"))
         if self.train.targets.isnan().all():
             raise DataError(f"no step of the training part has a number in the column '{LABEL}'")
 

@@ -209,30 +209,39 @@ def aligned(one: str, other: str, name: str, other_name: str) -> list[tuple[str,
 
 def _read_tsv(path: Path) -> list[tuple[str, str]]:
     pairs = []
-    for number, line in enumerate(read_text(path).removesuffix("\n").split("\n"), 1):
+    lines = read_text(path).removesuffix("\n").split("\n")
+    for number, line in enumerate(lines, 1):
         one, tab, rest = line.partition("\t")
         if not tab and line.strip():
             raise DataError(
                 f"{path} line {number} must be a sentence, a tab and its translation; got "
                 f"'{line[:40]}'"
             )
-        if number == 1 and is_header(line):
-            raise DataError(
-                f"{path} line 1 is a header ('{line[:40]}'), which would be learnt as a pair: "
-                f"remove it; a .tsv of pairs has none"
-            )
         pairs.append((one, rest.partition("\t")[0]))
+    full = [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+    number, line = full[0]
+    if is_header(line):
+        raise DataError(
+            f"{path} line {number} is a header ('{line[:40]}'), which would be learnt as a pair: "
+            f"remove it; a .tsv of pairs has none"
+        )
+    cells = [line.split("\t") for _, line in full]
+    if len(full) > 1 and all(len(row) > 2 and row[0].strip().isdigit() for row in cells):
+        raise DataError(
+            f"{path} has numbers alone before the first tab, as in line {number}: the source must "
+            f"be the first column and its translation the second"
+        )
     return pairs
 
 
 def is_header(line: str) -> bool:
     """Whether a line with tabs is plainly no pair: it names columns.
 
-    >>> is_header("source\ttarget"), is_header("Hund\tdog")
-    (True, False)
+    >>> is_header("source\ttarget"), is_header("id\tde\ten"), is_header("Hund\tdog")
+    (True, True, False)
     """
-    names = [name.strip().casefold() for name in line.split("\t")[:2]]
-    return len(names) == 2 and (names[0] != names[1]) and set(names) <= _COLUMN_NAMES
+    names = [name.strip().casefold() for name in line.split("\t")]
+    return len(names) > 1 and len(_COLUMN_NAMES.intersection(names)) > 1
 
 
 def read_sources(path: Path) -> tuple[list[str], str]:

@@ -22,6 +22,7 @@ from carousel.config import Config, FramesConfig
 from carousel.data import sources
 from carousel.data.ragged import Ragged
 from carousel.data.recording_files import Frames, read_folder, read_frames, recognised
+from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
 from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
@@ -97,8 +98,8 @@ class LabelledFrames:
             self.classes = tuple(sorted(labels))
             self._parts = draw(found, frames, data.split_seed)
         else:
-            known = "utkinect, gesture-phase, moving-digits, recordings"
-            raise ConfigError(f"data.name must be one of {known}; got '{data.name}'")
+            known = ("utkinect", "gesture-phase", "moving-digits", "recordings")
+            raise unknown_set(data.name, known)
         self.filled = sum(f.filled for part in self._parts.values() for f in part.values())
         self.train, self.validation = self.part("train"), self.part("validation")
         counts = torch.bincount(self.train.labels.clamp(min=0), minlength=len(self.classes))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -46,7 +46,25 @@ def read_labelled(path: str | Path) -> SentenceTable:
     table = _labelled_csv(text, path) if path.suffix == ".csv" else _labelled_tsv(text, path)
     if not table.rows:
         raise DataError(f"{path} has a header and no sentence")
-    return table
+    alike = alike_notice(row.label for row in table.rows)
+    return SentenceTable(table.rows, "; ".join(filter(None, (table.note, alike))))
+
+
+def alike_notice(labels: Iterable[str]) -> str:
+    """What is to be said of labels that differ in capitals alone; "" if none do.
+
+    >>> alike_notice(["a", "B", "A", "a"])
+    "the labels 'A' and 'a' differ in capitals alone, and are read as different ones"
+    """
+    known: dict[str, str] = {}
+    for label in sorted(set(labels)):
+        other = known.setdefault(label.casefold(), label)
+        if other != label:
+            return (
+                f"the labels '{other}' and '{label}' differ in capitals alone, and are read as "
+                f"different ones"
+            )
+    return ""
 
 
 def read_given(path: Path, classes: Collection[str]) -> SentenceTable:
@@ -124,6 +142,12 @@ def _check_by_place(rows: Sequence[Row], found: Sequence[Sentence], path: Path) 
             f"{path} has {fewest} columns; a .tsv must have two, a label, a tab and a sentence, or "
             f"a header with the names label and text"
         )
+    for what, cells in (("label", [s.label for s in found]), ("text", [s.text for s in found])):
+        if all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells):
+            raise DataError(
+                f"{path} has every {what} in quotation marks, and a .tsv is read without quoting: "
+                f"write it without them, or as a .csv"
+            )
     counts = Counter(sentence.label for sentence in found)
     first = found[0]
     if counts[first.label] == 1 and len(counts) > 2 and min(_but(counts, first.label)) > 1:

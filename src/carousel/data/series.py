@@ -23,6 +23,7 @@ from carousel.config import DataConfig, ForecastConfig
 from carousel.data import sources
 from carousel.data.csv_files import read_table, refuse_headless
 from carousel.data.regular import Series, regular
+from carousel.data.set_names import unknown_set
 from carousel.data.stamps import Stamps, is_stamp, read_stamps, unit_of
 from carousel.data.text import decode, read_text
 from carousel.errors import ConfigError, DataError
@@ -46,8 +47,7 @@ def load(data: DataConfig) -> Series:
         "air-passengers": ("air-passengers", "airline-passengers.csv"),
     }
     if data.name not in known:
-        names = ", ".join(["bike", *known, "series"])
-        raise ConfigError(f"data.name must be one of {names}; got '{data.name}'")
+        raise unknown_set(data.name, ["bike", *known, "series"])
     source, file = known[data.name]
     return read_series(_text(source, file), file)
 

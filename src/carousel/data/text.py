@@ -71,7 +71,8 @@ def decode(content: bytes, source: str) -> str:
         raise DataError(f"{source} holds zero bytes, the first in line {line}: it is not a text")
     if not text.strip():
         raise DataError(f"{source} is empty")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    # A byte order mark inside comes from files that were put end to end: it is no letter of a line.
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n\ufeff", "\n")
 
 
 def _bare_utf16(content: bytes) -> str | None:
