@@ -100,7 +100,7 @@ def test_folders_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"needs data.path"):
         LabelledRecordings(recordings_config(""))
     with pytest.raises(ConfigError, match="must be one of japanese-vowels"):
-        LabelledRecordings(recordings_config(own, "data.name=mnist"))
+        LabelledRecordings(recordings_config("", "data.name=mnist"))
 
 
 SIZES = {

@@ -125,7 +125,7 @@ def test_what_does_not_fit_is_refused_with_the_place(tmp_path):
     with pytest.raises(ConfigError, match="Did you mean 'pairs'"):
         parallel(path, "data.name=pair")
     with pytest.raises(ConfigError, match="two of de, en, fr; got 'de' and 'de'"):
-        parallel(path, "data.name=multi30k", "translate.source=de", "translate.target=de")
+        parallel("", "data.name=multi30k", "translate.source=de", "translate.target=de")
 
 
 def test_multi30k_has_its_published_parts(shared_data):

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from carousel.config.keys import closest
 from carousel.errors import ConfigError
 
 #: What `data.name` says of data of one's own, by task; of "generate", "lines" for a folder.
@@ -85,7 +86,7 @@ def check(task: str, name: str, path: str) -> None:
     if path and not is_own(name):
         raise ConfigError(
             f"data.name = '{name}' is a published set, and data.path = '{path}' is data of your "
-            f"own: name one of them"
+            f"own: name one of them.{closest(name, [word_of(task, path)])}"
         )
     if not path and not name:
         raise ConfigError(
