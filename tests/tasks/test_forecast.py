@@ -11,8 +11,9 @@ import carousel
 from carousel.data.series import load, read_series
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast import ForecastTask
+from carousel.tasks.forecast_output import Output
 from carousel.tasks.forecast_scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
-from carousel.tasks.forecaster import Output, forecasts
+from carousel.tasks.forecaster import forecasts
 from carousel.tasks.task import Json, Request
 from carousel.training import train
 

@@ -167,6 +167,17 @@ def test_forecasts_of_large_numbers_show_the_digits_that_change(tmp_path):
     assert errors.max() < 5  # a network that says little repeats the last value
 
 
+def test_samples_of_large_numbers_show_the_digits_that_change(tmp_path):
+    wave = [1e8 + np.sin(i / 3) for i in range(300)]
+    path = write(tmp_path / "x.csv", stamps_of("2024-01-01", 1, 300, "D"), wave)
+    begun = ForecastTask(series_config(path), seed=0)
+    (sample,) = begun.samples(1)
+    start = int(begun.windows["validation"].starts[0])
+    np.testing.assert_allclose(sample.curve, wave[start - 20 : start + 5], rtol=0, atol=1e-3)
+    (answer,) = begun.answers(begun.build_model(), 1)
+    assert len(set(answer.middle)) == 5
+
+
 def test_places_a_centimetre_apart_are_learnt_as_such(tmp_path):
     wave = [5_400_000 + 0.01 * ((i * 7) % 10) for i in range(300)]
     path = write(tmp_path / "x.csv", stamps_of("2024-01-01", 1, 300, "D"), wave)

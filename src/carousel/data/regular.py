@@ -52,7 +52,7 @@ def regular(
         before, after = stamps[wrong[0]], stamps[wrong[0] + 1]
         what = "twice" if before == after else "before an earlier one"
         raise DataError(f"{source} must be in order of time: {after} stands {what}")
-    if unit_of(stamps) not in ("Y", "M") and len(set(differences.tolist())) > 1:
+    if unit_of(stamps) not in ("Y", "M") and (differences != differences[0]).any():
         months = as_months(stamps)
         if months is not None:
             notes = (f"time stamps like {stamps[0]} come by the month: read as months",)

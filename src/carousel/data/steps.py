@@ -21,11 +21,12 @@ def as_months(stamps: Stamps) -> Stamps | None:
     if unit_of(stamps) in ("Y", "M"):
         return stamps.astype("datetime64[M]")
     days, months = stamps.astype("datetime64[D]"), stamps.astype("datetime64[M]")
-    in_month = days - months.astype("datetime64[D]")
+    if not (np.diff(days) >= _SHORTEST_MONTH).all():
+        return None
+    times, in_month = stamps - days, days - months.astype("datetime64[D]")
     left = (months + 1).astype("datetime64[D]") - days
-    same = len(set((stamps - days).tolist())) == 1
-    same &= len(set(in_month.tolist())) == 1 or bool((left == np.timedelta64(1, "D")).all())
-    return months if same and bool((np.diff(days) >= _SHORTEST_MONTH).all()) else None
+    same_day = (in_month == in_month[0]).all() or (left == np.timedelta64(1, "D")).all()
+    return months if same_day and (times == times[0]).all() else None
 
 
 def step_of(stamps: Stamps) -> tuple[int, str]:

@@ -16,6 +16,8 @@ from carousel.data.series import Windows, account, cut, load
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import network, outputs, samples
+from carousel.tasks.forecast_network import Forecaster
+from carousel.tasks.forecast_output import Output
 from carousel.tasks.forecast_scores import (
     Yardstick,
     fit_linear,
@@ -25,9 +27,7 @@ from carousel.tasks.forecast_scores import (
 )
 from carousel.tasks.forecast_tables import mase_note
 from carousel.tasks.forecaster import (
-    Forecaster,
     Frame,
-    Output,
     TrainedForecaster,
     forecasts,
     target_numbers,

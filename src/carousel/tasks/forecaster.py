@@ -1,10 +1,9 @@
-"""A network that forecasts a series, and what a trained one can say."""
+"""A trained forecaster: how it reads a series, and what it says of it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from carousel.config import Config
 from carousel.data.regular import Series
@@ -22,139 +20,14 @@ from carousel.errors import ConfigError, DataError
 from carousel.tasks import plots
 from carousel.tasks.example import Example, check_number
 from carousel.tasks.forecast_input import Kind, series_of
+from carousel.tasks.forecast_network import Forecaster
+from carousel.tasks.forecast_output import Output
 from carousel.tasks.forecast_scores import Yardstick, detail, measures
 from carousel.tasks.forecast_tables import error_table, forecast_rows, forecast_table, mase_note
-from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.network import evaluating
 from carousel.tasks.task import Json, Notice, Request, Shown, TrainedModel
 
 _EVALUATION_BATCH = 512
-_QUANTILES = (0.1, 0.5, 0.9)
-_Z90 = 1.2815515655446004
-PARAMETERS = {"none": 1, "gaussian": 2, "quantile": 3}
-
-
-class Forecaster(nn.Module):
-    """All steps to come from the steps before: (B, T, F) and (B, K, C) to (B, K, targets, P).
-
-    h = the last state of recurrent(x);  z_k = relu(W h + V c_k + e_k);  out_k = U z_k + b
-
-    c_k is what is known of step k beforehand (the calendar), e_k an embedding of k. P numbers for
-    each target: see `Output`. With `forecast.linear`, the first of them has Σ_t L_tk x_t of the
-    target's own window, and an offset, added (as in LSTNet, Lai et al. 2018, arXiv:1703.07015),
-    which may start as a regression: see `start_from`. With
-    `forecast.independent`, the network reads one target at a time, each with the same weights (Nie
-    et al. 2023, arXiv:2211.14730).
-    """
-
-    def __init__(self, features: int, known: int, targets: Sequence[int], config: Config) -> None:
-        """features: columns; known: numbers known beforehand; targets: columns to forecast."""
-        super().__init__()
-        model, dropout, settings = config.model, config.regularization.dropout, config.forecast
-        self.targets, self.known, self.independent = list(targets), known, settings.independent
-        features, outputs = (1, 1) if self.independent else (features, len(targets))
-        self.parameters_each = PARAMETERS[config.forecast.distribution]
-        self.recurrent = make_recurrent(
-            features + known, model, config.regularization, batch_first=True
-        )
-        self.input_dropout = make_dropout(config.regularization.input_dropout)
-        self.dropout = make_dropout(dropout)
-        self.state = nn.Linear(model.hidden_size, model.hidden_size)
-        self.calendar = nn.Linear(known, model.hidden_size, bias=False) if known else None
-        self.step = nn.Parameter(torch.zeros(config.forecast.horizon, model.hidden_size))
-        nn.init.normal_(self.step, std=model.hidden_size**-0.5)
-        self.head = nn.Linear(model.hidden_size, outputs * self.parameters_each)
-        self.line: nn.Parameter | None = None
-        if settings.linear:
-            shape = (len(targets), settings.context, settings.horizon)
-            self.line = nn.Parameter(torch.zeros(shape))
-            self.offset = nn.Parameter(torch.zeros(len(targets), settings.horizon))
-        start(self, config)
-
-    @torch.no_grad()
-    def start_from(self, weights: Tensor, offsets: Tensor) -> None:
-        """Forecast what this linear map does, and nothing beside it: weights (C, T, K), offsets
-        (C, K), on the scale of the network. Training goes on from there."""
-        assert self.line is not None
-        self.line.copy_(weights)
-        self.offset.copy_(offsets)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
-
-    def forward(self, x: Tensor, before: Tensor, after: Tensor) -> Tensor:
-        """x (B, T, F); what is known of its steps, before (B, T, C), and of those to come, after
-        (B, K, C). Returns (B, K, targets, P)."""
-        own, rows = x[:, :, self.targets], len(x)
-        if self.independent:  # a row for each target of each window
-            x = own.transpose(1, 2).reshape(-1, x.size(1), 1)
-            before = before.repeat_interleave(len(self.targets), 0)
-            after = after.repeat_interleave(len(self.targets), 0)
-        _, last = self.recurrent(torch.cat((self.input_dropout(x), before), 2))
-        h = (last[0] if isinstance(last, tuple) else last)[-1]
-        z = self.state(self.dropout(h)).unsqueeze(1) + self.step
-        if self.calendar is not None:
-            z = z + self.calendar(after)
-        out: Tensor = self.head(self.dropout(torch.relu(z)))
-        if self.independent:
-            out = out.view(rows, len(self.targets), *out.shape[1:]).transpose(1, 2)
-        else:
-            out = out.view(*out.shape[:2], len(self.targets), self.parameters_each)
-        if self.line is None:
-            return out
-        line = torch.einsum("btc,ctk->bkc", own, self.line) + self.offset.t()
-        return torch.cat((out[..., :1] + line.unsqueeze(-1), out[..., 1:]), -1)
-
-
-@dataclass(frozen=True)
-class Output:
-    """What the numbers of a network mean: its loss, its forecast, its interval.
-
-    sigmoid: the one number is the logit of a value in [0, 1]; the loss is binary cross-entropy.
-    Otherwise, on the scale of the standardised series: "none": a value, squared error;
-    "gaussian": mean and deviation, -ln of the density; "quantile": 10, 50 and 90 %, the pinball
-    loss (Koenker and Bassett 1978), ordered by construction.
-
-    stretch (K, C): how much wider than the network says its intervals are told; None: as it says.
-    """
-
-    sigmoid: bool
-    distribution: str
-    stretch: Tensor | None = None
-
-    def losses(self, raw: Tensor, level: Tensor, truth: Tensor) -> Tensor:
-        """The loss of each value: raw (B, K, C, P), level and truth (B, 1 or K, C)."""
-        if self.sigmoid:
-            return F.binary_cross_entropy_with_logits(raw[..., 0], truth, reduction="none")
-        if self.distribution == "none":
-            return (raw[..., 0] + level - truth).square()
-        if self.distribution == "gaussian":
-            error, deviation = raw[..., 0] + level - truth, _positive(raw[..., 1])
-            density = 0.5 * (error / deviation).square() + deviation.log()
-            return density + 0.5 * math.log(2 * math.pi)
-        q = torch.tensor(_QUANTILES, device=raw.device)
-        error = truth.unsqueeze(-1) - torch.stack(self._quantiles(raw, level), -1)
-        return torch.maximum(q * error, (q - 1) * error).mean(-1)
-
-    def forecast(self, raw: Tensor, level: Tensor) -> Tensor:
-        """(low, forecast, high), (3, B, K, C); without a distribution all three are the same."""
-        if self.sigmoid:
-            return raw[..., 0].sigmoid().expand(3, *raw.shape[:3])
-        value = raw[..., 0] + level
-        if self.distribution == "none":
-            return value.expand(3, *value.shape)
-        wider = 1.0 if self.stretch is None else self.stretch.to(raw)
-        if self.distribution == "gaussian":
-            below = above = _Z90 * _positive(raw[..., 1]) * wider
-        else:
-            below, above = _positive(raw[..., 1]) * wider, _positive(raw[..., 2]) * wider
-        return torch.stack((value - below, value, value + above))
-
-    def _quantiles(self, raw: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        middle = raw[..., 0] + level
-        return middle - _positive(raw[..., 1]), middle, middle + _positive(raw[..., 2])
-
-
-def _positive(x: Tensor) -> Tensor:
-    return F.softplus(x) + 1e-3
 
 
 class Frame:

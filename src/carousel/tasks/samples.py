@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -115,5 +116,18 @@ def of_steps(wanted: Sequence[str], found: Sequence[str]) -> Answer:
 
 
 def rounded(values: Any) -> tuple[float, ...]:
-    """Numbers with the digits that a chart shows."""
-    return tuple(float(f"{v:.5g}") for v in np.asarray(values, dtype=float).tolist())
+    """Numbers with the digits that a chart shows: five, and five of what they spread over.
+
+    >>> rounded([123456.7, 0.0]), rounded([1e8 + 0.123456, 1e8 + 1])
+    ((123460.0, 0.0), (100000000.1235, 100000001.0))
+    """
+    numbers = np.asarray(values, dtype=float)
+    finite = numbers[np.isfinite(numbers)]
+    size, spread = (float(f(finite)) if finite.size else 0.0 for f in (_largest, np.ptp))
+    more = math.floor(math.log10(size / spread)) if spread > 0 else 0
+    places = min(17, 5 + max(0, more))
+    return tuple(float(f"{v:.{places}g}") for v in numbers.tolist())
+
+
+def _largest(numbers: np.ndarray[Any, Any]) -> float:
+    return float(np.abs(numbers).max())

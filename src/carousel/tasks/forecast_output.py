@@ -1,0 +1,68 @@
+"""What the numbers that a forecaster puts out mean."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+_QUANTILES = (0.1, 0.5, 0.9)
+_Z90 = 1.2815515655446004
+PARAMETERS = {"none": 1, "gaussian": 2, "quantile": 3}
+"""How many numbers each distribution takes for a value."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the numbers of a network mean: its loss, its forecast, its interval.
+
+    sigmoid: the one number is the logit of a value in [0, 1]; the loss is binary cross-entropy.
+    Otherwise, on the scale of the standardised series: "none": a value, squared error;
+    "gaussian": mean and deviation, -ln of the density; "quantile": 10, 50 and 90 %, the pinball
+    loss (Koenker and Bassett 1978), ordered by construction.
+
+    stretch (K, C): how much wider than the network says its intervals are told; None: as it says.
+    """
+
+    sigmoid: bool
+    distribution: str
+    stretch: Tensor | None = None
+
+    def losses(self, raw: Tensor, level: Tensor, truth: Tensor) -> Tensor:
+        """The loss of each value: raw (B, K, C, P), level and truth (B, 1 or K, C)."""
+        if self.sigmoid:
+            return F.binary_cross_entropy_with_logits(raw[..., 0], truth, reduction="none")
+        if self.distribution == "none":
+            return (raw[..., 0] + level - truth).square()
+        if self.distribution == "gaussian":
+            error, deviation = raw[..., 0] + level - truth, _positive(raw[..., 1])
+            density = 0.5 * (error / deviation).square() + deviation.log()
+            return density + 0.5 * math.log(2 * math.pi)
+        q = torch.tensor(_QUANTILES, device=raw.device)
+        error = truth.unsqueeze(-1) - torch.stack(self._quantiles(raw, level), -1)
+        return torch.maximum(q * error, (q - 1) * error).mean(-1)
+
+    def forecast(self, raw: Tensor, level: Tensor) -> Tensor:
+        """(low, forecast, high), (3, B, K, C); without a distribution all three are the same."""
+        if self.sigmoid:
+            return raw[..., 0].sigmoid().expand(3, *raw.shape[:3])
+        value = raw[..., 0] + level
+        if self.distribution == "none":
+            return value.expand(3, *value.shape)
+        wider = 1.0 if self.stretch is None else self.stretch.to(raw)
+        if self.distribution == "gaussian":
+            below = above = _Z90 * _positive(raw[..., 1]) * wider
+        else:
+            below, above = _positive(raw[..., 1]) * wider, _positive(raw[..., 2]) * wider
+        return torch.stack((value - below, value, value + above))
+
+    def _quantiles(self, raw: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        middle = raw[..., 0] + level
+        return middle - _positive(raw[..., 1]), middle, middle + _positive(raw[..., 2])
+
+
+def _positive(x: Tensor) -> Tensor:
+    return F.softplus(x) + 1e-3
