@@ -101,3 +101,20 @@ def test_rule_is_silent_where_nothing_is_known(code):
 def test_every_rule_with_a_judge_has_cases_of_both_kinds():
     judged = {code for code, rule in RULES.items() if rule.judge}
     assert judged == {code for code, cases in CASES.items() if cases["fire"] and cases["silent"]}
+
+
+OPPOSITES = [
+    ("learning-rate-too-high", "learning-rate-too-low"),
+    ("learning-rate-too-high", "underfitting"),
+    ("overfitting", "underfitting"),
+    ("window-too-short", "window-too-long"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), OPPOSITES)
+def test_rules_whose_advice_is_opposite_never_speak_of_the_same_record(one, other):
+    for cases in CASES.values():
+        for case in [*cases["fire"], *cases["silent"]]:
+            evidence = evidence_of(case)
+            said = [RULES[code].judge(evidence, Thresholds()) for code in (one, other)]
+            assert None in said, case

@@ -116,6 +116,31 @@ class Evidence:
         losses = finite(self.values("train/loss"))
         return len(losses) > 40 and statistics.fmean(losses[-20:]) < 0.1 * losses[0]
 
+    @property
+    def guess_loss(self) -> float | None:
+        """The training loss of the best constant, where it is the variance of the targets."""
+        deviation, mean = self.facts.get("target_std"), self.facts.get("target_mean", 0.0)
+        if deviation is None or self.config is None:
+            return None
+        output, squared = {
+            "forecast": (self.config.forecast.output, self.config.forecast.distribution == "none"),
+            "regress": (self.config.regress.output, True),
+        }.get(self.config.task, ("", False))
+        standardised = output == "identity" or (output == "auto" and abs(mean) < 0.05)
+        return float(deviation) ** 2 if squared and standardised else None
+
+    @property
+    def began_fitted(self) -> bool:
+        """Whether the first weights were good ones: of a forecaster that starts at the ridge
+        regression, or where the first losses are less than half of a guess's. Such a loss need not
+        fall, and rises by chance."""
+        if self.config is not None and self.config.task == "forecast":
+            forecast = self.config.forecast
+            if forecast.linear and forecast.ridge:
+                return True
+        first, guess = finite(self.values("train/loss"))[:5], self.guess_loss
+        return bool(first) and guess is not None and statistics.fmean(first) < 0.5 * guess
+
     # ---- curves
 
     def curve(self, part: str, metric: str) -> list[float]:
@@ -169,6 +194,19 @@ def smoothed(values: list[float], parts: int) -> list[float]:
     parts = min(parts, len(values))
     edges = [round(k * len(values) / parts) for k in range(parts + 1)] if parts else []
     return [statistics.fmean(values[a:b]) for a, b in pairwise(edges)]
+
+
+def scatter(values: list[float], parts: int) -> float:
+    """The standard error of one of `parts` stretches' means, from what lies within them: the median
+    over the stretches, so that a fall or a jump in one of them does not count.
+
+    >>> scatter([1.0, 3.0, 5.0, 7.0], 2)
+    0.7071067811865476
+    """
+    size = len(values) // max(1, min(parts, len(values) // 2))
+    within = [values[k : k + size] for k in range(0, len(values) - size + 1, size)] if size else []
+    errors = [statistics.pstdev(part) / len(part) ** 0.5 for part in within]
+    return statistics.median(errors) if errors else 0.0
 
 
 def finite(values: list[float]) -> list[float]:

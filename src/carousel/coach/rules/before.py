@@ -423,7 +423,7 @@ def validation_too_small(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "The task looks {lag} steps back, but gradients reach {window} steps.",
         "What lies before the window cannot be learnt from: its gradient is cut off. Truncated backpropagation is best with windows of 50 to 200 steps and a state that is carried over.",
-        "`coach.lag` is larger than the window, or sequences of more than `longest_untruncated` steps are read without truncation.",
+        "`coach.lag` is larger than the window.",
         (
             "Widen the window.",
             "Forecasting: read a longer context.",
@@ -434,7 +434,7 @@ def validation_too_small(e: Evidence, t: Thresholds) -> Numbers | None:
     ko=Text(
         "과제는 {lag} 스텝 전을 보아야 하는데 그래디언트는 {window} 스텝까지만 갑니다.",
         "창 앞에 있는 것은 그래디언트가 잘려 배울 수 없습니다. 절단 역전파는 50~200 스텝의 창과 이어지는 상태가 좋습니다.",
-        "`coach.lag`가 창보다 크거나, `longest_untruncated` 스텝보다 긴 시퀀스를 자르지 않고 읽을 때.",
+        "`coach.lag`가 창보다 클 때.",
         (
             "창을 넓히세요.",
             "예측에서는 더 긴 문맥을 읽으세요.",
@@ -449,10 +449,34 @@ def window_too_short(e: Evidence, t: Thresholds) -> Numbers | None:
     if not window:
         return None
     wanted = max(2 * window, lag + lag // 4)
-    if lag > window:
-        return {"lag": lag, "window": window, "wanted": wanted}
-    if window > t.longest_untruncated:
-        return {"lag": window, "window": window, "wanted": window, "severity": "info"}
+    return {"lag": lag, "window": window, "wanted": wanted} if lag > window else None
+
+
+@rule(
+    "window-too-long",
+    "before",
+    "info",
+    "DANI, OWN",
+    en=Text(
+        "Gradients go {window} steps back, and the task looks {lag} back.",
+        "Every step that is read costs time and memory, and a gradient that comes from far adds noise to what the task needs. A window of a few times the lag is enough.",
+        "Sequences of more than `longest_untruncated` steps are read without truncation, and `coach.lag` is known and less than a quarter of that.",
+        ("Shorten the window.", "Forecasting: read a shorter context."),
+        "A season that is longer than the lag.",
+    ),
+    ko=Text(
+        "그래디언트는 {window} 스텝을 거슬러 가는데 과제는 {lag} 스텝 전만 봅니다.",
+        "읽는 스텝마다 시간과 메모리가 들고, 멀리서 온 그래디언트는 과제에 필요한 것에 잡음을 더합니다. 시차의 몇 배면 창으로 충분합니다.",
+        "`longest_untruncated` 스텝보다 긴 시퀀스를 자르지 않고 읽는데, 알려진 `coach.lag`가 그 4분의 1보다 작을 때.",
+        ("창을 줄이세요.", "예측에서는 더 짧은 문맥을 읽으세요."),
+        "시차보다 긴 계절성.",
+    ),
+    do=("--set text.bptt={wanted}", "--set forecast.context={wanted}"),
+)
+def window_too_long(e: Evidence, t: Thresholds) -> Numbers | None:
+    window, lag = e.facts.get("window"), e.config.coach.lag if e.config else 0
+    if window and window > t.longest_untruncated and 0 < lag < window / 4:
+        return {"lag": lag, "window": window, "wanted": 2 * lag}
     return None
 
 

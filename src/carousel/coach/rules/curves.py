@@ -9,6 +9,7 @@ from itertools import pairwise
 from carousel.coach.evidence import Evidence, finite, slope, smoothed
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import Text, rule
+from carousel.coach.rules.gradients import learning_rate_too_high
 from carousel.config import Thresholds
 
 
@@ -28,15 +29,19 @@ def accuracies(e: Evidence) -> tuple[list[float], list[float]]:
 
 def skill(e: Evidence) -> float | None:
     """How far training has come from a guess (0) to perfection (1): of accuracy above that of the
-    most frequent class, or of variance explained; None where neither is known."""
+    most frequent class, or of variance explained; None where neither is known, or where it began
+    fitted and a guess's loss is not known."""
     train, _ = accuracies(e)
     if train:
         counts = e.facts.get("class_counts") or []
         guess = max(counts) / sum(counts) if counts else 0.0
         return (train[-1] - guess) / max(1 - guess, 1e-9)
     parts = smoothed(finite(e.values("train/loss")), 10)
+    guess = e.guess_loss
+    if guess is None and e.began_fitted:
+        return None
     if "target_std" in e.facts and len(parts) > 1 and parts[0] > 0:
-        return 1 - parts[-1] / max(parts[0], 1e-12)
+        return 1 - parts[-1] / max(parts[0], guess or 0.0, 1e-12)
     return None
 
 
@@ -184,7 +189,7 @@ def awd_recipe(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "The network underfits: it has come {skill:.0%} of the way from guessing to right, on training data too.",
         "Training and validation agree, and both are poor. The network is too small, too regularised or not trained long enough; nothing is being learnt by heart.",
-        "After half of the run, training has come less than `poor` of the way and is no better than validation by 0.03.",
+        "After half of the run, training has come less than `poor` of the way and is no better than validation by 0.03, and the learning rate is not too high.",
         (
             "Less dropout and smaller penalties.",
             "More units.",
@@ -196,7 +201,7 @@ def awd_recipe(e: Evidence, t: Thresholds) -> Numbers | None:
     ko=Text(
         "과소적합입니다. 학습 데이터에서도 추측에서 정답까지 {skill:.0%}만 왔습니다.",
         "학습과 검증이 비슷하고 둘 다 나쁩니다. 네트워크가 너무 작거나, 정규화가 지나치거나, 덜 학습되었습니다. 외우고 있는 것은 아닙니다.",
-        "실행의 절반이 지났는데 학습이 `poor`보다 덜 왔고 검증보다 0.03 넘게 낫지도 않을 때.",
+        "실행의 절반이 지났는데 학습이 `poor`보다 덜 왔고 검증보다 0.03 넘게 낫지도 않으며, 학습률이 너무 높은 것도 아닐 때.",
         (
             "드롭아웃과 벌점을 줄이세요.",
             "유닛을 늘리세요.",
@@ -222,7 +227,9 @@ def underfitting(e: Evidence, t: Thresholds) -> Numbers | None:
         return None
     if not ours and len(e.epochs) > 2 and overfits(e, t):
         return None
-    return {"skill": reached, "epoch": len(e.epochs)}
+    if learning_rate_too_high(e, t):
+        return None  # it has a reason already, and the advice here is the opposite
+    return {"skill": max(0.0, reached), "epoch": len(e.epochs)}
 
 
 @rule(

@@ -8,7 +8,7 @@ import statistics
 from collections import defaultdict
 from itertools import pairwise
 
-from carousel.coach.evidence import Evidence, finite, smoothed
+from carousel.coach.evidence import Evidence, finite, scatter, smoothed
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import Text, rule
 from carousel.config import Thresholds
@@ -126,7 +126,7 @@ def huge_values(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "The learning rate of {rate:.3g} is too high: the loss is {now:.3g} after {low:.3g}.",
         "Each step jumps over the valley that it should walk down. Updates are large beside the weights, and the loss rises or stays where it started.",
-        "The loss has risen by more than `rise` above its lowest stretch and keeps above it, or it has not fallen while the median update:parameter ratio is above `ratio_high`, or it was thrown above its first value and has not come back below 80 % of that.",
+        "The loss has risen by more than `rise` above its lowest stretch, and by more than batches differ by chance, and keeps above it, or it has not fallen while the median update:parameter ratio is above `ratio_high`, or it was thrown above its first value and has not come back below 80 % of that. Never where that ratio is below a tenth of `ratio_high`; of weights that were good from the start, only by the first of the three.",
         (
             "Divide the learning rate by thirty.",
             "Let the range test choose.",
@@ -137,7 +137,7 @@ def huge_values(e: Evidence, t: Thresholds) -> Numbers | None:
     ko=Text(
         "학습률 {rate:.3g}이 너무 높습니다. 손실이 {low:.3g}에서 {now:.3g}이 되었습니다.",
         "걸음이 커서 내려가야 할 골짜기를 건너뜁니다. 갱신이 가중치에 비해 크고, 손실이 오르거나 처음 자리에 머뭅니다.",
-        "손실이 가장 낮은 구간보다 `rise` 넘게 올라 그 위에 있거나, 갱신 대 가중치 비율의 중앙값이 `ratio_high`보다 큰데 손실이 줄지 않거나, 첫 손실 위로 튄 뒤 그 80 % 아래로 돌아오지 못할 때.",
+        "손실이 가장 낮은 구간보다 `rise` 넘게, 그리고 배치마다 우연히 다른 정도보다 더 올라 그 위에 있거나, 갱신 대 가중치 비율의 중앙값이 `ratio_high`보다 큰데 손실이 줄지 않거나, 첫 손실 위로 튄 뒤 그 80 % 아래로 돌아오지 못할 때. 그 비율이 `ratio_high`의 십분의 일보다 작으면 말하지 않고, 처음부터 좋은 가중치라면 첫째 경우만.",
         (
             "학습률을 서른으로 나누세요.",
             "범위 검사로 고르세요.",
@@ -157,11 +157,15 @@ def learning_rate_too_high(e: Evidence, t: Thresholds) -> Numbers | None:
         return None
     parts = smoothed(losses, 8)
     low, now = min(parts[:-1]), parts[-1]
+    ratio, chance = middle_ratio(e), 4 * scatter(losses, 8)
+    if ratio is not None and ratio < t.ratio_high - 1:
+        return None  # such steps jump over nothing
     wide = abs(low) + 0.05 * abs(losses[0])  # a loss near zero may triple and mean nothing
-    rises = min(parts[-2:]) > low + 10 * t.rise * wide and parts.index(low) < 6
-    ratio = middle_ratio(e)
+    rises = min(parts[-2:]) > low + max(10 * t.rise * wide, chance) and parts.index(low) < 6
     stuck = ratio is not None and ratio > t.ratio_high and now > 0.9 * parts[0]
-    thrown = max(parts) > 1.1 * losses[0] and now > 0.8 * losses[0]
+    thrown = max(parts) > 1.1 * losses[0] + chance and now > 0.8 * losses[0]
+    if e.began_fitted:  # it need not fall below its first value, which is one batch's
+        stuck = thrown = False
     if not (rises or stuck or thrown):
         return None
     numbers: dict[str, float | str] = {"rate": max(e.values("learning_rate"), default=0.0)}
@@ -179,16 +183,16 @@ def learning_rate_too_high(e: Evidence, t: Thresholds) -> Numbers | None:
     en=Text(
         "The learning rate of {rate:.3g} is too low: updates are 10^{update_ratio:.1f} of the weights.",
         "A healthy step changes weights by about a thousandth. At this pace the loss falls almost in a straight line, and the run ends long before it is done.",
-        "The median update:parameter ratio of the recurrent weights stays below `ratio_low` while the rate is near its highest; or within ten times of it, while the loss falls in a straight line by less than 5 % over five epochs or more.",
+        "The median update:parameter ratio of the recurrent weights stays below `ratio_low` while the rate is near its highest; or within ten times of it, while the loss falls in a straight line by less than 5 % over five epochs or more. Not of weights that were good from the start.",
         ("Multiply the learning rate by thirty.", "Let the range test choose."),
-        "The end of a schedule, fine-tuning, and a loss that is already close to zero.",
+        "The end of a schedule, and a loss that is already close to zero.",
     ),
     ko=Text(
         "학습률 {rate:.3g}이 너무 낮습니다. 갱신이 가중치의 10^{update_ratio:.1f}배입니다.",
         "건강한 한 걸음은 가중치를 천분의 일쯤 바꿉니다. 이 속도로는 손실이 거의 직선으로 줄고, 다 배우기 전에 실행이 끝납니다.",
-        "학습률이 최고점 근처인데 순환 가중치의 갱신 대 가중치 비율의 중앙값이 `ratio_low`보다 작을 때. 또는 그 열 배 안에서 다섯 에폭 이상 손실이 직선으로 5 % 미만만 줄 때.",
+        "학습률이 최고점 근처인데 순환 가중치의 갱신 대 가중치 비율의 중앙값이 `ratio_low`보다 작을 때. 또는 그 열 배 안에서 다섯 에폭 이상 손실이 직선으로 5 % 미만만 줄 때. 처음부터 좋은 가중치는 빼고.",
         ("학습률을 서른 배로 올리세요.", "범위 검사로 고르세요."),
-        "스케줄의 끝, 미세 조정, 이미 0에 가까운 손실.",
+        "스케줄의 끝, 이미 0에 가까운 손실.",
     ),
     do=("--set optimizer.learning_rate={much_higher_rate}", "carousel lr-range {recipe}"),
 )
@@ -199,7 +203,7 @@ def learning_rate_too_low(e: Evidence, t: Thresholds) -> Numbers | None:
     crawls = ratio < t.ratio_low + 1 and _falls_in_a_line(e.curve("train", "loss"))
     if ratio >= t.ratio_low and not crawls:
         return None
-    if statistics.fmean(losses[-20:]) < 0.3 * losses[0]:
+    if e.began_fitted or statistics.fmean(losses[-20:]) < 0.3 * losses[0]:
         return None
     return {"rate": rates[-1], "update_ratio": ratio, "loss": statistics.fmean(losses[-20:])}
 
