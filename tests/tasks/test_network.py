@@ -72,11 +72,11 @@ def test_the_forget_bias_goes_where_there_is_a_forget_gate():
 @pytest.mark.parametrize(
     ("assignments", "message"),
     [
-        (["model.cell=gru", "model.peephole=true"], "model.peephole has no effect in"),
-        (["model.cell=rnn", "model.variant=NIG"], "model.variant has no effect in"),
+        (["model.cell=gru", "model.peephole=true"], "model.peephole has no effect with model.cell"),
+        (["model.cell=rnn", "model.variant=NIG"], "model.variant has no effect with"),
         (["model.cell=gru", "regularization.zoneout_cell=0.1"], "zoneout_cell has no effect"),
         (["model.cell=rnn", "model.gate_activation=sigmoid"], "gate_activation has no effect"),
-        (["model.cell=rnn", "regularization.recurrent_dropout=0.1"], "has no effect in"),
+        (["model.cell=rnn", "regularization.recurrent_dropout=0.1"], "has no effect with"),
         (
             ["model.cell=rnn", "model.nonlinearity=relu", "model.activation=softsign"],
             "set one of them",

@@ -72,7 +72,7 @@ def test_nonlinearity_of_the_configuration_reaches_ind_rnn():
     ],
 )
 def test_options_of_other_cells_are_refused(cell, setting):
-    with pytest.raises(ConfigError, match=r"has no effect in model.cell = "):
+    with pytest.raises(ConfigError, match=r"has no effect with model.cell = "):
         check(small_config(f"model.cell={cell}", setting))
 
 
@@ -86,7 +86,7 @@ def test_options_of_other_cells_are_refused(cell, setting):
 )
 def test_initialisation_of_what_a_cell_lacks_is_refused(cell, name, message):
     config = small_config(f"model.cell={cell}", f"initialization.name={name}")
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(ConfigError, match=f"initialization.name = '{name}' has no effect"):
         check(config)
     with pytest.raises(ConfigError, match=message):
         initialize(getattr(carousel, LAYERS[cell])(3, 5), name)

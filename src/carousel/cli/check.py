@@ -75,7 +75,7 @@ def check(
             }
         )
     else:
-        for line in config.said_of_data():
+        for line in config.notices():
             print_out(line)
         _show(outcomes, found, spoken, Path(recipe).name)
     if any(finding.severity == "severe" for finding in found):

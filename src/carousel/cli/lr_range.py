@@ -69,7 +69,7 @@ def lr_range(
     last = len(test.rates) - 1
     for k in sorted({round(i * last / (_ROWS - 1)) for i in range(_ROWS)}):
         table.add_row(f"{test.rates[k]:.1e}", f"{test.losses[k]:.4g}", f"{test.smoothed[k]:.4g}")
-    for line in begin.task.config.said_of_data():
+    for line in begin.task.config.notices():
         print_out(line)
     print_out(table)
     print_out(f"{len(test.rates)} steps from {begin.origin}; {test.stopped}")

@@ -7,28 +7,7 @@ import shlex
 
 from carousel import recipes
 from carousel.config import Config
-
-#: Settings that do something in some tasks, or with some cells, alone.
-_TASKS = {
-    "text.bptt": ("generate",),
-    "forecast.": ("forecast",),
-    "regress.": ("regress",),
-    "data.scaling": ("classify",),
-    "data.validation": ("classify",),
-    "loss.class_weights": ("classify_text", "label_words", "label_frames"),
-    "training.monitor": ("label_frames",),
-    "model.tied": ("generate",),
-    "model.bidirectional": ("classify", "classify_text", "label_words", "label_frames", "regress"),
-    "regularization.activation": ("classify", "generate"),
-}
-_CELLS = {
-    "model.forget_bias": ("lstm", "minlstm"),
-    "model.layer_norm": ("lstm", "gru", "rnn"),
-    "model.activation": ("lstm", "gru", "rnn"),
-    "model.nonlinearity": ("rnn", "indrnn"),
-    "initialization.name=chrono": ("lstm", "gru", "mingru", "minlstm"),
-    "regularization.weight_dropout": ("lstm", "gru", "rnn"),
-}
+from carousel.config.readers import settings
 
 
 def suggestions(config: Config | None) -> dict[str, str | int | float]:
@@ -104,14 +83,14 @@ def fits(line: str, config: Config | None) -> bool:
     """
     if config is None:
         return not line.startswith("carousel ")  # there is no recipe
-    settings = settings_of(line)
-    cells = [setting.partition("=")[2] for setting in settings if setting.startswith("model.cell=")]
-    cell = cells[0] if cells else config.model.cell
-    for table, ours in ((_TASKS, config.task), (_CELLS, cell)):
-        for prefix, known in table.items():
-            if ours not in known and any(setting.startswith(prefix) for setting in settings):
-                return False
-    return True
+    given = settings_of(line)
+    changed = config.override(given) if given else config
+    return not any(
+        settings(Config)[name].idle(changed)
+        # What a metric is called is known to its task alone; this one is of one task.
+        or (name == "training.monitor" and value == "macro_f1" and config.task != "label_frames")
+        for name, _, value in (assignment.partition("=") for assignment in given)
+    )
 
 
 @functools.lru_cache(maxsize=1024)  # every look asks again

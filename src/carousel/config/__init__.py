@@ -18,7 +18,8 @@ from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
-from carousel.config.recipe import Config, RecipeInfo, reject_without_effect, settable_keys
+from carousel.config.readers import refuse_idle
+from carousel.config.recipe import Config, RecipeInfo, settable_keys
 from carousel.config.regularization import MaxNorm, Penalty, RegularizationConfig
 from carousel.config.training import (
     AveragingConfig,
@@ -55,6 +56,6 @@ __all__ = [
     "TrainingConfig",
     "TranslateConfig",
     "closest",
-    "reject_without_effect",
+    "refuse_idle",
     "settable_keys",
 ]

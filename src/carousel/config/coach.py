@@ -12,6 +12,54 @@ class Thresholds:
     """Where the rules of the coach begin to speak; docs/coach/ says of each rule what it reads.
 
     Ratios of updates to weights are logarithms to base 10; shares lie between 0 and 1.
+
+    start_loss: distance of the first loss from that of a guess, as a share of it.
+    input_scale: largest mean of the size of an input feature.
+    feature_ratio: largest ratio of the sizes of two input features.
+    target_low, target_high: smallest and largest deviation of a number to be found.
+    class_ratio: examples of the rarest class for each of the most frequent one.
+    parameters_per_step: parameters for each step of the training part.
+    smallest_validation: largest standard error that chance gives a share measured on the
+        validation part.
+    long_sequence: steps from which a sequence counts as long.
+    longest_untruncated: steps from which gradients should not go back through all of them.
+    forget_bias: smallest bias of the forget gate for long sequences.
+    largest_dropout: largest dropout.
+    largest_rate, smallest_rate: learning rates, the largest of the optimisers that scale gradients.
+    padding: share of the steps of a batch that are padding.
+    huge_loss: loss that counts as divergence.
+    huge_weight: size of a weight that counts as divergence.
+    huge_output: size of a state that counts as divergence.
+    ratio_high, ratio_low: usual updates: size of an update to size of its weights.
+    ratio_critical_high, ratio_critical_low: the same, where something is plainly wrong.
+    rise: rise of the training loss from its best, as a share of the way it has come.
+    spike: a gradient norm so many times the median is a spike.
+    layer_ratio: ratio of the gradient norms of the first and the last layer.
+    huge_norm: gradient norm that is too large at any rate.
+    clipped: share of the steps whose gradient was clipped.
+    vanishing_layer: gradient norm of the first layer to that of the last.
+    vanishing_norm: gradient norm of the first layer.
+    vanishing_lag: gradient that arrives so many steps back, to that of the last step.
+    saturated: share of a gate's values at its ends.
+    state_saturated: share of the states at their ends.
+    dead: share of the units that never change.
+    spread_low, spread_high: deviation of the states over units and steps.
+    constant: spread of the outputs, as a share of that of the targets.
+    gap: training accuracy minus validation accuracy that counts as overfitting.
+    gap_high: the same where the training accuracy is above 0.9.
+    loss_gap: rise of the validation loss from its best, as a share of it.
+    poor: share of the way from a guess to the ideal that counts as too little.
+    slow: largest share of that way that an epoch of a stuck run covers.
+    reversals: share of the epochs in which a curve turns.
+    swing: size of the turns that count.
+    plateau: largest move of a loss that stands still.
+    noise: deviation of a validation curve around its trend, to the trend.
+    period: correlation of the loss with itself a few epochs before that counts as a rhythm.
+    too_good: accuracy after less than a hundred steps that is too good to be true.
+    better_than_train: validation accuracy minus training accuracy, beyond chance.
+    early_best: share of the run before which the best epoch is early.
+    late_best: share of the run after which the best epoch is late.
+    gradient_error: largest relative error of a gradient against finite differences.
     """
 
     # before training

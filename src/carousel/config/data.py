@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from carousel.config import groups
 from carousel.config.keys import key
 
 
@@ -14,12 +15,14 @@ class DataConfig:
     name: "mnist" to classify; a text's name to generate (carousel data list), or "text" for a
         file and "lines" for a folder of your own, which `path` names; for other tasks see the
         task's page in docs/tasks.
+    path: the file or folder of your own data; empty for a published set.
     view: how a 28 x 28 image is read: "rows" (28 steps of 28), "pixels" (784 steps of 1),
         "image" (1 step of 784).
     permutation: read the pixels of every image in one shuffled order, that of NumPy's
         RandomState(permutation).permutation(784) (0: in their own order).
     scaling: "standard" (zero mean, unit deviation over the training part) or "unit" ([0, 1]).
     validation: how many training images are held out to choose the best epoch.
+    split_seed: of the random draw that holds examples out, and of scenes that are made.
     train_limit: use only so many training images, or tokens of a text (0: all).
     shift: move each training image by up to so many pixels in x and y, drawn anew each epoch.
     fold: which tenth judges, of a set that has no split of its own and is cross-validated.
@@ -30,16 +33,16 @@ class DataConfig:
 
     name: str = "mnist"
     path: str = ""
-    view: str = key("rows", choices=("rows", "pixels", "image"))
-    permutation: int = key(0, low=0, high=2**32 - 1)
-    scaling: str = key("standard", choices=("standard", "unit"))
-    validation: int = key(5000, low=1)
-    split_seed: int = key(0, low=0)
-    train_limit: int = key(0, low=0)
-    shift: int = key(0, low=0, high=8)
-    fold: int = key(0, low=0, high=9)
-    hold_out: str = ""
-    test_head: int = key(0, low=0)
+    view: str = key("rows", choices=("rows", "pixels", "image"), tasks=groups.IMAGES)
+    permutation: int = key(0, low=0, high=2**32 - 1, tasks=groups.IMAGES)
+    scaling: str = key("standard", choices=("standard", "unit"), tasks=groups.IMAGES)
+    validation: int = key(5000, low=1, tasks={"classify": "", "caption": "data.name=digit-scenes"})
+    split_seed: int = key(0, low=0, tasks=groups.DRAWN)
+    train_limit: int = key(0, low=0, tasks=groups.LIMITED)
+    shift: int = key(0, low=0, high=8, tasks=groups.IMAGES)
+    fold: int = key(0, low=0, high=9, tasks=("classify_text",))
+    hold_out: str = key("", tasks=("classify_recordings",))
+    test_head: int = key(0, low=0, tasks=groups.IMAGES)
 
 
 @dataclass(frozen=True)
@@ -62,15 +65,15 @@ class TextConfig:
         sum over its steps of the mean over the batch: Zaremba's scale, bptt times as large.
     """
 
-    level: str = key("word", choices=("word", "character", "jamo", "subword"))
-    lowercase: bool = False
-    features: str = "word"
-    min_count: int = key(1, low=1)
-    max_vocabulary: int = key(0, low=0)
-    validation: float = key(0.05, above=0, high=0.5)
-    test: float = key(0.05, above=0, high=0.5)
-    bptt: int = key(35, low=1)
-    loss_scale: str = key("mean", choices=("mean", "steps"))
+    level: str = key("word", choices=("word", "character", "jamo", "subword"), tasks=groups.CUT)
+    lowercase: bool = key(False, tasks=groups.CASED)
+    features: str = key("word", tasks=("label_words",))
+    min_count: int = key(1, low=1, tasks=groups.SENTENCES)
+    max_vocabulary: int = key(0, low=0, tasks=groups.SENTENCES)
+    validation: float = key(0.05, above=0, high=0.5, tasks=groups.SENTENCES)
+    test: float = key(0.05, above=0, high=0.5, tasks=groups.SENTENCES)
+    bptt: int = key(35, low=1, tasks=("generate",))
+    loss_scale: str = key("mean", choices=("mean", "steps"), tasks=("generate",))
 
 
 @dataclass(frozen=True)
@@ -86,9 +89,9 @@ class FramesConfig:
     validation, test: shares of the recordings of a folder of your own, at least one of each.
     """
 
-    window: int = key(0, low=0)
-    passes: int = key(1, low=1)
-    differences: bool = False
+    window: int = key(0, low=0, tasks=groups.FRAMES)
+    passes: int = key(1, low=1, tasks=groups.FRAMES)
+    differences: bool = key(False, when=("data.name!=moving-digits",))
     noise: float = key(0.0, low=0)
     validation: float = key(0.2, above=0, high=0.5)
     test: float = key(0.2, above=0, high=0.5)
@@ -136,6 +139,6 @@ class PicturesConfig:
         each image by its name, all of one shape, (F,), (S, F) for S places, or (h, w, F).
     """
 
-    side: int = key(96, low=8, high=512)
-    color: bool = True
+    side: int = key(96, low=8, high=512, when=("pictures.features=",))
+    color: bool = key(True, when=("pictures.features=",))
     features: str = ""

@@ -14,6 +14,8 @@ from typing import Any
 
 from carousel.errors import ConfigError
 
+Readers = tuple[str, ...] | Mapping[str, str]
+
 
 def key(
     default: Any,
@@ -22,11 +24,34 @@ def key(
     low: float | None = None,
     high: float | None = None,
     above: float | None = None,
+    tasks: Readers | None = None,
+    when: tuple[str, ...] = (),
+    only: Mapping[str, str] | None = None,
 ) -> Any:
-    """A field with its limits: one of `choices`, or low <= value <= high and value > above."""
+    """A field with its limits: one of `choices`, or low <= value <= high and value > above.
+
+    tasks: that read it; None: those of the section, or all. when: conditions on other settings, all
+    of which must hold, as "optimizer.name=sgd|nesterov" or "data.name!=mnist"; a task may have a
+    condition of its own: {"caption": "data.name=digit-scenes"}. only: values that need such a
+    condition themselves.
+    """
     return field(
-        default=default, metadata={"choices": choices, "low": low, "high": high, "above": above}
+        default=default,
+        metadata={
+            "choices": choices,
+            "low": low,
+            "high": high,
+            "above": above,
+            "tasks": tasks,
+            "when": when,
+            "only": only or {},
+        },
     )
+
+
+def section(made: type, *, tasks: Readers | None = None, when: tuple[str, ...] = ()) -> Any:
+    """A field that is a section of its own; `tasks` and `when` hold for all of its keys."""
+    return field(default_factory=made, metadata={"tasks": tasks, "when": when})
 
 
 def closest(name: str, known: typing.Iterable[str]) -> str:

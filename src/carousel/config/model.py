@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from carousel.config import groups
 from carousel.config.keys import key
 
 
@@ -11,16 +12,19 @@ from carousel.config.keys import key
 class ModelConfig:
     """The recurrent network and how its outputs are read.
 
+    hidden_size: units of each layer and direction.
+    num_layers: recurrent layers, each reading the outputs of the one below.
     embedding_size: of each token of a text (0: hidden_size).
     feature_size: of each feature of a word but the word itself (see `text.features`).
     tied: the embedding is the output layer's weight too (Press and Wolf 2017); it needs
         embedding_size = hidden_size.
     adaptive_softmax: how many of a language model's most frequent words are told apart in the first
         step of the softmax, the others in groups of rarer ones (Grave et al. 2017; 0: all in one).
+    bidirectional: a second set of weights reads each sequence from its end.
     pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
         weights are learnt ("attention", see carousel.layers.attention).
     cell: "lstm", "gru", "rnn", or without a recurrent product "mingru", "minlstm", "indrnn".
-    nonlinearity: of the vanilla RNN and IndRNN; the other cells ignore it.
+    nonlinearity: of the vanilla RNN and IndRNN.
     forget_bias: where the forget gate of LSTM and minLSTM starts (Jozefowicz et al. 2015).
     activation, gate_activation: in place of tanh and σ; empty for the cell's own.
     layer_norm: normalise inside the cell (Ba et al. 2016), of LSTM, GRU and vanilla RNN.
@@ -31,20 +35,22 @@ class ModelConfig:
     cell: str = key("lstm", choices=("lstm", "gru", "rnn", "mingru", "minlstm", "indrnn"))
     hidden_size: int = key(128, low=1)
     num_layers: int = key(1, low=1)
-    embedding_size: int = key(0, low=0)
-    feature_size: int = key(32, low=1)
-    tied: bool = False
-    adaptive_softmax: int = key(0, low=0)
-    bidirectional: bool = False
-    pooling: str = key("last", choices=("last", "mean", "max", "attention"))
-    nonlinearity: str = key("tanh", choices=("tanh", "relu"))
-    forget_bias: float = 1.0
-    activation: str = key("", choices=("", "tanh", "softsign", "relu", "hard_tanh"))
-    gate_activation: str = key("", choices=("", "sigmoid", "hard_sigmoid"))
-    layer_norm: bool = False
-    peephole: bool = False
-    coupled: bool = False
-    variant: str = key("", choices=("", "NIG", "NFG", "NOG", "NIAF", "NOAF"))
+    embedding_size: int = key(0, low=0, tasks=groups.SENTENCES)
+    feature_size: int = key(32, low=1, tasks=("label_words",), when=("text.features!=word",))
+    tied: bool = key(False, tasks=groups.TIED)
+    adaptive_softmax: int = key(0, low=0, tasks=("generate",))
+    bidirectional: bool = key(False, tasks=groups.WHOLE)
+    pooling: str = key("last", choices=("last", "mean", "max", "attention"), tasks=groups.POOLED)
+    nonlinearity: str = key("tanh", choices=("tanh", "relu"), when=(groups.RECTIFIED,))
+    forget_bias: float = key(1.0, when=(groups.FORGETFUL,))
+    activation: str = key(
+        "", choices=("", "tanh", "softsign", "relu", "hard_tanh"), when=(groups.MULTIPLIED,)
+    )
+    gate_activation: str = key("", choices=("", "sigmoid", "hard_sigmoid"), when=(groups.GATED,))
+    layer_norm: bool = key(False, when=(groups.MULTIPLIED,))
+    peephole: bool = key(False, when=(groups.LSTM,))
+    coupled: bool = key(False, when=(groups.LSTM,))
+    variant: str = key("", choices=("", "NIG", "NFG", "NOG", "NIAF", "NOAF"), when=(groups.LSTM,))
 
 
 @dataclass(frozen=True)
@@ -56,9 +62,9 @@ class EncoderConfig:
     stages: each is a convolution, a rectifier, and a maximum over 2 x 2 pixels.
     """
 
-    width: int = key(16, low=1)
+    width: int = key(16, low=1, when=("pictures.features=",))
     features: int = key(64, low=1)
-    stages: int = key(3, low=1, high=7)
+    stages: int = key(3, low=1, high=7, when=("pictures.features=",))
 
 
 @dataclass(frozen=True)
@@ -67,12 +73,17 @@ class InitializationConfig:
 
     name: "torch" (its defaults), "uniform" (every weight and bias from U(-range, range)),
         "orthogonal" (Keras's: Glorot inputs, orthogonal recurrence), "identity" (IRNN), "chrono".
+    range: of "uniform".
     steps: the longest dependence that "chrono" expects.
     """
 
-    name: str = key("torch", choices=("torch", "uniform", "orthogonal", "identity", "chrono"))
-    range: float = key(0.1, above=0)
-    steps: int = key(100, low=3)
+    name: str = key(
+        "torch",
+        choices=("torch", "uniform", "orthogonal", "identity", "chrono"),
+        only={"identity": groups.STATEFUL, "chrono": groups.TIMED},
+    )
+    range: float = key(0.1, above=0, when=("initialization.name=uniform",))
+    steps: int = key(100, low=3, when=("initialization.name=chrono",))
 
 
 @dataclass(frozen=True)
@@ -84,5 +95,5 @@ class LossConfig:
         weigh as much as frequent ones.
     """
 
-    label_smoothing: float = key(0.0, low=0, high=0.9)
-    class_weights: str = key("none", choices=("none", "balanced"))
+    label_smoothing: float = key(0.0, low=0, high=0.9, tasks=groups.SMOOTHED)
+    class_weights: str = key("none", choices=("none", "balanced"), tasks=groups.WEIGHTED)

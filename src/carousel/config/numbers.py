@@ -60,7 +60,7 @@ class ForecastConfig:
     independent: bool = False
     output: str = key("auto", choices=("auto", "identity", "sigmoid"))
     distribution: str = key("none", choices=("none", "gaussian", "quantile"))
-    calibrate: bool = True
+    calibrate: bool = key(True, when=("forecast.distribution!=none",))
     validation: float = key(0.15, above=0, high=0.5)
     test: float = key(0.15, above=0, high=0.5)
     gap: int = key(0, low=0)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import getitem
 from typing import Any, cast
 
-from carousel.config import own
+from carousel.config import groups, own
 from carousel.config.coach import CoachConfig
 from carousel.config.data import (
     DataConfig,
@@ -18,9 +20,10 @@ from carousel.config.data import (
     TextConfig,
 )
 from carousel.config.decoder import DecoderConfig
-from carousel.config.keys import assign, build, key, kinds_by_key
+from carousel.config.keys import assign, build, key, kinds_by_key, section
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
+from carousel.config.readers import Setting, idle_settings, value_of
 from carousel.config.regularization import RegularizationConfig
 from carousel.config.training import (
     AveragingConfig,
@@ -36,9 +39,15 @@ from carousel.errors import ConfigError
 class RecipeInfo:
     """What a recipe says of itself; nothing here changes a number.
 
+    name: in lists, and of the folders of its runs.
+    summary: one line.
+    mapping: what is mapped to what, such as many-to-one.
+    expected: the result that was measured.
+    minutes: that it takes on two cores.
     based_on: the recipe whose network and training are used on other data than its own.
     dropped: what that recipe chose for its own data alone, and that is not used.
     taken_over: what it chose for them and that is used, because something must be chosen.
+    left_out: what was set and lost its effect by what was set beside it.
     """
 
     name: str = "unnamed"
@@ -49,26 +58,32 @@ class RecipeInfo:
     based_on: str = ""
     dropped: str = ""
     taken_over: str = ""
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
 class Config:
-    """Everything that decides a run, but for the seed and the machine."""
+    """Everything that decides a run, but for the seed and the machine.
+
+    task: the mapping, such as "classify" or "forecast"; see docs/tasks.
+    """
 
     recipe: RecipeInfo = field(default_factory=RecipeInfo)
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
     text: TextConfig = field(default_factory=TextConfig)
-    translate: TranslateConfig = field(default_factory=TranslateConfig)
-    frames: FramesConfig = field(default_factory=FramesConfig)
-    sound: SoundConfig = field(default_factory=SoundConfig)
-    scenes: ScenesConfig = field(default_factory=ScenesConfig)
-    pictures: PicturesConfig = field(default_factory=PicturesConfig)
-    forecast: ForecastConfig = field(default_factory=ForecastConfig)
-    regress: RegressConfig = field(default_factory=RegressConfig)
+    translate: TranslateConfig = section(TranslateConfig, tasks=("translate",))
+    frames: FramesConfig = section(FramesConfig, tasks=groups.RECORDINGS)
+    sound: SoundConfig = section(SoundConfig, tasks=("classify_recordings",))
+    scenes: ScenesConfig = section(ScenesConfig, tasks=groups.MADE_SCENES)
+    pictures: PicturesConfig = section(
+        PicturesConfig, tasks=("caption",), when=("data.name!=digit-scenes",)
+    )
+    forecast: ForecastConfig = section(ForecastConfig, tasks=("forecast",))
+    regress: RegressConfig = section(RegressConfig, tasks=("regress",))
     model: ModelConfig = field(default_factory=ModelConfig)
-    encoder: EncoderConfig = field(default_factory=EncoderConfig)
-    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    encoder: EncoderConfig = section(EncoderConfig, tasks=groups.SEEN)
+    decoder: DecoderConfig = section(DecoderConfig, tasks=groups.WRITERS)
     initialization: InitializationConfig = field(default_factory=InitializationConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     regularization: RegularizationConfig = field(default_factory=RegularizationConfig)
@@ -97,7 +112,9 @@ class Config:
         their keys. Raises `ConfigError`.
 
         Other data than those of the recipe: what it chose for its own goes back to the defaults,
-        but for what is given here (`recipe.dropped`).
+        but for what is given here (`recipe.dropped`). So does a setting that something read and
+        that nothing reads any more, such as the warm-up of a schedule that is changed
+        (`recipe.left_out`).
         """
         values, given = self.to_dict(), list[str]()
         for name, value, is_text in _pairs(assignments):
@@ -105,6 +122,25 @@ class Config:
             given.append(name)
         if {"task", "data.name", "data.path"}.intersection(given):
             own.resolve(self.to_dict(), values, given, Config().to_dict())
+        changed = Config.from_dict(values)
+        return changed._without(
+            [s for s, _ in idle_settings(changed) if s.name not in given and not s.idle(self)]
+        )
+
+    def settled(self) -> Config:
+        """A copy with what nothing reads at its default (`recipe.left_out`): of a run of an earlier
+        version, which did not refuse it."""
+        return self._without([setting for setting, _ in idle_settings(self)])
+
+    def _without(self, fallen: list[Setting]) -> Config:
+        if not fallen:
+            return self
+        values = self.to_dict()
+        for setting in fallen:
+            *sections, last = setting.name.split(".")
+            reduce(getitem, sections, values)[last] = setting.default
+        words = [f"{s.name}={value_of(self, s.name)} {s.idle(self)}" for s in fallen]
+        values["recipe"]["left_out"] = "; ".join([self.recipe.left_out, *words]).removeprefix("; ")
         return Config.from_dict(values)
 
     def check_data(self) -> Config:
@@ -112,8 +148,9 @@ class Config:
         own.check(self.task, self.data.name, self.data.path)
         return self
 
-    def said_of_data(self) -> list[str]:
-        """What a person should know of a recipe that is used on other data than its own."""
+    def notices(self) -> list[str]:
+        """What a person should know of a recipe that is used on other data than its own, or with
+        other settings."""
         info = self.recipe
         lines = []
         if info.dropped:
@@ -126,6 +163,8 @@ class Config:
                 f"taken over from {info.based_on}, though chosen for its own data: "
                 f"{info.taken_over} (set what does not suit yours)"
             )
+        if info.left_out:
+            lines.append(f"left out, because it would have no effect: {info.left_out}")
         return lines
 
 
@@ -143,20 +182,6 @@ def _pairs(
         if not equals:
             raise ConfigError(f"a setting must be section.key=value, got '{assignment}'")
         yield name.strip(), text.strip(), True
-
-
-def reject_without_effect(config: Config, keys: Iterable[str], where: str) -> None:
-    """Raise `ConfigError` for the first of `keys` that is not at its default.
-
-    keys: such as "data.view", or "text" for a whole section. where: in which they do nothing.
-    """
-    for setting in keys:
-        value: Any = config
-        default: Any = Config()
-        for name in setting.split("."):
-            value, default = getattr(value, name), getattr(default, name)
-        if value != default:
-            raise ConfigError(f"{setting} has no effect in {where}: leave it out")
 
 
 def settable_keys() -> list[str]:

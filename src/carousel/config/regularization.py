@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from carousel.config.keys import key
+from carousel.config import groups
+from carousel.config.keys import key, section
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """Strength of a weight penalty per group of weights: W_ih, W_hh, biases, embedding, head."""
+    """Strength of a weight penalty per group of weights (0: none).
+
+    input: of W_ih.
+    recurrent: of W_hh.
+    bias: of all biases.
+    embedding: of the embedding.
+    head: of the output layer.
+    """
 
     input: float = key(0.0, low=0)
     recurrent: float = key(0.0, low=0)
     bias: float = key(0.0, low=0)
-    embedding: float = key(0.0, low=0)
+    embedding: float = key(0.0, low=0, tasks=groups.SENTENCES)
     head: float = key(0.0, low=0)
 
 
 @dataclass(frozen=True)
 class MaxNorm:
-    """The longest that a row of each group's matrices may be (0: any): W_ih, W_hh, head."""
+    """The longest that a row of each group's matrices may be (0: any).
+
+    input: of W_ih.
+    recurrent: of W_hh.
+    head: of the output layer.
+    """
 
     input: float = key(0.0, low=0)
     recurrent: float = key(0.0, low=0)
@@ -39,7 +52,8 @@ class RegularizationConfig:
         square of the outputs after dropout, beta times that of their change from step to step.
     max_norm: after each step, rows longer than this are shortened to it (Srebro et al. 2005).
     zoneout: probability of each unit to keep its old state at a step (Krueger et al. 2017), of h,
-        and of the LSTM's cell; zoneout_cell: of the cell, where it is another one (-1: the same).
+        and of the LSTM's cell.
+    zoneout_cell: of the LSTM's cell, where it is another one (-1: the same).
     weight_dropout: share of W_hh that is zero, drawn for each batch (Merity et al. 2018).
     recurrent_dropout: of the LSTM's and the GRU's candidate (Semeniuta et al. 2016).
     variational: of each layer's input, of h before the recurrent product and of the top output,
@@ -49,14 +63,14 @@ class RegularizationConfig:
 
     dropout: float = key(0.0, low=0, high=0.95)
     input_dropout: float = key(0.0, low=0, high=0.95)
-    activation: float = key(0.0, low=0)
-    temporal_activation: float = key(0.0, low=0)
-    zoneout: float = key(0.0, low=0, high=0.95)
-    zoneout_cell: float = key(-1.0, low=-1, high=0.95)
-    weight_dropout: float = key(0.0, low=0, high=0.95)
-    recurrent_dropout: float = key(0.0, low=0, high=0.95)
-    variational: float = key(0.0, low=0, high=0.95)
-    naive_recurrent_dropout: float = key(0.0, low=0, high=0.95)
-    l1: Penalty = field(default_factory=Penalty)
-    l2: Penalty = field(default_factory=Penalty)
-    max_norm: MaxNorm = field(default_factory=MaxNorm)
+    activation: float = key(0.0, low=0, tasks=groups.PENALISED)
+    temporal_activation: float = key(0.0, low=0, tasks=groups.PENALISED)
+    zoneout: float = key(0.0, low=0, high=0.95, when=(groups.MULTIPLIED,))
+    zoneout_cell: float = key(-1.0, low=-1, high=0.95, when=(groups.LSTM,))
+    weight_dropout: float = key(0.0, low=0, high=0.95, when=(groups.MULTIPLIED,))
+    recurrent_dropout: float = key(0.0, low=0, high=0.95, when=(groups.GATED,))
+    variational: float = key(0.0, low=0, high=0.95, when=(groups.MULTIPLIED,))
+    naive_recurrent_dropout: float = key(0.0, low=0, high=0.95, when=(groups.MULTIPLIED,))
+    l1: Penalty = section(Penalty)
+    l2: Penalty = section(Penalty)
+    max_norm: MaxNorm = section(MaxNorm)

@@ -10,8 +10,10 @@ from carousel.errors import ConfigError
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """torch's optimisers by name.
+    """torch's optimisers.
 
+    name: "adam", "adamw", "sgd", "nesterov", "rmsprop" or "adagrad".
+    learning_rate: the highest that the schedule reaches.
     momentum: of "nesterov" alone; "sgd" is plain.
     weight_decay: torch's own (decoupled from the gradient in adamw).
     clip_norm: rescale the gradient to this norm when it is longer (0: never).
@@ -22,7 +24,7 @@ class OptimizerConfig:
 
     name: str = key("adam", choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "adagrad"))
     learning_rate: float = key(1e-3, above=0)
-    momentum: float = key(0.9, above=0, high=0.9999)
+    momentum: float = key(0.9, above=0, high=0.9999, when=("optimizer.name=nesterov",))
     weight_decay: float = key(0.0, low=0)
     clip_norm: float = key(0.0, low=0)
     clip_value: float = key(0.0, low=0)
@@ -39,18 +41,21 @@ class OptimizerConfig:
 class ScheduleConfig:
     """How the learning rate moves over the run.
 
+    name: "constant"; "one-cycle" rises to the rate and falls to nothing (Smith and Topin 2018);
+        "cosine" falls along a half wave; "plateau" falls where the validation metric stands still;
+        "zaremba" is constant for some epochs, then falls at each (Zaremba et al. 2014).
     warmup: share of the run in which "one-cycle" rises.
-    factor, patience: "plateau" multiplies the rate by `factor` after more than `patience` epochs
-        in a row without improvement on validation data; with patience 0, after each such epoch.
-    factor, hold: "zaremba" keeps the rate for `hold` epochs, then multiplies it by `factor` at
-        the start of every epoch.
+    factor: by which "plateau" and "zaremba" multiply the rate.
+    patience: "plateau" does so after more than so many epochs in a row without improvement on
+        validation data; with 0, after each such epoch.
+    hold: "zaremba" keeps the rate for so many epochs, then multiplies it at the start of each.
     """
 
     name: str = key("constant", choices=("constant", "one-cycle", "cosine", "plateau", "zaremba"))
-    warmup: float = key(0.3, above=0, high=0.99)
-    factor: float = key(0.5, above=0, high=0.999)
-    patience: int = key(2, low=0)
-    hold: int = key(4, low=0)
+    warmup: float = key(0.3, above=0, high=0.99, when=("schedule.name=one-cycle",))
+    factor: float = key(0.5, above=0, high=0.999, when=("schedule.name=plateau|zaremba",))
+    patience: int = key(2, low=0, when=("schedule.name=plateau",))
+    hold: int = key(4, low=0, when=("schedule.name=zaremba",))
 
 
 @dataclass(frozen=True)
@@ -59,22 +64,27 @@ class AveragingConfig:
 
     name: "mean" of the weights after every step from the start of epoch `start` + 1 on (Polyak and
         Juditsky 1992), or "ema": decay * average + (1 - decay) * weights after every step.
+    start: epochs before the "mean" begins.
+    decay: of "ema".
     patience: start the "mean" as soon as so many epochs in a row brought no improvement, if that
         comes before `start` (0: at `start` alone; Merity et al. 2017).
     """
 
     name: str = key("none", choices=("none", "mean", "ema"))
-    start: int = key(1, low=0)
-    patience: int = key(0, low=0)
-    decay: float = key(0.999, above=0, high=0.999999)
+    start: int = key(1, low=0, when=("averaging.name=mean",))
+    patience: int = key(0, low=0, when=("averaging.name=mean",))
+    decay: float = key(0.999, above=0, high=0.999999, when=("averaging.name=ema",))
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """How long, in what batches, and when to stop.
 
+    epochs: passes through the training part, at most.
+    batch_size: sequences of a batch; of a running text, streams that are read side by side.
     max_steps: stop after so many optimiser steps (0: no such limit).
     patience: stop after so many epochs without improvement of `monitor` (0: never).
+    min_delta: an improvement must be larger than this.
     monitor: the validation metric that chooses the best epoch, such as "loss"; empty for the
         task's own (accuracy where classes are told apart).
     restore_best: end with the weights of the best epoch instead of the last.

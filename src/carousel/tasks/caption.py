@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel import layers
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config
 from carousel.data.captioned import CaptionedImages
 from carousel.data.ragged import Buckets
 from carousel.data.tokens import Tokens
@@ -24,32 +24,6 @@ from carousel.tasks.decoder import shifted
 from carousel.tasks.samples import Answer, Sample, likeness
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.trained_captioner import TrainedCaptioner, longest_of
-
-_WITHOUT_EFFECT = (
-    "data.view",
-    "data.permutation",
-    "data.scaling",
-    "data.shift",
-    "data.fold",
-    "data.test_head",
-    "data.hold_out",
-    "data.train_limit",
-    "translate",
-    "frames",
-    "sound",
-    "regress",
-    "forecast",
-    "text.bptt",
-    "text.features",
-    "text.loss_scale",
-    "model.feature_size",
-    "model.adaptive_softmax",
-    "model.bidirectional",
-    "model.pooling",
-    "loss.class_weights",
-    "regularization.activation",
-    "regularization.temporal_activation",
-)
 
 
 class CaptionTask(Task):
@@ -64,13 +38,7 @@ class CaptionTask(Task):
     trained = TrainedCaptioner
 
     def __init__(self, config: Config, seed: int) -> None:
-        made = config.data.name == "digit-scenes"
-        others = ("pictures",) if made else ("scenes", "data.validation")
-        reject_without_effect(config, (*_WITHOUT_EFFECT, *others), "the task 'caption'")
         network.check(config)
-        if config.pictures.features:
-            of_pixels = ("pictures.side", "pictures.color", "encoder.width", "encoder.stages")
-            reject_without_effect(config, of_pixels, "captions of features that are given")
         self.config, self.data = config, CaptionedImages(config)
         train = self.data.train
         texts = [text for some in train.captions for text in some]

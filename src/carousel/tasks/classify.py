@@ -20,7 +20,6 @@ from carousel.config import (
     DataConfig,
     ModelConfig,
     RegularizationConfig,
-    reject_without_effect,
 )
 from carousel.data import mnist
 from carousel.data.batches import ShuffledBatches, in_order
@@ -49,28 +48,6 @@ from carousel.tasks.task import (
 
 _EVALUATION_BATCH = 1000
 _LOOKED_AT = 500
-_WITHOUT_EFFECT = (
-    "decoder",
-    "translate",
-    "text",
-    "regress",
-    "frames",
-    "forecast",
-    "sound",
-    "data.hold_out",
-    "scenes",
-    "pictures",
-    "encoder",
-    "loss",
-    "data.path",
-    "data.fold",
-    "model.embedding_size",
-    "model.feature_size",
-    "model.tied",
-    "model.adaptive_softmax",
-    "regularization.l1.embedding",
-    "regularization.l2.embedding",
-)
 
 
 def as_sequence(images: Tensor, view: str, permutation: int = 0) -> Tensor:
@@ -310,7 +287,6 @@ class ClassifyTask(Task):
                 f"data.name must be mnist to classify, got '{config.data.name}'; images of your "
                 f"own go to predict alone"
             )
-        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'classify'")
         network.check(config)
         self.config = config
         self.parts = ImageParts(config.data)

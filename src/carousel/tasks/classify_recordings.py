@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config
 from carousel.data import leaks
 from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.ragged import Buckets, Ragged, by_length
@@ -20,34 +20,6 @@ from carousel.tasks.recordings_task import remarks
 from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
 
-_WITHOUT_EFFECT = (
-    "data.view",
-    "data.permutation",
-    "data.scaling",
-    "data.validation",
-    "data.train_limit",
-    "data.shift",
-    "data.test_head",
-    "data.fold",
-    "text",
-    "forecast",
-    "regress",
-    "decoder",
-    "translate",
-    "scenes",
-    "pictures",
-    "encoder",
-    "frames.window",
-    "frames.passes",
-    "model.embedding_size",
-    "model.feature_size",
-    "model.tied",
-    "model.adaptive_softmax",
-    "regularization.activation",
-    "regularization.temporal_activation",
-    "regularization.l1.embedding",
-    "regularization.l2.embedding",
-)
 _EVALUATION_BATCH = 64
 
 
@@ -62,7 +34,6 @@ class ClassifyRecordingsTask(Task):
     trained = TrainedRecordingClassifier
 
     def __init__(self, config: Config, seed: int) -> None:
-        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'classify_recordings'")
         network.check(config)
         self.config, self.data = config, LabelledRecordings(config)
         train = self.data.train

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config
 from carousel.data.labelled_text import LabelledText
 from carousel.data.ragged import Buckets, by_length
 from carousel.data.tokens import Tokens
@@ -18,32 +18,6 @@ from carousel.tasks.samples import Answer, Sample
 from carousel.tasks.task import Batch, Carry, StepLoss, Task, mean_of
 from carousel.tasks.text_classifier import TextClassifier, TrainedTextClassifier
 
-_WITHOUT_EFFECT = (
-    "decoder",
-    "translate",
-    "data.view",
-    "regress",
-    "frames",
-    "forecast",
-    "sound",
-    "data.hold_out",
-    "scenes",
-    "pictures",
-    "encoder",
-    "data.permutation",
-    "data.scaling",
-    "data.validation",
-    "data.shift",
-    "data.test_head",
-    "text.bptt",
-    "text.features",
-    "model.feature_size",
-    "text.loss_scale",
-    "model.tied",
-    "model.adaptive_softmax",
-    "regularization.activation",
-    "regularization.temporal_activation",
-)
 _EVALUATION_BATCH = 256
 _LOOKED_AT = 500
 
@@ -56,7 +30,6 @@ class ClassifyTextTask(Task):
     trained = TrainedTextClassifier
 
     def __init__(self, config: Config, seed: int) -> None:
-        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'classify_text'")
         network.check(config)
         self.config = config
         self.data = LabelledText(config.data, config.text)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, cut, load
 from carousel.data.steps import step_of
@@ -37,38 +37,6 @@ from carousel.tasks.task import Batch, Carry, StepLoss, Task
 
 _SHARE = 0.8  # that an interval is to hold
 _FEWEST = 14  # windows apart: calibrated on so many, the share is off by 10 points (1 sigma)
-_WITHOUT_EFFECT = (
-    "decoder",
-    "translate",
-    "data.view",
-    "data.permutation",
-    "data.scaling",
-    "data.validation",
-    "data.split_seed",
-    "data.train_limit",
-    "data.shift",
-    "data.test_head",
-    "data.fold",
-    "text",
-    "regress",
-    "frames",
-    "sound",
-    "data.hold_out",
-    "scenes",
-    "pictures",
-    "encoder",
-    "loss",
-    "model.embedding_size",
-    "model.feature_size",
-    "model.tied",
-    "model.adaptive_softmax",
-    "model.bidirectional",
-    "model.pooling",
-    "regularization.activation",
-    "regularization.temporal_activation",
-    "regularization.l1.embedding",
-    "regularization.l2.embedding",
-)
 
 
 class ForecastTask(Task):
@@ -79,7 +47,6 @@ class ForecastTask(Task):
     trained = TrainedForecaster
 
     def __init__(self, config: Config, seed: int) -> None:
-        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'forecast'")
         network.check(config)
         self.config, self._seed = config, seed
         settings = config.forecast

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from carousel import layers
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config
 from carousel.data.text import Corpus, Part
 from carousel.data.text_batches import IGNORED, LineBatches, StreamWindows, all_of
 from carousel.errors import ConfigError, DataError
@@ -20,31 +20,6 @@ from carousel.tasks.ngrams import NGram
 from carousel.tasks.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.writer import TrainedLanguageModel, measures
 
-_WITHOUT_EFFECT = (
-    "decoder",
-    "translate",
-    "data.view",
-    "regress",
-    "frames",
-    "forecast",
-    "sound",
-    "data.hold_out",
-    "scenes",
-    "pictures",
-    "encoder",
-    "data.permutation",
-    "data.scaling",
-    "data.validation",
-    "data.shift",
-    "data.test_head",
-    "data.fold",
-    "text.lowercase",
-    "text.features",
-    "model.feature_size",
-    "loss",
-    "model.bidirectional",
-    "model.pooling",
-)
 _EVALUATION_STEPS = 200
 _STREAM = 1000
 
@@ -62,7 +37,6 @@ class GenerateTask(Task):
     trained = TrainedLanguageModel
 
     def __init__(self, config: Config, seed: int) -> None:
-        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'generate'")
         network.check(config)
         if config.text.level not in ("word", "character"):
             raise ConfigError(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data import leaks
-from carousel.data.recordings import LabelledFrames, film_side
+from carousel.data.recordings import LabelledFrames
 from carousel.tasks import baselines, network, outputs, samples
 from carousel.tasks.frame_labeller import (
     FrameLabeller,
@@ -39,8 +39,7 @@ class LabelFramesTask(RecordingsTask):
     data: LabelledFrames
 
     def __init__(self, config: Config, seed: int) -> None:
-        of_others = ("frames.differences",) if film_side(config) else ("scenes", "encoder")
-        self._check(config, "regress", *of_others)
+        network.check(config)
         self.config, self.data = config, LabelledFrames(config)
         train, classes = self.data.train, len(self.data.classes)
         self._cut(train.values, train.labels, self.data.validation.values, seed)

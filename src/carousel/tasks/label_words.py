@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 from torch.nn.utils.rnn import pad_sequence
 
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config
 from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.data.ragged import Buckets
 from carousel.tasks import baselines, network, samples
@@ -26,34 +26,6 @@ from carousel.tasks.word_labeller import (
     logits_of,
 )
 
-_WITHOUT_EFFECT = (
-    "decoder",
-    "translate",
-    "data.view",
-    "regress",
-    "frames",
-    "forecast",
-    "sound",
-    "data.hold_out",
-    "scenes",
-    "pictures",
-    "encoder",
-    "data.permutation",
-    "data.scaling",
-    "data.validation",
-    "data.shift",
-    "data.test_head",
-    "data.fold",
-    "text.level",
-    "text.bptt",
-    "text.loss_scale",
-    "model.tied",
-    "model.adaptive_softmax",
-    "model.pooling",
-    "regularization.activation",
-    "regularization.temporal_activation",
-)
-
 
 class LabelWordsTask(Task):
     """Training of a `WordLabeller`: sentences of similar length share a batch."""
@@ -62,7 +34,6 @@ class LabelWordsTask(Task):
     trained = TrainedWordLabeller
 
     def __init__(self, config: Config, seed: int) -> None:
-        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'label_words'")
         network.check(config)
         self.config = config
         self.data = LabelledWords(config.data, config.text)

@@ -16,7 +16,7 @@ from carousel.config import (
     LossConfig,
     ModelConfig,
     RegularizationConfig,
-    reject_without_effect,
+    refuse_idle,
 )
 from carousel.errors import ConfigError
 from carousel.layers.initialization import initialize
@@ -25,47 +25,22 @@ Recurrent = layers.LSTM | layers.GRU | layers.RNN | layers.MinGRU | layers.MinLS
 
 
 def check(config: Config) -> None:
-    """Raise `ConfigError` for settings that no network can have."""
+    """Raise `ConfigError` for settings that nothing reads, or that no network can have."""
+    refuse_idle(config)
     model = config.model
     if model.tied and model.embedding_size not in (0, model.hidden_size):
         raise ConfigError(
             f"model.tied needs model.embedding_size = model.hidden_size; got "
             f"{model.embedding_size} and {model.hidden_size}"
         )
-    start = config.initialization.name
-    if start == "chrono" and model.cell in ("rnn", "indrnn"):
-        raise ConfigError(
-            f"initialization.name = 'chrono' sets gates: model.cell = '{model.cell}' has none"
-        )
-    if start == "identity" and model.cell in ("mingru", "minlstm"):
-        raise ConfigError(
-            f"initialization.name = 'identity' sets recurrent weights: model.cell = "
-            f"'{model.cell}' has none"
-        )
     _check_options(config)
 
 
-_OF_THE_LSTM = ("model.peephole", "model.coupled", "model.variant", "regularization.zoneout_cell")
-_OF_GATES = ("model.gate_activation", "regularization.recurrent_dropout")
-_OF_THE_STATE = (
-    "model.activation",
-    "model.layer_norm",
-    "regularization.zoneout",
-    "regularization.weight_dropout",
-    "regularization.variational",
-    "regularization.naive_recurrent_dropout",
-)
 _PARALLEL = ("mingru", "minlstm", "indrnn")
 
 
 def _check_options(config: Config) -> None:
     model, regularization = config.model, config.regularization
-    if model.cell != "lstm":
-        reject_without_effect(config, _OF_THE_LSTM, f"model.cell = '{model.cell}'")
-    if model.cell in ("rnn", *_PARALLEL):
-        reject_without_effect(config, _OF_GATES, f"model.cell = '{model.cell}'")
-    if model.cell in _PARALLEL:
-        reject_without_effect(config, _OF_THE_STATE, f"model.cell = '{model.cell}'")
     differ = model.nonlinearity == "relu" and model.activation not in ("", "relu")
     if model.cell == "rnn" and differ:
         raise ConfigError("model.activation and model.nonlinearity differ: set one of them")

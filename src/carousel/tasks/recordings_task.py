@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from carousel.config import Config, FramesConfig, reject_without_effect
+from carousel.config import FramesConfig
 from carousel.data import leaks
 from carousel.data.leaks import Leak
 from carousel.data.measured import MeasuredRecordings
@@ -18,36 +18,8 @@ from carousel.data.ragged import Ragged
 from carousel.data.recordings import LabelledFrames, film_side
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import LabelledWindows
-from carousel.tasks import network
 from carousel.tasks.frame_labeller import with_differences
 from carousel.tasks.task import Batch, Task
-
-_WITHOUT_EFFECT = (
-    "decoder",
-    "translate",
-    "data.view",
-    "data.permutation",
-    "data.scaling",
-    "data.validation",
-    "data.train_limit",
-    "data.shift",
-    "data.test_head",
-    "data.fold",
-    "text",
-    "forecast",
-    "sound",
-    "pictures",
-    "data.hold_out",
-    "model.embedding_size",
-    "model.feature_size",
-    "model.tied",
-    "model.adaptive_softmax",
-    "model.pooling",
-    "regularization.activation",
-    "regularization.temporal_activation",
-    "regularization.l1.embedding",
-    "regularization.l2.embedding",
-)
 
 
 def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: FramesConfig) -> str:
@@ -67,13 +39,6 @@ class RecordingsTask(Task):
 
     data: LabelledFrames | MeasuredRecordings
     leaks: list[Leak]
-
-    @staticmethod
-    def _check(config: Config, *without_effect: str) -> None:
-        """Raise `ConfigError` for settings that do nothing here; those of one task besides."""
-        where = f"the task '{config.task}'"
-        reject_without_effect(config, (*_WITHOUT_EFFECT, *without_effect), where)
-        network.check(config)
 
     def _cut(self, train: Ragged, labels: Tensor, validation: Ragged, seed: int) -> None:
         """Standardise the features, and cut the training part with its labels into windows."""

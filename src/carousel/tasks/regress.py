@@ -13,7 +13,7 @@ from carousel.data import leaks
 from carousel.data.measured import Measured, MeasuredRecordings
 from carousel.data.ragged import Ragged
 from carousel.data.windows import is_labelled
-from carousel.tasks import baselines, outputs
+from carousel.tasks import baselines, network, outputs
 from carousel.tasks.frame_labeller import FrameLabeller, build_model, logits_of
 from carousel.tasks.recordings_task import RecordingsTask
 from carousel.tasks.regressor import Target, TrainedRegressor, judge
@@ -32,7 +32,7 @@ class RegressTask(RecordingsTask):
     data: MeasuredRecordings
 
     def __init__(self, config: Config, seed: int) -> None:
-        self._check(config, "loss", "scenes", "encoder")
+        network.check(config)
         self.config, self.data = config, MeasuredRecordings(config.data, config.frames)
         train = self.data.train
         self.target = Target.fit(train.targets[is_labelled(train.targets)], config.regress)

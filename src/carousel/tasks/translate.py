@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from carousel import layers
-from carousel.config import Config, reject_without_effect
+from carousel.config import Config
 from carousel.data.parallel import Pairs, Parallel
 from carousel.data.ragged import Buckets, Ragged
 from carousel.data.tokens import Tokens
@@ -24,32 +24,6 @@ from carousel.tasks.translation_memory import copied, remembered
 from carousel.tasks.translation_scores import TranslationScores
 from carousel.tasks.translator import Translator, batch_of, mean_loss, translate
 
-_WITHOUT_EFFECT = (
-    "data.view",
-    "regress",
-    "frames",
-    "forecast",
-    "sound",
-    "scenes",
-    "pictures",
-    "encoder",
-    "data.hold_out",
-    "data.permutation",
-    "data.scaling",
-    "data.validation",
-    "data.shift",
-    "data.fold",
-    "data.test_head",
-    "text.bptt",
-    "text.features",
-    "model.feature_size",
-    "model.adaptive_softmax",
-    "text.loss_scale",
-    "loss.class_weights",
-    "regularization.activation",
-    "regularization.temporal_activation",
-)
-
 
 class TranslateTask(Task):
     """Training of a `Translator` under teacher forcing: pairs of similar lengths share a batch.
@@ -62,7 +36,6 @@ class TranslateTask(Task):
     trained = TrainedTranslator
 
     def __init__(self, config: Config, seed: int) -> None:
-        reject_without_effect(config, _WITHOUT_EFFECT, "the task 'translate'")
         network.check(config)
         self.config = config
         self.data = Parallel(config)

@@ -198,7 +198,7 @@ def start(
     """
     if Path(source).is_dir():
         run = RunFolder.open(Path(source))
-        config, stated = run.config.override(overrides), run.seed
+        config, stated = run.config.settled().override(overrides), run.seed
         origin, weights = best_weights(run)
     else:
         config, stated_seed = recipes.configured(source, overrides)

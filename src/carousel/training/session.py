@@ -94,6 +94,7 @@ def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
             f"the run {run.path} is finished; train its recipe again with another seed, or from "
             f"its own settings with {command('train', run.path / 'config.toml')}"
         )
+    run = replace(run, config=run.config.settled())
     return _run(run, _make_fabric(run.device), make_display(quiet))
 
 
@@ -135,7 +136,7 @@ def _fit_and_judge(
         f"{parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
         f"run folder {run.path}"
     )
-    for line in config.said_of_data():
+    for line in config.notices():
         display.say(line)
     reason = trainer.fit()
     store.event(trainer.progress.step, "stopped", reason=reason)

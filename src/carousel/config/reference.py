@@ -1,0 +1,105 @@
+"""The page of every setting: `python -m carousel.config.reference docs/settings.md`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from itertools import groupby
+from pathlib import Path
+
+from carousel.config.readers import Setting, settings
+from carousel.config.recipe import Config
+
+_ENTRY = re.compile(r"^    ([a-z0-9_]+(?:, [a-z0-9_]+)*): (.*)$")
+_HEAD = """# Settings
+
+Every setting of a recipe, and of `--set SECTION.KEY=VALUE`: what it means, its default, what it may
+be, and who reads it. A setting that nothing would read is refused, with the reason. This page is
+written by `python -m carousel.config.reference docs/settings.md`.
+"""
+
+
+def meanings(section: type) -> dict[str, str]:
+    """What a section's docstring says of each key: its lines "key, key: text".
+
+    >>> from carousel.config import LossConfig
+    >>> sorted(meanings(LossConfig))
+    ['class_weights', 'label_smoothing']
+    """
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in (section.__doc__ or "").splitlines()[1:]:
+        if entry := _ENTRY.match(line):
+            names, text = entry[1].split(", "), entry[2]
+        elif names and line.startswith("        "):
+            text = line.strip()
+        else:
+            names = []
+            continue
+        for name in names:
+            found[name] = f"{found[name]} {text}" if name in found else text
+    return found
+
+
+def meaning(setting: Setting) -> str:
+    """What a setting means; empty if its section does not say."""
+    return meanings(setting.section).get(setting.name.rpartition(".")[2], "")
+
+
+def _range(setting: Setting) -> str:
+    limits = setting.limits
+    if limits.get("choices"):
+        return ", ".join(f"`{choice}`" if choice else "empty" for choice in limits["choices"])
+    words = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}
+    parts = [
+        f"{sign} {limits[name]}"
+        for name, sign in (("above", ">"), ("low", "≥"), ("high", "≤"))
+        if limits.get(name) is not None
+    ]
+    return words[setting.kind] + (" " + ", ".join(parts) if parts else "")
+
+
+def _readers(setting: Setting) -> str:
+    parts = []
+    if setting.tasks is not None:
+        parts.append(
+            ", ".join(
+                task + (f" (where {condition})" if condition else "")
+                for task, condition in setting.tasks.items()
+            )
+        )
+    parts += [f"where {condition}" for condition in setting.conditions]
+    return "; ".join(parts) or "all"
+
+
+def _default(setting: Setting) -> str:
+    value = setting.default
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    return f"`{value}`" if value != "" else "empty"
+
+
+def page() -> str:
+    """The whole page, in Markdown."""
+    lines = [_HEAD]
+    for section, group in groupby(settings(Config).values(), lambda s: s.name.rpartition(".")[0]):
+        lines += [
+            f"## {section or 'The recipe'}\n",
+            "| setting | meaning | default | may be | read by |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+        for setting in group:
+            cells = (
+                f"`{setting.name}`",
+                meaning(setting),
+                _default(setting),
+                _range(setting),
+                _readers(setting),
+            )
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
