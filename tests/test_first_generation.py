@@ -14,7 +14,9 @@ from carousel.runs.store import Status, Store
 HOME = Path(__file__).parent / "fixtures" / "first_generation"
 BUNDLES = sorted(path.parent.name for path in HOME.glob("*/arguments.json"))
 NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
-BAR = re.compile(r"[█+-]+(?= *$)", re.MULTILINE)  # as long as the number beside it says
+BARS = re.compile(r"[─█+-]+(?=\s|$)")
+#: Said in another way since, on purpose: a row of a CSV may have several lines.
+RENAMED = {"classify_text": ("line ", "sentence ")}
 
 
 @pytest.fixture
@@ -35,10 +37,12 @@ def test_there_is_a_bundle_of_every_task():
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, indirect=True)
-def test_predict_prints_what_it_printed(bundle, carousel):
+def test_predict_prints_what_it_printed(bundle, carousel, request):
+    name = request.node.callspec.params["bundle"]
     out = ask(carousel, bundle)
-    wanted = (bundle / "predict.txt").read_text()
+    wanted = (bundle / "predict.txt").read_text().replace(*RENAMED.get(name, ("", "")))
     assert words(out) == words(wanted)
+    # More digits may be shown than were.
     assert numbers(out) == pytest.approx(numbers(wanted), rel=1e-2, abs=2e-3)
 
 
@@ -49,7 +53,7 @@ def test_predict_gives_the_json_it_gave(bundle, carousel):
 
 
 def words(text):
-    return NUMBER.sub("#", BAR.sub("", text)).split()
+    return NUMBER.sub("#", BARS.sub("", text)).split()
 
 
 def numbers(text):
