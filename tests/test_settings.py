@@ -34,7 +34,7 @@ def test_readers_and_conditions_name_tasks_settings_and_values_that_exist():
             assert known is None or set(condition.values) <= set(known), setting.name
 
 
-@pytest.mark.parametrize("name", recipes.names())
+@pytest.mark.parametrize("name", [*recipes.names(), *recipes.own_names()])
 def test_no_recipe_sets_what_nothing_reads(name):
     assert list(idle_settings(recipes.load(name)[0])) == []
 
