@@ -502,20 +502,63 @@ def test_layers_of_torchscript_and_quantised_layers_are_left():
         assert str(carousel.accelerated(whole))
 
 
-def test_swapped_layers_and_nothing_else_are_restored():
-    class Mine(carousel.GRU):
-        pass
+class Mine(carousel.GRU):
+    pass
 
-    model = nn.ModuleList([carousel.LSTM(3, 5, forget_bias=1.0), nn.LSTM(3, 5), Mine(3, 5)])
+
+@each_kind
+@pytest.mark.parametrize("options", [{}, DEEP], ids=str)
+def test_layer_built_as_carousels_becomes_torchs(kind, options):
+    ours, theirs = make_pair(kind, 3, 5, **options)
+    model = nn.Sequential(ours)
+    assert carousel.restore(model) is model
+    assert type(ours) is type(theirs)
+    assert vars(ours).keys() == vars(theirs).keys()
+    assert_layers_agree(ours, theirs, randn(4, 2, 3))
     carousel.accelerate(model)
-    assert [layer.state for layer in carousel.accelerated(model).layers] == [
-        "carousel",
-        "accelerated",
-        "carousel",
-    ]
+    assert type(ours) in OURS
+
+
+def test_what_only_starts_the_weights_or_saves_memory_is_no_obstacle(caplog):
+    caplog.set_level(logging.INFO, logger="carousel")
+    layer = carousel.LSTM(3, 5, forget_bias=1.0, checkpoint_every=4)
+    assert type(carousel.restore(layer)) is nn.LSTM
+    assert "checkpoint_every=4" in caplog.text
+
+
+BEYOND_TORCH = {
+    "peephole=True": lambda: carousel.LSTM(3, 5, peephole=True),
+    "coupled=True": lambda: carousel.LSTM(3, 5, coupled=True),
+    "variant='NOG'": lambda: carousel.LSTM(3, 5, variant="NOG"),
+    "zoneout=(0.1, 0.1)": lambda: carousel.LSTM(3, 5, zoneout=0.1),
+    "recurrent_dropout=0.2": lambda: carousel.GRU(3, 5, recurrent_dropout=0.2),
+    "weight_dropout=0.5": lambda: carousel.RNN(3, 5, weight_dropout=0.5),
+    "variational=(0.1, 0.0, 0.0)": lambda: carousel.GRU(3, 5, variational=(0.1, 0.0, 0.0)),
+    "layer_norm=True": lambda: carousel.GRU(3, 5, layer_norm=True),
+    "gate_activation='hard_sigmoid'": lambda: carousel.GRU(3, 5, gate_activation="hard_sigmoid"),
+    "activation='softsign'": lambda: carousel.RNN(3, 5, activation="softsign"),
+    "MinGRU": lambda: carousel.MinGRU(3, 5),
+    "IndRNN": lambda: carousel.IndRNN(3, 5),
+    "Mine is derived from": lambda: Mine(3, 5),
+}
+
+
+@pytest.mark.parametrize("what", BEYOND_TORCH)
+def test_what_torch_lacks_stays_and_the_log_says_so(what, caplog):
+    model = nn.ModuleDict({"far": nn.Sequential(BEYOND_TORCH[what]()), "rnn": carousel.GRU(3, 5)})
+    kind = type(model["far"][0])
     carousel.restore(model)
-    assert [type(layer) for layer in model] == [carousel.LSTM, nn.LSTM, Mine]
-    assert model[0].forget_bias == 1.0
+    assert type(model["far"][0]) is kind
+    assert type(model["rnn"]) is nn.GRU
+    assert "1 of 2 layers stay Carousel's: far.0: " in caplog.text
+    assert what in caplog.text
+
+
+def test_layer_given_an_option_after_it_was_swapped_stays_and_the_log_says_so(caplog):
+    layer = carousel.accelerate(nn.GRU(3, 5))
+    layer.zoneout = 0.25
+    assert type(carousel.restore(layer)) is carousel.GRU
+    assert "GRU: torch has no zoneout=0.25" in caplog.text
 
 
 def test_accelerating_and_restoring_twice_changes_nothing_more():
@@ -701,4 +744,5 @@ def test_any_tree_is_swapped_where_it_can_be_and_comes_back(tree):
     carousel.accelerate(model)
     assert [type(part) for part in model.modules()] == [swap.get(kind, kind) for kind in kinds]
     carousel.restore(model)
-    assert [type(part) for part in model.modules()] == kinds
+    back = [nn.GRU if kind is carousel.GRU else kind for kind in kinds]
+    assert [type(part) for part in model.modules()] == back

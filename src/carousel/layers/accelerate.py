@@ -20,8 +20,9 @@ from typing import TypeVar
 
 from torch import nn
 
-from carousel.layers.acceleration import accelerated, recurrent_layers, why_not
-from carousel.layers.swap import is_swapped, swap, swap_back
+from carousel.layers.acceleration import accelerated, recurrent_layers, why_not, why_not_back
+from carousel.layers.recurrent import Recurrent
+from carousel.layers.swap import swap, swap_back
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -74,16 +75,38 @@ def accelerate(model: M, *, subclasses: bool = False) -> M:
 
 
 def restore(model: M) -> M:
-    """Undo `accelerate`: the swapped layers are torch's again, with the parameters as they are now.
+    """Make every layer of Carousel's torch's, with its parameters as they are; undo `accelerate`.
 
-    The model is changed in place and returned. Layers that were built as Carousel's stay.
+    The model is changed in place and returned. Layers that were built as Carousel's are made
+    torch's, too; `accelerate` makes them Carousel's again, without two options that change no
+    result: `forget_bias`, which says how weights start, and `checkpoint_every`, which the log
+    mentions, for torch keeps everything.
+
+    Left as they are, with a warning in the log that says why: layers with options that torch's lack
+    (`carousel.LSTM(…, peephole=True)`), cells that torch lacks, subclasses of Carousel's layers.
 
     Raises TypeError if `model` is not a module.
 
     >>> type(restore(accelerate(nn.LSTM(3, 4))))
     <class 'torch.nn.modules.rnn.LSTM'>
     """
-    for _, layer in recurrent_layers(model):
-        if is_swapped(layer):
-            swap_back(layer)
+    ours = [(name, m) for name, m in recurrent_layers(model) if isinstance(m, Recurrent)]
+    stay = [(name, layer, reason) for name, layer in ours if (reason := why_not_back(layer))]
+    staying = {layer for _, layer, _ in stay}
+    for name, layer in ours:
+        if layer in staying:
+            continue
+        if layer.checkpoint_every:
+            logger.info(
+                "restore: %s keeps everything for the backward pass: torch has no "
+                "checkpoint_every=%d",
+                name or type(layer).__name__,
+                layer.checkpoint_every,
+            )
+        swap_back(layer)
+    if stay:
+        reasons = [f"{name or type(layer).__name__}: {reason}" for name, layer, reason in stay]
+        logger.warning(
+            "restore: %d of %d layers stay Carousel's: %s", len(stay), len(ours), "; ".join(reasons)
+        )
     return model

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from carousel.layers.recurrent import GRU, LSTM, RNN
+from carousel.layers.parallel import Parallel
+from carousel.layers.recurrent import Recurrent
 from carousel.layers.swap import OURS, is_swapped, mixture, ours_for
 
 
@@ -87,7 +88,7 @@ def recurrent_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 
 
 def _is_recurrent(layer: nn.Module) -> bool:
-    if isinstance(layer, nn.RNNBase | nn.RNNCellBase):
+    if isinstance(layer, nn.RNNBase | nn.RNNCellBase | Recurrent):
         return True
     names = {f"{name}{cell}" for name in ("RNN", "GRU", "LSTM") for cell in ("", "Cell")}
     if isinstance(layer, torch.jit.ScriptModule):
@@ -100,7 +101,7 @@ def _is_quantised(layer: nn.Module) -> bool:
 
 
 def _standing(layer: nn.Module) -> tuple[Literal["accelerated", "carousel", "not"], str]:
-    if isinstance(layer, RNN | GRU | LSTM):
+    if isinstance(layer, Recurrent):
         return ("accelerated" if is_swapped(layer) else "carousel"), ""
     return "not", why_not(layer) or "torch's layer; accelerate(model) swaps it"
 
@@ -114,7 +115,7 @@ def why_not(layer: nn.Module, subclasses: bool = False) -> str:
         return "quantised, its weights are not floats"
     if isinstance(layer, nn.RNNCellBase):
         return "a cell of one step; only whole layers are swapped"
-    if isinstance(layer, RNN | GRU | LSTM):
+    if isinstance(layer, Recurrent):
         return "Carousel's already"
     name = f"{kind.__module__}.{kind.__qualname__}"
     ours = ours_for(kind)
@@ -129,6 +130,18 @@ def why_not(layer: nn.Module, subclasses: bool = False) -> str:
     if not subclasses:
         return f"{name} is a subclass; accelerate(model, subclasses=True) swaps what it inherits"
     return ""
+
+
+def why_not_back(layer: nn.Module) -> str:
+    """Why `restore` cannot make a layer of Carousel's torch's; "" if it does."""
+    if isinstance(layer, Parallel):
+        return f"torch has no {type(layer).__name__}"
+    kind = parametrize.type_before_parametrizations(layer)
+    if not is_swapped(layer) and kind not in OURS.values():
+        return f"{kind.__module__}.{kind.__qualname__} is derived from Carousel's layer"
+    assert isinstance(layer, Recurrent)
+    lacking = [text for text in layer.own_options() if not text.startswith("forget_bias=")]
+    return f"torch has no {', '.join(lacking)}" if lacking else ""
 
 
 def _text(layer: nn.Module) -> str:

@@ -93,8 +93,11 @@ class Parallel(Recurrent, nn.Module):
         weight.uniform_(-bound, bound)
 
     def weights(self) -> list[Tensor]:
+        return [cast(Tensor, getattr(self, name)) for name in self.weight_names()]
+
+    def weight_names(self) -> list[str]:
         return [
-            cast(Tensor, getattr(self, name))
+            name
             for layer in range(self.num_layers)
             for direction in range(1 + self.bidirectional)
             for _, name in self._names(layer, direction)

@@ -211,12 +211,15 @@ class Recurrent(_Base):
 
     def extra_repr(self) -> str:
         """torch's, and what else is not at its default."""
-        words = [super().extra_repr()]
-        for name, default in self._defaults().items():
-            value = getattr(self, name)
-            if value != default:
-                words.append(f"{name}={value!r}")
-        return ", ".join(words)
+        return ", ".join([super().extra_repr(), *self.own_options()])
+
+    def own_options(self) -> list[str]:
+        """The options that torch's layer lacks and that are not at their defaults: name=value."""
+        return [
+            f"{name}={getattr(self, name)!r}"
+            for name, default in self._defaults().items()
+            if getattr(self, name) != default
+        ]
 
     def _defaults(self) -> dict[str, Any]:
         names = (
@@ -270,6 +273,10 @@ class Recurrent(_Base):
             return [cast(Tensor, getattr(self, name)) for name in self._flat_weights_names]
         self._update_flat_weights()
         return cast(list[Tensor], self._flat_weights)
+
+    def weight_names(self) -> list[str]:
+        """The attributes that `weights` reads, in its order."""
+        return list(self._flat_weights_names)
 
     def _state_sizes(self) -> tuple[int, ...]:
         return (self.hidden_size,)

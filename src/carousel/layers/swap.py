@@ -29,7 +29,7 @@ def swap(layer: nn.Module) -> None:
 
 
 def swap_back(layer: nn.Module) -> None:
-    """Undo `swap`."""
+    """Undo `swap`, or make a layer that was built as Carousel's torch's."""
     kind: Any = parametrize.type_before_parametrizations(layer)
     plain = _TORCHS.get(kind) or kind.plain
     _set_class(layer, plain)
