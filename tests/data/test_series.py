@@ -51,7 +51,10 @@ def test_missing_rows_and_numbers_are_filled_and_counted():
         ("t,a\n2020-01-01,1\n2020-01-02,red\n", "row 3, column 'a': must hold numbers, got 'red'"),
         ("t,a\n2020-01-02,1\n2020-01-01,2\n", "2020-01-01 stands before an earlier one"),
         ("t,a\n2020-01-01,1\n2020-01-01,2\n", "2020-01-01 stands twice"),
-        ("t,a\n2020-01-01,1\n2020-01-03,2\n2020-01-06,2\n", "2020-01-06 is not a whole one"),
+        (
+            "t,a\n2020-01-01,1\n2020-01-03,2\n2020-01-06,2\n",
+            "2020-01-06 is not a whole one of 2 days",
+        ),
         ("t,a\n2020-01-01,1\n2020-01-02,2\n2022-01-01,2\n", "nearly all is missing"),
         ("t,a,b\n2020-01-01,1,\n2020-01-02,2,\n", "no number in the column 'b'"),
         ("2020-01-01,1\n2020-01-02,2\n", r"names the columns.*\(2020-01-01, 1\)"),

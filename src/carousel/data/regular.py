@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.data.stamps import Stamps, unit_of
-from carousel.data.steps import as_months
+from carousel.data.steps import as_months, step_name, step_of
 from carousel.errors import DataError
 
 
@@ -61,8 +61,9 @@ def regular(
     places = (stamps - stamps[0]) // step
     off = ((stamps - stamps[0]) % step != np.timedelta64(0)).nonzero()[0]
     if len(off):
+        name = step_name(step_of(stamps[0] + np.arange(2) * step))
         raise DataError(
-            f"{source} must have one step: {stamps[off[0]]} is not a whole one of {step} (the "
+            f"{source} must have one step: {stamps[off[0]]} is not a whole one of {name} (the "
             f"smallest there is) after {stamps[0]}"
         )
     count = int(places[-1]) + 1
