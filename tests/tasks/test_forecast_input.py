@@ -8,6 +8,7 @@ import torch
 from small_series import series_config
 
 import carousel
+from carousel import bundle as bundles
 from carousel.data.series import read_series
 from carousel.errors import DataError
 from carousel.tasks.digits import digits
@@ -78,7 +79,7 @@ def test_a_daily_network_reads_days_with_a_time(tmp_path):
 
 
 def test_a_bundle_keeps_its_step_and_one_from_before_says_that_it_cannot_compare(hourly, tmp_path):
-    carousel.bundle.save(hourly, tmp_path / "model")
+    bundles.save(hourly, tmp_path / "model")
     path = write(tmp_path / "x.csv", stamps_of("2024-02-01T00:00", 15, 40))
     with pytest.raises(DataError, match="steps of 1 hour"):
         carousel.load(tmp_path / "model").forecast(path)
