@@ -70,7 +70,7 @@ def kind_of(content: bytes) -> FileKind | None:
     content: the file's bytes, or as many of its first as there are (of a zip, all: only its list
     at the end tells a workbook from an archive).
 
-    >>> kind_of(b"PAR1...").name
+    >>> kind_of(b"PAR1\\x15\\x04").name
     'a Parquet table'
     >>> kind_of(b"label,text") is None
     True

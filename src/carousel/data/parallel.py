@@ -237,7 +237,7 @@ def _read_tsv(path: Path) -> list[tuple[str, str]]:
 def is_header(line: str) -> bool:
     """Whether a line with tabs is plainly no pair: it names columns.
 
-    >>> is_header("source\ttarget"), is_header("id\tde\ten"), is_header("Hund\tdog")
+    >>> is_header("source\\ttarget"), is_header("id\\tde\\ten"), is_header("Hund\\tdog")
     (True, True, False)
     """
     names = [name.strip().casefold() for name in line.split("\t")]
