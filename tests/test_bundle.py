@@ -35,6 +35,7 @@ def test_a_saved_bundle_predicts_the_same(tmp_path, images):
 
 def test_a_bundle_is_plain_files_and_no_pickle(run):
     assert sorted(path.name for path in (run / "model").iterdir()) == [
+        "data.json",
         "model.json",
         "weights.safetensors",
     ]

@@ -3,6 +3,8 @@
 model.json           format, configuration, and what the task keeps besides weights (classes and
                      scaler, or a vocabulary)
 weights.safetensors  the parameters by name
+data.json            what the data were that it was trained on (see carousel.data.record); not in
+                     bundles of earlier versions, and in those of epochs it is the run's
 
 Never a pickle: loading a bundle runs no code from it.
 """
@@ -21,6 +23,8 @@ from safetensors import SafetensorError
 
 from carousel import tasks
 from carousel.config import Config
+from carousel.data.record import FILE as RECORD
+from carousel.data.record import DataRecord
 from carousel.errors import CarouselError, RunError, command
 from carousel.events import EventStore
 from carousel.tasks.task import TrainedModel
@@ -32,7 +36,7 @@ _EPOCHS = "epochs"  # of a run: bundles of epochs that were kept, each in a fold
 
 
 def save(trained: TrainedModel, folder: Path) -> None:
-    """Write the two files, model.json last; an existing bundle there is replaced."""
+    """Write its files, model.json last; an existing bundle there is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {
         name: tensor.detach().cpu().clone().contiguous()
@@ -41,7 +45,14 @@ def save(trained: TrainedModel, folder: Path) -> None:
     (folder / "weights.safetensors").write_bytes(safetensors.torch.save(weights))
     facts = {"format": FORMAT, "config": trained.config.to_dict(), **trained.facts()}
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
+    if trained.record is not None:
+        remember(trained.record, folder)
     (folder / "model.json").write_text(text, encoding="utf-8")
+
+
+def remember(record: DataRecord, folder: Path) -> None:
+    """Write down in a folder what the data were (see `carousel.data.record`)."""
+    (folder / RECORD).write_text(record.text(), encoding="utf-8")
 
 
 def save_epoch(trained: TrainedModel, run: Path, epoch: int) -> None:
@@ -97,6 +108,7 @@ def load(run_or_bundle: str | Path) -> TrainedModel:
             trained = tasks.find(config.task).trained.restore(config, facts)
         weights = safetensors.torch.load((folder / "weights.safetensors").read_bytes())
         trained.model.load_state_dict(weights)
+        trained.record = _record_of(folder)
     except RunError:
         raise
     except (
@@ -112,6 +124,12 @@ def load(run_or_bundle: str | Path) -> TrainedModel:
         raise RunError(f"the bundle {folder} cannot be read: {reason}") from None
     trained.model.eval()
     return trained
+
+
+def _record_of(bundle: Path) -> DataRecord | None:
+    """What the run of a bundle has on record, else the bundle itself."""
+    run = bundle.parent if bundle.name == "model" else home(bundle)[0]
+    return DataRecord.read(run) or DataRecord.read(bundle)
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,14 @@ def evaluate(
     Example: carousel evaluate runs/mnist-rows-20261124-090000
     """
     from carousel.bundle import evaluate_run
+    from carousel.data.record import UNVERIFIED
     from carousel.tasks import scores
+    from carousel.tasks.task import Notice
 
     evaluation = evaluate_run(run, part)
     report = evaluation.report
+    if evaluation.trained.record is None:
+        show(Notice(UNVERIFIED.format(run=run)))
     if as_json:
         print_json(report)
         return

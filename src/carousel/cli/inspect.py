@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carousel.cli.output import JsonOption, RunArgument, print_json, print_out, table_of
+from carousel.cli.output import JsonOption, RunArgument, print_json, print_out, show, table_of
 from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def inspect(
     """
     from carousel.bundle import home, load, note_use_of_test
     from carousel.coach.inspection import inspect as look_inside
+    from carousel.data.record import UNVERIFIED
+    from carousel.tasks.task import Notice
 
     trained = load(run)
     own = source is not None or text is not None
@@ -61,6 +63,8 @@ def inspect(
     part = part or "validation"
     if part not in ("train", "validation", "test"):
         raise ConfigError(f"--part must be train, validation or test, got '{part}'")
+    if not own and trained.record is None:
+        show(Notice(UNVERIFIED.format(run=run)))
     example = _example(trained, None if own else part, sample, source, text, invert)
     folder, epoch = home(run)
     name = f"{'own' if own else part}-{sample}{epoch}"
@@ -95,9 +99,9 @@ def _example(
     from carousel.tasks.task import Request
 
     if part == "train":
-        return of_training(
-            tasks.find(trained.config.task)(trained.config, 0), trained.model, sample
-        )
+        task = tasks.find(trained.config.task)(trained.config, 0)
+        trained.as_trained(task.parted, part)
+        return of_training(task, trained.model, sample)
     if part is not None:
         return trained.example(part, sample)
     options = {"text": text, "invert": invert or None}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from carousel.coach.traces import recurrent_layers
 from carousel.coach.watch import Call
+
+if TYPE_CHECKING:
+    from carousel.tasks.task import Task
 
 _MANY_CLASSES = 1000
 
@@ -93,6 +96,18 @@ def facts_of_targets(targets: Tensor, held: Tensor | None = None) -> dict[str, A
             top = counts.index(max(counts))
             facts["guess"] = {"accuracy": float((held == top).float().mean())}
     return facts
+
+
+def facts_of_validation(task: Task) -> dict[str, Any]:
+    """validation_units: how many things of their own (recordings, sentences, windows that share no
+    step) the validation part has; validation_unit: their name; validation_many: whether each is
+    asked for many answers."""
+    unit, units = next(iter(task.parted.part("validation").counts.items()))
+    return {
+        "validation_units": units,
+        "validation_unit": unit,
+        "validation_many": task.many_answers,
+    }
 
 
 def _facts_of(targets: Tensor) -> dict[str, Any]:

@@ -42,6 +42,11 @@ class Captioned:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        return {"images": len(self), "captions": sum(map(len, self.captions))}
+
 
 class CaptionedImages:
     """The parts of a set of images with captions; the test part is made when it is asked for.

@@ -35,6 +35,11 @@ class Labelled:
         return len(self.words)
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        return {"sentences": len(self), "words": self.total}
+
+    @property
     def total(self) -> int:
         """How many words there are."""
         return sum(map(len, self.words))

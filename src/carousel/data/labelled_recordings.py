@@ -57,14 +57,22 @@ class Example(NamedTuple):
 
 @dataclass(frozen=True)
 class Labelled:
-    """Several recordings: names, values (N, F), and the class of each (n,)."""
+    """Several recordings: names, values (N, F), the class of each (n,), and its group."""
 
     names: tuple[str, ...]
     values: Ragged
     labels: Tensor
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        groups = len(set(self.groups) - {""})
+        known = {"groups": groups} if groups else {}
+        return {"recordings": len(self), **known, "steps": len(self.values.values)}
 
 
 class LabelledRecordings:
@@ -121,6 +129,7 @@ class LabelledRecordings:
                 tuple(e.name for e in examples),
                 Ragged.of(e.values for e in examples),
                 torch.tensor([number[e.label] for e in examples]),
+                tuple(e.group for e in examples),
             )
             self.filled += sum(example.filled for example in examples)
         return self._parts[name]

@@ -35,6 +35,11 @@ class Sentences:
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        return {"sentences": len(self)}
+
     def take(self, index: Tensor) -> Sentences:
         """Those of these numbers."""
         return Sentences([self.texts[i] for i in index.tolist()], self.labels[index])

@@ -33,6 +33,11 @@ class Measured:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        return {"recordings": len(self), "steps": len(self.targets)}
+
     def take(self, index: Tensor) -> Measured:
         """Those of these numbers."""
         targets = Ragged(self.targets, self.values.offsets).take(index)

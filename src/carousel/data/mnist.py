@@ -41,6 +41,11 @@ class Images:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        return {"images": len(self)}
+
     def take(self, index: Tensor | slice) -> Images:
         return Images(self.images[index], self.labels[index])
 

@@ -48,6 +48,11 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.sources)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        return {"pairs": len(self)}
+
     def take(self, index: Tensor) -> Pairs:
         """Those of these numbers; `empty` stays."""
         numbers = index.tolist()

@@ -54,6 +54,11 @@ class Recordings:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        return {"recordings": len(self), "frames": len(self.labels)}
+
     def labels_of(self, number: int) -> Tensor:
         """The classes (T,) of one recording."""
         start, end = self.values.offsets[number : number + 2].tolist()

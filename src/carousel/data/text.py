@@ -251,6 +251,12 @@ class Part:
     offsets: Tensor | None = None
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How many of what there are."""
+        lines = {} if self.offsets is None else {"lines": len(self.offsets) - 1}
+        return {**lines, "tokens": len(self.ids)}
+
+    @property
     def predictions(self) -> int:
         """How many tokens are predicted: all but the first, of the text or of each line."""
         return len(self.ids) - (1 if self.offsets is None else len(self.offsets) - 1)

@@ -49,6 +49,10 @@ class CaptionTask(Task):
         self._batches = Buckets(self._train.lengths, config.training.batch_size, seed)
 
     @property
+    def parted(self) -> CaptionedImages:
+        return self.data
+
+    @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
 

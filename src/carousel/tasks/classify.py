@@ -146,6 +146,12 @@ class ImageParts:
     def test(self) -> mnist.Images:
         return mnist.load_test()
 
+    def part(self, name: str) -> mnist.Images:
+        """ "train", "validation" or "test"."""
+        if name == "test":
+            return self.test
+        return {"train": self.train, "validation": self.validation}[name]
+
 
 class TrainedClassifier(TrainedModel):
     """A trained classifier: weights, configuration, class names and input scaler.
@@ -182,7 +188,7 @@ class TrainedClassifier(TrainedModel):
         return [self.classes[i] for i in self.predict_proba(images).argmax(1)]
 
     def _judge(self, part: str) -> dict[str, Any]:
-        parts, data = ImageParts(self.config.data), self.config.data
+        parts, data = self.as_trained(ImageParts(self.config.data), part), self.config.data
         images = parts.test if part == "test" else parts.validation
         chances = self._chances(images.images)
         head = data.test_head if part == "test" else 0
@@ -205,7 +211,7 @@ class TrainedClassifier(TrainedModel):
         if isinstance(source, Request):
             images, labels, origin = self._given(source), None, f"image {number} of your own"
         else:
-            parts = ImageParts(self.config.data)
+            parts = self.as_trained(ImageParts(self.config.data), source)
             held = parts.test if source == "test" else parts.validation
             images, labels, origin = held.images, held.labels, f"{source} image {number}"
         image = images[check_number(number, len(images), "images")].unsqueeze(0)
@@ -294,6 +300,10 @@ class ClassifyTask(Task):
         self._batches = ShuffledBatches(
             self.parts.train, config.training.batch_size, seed, config.data.shift
         )
+
+    @property
+    def parted(self) -> ImageParts:
+        return self.parts
 
     @property
     def batches_per_epoch(self) -> int:

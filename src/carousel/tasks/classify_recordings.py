@@ -52,6 +52,10 @@ class ClassifyRecordingsTask(Task):
         return Ragged(self.scaler(wide.values), wide.offsets)
 
     @property
+    def parted(self) -> LabelledRecordings:
+        return self.data
+
+    @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
 

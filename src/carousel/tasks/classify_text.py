@@ -41,6 +41,10 @@ class ClassifyTextTask(Task):
         self._batches = Buckets(self._train.lengths, config.training.batch_size, seed)
 
     @property
+    def parted(self) -> LabelledText:
+        return self.data
+
+    @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
 

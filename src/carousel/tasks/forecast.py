@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, cut, load
+from carousel.data.series_parts import SeriesParts
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import network, outputs, samples
@@ -44,6 +45,7 @@ class ForecastTask(Task):
 
     validation_metrics: tuple[str, ...] = ("mse_standardised", "mae", "mase")
     unit = "windows"
+    many_answers = True
     trained = TrainedForecaster
 
     def __init__(self, config: Config, seed: int) -> None:
@@ -116,6 +118,10 @@ class ForecastTask(Task):
                 raise ConfigError("forecast.distribution must be none where the output is sigmoid")
             return False
         return settings.output == "sigmoid" or (settings.output == "auto" and bounded)
+
+    @property
+    def parted(self) -> SeriesParts:
+        return SeriesParts(self.series, self.parts, self.config.forecast.horizon)
 
     @property
     def batches_per_epoch(self) -> int:

@@ -16,6 +16,7 @@ from carousel.config import Config
 from carousel.data.regular import Series
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, calendar, cut, load
+from carousel.data.series_parts import SeriesParts
 from carousel.errors import ConfigError, DataError
 from carousel.tasks import plots
 from carousel.tasks.example import Example, check_number
@@ -208,6 +209,7 @@ class TrainedForecaster(TrainedModel):
         settings = self.config.forecast
         series = self._fit(load(self.config.data))
         parts = cut(len(series), self.config.data.name, settings)
+        self.as_trained(SeriesParts(series, parts, settings.horizon), part)
         values = series.truth[:, self.targets]
         windows = Windows(parts[part], settings.context, settings.horizon, values)
         if not len(windows):
@@ -268,7 +270,9 @@ class TrainedForecaster(TrainedModel):
             starts = [len(series)]
         else:
             series, origin = self._fit(load(self.config.data)), f"the {source} part"
-            rows_ = cut(len(series), self.config.data.name, settings)[source]
+            parts = cut(len(series), self.config.data.name, settings)
+            self.as_trained(SeriesParts(series, parts, settings.horizon), source)
+            rows_ = parts[source]
             starts = Windows(rows_, settings.context, settings.horizon).starts.tolist()
         start = starts[check_number(number, len(starts), "windows")]
         return self._window(series, start, f"window {number} of {origin}")

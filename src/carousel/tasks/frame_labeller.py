@@ -176,7 +176,7 @@ class TrainedFrameLabeller(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = LabelledFrames(self.config)
+        data = self.as_trained(LabelledFrames(self.config), part)
         held = data.part(part)
         values = by_name(held.values, data.columns, self.columns)
         logits = logits_of(self.model, self._prepare(values))
@@ -224,7 +224,7 @@ class TrainedFrameLabeller(TrainedModel):
         if isinstance(source, Request):
             (frames, _), name = self._given(source), str(source.input)
             return torch.from_numpy(frames.values), f"your own recording {Path(name).name}"
-        data = LabelledFrames(self.config)
+        data = self.as_trained(LabelledFrames(self.config), source)
         part = data.part(source)
         number = check_number(number, len(part), "recordings")
         values = by_name(part.values, data.columns, self.columns)

@@ -66,6 +66,10 @@ class GenerateTask(Task):
             self._batches = LineBatches(self._train, rows, seed)
 
     @property
+    def parted(self) -> Corpus:
+        return self.corpus
+
+    @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
 

@@ -35,6 +35,7 @@ class LabelFramesTask(RecordingsTask):
 
     validation_metrics = ("macro_f1", "accuracy", "segment_f1_50", "loss")
     unit = "frames"
+    many_answers = True
     trained = TrainedFrameLabeller
     data: LabelledFrames
 

@@ -31,6 +31,7 @@ class LabelWordsTask(Task):
     """Training of a `WordLabeller`: sentences of similar length share a batch."""
 
     unit = "words"
+    many_answers = True
     trained = TrainedWordLabeller
 
     def __init__(self, config: Config, seed: int) -> None:
@@ -47,6 +48,10 @@ class LabelWordsTask(Task):
         self._targets = torch.tensor([number[label] for label in flat])
         self._weights = network.class_weights(self._targets, len(number), config.loss)
         self._batches = Buckets(self._train.lengths, config.training.batch_size, seed)
+
+    @property
+    def parted(self) -> LabelledWords:
+        return self.data
 
     @property
     def batches_per_epoch(self) -> int:

@@ -134,7 +134,7 @@ class TrainedRecordingClassifier(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = LabelledRecordings(self.config)
+        data = self.as_trained(LabelledRecordings(self.config), part)
         held = data.part(part)
         chances = self._chances(by_name(held.values, data.columns, self.columns))
         report = metrics.report(held.labels, chances, self.classes)

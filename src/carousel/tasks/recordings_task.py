@@ -74,6 +74,10 @@ class RecordingsTask(Task):
         return said
 
     @property
+    def parted(self) -> LabelledFrames | MeasuredRecordings:
+        return self.data
+
+    @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
 

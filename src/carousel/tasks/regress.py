@@ -28,6 +28,7 @@ class RegressTask(RecordingsTask):
 
     validation_metrics = ("rmse", "mae")
     unit = "steps"
+    many_answers = True
     trained = TrainedRegressor
     data: MeasuredRecordings
 

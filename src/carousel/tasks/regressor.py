@@ -149,7 +149,7 @@ class TrainedRegressor(TrainedModel):
         return Ragged(self.scaler(wide.values), wide.offsets)
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = MeasuredRecordings(self.config.data, self.config.frames)
+        data = self.as_trained(MeasuredRecordings(self.config.data, self.config.frames), part)
         held = data.part(part)
         guess = self._read(by_name(held.values, data.columns, self.columns))
         report: dict[str, Any] = judge(held, guess, self.target.cap)
@@ -185,7 +185,7 @@ class TrainedRegressor(TrainedModel):
             values = torch.from_numpy(self._given(source)[0].values)
             name = "your own recording"
         else:
-            data = MeasuredRecordings(self.config.data, self.config.frames)
+            data = self.as_trained(MeasuredRecordings(self.config.data, self.config.frames), source)
             part = data.part(source)
             number = check_number(number, len(part), "recordings")
             values = by_name(part.values, data.columns, self.columns)[number]

@@ -10,16 +10,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.record import DataChangedError, DataRecord, Parted
 from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.example import Example
 from carousel.tasks.samples import Answer, Sample
 
+P = TypeVar("P", bound=Parted)
 Batch = tuple[Tensor, ...]
 Carry = tuple[Tensor, ...]
 
@@ -86,6 +88,9 @@ class Request:
 class TrainedModel(ABC):
     """A trained model with what it takes to use it; `carousel.load` returns one."""
 
+    #: What the data were that it was trained on; None where that was not written down.
+    record: DataRecord | None = None
+
     def __init__(self, model: nn.Module, config: Config) -> None:
         self.model, self.config = model, config
 
@@ -105,7 +110,21 @@ class TrainedModel(ABC):
         """
         if part not in ("test", "validation"):
             raise DataError(f"part must be 'test' or 'validation', got '{part}'")
-        return self._judge(part)
+        try:
+            return self._judge(part)
+        except DataChangedError:
+            raise
+        except DataError as error:  # perhaps because the data are others
+            if self.record is None or not (changed := self.record.changed()):
+                raise
+            raise DataError(f"{error}; {changed}") from error
+
+    def as_trained(self, data: P, part: str) -> P:
+        """Data that was read once more, which must be what the model was trained on; `part` of it
+        is about to be used. Raises `DataError` with what changed."""
+        if self.record is not None:
+            self.record.check(data, part)
+        return data
 
     @abstractmethod
     def _judge(self, part: str) -> dict[str, Any]:
@@ -148,11 +167,18 @@ class Task(ABC):
     unit: str
     #: The dimension of a batch's tensors that its rows are counted along.
     batch_dim: ClassVar[int] = 0
+    #: Whether one recording, window or sentence has many answers, so that few of them tell more.
+    many_answers: ClassVar[bool] = False
     trained: ClassVar[type[TrainedModel]]
     config: Config
 
     @abstractmethod
     def __init__(self, config: Config, seed: int) -> None: ...
+
+    @property
+    @abstractmethod
+    def parted(self) -> Parted:
+        """The data it has read, in parts; a published test part opens when it is asked for."""
 
     @property
     @abstractmethod

@@ -146,7 +146,7 @@ class TrainedTextClassifier(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = LabelledText(self.config.data, self.config.text)
+        data = self.as_trained(LabelledText(self.config.data, self.config.text), part)
         sentences = data.part(part)
         report = metrics.report(sentences.labels, self._chances(sentences.texts), self.classes)
         encoded = self.tokens.encode(sentences.texts)
@@ -166,7 +166,8 @@ class TrainedTextClassifier(TrainedModel):
         if isinstance(source, Request):
             texts, labels, origin = self._given(source)[0], None, "your own"
         else:
-            part = LabelledText(self.config.data, self.config.text).part(source)
+            data = LabelledText(self.config.data, self.config.text)
+            part = self.as_trained(data, source).part(source)
             texts, labels, origin = list(part.texts), part.labels, f"the {source} part"
         text = texts[check_number(number, len(texts), "sentences")]
         tokens, lengths = self.tokens.encode([text]).pad(torch.tensor([0]))

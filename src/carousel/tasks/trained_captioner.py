@@ -144,7 +144,7 @@ class TrainedCaptioner(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = CaptionedImages(self.config)
+        data = self.as_trained(CaptionedImages(self.config), part)
         held = data.part(part)
         found = self.caption(held.images)
         greedy = self.caption(held.images, beam=1)

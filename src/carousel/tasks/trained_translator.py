@@ -114,7 +114,7 @@ class TrainedTranslator(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = Parallel(self.config)
+        data = self.as_trained(Parallel(self.config), part)
         pairs = data.part(part)
         sources, targets = self._encode(pairs.sources), self.targets.encode(pairs.targets)
         found = [some[0] for some in self._translate(sources, self._search())]

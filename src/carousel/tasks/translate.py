@@ -50,6 +50,10 @@ class TranslateTask(Task):
         )
 
     @property
+    def parted(self) -> Parallel:
+        return self.data
+
+    @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
 

@@ -188,7 +188,7 @@ class TrainedWordLabeller(TrainedModel):
         ]
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = LabelledWords(self.config.data, self.config.text)
+        data = self.as_trained(LabelledWords(self.config.data, self.config.text), part)
         held = data.part(part)
         encoded = self.features.encode(held.words)
         values, details = judge(held, logits_of(self.model, encoded), self.labels, self.well_formed)
@@ -213,7 +213,8 @@ class TrainedWordLabeller(TrainedModel):
             rows: Sequence[Sequence[str]] = self._given(source)[0]
             origin = "your own"
         else:
-            part = LabelledWords(self.config.data, self.config.text).part(source)
+            data = LabelledWords(self.config.data, self.config.text)
+            part = self.as_trained(data, source).part(source)
             rows, origin = part.words, f"the {source} part"
         words = rows[check_number(number, len(rows), "sentences")]
         features, lengths = self.features.encode([words]).pad(torch.tensor([0]))

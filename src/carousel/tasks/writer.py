@@ -159,6 +159,7 @@ class TrainedLanguageModel(TrainedModel):
         which is what is reported as validation loss where there is no test part.
         """
         corpus = Corpus(self.config.data, self.config.text, self.vocabulary)
+        self.as_trained(corpus, part)
         held = corpus.part(part)
         losses, targets, labels = self._losses(held)
         report: dict[str, Any] = dict(self._measures(losses))
@@ -228,7 +229,8 @@ class TrainedLanguageModel(TrainedModel):
         if isinstance(source, Request):
             part, origin = self._given(source), "your own text"
         else:
-            part = Corpus(self.config.data, self.config.text, self.vocabulary).part(source)
+            corpus = Corpus(self.config.data, self.config.text, self.vocabulary)
+            part = self.as_trained(corpus, source).part(source)
             origin = f"the {source} part"
         if part.offsets is not None:
             what, starts = "lines", part.offsets.tolist()

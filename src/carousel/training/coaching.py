@@ -173,6 +173,7 @@ class RunCoach:
             "batches_per_epoch": task.batches_per_epoch,
             **facts.facts_of_network(self._net),
         }
+        known |= facts.facts_of_validation(task)
         targets = task.targets()
         if targets is not None:
             known |= facts.facts_of_targets(*targets)

@@ -17,6 +17,8 @@ import tomli_w
 import torch
 
 from carousel.config import Config
+from carousel.data.record import FILE as RECORD
+from carousel.data.record import DataRecord
 from carousel.errors import CarouselError, RunError, command
 from carousel.kernels import active_isa
 from carousel.recipes import read_toml
@@ -31,6 +33,7 @@ class RunFolder:
     """An existing run folder, version-checked.
 
     config.toml    everything needed to repeat the run, seed and versions included
+    data.json      what its data were: sizes and fingerprints of the parts (carousel.data.record)
     events.sqlite  every step, metric and event (see carousel.events)
     checkpoints/   resumable states (see carousel.training.checkpoint)
     model/         the best model as a bundle (see carousel.bundle)
@@ -46,9 +49,17 @@ class RunFolder:
 
     @classmethod
     def create(
-        cls, path: Path, config: Config, *, seed: int, threads: int, device: str
+        cls,
+        path: Path,
+        config: Config,
+        *,
+        seed: int,
+        threads: int,
+        device: str,
+        data: DataRecord | None = None,
     ) -> RunFolder:
-        """Make the folder and its config.toml. Raises `RunError` if there is a run already."""
+        """Make the folder, its data.json and its config.toml. Raises `RunError` if there is a run
+        already."""
         try:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
@@ -61,6 +72,8 @@ class RunFolder:
                 "created": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                 "versions": _versions(),
             }
+            if data is not None:
+                replace_durably(path / RECORD, data.text().encode())
             text = tomli_w.dumps({"run": facts, **config.to_dict()})
             replace_durably(path / "config.toml", text.encode())
         except OSError as error:
@@ -115,6 +128,11 @@ class RunFolder:
         """Put a JSON file in place, whole or not at all."""
         text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
         replace_durably(self.path / name, text.encode())
+
+    def remember(self, data: DataRecord) -> None:
+        """Put what the data were in place, in the run and in its bundle."""
+        for folder in (self.path, self.model):
+            replace_durably(folder / RECORD, data.text().encode())
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 
 from carousel import bundle, recipes, tasks
 from carousel.config import Config
+from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
 from carousel.events import EventStore
 from carousel.tasks.scores import HIGHER_IS_BETTER
@@ -79,14 +80,16 @@ def train(
     path = Path(run_dir) if run_dir is not None else new_run_path(Path("runs"), config.recipe.name)
     task = tasks.find(config.task)(config, seed)  # bad data leaves no folder
     monitored(task)
-    run = RunFolder.create(path, config, seed=seed, threads=threads, device=device)
+    record = DataRecord.of(config, task.parted)
+    run = RunFolder.create(path, config, seed=seed, threads=threads, device=device, data=record)
     return _run(run, fabric, make_display(quiet), task)
 
 
 def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
     """Continue a run that was interrupted or killed; ends as it would have ended.
 
-    Raises `RunError` if there is no such run, it is finished, or another process is working on it.
+    Raises `RunError` if there is no such run, it is finished, or another process is working on it,
+    and `DataError` if the data are not what it began with.
     """
     run = RunFolder.open(Path(run_dir))
     if run.finished:
@@ -114,7 +117,9 @@ def _run(run: RunFolder, fabric: Fabric, display: Display, task: Task | None = N
     with run.locked(), EventStore(run.events, command("train", "--resume", run.path)) as store:
         torch.set_num_threads(run.threads)
         try:
-            task = task or tasks.find(run.config.task)(run.config, run.seed)
+            if task is None:
+                task = tasks.find(run.config.task)(run.config, run.seed)
+                _check_data(run, task, display)
             return _fit_and_judge(run, task, fabric, display, store)
         except (KeyboardInterrupt, Interrupted):  # the first: outside the loop over steps
             store.event(store.last_step(), "interrupted")
@@ -124,15 +129,26 @@ def _run(run: RunFolder, fabric: Fabric, display: Display, task: Task | None = N
             torch.set_num_threads(before)
 
 
+def _check_data(run: RunFolder, task: Task, display: Display) -> None:
+    record = DataRecord.read(run.path)
+    if record is None:
+        display.say(UNVERIFIED.format(run=run.path))
+    else:
+        # Whatever is on record is compared; a published test part is not, and stays closed.
+        record.check(task.parted, "test" if "test" in record.parts else "validation")
+
+
 def _fit_and_judge(
     run: RunFolder, task: Task, fabric: Fabric, display: Display, store: EventStore
 ) -> TrainedRun:
     config = run.config
     trainer = Trainer(task, run, store, display, fabric)
     parameters = sum(p.numel() for p in trainer.net.parameters())
+    record = DataRecord.read(run.path)
     display.say(
         f"{config.recipe.name}: {config.recipe.summary}\n"
         f"{task.describe(trainer.net)}\n"
+        f"{sizes(record) + chr(10) if record else ''}"
         f"{parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
         f"run folder {run.path}"
     )
@@ -141,6 +157,7 @@ def _fit_and_judge(
     reason = trainer.fit()
     store.event(trainer.progress.step, "stopped", reason=reason)
     trained = task.finish(trainer.net)
+    trained.record = record
     bundle.save(trained, run.model)
     display.stop()
     display.say(reason)
@@ -165,6 +182,11 @@ def _fit_and_judge(
         "baseline": task.baselines(),
         "data": task.account(),
     }
+    if record is not None:
+        record = record.with_test(task.parted)
+        run.remember(record)
+        result["parts"] = {name: part.counts for name, part in record.parts.items()}
+        result["fingerprint"] = record.fingerprint
     coached = trainer.coach.summary(trainer.progress.step, result)
     if coached:
         result["coach"] = coached

@@ -141,7 +141,7 @@ def _facts(setup: Setup) -> dict[str, Any]:
     with watch(setup.model) as calls:
         for batch in setup.batches[:8]:
             task.loss(setup.model, batch)
-    known = facts.facts_of_network(setup.model)
+    known = facts.facts_of_network(setup.model) | facts.facts_of_validation(task)
     if calls:
         known |= facts.facts_of_input(calls, task.batches_per_epoch)
     if (targets := task.targets()) is not None:

@@ -392,27 +392,34 @@ def parameters_per_step(e: Evidence, t: Thresholds) -> Numbers | None:
     "warning",
     "CHAR, TUNE",
     en=Text(
-        "The validation part has {examples:,} examples: its accuracy is uncertain by {error:.1%}.",
-        "The standard error of a share p over n examples is √(p (1 - p) / n). Differences smaller than that are chance, and choosing the best epoch by them is choosing at random.",
-        "The largest possible standard error, at p = 1/2, is above `smallest_validation`.",
+        "The validation part has {examples:,} {unit}: what it measures is uncertain by {error:.1%}.",
+        "The standard error of a share p over n examples is √(p (1 - p) / n). Differences smaller than that are chance, and choosing the best epoch by them is choosing at random. What counts is how many things of their own there are: the steps of one recording, or windows that overlap, are alike.",
+        "The largest possible standard error, at p = 1/2, over the sentences, images, recordings or windows that share no step is above `smallest_validation`; above twice that where each of them is asked for many answers (labels or numbers at every step, steps to come).",
         ("Hold out more, or use cross-validation.", "Compare means over several seeds."),
-        "Large effects need few examples.",
+        "Large effects need few examples; recordings that differ little among each other.",
     ),
     ko=Text(
-        "검증 예시가 {examples:,}개뿐이라 정확도가 {error:.1%}만큼 불확실합니다.",
-        "예시 n개에서 비율 p의 표준 오차는 √(p (1 - p) / n)입니다. 그보다 작은 차이는 우연이며, 그것으로 최고 에폭을 고르면 무작위로 고르는 셈입니다.",
-        "p = 1/2에서의 최대 표준 오차가 `smallest_validation`보다 클 때.",
+        "검증 부분이 {examples:,}개({unit})뿐이라 그 수치가 {error:.1%}만큼 불확실합니다.",
+        "예시 n개에서 비율 p의 표준 오차는 √(p (1 - p) / n)입니다. 그보다 작은 차이는 우연이며, 그것으로 최고 에폭을 고르면 무작위로 고르는 셈입니다. 서로 독립인 것의 수가 중요합니다. 한 기록의 스텝들이나 겹치는 창들은 서로 비슷합니다.",
+        "문장, 이미지, 기록, 또는 겹치지 않는 창의 수로 계산한 p = 1/2에서의 최대 표준 오차가 `smallest_validation`보다 클 때. 하나마다 답이 여럿이면(스텝마다의 라벨이나 숫자, 예측할 여러 스텝) 그 두 배보다 클 때.",
         ("더 많이 떼어 두거나 교차 검증을 쓰세요.", "여러 시드의 평균을 비교하세요."),
-        "효과가 크면 예시가 적어도 됩니다.",
+        "효과가 크거나 기록들이 서로 거의 다르지 않으면 예시가 적어도 됩니다.",
     ),
     do=("--set data.validation={validation_wanted}",),
 )
 def validation_too_small(e: Evidence, t: Thresholds) -> Numbers | None:
-    count = e.facts.get("validation_examples")
-    if not count or 0.5 / count**0.5 <= t.smallest_validation:
+    count = e.facts.get("validation_units") or e.facts.get("validation_examples")
+    limit = t.smallest_validation * (2 if e.facts.get("validation_many") else 1)
+    if not count or 0.5 / count**0.5 <= limit:
         return None
-    wanted = int(0.25 / t.smallest_validation**2) + 1
-    return {"examples": count, "error": 0.5 / count**0.5, "validation_wanted": wanted}
+    wanted = int(0.25 / limit**2) + 1
+    unit = e.facts.get("validation_unit", "examples")
+    return {
+        "examples": count,
+        "unit": unit,
+        "error": 0.5 / count**0.5,
+        "validation_wanted": wanted,
+    }
 
 
 @rule(

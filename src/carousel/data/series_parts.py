@@ -1,0 +1,48 @@
+"""The parts of a series, as a run remembers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.data.regular import Series
+from carousel.data.stamps import Stamps
+
+
+@dataclass(frozen=True)
+class SeriesPart:
+    """Rows of a series that are targets in a part: columns, stamps (T,), values (T, F), NaN where
+    nothing was measured."""
+
+    columns: tuple[str, ...]
+    stamps: Stamps
+    values: NDArray[np.floating]
+    horizon: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Windows that share no step to forecast come first: only those tell something each."""
+        rows = len(self.stamps)
+        return {
+            "separate windows": rows // self.horizon,
+            "rows": rows,
+        }
+
+
+@dataclass(frozen=True)
+class SeriesParts:
+    """A series, which rows are targets in each part, and how many steps a window forecasts."""
+
+    series: Series
+    rows: dict[str, range]
+    horizon: int
+
+    def part(self, name: str) -> SeriesPart:
+        """ "train", "validation" or "test". The training part has what stands before it, too."""
+        rows = self.rows[name]
+        first = 0 if name == "train" else rows.start
+        inside = slice(first, rows.stop)
+        series = self.series
+        return SeriesPart(series.columns, series.stamps[inside], series.truth[inside], self.horizon)
