@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import torch
 from every_task import SMALL
 from small import small_config
 from small_pairs import pair_config, write_pairs
@@ -13,6 +14,7 @@ from small_scenes import images_config, scenes_config, write_images
 import carousel as product
 from carousel import bundle, training
 from carousel.data import mnist
+from carousel.data.labelled_text import LabelledText
 from carousel.data.record import DataRecord
 from carousel.errors import DataError, RunError
 from carousel.tasks import find
@@ -202,11 +204,11 @@ def test_made_pictures_are_the_same_when_they_are_made_again():
 
 
 def test_a_reader_that_reads_otherwise_is_told_from_data_that_changed(tmp_path, monkeypatch):
-    from carousel.data import labelled_text
-
     data = Prepared("classify_text", tmp_path)
-    rows = labelled_text.read_rows
-    monkeypatch.setattr(labelled_text, "read_rows", lambda path: rows(path)[::-1])
+    part = LabelledText.part
+    monkeypatch.setattr(
+        LabelledText, "part", lambda self, name: part(self, name).take(torch.arange(40).flip(0))
+    )
     with pytest.raises(DataError, match="as it was, but read otherwise by this Carousel"):
         data.model.evaluate("test")
 
