@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
@@ -82,6 +82,8 @@ class Recurrent(_Base):
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Any, Any]:
         """Run the stack; shapes as in the class's docstring."""
+        if isinstance(input, fx.Proxy):
+            return self._fx_node(input, hx, lengths)
         weights = self._dropped(self.weights())
         if isinstance(input, PackedSequence):
             if lengths is not None:
@@ -107,6 +109,35 @@ class Recurrent(_Base):
             output = output.squeeze(batch_dim)
             state = tuple(part.squeeze(1) for part in state)
         return output, self._as_hx(state)
+
+    def _fx_node(self, input: fx.Proxy, hx: Any, lengths: Any) -> Any:
+        from carousel.layers import tools  # which needs the layers
+
+        return tools.fx_node(self, input, {"hx": hx, "lengths": lengths})
+
+    def __prepare_scriptable__(self) -> nn.Module:  # what torch.jit.script asks for
+        from carousel.layers import tools
+
+        return tools.scriptable(self)
+
+    @property
+    def qconfig(self) -> Any:
+        """How torch.ao.quantization would quantise the layer; it sets this, and leaves it so."""
+        if "qconfig" not in vars(self):
+            raise AttributeError("qconfig")
+        return vars(self)["qconfig"]
+
+    @qconfig.setter
+    def qconfig(self, value: Any) -> None:
+        from carousel.layers import tools
+
+        if "qconfig" not in vars(self):
+            tools.left_by_quantization(self)
+        vars(self)["qconfig"] = value
+
+    @qconfig.deleter
+    def qconfig(self) -> None:
+        vars(self).pop("qconfig", None)
 
     def step(self, x_t: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
         """One step from state `hx`: x_t (B, I) or (I,) to the output (B, P) or (P,), and the state.
