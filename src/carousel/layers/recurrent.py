@@ -77,7 +77,7 @@ class Recurrent(_Base):
 
     def forward(
         self,
-        input: Tensor | PackedSequence,
+        input: Tensor | PackedSequence | fx.Proxy,
         hx: Any = None,
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Any, Any]:
@@ -110,10 +110,11 @@ class Recurrent(_Base):
             state = tuple(part.squeeze(1) for part in state)
         return output, self._as_hx(state)
 
-    def _fx_node(self, input: fx.Proxy, hx: Any, lengths: Any) -> Any:
+    def _fx_node(self, input: fx.Proxy, hx: Any, lengths: Any) -> tuple[Any, Any]:
         from carousel.layers import tools  # which needs the layers
 
-        return tools.fx_node(self, input, {"hx": hx, "lengths": lengths})
+        node: tuple[Any, Any] = tools.fx_node(self, input, {"hx": hx, "lengths": lengths})
+        return node
 
     def __prepare_scriptable__(self) -> nn.Module:  # what torch.jit.script asks for
         from carousel.layers import tools

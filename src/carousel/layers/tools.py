@@ -16,7 +16,7 @@ from carousel.layers.swap import swap_back
 logger = logging.getLogger("carousel")
 
 
-def fx_node(layer: nn.Module, input: fx.Proxy, given: dict[str, Any]) -> fx.Proxy:
+def fx_node(layer: nn.Module, input: fx.Proxy, given: dict[str, Any]) -> Any:
     """The call of a layer that torch.fx traces: one node, as of torch's layers.
 
     given: further arguments of the call by name; those that are None are left out.
@@ -24,14 +24,15 @@ def fx_node(layer: nn.Module, input: fx.Proxy, given: dict[str, Any]) -> fx.Prox
     Raises TraceError where the layer is all that is traced: torch.fx looks into what it is given,
     and a layer computes with sizes, which it cannot follow; torch's layers do so, too.
     """
-    target = input.tracer.path_of_module(layer)
+    tracer: Any = input.tracer
+    target = tracer.path_of_module(layer)
     if not target:
         raise fx.proxy.TraceError(
             f"{type(layer).__name__} is one node of a graph: trace a model that holds it, for "
             "one torch.nn.Sequential(layer)"
         )
     kwargs = {name: value for name, value in given.items() if value is not None}
-    return input.tracer.create_proxy("call_module", target, (input,), kwargs)
+    return tracer.create_proxy("call_module", target, (input,), kwargs)
 
 
 def scriptable(layer: nn.Module) -> nn.Module:
