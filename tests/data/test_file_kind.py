@@ -14,6 +14,9 @@ import pytest
 from PIL import Image
 
 from carousel.data.file_kind import kind_of, refuse_binary
+from carousel.data.image_features import read_features
+from carousel.data.image_files import read_film, read_images
+from carousel.data.sound import read_sound
 from carousel.data.text import decode, read_text
 from carousel.errors import DataError
 
@@ -96,3 +99,24 @@ def test_a_gzipped_table_is_called_what_is_in_it(tmp_path):
     (tmp_path / "x.gz").write_bytes(gzip.compress(b"PAR1\x15\x04"))
     with pytest.raises(DataError, match=r"is a Parquet table.*pandas"):
         read_text(tmp_path / "x.gz")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        read_text,
+        read_images,
+        read_features,
+        lambda path: read_film(path, 16),
+        lambda path: read_sound(path, 8000),
+    ],
+)
+def test_every_reader_calls_a_folder_a_folder_and_a_missing_file_missing(tmp_path, read):
+    with pytest.raises(DataError, match=r"is a folder, not a file: name a file$"):
+        read(tmp_path)
+    (tmp_path / "b.csv").write_text("")
+    (tmp_path / ".a").write_text("")
+    with pytest.raises(DataError, match=r"is a folder, not a file: name a file, such as .*b\.csv"):
+        read(tmp_path)
+    with pytest.raises(DataError, match=r"there is no file .*none"):
+        read(tmp_path / "none")

@@ -6,6 +6,7 @@ import torch
 from small_recordings import recordings_config
 
 from carousel.config import Config, DataConfig, FramesConfig, SoundConfig
+from carousel.data import recording_files
 from carousel.data.labelled_recordings import LabelledRecordings, read_classes
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.recording_files import read_folder, read_frames
@@ -136,3 +137,16 @@ def test_a_binary_file_that_is_called_csv_is_named_for_what_it_is(tmp_path):
     (folder / "1.csv").write_bytes(b"PAR1" + bytes(range(200)) + b"PAR1")
     with pytest.raises(DataError, match="Parquet"):
         read_folder(folder)
+
+
+def test_large_files_are_named_while_they_are_read_and_small_ones_are_not(
+    tmp_path, capsys, monkeypatch
+):
+    folder = written(tmp_path / "own", ["a,label\n1,x\n2,y\n"] * 3)
+    read_folder(folder)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(recording_files, "_LARGE", 30)
+    read_folder(folder)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "carousel: reading 3 files beside" in said.err

@@ -10,7 +10,7 @@ from small_frames import frames_config, write_recordings
 from small_measured import measured_config, write_measured
 from small_recordings import recordings_config, write_classes
 
-import carousel
+import carousel as library
 from carousel import tasks
 from carousel.errors import DataError
 from carousel.tasks.task import Json, Notice, Request
@@ -130,7 +130,7 @@ def test_a_bundle_knows_its_columns_and_one_without_names_says_it_goes_by_place(
     assert facts.pop("columns") == names
     path.write_text(json.dumps(facts))
     now, said_now = answer(run.load(), file)
-    then, said_then = answer(carousel.load(tmp_path / "old"), file)
+    then, said_then = answer(library.load(tmp_path / "old"), file)
     assert now == then
     assert said_now == []
     assert said_then == ["the model knows no names of columns: they are taken by their places"]
@@ -185,7 +185,46 @@ def test_a_name_that_comes_twice_is_refused(tmp_path):
         tasks.find("label_frames")(frames_config(tmp_path), 0)
 
 
+def test_a_folder_in_place_of_a_file_is_called_a_folder(made, carousel):
+    name, folder, run = made
+    code, out, err = carousel("predict", run.path, folder)
+    assert (code, out) == (2, "")
+    if name == "classify_recordings":  # which reads folders of files
+        assert "has no file of the kind .csv" in err
+        code, out, err = carousel("predict", run.path, folder / "up-down")
+        assert code == 0
+    else:
+        assert f"{folder} is a folder, not a file: name a file, such as" in err
+
+
+def test_inspect_looks_into_a_recording_of_ones_own_and_into_those_of_a_part(made, carousel):
+    _, folder, run = made
+    for more in ([files_of(folder)[0]], ["--part", "validation"], ["--part", "test"]):
+        code, out, err = carousel("inspect", run.path, *more)
+        assert code == 0, err
+        assert "gradient of the" in out
+
+
+def test_what_is_done_to_the_data_is_said_before_training(made):
+    name, folder, _ = made
+    task = tasks.find(name)(MADE[name][1](folder, "frames.noise=0.25"), 0)
+    assert "noise of 0.25 is added" in task.describe(task.build_model())
+    task = tasks.find(name)(MADE[name][1](folder), 0)
+    assert "noise" not in task.describe(task.build_model())
+
+
 def test_json_of_an_answer_is_one_object(made):
     _, folder, run = made
     shown = list(run.load().answer(Request(files_of(folder)[0], as_json=True)))
     assert [type(line) for line in shown] == [Json]
+
+
+def test_check_tells_the_time_for_the_data_from_that_for_the_checks(made, carousel):
+    name, folder, _ = made
+    own = f"own-{name.replace('_', '-')}"
+    given = ("check", own, "--set", f"data.path='{folder}'", "--seconds", "0.1")
+    _, out, err = carousel(*given, "--json", "--lang", "en")
+    found = json.loads(out)
+    assert found["seconds"].keys() == {"data", "checks"}, err
+    assert found["seconds"]["data"] > 0
+    assert found["seconds"]["checks"] == pytest.approx(sum(c["seconds"] for c in found["checks"]))

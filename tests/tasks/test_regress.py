@@ -161,3 +161,15 @@ def test_a_target_far_from_zero_is_learnt_judged_and_said_as_one_near_it(run, fa
 
 def test_a_constant_target_far_from_zero_is_no_deviation():
     assert Target.fit(torch.full((7,), 1e8 + 0.1).double(), RegressConfig()).std == 1.0
+
+
+def test_numbers_beyond_the_cap_are_counted_and_said_and_a_cap_below_all_is_refused(folder):
+    task = RegressTask(measured_config(folder, "regress.cap=10"), 0)
+    beyond = int((task.data.train.targets > 10).sum())
+    assert task.account()["capped"] == beyond > 0
+    said = task.describe(task.build_model())
+    assert "of the numbers to train on count as regress.cap = 10" in said
+    free = RegressTask(measured_config(folder), 0)
+    assert "count as" not in free.describe(free.build_model())
+    with pytest.raises(DataError, match=r"regress\.cap = 1 makes all numbers the same"):
+        RegressTask(measured_config(folder, "regress.cap=1"), 0)

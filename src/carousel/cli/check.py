@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,10 +61,13 @@ def check(
     seed = seed if seed is not None else stated or 0
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
+    started = time.monotonic()
     try:
         task = tasks.find(config.task)(config, seed)
         torch.manual_seed(seed)
-        outcomes = checks.check(task, task.build_model(), seconds=seconds, account=task.account())
+        account, model = task.account(), task.build_model()
+        read = time.monotonic() - started
+        outcomes = checks.check(task, model, seconds=seconds, account=account)
     finally:
         torch.set_num_threads(before)
     found = by_severity(checks.findings(outcomes, spoken, config))
@@ -72,17 +76,18 @@ def check(
             {
                 "findings": [finding.to_dict() for finding in found],
                 "checks": [asdict(outcome) for outcome in outcomes],
+                "seconds": {"data": read, "checks": sum(o.seconds for o in outcomes)},
             }
         )
     else:
         for line in config.notices():
             print_out(line)
-        _show(outcomes, found, spoken, Path(recipe).name)
+        _show(outcomes, found, spoken, Path(recipe).name, read)
     if any(finding.severity == "severe" for finding in found):
         raise typer.Exit(1)
 
 
-def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str) -> None:
+def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str, read: float) -> None:
     table = table_of("check", "", "s", "why")
     for outcome in outcomes:
         state = _STATES[lang][outcome.state]
@@ -96,7 +101,10 @@ def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str) -
             print_out(f"  - {advice.text}" + (f"  {advice.do}" if advice.do else ""))
         print_out(f"  ({finding.false_alarm})\n")
     severe = sum(finding.severity == "severe" for finding in found)
+    took = sum(outcome.seconds for outcome in outcomes)
     if lang == "ko":
         print_out(f"{name}: 점검 {len(outcomes)}개, 발견 {len(found)}개, 그중 심각 {severe}개")
+        print_out(f"데이터를 읽는 데 {read:.1f}초, 점검에 {took:.1f}초")
     else:
         print_out(f"{name}: {len(outcomes)} checks, {len(found)} findings, {severe} of them severe")
+        print_out(f"{read:.1f} s to read the data, {took:.1f} s for the checks")

@@ -16,6 +16,7 @@ from torch import Tensor
 from carousel.config import Config, PicturesConfig
 from carousel.data import digit_scenes, sources
 from carousel.data.delimited import csv_table
+from carousel.data.file_kind import require_file
 from carousel.data.image_features import read_features
 from carousel.data.image_files import shown
 from carousel.data.set_names import unknown_set
@@ -214,8 +215,8 @@ def picture_of(source: bytes | Path, config: PicturesConfig, name: str = "") -> 
     from PIL import Image, ImageOps, UnidentifiedImageError  # few commands need it
 
     name = name or str(source)
-    if isinstance(source, Path) and not source.is_file():
-        raise DataError(f"there is no file {source}")
+    if isinstance(source, Path):
+        require_file(source)
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
             picture = shown(file, "RGB" if config.color else "L")

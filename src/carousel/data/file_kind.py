@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from carousel.errors import DataError
 
@@ -49,6 +50,16 @@ _MAGIC: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\0\0\x08", "an IDX file", "write what is in it as CSV"),
 )
 _PICKLES = tuple(bytes((0x80, version)) for version in range(2, 6))
+
+
+def require_file(path: Path) -> None:
+    """Raise `DataError` unless there is a file; a folder of that name is called one."""
+    if path.is_dir():
+        files = sorted(f.name for f in path.iterdir() if f.is_file() and f.name[0] != ".")
+        such = f", such as {path / files[0]}" if files else ""
+        raise DataError(f"{path} is a folder, not a file: name a file{such}")
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from carousel.data.file_kind import require_file
 from carousel.errors import DataError
 
 KINDS = (".npz", ".npy", ".safetensors")
@@ -20,8 +21,7 @@ def read_features(path: Path) -> dict[str, Tensor]:
     (F,) is one place, (S, F) a row of S. Raises `DataError` for a file that cannot be read, for
     arrays of different shapes, and for what is not finite.
     """
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
+    require_file(path)
     found = {name: _map(values, f"{path}: {name}") for name, values in _arrays(path).items()}
     shapes = {tuple(values.shape) for values in found.values()}
     if len(shapes) != 1:

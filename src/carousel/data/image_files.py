@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carousel.data.file_kind import kind_of
+from carousel.data.file_kind import kind_of, require_file
 from carousel.data.idx import parse_idx
 from carousel.data.mnist import SIDE
 from carousel.errors import DataError
@@ -36,8 +36,7 @@ def read_images(path: str | Path) -> Tensor:
     `DataError`, which names the kind of a file that is none of these.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
+    require_file(path)
     try:
         content = path.read_bytes()
         kind = kind_of(content)
@@ -66,8 +65,7 @@ def read_film(path: Path, side: int) -> NDArray[np.float32]:
     """
     from PIL import Image, ImageSequence, UnidentifiedImageError  # few commands need it
 
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
+    require_file(path)
     try:
         if path.suffix.lower() == ".npy":
             pictures = [Image.fromarray(frame) for frame in _bytes(np.load(path), path)]

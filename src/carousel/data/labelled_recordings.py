@@ -26,6 +26,7 @@ from carousel.data.recording_files import (
     fill_missing,
     read_frames,
     recognised,
+    say_large,
 )
 from carousel.data.set_names import unknown_set
 from carousel.data.sound import SUFFIXES, log_mel, read_sound
@@ -277,6 +278,7 @@ def read_classes(path: str | Path, sound: SoundConfig) -> tuple[list[Example], t
             f"{root} must hold .csv files of the same columns, or sound files, in a folder for "
             f"each class; it has {found}"
         )
+    say_large(files)
     read, places = {}, {}
     for file in files:
         label, *groups = file.relative_to(root).parts[:-1] or ("",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from carousel.errors import DataError
 
 LABEL = "label"
 TABLES = (".csv", ".tsv")
+_LARGE = 50_000_000  # bytes
 
 Values = NDArray[np.floating[Any]]
 """What was read of text is float64, so that scaling sees every digit; pixels and sound are not."""
@@ -49,6 +51,7 @@ def read_folder(path: str | Path, measured: bool = False) -> dict[str, Frames]:
             f"{path} must be a folder of at least three .csv files, a recording each, to train on, "
             f"to validate and to judge; it has {len(files)}{_others_in(Path(path))}"
         )
+    say_large(files)
     found = alike({str(file): read_frames(read_text(file), str(file), measured) for file in files})
     return {Path(file).stem: frames for file, frames in found.items()}
 
@@ -64,6 +67,14 @@ def _others_in(folder: Path) -> str:
     others = sorted({f.suffix.lower() for f in files if f.suffix and not f.name.startswith(".")})
     wrong = [suffix for suffix in others if suffix not in TABLES]
     return f", and files of the kind {', '.join(wrong)}: save them as .csv" if wrong else ""
+
+
+def say_large(files: Sequence[Path]) -> None:
+    """Say on standard error what is read, where that takes seconds."""
+    size = sum(file.stat().st_size for file in files)
+    if size >= _LARGE:
+        where = files[0] if len(files) == 1 else f"{len(files):,} files beside {files[0]}"
+        print(f"carousel: reading {where}, {size / 1e6:,.0f} MB …", file=sys.stderr, flush=True)
 
 
 def alike(found: Mapping[str, Frames]) -> dict[str, Frames]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import SoundConfig
+from carousel.data.file_kind import require_file
 from carousel.errors import DataError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".aiff", ".aif", ".mp3")
@@ -28,8 +29,8 @@ def read_sound(source: Path | bytes, rate: int, name: str = "") -> Tensor:
     from scipy.signal import resample_poly
 
     name = name or str(source)
-    if isinstance(source, Path) and not source.is_file():
-        raise DataError(f"there is no file {source}")
+    if isinstance(source, Path):
+        require_file(source)
     try:
         stream = io.BytesIO(source) if isinstance(source, bytes) else source
         samples, found = soundfile.read(stream, dtype="float32", always_2d=True)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from carousel.config import DataConfig, TextConfig
 from carousel.data import sources
-from carousel.data.file_kind import refuse_binary
+from carousel.data.file_kind import refuse_binary, require_file
 from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
 from carousel.errors import ConfigError, DataError
@@ -44,8 +44,7 @@ def read_text(path: str | Path) -> str:
     Raises `DataError` if there is no such file, it is empty, or it is not UTF-8.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataError(f"there is no file {path}")
+    require_file(path)
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":

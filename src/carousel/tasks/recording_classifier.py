@@ -20,6 +20,7 @@ from carousel.data.sound import SUFFIXES
 from carousel.errors import ConfigError, DataError
 from carousel.layers.pooling import Pooling
 from carousel.tasks import metrics, plots
+from carousel.tasks.example import Example, check_number
 from carousel.tasks.frame_labeller import with_differences
 from carousel.tasks.network import evaluating, make_dropout, make_recurrent, start
 from carousel.tasks.own_recording import Columns, DataFrame, Recording, by_name, fitted, values_of
@@ -128,8 +129,11 @@ class TrainedRecordingClassifier(TrainedModel):
         return read_recording(path, self.config.sound)
 
     def _chances(self, values: Ragged) -> Tensor:
+        return logits_of(self.model, self._prepare(values)).softmax(1)
+
+    def _prepare(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)
-        return logits_of(self.model, Ragged(self.scaler(wide.values), wide.offsets)).softmax(1)
+        return Ragged(self.scaler(wide.values), wide.offsets)
 
     # ---- judging
 
@@ -167,6 +171,30 @@ class TrainedRecordingClassifier(TrainedModel):
         picture = folder / f"confusion{suffix}.png"
         plots.draw_confusion(report["confusion"], self.classes, picture)
         return [picture]
+
+    def example(self, source: str | Request, number: int) -> Example:
+        if isinstance(source, Request):
+            source.only("classify_recordings")
+            files = self._files(source.input)
+            number = check_number(number, len(files), "recordings")
+            frames, _ = fitted(self._read_file(files[number]), self.columns, str(files[number]))
+            values, name = (
+                torch.from_numpy(frames.values),
+                f"your own recording {files[number].name}",
+            )
+        else:
+            data = LabelledRecordings(self.config)
+            part = data.part(source)
+            number = check_number(number, len(part), "recordings")
+            values = by_name(part.values, data.columns, self.columns)[number]
+            name = f"recording {part.names[number]} of the {source} part"
+        x, lengths = self._prepare(Ragged.of([values])).pad(torch.tensor([0]))
+        guess = int(self._chances(Ragged.of([values])).argmax())
+        return Example(
+            f"{name}: {self.classes[guess]}",
+            "the logit of the predicted class",
+            lambda: self.model(x, lengths)[0, guess],
+        )
 
     # ---- the command line
 

@@ -5,6 +5,8 @@ The network of `label_frames` with one output that is a number instead of a clas
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -97,6 +99,19 @@ class RegressTask(RecordingsTask):
         columns = self.data.columns
         return TrainedRegressor(model, self.config, self.scaler, self.target, columns)
 
+    def account(self) -> dict[str, Any]:
+        return {**super().account(), "capped": self._capped()}
+
+    def _capped(self) -> int:
+        train = self.data.train.targets
+        return int((train > self.target.cap).sum()) if self.target.cap else 0
+
+    def _clipped(self) -> str:
+        count = int(is_labelled(self.data.train.targets).sum())
+        share = self._capped() / count
+        cap = f"regress.cap = {self.target.cap:g}"
+        return f"\n{share:.0%} of the numbers to train on count as {cap}" if self._capped() else ""
+
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, FrameLabeller)
         train, validation = self.data.train, self.data.validation
@@ -106,7 +121,7 @@ class RegressTask(RecordingsTask):
             f"{len(train)} recordings ({len(train.targets):,} steps, "
             f"{int(is_labelled(train.targets).sum()):,} with a target) to train on, "
             f"{len(validation)} to validate; {self._train.values.size(1)} features; {how}\n"
-            f"recurrent layer on {path}{self._remarks()}"
+            f"recurrent layer on {path}{self._clipped()}{self._remarks()}"
         )
 
 

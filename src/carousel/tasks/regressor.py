@@ -51,6 +51,11 @@ class Target:
         """numbers: of the training part, without NaN. Raises `DataError` for a sigmoid of numbers
         outside [0, 1]."""
         if config.cap:
+            if float(numbers.min()) >= config.cap:
+                raise DataError(
+                    f"regress.cap = {config.cap:g} makes all numbers the same: the least of the "
+                    f"training part is {float(numbers.min()):g}; take another cap, or 0 for none"
+                )
             numbers = numbers.clamp(max=config.cap)
         low, high = float(numbers.min()), float(numbers.max())
         bounded = low >= 0 and high <= 1
