@@ -74,9 +74,22 @@ def recordings_of(means, steps=20, noise=0.0, seed=0):
 
 def test_noise_on_the_class_is_still_the_class_but_only_a_warning():
     labels = torch.arange(60) % 3
-    values = recordings_of(labels.numpy() * 5.0, noise=1.0)
+    values = recordings_of(labels.numpy() * 50.0, noise=1.0)
     (leak,) = of_recordings(values, labels, ("x",), 3)
     assert leak["how"] == "by range"
+
+
+def test_a_feature_whose_mean_differs_by_class_is_a_feature():
+    labels = torch.arange(60) % 3
+    assert of_recordings(recordings_of(labels.numpy() * 2.0, noise=1.0), labels, ("x",), 3) == []
+
+
+def test_a_number_of_the_recording_is_no_leak_and_one_of_a_person_of_one_class_is():
+    labels = torch.arange(60) % 3
+    assert of_recordings(recordings_of(np.arange(60.0)), labels, ("number",), 3) == []
+    person = np.array([3 * (i // 12) + i % 3 for i in range(60)], float)
+    (leak,) = of_recordings(recordings_of(person), labels, ("person",), 3)
+    assert leak["how"] == "by value"
 
 
 def test_columns_that_say_nothing_are_clean_in_a_thousand_draws():

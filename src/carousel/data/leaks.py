@@ -21,23 +21,28 @@ _ALIKE = 1e-4
 """1 - r² of a column that says the number, or its rank."""
 _BY_CHANCE = 1e-3
 _LOOKED_AT = 100_000
-_REPEATS = 5
-_FEWEST = 6
+_FEWEST, _REPEATS, _AGAIN = 6, 3, 10
 
 
 def of_recordings(
     values: Ragged, labels: Tensor, columns: tuple[str, ...], classes: int
 ) -> list[Leak]:
     """Columns of recordings that alone tell the class of each: by one value that they keep through
-    a recording, or by their mean. values: the training part; labels (n,)."""
+    a recording, or in every step by the range that it lies in. values: the training part; labels
+    (n,)."""
     found = []
     counts = np.bincount(labels.numpy(), minlength=classes)
+    first = values.values[values.offsets[:-1]]
+    kept = (values.values == first.repeat_interleave(values.lengths, 0)).all(0).tolist()
+    rows = _some(torch.ones(len(values.values), dtype=torch.bool))
+    by_step = labels.repeat_interleave(values.lengths)[rows].numpy()
     for number, name in enumerate(columns):
-        parts = [values[i][:, number] for i in range(len(values))]
-        means = np.array([float(part.double().mean()) for part in parts])
-        if all(bool((part == part[0]).all()) for part in parts):
-            means = np.array([float(part[0]) for part in parts])  # without rounding
-        found += _tells(means, labels.numpy(), counts, name, len(columns))
+        if kept[number]:
+            column = first[:, number].double().numpy()
+            found += _tells(column, labels.numpy(), counts, name, len(columns))
+        else:
+            column = values.values[rows, number].double().numpy()
+            found += _tells(column, by_step, counts, name, len(columns), by_value=False)
     return found
 
 
@@ -110,12 +115,17 @@ def _correlation(a: Floats, b: Floats) -> float:
 
 
 def _tells(
-    column: Floats, labels: NDArray[np.int64], units: NDArray[np.int64], name: str, tried: int
+    column: Floats,
+    labels: NDArray[np.int64],
+    units: NDArray[np.int64],
+    name: str,
+    tried: int,
+    by_value: bool = True,
 ) -> list[Leak]:
     """Whether a column tells the class. units (C,): independent examples of each class."""
     if int(units.sum()) < _FEWEST or (units > 0).sum() < 2:
         return []
-    how = "by value" if _by_value(column, labels) else ""
+    how = "by value" if by_value and _by_value(column, labels) else ""
     if not how and _by_range(column, labels) and _chance(units) * tried < _BY_CHANCE:
         how = "by range"
     return [{"column": name, "tells": "class", "how": how}] if how else []
@@ -124,7 +134,9 @@ def _tells(
 def _by_value(column: Floats, labels: NDArray[np.int64]) -> bool:
     """Few values, each of which comes with one class."""
     known, place = np.unique(column, return_inverse=True)
-    if len(known) < 2 or len(column) < _REPEATS * len(known):
+    repeated = len(column) >= max(_REPEATS * len(known), len(known) + _AGAIN)
+    # A value that comes once says nothing; one for each class is no accident.
+    if len(known) < 2 or not (repeated or len(known) == len(np.unique(labels))):
         return False
     classes = int(labels.max()) + 1
     table = np.zeros((len(known), classes), np.int64)
