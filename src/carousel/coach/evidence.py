@@ -200,8 +200,8 @@ def scatter(values: list[float], parts: int) -> float:
     """The standard error of one of `parts` stretches' means, from what lies within them: the median
     over the stretches, so that a fall or a jump in one of them does not count.
 
-    >>> scatter([1.0, 3.0, 5.0, 7.0], 2)
-    0.7071067811865476
+    >>> round(scatter([1.0, 3.0, 5.0, 7.0], 2), 6)
+    0.707107
     """
     size = len(values) // max(1, min(parts, len(values) // 2))
     within = [values[k : k + size] for k in range(0, len(values) - size + 1, size)] if size else []

@@ -118,8 +118,8 @@ def _parsed(tasks: Mapping[str, str] | tuple[str, ...]) -> dict[str, Condition |
 def value_of(config: Any, name: str) -> Any:
     """The value of a setting by its full name.
 
-    >>> value_of(carousel.config.Config(), "model.cell")
-    'lstm'
+    >>> value_of("a text", "upper.__name__")
+    'upper'
     """
     return functools.reduce(getattr, name.split("."), config)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
+
+from carousel.errors import command
 
 #: What each recipe reads, in a few words.
 READS = {
@@ -53,9 +54,9 @@ def how(path: Path) -> str:
             f"carousel recipes lists what is read"
         )
     first, *others = names
-    command = f"carousel train {first} --set data.path={shlex.quote(str(path))}"
+    line = command("train", first, "--set", f"data.path={path}")
     more = "".join(f"; or {name}, which reads {READS[name]}" for name in others)
-    return f"{path} is data, not a recipe. {command} reads {READS[first]}{more}"
+    return f"{path} is data, not a recipe. {line} reads {READS[first]}{more}"
 
 
 def _header(path: Path) -> set[str]:
