@@ -67,6 +67,31 @@ def test_help_lists_every_verb_and_is_what_no_arguments_give(carousel):
     assert carousel() == (0, out, "")
 
 
+def test_data_without_a_verb_gives_its_help(carousel):
+    assert carousel("data") == carousel("data", "--help")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["train", ""], "there is no recipe ''"),
+        (["train", "mine.csv"], r"is data, not a recipe\. carousel train own-forecast --set"),
+        (["check", "mine.csv"], "is data, not a recipe"),
+        (["lr-range", "mine.csv"], "is data, not a recipe"),
+        (["coach", "mine.csv"], "is a file"),
+        (["train", "--resume", "mine.csv"], "is a file"),
+        (["train", "own-forecast"], r"needs data: data\.path"),
+        (["check", "own-forecast", "--set", "data.path="], r"needs data: data\.path"),
+        (["train", "rul-cmapss", "--set", "data.name=series"], r"needs data\.path"),
+        (["train", "forecast-etth1", "--set", "data.name=etth1", "--set", "data.path=mine.csv"],
+         "is a published set.*name one"),
+    ],
+)  # fmt: skip
+def test_what_is_no_recipe_and_no_run_is_called_what_it_is(carousel, arguments, says, tmp_path):
+    (tmp_path / "mine.csv").write_text("day,x\n2020-01-01,1\n")
+    refused(carousel(*arguments), says)
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_help_of_a_verb_shows_an_example(carousel, verb):
     code, out, _ = carousel(verb, "--help")

@@ -208,6 +208,28 @@ def test_lengths_of_no_rows_give_no_rows(path):
 
 
 @each_kind
+@pytest.mark.parametrize("rows", [0, 2])
+def test_an_input_without_steps_is_refused_as_without_lengths(kind, rows, path):
+    layer, theirs = make_pair(kind, 3, 4)
+    x, lengths = randn(0, rows, 3), torch.zeros(rows, dtype=torch.int64)
+    says = "Expected sequence length to be larger than 0 in RNN"
+    for call in (lambda: theirs(x), lambda: layer(x), lambda: layer(x, lengths=lengths)):
+        with pytest.raises(RuntimeError, match=says):
+            call()
+
+
+@each_kind
+def test_a_row_of_no_steps_keeps_its_initial_state_and_writes_zeros(kind, path):
+    layer, _ = make_pair(kind, 3, 4)
+    hx = random_state(layer, 2)
+    y, state = layer(randn(T, 2, 3), hx, lengths=torch.tensor([T, 0]))
+    assert torch.count_nonzero(y[:, 1]) == 0
+    first, last = (s if isinstance(s, tuple) else (s,) for s in (hx, state))
+    for before, after in zip(first, last, strict=True):
+        assert torch.equal(before[:, 1], after[:, 1])
+
+
+@each_kind
 def test_chunked_with_lengths_equals_whole(kind, path):
     layer, _ = make_pair(kind, 3, 4, num_layers=2)
     lengths, hx = torch.tensor(RAGGED), random_state(layer, B)

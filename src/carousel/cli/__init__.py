@@ -56,8 +56,11 @@ def main() -> None:
     write_anything(sys.stdout, sys.stderr)
     if sys.argv[1:2] != ["bench"]:  # it measures others as they are
         _wait_briefly()
+    given = sys.argv[1:]
+    if given in ([], ["data"]):  # names of verbs alone
+        given = [*given, "--help"]
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False) or 0)
+        sys.exit(app(given, standalone_mode=False) or 0)
     except TrainingDiverged as error:
         _fail(str(error), 1)
     except CarouselError as error:

@@ -24,6 +24,7 @@ def read_run(path: Path, language: str = "en") -> tuple[Evidence, list[str]]:
     """
     if not (path / "config.toml").is_file() and not (path / "events.sqlite").is_file():
         what = "has no config.toml" if path.is_dir() else "does not exist"
+        what = "is a file" if path.is_file() else what
         raise RunError(f"{path} is not a run folder: it {what}")
     lacks = _Lacks(language)
     evidence = Evidence()

@@ -106,7 +106,9 @@ def resolve(
     `ConfigError` if a published set and a path are both given.
     """
     data, task = new["data"], new["task"]
-    if task in WORDS and data["path"]:
+    if task in WORDS and not data["path"] and is_own(data["name"]) and data["name"] != "lines":
+        data["name"] = WORDS[task]  # whose reader says that a path is missing
+    elif task in WORDS and data["path"]:
         stays = is_own(data["name"]) and task == "generate" and data["name"] in ("text", "lines")
         if "data.name" not in given or (is_own(data["name"]) and not stays):
             data["name"] = word_of(task, str(data["path"]))

@@ -348,6 +348,8 @@ class Recurrent(_Base):
             )
         # A traced program has no values yet to look at: the operator looks when it runs.
         traced = torch.compiler.is_compiling() or kernels.is_tracing()
+        if not traced and steps == 0:  # as torch.nn's layers say it, not its packing
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN, got 0 steps")
         if rows and not traced and (int(lengths.min()) < 0 or int(lengths.max()) > steps):
             raise ValueError(
                 f"lengths must lie between 0 and the {steps} steps of the input; got "

@@ -44,7 +44,7 @@ def load(name_or_file: str) -> tuple[Config, int | None]:
         path = FOLDER / "own" / f"{name_or_file}.toml"
     elif path.suffix != ".toml":
         known = [*names(), *own_names()]
-        if suited.is_data(path):
+        if name_or_file and suited.is_data(path):
             raise ConfigError(suited.how(path))
         raise ConfigError(
             f"there is no recipe '{name_or_file}'.{closest(name_or_file, known)} "

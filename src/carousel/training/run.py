@@ -85,6 +85,7 @@ class RunFolder:
         """The run in a folder. Raises `RunError` if there is none, or one of a newer version."""
         if not (path / "config.toml").is_file():
             what = "has no config.toml" if path.is_dir() else "does not exist"
+            what = "is a file" if path.is_file() else what
             raise RunError(f"{path} is not a run folder: it {what}")
         try:
             values = read_toml(path / "config.toml")
