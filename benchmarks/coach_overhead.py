@@ -21,7 +21,7 @@ from lightning_fabric import Fabric
 from carousel import recipes, tasks
 from carousel.config import Config
 from carousel.events import EventStore
-from carousel.tasks.task import Task
+from carousel.tasks.shared.task import Task
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
 from carousel.training.run import RunFolder

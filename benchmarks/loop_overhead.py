@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 from carousel import recipes
 from carousel.events import EventStore
-from carousel.tasks.classify import ClassifyTask
+from carousel.tasks.classify.task import ClassifyTask
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
 from carousel.training.optim import make_optimizer

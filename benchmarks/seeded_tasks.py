@@ -12,9 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel.config import Config
-from carousel.tasks import outputs
-from carousel.tasks.network import class_weights, evaluating, make_dropout, make_recurrent, start
-from carousel.tasks.task import Batch, Carry, StepLoss, Task, TrainedModel, mean_of
+from carousel.tasks.shared import outputs
+from carousel.tasks.shared.network import (
+    class_weights,
+    evaluating,
+    make_dropout,
+    make_recurrent,
+    start,
+)
+from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, TrainedModel, mean_of
 
 
 @dataclass

@@ -14,7 +14,8 @@ from carousel.data import mnist
 from carousel.data.scaling import PixelScaler
 from carousel.errors import DataError, RunError
 from carousel.events import events
-from carousel.tasks.classify import TrainedClassifier, build_model
+from carousel.tasks.classify.network import build_model
+from carousel.tasks.classify.trained import TrainedClassifier
 
 
 @pytest.fixture(scope="module")

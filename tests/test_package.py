@@ -112,4 +112,4 @@ def test_every_task_has_its_page_and_its_test():
     root = Path(__file__).parent.parent
     for name in tasks.names():
         assert (root / "docs" / "tasks" / f"{name}.md").is_file(), name
-        assert (root / "tests" / "tasks" / f"test_{name}.py").is_file(), name
+        assert (root / "tests" / "tasks" / name / f"test_{name}.py").is_file(), name

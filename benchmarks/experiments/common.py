@@ -27,7 +27,7 @@ from torch import nn
 from carousel import recipes, tasks
 from carousel.errors import TrainingDiverged
 from carousel.events import EventStore, events
-from carousel.tasks.task import Task
+from carousel.tasks.shared.task import Task
 from carousel.training.display import Display
 from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder

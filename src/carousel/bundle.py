@@ -27,7 +27,7 @@ from carousel.data.record import FILE as RECORD
 from carousel.data.record import DataRecord
 from carousel.errors import CarouselError, RunError, command
 from carousel.events import EventStore
-from carousel.tasks.task import TrainedModel
+from carousel.tasks.shared.task import TrainedModel
 
 FORMAT = 1
 

@@ -11,7 +11,7 @@ from carousel import tasks
 from carousel.coach.inside import left_at_the_end, look, order_of_units
 from carousel.coach.traces import trace
 from carousel.errors import RunError
-from carousel.tasks.example import of_training
+from carousel.tasks.shared.example import of_training
 
 
 class Reader(nn.Module):

@@ -9,7 +9,7 @@ from carousel.coach.monitor import diagnose
 from carousel.coach.observer import Observer
 from carousel.coach.record import read_run
 from carousel.events import events, series
-from carousel.tasks.classify import ClassifyTask
+from carousel.tasks.classify.task import ClassifyTask
 from carousel.training import resume, train
 
 OFTEN = "coach.budget=10"

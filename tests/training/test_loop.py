@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from carousel.errors import TrainingDiverged
 from carousel.events import EventStore, events, series
-from carousel.tasks.classify import ClassifyTask, TrainedClassifier
+from carousel.tasks.classify.task import ClassifyTask
+from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.training import Interrupted, resume, train
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
@@ -193,7 +194,7 @@ class Signalled(ClassifyTask):
 def test_ctrl_c_and_sigterm_leave_a_run_that_resumes_exactly(
     tmp_path, monkeypatch, trained, at, number
 ):
-    monkeypatch.setattr("carousel.tasks.classify.TASK", Signalled)
+    monkeypatch.setattr("carousel.tasks.classify.task.TASK", Signalled)
     monkeypatch.setattr(Signalled, "at", at)
     monkeypatch.setattr(Signalled, "number", number)
     handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)

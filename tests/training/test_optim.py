@@ -6,7 +6,7 @@ from small import small_config
 from torch import nn
 
 from carousel.config import OptimizerConfig, ScheduleConfig
-from carousel.tasks.classify import build_model
+from carousel.tasks.classify.network import build_model
 from carousel.training.optim import (
     Penalties,
     RowLimits,

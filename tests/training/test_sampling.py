@@ -6,7 +6,7 @@ from safetensors.torch import load_file
 from small import small_config
 
 from carousel.events import events
-from carousel.tasks.classify import ClassifyTask
+from carousel.tasks.classify.task import ClassifyTask
 from carousel.training import resume, train
 from carousel.training.loop import Interrupted
 from carousel.training.sampling import Sampler

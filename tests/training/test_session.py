@@ -10,7 +10,8 @@ import carousel
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
 from carousel.events import EventStore, events
-from carousel.tasks.classify import ClassifyTask, TrainedClassifier
+from carousel.tasks.classify.task import ClassifyTask
+from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.training import resume, train
 from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder

@@ -63,7 +63,7 @@ def _chosen(found: Comparison, wanted: list[str]) -> list[tuple[str, str]]:
 
 
 def _show(found: Comparison, chosen: list[tuple[str, str]]) -> None:
-    from carousel.tasks import scores
+    from carousel import scores
 
     for group in found.groups:
         print_out(_folded(f"{group.name}: {_settings(group)}"))
@@ -110,7 +110,7 @@ def _settings(group: Group) -> str:
 
 
 def _spread(metric: str, spread: Spread) -> str:
-    from carousel.tasks import scores
+    from carousel import scores
 
     mean = scores.show(metric, spread.mean)
     return mean if len(spread.values) == 1 else f"{mean} ± {scores.show(metric, spread.std)}"

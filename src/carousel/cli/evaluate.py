@@ -20,10 +20,10 @@ def evaluate(
 
     Example: carousel evaluate runs/mnist-rows-20261124-090000
     """
+    from carousel import scores
     from carousel.bundle import evaluate_run
     from carousel.data.record import UNVERIFIED
-    from carousel.tasks import scores
-    from carousel.tasks.task import Notice
+    from carousel.tasks.shared.task import Notice
 
     evaluation = evaluate_run(run, part)
     report = evaluation.report

@@ -14,8 +14,8 @@ from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
     from carousel.coach.inspection import Inspection
-    from carousel.tasks.example import Example
-    from carousel.tasks.task import TrainedModel
+    from carousel.tasks.shared.example import Example
+    from carousel.tasks.shared.task import TrainedModel
 
 
 def inspect(
@@ -54,7 +54,7 @@ def inspect(
     from carousel.bundle import home, load, note_use_of_test
     from carousel.coach.inspection import inspect as look_inside
     from carousel.data.record import UNVERIFIED
-    from carousel.tasks.task import Notice
+    from carousel.tasks.shared.task import Notice
 
     trained = load(run)
     own = source is not None or text is not None
@@ -95,8 +95,8 @@ def _example(
     invert: bool,
 ) -> Example:
     from carousel import tasks
-    from carousel.tasks.example import of_training
-    from carousel.tasks.task import Request
+    from carousel.tasks.shared.example import of_training
+    from carousel.tasks.shared.task import Request
 
     if part == "train":
         task = tasks.find(trained.config.task)(trained.config, 0)

@@ -14,7 +14,7 @@ from carousel.terminal import writes_utf8
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from carousel.tasks.task import Shown
+    from carousel.tasks.shared.task import Shown
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -22,7 +22,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of 
 
 def show(what: Shown) -> None:
     """Print what a task shows."""
-    from carousel.tasks import task
+    from carousel.tasks.shared import task
 
     match what:
         case task.Notice(text):

@@ -65,7 +65,7 @@ def predict(
     Example: carousel predict runs/translate-multi30k-de-en-20261125-090000 "Ein Hund rennt."
     """
     from carousel.bundle import load
-    from carousel.tasks.task import Request
+    from carousel.tasks.shared.task import Request
 
     options = {
         "invert": invert or None,

@@ -83,7 +83,7 @@ def train(
 
 
 def _show_result(result: dict[str, Any], path: Path) -> None:
-    from carousel.tasks import scores
+    from carousel import scores
 
     test, name = result["test"], _metric(result)
     table = table_of("on the test data", scores.title(name))
@@ -110,7 +110,7 @@ def _metric(result: dict[str, Any]) -> str:
 
 def _better(result: dict[str, Any]) -> list[str]:
     """The baselines that are at least as good on the test data."""
-    from carousel.tasks.scores import HIGHER_IS_BETTER
+    from carousel.scores import HIGHER_IS_BETTER
 
     name = _metric(result)
     sign = 1 if HIGHER_IS_BETTER.get(name, True) else -1

@@ -11,7 +11,7 @@ from carousel.coach.traces import recurrent_layers
 from carousel.coach.watch import Call
 
 if TYPE_CHECKING:
-    from carousel.tasks.task import Task
+    from carousel.tasks.shared.task import Task
 
 _MANY_CLASSES = 1000
 

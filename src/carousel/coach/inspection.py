@@ -49,7 +49,7 @@ def inspect(
         model: any module with recurrent layers, Carousel's or torch's.
         output: runs it and returns the scalar that is differentiated.
         folder: gets inside.html, its content as inside.json, a .png for each layer and direction.
-        title, measured, steps, image: see `carousel.tasks.example.Example`.
+        title, measured, steps, image: see `carousel.tasks.shared.example.Example`.
         level: show only this level of stacked layers, counted from 0.
 
     Raises `RunError` where there is nothing to look into, `ConfigError` for a level that is not

@@ -104,3 +104,12 @@ def by_length(lengths: Tensor, batch_size: int) -> Iterator[Tensor]:
     """Numbers of all sequences in batches, the shortest first, for evaluation."""
     if len(lengths):
         yield from torch.split(lengths.argsort(stable=True), batch_size)
+
+
+def with_differences(values: Ragged, wanted: bool) -> Ragged:
+    """Beside each x_t also x_t - x_{t-1}, which is 0 in the first frame of a recording."""
+    if not wanted:
+        return values
+    change = values.values.diff(dim=0, prepend=values.values[:1])
+    change[values.offsets[:-1]] = 0.0
+    return Ragged(torch.cat((values.values, change), 1), values.offsets)

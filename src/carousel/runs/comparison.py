@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from carousel import scores
 from carousel.config import Config
 from carousel.errors import RunError
 from carousel.runs.differences import differing, flat
 from carousel.runs.store import Run, Status, Store
-from carousel.tasks import scores
 
 CONFIDENCE = 0.95
 PARTS = ("validation", "test")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from carousel import scores
 from carousel.runs.comparison import Comparison, Group
-from carousel.tasks import scores
 
 # Okabe and Ito's colours, told apart by every kind of colour vision, then by dashes.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")

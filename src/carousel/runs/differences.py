@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from carousel import scores
 from carousel.runs.store import Run
-from carousel.tasks import scores
 
 _NOT_SETTINGS = ("run.created", "run.format", "recipe.")
 _MOST_AXES = 10

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from carousel import scores
 from carousel.coach import checks, facts
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding, language
@@ -18,8 +19,7 @@ from carousel.coach.observer import Observer
 from carousel.coach.record import read_evidence
 from carousel.coach.watch import Call, watch
 from carousel.events import EventStore
-from carousel.tasks import scores
-from carousel.tasks.task import Batch, Task, monitored
+from carousel.tasks.shared.task import Batch, Task, monitored
 from carousel.training.display import Display
 from carousel.training.run import RunFolder
 

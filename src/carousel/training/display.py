@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from carousel.tasks import scores
+from carousel import scores
 from carousel.terminal import say, spelled
 
 _REFRESH_SECONDS = 0.1

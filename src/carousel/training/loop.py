@@ -27,7 +27,7 @@ from carousel import bundle
 from carousel.config import Config
 from carousel.errors import TrainingDiverged, command
 from carousel.events import EventStore
-from carousel.tasks.task import Batch, Carry, StepLoss, Task, monitored
+from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, monitored
 from carousel.training import checkpoint
 from carousel.training.averaging import Average
 from carousel.training.clipping import Clipper

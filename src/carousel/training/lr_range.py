@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from carousel import bundle, recipes, tasks
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
-from carousel.tasks.task import Batch, Task
+from carousel.tasks.shared.task import Batch, Task
 from carousel.training import checkpoint
 from carousel.training.clipping import Clipper
 from carousel.training.optim import Penalties, RowLimits, make_optimizer

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import lr_scheduler
 
+from carousel import scores
 from carousel.config import OptimizerConfig, RegularizationConfig, ScheduleConfig
-from carousel.tasks import scores
 
 Schedule = lr_scheduler.LRScheduler
 

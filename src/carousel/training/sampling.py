@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from carousel.events import EventStore
-from carousel.tasks.task import Task
+from carousel.tasks.shared.task import Task
 from carousel.training.display import Display
 
 

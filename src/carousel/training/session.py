@@ -15,8 +15,8 @@ from carousel.config import Config
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
 from carousel.events import EventStore
-from carousel.tasks.scores import HIGHER_IS_BETTER
-from carousel.tasks.task import Task, TrainedModel, monitored
+from carousel.scores import HIGHER_IS_BETTER
+from carousel.tasks.shared.task import Task, TrainedModel, monitored
 from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
 from carousel.training.run import RunFolder, new_run_path

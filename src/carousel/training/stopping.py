@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from carousel import scores
 from carousel.config import TrainingConfig
-from carousel.tasks import scores
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from carousel import events
+from carousel import events, scores
 from carousel.board import charts, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, address, badge, card, link, score, text
@@ -15,7 +15,6 @@ from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.errors import RunError
 from carousel.runs.differences import differing, flat, parallel
 from carousel.runs.store import Run
-from carousel.tasks import scores
 
 AXES = ("step", "epoch", "second")
 MOST = 20

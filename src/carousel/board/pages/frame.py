@@ -13,11 +13,11 @@ from fastapi import Request
 from nicegui import ui
 from nicegui.elements.mixins.text_element import TextElement
 
+from carousel import scores
 from carousel.board.series import Reader
 from carousel.board.words import LANGUAGES, Words, preferred
 from carousel.errors import RunError
 from carousel.runs.store import Run, Status, Store
-from carousel.tasks import scores
 
 _STYLE = (Path(__file__).parent.parent / "board.css").read_text(encoding="utf-8")
 _COOKIE = "; path=/; max-age=31536000; samesite=strict"

@@ -7,7 +7,7 @@ from typing import Any
 
 from nicegui import ui
 
-from carousel import events
+from carousel import events, scores
 from carousel.board import charts, notes, signals
 from carousel.board.charts import PALETTE, Level, Line, Mark
 from carousel.board.findings import Said, said_of
@@ -15,7 +15,6 @@ from carousel.board.pages.frame import View, badge, card, facts, moment, score, 
 from carousel.board.pages.live import Data, Draw, Live, LiveChart
 from carousel.errors import RunError
 from carousel.runs.store import Run
-from carousel.tasks import scores
 
 _NORMS = (
     ("gradient_norm", "norm_before", PALETTE[3]),

@@ -6,11 +6,11 @@ from typing import Any
 
 from nicegui import ui
 
+from carousel import scores
 from carousel.board import notes
 from carousel.board.pages.frame import View, address, ago, score, text
 from carousel.board.words import Words
 from carousel.runs.store import Run
-from carousel.tasks import scores
 
 _COLUMNS = ("run", "status", "recipe", "metric", "epoch", "speed", "age", "tags")
 # Vue writes what stands in {{ }} as text.

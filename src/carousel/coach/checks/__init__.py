@@ -24,7 +24,7 @@ from carousel.coach.watch import watch
 
 if TYPE_CHECKING:
     from carousel.config import Config
-    from carousel.tasks.task import Task
+    from carousel.tasks.shared.task import Task
 
 Check = Callable[[Setup], Found | None]
 

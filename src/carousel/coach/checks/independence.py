@@ -19,7 +19,7 @@ from carousel.coach.checks.setup import (
 )
 
 if TYPE_CHECKING:
-    from carousel.tasks.task import Batch
+    from carousel.tasks.shared.task import Batch
 
 _TOLERANCE = 1e-4  # of a loss, float32
 _NOTHING = 1e-6  # of the largest gradient

@@ -14,7 +14,7 @@ from carousel.coach.checks.setup import Found, NotApplicableError, Setup
 from carousel.coach.watch import watch
 
 if TYPE_CHECKING:
-    from carousel.tasks.task import Batch
+    from carousel.tasks.shared.task import Batch
 
 _ROWS = 8
 _RATE = 5e-3

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from carousel.config import Config
-    from carousel.tasks.task import Batch, Task
+    from carousel.tasks.shared.task import Batch, Task
 
 Said = dict[str, str]  # a text by language
 Found = dict[str, Number | Said]

@@ -1,0 +1,1 @@
+"""An image, step by step, to a class."""

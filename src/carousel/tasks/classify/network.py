@@ -1,0 +1,103 @@
+"""A network that reads an image step by step and tells its class."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from carousel.config import (
+    Config,
+    ModelConfig,
+    RegularizationConfig,
+)
+from carousel.data import mnist
+from carousel.data.scaling import PixelScaler
+from carousel.layers.pooling import Pooling
+from carousel.tasks.shared.network import activation_penalty, make_dropout, make_recurrent, start
+
+_EVALUATION_BATCH = 1000
+
+
+def as_sequence(images: Tensor, view: str, permutation: int = 0) -> Tensor:
+    """Images (B, 28, 28) as sequences (B, T, I): "rows", "pixels" or the whole "image" at once.
+
+    permutation: first shuffle the pixels, all images alike (see `carousel.config.DataConfig`).
+
+    >>> [tuple(as_sequence(torch.zeros(2, 28, 28), v).shape) for v in ("rows", "pixels", "image")]
+    [(2, 28, 28), (2, 784, 1), (2, 1, 784)]
+    """
+    if permutation:
+        images = images.flatten(1)[:, _order(permutation)].view_as(images)
+    if view == "rows":
+        return images
+    return images.flatten(1).unsqueeze(2 if view == "pixels" else 1)
+
+
+@cache
+def _order(seed: int) -> Tensor:
+    # The legacy generator, whose numbers NumPy promises never to change.
+    return torch.from_numpy(np.random.RandomState(seed).permutation(mnist.SIDE**2))
+
+
+class Classifier(nn.Module):
+    """Recurrent layers, pooling over time, dropout, a linear head: (B, T, I) to logits (B, C).
+
+    Dropout acts on vertical connections only (Zaremba et al. 2014): `input_dropout` on the input,
+    `dropout` between layers and before the head.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        classes: int,
+        model: ModelConfig,
+        regularization: RegularizationConfig,
+    ) -> None:
+        super().__init__()
+        dropout = regularization.dropout
+        self.recurrent = make_recurrent(input_size, model, regularization, batch_first=True)
+        self.regularization = regularization
+        self.input_dropout = make_dropout(regularization.input_dropout)
+        self.dropout = make_dropout(dropout)
+        features = model.hidden_size * (2 if model.bidirectional else 1)
+        self.pooling = Pooling(model.pooling, features)
+        self.head = nn.Linear(features, classes)
+
+    def forward(self, x: Tensor, with_penalty: bool = False) -> Any:
+        """x: scaled sequences (B, T, I). Returns logits (B, C), or those and the activation
+        penalty (None if there is none)."""
+        outputs, last = self.recurrent(self.input_dropout(x))
+        logits = self.head(self.dropout(self.pooling(outputs, last)))
+        if with_penalty:
+            return logits, activation_penalty(outputs, outputs, self.regularization, time_dim=1)
+        return logits
+
+
+def build_model(config: Config) -> Classifier:
+    """A new network for the data's view; weights from torch's global random state."""
+    input_size = as_sequence(torch.zeros(1, mnist.SIDE, mnist.SIDE), config.data.view).size(2)
+    classifier = Classifier(input_size, len(mnist.CLASSES), config.model, config.regularization)
+    start(classifier, config)
+    return classifier
+
+
+def probabilities(
+    model: nn.Module, images: Tensor, view: str, scaler: PixelScaler, permutation: int = 0
+) -> Tensor:
+    """Class probabilities (N, C) of uint8 images (N, 28, 28), in evaluation mode, on the CPU."""
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    try:
+        with torch.no_grad():
+            logits = [
+                model(as_sequence(scaler(chunk.to(device)), view, permutation))
+                for chunk in torch.split(images, _EVALUATION_BATCH)
+            ]
+        return torch.cat(logits).softmax(1).cpu() if logits else torch.empty(0, len(mnist.CLASSES))
+    finally:
+        model.train(was_training)

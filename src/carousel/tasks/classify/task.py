@@ -1,0 +1,138 @@
+"""Many-to-one: one label for a whole sequence. Here: an MNIST image read step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from carousel import layers
+from carousel.config import (
+    Config,
+)
+from carousel.data import mnist
+from carousel.data.batches import ShuffledBatches, in_order
+from carousel.data.scaling import PixelScaler
+from carousel.errors import ConfigError
+from carousel.tasks.classify.network import _EVALUATION_BATCH, Classifier, as_sequence, build_model
+from carousel.tasks.classify.parts import ImageParts
+from carousel.tasks.classify.trained import TrainedClassifier
+from carousel.tasks.shared import baselines, network, outputs, samples
+from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.task import (
+    Batch,
+    Carry,
+    StepLoss,
+    Task,
+    mean_of,
+)
+
+_LOOKED_AT = 500
+
+
+class ClassifyTask(Task):
+    """Training of a `Classifier`."""
+
+    validation_metrics = ("accuracy", "loss")
+    unit = "images"
+    trained = TrainedClassifier
+    classes = mnist.CLASSES
+
+    def __init__(self, config: Config, seed: int) -> None:
+        if config.data.name != "mnist":
+            raise ConfigError(
+                f"data.name must be mnist to classify, got '{config.data.name}'; images of your "
+                f"own go to predict alone"
+            )
+        network.check(config)
+        self.config = config
+        self.parts = ImageParts(config.data)
+        self.scaler = PixelScaler.fit(self.parts.train.images, config.data.scaling)
+        self._batches = ShuffledBatches(
+            self.parts.train, config.training.batch_size, seed, config.data.shift
+        )
+
+    @property
+    def parted(self) -> ImageParts:
+        return self.parts
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def build_model(self) -> Classifier:
+        return build_model(self.config)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        return self._batches.epoch(epoch, start)
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        images, labels = batch
+        logits, penalty = model(self._sequences(images), with_penalty=True)
+        total = F.cross_entropy(logits, labels, reduction="sum")
+        hits = (logits.detach().argmax(1) == labels).sum()
+        count = len(labels)
+        objective = total / count if penalty is None else total / count + penalty
+        return StepLoss(objective, {"loss": total.detach(), "accuracy": hits}, count)
+
+    def _sequences(self, images: Tensor) -> Tensor:
+        data = self.config.data
+        return as_sequence(self.scaler(images), data.view, data.permutation)
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        device = next(model.parameters()).device
+        batches = in_order(self.parts.validation, _EVALUATION_BATCH)
+        was_training = model.training
+        model.eval()
+        with torch.no_grad():
+            means = mean_of(self.loss(model, (x.to(device), y.to(device))) for x, y in batches)
+        model.train(was_training)
+        return means
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.parts.train.labels, self.parts.validation.labels
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        device = next(model.parameters()).device
+        some = self.parts.validation.take(torch.arange(min(_LOOKED_AT, len(self.parts.validation))))
+        with network.evaluating(model):
+            guess = model(self._sequences(some.images.to(device))).argmax(1)
+        return outputs.of_classes(guess, some.labels)
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.parts.validation
+        return [
+            Sample(
+                f"validation image {i}",
+                picture=samples.picture(held.images[i]),
+                wanted=self.classes[int(held.labels[i])],
+            )
+            for i in samples.spread(len(held), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        index = samples.spread(len(self.parts.validation), most)
+        some = self.parts.validation.take(index)
+        with network.evaluating(model) as device:
+            chances = model(self._sequences(some.images.to(device))).softmax(1).cpu()
+        return samples.of_classes(chances, some.labels, self.classes)
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        return baselines.fit_and_score(self.parts.train, self.parts.test)
+
+    def finish(self, model: nn.Module) -> TrainedClassifier:
+        return TrainedClassifier(model, self.config, self.classes, self.scaler)
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, Classifier)
+        parts = self.parts
+        example = self._sequences(parts.train.images[:1])
+        return (
+            f"{len(parts.train):,} images to train on, {len(parts.validation):,} to validate\n"
+            f"recurrent layer on {layers.explain(model.recurrent, example)}"
+        )
+
+
+TASK = ClassifyTask

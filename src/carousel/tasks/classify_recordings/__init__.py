@@ -1,0 +1,1 @@
+"""A recording or a sound to a class."""

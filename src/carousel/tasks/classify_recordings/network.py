@@ -1,0 +1,50 @@
+"""A network that reads a recording and tells its class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.ragged import Ragged, by_length
+from carousel.layers.pooling import Pooling
+from carousel.tasks.shared.network import evaluating, make_dropout, make_recurrent, start
+
+_EVALUATION_BATCH = 64
+
+
+class RecordingClassifier(nn.Module):
+    """P(class | recording): scaled values (B, T, F) and lengths (B,) to logits (B, C).
+
+    y = recurrent(x);  logits = W pool(y) + b
+
+    Dropout acts on vertical connections only: `input_dropout` on the input, `dropout` between
+    layers and before the head. What stands in the padding never matters.
+    """
+
+    def __init__(self, features: int, classes: int, config: Config) -> None:
+        super().__init__()
+        model, regularization = config.model, config.regularization
+        outputs = model.hidden_size * (2 if model.bidirectional else 1)
+        self.recurrent = make_recurrent(features, model, regularization, batch_first=True)
+        self.input_dropout = make_dropout(regularization.input_dropout)
+        self.pooling = Pooling(model.pooling, outputs)
+        self.dropout = make_dropout(regularization.dropout)
+        self.head = nn.Linear(outputs, classes)
+        start(self, config)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """x (B, T, F), lengths (B,). Returns logits (B, C)."""
+        outputs, state = self.recurrent(self.input_dropout(x), lengths=lengths)
+        logits: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
+        return logits
+
+
+def logits_of(model: RecordingClassifier, values: Ragged) -> Tensor:
+    """Logits (n, C) in the order of the recordings, in evaluation mode, on the CPU."""
+    result = torch.empty(len(values), model.head.out_features)
+    with evaluating(model) as device:
+        for index in by_length(values.lengths, _EVALUATION_BATCH):
+            x, lengths = values.pad(index)
+            result[index] = model(x.to(device), lengths.to(device)).cpu()
+    return result

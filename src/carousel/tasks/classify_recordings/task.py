@@ -1,0 +1,142 @@
+"""Many-to-one, series and sound: one label for a whole recording."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from carousel.config import Config
+from carousel.data import leaks
+from carousel.data.labelled_recordings import LabelledRecordings
+from carousel.data.ragged import Buckets, Ragged, by_length, with_differences
+from carousel.data.scaling import FeatureScaler
+from carousel.tasks.classify_recordings.network import RecordingClassifier
+from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
+from carousel.tasks.shared import baselines, network, samples
+from carousel.tasks.shared.recordings import remarks
+from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
+
+_EVALUATION_BATCH = 64
+
+
+class ClassifyRecordingsTask(Task):
+    """Training of a `RecordingClassifier`: recordings of similar length share a batch.
+
+    Features are standardised by the training part.
+    """
+
+    validation_metrics = ("accuracy", "loss")
+    unit = "recordings"
+    trained = TrainedRecordingClassifier
+
+    def __init__(self, config: Config, seed: int) -> None:
+        network.check(config)
+        self.config, self.data = config, LabelledRecordings(config)
+        train = self.data.train
+        wide = with_differences(train.values, config.frames.differences)
+        self.scaler = FeatureScaler.fit(wide.values)
+        self._train = self._prepare(train.values)
+        self._validation = self._prepare(self.data.validation.values)
+        self._weights = network.class_weights(train.labels, len(self.data.classes), config.loss)
+        self.leaks = leaks.of_recordings(
+            train.values, train.labels, self.data.columns, len(self.data.classes)
+        )
+        self._batches = Buckets(self._train.lengths, config.training.batch_size, seed, span=10)
+
+    def _prepare(self, values: Ragged) -> Ragged:
+        wide = with_differences(values, self.config.frames.differences)
+        return Ragged(self.scaler(wide.values), wide.offsets)
+
+    @property
+    def parted(self) -> LabelledRecordings:
+        return self.data
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def build_model(self) -> RecordingClassifier:
+        features = self._train.values.size(1)
+        return RecordingClassifier(features, len(self.data.classes), self.config)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        for index in self._batches.epoch(epoch, start):
+            yield (*self._train.pad(index), self.data.train.labels[index])
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        values, lengths, labels = batch
+        noise = self.config.frames.noise
+        if noise and model.training:
+            values = values + noise * torch.randn_like(values)
+        logits = model(values, lengths)
+        objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
+        hits = (logits.detach().argmax(1) == labels).sum()
+        return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        labels = self.data.validation.labels
+        with network.evaluating(model) as device:
+            batches = (
+                tuple(part.to(device) for part in (*self._validation.pad(index), labels[index]))
+                for index in by_length(self._validation.lengths, _EVALUATION_BATCH)
+            )
+            return mean_of(self.loss(model, batch) for batch in batches)
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.data.validation
+        lengths = held.values.lengths.tolist()
+        return [
+            Sample(
+                f"validation recording {i} ({lengths[i]} steps)",
+                wanted=self.data.classes[int(held.labels[i])],
+            )
+            for i in samples.spread(len(lengths), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        labels = self.data.validation.labels
+        index = samples.spread(len(labels), most)
+        with network.evaluating(model) as device:
+            read = (part.to(device) for part in self._validation.pad(index))
+            chances = model(*read).softmax(1).cpu()
+        return samples.of_classes(chances, labels[index], self.data.classes)
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """The most frequent class, and two models of summary statistics of a recording."""
+        train, test = self.data.train, self.data.part("test")
+        return baselines.fit_recordings(
+            self._train, train.labels.numpy(), self._prepare(test.values), test.labels.numpy()
+        )
+
+    def account(self) -> dict[str, Any]:
+        return {**self.data.account(), "leaks": self.leaks}
+
+    def finish(self, model: nn.Module) -> TrainedRecordingClassifier:
+        assert isinstance(model, RecordingClassifier)
+        return TrainedRecordingClassifier(
+            model,
+            self.config,
+            self.data.classes,
+            self.scaler,
+            self.data.sound,
+            self.data.columns,
+        )
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, RecordingClassifier)
+        train, validation = self.data.train, self.data.validation
+        path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
+        lengths = train.values.lengths
+        return (
+            f"{len(train):,} recordings ({int(lengths.min())} to {int(lengths.max())} steps) to "
+            f"train on, {len(validation):,} to validate; {len(self.data.classes)} classes; "
+            f"{self._train.values.size(1)} features\nrecurrent layer on {path}"
+            f"{remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)}"
+        )
+
+
+TASK = ClassifyRecordingsTask

@@ -1,0 +1,65 @@
+"""A network that reads a sentence and tells its class."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.ragged import Ragged, by_length
+from carousel.layers.pooling import Pooling
+from carousel.tasks.shared.network import (
+    drop_words,
+    evaluating,
+    make_dropout,
+    make_recurrent,
+    start,
+)
+
+_EVALUATION_BATCH = 256
+
+
+class TextClassifier(nn.Module):
+    """P(class | sentence), from tokens (B, T) and lengths (B,): logits (B, C).
+
+    x_t = E[w_t];  y = recurrent(x);  logits = W pool(y) + b
+
+    Dropout acts on vertical connections only (Zaremba et al. 2014): on the embedding, between
+    layers, before the head; `input_dropout` drops whole words (see `drop_words`). What stands in
+    the padding never matters; a sentence without tokens is judged by b alone.
+    """
+
+    def __init__(self, vocabulary: int, classes: int, config: Config) -> None:
+        super().__init__()
+        model, self.regularization = config.model, config.regularization
+        width = model.embedding_size or model.hidden_size
+        features = model.hidden_size * (2 if model.bidirectional else 1)
+        self.embedding = nn.Embedding(vocabulary, width)
+        self.recurrent = make_recurrent(width, model, self.regularization, batch_first=True)
+        self.pooling = Pooling(model.pooling, features)
+        self.dropout = make_dropout(self.regularization.dropout)
+        self.head = nn.Linear(features, classes)
+        if config.initialization.name == "torch":
+            # torch's N(0, 1) embeddings are so large that small corpora are learnt by heart.
+            nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
+        start(self, config)
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """tokens (B, T), lengths (B,). Returns logits (B, C)."""
+        x = self.embedding(tokens)
+        p = self.regularization.input_dropout
+        if self.training and p:
+            x = drop_words(x, tokens, p, self.embedding.num_embeddings)
+        outputs, state = self.recurrent(self.dropout(x), lengths=lengths)
+        logits: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
+        return logits
+
+
+def logits_of(model: TextClassifier, sentences: Ragged) -> Tensor:
+    """Logits (n, C) in the order of the sentences, in evaluation mode, on the CPU."""
+    result = torch.empty(len(sentences), model.head.out_features)
+    with evaluating(model) as device:
+        for index in by_length(sentences.lengths, _EVALUATION_BATCH):
+            tokens, lengths = sentences.pad(index)
+            result[index] = model(tokens.to(device), lengths.to(device)).cpu()
+    return result

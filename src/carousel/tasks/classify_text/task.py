@@ -1,0 +1,136 @@
+"""Many-to-one, text: one class for a whole sentence. Sentiment is an example."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from carousel.config import Config
+from carousel.data.labelled_text import LabelledText
+from carousel.data.ragged import Buckets, by_length
+from carousel.data.tokens import Tokens
+from carousel.tasks.classify_text.network import TextClassifier
+from carousel.tasks.classify_text.trained import TrainedTextClassifier
+from carousel.tasks.shared import baselines, network, outputs, samples
+from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
+
+_EVALUATION_BATCH = 256
+_LOOKED_AT = 500
+
+
+class ClassifyTextTask(Task):
+    """Training of a `TextClassifier`: sentences of similar length share a batch."""
+
+    validation_metrics = ("accuracy", "loss")
+    unit = "sentences"
+    trained = TrainedTextClassifier
+
+    def __init__(self, config: Config, seed: int) -> None:
+        network.check(config)
+        self.config = config
+        self.data = LabelledText(config.data, config.text)
+        self.tokens = Tokens.fit(self.data.train.texts, config.text)
+        self._train = self.tokens.encode(self.data.train.texts)
+        self._validation = self.tokens.encode(self.data.validation.texts)
+        labels, classes = self.data.train.labels, len(self.data.classes)
+        self._weights = network.class_weights(labels, classes, config.loss)
+        self._batches = Buckets(self._train.lengths, config.training.batch_size, seed)
+
+    @property
+    def parted(self) -> LabelledText:
+        return self.data
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def build_model(self) -> TextClassifier:
+        return TextClassifier(len(self.tokens), len(self.data.classes), self.config)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        for index in self._batches.epoch(epoch, start):
+            yield (*self._train.pad(index), self.data.train.labels[index])
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        tokens, lengths, labels = batch
+        logits = model(tokens, lengths)
+        objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
+        hits = (logits.detach().argmax(1) == labels).sum()
+        return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        tokens, lengths, labels = batch
+        return pad(tokens, (0, steps), value=1), lengths, labels
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        labels = self.data.validation.labels
+        with network.evaluating(model) as device:
+            batches = (
+                tuple(part.to(device) for part in (*self._validation.pad(index), labels[index]))
+                for index in by_length(self._validation.lengths, _EVALUATION_BATCH)
+            )
+            return mean_of(self.loss(model, batch) for batch in batches)
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.data.train.labels, self.data.validation.labels
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        labels = self.data.validation.labels
+        some = torch.arange(min(_LOOKED_AT, len(labels)))
+        with network.evaluating(model) as device:
+            guess = model(*(part.to(device) for part in self._validation.pad(some))).argmax(1)
+        return outputs.of_classes(guess, labels[some])
+
+    def samples(self, most: int) -> list[Sample]:
+        held = self.data.validation
+        return [
+            Sample(
+                f"validation sentence {i}",
+                given=samples.short(held.texts[i]),
+                wanted=self.data.classes[int(held.labels[i])],
+            )
+            for i in samples.spread(len(held.texts), most).tolist()
+        ]
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        labels = self.data.validation.labels
+        index = samples.spread(len(labels), most)
+        with network.evaluating(model) as device:
+            read = (part.to(device) for part in self._validation.pad(index))
+            chances = model(*read).softmax(1).cpu()
+        return samples.of_classes(chances, labels[index], self.data.classes)
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        train, test = self.data.train, self.data.test
+        cut = self.tokens.cut if self.config.text.level == "word" else None
+        return baselines.fit_sentences(
+            train.texts, train.labels.numpy(), test.texts, test.labels.numpy(), cut
+        )
+
+    def account(self) -> dict[str, Any]:
+        return self.data.account()
+
+    def finish(self, model: nn.Module) -> TrainedTextClassifier:
+        assert isinstance(model, TextClassifier)
+        return TrainedTextClassifier(model, self.config, self.data.classes, self.tokens)
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, TextClassifier)
+        example = model.embedding.weight.new_zeros(1, 2, model.embedding.embedding_dim)
+        path = model.recurrent.path(example, ragged=True)
+        read_as = f"{self.data.read_as}\n" if self.data.read_as else ""
+        return (
+            read_as
+            + f"{len(self._train):,} sentences to train on, {len(self._validation):,} to validate; "
+            f"{len(self.data.classes)} classes; {len(self.tokens):,} tokens "
+            f"({self.config.text.level}), {float(self._train.lengths.float().mean()):.0f} a "
+            f"sentence\nrecurrent layer on {path}"
+        )
+
+
+TASK = ClassifyTextTask

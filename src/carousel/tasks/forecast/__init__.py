@@ -1,0 +1,1 @@
+"""A series to its next steps."""

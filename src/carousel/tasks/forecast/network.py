@@ -1,0 +1,83 @@
+"""A network that forecasts a series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.tasks.forecast.output import PARAMETERS
+from carousel.tasks.shared.network import make_dropout, make_recurrent, start
+
+
+class Forecaster(nn.Module):
+    """All steps to come from the steps before: (B, T, F) and (B, K, C) to (B, K, targets, P).
+
+    h = the last state of recurrent(x);  z_k = relu(W h + V c_k + e_k);  out_k = U z_k + b
+
+    c_k is what is known of step k beforehand (the calendar), e_k an embedding of k. P numbers for
+    each target: see `Output`. With `forecast.linear`, the first of them has Σ_t L_tk x_t of the
+    target's own window, and an offset, added (as in LSTNet, Lai et al. 2018, arXiv:1703.07015),
+    which may start as a regression: see `start_from`. With
+    `forecast.independent`, the network reads one target at a time, each with the same weights (Nie
+    et al. 2023, arXiv:2211.14730).
+    """
+
+    def __init__(self, features: int, known: int, targets: Sequence[int], config: Config) -> None:
+        """features: columns; known: numbers known beforehand; targets: columns to forecast."""
+        super().__init__()
+        model, dropout, settings = config.model, config.regularization.dropout, config.forecast
+        self.targets, self.known, self.independent = list(targets), known, settings.independent
+        features, outputs = (1, 1) if self.independent else (features, len(targets))
+        self.parameters_each = PARAMETERS[config.forecast.distribution]
+        self.recurrent = make_recurrent(
+            features + known, model, config.regularization, batch_first=True
+        )
+        self.input_dropout = make_dropout(config.regularization.input_dropout)
+        self.dropout = make_dropout(dropout)
+        self.state = nn.Linear(model.hidden_size, model.hidden_size)
+        self.calendar = nn.Linear(known, model.hidden_size, bias=False) if known else None
+        self.step = nn.Parameter(torch.zeros(config.forecast.horizon, model.hidden_size))
+        nn.init.normal_(self.step, std=model.hidden_size**-0.5)
+        self.head = nn.Linear(model.hidden_size, outputs * self.parameters_each)
+        self.line: nn.Parameter | None = None
+        if settings.linear:
+            shape = (len(targets), settings.context, settings.horizon)
+            self.line = nn.Parameter(torch.zeros(shape))
+            self.offset = nn.Parameter(torch.zeros(len(targets), settings.horizon))
+        start(self, config)
+
+    @torch.no_grad()
+    def start_from(self, weights: Tensor, offsets: Tensor) -> None:
+        """Forecast what this linear map does, and nothing beside it: weights (C, T, K), offsets
+        (C, K), on the scale of the network. Training goes on from there."""
+        assert self.line is not None
+        self.line.copy_(weights)
+        self.offset.copy_(offsets)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor, before: Tensor, after: Tensor) -> Tensor:
+        """x (B, T, F); what is known of its steps, before (B, T, C), and of those to come, after
+        (B, K, C). Returns (B, K, targets, P)."""
+        own, rows = x[:, :, self.targets], len(x)
+        if self.independent:  # a row for each target of each window
+            x = own.transpose(1, 2).reshape(-1, x.size(1), 1)
+            before = before.repeat_interleave(len(self.targets), 0)
+            after = after.repeat_interleave(len(self.targets), 0)
+        _, last = self.recurrent(torch.cat((self.input_dropout(x), before), 2))
+        h = (last[0] if isinstance(last, tuple) else last)[-1]
+        z = self.state(self.dropout(h)).unsqueeze(1) + self.step
+        if self.calendar is not None:
+            z = z + self.calendar(after)
+        out: Tensor = self.head(self.dropout(torch.relu(z)))
+        if self.independent:
+            out = out.view(rows, len(self.targets), *out.shape[1:]).transpose(1, 2)
+        else:
+            out = out.view(*out.shape[:2], len(self.targets), self.parameters_each)
+        if self.line is None:
+            return out
+        line = torch.einsum("btc,ctk->bkc", own, self.line) + self.offset.t()
+        return torch.cat((out[..., :1] + line.unsqueeze(-1), out[..., 1:]), -1)

@@ -1,0 +1,276 @@
+"""Many-to-many, numbers: the steps of a series that come after those it has had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.scaling import FeatureScaler
+from carousel.data.series import Windows, account, cut, load
+from carousel.data.series_parts import SeriesParts
+from carousel.data.steps import step_of
+from carousel.errors import ConfigError, DataError
+from carousel.tasks.forecast.network import Forecaster
+from carousel.tasks.forecast.output import Output
+from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
+from carousel.tasks.forecast.tables import mase_note
+from carousel.tasks.forecast.trained import Frame, TrainedForecaster, forecasts, target_numbers
+from carousel.tasks.shared import network, outputs, samples
+from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
+
+_SHARE = 0.8  # that an interval is to hold
+_FEWEST = 14  # windows apart: calibrated on so many, the share is off by 10 points (1 sigma)
+
+
+class ForecastTask(Task):
+    """Training of a `Forecaster` on the windows of one series, in order of time."""
+
+    validation_metrics: tuple[str, ...] = ("mse_standardised", "mae", "mase")
+    unit = "windows"
+    many_answers = True
+    trained = TrainedForecaster
+
+    def __init__(self, config: Config, seed: int) -> None:
+        network.check(config)
+        self.config, self._seed = config, seed
+        settings = config.forecast
+        if settings.season > settings.context:
+            raise ConfigError(
+                f"forecast.season = {settings.season} must lie within forecast.context = "
+                f"{settings.context}"
+            )
+        if settings.ridge and not (settings.linear and settings.relative):
+            raise ConfigError("forecast.ridge needs forecast.linear and forecast.relative")
+        self.series = load(config.data)
+        self.parts = cut(len(self.series), config.data.name, settings)
+        end = self.parts["train"].stop
+        train, measured = self._measured(end)
+        self.scaler = FeatureScaler.fit(train, measured)
+        self.output = Output(self._is_sigmoid(train), settings.distribution)
+        if settings.ridge and self.output.sigmoid:
+            raise ConfigError("forecast.ridge needs forecast.output = 'identity'")
+        self.frame = Frame(self.series, self.scaler, config, self.output.sigmoid)
+        self._values = self.series.truth[:, self.frame.targets]
+        self.yardstick = Yardstick.fit(self._values[:end], settings.season)
+        self.windows = {
+            name: Windows(rows, settings.context, settings.horizon, self._values)
+            for name, rows in self.parts.items()
+        }
+        for name, windows in self.windows.items():
+            if not len(windows):
+                raise DataError(f"the {name} part has no measured value of what is to be forecast")
+        self._choose_metrics()
+
+    def _measured(self, end: int) -> tuple[Tensor, Tensor]:
+        """The rows of the training part, and which of their values were measured."""
+        truth = torch.from_numpy(self.series.truth[:end])
+        measured = ~truth.isnan()
+        for name, some in zip(self.series.columns, measured.any(0).tolist(), strict=True):
+            if not some:
+                raise DataError(f"the training part has no number in the column '{name}'")
+        return torch.from_numpy(self.series.values[:end]), measured
+
+    def _choose_metrics(self) -> None:
+        """Only what is defined on the validation part."""
+        truth = self._truth(self.windows["validation"])
+        defined = measures(truth, np.zeros_like(truth), self.yardstick)
+        self.validation_metrics = tuple(m for m in self.validation_metrics if m in defined)
+        if self.config.training.monitor == "mase" and "mase" not in defined:
+            raise ConfigError(f"training.monitor = 'mase': {mase_note(self._undefined)}")
+
+    @property
+    def _names(self) -> list[str]:
+        return [self.series.columns[i] for i in self.frame.targets]
+
+    @property
+    def _undefined(self) -> list[str]:
+        return self.yardstick.without_mase(self._names)
+
+    def _is_sigmoid(self, train: Tensor) -> bool:
+        settings = self.config.forecast
+        targets = train[:, target_numbers(self.series.columns, settings.targets)]
+        bounded = bool((targets >= 0).all() and (targets <= 1).all())
+        if settings.output == "sigmoid" and not bounded:
+            raise DataError(
+                f"forecast.output = 'sigmoid' needs targets in [0, 1]; these lie between "
+                f"{float(targets.min()):g} and {float(targets.max()):g}"
+            )
+        if settings.distribution != "none":
+            if settings.output == "sigmoid":
+                raise ConfigError("forecast.distribution must be none where the output is sigmoid")
+            return False
+        return settings.output == "sigmoid" or (settings.output == "auto" and bounded)
+
+    @property
+    def parted(self) -> SeriesParts:
+        return SeriesParts(self.series, self.parts, self.config.forecast.horizon)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return -(-len(self.windows["train"]) // self.config.training.batch_size)
+
+    def build_model(self) -> Forecaster:
+        known = self.frame.known.size(1)
+        model = Forecaster(len(self.series.columns), known, self.frame.targets, self.config)
+        if self.config.forecast.ridge:
+            line = fit_linear(*self._gather(self.windows["train"]))
+            scale = self.scaler.std[self.frame.targets].unsqueeze(1)
+            model.start_from(
+                torch.from_numpy(line.weights), torch.from_numpy(line.offsets.copy()) / scale
+            )
+        return model
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        windows = self.windows["train"]
+        for index in windows.epoch(self.config.training.batch_size, self._seed, epoch, start):
+            yield self.frame.batch(windows, index)
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        x, before, after, level, truth = batch
+        measured = ~truth.isnan()
+        losses = self.output.losses(model(x, before, after), level, truth.where(measured, level))
+        objective = losses.mean() if measured.all() else losses[measured].mean()
+        return StepLoss(objective, {"loss": objective.detach() * len(x)}, len(x))
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        windows = self.windows["validation"]
+        _, guess, _ = forecasts(model, self.frame, windows, self.output)
+        values = measures(self._truth(windows), guess, self.yardstick)
+        return {name: values[name] for name in self.validation_metrics}
+
+    def _gather(self, windows: Windows) -> tuple[Any, Any]:
+        """Contexts, and what came: NaN where nothing was measured."""
+        index = torch.arange(len(windows))
+        values = torch.from_numpy(self.series.values[:, self.frame.targets])
+        before, _ = windows.gather(values, index)
+        _, after = windows.gather(torch.from_numpy(self._values), index)
+        return before.numpy(), after.numpy()
+
+    def _truth(self, windows: Windows) -> Any:
+        return self._gather(windows)[1]
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        train, held = self.parts["train"], self.parts["validation"]
+        found = (self.frame.truth[part.start : part.stop].flatten() for part in (train, held))
+        some, others = (part[~part.isnan()] for part in found)
+        return some, others
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        windows = self.windows["validation"]
+        last, truth = self._gather(windows)
+        _, guess, _ = forecasts(model, self.frame, windows, self.output)
+        measured = ~np.isnan(truth[:, 0])
+        first = (guess[:, 0], truth[:, 0], last[:, -1])
+        return outputs.of_numbers(*(torch.from_numpy(part[measured]) for part in first))
+
+    def samples(self, most: int) -> list[Sample]:
+        windows = self._some(most)
+        first = torch.from_numpy(self._values[:, 0])
+        curves = torch.cat(windows.gather(first, torch.arange(len(windows))), 1).numpy()
+        return [
+            Sample(
+                f"from {self.series.stamps[int(start)]}",
+                curve=tuple(None if v != v else v for v in samples.rounded(curve)),
+            )
+            for start, curve in zip(windows.starts, curves, strict=True)
+        ]
+
+    def _some(self, most: int) -> Windows:
+        """Windows of the validation part in which the first target was measured."""
+        settings, rows = self.config.forecast, self.parts["validation"]
+        first = self._values[:, :1]
+        windows = Windows(rows, settings.context, settings.horizon, first)
+        return windows.take(samples.spread(len(windows), most))
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        windows = self._some(most)
+        truth = self._truth(windows)[:, :, 0]
+        found = forecasts(model, self.frame, windows, self.output)[..., 0]
+        probable = self.config.forecast.distribution != "none"
+        return [
+            Answer(
+                float(np.nanmean(abs(middle - true))),
+                low=samples.rounded(low) if probable else (),
+                middle=samples.rounded(middle),
+                high=samples.rounded(high) if probable else (),
+            )
+            for true, low, middle, high in zip(truth, *found, strict=True)
+        ]
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """The last value, the value a season ago, and a linear model on the same windows."""
+        settings = self.config.forecast
+        contexts, truth = self._gather(self.windows["test"])
+        found = naive_forecasts(contexts, settings.horizon, settings.season)
+        found["linear"] = fit_linear(*self._gather(self.windows["train"])).forecasts(contexts)
+        return {name: measures(truth, guess, self.yardstick) for name, guess in found.items()}
+
+    def account(self) -> dict[str, Any]:
+        """Besides the rows: windows of each part, those of them that share no target (`apart`),
+        for which columns MASE is undefined, and what there is to be wary of."""
+        counts = {name: len(windows) for name, windows in self.windows.items()}
+        apart = {name: windows.apart for name, windows in self.windows.items()}
+        return {
+            **account(self.series, self.parts),
+            "windows": counts,
+            "windows_apart": apart,
+            "mase_undefined": self._undefined,
+            "warnings": self._warnings(),
+        }
+
+    def _warnings(self) -> list[str]:
+        settings, windows = self.config.forecast, self.windows["validation"]
+        found = [mase_note(self._undefined)] if self._undefined else []
+        if settings.distribution != "none" and settings.calibrate and windows.apart < _FEWEST:
+            found.append(
+                f"the intervals of {_SHARE:.0%} are calibrated on {len(windows)} validation "
+                f"windows, of which {windows.apart} share no step: with fewer than {_FEWEST} "
+                f"they may hold far less or more (a longer series or a larger "
+                f"forecast.validation has more)"
+            )
+        return found
+
+    def finish(self, model: nn.Module) -> TrainedForecaster:
+        known = self.frame.known.size(1)
+        columns, output = self.series.columns, self._calibrated(model)
+        step = step_of(self.series.stamps)
+        return TrainedForecaster(model, self.config, columns, self.scaler, output, known, step)
+
+    def _calibrated(self, model: nn.Module) -> Output:
+        """The output with its intervals as wide as the validation part asks for."""
+        settings, windows = self.config.forecast, self.windows["validation"]
+        if settings.distribution == "none" or not settings.calibrate:
+            return self.output
+        low, middle, high = forecasts(model, self.frame, windows, self.output)
+        wider = stretch(self._truth(windows), (low, middle, high), _SHARE)
+        return replace(self.output, stretch=torch.from_numpy(wider).float())
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, Forecaster)
+        settings, counts = self.config.forecast, {n: len(w) for n, w in self.windows.items()}
+        x, before, *_ = self.frame.batch(self.windows["train"], torch.arange(1))
+        width = model.recurrent.input_size
+        path = model.recurrent.path(torch.cat((x, before), 2).new_zeros(1, x.size(1), width))
+        how = "sigmoid, cross-entropy" if self.output.sigmoid else settings.distribution
+        said = [*self.series.notes, *(f"warning: {text}" for text in self._warnings())]
+        if self.series.filled:
+            said.append(
+                f"{self.series.filled:,} missing values: read as the row before, not judged"
+            )
+        return "".join(f"{text}\n" for text in said) + (
+            f"{counts['train']:,} windows to train on, {counts['validation']:,} to validate, "
+            f"{counts['test']:,} to judge; "
+            f"{settings.context} steps of {len(self.series.columns)} columns to forecast "
+            f"{settings.horizon} of {len(self.frame.targets)} (distribution: {how})\n"
+            f"recurrent layer on {path}"
+        )
+
+
+TASK = ForecastTask

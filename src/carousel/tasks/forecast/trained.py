@@ -1,0 +1,318 @@
+"""A trained forecaster: how it reads a series, and what it says of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.regular import Series
+from carousel.data.scaling import FeatureScaler
+from carousel.data.series import Windows, account, calendar, cut, load
+from carousel.data.series_parts import SeriesParts
+from carousel.errors import ConfigError, DataError
+from carousel.tasks.forecast.input import Kind, series_of
+from carousel.tasks.forecast.network import Forecaster
+from carousel.tasks.forecast.output import Output
+from carousel.tasks.forecast.scores import Yardstick, detail, measures
+from carousel.tasks.forecast.tables import error_table, forecast_rows, forecast_table, mase_note
+from carousel.tasks.shared import plots
+from carousel.tasks.shared.example import Example, check_number
+from carousel.tasks.shared.network import evaluating
+from carousel.tasks.shared.task import Json, Notice, Request, Shown, TrainedModel
+
+_EVALUATION_BATCH = 512
+
+
+class Frame:
+    """A series as a network reads it: scaled, with the calendar, its targets first in order.
+
+    targets: numbers of the target columns. The level of a window is its last row. truth: as the
+    loss sees it, NaN where nothing was measured. numbers_known: of the calendar, which a
+    trained network reads; 0: what the time stamps tell.
+    """
+
+    def __init__(
+        self,
+        series: Series,
+        scaler: FeatureScaler,
+        config: Config,
+        sigmoid: bool,
+        numbers_known: int = 0,
+    ) -> None:
+        self.config, self.sigmoid, self.scaler = config, sigmoid, scaler
+        self.targets = target_numbers(series.columns, config.forecast.targets)
+        raw = torch.from_numpy(series.values)
+        self.scaled = scaler(raw)
+        truth = raw.float() if sigmoid else self.scaled
+        if series.missing is not None:
+            truth = truth.masked_fill(torch.from_numpy(series.missing), torch.nan)
+        self.truth = truth[:, self.targets]
+        steps, turns = config.forecast.horizon, numbers_known // 2
+        known = calendar(series.stamps, steps, turns) if config.forecast.calendar else None
+        rows = len(series) + steps
+        self.known = torch.empty(rows, 0) if known is None else torch.from_numpy(known)
+
+    def batch(self, windows: Windows, index: Tensor) -> tuple[Tensor, ...]:
+        """x, what is known before and after, the level, and the truth, of some windows."""
+        x, _ = windows.gather(self.scaled, index)
+        before, after = windows.gather(self.known, index)
+        _, truth = windows.gather(self.truth, index)
+        x, level = self.leveled(x)
+        return x, before, after, level, truth
+
+    def leveled(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Windows (B, T, F) whose targets start from their last value, and that value."""
+        level = x[:, -1:, self.targets]
+        if self.sigmoid or not self.config.forecast.relative:
+            return x, torch.zeros_like(level)
+        x = x.clone()
+        x[:, :, self.targets] -= level
+        return x, level
+
+    def restore(self, values: Tensor) -> NDArray[np.float64]:
+        """Forecasts (…, C) on the series' own scale."""
+        if self.sigmoid:
+            return values.double().numpy()
+        mean, std = self.scaler.mean[self.targets], self.scaler.std[self.targets]
+        result: NDArray[np.float64] = (values.double() * std + mean).numpy()
+        return result
+
+
+def target_numbers(columns: Sequence[str], names: str) -> list[int]:
+    """The numbers of the target columns. Raises `ConfigError` for a name that is not there."""
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    for name in wanted:
+        if name not in columns:
+            raise ConfigError(f"forecast.targets: there is no column '{name}' in {columns}")
+    return [columns.index(name) for name in wanted] or list(range(len(columns)))
+
+
+def forecasts(
+    model: nn.Module, frame: Frame, windows: Windows, output: Output
+) -> NDArray[np.float64]:
+    """(low, forecast, high) of every window on the series' own scale, (3, N, K, C)."""
+    parts = []
+    with evaluating(model) as device:
+        for index in torch.split(torch.arange(len(windows)), _EVALUATION_BATCH):
+            x, before, after, level, _ = frame.batch(windows, index)
+            raw = model(x.to(device), before.to(device), after.to(device))
+            parts.append(output.forecast(raw, level.to(device)).cpu())
+    return frame.restore(torch.cat(parts, 1))
+
+
+class TrainedForecaster(TrainedModel):
+    """A trained forecaster with its columns, the scaler of its inputs and its season's yardstick.
+
+    >>> model = carousel.load("runs/forecast-sunspots-20261124-090000")   # doctest: +SKIP
+    >>> low, middle, high = model.forecast(series, 24)  # (24, targets)    # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: Config,
+        columns: tuple[str, ...],
+        scaler: FeatureScaler,
+        output: Output,
+        known: int,
+        step: tuple[int, str] | None = None,
+    ) -> None:
+        """known: numbers of the calendar. step: of the series it was trained on (`step_of`)."""
+        super().__init__(model, config)
+        self.columns, self.scaler, self.output, self.known = columns, scaler, output, known
+        self.kind = Kind(columns, step)
+        self.targets = target_numbers(columns, config.forecast.targets)
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedForecaster:
+        columns, known = tuple(facts["columns"]), facts["known"]
+        stretch = facts.get("stretch") and torch.tensor(facts["stretch"])
+        output = Output(facts["sigmoid"], config.forecast.distribution, stretch)
+        targets = target_numbers(columns, config.forecast.targets)
+        model = Forecaster(len(columns), known, targets, config)
+        scaler = FeatureScaler.restore(facts["scaler"])
+        count, unit = facts.get("step") or (0, "")  # models from before it was kept lack it
+        return cls(model, config, columns, scaler, output, known, (count, unit) if unit else None)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "columns": list(self.columns),
+            "step": self.kind.step and list(self.kind.step),
+            "known": self.known,
+            "sigmoid": self.output.sigmoid,
+            "stretch": None if self.output.stretch is None else self.output.stretch.tolist(),
+            "scaler": self.scaler.facts(),
+        }
+
+    def forecast(self, series: Series | str | Path | Any, steps: int = 0) -> NDArray[np.float64]:
+        """(low, forecast, high), each (steps, targets), of the steps after the last row.
+
+        series: a `Series`, the path of a .csv file, or a data frame of pandas or polars. steps:
+        `forecast.horizon` if 0. Beyond the horizon the network reads its own forecasts
+        (recursive); columns that are no targets stay as they were last, and there is no interval
+        any more: low and high are NaN. Raises `DataError` if the series does not fit.
+        """
+        settings = self.config.forecast
+        steps = steps or settings.horizon
+        series = self._fit(series_of(series))
+        found: list[NDArray[np.float64]] = []
+        while sum(part.shape[1] for part in found) < steps:
+            part = self._next(series)
+            series = self._longer(series, part[1])
+            if found:
+                part[[0, 2]] = np.nan
+            found.append(part)
+        result: NDArray[np.float64] = np.concatenate(found, 1)[:, :steps]
+        return result
+
+    def _fit(self, series: Series) -> Series:
+        series, context = self.kind.fit(series), self.config.forecast.context
+        if len(series) < max(2, context):
+            raise DataError(f"the series has {len(series)} rows, the network reads {context}")
+        return series
+
+    def _frame(self, series: Series) -> Frame:
+        return Frame(series, self.scaler, self.config, self.output.sigmoid, self.known)
+
+    def _next(self, series: Series) -> NDArray[np.float64]:
+        settings = self.config.forecast
+        frame = self._frame(series)
+        x, level = frame.leveled(frame.scaled[-settings.context :].unsqueeze(0))
+        before = frame.known[len(series) - settings.context : len(series)].unsqueeze(0)
+        after = frame.known[len(series) : len(series) + settings.horizon].unsqueeze(0)
+        with evaluating(self.model) as device:
+            raw = self.model(x.to(device), before.to(device), after.to(device))
+            return frame.restore(self.output.forecast(raw, level.to(device)).cpu()[:, 0])
+
+    def _longer(self, series: Series, values: NDArray[np.float64]) -> Series:
+        rows = np.repeat(series.values[-1:], len(values), axis=0)
+        rows[:, self.targets] = values
+        step = series.stamps[-1] - series.stamps[-2]
+        stamps = series.stamps[-1] + np.arange(1, len(values) + 1) * step
+        return Series(
+            series.columns,
+            np.concatenate((series.stamps, stamps)),
+            np.concatenate((series.values, rows)),
+        )
+
+    # ---- judging
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        settings = self.config.forecast
+        series = self._fit(load(self.config.data))
+        parts = cut(len(series), self.config.data.name, settings)
+        self.as_trained(SeriesParts(series, parts, settings.horizon), part)
+        values = series.truth[:, self.targets]
+        windows = Windows(parts[part], settings.context, settings.horizon, values)
+        if not len(windows):
+            raise DataError(f"the {part} part has no measured value of what is to be forecast")
+        low, guess, high = forecasts(self.model, self._frame(series), windows, self.output)
+        _, truth = windows.gather(torch.from_numpy(values), torch.arange(len(windows)))
+        yardstick = Yardstick.fit(values[: parts["train"].stop], settings.season)
+        interval = (low, high) if settings.distribution != "none" else None
+        names = tuple(self.columns[i] for i in self.targets)
+        report: dict[str, Any] = measures(truth.numpy(), guess, yardstick, interval)
+        report |= {"windows": len(windows), **detail(truth.numpy(), guess, names)}
+        report["mase_undefined"] = yardstick.without_mase(names)
+        report["examples"] = self._examples(series, windows, np.stack((low, guess, high)))
+        return {**report, **account(series, parts)}
+
+    def _examples(
+        self, series: Series, windows: Windows, found: NDArray[np.float64]
+    ) -> list[dict[str, Any]]:
+        """The first target of three windows, early, middle and late, for the picture."""
+        column, settings = self.targets[0], self.config.forecast
+        measured = series.truth[:, column]
+        examples = []
+        for number in np.linspace(0, len(windows) - 1, 3).astype(int).tolist():
+            first = int(windows.starts[number])
+            rows = measured[first - settings.context : first + settings.horizon]
+            low, guess, high = found[:, number, :, 0].tolist()
+            examples.append(
+                {
+                    "start": str(series.stamps[first]),
+                    "truth": [None if math.isnan(value) else value for value in rows.tolist()],
+                    "low": low,
+                    "forecast": guess,
+                    "high": high,
+                }
+            )
+        return examples
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        if undefined := report["mase_undefined"]:
+            yield Notice(mase_note(undefined))
+        yield error_table(("column", "MAE"), report["mae_per_column"], together=False)
+        steps = report["mae_per_step"]
+        shown = sorted({*np.linspace(0, len(steps) - 1, min(8, len(steps))).astype(int).tolist()})
+        yield error_table(
+            ("step ahead", "MAE"), {str(k + 1): steps[k] for k in shown}, together=True
+        )
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        picture = folder / f"forecasts{suffix}.png"
+        name = self.columns[self.targets[0]]
+        plots.draw_forecasts(report["examples"], self.config.forecast.context, name, picture)
+        return [picture]
+
+    def example(self, source: str | Request, number: int) -> Example:
+        settings = self.config.forecast
+        if isinstance(source, Request):
+            series, origin = self._fit(self._given(source)), "your own series"
+            starts = [len(series)]
+        else:
+            series, origin = self._fit(load(self.config.data)), f"the {source} part"
+            parts = cut(len(series), self.config.data.name, settings)
+            self.as_trained(SeriesParts(series, parts, settings.horizon), source)
+            rows_ = parts[source]
+            starts = Windows(rows_, settings.context, settings.horizon).starts.tolist()
+        start = starts[check_number(number, len(starts), "windows")]
+        return self._window(series, start, f"window {number} of {origin}")
+
+    def _window(self, series: Series, start: int, origin: str) -> Example:
+        """The window whose first step to forecast is row `start` of the series."""
+        settings = self.config.forecast
+        frame = self._frame(series)
+        read = slice(start - settings.context, start)
+        x, _ = frame.leveled(frame.scaled[read].unsqueeze(0))
+        before = frame.known[read].unsqueeze(0)
+        after = frame.known[start : start + settings.horizon].unsqueeze(0)
+        name = self.columns[self.targets[0]]
+        return Example(
+            f"{origin}, up to {series.stamps[start - 1]}: the {settings.horizon} steps to come",
+            f"the sum of the forecast of {name} over the {settings.horizon} steps to come",
+            lambda: self.model(x, before, after)[0, :, 0, 0].sum(),
+            tuple(map(str, series.stamps[read])),
+        )
+
+    # ---- the command line
+
+    def _given(self, request: Request) -> Series:
+        if request.input is None:
+            raise ConfigError("name the series to go on from: a .csv file with its columns")
+        return series_of(request.input)
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        steps = request.only("forecast", "length").get("length", 0)
+        series = self._fit(self._given(request))
+        found = self.forecast(series, steps)
+        stamps = self._longer(series, found[1]).stamps[len(series) :]
+        yield from map(Notice, series.notes)
+        if series.filled:
+            yield Notice(f"{series.filled} missing values, each taken from the row before")
+        if self.kind.step is None:
+            yield Notice(
+                "this model does not know the step of time it was trained on: not compared"
+            )
+        names = [self.columns[i] for i in self.targets]
+        interval = self.config.forecast.distribution != "none"
+        rows = forecast_rows(stamps, found, names, interval)
+        yield Json(rows) if request.as_json else forecast_table(rows, names)

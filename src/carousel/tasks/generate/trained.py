@@ -1,0 +1,305 @@
+"""A trained language model: writes on from a prompt, scores texts, is judged on held-out ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from carousel import scores
+from carousel.config import Config, closest
+from carousel.data.text import (
+    END,
+    Corpus,
+    Part,
+    Vocabulary,
+    label_token,
+    read_text,
+    words,
+)
+from carousel.data.text_batches import LineBatches, all_of
+from carousel.errors import ConfigError, DataError
+from carousel.tasks.generate.network import LanguageModel, State
+from carousel.tasks.generate.sampling import Sampling, generate
+from carousel.tasks.shared.example import Example, check_number
+from carousel.tasks.shared.given import one_text
+from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+
+_STEPS = 1000
+_LOOK = 60  # tokens of a running text that are looked at together
+_BANDS = ((0, 0), (1, 9), (10, 99), (100, 999), (1000, 9999), (10_000, None))
+_OPTIONS = ("prompt", "length", "samples", "temperature", "top_k", "top_p", "seed")
+
+
+def measures(kind: str, loss: float) -> dict[str, float]:
+    """The metrics of a mean loss in nats per token: perplexity of words, bits of characters.
+
+    >>> round(measures("word", math.log(100))["perplexity"], 6)
+    100.0
+    >>> measures("character", math.log(2))["bits_per_character"]
+    1.0
+    """
+    if kind == "word":
+        return {"perplexity": math.exp(min(loss, 700.0)), "loss": loss}
+    return {"bits_per_character": loss / math.log(2), "loss": loss}
+
+
+class TrainedLanguageModel(TrainedModel):
+    """A language model with its vocabulary.
+
+    kind: "word", "character", or "line" (labelled lines; see `carousel.data.text.Corpus`).
+
+    >>> model = carousel.load("runs/ptb-small-20261124-090000")   # doctest: +SKIP
+    >>> "".join(model.generate("the company said", length=20))    # doctest: +SKIP
+    """
+
+    model: LanguageModel
+
+    def __init__(
+        self, model: LanguageModel, config: Config, kind: str, vocabulary: Vocabulary
+    ) -> None:
+        super().__init__(model, config)
+        self.kind, self.vocabulary = kind, vocabulary
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedLanguageModel:
+        vocabulary = Vocabulary(tuple(facts["vocabulary"]))
+        return cls(LanguageModel(len(vocabulary), config), config, facts["kind"], vocabulary)
+
+    def facts(self) -> dict[str, Any]:
+        return {"kind": self.kind, "vocabulary": list(self.vocabulary.tokens)}
+
+    # ---- writing
+
+    def generate(
+        self, prompt: str = "", length: int = 200, sampling: Sampling | None = None, seed: int = 0
+    ) -> Iterator[str]:
+        """The text that follows a prompt, token by token, at most `length` of them.
+
+        Of labelled lines the prompt is "label" or "label:beginning", and the line's end ends it.
+        Tokens that the model has not seen are read as <unk>, which is never written. The same
+        seed draws the same text. Raises `ConfigError` for an unknown label.
+        """
+        prompt_ids, _ = self._read_prompt(one_text(prompt, "prompt"))
+        numbers, tokens = self.vocabulary.numbers, self.vocabulary.tokens
+        end = numbers.get(END)
+        banned = [self.vocabulary.unknown]
+        if self.kind == "line":
+            banned += [number for token, number in numbers.items() if _is_label(token)]
+        self.model.eval()
+        drawn = generate(self.model, prompt_ids, sampling or Sampling(), banned, seed)
+        fresh = not prompt or prompt[-1].isspace()
+        for _, token in zip(range(length), drawn, strict=False):
+            if token == end:
+                if self.kind == "line":
+                    return
+                yield "\n"
+                fresh = True
+            elif self.kind == "word":
+                yield tokens[token] if fresh else f" {tokens[token]}"
+                fresh = False
+            else:
+                yield tokens[token]
+
+    def unknown_in(self, prompt: str) -> list[str]:
+        """The tokens of a prompt that the model has not seen, each once."""
+        return self._read_prompt(one_text(prompt, "prompt"))[1]
+
+    def _read_prompt(self, prompt: str) -> tuple[Tensor, list[str]]:
+        if self.kind == "word":
+            tokens = list(words(prompt))
+        elif self.kind == "character":
+            tokens = list(prompt)
+        else:
+            label, _, beginning = prompt.partition(":")
+            tokens = [self._label(label.strip()), *beginning.strip()]
+        numbers = self.vocabulary.numbers
+        if not tokens:  # begin as after a line's end
+            tokens = [token for token in (END, "\n") if token in numbers][:1] or [" "]
+        unknown = dict.fromkeys(token for token in tokens if token not in numbers)
+        return self.vocabulary.encode(tokens), list(unknown)
+
+    def _label(self, label: str) -> str:
+        if label_token(label) in self.vocabulary.numbers:
+            return label_token(label)
+        known = [token[1:-1] for token in self.vocabulary.tokens if _is_label(token)]
+        raise ConfigError(
+            f"the prompt begins with a label, such as '{known[0]}' or '{known[0]}:A'; got "
+            f"'{label}'.{closest(label, known)} Labels: {', '.join(known)}"
+        )
+
+    # ---- judging
+
+    def score(self, text: str) -> dict[str, float]:
+        """Loss, and perplexity or bits per character, of a text that is not labelled lines.
+
+        Its first token is read, not scored. Unseen tokens count as <unk>; "unknown" is their
+        share. Raises `DataError` for a text of fewer than two tokens.
+        """
+        one_text(text, "text to score")
+        if self.kind == "line":
+            raise ConfigError("a model of labelled lines scores no running text: give a --prompt")
+        encode = self.vocabulary.encode_characters
+        ids = self.vocabulary.encode(words(text)) if self.kind == "word" else encode(text)
+        if len(ids) < 2:
+            raise DataError(f"a text to score needs at least two tokens, this one has {len(ids)}")
+        losses, targets, _ = self._losses(Part(ids))
+        share = (targets == self.vocabulary.unknown).double().mean()
+        return {**self._measures(losses), "tokens": len(losses), "unknown": float(share)}
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        """The metrics on a part read from beginning to end, in one stream.
+
+        Besides: by how often the training part has the token; of labelled lines by label. Of a
+        text without a split of its own also `loss_held_out`: on validation and test part together,
+        which is what is reported as validation loss where there is no test part.
+        """
+        corpus = Corpus(self.config.data, self.config.text, self.vocabulary)
+        self.as_trained(corpus, part)
+        held = corpus.part(part)
+        losses, targets, labels = self._losses(held)
+        report: dict[str, Any] = dict(self._measures(losses))
+        if corpus.splits_text and part == "test":
+            both = Part(torch.cat([corpus.part("validation").ids, held.ids]))
+            report["loss_held_out"] = float(self._losses(both)[0].mean())
+        counts = torch.bincount(corpus.part("train").ids, minlength=len(self.vocabulary))
+        report["tokens"] = len(losses)
+        report["by_frequency"] = self._by_frequency(losses, counts[targets])
+        if labels is not None:
+            report["by_label"] = self._by_label(losses, labels)
+        return report
+
+    def _losses(self, part: Part) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Per predicted token: its loss, its number, and of labelled lines the label's."""
+        self.model.eval()
+        device = next(self.model.parameters()).device
+        lines = part.offsets is not None
+        batches = LineBatches(part, 64, seed=0).in_order() if lines else all_of(part, 1, _STEPS)
+        losses, targets, labels = [], [], []
+        state: State = ()
+        for x, y in batches:
+            batch, last = self.model.losses(x.to(device), y.to(device), state)
+            state = () if lines else last
+            kept = y >= 0
+            losses.append(batch.cpu().double())
+            targets.append(y[kept])
+            labels.append(x[0].expand_as(y)[kept])
+        return torch.cat(losses), torch.cat(targets), torch.cat(labels) if lines else None
+
+    def _measures(self, losses: Tensor) -> dict[str, float]:
+        return measures(self.kind, float(losses.mean()))
+
+    def _by_frequency(self, losses: Tensor, counts: Tensor) -> dict[str, dict[str, float]]:
+        result = {}
+        for low, high in _BANDS:
+            inside = (counts >= low) & (counts <= high) if high is not None else counts >= low
+            if inside.any():
+                name = f"{low:,}+" if high is None else f"{low:,}-{high:,}" if high else "0"
+                share = float(inside.double().mean())
+                result[name] = {"share": share, **self._measures(losses[inside])}
+        return result
+
+    def _by_label(self, losses: Tensor, labels: Tensor) -> dict[str, dict[str, float]]:
+        return {
+            self.vocabulary.tokens[number][1:-1]: self._measures(losses[labels == number])
+            for number in sorted(set(labels.tolist()))
+        }
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        name = "perplexity" if self.kind == "word" else "bits_per_character"
+        columns = ("times in training", "share of tokens", "loss", scores.title(name))
+        rows: list[tuple[str, ...]] = [
+            (band, f"{row['share']:.1%}", f"{row['loss']:.4f}", scores.show(name, row[name]))
+            for band, row in report["by_frequency"].items()
+        ]
+        yield Table(columns, rows)
+        if "by_label" in report:
+            rows = [
+                (label, f"{row['loss']:.4f}", scores.show(name, row[name]))
+                for label, row in report["by_label"].items()
+            ]
+            yield Table(("label", "loss", scores.title(name)), rows)
+
+    def example(self, source: str | Request, number: int) -> Example:
+        """A line, or `_LOOK` tokens of a running text, read from a state of zeros."""
+        if isinstance(source, Request):
+            part, origin = self._given(source), "your own text"
+        else:
+            corpus = Corpus(self.config.data, self.config.text, self.vocabulary)
+            part = self.as_trained(corpus, source).part(source)
+            origin = f"the {source} part"
+        if part.offsets is not None:
+            what, starts = "lines", part.offsets.tolist()
+        else:
+            what, starts = "windows", [*range(0, len(part.ids) - 1, _LOOK), len(part.ids) - 1]
+        number = check_number(number, len(starts) - 1, what)
+        whole = part.offsets is not None  # the first token of the next window is a target
+        ids = (
+            part.ids[starts[number] : starts[number + 1] + (0 if whole else 1)].long().unsqueeze(1)
+        )
+        names = tuple(self.vocabulary.tokens[i] for i in ids[:, 0].tolist())
+        return Example(
+            f"{what[:-1]} {number} of {origin}, from a state of zeros",
+            "the summed log-probability of each next token",
+            lambda: -self.model(ids[:-1], ids[1:]).loss,
+            names[:-1],
+        )
+
+    def _given(self, request: Request) -> Part:
+        if self.kind == "line":
+            raise ConfigError("a model of labelled lines reads no running text: use --part")
+        if (text := request.only("generate", "text").get("text")) is None:
+            if request.input is None:
+                raise ConfigError("give a text (--text) or a file of it")
+            text = read_text(request.input)
+        encode = self.vocabulary.encode_characters
+        ids = self.vocabulary.encode(words(text)) if self.kind == "word" else encode(text)
+        if len(ids) < 2:
+            raise DataError(f"a text to look at needs at least two tokens, this one has {len(ids)}")
+        return Part(ids)
+
+    # ---- the command line
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        options = request.only("generate", *_OPTIONS)
+        if request.input is not None:
+            if options:
+                raise ConfigError("give a text to score, or a --prompt to write on from, not both")
+            yield from self._answer_score(request.input, request.as_json)
+            return
+        prompt = options.get("prompt", "")
+        drawing = ("temperature", "top_k", "top_p")
+        sampling = Sampling(**{name: options[name] for name in drawing if name in options})
+        samples, seed = options.get("samples", 1), options.get("seed", 0)
+        length = options.get("length", 200)
+        if unknown := self.unknown_in(prompt):
+            shown = " ".join(unknown[:10]) + (" …" if len(unknown) > 10 else "")
+            yield Notice(f"not in the model's vocabulary, read as <unk>: {shown}")
+        texts = (self.generate(prompt, length, sampling, seed + i) for i in range(samples))
+        if request.as_json:
+            written = [{"seed": seed + i, "text": "".join(t)} for i, t in enumerate(texts)]
+            yield Json({"prompt": prompt, "unknown": unknown, "samples": written})
+            return
+        for number, text in enumerate(texts):
+            if number and self.kind != "line":
+                yield "\n" + "-" * 20 + "\n"
+            yield prompt.partition(":")[2].strip() if self.kind == "line" else prompt
+            yield from text
+            yield "\n"
+
+    def _answer_score(self, path: Path, as_json: bool) -> Iterator[Shown]:
+        result = self.score(read_text(path))
+        if as_json:
+            yield Json(result)
+            return
+        tokens, unknown = result.pop("tokens"), result.pop("unknown")
+        what = "words" if self.kind == "word" else "characters"
+        yield f"{tokens:,} {what}, {unknown:.2%} of them unknown; {scores.sentence(result)}\n"
+
+
+def _is_label(token: str) -> bool:
+    return len(token) > 2 and token not in (END, "<unk>")

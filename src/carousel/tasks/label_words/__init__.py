@@ -1,0 +1,1 @@
+"""Every word of a sentence to a label."""

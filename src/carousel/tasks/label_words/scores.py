@@ -1,0 +1,48 @@
+"""How well labelled words are: accuracy, and spans found whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from carousel import scores
+from carousel.data.columns import Labelled
+from carousel.tasks.label_words.network import most_probable
+from carousel.tasks.label_words.spans import mark_spans, span_scores
+
+
+def judge(
+    part: Labelled, logits: Tensor, labels: tuple[str, ...], well_formed: bool = False
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Metrics of logits (N, L) for the words of a part, and details.
+
+    accuracy: of words; loss: over the words whose label the training part has; span_f1 and its
+    parts where the labels mark spans, otherwise macro_f1 over the labels of this part.
+    """
+    number = {label: i for i, label in enumerate(labels)}
+    flat = [label for sentence in part.labels for label in sentence]
+    truth = torch.tensor([number.get(label, -1) for label in flat])
+    guess = most_probable(logits, [*map(len, part.labels)], labels, well_formed)
+    loss = nn.functional.cross_entropy(logits, truth, ignore_index=-1)
+    values = {"accuracy": float((truth == guess).double().mean()), "loss": float(loss)}
+    guessed = [labels[i] for i in guess.tolist()]
+    rows = iter(guessed)
+    sentences = [[next(rows) for _ in sentence] for sentence in part.labels]
+    if mark_spans(labels):
+        found = span_scores(part.labels, sentences)
+        per_kind = found.pop("per_kind")
+        return {**found, **values}, {"per_kind": per_kind}
+    from sklearn.metrics import f1_score  # takes a second to import
+
+    macro = f1_score(flat, guessed, average="macro", zero_division=0.0)
+    return {"macro_f1": float(macro), **values}, {}
+
+
+def headline(labels: Sequence[str]) -> tuple[str, ...]:
+    """The metrics that `judge` gives, the one that chooses the epoch first."""
+    first = "span_f1" if mark_spans(labels) else "macro_f1"
+    assert first in scores.HIGHER_IS_BETTER
+    return (first, "accuracy", "loss")

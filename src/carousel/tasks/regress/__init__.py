@@ -1,0 +1,1 @@
+"""Every step of a recording to a number."""

@@ -1,0 +1,140 @@
+"""Aligned many-to-many, numbers: a number at every step of a recording, such as life that is left.
+
+The network of `label_frames` with one output that is a number instead of a class.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data import leaks
+from carousel.data.measured import Measured, MeasuredRecordings
+from carousel.data.ragged import Ragged
+from carousel.data.windows import is_labelled
+from carousel.tasks.regress.scores import judge
+from carousel.tasks.regress.target import Target
+from carousel.tasks.regress.trained import TrainedRegressor
+from carousel.tasks.shared import baselines, network, outputs
+from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
+from carousel.tasks.shared.recordings import RecordingsTask
+from carousel.tasks.shared.task import Batch, Carry, StepLoss
+
+_BASELINE_STEPS = 30
+
+
+class RegressTask(RecordingsTask):
+    """Training of a `FrameLabeller` with one output on windows of recordings; whole recordings
+    judge. Inputs and targets are standardised by the training part."""
+
+    validation_metrics = ("rmse", "mae")
+    unit = "steps"
+    many_answers = True
+    trained = TrainedRegressor
+    data: MeasuredRecordings
+
+    def __init__(self, config: Config, seed: int) -> None:
+        network.check(config)
+        self.config, self.data = config, MeasuredRecordings(config.data, config.frames)
+        train = self.data.train
+        self.target = Target.fit(train.targets[is_labelled(train.targets)], config.regress)
+        self._cut(train.values, train.targets, self.data.validation.values, seed)
+        self.leaks = leaks.of_numbers(train.values.values, train.targets, self.data.columns)
+
+    def build_model(self) -> FrameLabeller:
+        return build_model(self._train.values.size(1), 1, self.config)
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        values, lengths, numbers = batch
+        inside = is_labelled(numbers)
+        raw = model(self._noisy(values, model.training), lengths).squeeze(2)[inside]
+        losses = self.target.losses(raw, numbers[inside])
+        return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
+
+    def wanted(self, batch: Batch) -> Tensor:
+        return self.target.scaled(super().wanted(batch)).float()
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        held = self.data.validation
+        raw = logits_of(model, self._validation).squeeze(1)
+        # Against capped targets: what lies beyond the cap is not to be known.
+        capped = Measured(held.names, held.values, self.target.capped(held.targets))
+        values = judge(capped, self.target.number(raw), 0.0)
+        return {name: values[name] for name in self.validation_metrics}
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        parts = (self.data.train.targets, self.data.validation.targets)
+        train, held = (self.target.scaled(part[is_labelled(part)]).float() for part in parts)
+        return train, held
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        held = self.data.validation
+        inside = is_labelled(held.targets)
+        guess = self.target.number(logits_of(model, self._validation).squeeze(1))
+        return outputs.of_numbers(guess[inside], self.target.capped(held.targets[inside]))
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """The mean of the training part, and ridge regression from the last 30 steps."""
+        test, train = self.data.test, self.data.train
+        inside, judged = is_labelled(train.targets), is_labelled(test.targets)
+        numbers = self.target.capped(train.targets[inside])
+        guess = torch.full_like(test.targets, float(numbers.mean()))
+        found = {"mean": judge(test, guess, self.target.cap)}
+        x = _last_steps(self._train, inside, _BASELINE_STEPS)
+        test_x = _last_steps(self._prepare(test.values), judged, _BASELINE_STEPS)
+        mean, std = float(numbers.mean()), float(numbers.std(correction=0)) or 1.0
+        scaled = ((numbers - mean) / std).float()
+        guess = guess.clone()
+        guess[judged] = (
+            mean
+            + std
+            * torch.from_numpy(
+                baselines.fit_numbers(x.numpy(), scaled.numpy(), test_x.numpy())
+            ).double()
+        )
+        return {**found, "linear": judge(test, guess, self.target.cap)}
+
+    def finish(self, model: nn.Module) -> TrainedRegressor:
+        columns = self.data.columns
+        return TrainedRegressor(model, self.config, self.scaler, self.target, columns)
+
+    def account(self) -> dict[str, Any]:
+        return {**super().account(), "capped": self._capped()}
+
+    def _capped(self) -> int:
+        train = self.data.train.targets
+        return int((train > self.target.cap).sum()) if self.target.cap else 0
+
+    def _clipped(self) -> str:
+        count = int(is_labelled(self.data.train.targets).sum())
+        share = self._capped() / count
+        cap = f"regress.cap = {self.target.cap:g}"
+        return f"\n{share:.0%} of the numbers to train on count as {cap}" if self._capped() else ""
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, FrameLabeller)
+        train, validation = self.data.train, self.data.validation
+        path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
+        how = "sigmoid, cross-entropy" if self.target.sigmoid else "identity, squared error"
+        return (
+            f"{len(train)} recordings ({len(train.targets):,} steps, "
+            f"{int(is_labelled(train.targets).sum()):,} with a target) to train on, "
+            f"{len(validation)} to validate; {self._train.values.size(1)} features; {how}\n"
+            f"recurrent layer on {path}{self._clipped()}{self._remarks()}"
+        )
+
+
+def _last_steps(values: Ragged, wanted: Tensor, steps: int) -> Tensor:
+    """For each wanted step (N,) the `steps` rows up to it, flattened; before the start of a
+    recording its first row is repeated."""
+    place = torch.arange(len(values.values))
+    first = values.offsets[:-1].repeat_interleave(values.lengths)
+    back = torch.arange(steps - 1, -1, -1)
+    rows = torch.maximum(place[wanted].unsqueeze(1) - back, first[wanted].unsqueeze(1))
+    return values.values[rows].flatten(1)
+
+
+TASK = RegressTask

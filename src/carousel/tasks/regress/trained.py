@@ -1,0 +1,158 @@
+"""A network that reads a number off every step of a recording, and what a trained one can say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.measured import MeasuredRecordings
+from carousel.data.ragged import Ragged, with_differences
+from carousel.data.recording_files import Frames, read_frames
+from carousel.data.scaling import FeatureScaler
+from carousel.data.text import read_text
+from carousel.data.windows import is_labelled
+from carousel.errors import ConfigError
+from carousel.tasks.regress.scores import judge
+from carousel.tasks.regress.target import Target
+from carousel.tasks.shared import plots
+from carousel.tasks.shared.digits import digits
+from carousel.tasks.shared.example import Example, check_number
+from carousel.tasks.shared.frames import build_model, logits_of
+from carousel.tasks.shared.own_recording import Columns, Recording, by_name, fitted, values_of
+from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+
+
+class TrainedRegressor(TrainedModel):
+    """A trained network with the scaler of its inputs and the scale of its target.
+
+    >>> model = carousel.load("runs/rul-cmapss-20261124-090000")  # doctest: +SKIP
+    >>> model.predict(values)  # (T, F)                           # doctest: +SKIP
+    array([123.4, 122.9, …])
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: Config,
+        scaler: FeatureScaler,
+        target: Target,
+        columns: Columns = (),
+    ) -> None:
+        super().__init__(model, config)
+        self.scaler, self.target, self.columns = scaler, target, columns
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedRegressor:
+        scaler = FeatureScaler.restore(facts["scaler"])
+        model = build_model(len(scaler.mean), 1, config)
+        columns = tuple(facts.get("columns", ()))
+        return cls(model, config, scaler, Target(**facts["target"]), columns)
+
+    def facts(self) -> dict[str, Any]:
+        scaler, columns = self.scaler.facts(), list(self.columns)
+        return {"scaler": scaler, "target": asdict(self.target), "columns": columns}
+
+    def predict(self, values: Recording) -> NDArray[np.float64]:
+        """The number at each step (T,) of a recording (T, F), unscaled, F as in training; a data
+        frame, or the name of a .csv file, is read by the names of its columns. Raises `DataError`
+        if it does not fit or holds a NaN."""
+        width = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+        x = values_of(values, self.columns, width, _read_file)
+        result: NDArray[np.float64] = self._read(Ragged.of([x])).numpy()
+        return result
+
+    def _read(self, values: Ragged) -> Tensor:
+        return self.target.number(logits_of(self.model, self._scaled(values)).squeeze(1))
+
+    def _scaled(self, values: Ragged) -> Ragged:
+        wide = with_differences(values, self.config.frames.differences)
+        return Ragged(self.scaler(wide.values), wide.offsets)
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        data = self.as_trained(MeasuredRecordings(self.config.data, self.config.frames), part)
+        held = data.part(part)
+        guess = self._read(by_name(held.values, data.columns, self.columns))
+        report: dict[str, Any] = judge(held, guess, self.target.cap)
+        inside = is_labelled(held.targets)
+        pairs = torch.stack((held.targets[inside], guess[inside]), 1)
+        report["pairs"] = pairs[:: max(1, len(pairs) // 5000)].tolist()
+        return {**report, **data.account()}
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        pairs = np.array(report["pairs"])
+        table = Table(("true number", "steps", "mean error", "MAE"), [])
+        edges = np.quantile(pairs[:, 0], np.linspace(0, 1, 6))
+        how = _pattern(edges)
+        for low, high in pairwise(edges):
+            inside = (pairs[:, 0] >= low) & ((pairs[:, 0] < high) | (high == edges[-1]))
+            if inside.any() and low < high:
+                change = pairs[inside, 1] - pairs[inside, 0]
+                cells = (
+                    f"{inside.sum():,}",
+                    f"{change.mean():+.4g}",
+                    f"{np.abs(change).mean():.4g}",
+                )
+                table.rows.append((f"{low:{how}} to {high:{how}}", *cells))
+        yield table
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        picture = folder / f"numbers{suffix}.png"
+        plots.draw_numbers(report["pairs"], picture)
+        return [picture]
+
+    def example(self, source: str | Request, number: int) -> Example:
+        if isinstance(source, Request):
+            values = torch.from_numpy(self._given(source)[0].values)
+            name = "your own recording"
+        else:
+            data = self.as_trained(MeasuredRecordings(self.config.data, self.config.frames), source)
+            part = data.part(source)
+            number = check_number(number, len(part), "recordings")
+            values = by_name(part.values, data.columns, self.columns)[number]
+            name = f"recording {part.names[number]} of the {source} part"
+        x, lengths = self._scaled(Ragged.of([values])).pad(torch.tensor([0]))
+        numbers = self._read(Ragged.of([values])).tolist()
+        return Example(
+            f"{name}: {numbers[-1]:{_pattern(numbers)}} at its end",
+            "the output at the last step",
+            lambda: self.model(x, lengths)[0, -1, 0],
+        )
+
+    def _given(self, request: Request) -> tuple[Frames, list[str]]:
+        request.only("regress")
+        if request.input is None:
+            raise ConfigError("name the recording: a .csv file of steps as in training")
+        return fitted(_read_file(request.input), self.columns, str(request.input))
+
+    def answer(self, request: Request) -> Iterator[Shown]:
+        frames, said = self._given(request)
+        yield from map(Notice, said)
+        numbers = self.predict(frames.values)
+        if request.as_json:
+            yield Json({"numbers": numbers.tolist(), "filled": frames.filled})
+            return
+        if frames.filled:
+            yield Notice(f"{frames.filled} missing values, each taken from the step before")
+        how = _pattern(numbers)
+        shown = sorted({*np.linspace(0, len(numbers) - 1, min(12, len(numbers))).astype(int)})
+        yield Table(("step", "number"), [(str(t), f"{numbers[t]:{how}}") for t in shown])
+
+
+def _pattern(numbers: Sequence[float] | NDArray[np.float64]) -> str:
+    """Four digits, where that is enough to tell the numbers apart; else those that differ."""
+    size, spread = float(np.abs(numbers).max()), float(np.std(numbers))
+    return ".4g" if size < 1e4 and spread > 0.01 * size else digits(numbers)
+
+
+def _read_file(path: Path) -> Frames:
+    # A target that stands in it too is not read, whatever it is.
+    return read_frames(read_text(path), str(path))

@@ -1,0 +1,121 @@
+"""Sentences that `carousel predict` is given: in an option, in place of a file, or in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from carousel.data.text import read_text
+from carousel.errors import ConfigError, DataError
+from carousel.tasks.shared.task import Notice, Request
+
+_NAMED = 10
+
+
+def several(given: object, what: str = "sentences") -> list[Any]:
+    """What a program hands over as a list; a single text is a list of one.
+
+    Raises `DataError` for what is no list: a table would give the names of its columns.
+    """
+    if isinstance(given, str):
+        return [given]
+    table = isinstance(given, bytes | Mapping) or hasattr(given, "columns")
+    if table or not isinstance(given, Iterable):
+        raise DataError(f"the {what} must be a list of texts, got {type(given).__name__}")
+    return list(given)
+
+
+def texts_of(given: object, what: str = "sentences") -> list[str]:
+    """The texts that a program hands over: several, or a single one, which is one text.
+
+    Raises `DataError` for what is no text, and names it.
+
+    >>> texts_of("good"), texts_of(("good", "bad"))
+    (['good'], ['good', 'bad'])
+    """
+    texts = several(given, what)
+    for number, text in enumerate(texts, 1):
+        if not isinstance(text, str):
+            raise DataError(
+                f"number {number} of the {what} must be a text, got {type(text).__name__}: "
+                f"{str(text)[:40]}"
+            )
+    return texts
+
+
+def one_text(given: object, what: str) -> str:
+    """A text that a program hands over. Raises `DataError` for anything else."""
+    if not isinstance(given, str):
+        raise DataError(f"the {what} must be a single text, got {type(given).__name__}")
+    return given
+
+
+Read = Callable[[Path], tuple[list[str], str]]
+"""Reads the sentences of a file; and what of it was read, in words ("" if all)."""
+
+
+def sentences_of(
+    request: Request, task: str, read: Read | None = None
+) -> tuple[list[str], list[Notice]]:
+    """The sentences to answer, none of them blank, and what there is to say of them.
+
+    read: of a file that may have columns; a line is a sentence without. Raises `ConfigError` or
+    `DataError` if there is none, or it cannot be told what was meant.
+    """
+    text = request.only(task, "text").get("text")
+    if (text is None) == (request.input is None):
+        raise ConfigError("give a sentence (--text, or in quotation marks) or a file of them")
+    given, note = [text or ""], ""
+    if request.input is not None:
+        if read is not None and is_file(request.input):
+            given, note = read(request.input)
+        else:
+            given = lines_of(request.input)
+    sentences = [sentence.strip() for sentence in given if sentence.strip()]
+    if not sentences:
+        raise DataError("there is no sentence in it: it is empty")
+    notices = [Notice(note)] if note else []
+    if blank := len(given) - len(sentences):
+        what = "sentence" if note else "line"
+        notices.append(Notice(f"{blank} blank {what}{'s' * (blank > 1)} passed over"))
+    return sentences, notices
+
+
+def is_file(source: Path) -> bool:
+    """Whether there is a file of this name; a sentence may be too long for one."""
+    try:
+        return source.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_folder(source: Path) -> bool:
+    try:
+        return source.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def lines_of(source: Path) -> list[str]:
+    """The lines of a file, or what was given itself where it is plainly a sentence.
+
+    Raises `DataError` if it is neither.
+    """
+    if is_file(source):
+        return read_text(source).removesuffix("\n").split("\n")
+    if _is_folder(source):
+        raise DataError(f"{source} is a folder: give a file of sentences")
+    sentence = str(source)
+    if any(c.isspace() or not c.isascii() for c in sentence):
+        return [sentence]
+    raise DataError(f"there is no file {source}; for a sentence of one word use --text")
+
+
+def unknown_notice(unknown: Iterable[str]) -> list[Notice]:
+    """Names the first few tokens that a model does not know, if there are any."""
+    names = list(dict.fromkeys(unknown))
+    if not names:
+        return []
+    shown = " ".join(names[:_NAMED]) + (" …" if len(names) > _NAMED else "")
+    return [Notice(f"not in the model's vocabulary, read as <unk>: {shown}")]

@@ -1,0 +1,90 @@
+"""What the tasks on recordings share: windows of standardised features; whole ones judge."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from carousel.config import FramesConfig
+from carousel.data import leaks
+from carousel.data.leaks import Leak
+from carousel.data.measured import MeasuredRecordings
+from carousel.data.ragged import Ragged, with_differences
+from carousel.data.recordings import LabelledFrames, film_side
+from carousel.data.scaling import FeatureScaler
+from carousel.data.windows import LabelledWindows
+from carousel.tasks.shared.task import Batch, Task
+
+
+def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: FramesConfig) -> str:
+    """What a person should know of the data before training, a line each, each after a break."""
+    lines = [f"{count:,} files: {note}" for note, count in notes.items()]
+    if filled:
+        lines.append(f"{filled:,} missing values, each taken from the step before")
+    if frames.noise:
+        lines.append(f"in training, noise of {frames.noise:g} is added to the scaled values")
+    if found:
+        lines.append(f"possible leak: {leaks.in_words(found)}")
+    return "".join(f"\n{line}" for line in lines)
+
+
+class RecordingsTask(Task):
+    """Training on windows of recordings. Features are standardised by the training part."""
+
+    data: LabelledFrames | MeasuredRecordings
+    leaks: list[Leak]
+
+    def _cut(self, train: Ragged, labels: Tensor, validation: Ragged, seed: int) -> None:
+        """Standardise the features, and cut the training part with its labels into windows."""
+        frames = self.config.frames
+        wide = with_differences(train, frames.differences)
+        # The pixels of a film share one mean and one deviation: those at its edges hardly vary.
+        film = film_side(self.config) > 0
+        self.scaler = FeatureScaler.fit(wide.values.view(-1, 1) if film else wide.values)
+        self._train = Ragged(self.scaler(wide.values), wide.offsets)
+        self._validation = self._prepare(validation)
+        rows = self.config.training.batch_size
+        self._batches = LabelledWindows(
+            self._train, labels, frames.window, rows, seed, frames.passes
+        )
+
+    def _prepare(self, values: Ragged) -> Ragged:
+        wide = with_differences(values, self.config.frames.differences)
+        return Ragged(self.scaler(wide.values), wide.offsets)
+
+    def _noisy(self, values: Tensor, training: bool) -> Tensor:
+        noise = self.config.frames.noise
+        return values + noise * torch.randn_like(values) if noise and training else values
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        values, lengths, labels = batch
+        missing = math.nan if labels.is_floating_point() else -1
+        wider = [0, 0] * (values.dim() - 2) + [0, steps]
+        return pad(values, wider, value=3), lengths, pad(labels, (0, steps), value=missing)
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        values, lengths, _ = batch
+        said: Tensor = model(values, lengths)
+        return said
+
+    @property
+    def parted(self) -> LabelledFrames | MeasuredRecordings:
+        return self.data
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        return self._batches.epoch(epoch, start)
+
+    def account(self) -> dict[str, Any]:
+        return {**self.data.account(), "leaks": self.leaks}
+
+    def _remarks(self) -> str:
+        return remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)

@@ -1,0 +1,289 @@
+"""What the training loop, the bundle and the command line ask of a mapping, whatever it maps.
+
+A mapping is a folder beside this one, whose task.py names a `Task` as `TASK`: the task trains, and
+its `TrainedModel` is what training leaves behind.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.record import DataChangedError, DataRecord, Parted
+from carousel.data.windows import is_labelled
+from carousel.errors import ConfigError, DataError
+from carousel.tasks.shared.example import Example
+from carousel.tasks.shared.samples import Answer, Sample
+
+P = TypeVar("P", bound=Parted)
+Batch = tuple[Tensor, ...]
+Carry = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """What a model did on one batch.
+
+    objective: the scalar to differentiate; it may hold penalties, and have a scale of its own.
+    sums: by metric, at least "loss", the total over the batch; detached.
+    count: of what those are totals (images, words): sum / count is the batch's mean.
+    carry: state for the next batch, detached; empty where batches are independent.
+    """
+
+    objective: Tensor
+    sums: dict[str, Tensor]
+    count: int
+    carry: Carry = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for the terminal."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line for standard error."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Json:
+    """What is printed instead of everything else where JSON was asked for."""
+
+    content: Any
+
+
+Shown = str | Table | Notice | Json
+"""What a command shows. Text is printed as it comes, without a line break."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What `carousel predict` was asked: the input, and the options that were given."""
+
+    input: Path | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    as_json: bool = False
+
+    def only(self, task: str, *known: str) -> dict[str, Any]:
+        """The options given. Raises `ConfigError` for one that the task has no use for."""
+        for name in self.options:
+            if name not in known:
+                option = name.replace("_", "-")
+                raise ConfigError(f"--{option} means nothing to a model of the task '{task}'")
+        return self.options
+
+
+class TrainedModel(ABC):
+    """A trained model with what it takes to use it; `carousel.load` returns one."""
+
+    #: What the data were that it was trained on; None where that was not written down.
+    record: DataRecord | None = None
+
+    def __init__(self, model: nn.Module, config: Config) -> None:
+        self.model, self.config = model, config
+
+    @classmethod
+    @abstractmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedModel:
+        """One with fresh weights, which the caller replaces. facts: what `facts()` returned."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What must be kept besides weights and configuration, as JSON can hold it."""
+
+    def evaluate(self, part: str = "test") -> dict[str, Any]:
+        """Every metric on a part of the data it was trained with; the rest of it is detail.
+
+        part: "test" or "validation". Metrics are floats. Raises `DataError` for another part.
+        """
+        if part not in ("test", "validation"):
+            raise DataError(f"part must be 'test' or 'validation', got '{part}'")
+        try:
+            return self._judge(part)
+        except DataChangedError:
+            raise
+        except DataError as error:  # perhaps because the data are others
+            if self.record is None or not (changed := self.record.changed()):
+                raise
+            raise DataError(f"{error}; {changed}") from error
+
+    def as_trained(self, data: P, part: str) -> P:
+        """Data that was read once more, which must be what the model was trained on; `part` of it
+        is about to be used. Raises `DataError` with what changed."""
+        if self.record is not None:
+            self.record.check(data, part)
+        return data
+
+    @abstractmethod
+    def _judge(self, part: str) -> dict[str, Any]:
+        """What `evaluate` returns of "test" or "validation"."""
+
+    @abstractmethod
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        """The detail of such a report for the terminal."""
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        """Pictures of such a report, written to `folder` as <name><suffix>.png."""
+        return []
+
+    @abstractmethod
+    def answer(self, request: Request) -> Iterator[Shown]:
+        """What `carousel predict` shows."""
+
+    def example(self, source: str | Request, number: int) -> Example:
+        """Example `number`, counted from 0, of a part ("test" or "validation"), or of the input
+        that `carousel predict` takes. Raises `DataError` or `ConfigError` if there is none."""
+        raise ConfigError(
+            f"a model of the task '{self.config.task}' shows no examples of the {source} part or "
+            "of your own: look at one it was trained on, --part train"
+            if isinstance(source, str)
+            else f"a model of the task '{self.config.task}' cannot be looked into at an input of "
+            "your own: look at an example it was trained on, --part train"
+        )
+
+
+class Task(ABC):
+    """One mapping on one data set: batches, loss, metrics, baselines.
+
+    It remembers nothing of the training: what carries over from batch to batch is passed in and
+    handed back, so that a resumed run continues exactly.
+    """
+
+    #: What `validate` reports; the first chooses the best epoch, unless `training.monitor` does.
+    validation_metrics: tuple[str, ...]
+    #: What a batch is counted in, for the display.
+    unit: str
+    #: The dimension of a batch's tensors that its rows are counted along.
+    batch_dim: ClassVar[int] = 0
+    #: Whether one recording, window or sentence has many answers, so that few of them tell more.
+    many_answers: ClassVar[bool] = False
+    trained: ClassVar[type[TrainedModel]]
+    config: Config
+
+    @abstractmethod
+    def __init__(self, config: Config, seed: int) -> None: ...
+
+    @property
+    @abstractmethod
+    def parted(self) -> Parted:
+        """The data it has read, in parts; a published test part opens when it is asked for."""
+
+    @property
+    @abstractmethod
+    def batches_per_epoch(self) -> int: ...
+
+    @abstractmethod
+    def build_model(self) -> nn.Module:
+        """A new network; weights from torch's global random state."""
+
+    @abstractmethod
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """The batches of an epoch from number `start` on."""
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        """What the model does on a batch. carry: of the batch before; empty at an epoch's start."""
+
+    def rows(self, batch: Batch) -> int:
+        """How many independent rows (sequences, streams) a batch has."""
+        return batch[0].size(self.batch_dim)
+
+    def pick(self, batch: Batch, index: Tensor) -> Batch:
+        """Some rows of a batch as a batch of their own, padded as they were. index: (b,)."""
+        return tuple(part.index_select(self.batch_dim, index) for part in batch)
+
+    def wanted(self, batch: Batch) -> Tensor:
+        """What is to be found in a batch, flat: class numbers, or numbers as the loss sees them;
+        without what is masked."""
+        last = batch[-1].flatten()
+        return last[is_labelled(last)]
+
+    def padded(self, batch: Batch, steps: int) -> Batch | None:
+        """The same batch with so many more steps of padding, filled with something; None where
+        all rows are of one length."""
+        return None
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor | None:
+        """What the model says at each step, (rows, T, ·); None where it speaks once a sequence."""
+        return None
+
+    def metrics(self, means: dict[str, float]) -> dict[str, float]:
+        """Metrics of an epoch from the means of the sums, in the order to show them."""
+        return means
+
+    @abstractmethod
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """The `validation_metrics` on the validation part."""
+
+    @abstractmethod
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Test metrics of models that are not recurrent, fitted on the same training part."""
+
+    def account(self) -> dict[str, Any]:
+        """What became of the data, for result.json: sizes, doubles, what was passed over.
+
+        It may look at the test part.
+        """
+        return {}
+
+    def targets(self) -> tuple[Tensor, Tensor] | None:
+        """The targets of the training and of the validation part, on the network's own scale:
+        numbers of classes (N,), negative where there is none, or values. None if it has neither.
+        """
+        return None
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        """What the model's answers on (some) validation data look like: see
+        `carousel.tasks.outputs`. Empty if that says nothing here."""
+        return {}
+
+    def samples(self, most: int) -> list[Sample]:
+        """At most so many examples of the validation part, to look at after every epoch: always
+        the same ones. Empty where a task has none to show."""
+        return []
+
+    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+        """What the model says of those `samples`, one each, in their order."""
+        return []
+
+    @abstractmethod
+    def finish(self, model: nn.Module) -> TrainedModel:
+        """What the run leaves behind; its `evaluate` is the first to look at the test part."""
+
+    @abstractmethod
+    def describe(self, model: nn.Module) -> str:
+        """The data in words, and what computes the recurrence."""
+
+
+def monitored(task: Task) -> str:
+    """The metric that chooses the best epoch. Raises `ConfigError` if the task has it not."""
+    known, wanted = task.validation_metrics, task.config.training.monitor
+    if wanted and wanted not in known:
+        raise ConfigError(
+            f"training.monitor must be one of {', '.join(known)} (what the task "
+            f"'{task.config.task}' measures on validation data); got '{wanted}'"
+        )
+    return wanted or known[0]
+
+
+def mean_of(steps: Iterable[StepLoss]) -> dict[str, float]:
+    """The means over several batches."""
+    sums: dict[str, float] = {}
+    count = 0
+    for step in steps:
+        count += step.count
+        for name, value in step.sums.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+    return {name: value / count for name, value in sums.items()}

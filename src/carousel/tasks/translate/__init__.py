@@ -1,0 +1,1 @@
+"""A sentence to one of another language."""
