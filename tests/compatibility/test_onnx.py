@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from oracle import KINDS, assert_close, randn, randomise
+from oracle import KINDS, assert_close, make_pair, randn, randomise
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -224,3 +224,40 @@ def test_use_torch_exports_what_torch_exports(tmp_path):
         inputs = (randn(4, 2, INPUTS).float(),)
         path = export(model, inputs, tmp_path / "model.onnx", True, steps=None)
     assert operators(path) == []  # torch's exporter writes an RNN step by step
+
+
+def test_program_of_torch_export_is_translated_if_it_was_made_with_torchs_kernels(tmp_path):
+    """Our operator in it is none that the exporter knows."""
+    layer, twin = make_pair("GRU", INPUTS, H, dtype=torch.float32)
+    x = randn(4, 2, INPUTS).float()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(RuntimeError, match=r"carousel\.layer"):
+            torch.onnx.export(torch.export.export(layer, (x,)), (), verbose=False)
+        with kernels.use("torch"):
+            program = torch.export.export(layer, (x,))
+        torch.onnx.export(program, (), tmp_path / "model.onnx", verbose=False)
+    with torch.no_grad():
+        expected = twin(x)
+    for one, other in zip(run(tmp_path / "model.onnx", x), expected, strict=True):
+        assert_close(one, other, "forward")
+
+
+def test_packed_sequence_is_exported_by_the_trace(tmp_path):
+    layer, twin = make_pair("LSTM", INPUTS, H, dtype=torch.float32, **SHAPES["deep"])
+
+    class Packed(nn.Module):
+        def __init__(self, layer):
+            super().__init__()
+            self.layer = layer
+
+        def forward(self, x, lengths):
+            return by_packing(self.layer, x.transpose(0, 1), lengths)
+
+    example = (randn(4, 2, INPUTS).float(), torch.tensor([2, 4]))
+    path = export(Packed(layer.eval()), example, tmp_path / "model.onnx", dynamo=False)
+    x, lengths = randn(6, 3, INPUTS, seed=1).float(), torch.tensor([3, 6, 1])
+    with torch.no_grad():
+        y, state = Packed(twin)(x, lengths)
+    for one, other in zip(run(path, x, lengths), (y, *state), strict=True):
+        assert_close(one, other, "forward")

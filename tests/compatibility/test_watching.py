@@ -1,11 +1,14 @@
-"""What watches or steers a run: Lightning Fabric, the profiler, torch.func."""
+"""What watches or steers a run: Lightning Fabric, the profiler, the FLOP counter,
+torch.func."""
 
 import pytest
 import torch
 from oracle import assert_close, make_pair, randn
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 import carousel
+import carousel.kernels
 
 KINDS = ["RNN-tanh", "GRU", "LSTM"]
 X = randn(4, 2, 3).float()
@@ -45,3 +48,13 @@ def test_gradient_of_functions_equals_torchs(kind):
     expected = gradients(theirs)
     for name, gradient in gradients(ours).items():
         assert_close(gradient, expected[name], "gradient", name)
+
+
+@pytest.mark.parametrize("kind", ["RNN-tanh", "GRU"])
+def test_flop_counter_counts_as_for_torchs_with_torchs_kernels(kind):
+    counts = []
+    for layer in make_pair(kind, 3, 5, dtype=torch.float32):
+        with carousel.kernels.use("torch"), FlopCounterMode(display=False) as counter:
+            layer(X)[0].sum().backward()
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] > 0
