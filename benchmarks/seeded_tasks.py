@@ -34,6 +34,10 @@ class Part:
     def __len__(self) -> int:
         return len(self.y)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        return {"sequences": len(self)}
+
     def take(self, index: Tensor) -> Part:
         return Part(
             self.x[index], self.y[index], None if self.before is None else self.before[index]
@@ -44,6 +48,9 @@ class Part:
 class Data:
     train: Part
     validation: Part
+
+    def part(self, name: str) -> Part:
+        return {"train": self.train, "validation": self.validation}[name]
 
 
 def _split(part: Part, held: int) -> Data:
@@ -150,6 +157,10 @@ class SeededTask(Task):
                 part.x = part.x[:, -config.text.bptt :]
         if mistake == "nan" and len(data.train) > 70:
             data.train.x[70, 3, 0] = torch.nan
+
+    @property
+    def parted(self) -> Data:
+        return self.data
 
     @property
     def batches_per_epoch(self) -> int:
