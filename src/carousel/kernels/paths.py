@@ -72,6 +72,9 @@ class Path:
 def use(path: str) -> Iterator[None]:
     """Compute every recurrent layer called inside on `path`: "native", "torch" or "cells".
 
+    For a tool that looks at operators and knows torch's alone, `use("torch")`; for a graph of
+    torch.jit.trace that runs on our kernels, `use("native")`: docs/compatibility.md.
+
     A call that the native kernels cannot compute raises RuntimeError inside `use("native")`, and
     so does, inside `use("torch")`, one of a layer or with options that torch does not have.
 
