@@ -251,14 +251,14 @@ def test_functional_gradient_equals_the_oracle(kind):
         assert_close(actual[name], gradient, "gradient", name)
 
 
-def test_forward_mode_takes_torch_and_equals_the_derivative():
+def test_forward_mode_takes_the_oracle_and_equals_the_derivative():
     layer, x, _ = problem("GRU")
     direction = randn(T, B, INPUTS, seed=8, dtype=torch.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with forward_ad.dual_level():
             dual = forward_ad.make_dual(x, direction)
-            assert carousel.explain(layer, dual).startswith("torch: forward-mode")
+            assert carousel.explain(layer, dual).startswith("cells: forward-mode")
             actual = forward_ad.unpack_dual(layer(dual)[0]).tangent
     double = layer.double()
     step = 1e-6 * direction.double()

@@ -16,6 +16,7 @@ from torch import Tensor
 from carousel.kernels import native
 from carousel.kernels.native import Layer, Lengths
 from carousel.kernels.options import Options
+from carousel.kernels.watch import apart
 
 # torch leaves these functions untyped.
 _library: Any = torch.library.Library("carousel", "DEF")  # type: ignore[no-untyped-call]
@@ -175,7 +176,8 @@ class _Layer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, call: Call, *_: Tensor) -> tuple[Tensor, ...]:
         y, final, saved = _layer(*call, True)
-        _keep(ctx, call, _apart(y), saved)
+        # The caller may change what he got, as with torch's layers.
+        _keep(ctx, call, apart(y), saved)
         return y, *final
 
     @staticmethod
@@ -196,11 +198,6 @@ def run(call: Call, save: bool) -> tuple[Tensor, list[Tensor]]:
     else:
         y, final, _ = _layer(*call, False)
     return y, final
-
-
-# Where torch has it, a copy that is made when one of the two is written to, in whatever way.
-_apart: Callable[[Tensor], Tensor] = getattr(torch, "_lazy_clone", torch.clone)
-"""The output for backward alone: the caller may change the one he got, as with torch's layers."""
 
 
 def _is_traced(call: Call) -> bool:
@@ -231,16 +228,25 @@ def _gradients(
     x, *rest, order, lengths, steps, seed, y, saved = ctx.saved_tensors
     state, weights = rest[: ctx.states], rest[ctx.states :]
     call = Call(x, state, weights, order, lengths, steps, seed, *ctx.kind)
-    if torch.is_grad_enabled():  # somebody wants to differentiate once more
+    # Somebody wants to differentiate once more; or gradients come in batches, as torch.vmap makes
+    # them, which have rules for torch's operators.
+    if torch.is_grad_enabled() or any(map(_is_batched, (dy, *d_final))):
         return _differentiable(call, (dy, *d_final))
     dhn, dcn = (*d_final, None)[:2]
     dx, d_state, d_weights = backward(*call, y, saved, dy, dhn, dcn, want_dx)
     return dx if want_dx else None, *d_state, *d_weights
 
 
+def _is_batched(gradient: Tensor | None) -> bool:
+    asked = torch._C._functorch
+    return gradient is not None and (
+        asked.is_batchedtensor(gradient) or asked.is_legacy_batchedtensor(gradient)
+    )
+
+
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
     y, _, saved = output
-    _keep(ctx, Call(*inputs[:_ARGUMENTS]), y.clone(), saved)  # see _apart; tracers know a clone
+    _keep(ctx, Call(*inputs[:_ARGUMENTS]), y.clone(), saved)  # tracers know no `apart`
 
 
 def _backward(
@@ -256,7 +262,9 @@ def _backward(
 
 def _differentiable(call: Call, d_results: tuple[Tensor | None, ...]) -> tuple[Tensor | None, ...]:
     assert oracle is not None
-    y, final = oracle(call)
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        y, final = oracle(call)
     pairs = [
         (result, gradient)
         for result, gradient in zip((y, *final), d_results, strict=True)
@@ -269,7 +277,7 @@ def _differentiable(call: Call, d_results: tuple[Tensor | None, ...]) -> tuple[T
             [result for result, _ in pairs],
             wanted,
             [gradient for _, gradient in pairs],
-            create_graph=True,
+            create_graph=again,
             allow_unused=True,
         )
     )

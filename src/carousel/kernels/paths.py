@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,9 +73,6 @@ class Path:
 def use(path: str) -> Iterator[None]:
     """Compute every recurrent layer called inside on `path`: "native", "torch" or "cells".
 
-    For a tool that looks at operators and knows torch's alone, `use("torch")`; for a graph of
-    torch.jit.trace that runs on our kernels, `use("native")`: docs/compatibility.md.
-
     A call that the native kernels cannot compute raises RuntimeError inside `use("native")`, and
     so does, inside `use("torch")`, one of a layer or with options that torch does not have.
 
@@ -109,6 +107,9 @@ def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bo
         raise RuntimeError(f"use('native'): the native kernels cannot run this call: {obstacle}")
     if lacking and wanted == "torch":
         raise RuntimeError(f"use('torch'): torch has no {lacking}")
+    without_rule = "" if wanted else _without_rule()
+    if without_rule:
+        return Path("cells", without_rule)
     if lacking:
         return Path("cells", f"{obstacle}; torch has no {lacking}")
     return Path("torch", f"{obstacle}; {_torch_way(stack, x, ragged)}")
@@ -128,6 +129,8 @@ def _native_obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
     for tensor in others:
         if tensor.dtype not in takes or tensor.device.type != "cpu":
             return f"weights or states of {tensor.dtype} on {tensor.device.type}"
+        if type(tensor).__name__ == "ExpandedWeight":  # by name: torch imports it where it is used
+            return "gradients of each sample by expanded weights"
     if x.numel() == 0:
         return "the input is empty"
     return _transform()
@@ -150,6 +153,18 @@ def _transform() -> str:
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation"
     return ""
+
+
+@asked_while_tracing
+def _without_rule() -> str:
+    """What transforms the call that torch's recurrent operators have no rules for; empty if they
+    have: gradients alone."""
+    if forward_ad._current_level >= 0:
+        return "forward-mode differentiation, which torch's recurrent operators lack"
+    levels: Any = torch._C._functorch.get_interpreter_stack()
+    if all(level.key() == torch._C._functorch.TransformType.Grad for level in levels or ()):
+        return ""
+    return "inside a torch.func transform that torch's recurrent operators lack"
 
 
 def _torch_way(stack: Stack, x: Tensor, ragged: bool) -> str:
