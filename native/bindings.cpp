@@ -83,13 +83,22 @@ class Feed {
 
 public:
     // exchange: the capsule that tensors of `type` are read through. weights: those that were
-    // packed, whose `_version` tells whether they have changed since.
+    // packed, in `parameters` by these names; they move in memory when they are written to (see
+    // carousel.kernels.watch). quiet: mappings that must stay empty.
     Feed(carousel::Stepper& stepper, nb::type_object type, nb::capsule exchange, nb::tuple weights,
+         nb::dict parameters, nb::tuple names, nb::tuple quiet,
          std::pair<int64_t, int64_t> x_shape, std::pair<int64_t, int64_t> y_shape)
-        : stepper_(stepper), type_(type), weights_(weights), x_(x_shape), y_(y_shape) {
+        : stepper_(stepper), type_(type), weights_(weights), parameters_(parameters),
+          names_(names), quiet_(quiet), x_(x_shape), y_(y_shape) {
         const auto* table = static_cast<const carousel::dlpack::ExchangeTable*>(exchange.data());
         if (table->version.major == 1) view_ = table->view;
-        for (nb::handle weight : weights_) versions_.push_back(version(weight));
+        for (nb::handle weight : weights_) {
+            addresses_.push_back(address(weight));
+            const auto shape = nb::cast<nb::tuple>(weight.attr("shape"));
+            // Turned around in place, one of these alone keeps its shape and its address.
+            const bool square = shape.size() == 2 && shape[0].equal(shape[1]);
+            orders_.push_back(square ? order(weight) : -1);
+        }
     }
 
     // Whether x and out fit and the weights are as they were packed: then the step is done.
@@ -117,22 +126,37 @@ private:
         return carousel::dlpack::matrix(view, shape.first, shape.second);
     }
 
-    int64_t version(nb::handle weight) const {
-        return PyLong_AsLongLong(nb::object(weight.attr(name_)).ptr());
+    uintptr_t address(nb::handle weight) const {
+        return nb::cast<uintptr_t>(weight.attr(address_)());
     }
 
+    int order(nb::handle weight) const { return nb::cast<bool>(weight.attr(order_)()); }
+
     bool unchanged() const {
+        for (nb::handle mapping : quiet_)
+            if (nb::len(mapping) != 0) return false;
         size_t i = 0;
-        for (nb::handle weight : weights_)
-            if (version(weight) != versions_[i++]) return false;
+        for (nb::handle weight : weights_) {
+            PyObject* own = PyDict_GetItemWithError(parameters_.ptr(), nb::handle(names_[i]).ptr());
+            if (own != weight.ptr()) {
+                PyErr_Clear();
+                return false;
+            }
+            if (address(weight) != addresses_[i]) return false;
+            if (orders_[i] >= 0 && order(weight) != orders_[i]) return false;
+            ++i;
+        }
         return true;
     }
 
     carousel::Stepper& stepper_;
     nb::object type_;
     nb::tuple weights_;
-    nb::str name_{"_version"};
-    std::vector<int64_t> versions_;
+    nb::dict parameters_;
+    nb::tuple names_, quiet_;
+    nb::str address_{"const_data_ptr"}, order_{"is_contiguous"};
+    std::vector<uintptr_t> addresses_;
+    std::vector<int> orders_;
     std::pair<int64_t, int64_t> x_, y_;
     int (*view_)(void*, carousel::dlpack::Tensor*) = nullptr;
 };
@@ -221,9 +245,11 @@ NB_MODULE(_native, m) {
             },
             "x"_a, "y"_a, nb::call_guard<nb::gil_scoped_release>());
     nb::class_<Feed>(m, "Feed", "A stepper that reads and writes tensors.")
-        .def(nb::init<carousel::Stepper&, nb::type_object, nb::capsule, nb::tuple,
-                      std::pair<int64_t, int64_t>, std::pair<int64_t, int64_t>>(),
-             "stepper"_a, "type"_a, "exchange"_a, "weights"_a, "x_shape"_a, "y_shape"_a,
+        .def(nb::init<carousel::Stepper&, nb::type_object, nb::capsule, nb::tuple, nb::dict,
+                      nb::tuple, nb::tuple, std::pair<int64_t, int64_t>,
+                      std::pair<int64_t, int64_t>>(),
+             "stepper"_a, "type"_a, "exchange"_a, "weights"_a, "parameters"_a, "names"_a,
+             "quiet"_a, "x_shape"_a, "y_shape"_a,
              nb::keep_alive<1, 2>())
         .def("step", &Feed::step, "x"_a, "out"_a,
              "Whether x and out fit and the weights are as packed; then the step is done.");

@@ -1,3 +1,6 @@
+from collections.abc import Mapping
+from typing import Any
+
 class Problem:
     def __init__(
         self, cell: int, T: int, B: int, I: int, H: int, P: int, reverse: bool, padded: bool
@@ -61,6 +64,9 @@ class Feed:
         type: type,
         exchange: object,
         weights: tuple[object, ...],
+        parameters: dict[str, Any],
+        names: tuple[str, ...],
+        quiet: tuple[Mapping[Any, Any], ...],
         x_shape: tuple[int, int],
         y_shape: tuple[int, int],
     ) -> None: ...

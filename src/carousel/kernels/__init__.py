@@ -8,12 +8,14 @@ from carousel.kernels.ops import run, run_packed
 from carousel.kernels.options import Options
 from carousel.kernels.paths import Path, Stack, choose, use
 from carousel.kernels.recording import is_exporting, is_tracing
+from carousel.kernels.watch import Watch
 
 __all__ = [
     "Options",
     "Path",
     "Stack",
     "Stepper",
+    "Watch",
     "active_isa",
     "choose",
     "is_exporting",

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,12 +18,12 @@ from torch import Tensor
 from carousel import _native
 from carousel.kernels import parallel
 from carousel.kernels.options import PLAIN, Options
+from carousel.kernels.watch import Watch, address_of
 
 CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3} | {
     mode: 4 + index for index, mode in enumerate(parallel.GATES)
 }
 _GATES = {"GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}  # the LSTM's depend on its options
-_storage_address: Any = getattr(torch._C, "_data_address", None)  # as it is, without a copy
 _LARGE = 1 << 20  # floats from which large pages pay
 
 
@@ -215,7 +214,7 @@ def _problem(
     for name, part in zip(("h0", "c0"), state, strict=False):
         setattr(problem, name, part[direction].data_ptr())
     for name, weight in zip(_names(layer), _of_direction(layer, weights, direction), strict=True):
-        setattr(problem, name, weight.data_ptr())
+        setattr(problem, name, address_of(weight))
     return problem
 
 
@@ -246,23 +245,13 @@ def _rows(
     layer: Layer, array: Tensor, lengths: Lengths | None, offset: int
 ) -> tuple[int, int, int, int]:
     """Where the rows of a (T, B, ·) array stand, from feature `offset` on."""
-    address = _address(array) + 4 * offset
+    address = address_of(array) + 4 * offset
     if layer.layout == "packed":
         assert lengths is not None
         assert lengths.steps is not None
         return address, 0, array.stride(0), lengths.steps.data_ptr()
     first, second = array.stride(0), array.stride(1)
     return (address, first, second, 0) if layer.layout == "TBI" else (address, second, first, 0)
-
-
-def _address(array: Tensor) -> int:
-    """Where the numbers begin, to read them, or to write into memory that nobody shares.
-
-    `data_ptr` may write, so of a tensor that shares its memory until then it makes a copy.
-    """
-    if _storage_address is None:
-        return array.data_ptr()
-    return int(_storage_address(array)) + 4 * int(array.storage_offset())
 
 
 def _names(layer: Layer) -> tuple[str, ...]:
@@ -313,15 +302,13 @@ def _empty(like: Tensor, shape: tuple[int, ...]) -> Tensor:
 class Stepper:
     """A stack of one direction, fed one step at a time, its weights packed once.
 
+    watch: the weights, and whether they are still what was packed.
     state: (h, c) or (h,), each (L, B, ·): where the stack stands; copied, then changed in place.
     """
 
-    def __init__(
-        self, layers: list[Layer], weights: list[Tensor], state: tuple[Tensor, ...]
-    ) -> None:
+    def __init__(self, layers: list[Layer], watch: Watch, state: tuple[Tensor, ...]) -> None:
         self._state = tuple(part.clone(memory_format=torch.contiguous_format) for part in state)
-        self._weights = weights
-        self._versions = [weight._version for weight in weights]
+        self._watch, weights = watch, watch.weights
         self._x_shape = (state[0].size(1), weights[0].size(1))
         self._y_shape = (state[0].size(1), layers[-1].outputs)
         self._fresh: list[Tensor] = []
@@ -341,7 +328,7 @@ class Stepper:
             )
             _set_options(problem, layer, 0)
             for name, weight in zip(_names(layer), matrices, strict=True):
-                setattr(problem, name, weight.data_ptr())
+                setattr(problem, name, address_of(weight))
             problem.h0 = problem.hn = self._state[0][index].data_ptr()
             if len(state) == 2:
                 problem.c0 = problem.cn = self._state[1][index].data_ptr()
@@ -351,12 +338,22 @@ class Stepper:
         self._feed = self._make_feed(stepper)
 
     def _make_feed(self, stepper: _native.Stepper) -> Callable[[Tensor, Tensor], bool]:
-        """What takes a step with tensors if they fit; nothing where torch is older than 2.10."""
-        exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
-        if exchange is None:
+        """What takes a step with tensors if they fit; nothing where torch is older than 2.10, or
+        the weights must be compared."""
+        exchange, watch = getattr(Tensor, "__dlpack_c_exchange_api__", None), self._watch
+        if exchange is None or not watch.by_address:
             return lambda x_t, out: False
-        weights = tuple(self._weights)
-        return _native.Feed(stepper, Tensor, exchange, weights, self._x_shape, self._y_shape).step
+        return _native.Feed(
+            stepper,
+            Tensor,
+            exchange,
+            tuple(watch.weights),
+            watch.parameters,
+            tuple(watch.names),
+            tuple(watch.quiet),
+            self._x_shape,
+            self._y_shape,
+        ).step
 
     @property
     def state(self) -> Tensor | tuple[Tensor, ...]:
@@ -381,7 +378,7 @@ class Stepper:
             x_t.shape != self._x_shape
             or x_t.dtype is not torch.float32
             or not x_t.is_cpu
-            or [weight._version for weight in self._weights] != self._versions
+            or not self._watch.unchanged()
         ):
             return None
         fits = out.shape == self._y_shape and out.dtype is torch.float32 and out.is_cpu

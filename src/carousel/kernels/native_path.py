@@ -14,6 +14,7 @@ from carousel.kernels.library import Call
 from carousel.kernels.native import Layer, Lengths, Stepper
 from carousel.kernels.noise import draw_seeds, drop_features
 from carousel.kernels.paths import Stack, State
+from carousel.kernels.watch import Watch
 
 
 def run(
@@ -52,8 +53,9 @@ def run_packed(
     return y, state
 
 
-def make_stepper(stack: Stack, weights: list[Tensor], state: State) -> Stepper:
+def make_stepper(stack: Stack, watch: Watch, state: State) -> Stepper:
     """The stack fed one step at a time, from a state (copied); float32 tensors on the CPU."""
+    weights = watch.weights
     per_layer = len(weights) // stack.num_layers
     layers = [
         Layer.of(
@@ -65,7 +67,7 @@ def make_stepper(stack: Stack, weights: list[Tensor], state: State) -> Stepper:
         )
         for index in range(stack.num_layers)
     ]
-    return Stepper(layers, weights, state)
+    return Stepper(layers, watch, state)
 
 
 def _layers(

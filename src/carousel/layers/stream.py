@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as modules
 
 from carousel import kernels
 from carousel.layers.recurrent import Recurrent
@@ -23,9 +24,12 @@ class Stream:
             `carousel.accelerate` for those of torch). It is put into evaluation mode. Layers that
             read from the end (bidirectional) have no next step: ValueError.
 
-    The rows of the first step fix the number of streams B; `reset` forgets them. Weights that are
-    changed in place, as optimisers do, are noticed. A parameter that is replaced by another object
-    is not: set `stream.state = stream.state` after that.
+    The rows of the first step fix the number of streams B; `reset` forgets them. Weights may change
+    between steps, in whatever way torch or NumPy write them, `.data` included: the next step uses
+    the new ones. Where a layer computes its weights (pruning, weight norm, parametrizations), has
+    hooks, or a `forward` of its own, each step calls it. Where somebody else refers to the memory
+    of the weights (a NumPy view, a `state_dict` that is kept, shared memory), each step compares
+    all of them, and takes several times as long.
 
     >>> import carousel
     >>> layer = carousel.GRU(3, 5)
@@ -108,9 +112,11 @@ class Stream:
             raise ValueError(f"a step is (B, I), got {x_t.dim()}-D")
         x = x_t.unsqueeze(1 if layer.batch_first else 0)
         state = layer.checked_state(x, hx)
-        if layer.path(x).name != "native":
+        if _has_ways_of_its_own(layer) or layer.path(x).name != "native":
             return None
-        return kernels.make_stepper(layer.stack(), layer.weights(), state)
+        quiet = [*_HOOKS_OF_ALL, *(vars(layer)[name] for name in _HOOKS)]
+        watch = kernels.Watch(layer.weights(), layer._parameters, layer.weight_names(), quiet)
+        return kernels.make_stepper(layer.stack(), watch, state)
 
     def _step_model(self, x_t: Tensor) -> Tensor:
         hooks = []
@@ -137,3 +143,19 @@ class Stream:
             layer.register_forward_pre_hook(give, with_kwargs=True),
             layer.register_forward_hook(take),
         ]
+
+
+# What runs around a module's forward, of its own and of all modules; both are never replaced.
+_HOOKS = ("_forward_pre_hooks", "_forward_hooks")
+_HOOKS_OF_ALL = (modules._global_forward_pre_hooks, modules._global_forward_hooks)
+
+
+def _has_ways_of_its_own(layer: Recurrent) -> bool:
+    """Whether a call of the layer is more than its cells with its parameters."""
+    return (
+        type(layer).forward is not Recurrent.forward
+        or "forward" in vars(layer)
+        or any(_HOOKS_OF_ALL)
+        or any(vars(layer)[name] for name in _HOOKS)
+        or any(layer._parameters.get(name) is None for name in layer.weight_names())
+    )
