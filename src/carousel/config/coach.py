@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from carousel.config.keys import key
+from carousel.config.keys import DROPPED, key
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class CoachConfig:
     check: bool = True
     budget: float = key(0.03, above=0, high=10)
     probe_rows: int = key(16, low=1)
-    lag: int = key(0, low=0)
+    lag: int = key(0, low=0, of_set=DROPPED)
     confirm: int = key(2, low=1)
     clear: int = key(3, low=1)
     thresholds: Thresholds = field(default_factory=Thresholds)

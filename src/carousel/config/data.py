@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carousel.config import groups
-from carousel.config.keys import key
+from carousel.config.keys import DROPPED, KEPT, key
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class DataConfig:
     scaling: str = key("standard", choices=("standard", "unit"), tasks=groups.IMAGES)
     validation: int = key(5000, low=1, tasks={"classify": "", "caption": "data.name=digit-scenes"})
     split_seed: int = key(0, low=0, tasks=groups.DRAWN)
-    train_limit: int = key(0, low=0, tasks=groups.LIMITED)
+    train_limit: int = key(0, low=0, tasks=groups.LIMITED, of_set=DROPPED)
     shift: int = key(0, low=0, high=8, tasks=groups.IMAGES)
-    fold: int = key(0, low=0, high=9, tasks=("classify_text",))
-    hold_out: str = key("", tasks=("classify_recordings",))
+    fold: int = key(0, low=0, high=9, tasks=("classify_text",), of_set=DROPPED)
+    hold_out: str = key("", tasks=("classify_recordings",), of_set=DROPPED)
     test_head: int = key(0, low=0, tasks=groups.IMAGES)
 
 
@@ -68,8 +68,8 @@ class TextConfig:
     level: str = key("word", choices=("word", "character", "jamo", "subword"), tasks=groups.CUT)
     lowercase: bool = key(False, tasks=groups.CASED)
     features: str = key("word", tasks=("label_words",))
-    min_count: int = key(1, low=1, tasks=groups.SENTENCES)
-    max_vocabulary: int = key(0, low=0, tasks=groups.SENTENCES)
+    min_count: int = key(1, low=1, tasks=groups.SENTENCES, of_set=KEPT)
+    max_vocabulary: int = key(0, low=0, tasks=groups.SENTENCES, of_set=KEPT)
     validation: float = key(0.05, above=0, high=0.5, tasks=groups.SENTENCES)
     test: float = key(0.05, above=0, high=0.5, tasks=groups.SENTENCES)
     bptt: int = key(35, low=1, tasks=("generate",))
@@ -89,10 +89,10 @@ class FramesConfig:
     validation, test: shares of the recordings of a folder of your own, at least one of each.
     """
 
-    window: int = key(0, low=0, tasks=groups.FRAMES)
-    passes: int = key(1, low=1, tasks=groups.FRAMES)
-    differences: bool = key(False, when=("data.name!=moving-digits",))
-    noise: float = key(0.0, low=0)
+    window: int = key(0, low=0, tasks=groups.FRAMES, of_set=KEPT)
+    passes: int = key(1, low=1, tasks=groups.FRAMES, of_set=KEPT)
+    differences: bool = key(False, when=("data.name!=moving-digits",), of_set=KEPT)
+    noise: float = key(0.0, low=0, of_set=DROPPED)
     validation: float = key(0.2, above=0, high=0.5)
     test: float = key(0.2, above=0, high=0.5)
 
@@ -124,9 +124,9 @@ class ScenesConfig:
     side: pixels of the canvas, up and across.
     """
 
-    count: int = key(600, low=1)
-    held: int = key(100, low=1)
-    side: int = key(32, low=16, high=256)
+    count: int = key(600, low=1, of_set=DROPPED)
+    held: int = key(100, low=1, of_set=DROPPED)
+    side: int = key(32, low=16, high=256, of_set=DROPPED)
 
 
 @dataclass(frozen=True)
@@ -141,4 +141,4 @@ class PicturesConfig:
 
     side: int = key(96, low=8, high=512, when=("pictures.features=",))
     color: bool = key(True, when=("pictures.features=",))
-    features: str = ""
+    features: str = key("", of_set=DROPPED)

@@ -16,6 +16,11 @@ from carousel.errors import ConfigError
 
 Readers = tuple[str, ...] | Mapping[str, str]
 
+#: What becomes of a recipe's choice on other data than its own: a setting that says something of a
+#: set and nothing of the network (it would clip other targets, or look for columns that are not
+#: there) is dropped; one without which there is nothing to train is kept. Both are said.
+DROPPED, KEPT = "dropped", "kept"
+
 
 def key(
     default: Any,
@@ -27,13 +32,15 @@ def key(
     tasks: Readers | None = None,
     when: tuple[str, ...] = (),
     only: Mapping[str, str] | None = None,
+    of_set: str = "",
 ) -> Any:
     """A field with its limits: one of `choices`, or low <= value <= high and value > above.
 
     tasks: that read it; None: those of the section, or all. when: conditions on other settings, all
     of which must hold, as "optimizer.name=sgd|nesterov" or "data.name!=mnist"; a task may have a
     condition of its own: {"caption": "data.name=digit-scenes"}. only: values that need such a
-    condition themselves.
+    condition themselves. of_set: what becomes of it on other data than a recipe's own, DROPPED or
+    KEPT; "" for a choice that has nothing to do with the data.
     """
     return field(
         default=default,
@@ -45,6 +52,7 @@ def key(
             "tasks": tasks,
             "when": when,
             "only": only or {},
+            "of_set": of_set,
         },
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from carousel.config.keys import key
+from carousel.config.keys import DROPPED, KEPT, key
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class RegressConfig:
         cross-entropy for targets in [0, 1], or "auto": sigmoid where all training targets are.
     """
 
-    cap: float = key(0.0, low=0)
+    cap: float = key(0.0, low=0, of_set=DROPPED)
     output: str = key("auto", choices=("auto", "identity", "sigmoid"))
 
 
@@ -49,11 +49,11 @@ class ForecastConfig:
     gap: steps left out between the parts.
     """
 
-    context: int = key(48, low=1)
-    horizon: int = key(12, low=1)
-    targets: str = ""
+    context: int = key(48, low=1, of_set=KEPT)
+    horizon: int = key(12, low=1, of_set=KEPT)
+    targets: str = key("", of_set=DROPPED)
     calendar: bool = False
-    season: int = key(1, low=1)
+    season: int = key(1, low=1, of_set=DROPPED)
     relative: bool = True
     linear: bool = False
     ridge: bool = False

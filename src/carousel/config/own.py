@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from carousel.config.keys import closest
+from carousel.config.keys import DROPPED, KEPT, closest
+from carousel.config.readers import of_set
 from carousel.errors import ConfigError
 
 #: What `data.name` says of data of one's own, by task; of "generate", "lines" for a folder.
@@ -23,38 +24,6 @@ WORDS = {
     "generate": "text",
 }
 _ALIASES = {*WORDS.values(), "lines"}
-
-# Settings that say something of a set and nothing of the network: on other data they would clip
-# its targets, look for columns or speakers that it has not, or measure it by another season.
-_TIED = (
-    "data.fold",
-    "data.hold_out",
-    "data.train_limit",
-    "scenes.count",
-    "scenes.held",
-    "scenes.side",
-    "pictures.features",
-    "frames.noise",
-    "forecast.targets",
-    "forecast.season",
-    "regress.cap",
-    "coach.lag",
-)
-# Settings that are somebody's choice for a set too, but without which there is nothing to train.
-_CHOSEN = (
-    "text.min_count",
-    "text.max_vocabulary",
-    "translate.source",
-    "translate.target",
-    "frames.window",
-    "frames.passes",
-    "frames.differences",
-    "forecast.context",
-    "forecast.horizon",
-    "optimizer.learning_rate",
-    "training.epochs",
-    "training.batch_size",
-)
 
 
 def is_own(name: str) -> bool:
@@ -96,14 +65,18 @@ def check(task: str, name: str, path: str) -> None:
 
 
 def resolve(
-    old: dict[str, Any], new: dict[str, Any], given: Collection[str], default: dict[str, Any]
+    old: dict[str, Any],
+    new: dict[str, Any],
+    given: Collection[str],
+    default: dict[str, Any],
+    root: type,
 ) -> None:
     """Mend `new`, which is `old` with the settings in `given` changed, where these change the data.
 
     A path alone means data of one's own, under the name that its task has for it. What `old` chose
     for its own set goes back to `default`, but for what is in `given`, and is written down in
-    `recipe.dropped`. The eight words for data of one's own mean the same in every task. Raises
-    `ConfigError` if a published set and a path are both given.
+    `recipe.dropped`. The eight words for data of one's own mean the same in every task. root: the
+    class of the configuration. Raises `ConfigError` if a published set and a path are both given.
     """
     data, task = new["data"], new["task"]
     if task in WORDS and not data["path"] and is_own(data["name"]) and data["name"] != "lines":
@@ -115,13 +88,17 @@ def resolve(
         check(task, data["name"], data["path"])
     before, now = old["data"]["name"], data["name"]
     if before != now and not is_own(before):
-        _release(old, new, given, default)
+        _release(old, new, given, default, root)
 
 
 def _release(
-    old: dict[str, Any], new: dict[str, Any], given: Collection[str], default: dict[str, Any]
+    old: dict[str, Any],
+    new: dict[str, Any],
+    given: Collection[str],
+    default: dict[str, Any],
+    root: type,
 ) -> None:
-    dropped = _differing(new, default, _TIED, given)
+    dropped = _differing(new, default, of_set(root, DROPPED), given)
     for key in dropped:
         section, name = key.split(".")
         new[section][name] = default[section][name]
@@ -132,7 +109,7 @@ def _release(
     mine = path.name if is_own(name) else name
     short = re.sub(r"[^\w.-]+", "-", path.stem if is_own(name) else name).strip("-.") or "data"
     # A recipe for data of one's own has no set: its settings were chosen for whatever comes.
-    taken_over = _differing(new, default, _CHOSEN, given) if set_name else {}
+    taken_over = _differing(new, default, of_set(root, KEPT), given) if set_name else {}
     new["recipe"] = {
         **default["recipe"],
         "name": f"{new['task'].replace('_', '-')}-{short}",

@@ -115,6 +115,11 @@ def _parsed(tasks: Mapping[str, str] | tuple[str, ...]) -> dict[str, Condition |
     return {task: Condition.parse(text) if text else None for task, text in tasks.items()}
 
 
+def of_set(root: type, fate: str) -> list[str]:
+    """The settings that a recipe chooses for its own set, and that are `fate` on other data."""
+    return [s.name for s in settings(root).values() if s.limits.get("of_set") == fate]
+
+
 def value_of(config: Any, name: str) -> Any:
     """The value of a setting by its full name.
 

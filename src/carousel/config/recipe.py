@@ -121,7 +121,7 @@ class Config:
             assign(values, kinds_by_key(Config), name, value, is_text=is_text)
             given.append(name)
         if {"task", "data.name", "data.path"}.intersection(given):
-            own.resolve(self.to_dict(), values, given, Config().to_dict())
+            own.resolve(self.to_dict(), values, given, Config().to_dict(), Config)
         changed = Config.from_dict(values)
         return changed._without(
             [s for s, _ in idle_settings(changed) if s.name not in given and not s.idle(self)]

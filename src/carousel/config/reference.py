@@ -7,6 +7,7 @@ import sys
 from itertools import groupby
 from pathlib import Path
 
+from carousel.config.keys import DROPPED, KEPT
 from carousel.config.readers import Setting, settings
 from carousel.config.recipe import Config
 
@@ -59,6 +60,14 @@ def _range(setting: Setting) -> str:
     return words[setting.kind] + (" " + ", ".join(parts) if parts else "")
 
 
+def _fate(setting: Setting) -> str:
+    fates = {
+        DROPPED: " Chosen for a set: not taken over to other data.",
+        KEPT: " Chosen for a set: taken over to other data, and said.",
+    }
+    return fates.get(setting.limits.get("of_set", ""), "")
+
+
 def _readers(setting: Setting) -> str:
     parts = []
     if setting.tasks is not None:
@@ -91,7 +100,7 @@ def page() -> str:
         for setting in group:
             cells = (
                 f"`{setting.name}`",
-                meaning(setting),
+                meaning(setting) + _fate(setting),
                 _default(setting),
                 _range(setting),
                 _readers(setting),

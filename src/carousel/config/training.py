@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from carousel.config.keys import key
+from carousel.config.keys import KEPT, key
 from carousel.errors import ConfigError
 
 
@@ -23,7 +23,7 @@ class OptimizerConfig:
     """
 
     name: str = key("adam", choices=("adam", "adamw", "sgd", "nesterov", "rmsprop", "adagrad"))
-    learning_rate: float = key(1e-3, above=0)
+    learning_rate: float = key(1e-3, above=0, of_set=KEPT)
     momentum: float = key(0.9, above=0, high=0.9999, when=("optimizer.name=nesterov",))
     weight_decay: float = key(0.0, low=0)
     clip_norm: float = key(0.0, low=0)
@@ -96,9 +96,9 @@ class TrainingConfig:
         second has passed since the last).
     """
 
-    epochs: int = key(10, low=1)
+    epochs: int = key(10, low=1, of_set=KEPT)
     max_steps: int = key(0, low=0)
-    batch_size: int = key(128, low=1)
+    batch_size: int = key(128, low=1, of_set=KEPT)
     patience: int = key(0, low=0)
     monitor: str = ""
     min_delta: float = key(0.0, low=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from carousel.config.keys import key
+from carousel.config.keys import KEPT, key
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class TranslateConfig:
         the loss is that of all of them (0: all).
     """
 
-    source: str = ""
-    target: str = ""
+    source: str = key("", of_set=KEPT)
+    target: str = key("", of_set=KEPT)
     joint: bool = False
     max_length: int = key(100, low=0)
     length_factor: float = key(1.5, above=0, high=100)
