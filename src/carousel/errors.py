@@ -20,7 +20,15 @@ def command(*words: str | Path) -> str:
 
 
 class CarouselError(Exception):
-    """Something the user can mend: the message says what was expected, what came, what to do."""
+    """Something the user can mend: the message says what was expected, what came, what to do.
+
+    arguments: words of the message that are names of arguments; whoever gives those arguments
+    other names, as the command line does, can put them in.
+    """
+
+    def __init__(self, message: str = "", *arguments: str) -> None:
+        super().__init__(message)
+        self.arguments = arguments
 
 
 class ConfigError(CarouselError):

@@ -22,6 +22,7 @@ from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
 from carousel.cli.inspect import inspect
 from carousel.cli.lr_range import lr_range
+from carousel.cli.output import with_options
 from carousel.cli.predict import predict
 from carousel.cli.recipes import recipes
 from carousel.cli.train import train
@@ -64,7 +65,7 @@ def main() -> None:
     except TrainingDiverged as error:
         _fail(str(error), 1)
     except CarouselError as error:
-        _fail(str(error), 2)
+        _fail(with_options(str(error), error.arguments), 2)
     except typer.TyperException as error:
         _fail(f"{' '.join(error.format_message().split())} (see carousel --help)", 2)
     except typer.Abort:

@@ -95,8 +95,9 @@ def _example(
     invert: bool,
 ) -> Example:
     from carousel import tasks
+    from carousel.cli.given import Request, given_of, refuse_others
     from carousel.tasks.shared.example import of_training
-    from carousel.tasks.shared.task import Request
+    from carousel.tasks.shared.task import TrainedModel
 
     if part == "train":
         task = tasks.find(trained.config.task)(trained.config, 0)
@@ -106,7 +107,11 @@ def _example(
         return trained.example(part, sample)
     options = {"text": text, "invert": invert or None}
     given = {name: value for name, value in options.items() if value is not None}
-    return trained.example(Request(source, given), sample)
+    request = Request(source, given)
+    if type(trained).answer is not TrainedModel.answer:
+        return trained.example(request, sample)
+    refuse_others(trained, request, set())
+    return trained.example(given_of(trained, request), sample)
 
 
 def _show(found: Inspection) -> None:

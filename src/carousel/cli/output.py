@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -25,8 +27,8 @@ def show(what: Shown) -> None:
     from carousel.tasks.shared import task
 
     match what:
-        case task.Notice(text):
-            print(f"carousel: {text}", file=sys.stderr)
+        case task.Notice(text, arguments):
+            print(f"carousel: {with_options(text, arguments)}", file=sys.stderr)
         case task.Json(content):
             print_json(content)
         case task.Table(columns, rows):
@@ -36,6 +38,17 @@ def show(what: Shown) -> None:
             print_out(table)
         case str():
             print(what, end="", flush=True)
+
+
+def with_options(message: str, arguments: Iterable[str]) -> str:
+    """A message with options of the command line in place of the arguments that it names.
+
+    >>> with_options("top_k must be at least 0", ["top_k"])
+    '--top-k must be at least 0'
+    """
+    for name in arguments:
+        message = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", message, count=1)
+    return message
 
 
 def table_of(*columns: str, title: str | None = None) -> Table:

@@ -65,7 +65,8 @@ def predict(
     Example: carousel predict runs/translate-multi30k-de-en-20261125-090000 "Ein Hund rennt."
     """
     from carousel.bundle import load
-    from carousel.tasks.shared.task import Request
+    from carousel.cli.answers import respond
+    from carousel.cli.given import Request
 
     options = {
         "invert": invert or None,
@@ -82,5 +83,5 @@ def predict(
         "attention": attention,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    for shown in load(run).answer(Request(source, given, as_json)):
+    for shown in respond(load(run), Request(source, given, as_json)):
         show(shown)

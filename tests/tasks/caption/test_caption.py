@@ -9,6 +9,8 @@ from PIL import Image
 from small_scenes import images_config, scenes_config, write_images
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.caption.network import Captioner, caption, looks, mean_loss
@@ -16,7 +18,7 @@ from carousel.tasks.caption.plots import LookPanel, draw_looks
 from carousel.tasks.caption.task import CaptionTask, nearest
 from carousel.tasks.shared.beam_search import Search
 from carousel.tasks.shared.decoder import shifted
-from carousel.tasks.shared.task import Json, Notice, Request
+from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train
 
 
@@ -170,18 +172,18 @@ def test_captions_of_files_and_of_pixels(run, model, folder):
 
 
 def test_the_command_answers_with_a_line_a_table_or_json(model, folder, tmp_path):
-    (line,) = model.answer(Request(folder / "i2.png"))
+    (line,) = respond(model, Request(folder / "i2.png"))
     assert "blue" in line
-    (table,) = model.answer(Request(folder))
+    (table,) = respond(model, Request(folder))
     assert len(table.rows) == 30
-    (table,) = model.answer(Request(folder / "i2.png", {"best": 2}))
+    (table,) = respond(model, Request(folder / "i2.png", {"best": 2}))
     assert len(table.rows) == 2
     assert float(table.rows[0][0]) >= float(table.rows[1][0])
-    (answer,) = model.answer(Request(folder / "i2.png", {"best": 2}, as_json=True))
+    (answer,) = respond(model, Request(folder / "i2.png", {"best": 2}, as_json=True))
     assert isinstance(answer, Json)
     assert answer.content[0]["caption"] == answer.content[0]["alternatives"][0]["text"]
     picture = tmp_path / "looks.png"
-    _, notice = model.answer(Request(folder / "i2.png", {"attention": picture}))
+    _, notice = respond(model, Request(folder / "i2.png", {"attention": picture}))
     assert notice == Notice(f"attention drawn to {picture}")
     with Image.open(picture) as drawn:
         assert drawn.size[0] > 300
@@ -189,15 +191,15 @@ def test_the_command_answers_with_a_line_a_table_or_json(model, folder, tmp_path
 
 def test_what_is_no_image_is_refused(model, folder, tmp_path):
     with pytest.raises(ConfigError, match="name an image"):
-        list(model.answer(Request()))
+        list(respond(model, Request()))
     with pytest.raises(DataError, match="there is no file"):
-        list(model.answer(Request(tmp_path / "x.png")))
+        list(respond(model, Request(tmp_path / "x.png")))
     with pytest.raises(DataError, match="has no image"):
-        list(model.answer(Request(tmp_path)))
+        list(respond(model, Request(tmp_path)))
     with pytest.raises(ConfigError, match="--best must be at most --beam, got 3 and 2"):
-        list(model.answer(Request(folder / "i0.png", {"beam": 2, "best": 3})))
+        list(respond(model, Request(folder / "i0.png", {"beam": 2, "best": 3})))
     with pytest.raises(ConfigError, match="--attention draws one image, there are 30"):
-        list(model.answer(Request(folder, {"attention": tmp_path / "x.png"})))
+        list(respond(model, Request(folder, {"attention": tmp_path / "x.png"})))
     with pytest.raises(DataError, match=r"shape \(N, 3, 16, 16\), got \(1, 16, 16, 3\)"):
         model.caption(np.zeros((1, 16, 16, 3), np.uint8))
     with pytest.raises(DataError, match="must be uint8"):

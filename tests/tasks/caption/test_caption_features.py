@@ -7,9 +7,11 @@ from safetensors.numpy import save_file
 from small_scenes import images_config, write_images
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.image_features import read_features
 from carousel.errors import ConfigError, DataError
-from carousel.tasks.shared.task import Json, Request
+from carousel.tasks.shared.task import Json
 from carousel.training import train
 
 OF_PIXELS = ("pictures.side=96", "encoder.width=16", "encoder.stages=3")  # their defaults
@@ -60,7 +62,7 @@ def test_a_loaded_model_captions_files_and_arrays_alike(run, folder, tmp_path):
     said = model.caption(np.stack([*some.values()]))
     assert model.caption([tmp_path / "new.npz"]) == said
     assert model.caption([tmp_path / "one.npy"]) == said[:1]
-    (answer,) = model.answer(Request(tmp_path / "new.npz", as_json=True))
+    (answer,) = respond(model, Request(tmp_path / "new.npz", as_json=True))
     assert isinstance(answer, Json)
     assert {told["image"]: told["caption"] for told in answer.content} == dict(
         zip(some, said, strict=True)

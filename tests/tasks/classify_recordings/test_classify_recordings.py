@@ -11,12 +11,14 @@ from sklearn.preprocessing import StandardScaler
 from small_recordings import recordings_config, tone, write_classes, write_sounds
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_recordings.network import RecordingClassifier, logits_of
 from carousel.tasks.classify_recordings.task import ClassifyRecordingsTask
 from carousel.tasks.shared.baselines import fit_recordings, summaries
-from carousel.tasks.shared.task import Json, Notice, Request
+from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train
 
 
@@ -122,15 +124,15 @@ def test_classes_of_recordings_in_numbers(run, model, folder):
 
 
 def test_the_command_answers_of_a_file_a_folder_or_in_json(model, folder, tmp_path):
-    (table,) = model.answer(Request(folder / "up-down" / "r0.csv"))
+    (table,) = respond(model, Request(folder / "up-down" / "r0.csv"))
     assert table.rows[0][0] == "up-down"
-    (table,) = model.answer(Request(folder / "up-down"))
+    (table,) = respond(model, Request(folder / "up-down"))
     assert [row[1] for row in table.rows] == ["up-down"] * 12
-    (answer,) = model.answer(Request(folder / "up-down" / "r0.csv", as_json=True))
+    (answer,) = respond(model, Request(folder / "up-down" / "r0.csv", as_json=True))
     assert isinstance(answer, Json)
     assert answer.content[0]["class"] == "up-down"
     (tmp_path / "x.csv").write_text("pulse,noise\n1,0\n,0\n")
-    notice, _ = model.answer(Request(tmp_path / "x.csv"))
+    notice, _ = respond(model, Request(tmp_path / "x.csv"))
     assert notice == Notice("1 missing values, each taken from the step before")
 
 
@@ -140,13 +142,13 @@ def test_what_is_no_recording_is_refused(model, tmp_path):
     with pytest.raises(DataError, match="NaN or infinity"):
         model.predict([np.full((5, 2), np.nan)])
     with pytest.raises(ConfigError, match="name a recording"):
-        list(model.answer(Request()))
+        list(respond(model, Request()))
     with pytest.raises(DataError, match="there is no file"):
-        list(model.answer(Request(Path("nowhere.csv"))))
+        list(respond(model, Request(Path("nowhere.csv"))))
     with pytest.raises(DataError, match="the model reads numbers"):
-        list(model.answer(Request(tmp_path / "x.wav")))
+        list(respond(model, Request(tmp_path / "x.wav")))
     with pytest.raises(DataError, match="has no file of the kind"):
-        list(model.answer(Request(tmp_path)))
+        list(respond(model, Request(tmp_path)))
 
 
 def test_sounds_of_any_rate_loudness_and_number_of_channels_are_told_apart(tmp_path):
@@ -159,10 +161,10 @@ def test_sounds_of_any_rate_loudness_and_number_of_channels_are_told_apart(tmp_p
             left = tone(pitch, 0.2, rate, loudness=0.05)
             soundfile.write(file, np.stack((left, left), 1), rate)
             assert model.predict([file]) == [label]
-            (table,) = model.answer(Request(file))
+            (table,) = respond(model, Request(file))
             assert table.rows[0][0] == label
     with pytest.raises(DataError, match="the model reads sound"):
-        list(model.answer(Request(tmp_path / "x.csv")))
+        list(respond(model, Request(tmp_path / "x.csv")))
 
 
 @pytest.mark.parametrize(

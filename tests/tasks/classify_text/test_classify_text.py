@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from small_sentences import BAD, GOOD, sentence_config, write_sentences
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.classify_text.task import ClassifyTextTask
-from carousel.tasks.shared.task import Json, Notice, Request, Table
+from carousel.tasks.shared.task import Json, Notice, Table
 from carousel.training import train
 
 
@@ -88,7 +90,7 @@ def test_the_words_that_give_the_class_away_move_the_decision_most(model):
     for words, label in ((GOOD, "good"), (BAD, "bad")):
         for word in words:
             sentence = f"the film was really {word} and the plot"
-            assert model.predict([sentence]) == [label]
+            assert [a.label for a in model.predict([sentence])] == [label]
             moved = max(model.influences(sentence), key=lambda influence: influence.log_odds)
             assert moved.word == word
 
@@ -104,10 +106,31 @@ def test_an_influence_is_the_change_of_the_log_odds(model):
 
 def test_a_sentence_longer_than_any_in_training_is_read_whole(model):
     long = "film " * 3000 + "awful"
-    assert model.predict([long, "awful"]) == model.predict(["awful", "awful"])
+    assert [answer.label for answer in model.predict([long, "awful"])] == ["bad", "bad"]
     influences = model.influences(long)
     assert len(influences) <= 200
     assert " ".join(influence.word for influence in influences) == long
+
+
+def test_an_answer_is_a_value_that_json_can_hold(model):
+    texts = ["clever plot", "the actors were dull"]
+    answers = model.predict(texts)
+    assert [a.label for a in answers] == ["good", "bad"]
+    assert [[*a.probabilities.values()] for a in answers] == model.predict_proba(texts).tolist()
+    assert all(a.influences is None and "influences" not in a.to_json() for a in answers)
+    (told,) = model.predict(texts[0], influences=True)
+    assert told.influences == tuple(model.influences(texts[0]))
+    assert json.loads(json.dumps(told.to_json()))["influences"][0]["word"] == "clever"
+
+
+def test_a_prediction_is_encode_then_network_then_decode(model):
+    texts = ["clever plot", "the actors were dull"]
+    with torch.no_grad():
+        answers = model.decode(model.model(*model.encode(texts)))
+    assert [a.label for a in answers] == [a.label for a in model.predict(texts)]
+    outputs = model.model(*model.example_inputs())
+    assert isinstance(outputs, torch.Tensor)
+    assert outputs.shape == (1, len(model.classes))
 
 
 def test_a_loaded_model_predicts_the_same(run, model):
@@ -118,20 +141,20 @@ def test_a_loaded_model_predicts_the_same(run, model):
 
 def test_the_command_answers_with_tables_or_json(model, tmp_path):
     (tmp_path / "x.txt").write_text("clever film\n\nawful plot\n")
-    shown = list(model.answer(Request(tmp_path / "x.txt")))
+    shown = list(respond(model, Request(tmp_path / "x.txt")))
     assert shown[0] == Notice("1 blank line passed over")
     assert [row[1] for row in shown[1].rows] == ["good", "bad"]
     assert "clever" in shown[1].rows[0][3]
-    first, second = model.answer(Request(None, {"text": "clever"}))
+    first, second = respond(model, Request(None, {"text": "clever"}))
     assert isinstance(first, Table)
     assert second.rows[0][0] == "clever"
-    *_, answer = model.answer(Request(tmp_path / "x.txt", as_json=True))
+    *_, answer = respond(model, Request(tmp_path / "x.txt", as_json=True))
     assert isinstance(answer, Json)
     assert [row["class"] for row in answer.content] == ["good", "bad"]
 
 
 def test_unknown_words_are_named(model):
-    notice = next(iter(model.answer(Request(None, {"text": "xyzzy film"}))))
+    notice = next(iter(respond(model, Request(None, {"text": "xyzzy film"}))))
     assert notice == Notice("not in the model's vocabulary, read as <unk>: xyzzy")
 
 
@@ -139,9 +162,9 @@ def test_what_is_no_sentence_is_refused(model, tmp_path):
     with pytest.raises(DataError, match="sentence 2 is empty"):
         model.predict(["film", " "])
     with pytest.raises(DataError, match="it is empty"):
-        list(model.answer(Request(None, {"text": " "})))
+        list(respond(model, Request(None, {"text": " "})))
     with pytest.raises(ConfigError, match="give a sentence"):
-        list(model.answer(Request()))
+        list(respond(model, Request()))
 
 
 def test_class_weights_and_smoothing_change_what_is_differentiated_only(path):

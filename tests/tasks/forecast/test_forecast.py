@@ -8,13 +8,15 @@ import torch
 from small_series import series_config, write_series
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.series import load, read_series
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
 from carousel.tasks.forecast.task import ForecastTask
 from carousel.tasks.forecast.trained import forecasts
-from carousel.tasks.shared.task import Json, Request
+from carousel.tasks.shared.task import Json
 from carousel.training import train
 
 
@@ -282,12 +284,12 @@ def test_beyond_the_horizon_the_network_reads_its_own_forecasts(model):
 
 
 def test_the_command_answers_with_a_table_or_json(model, path):
-    (table,) = model.answer(Request(path, {"length": 7}))
+    (table,) = respond(model, Request(path, {"length": 7}))
     assert table.columns == ("time", "wave")
     assert [row[0] for row in table.rows][:2] == ["2002-08-24", "2002-08-25"]
     assert " to " in table.rows[0][1]
     assert " to " not in table.rows[6][1]
-    (answer,) = model.answer(Request(path, {"length": 7}, as_json=True))
+    (answer,) = respond(model, Request(path, {"length": 7}, as_json=True))
     assert isinstance(answer, Json)
     low, middle, high = model.forecast(path, 7)[..., 0]
     for k, row in enumerate(answer.content):
@@ -302,12 +304,12 @@ def test_the_command_answers_with_a_table_or_json(model, path):
 def test_what_cannot_be_forecast_is_refused(model, path, tmp_path):
     (tmp_path / "x.csv").write_text("t,wave,size\n2020-01-01,1,1\n2020-01-02,1,1\n")
     with pytest.raises(DataError, match="has 2 rows, the network reads 20"):
-        list(model.answer(Request(tmp_path / "x.csv")))
+        list(respond(model, Request(tmp_path / "x.csv")))
     (tmp_path / "x.csv").write_text("t,tide\n2020-01-01,1\n2020-01-02,1\n")
     with pytest.raises(DataError, match=r"columns wave, size, .*wave, size missing; tide"):
-        list(model.answer(Request(tmp_path / "x.csv")))
+        list(respond(model, Request(tmp_path / "x.csv")))
     with pytest.raises(ConfigError, match="name the series"):
-        list(model.answer(Request()))
+        list(respond(model, Request()))
     for setting, says in (
         ("forecast.targets=tide", "there is no column 'tide'"),
         ("forecast.season=30", "must lie within"),

@@ -9,11 +9,13 @@ from small_series import series_config
 
 import carousel
 from carousel import bundle as bundles
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.series import read_series
 from carousel.errors import DataError
 from carousel.tasks.forecast.task import ForecastTask
 from carousel.tasks.shared.digits import digits
-from carousel.tasks.shared.task import Json, Notice, Request, Table
+from carousel.tasks.shared.task import Json, Notice, Table
 
 
 def untrained(path, *more):
@@ -48,7 +50,7 @@ def test_another_step_of_time_is_refused(hourly, tmp_path, step, name):
     with pytest.raises(DataError, match=f"trained on steps of 1 hour, this series has .* {name}"):
         hourly.forecast(path)
     with pytest.raises(DataError, match="steps of 1 hour"):
-        list(hourly.answer(Request(path)))
+        list(respond(hourly, Request(path)))
     with pytest.raises(DataError, match="steps of 1 hour"):
         hourly.example(Request(path), 0)
 
@@ -87,7 +89,7 @@ def test_a_bundle_keeps_its_step_and_one_from_before_says_that_it_cannot_compare
     bundle = json.loads(told.read_text())
     del bundle["step"]
     told.write_text(json.dumps(bundle))
-    shown = list(carousel.load(tmp_path / "model").answer(Request(path)))
+    shown = list(respond(carousel.load(tmp_path / "model"), Request(path)))
     assert "does not know the step" in shown[0].text
     assert isinstance(shown[-1], Table)
 
@@ -99,7 +101,7 @@ def test_columns_are_taken_by_name(hourly, tmp_path):
     cells = [line.split(",") for line in path.read_text().splitlines()]
     path.write_text("\n".join(f"{t},{s},{w}" for t, w, s in cells))
     np.testing.assert_array_equal(hourly.forecast(path), wanted)
-    notice, *_ = hourly.answer(Request(path))
+    notice, *_ = respond(hourly, Request(path))
     assert "another order than in training: taken by name" in notice.text
     path.write_text("\n".join(f"{t},{w}" for t, w, _ in cells))
     with pytest.raises(DataError, match="columns wave, size, as in training; size missing"):
@@ -157,7 +159,7 @@ def test_forecasts_of_large_numbers_show_the_digits_that_change(tmp_path):
     wave = [1e8 + np.sin(i / 3) + 0.01 * i for i in range(300)]
     path = write(tmp_path / "x.csv", stamps_of("2024-01-01", 1, 300, "D"), wave)
     trained = untrained(path, "forecast.distribution=quantile", "forecast.output=identity")
-    (table,) = trained.answer(Request(path))
+    (table,) = respond(trained, Request(path))
     cells = [row[1].split(" ")[0] for row in table.rows]
     low, middle, high = trained.forecast(path)[..., 0]
     assert len(set(cells)) == len(cells) == 5
@@ -200,7 +202,7 @@ def test_predict_says_what_it_recognised(hourly, tmp_path):
     stamps = [f"{s}+01:00" for s in stamps_of("2024-02-01T00:00", 60, 40)]
     path = write(tmp_path / "x.csv", stamps)
     for as_json in (False, True):
-        notice, shown = hourly.answer(Request(path, as_json=as_json))
+        notice, shown = respond(hourly, Request(path, as_json=as_json))
         assert isinstance(notice, Notice)
         assert "moved to UTC" in notice.text
     assert isinstance(shown, Json)

@@ -8,13 +8,15 @@ import torch
 from small_text import text_config, write_lines, write_text
 
 from carousel import bundle, tasks
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.config import DataConfig, TextConfig
 from carousel.data.text import Corpus
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.sampling import Sampling
 from carousel.tasks.generate.task import GenerateTask
 from carousel.tasks.generate.trained import TrainedLanguageModel
-from carousel.tasks.shared.task import Json, Notice, Request
+from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train
 
 
@@ -219,9 +221,9 @@ def test_an_unknown_label_suggests_the_nearest(runs):
 def test_unseen_tokens_are_read_as_unknown_and_named(runs):
     model = runs("word").load()
     assert model.unknown_in("cats meow loudly meow") == ["meow", "loudly"]
-    shown = list(model.answer(Request(options={"prompt": "cats meow", "length": 3})))
+    shown = list(respond(model, Request(options={"prompt": "cats meow", "length": 3})))
     assert shown[0] == Notice("not in the model's vocabulary, read as <unk>: meow")
-    notice, answer = model.answer(Request(options={"prompt": "cats meow"}, as_json=True))
+    notice, answer = respond(model, Request(options={"prompt": "cats meow"}, as_json=True))
     assert notice == shown[0]
     assert isinstance(answer, Json)
     assert answer.content["unknown"] == ["meow"]
@@ -251,10 +253,10 @@ def test_a_prompt_and_a_text_at_once_are_refused(runs, tmp_path):
     file.write_text("cats eat fish\n")
     model = runs("word").load()
     with pytest.raises(ConfigError, match="not both"):
-        list(model.answer(Request(file, {"prompt": "a"})))
+        list(respond(model, Request(file, {"prompt": "a"})))
     with pytest.raises(ConfigError, match="--invert means nothing"):
-        list(model.answer(Request(options={"invert": True})))
-    (line,) = model.answer(Request(file))
+        list(respond(model, Request(options={"invert": True})))
+    (line,) = respond(model, Request(file))
     assert line.startswith("3 words, 0.00% of them unknown; perplexity ")
 
 

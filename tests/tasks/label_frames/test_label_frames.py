@@ -10,12 +10,14 @@ from PIL import Image
 from small_frames import film_config, frames_config, write_recordings
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.ragged import Ragged, with_differences
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.task import LabelFramesTask
 from carousel.tasks.shared.frames import build_model, logits_of
-from carousel.tasks.shared.task import Json, Notice, Request
+from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train
 
 
@@ -101,14 +103,14 @@ def test_labels_of_a_recording_in_numbers(run, model, folder):
 
 
 def test_the_command_answers_with_segments_or_json(model, folder, tmp_path):
-    (table,) = model.answer(Request(folder / "r0.csv"))
+    (table,) = respond(model, Request(folder / "r0.csv"))
     assert sum(int(row[3]) for row in table.rows) == 150
-    (answer,) = model.answer(Request(folder / "r0.csv", as_json=True))
+    (answer,) = respond(model, Request(folder / "r0.csv", as_json=True))
     assert isinstance(answer, Json)
     assert len(answer.content["labels"]) == 150
     assert [s["label"] for s in answer.content["segments"]] == [row[0] for row in table.rows]
     (tmp_path / "x.csv").write_text("pulse,noise\n1,0\n,0\n")
-    notice, _ = model.answer(Request(tmp_path / "x.csv"))
+    notice, _ = respond(model, Request(tmp_path / "x.csv"))
     assert notice == Notice("1 missing values, each taken from the frame before")
 
 
@@ -118,9 +120,9 @@ def test_what_is_no_recording_is_refused(model):
     with pytest.raises(DataError, match="NaN or infinity"):
         model.label(np.full((5, 2), np.nan))
     with pytest.raises(ConfigError, match="name the recording"):
-        list(model.answer(Request()))
+        list(respond(model, Request()))
     with pytest.raises(DataError, match="there is no file"):
-        list(model.answer(Request(Path("nowhere.csv"))))
+        list(respond(model, Request(Path("nowhere.csv"))))
 
 
 def test_a_part_without_labels_cannot_be_judged(folder):
@@ -191,14 +193,14 @@ def test_a_film_of_ones_own_is_a_gif_or_an_array(film_run, tmp_path):
     film = np.random.default_rng(0).integers(0, 256, (5, 16, 16), dtype=np.uint8)
     np.save(tmp_path / "film.npy", film)
     assert len(model.label(film)) == 5
-    (answer,) = model.answer(Request(tmp_path / "film.npy", as_json=True))
+    (answer,) = respond(model, Request(tmp_path / "film.npy", as_json=True))
     assert answer.content["labels"] == model.label(film)
     pictures = [Image.fromarray(frame) for frame in film]
     pictures[0].save(tmp_path / "film.gif", save_all=True, append_images=pictures[1:])
-    (answer,) = model.answer(Request(tmp_path / "film.gif", as_json=True))
+    (answer,) = respond(model, Request(tmp_path / "film.gif", as_json=True))
     assert len(answer.content["labels"]) == 5
     np.save(tmp_path / "big.npy", film.repeat(2, 1).repeat(2, 2))
-    (answer,) = model.answer(Request(tmp_path / "big.npy", as_json=True))
+    (answer,) = respond(model, Request(tmp_path / "big.npy", as_json=True))
     assert answer.content["labels"] == model.label(film)
 
 
@@ -206,12 +208,12 @@ def test_what_is_no_film_is_refused(film_run, tmp_path):
     model = film_run.load()
     (tmp_path / "x.gif").write_bytes(b"GIF89a, and then nothing")
     with pytest.raises(DataError, match="no film that can be read"):
-        list(model.answer(Request(tmp_path / "x.gif")))
+        list(respond(model, Request(tmp_path / "x.gif")))
     np.save(tmp_path / "x.npy", np.zeros((3, 4)))
     with pytest.raises(DataError, match=r"array \(frames, rows, columns\) of uint8, got 3x4"):
-        list(model.answer(Request(tmp_path / "x.npy")))
+        list(respond(model, Request(tmp_path / "x.npy")))
     with pytest.raises(DataError, match="there is no file"):
-        list(model.answer(Request(tmp_path / "y.npy")))
+        list(respond(model, Request(tmp_path / "y.npy")))
 
 
 @pytest.mark.parametrize("setting", ["frames.differences=true", "regress.cap=3"])

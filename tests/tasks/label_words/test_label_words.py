@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from small_words import words_config, write_columns
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.labelled_words import Labelled
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError
@@ -15,7 +17,7 @@ from carousel.tasks.label_words.scores import judge
 from carousel.tasks.label_words.spans import well_formed
 from carousel.tasks.label_words.task import LabelWordsTask
 from carousel.tasks.label_words.trained import TrainedWordLabeller
-from carousel.tasks.shared.task import Json, Notice, Request
+from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train
 
 
@@ -95,15 +97,15 @@ def test_labels_of_words_from_both_ways_in(run, model):
 
 def test_the_command_answers_with_tables_or_json(model, tmp_path):
     (tmp_path / "x.txt").write_text("go from rome to lima!\n\ngo to oslo from new york\n")
-    *notices, table = model.answer(Request(tmp_path / "x.txt"))
+    *notices, table = respond(model, Request(tmp_path / "x.txt"))
     assert Notice("1 blank line passed over") in notices
     assert table.rows[1] == ("2", "go to [to: oslo] from [from: new york]")
-    *_, answer = model.answer(Request(None, {"text": "go from rome to lima!"}, as_json=True))
+    *_, answer = respond(model, Request(None, {"text": "go from rome to lima!"}, as_json=True))
     assert isinstance(answer, Json)
     (sentence,) = answer.content
     assert {"kind": "from", "text": "rome"} in sentence["spans"]
     assert [word["word"] for word in sentence["words"]][-1] == "!"
-    *_, table = model.answer(Request(None, {"text": "go to lima"}))
+    *_, table = respond(model, Request(None, {"text": "go to lima"}))
     assert [row[:2] for row in table.rows] == [("go", "O"), ("to", "O"), ("lima", "B-to")]
 
 

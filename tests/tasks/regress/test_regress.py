@@ -8,13 +8,15 @@ import torch
 from small_measured import measured_config, write_measured
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.config import RegressConfig
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.regress.scores import errors
 from carousel.tasks.regress.target import Target
 from carousel.tasks.regress.task import RegressTask, _last_steps
-from carousel.tasks.shared.task import Json, Notice, Request
+from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train
 
 
@@ -108,13 +110,13 @@ def test_numbers_of_a_recording(run, model, folder):
 
 
 def test_the_command_answers_with_a_table_or_json(model, folder, tmp_path):
-    (table,) = model.answer(Request(folder / "m0.csv"))
+    (table,) = respond(model, Request(folder / "m0.csv"))
     assert [row[0] for row in table.rows][::11] == ["0", "59"]
-    (answer,) = model.answer(Request(folder / "m0.csv", as_json=True))
+    (answer,) = respond(model, Request(folder / "m0.csv", as_json=True))
     assert isinstance(answer, Json)
     assert len(answer.content["numbers"]) == 60
     (tmp_path / "x.csv").write_text("x,noise\n1,0\n,0\n")
-    notice, _ = model.answer(Request(tmp_path / "x.csv"))
+    notice, _ = respond(model, Request(tmp_path / "x.csv"))
     assert notice == Notice("1 missing values, each taken from the step before")
 
 
@@ -124,7 +126,7 @@ def test_what_is_no_recording_is_refused(model, folder):
     with pytest.raises(DataError, match="NaN or infinity"):
         model.predict(np.full((5, 2), np.inf))
     with pytest.raises(ConfigError, match="name the recording"):
-        list(model.answer(Request()))
+        list(respond(model, Request()))
     for setting in (
         "data.view=pixels",
         "text.level=character",
@@ -156,7 +158,7 @@ def test_a_target_far_from_zero_is_learnt_judged_and_said_as_one_near_it(run, fa
         assert far.result["baseline"][name] == pytest.approx(scores, rel=1e-2)
     file = sorted(folder.iterdir())[0]
     assert far.load().predict(file).dtype == np.float64
-    (table,) = far.load().answer(Request(file))
+    (table,) = respond(far.load(), Request(file))
     assert len({number for _, number in table.rows}) > len(table.rows) / 2
 
 

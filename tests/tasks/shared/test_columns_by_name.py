@@ -12,8 +12,10 @@ from small_recordings import recordings_config, write_classes
 
 import carousel as library
 from carousel import tasks
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.errors import DataError
-from carousel.tasks.shared.task import Json, Notice, Request
+from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train
 
 MADE = {
@@ -45,7 +47,7 @@ def rewritten(source, target, change):
 
 
 def answer(model, path):
-    shown = list(model.answer(Request(path, as_json=True)))
+    shown = list(respond(model, Request(path, as_json=True)))
     return shown[-1].content, [line.text for line in shown if isinstance(line, Notice)]
 
 
@@ -110,7 +112,7 @@ def test_a_missing_column_is_named_and_a_new_one_is_not_read(made, tmp_path):
     names = [c for c in columns_of(file) if c != "label"]
     less = rewritten(file, tmp_path / "less.csv", {c: c for c in names[1:]})
     with pytest.raises(DataError, match=rf"less\.csv has no column '{names[0]}'.*'noise'"):
-        list(model.answer(Request(less)))
+        list(respond(model, Request(less)))
     more = rewritten(file, tmp_path / file.name, {"extra": "extra", **{c: c for c in names}})
     (one, _), (two, said) = answer(model, file), answer(model, more)
     for found in (one, two):
@@ -215,7 +217,7 @@ def test_what_is_done_to_the_data_is_said_before_training(made):
 
 def test_json_of_an_answer_is_one_object(made):
     _, folder, run = made
-    shown = list(run.load().answer(Request(files_of(folder)[0], as_json=True)))
+    shown = list(respond(run.load(), Request(files_of(folder)[0], as_json=True)))
     assert [type(line) for line in shown] == [Json]
 
 

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from carousel.cli.given import Request
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.given import lines_of, sentences_of, unknown_notice
-from carousel.tasks.shared.task import Notice, Request
+from carousel.tasks.shared.task import Notice
 
 
 def test_a_file_comes_before_a_sentence_of_its_name(tmp_path, monkeypatch):

@@ -10,9 +10,11 @@ from small_text import text_config, write_text
 from small_words import words_config, write_columns
 
 from carousel import tasks
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.labelled_text import read_rows
 from carousel.errors import DataError
-from carousel.tasks.shared.task import Json, Notice, Request
+from carousel.tasks.shared.task import Json, Notice
 
 
 def untrained(config):
@@ -54,7 +56,7 @@ def captioner(folder):
 
 def answered(model, path, **options):
     """The notices and the JSON that predict gives for a file."""
-    shown = list(model.answer(Request(path, options, as_json=True)))
+    shown = list(respond(model, Request(path, options, as_json=True)))
     (json,) = [each.content for each in shown if isinstance(each, Json)]
     return [each.text for each in shown if isinstance(each, Notice)], json
 
@@ -141,10 +143,11 @@ def test_labels_and_header_are_no_words_of_a_sentence(classifier, folder, tmp_pa
     path.write_text(header + "".join(f"{label}{sign}{text}\n" for label, text in rows))
     notices, found = answered(classifier, path)
     assert [row["text"] for row in found] == [text for _, text in rows]
-    assert [row["class"] for row in found] == classifier.predict([text for _, text in rows])
+    answers = classifier.predict([text for _, text in rows])
+    assert [row["class"] for row in found] == [answer.label for answer in answers]
     assert any("not read" in notice for notice in notices)
     assert not any("good" in notice or "label," in notice for notice in notices)
-    example = classifier.example(Request(path), 0)
+    example = classifier.example(classifier.read(path), 0)
     assert example.steps == tuple(classifier.tokens.cut(rows[0][1]))
 
 

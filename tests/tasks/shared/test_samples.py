@@ -16,6 +16,7 @@ from small_scenes import scenes_config
 
 from carousel import tasks
 from carousel.tasks.shared import samples
+from carousel.tasks.shared.answers import classes_of
 
 TASKS = {
     **{name: SMALL[name] for name in ("classify", "classify_text", "label_words", "label_frames")},
@@ -65,7 +66,7 @@ def test_answers_have_the_shape_of_their_samples(made):
 
 def test_wrong_answers_of_classes_are_those_far_from_the_truth():
     chances = torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.5, 0.5]])
-    said = samples.of_classes(chances, torch.tensor([1, 1, 0]), ["no", "yes"])
+    said = samples.of_classes(classes_of(chances, ["no", "yes"]), ["yes", "yes", "no"])
     assert [answer.wrong for answer in said] == pytest.approx([0.1, 0.8, 0.5])
     assert [answer.found.split()[0] for answer in said] == ["yes", "no", "no"]
 

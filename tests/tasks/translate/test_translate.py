@@ -11,10 +11,12 @@ from PIL import Image
 from small_pairs import pair_config, some_pairs, write_pairs
 
 import carousel
+from carousel.cli.answers import respond
+from carousel.cli.given import Request
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.beam_search import Search
-from carousel.tasks.shared.task import Json, Notice, Request, Table
+from carousel.tasks.shared.task import Json, Notice, Table
 from carousel.tasks.translate.network import Translator, alignment, mean_loss, translate
 from carousel.tasks.translate.task import TranslateTask
 from carousel.training import train
@@ -223,14 +225,14 @@ def test_a_loaded_model_translates_the_same(run, model):
 
 def test_the_command_answers_with_lines_tables_or_json(model, tmp_path):
     (tmp_path / "x.txt").write_text(f"{SENTENCE}\n\nsingt Vogel.\n")
-    notice, lines = model.answer(Request(tmp_path / "x.txt"))
+    notice, lines = respond(model, Request(tmp_path / "x.txt"))
     assert notice == Notice("1 blank line passed over")
     assert lines == f"{TRANSLATION}\nthe bird sings.\n"
-    (table,) = model.answer(Request(None, {"text": SENTENCE, "best": 3, "beam": 4}))
+    (table,) = respond(model, Request(None, {"text": SENTENCE, "best": 3, "beam": 4}))
     assert isinstance(table, Table)
     assert len(table.rows) == 3
     assert table.rows[0][2] == TRANSLATION
-    *_, answer = model.answer(Request(tmp_path / "x.txt", {"best": 2}, as_json=True))
+    *_, answer = respond(model, Request(tmp_path / "x.txt", {"best": 2}, as_json=True))
     assert isinstance(answer, Json)
     assert answer.content[0]["translation"] == TRANSLATION
     assert len(answer.content[1]["alternatives"]) == 2
@@ -238,21 +240,21 @@ def test_the_command_answers_with_lines_tables_or_json(model, tmp_path):
 
 def test_the_command_draws_attention_of_one_sentence(model, tmp_path):
     picture = tmp_path / "x.png"
-    shown = list(model.answer(Request(None, {"text": SENTENCE, "attention": picture})))
+    shown = list(respond(model, Request(None, {"text": SENTENCE, "attention": picture})))
     assert shown == [f"{TRANSLATION}\n", Notice(f"attention drawn to {picture}")]
     with Image.open(picture) as image:
         assert image.format == "PNG"
     (tmp_path / "x.txt").write_text(f"{SENTENCE}\n{SENTENCE}\n")
     with pytest.raises(ConfigError, match="draws one sentence, there are 2"):
-        list(model.answer(Request(tmp_path / "x.txt", {"attention": picture})))
+        list(respond(model, Request(tmp_path / "x.txt", {"attention": picture})))
 
 
 def test_unusual_input_is_refused_or_told(model):
     with pytest.raises(DataError, match="sentence 2 is empty"):
         model.translate([SENTENCE, " "])
     with pytest.raises(ConfigError, match="--best must be at most --beam, got 5 and 2"):
-        list(model.answer(Request(None, {"text": SENTENCE, "best": 5, "beam": 2})))
-    first, answer = model.answer(Request(None, {"text": "rennt ☃ Hund."}))
+        list(respond(model, Request(None, {"text": SENTENCE, "best": 5, "beam": 2})))
+    first, answer = respond(model, Request(None, {"text": "rennt ☃ Hund."}))
     assert first == Notice("not in the model's vocabulary, read as <unk>: ☃")
     assert answer.startswith("the ")
     (long,) = model.translate([" ".join(["rennt rot Hund"] * 200)])

@@ -23,7 +23,7 @@ from carousel.tasks.caption.trained import TrainedCaptioner, longest_of
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.beam_search import Search
 from carousel.tasks.shared.decoder import shifted
-from carousel.tasks.shared.samples import Answer, Sample, likeness
+from carousel.tasks.shared.samples import Sample, Told, likeness
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 
 
@@ -107,12 +107,12 @@ class CaptionTask(Task):
             for i in samples.spread(len(held), most).tolist()
         ]
 
-    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
         held = self.data.validation
         index = samples.spread(len(held), most)
         found = self.finish(model).caption(held.images[index], beam=1)
         return [
-            Answer(
+            Told(
                 1 - max(likeness(text, wanted) for wanted in held.captions[i]), samples.short(text)
             )
             for i, text in zip(index.tolist(), found, strict=True)

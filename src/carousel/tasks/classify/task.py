@@ -20,7 +20,8 @@ from carousel.tasks.classify.network import _EVALUATION_BATCH, Classifier, as_se
 from carousel.tasks.classify.parts import ImageParts
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
-from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.answers import classes_of
+from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import (
     Batch,
     Carry,
@@ -112,12 +113,14 @@ class ClassifyTask(Task):
             for i in samples.spread(len(held), most).tolist()
         ]
 
-    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
         index = samples.spread(len(self.parts.validation), most)
         some = self.parts.validation.take(index)
         with network.evaluating(model) as device:
             chances = model(self._sequences(some.images.to(device))).softmax(1).cpu()
-        return samples.of_classes(chances, some.labels, self.classes)
+        return samples.of_classes(
+            classes_of(chances, self.classes), [self.classes[i] for i in some.labels.tolist()]
+        )
 
     def baselines(self) -> dict[str, dict[str, float]]:
         return baselines.fit_and_score(self.parts.train, self.parts.test)

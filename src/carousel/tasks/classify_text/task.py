@@ -13,10 +13,10 @@ from carousel.config import Config
 from carousel.data.labelled_text import LabelledText
 from carousel.data.ragged import Buckets, by_length
 from carousel.data.tokens import Tokens
-from carousel.tasks.classify_text.network import TextClassifier
+from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
-from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
 
 _EVALUATION_BATCH = 256
@@ -97,13 +97,12 @@ class ClassifyTextTask(Task):
             for i in samples.spread(len(held.texts), most).tolist()
         ]
 
-    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
         labels = self.data.validation.labels
         index = samples.spread(len(labels), most)
-        with network.evaluating(model) as device:
-            read = (part.to(device) for part in self._validation.pad(index))
-            chances = model(*read).softmax(1).cpu()
-        return samples.of_classes(chances, labels[index], self.data.classes)
+        trained = self.finish(model)  # a text of the data may be blank, one to predict may not
+        answers = trained.decode(logits_of(trained.model, self._validation.take(index)))
+        return samples.of_classes(answers, [self.data.classes[i] for i in labels[index].tolist()])
 
     def baselines(self) -> dict[str, dict[str, float]]:
         train, test = self.data.train, self.data.test

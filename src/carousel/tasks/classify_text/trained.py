@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,28 +20,20 @@ from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.shared import metrics, plots
+from carousel.tasks.shared.answers import ClassAnswer, Influence, classes_of
 from carousel.tasks.shared.example import Example, check_number
-from carousel.tasks.shared.given import one_text, sentences_of, texts_of, unknown_notice
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.shared.given import SentenceModel, one_text, texts_of
+from carousel.tasks.shared.task import Given, Request, Shown
 
 _MOST_PIECES = 200
 
 
-_SHOWN_WORDS = 3
-
-
-class Influence(NamedTuple):
-    """A word of a sentence and what it did: the log-odds of the class with it minus without it."""
-
-    word: str
-    log_odds: float
-
-
-class TrainedTextClassifier(TrainedModel):
+class TrainedTextClassifier(SentenceModel):
     """A trained classifier of sentences with its tokens and the names of its classes.
 
     >>> model = carousel.load("runs/sentiment-sst2-20261124-090000")  # doctest: +SKIP
-    >>> model.predict(["a joy from start to finish"])                 # doctest: +SKIP
+    >>> answers = model.predict(["a joy from start to finish"])       # doctest: +SKIP
+    >>> [answer.label for answer in answers]                          # doctest: +SKIP
     ['positive']
     """
 
@@ -60,21 +53,42 @@ class TrainedTextClassifier(TrainedModel):
     def facts(self) -> dict[str, Any]:
         return {"classes": list(self.classes), "tokens": self.tokens.facts()}
 
-    def predict_proba(self, sentences: Sequence[str] | str) -> NDArray[np.float32]:
-        """Class probabilities (n, C) of sentences; a single text is one sentence.
+    # ---- answering
 
-        Raises `DataError` for a sentence without any word.
+    def encode(self, inputs: Sequence[str] | str) -> tuple[Tensor, Tensor]:
+        """Tokens (n, T), padded, and lengths (n,) of sentences."""
+        encoded = self.tokens.encode(self._texts(inputs))
+        return encoded.pad(torch.arange(len(encoded)))
+
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """A sentence of three tokens."""
+        return torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3])
+
+    def decode(self, outputs: Tensor) -> list[ClassAnswer]:
+        """Answers of the network's logits (n, C)."""
+        return classes_of(outputs.softmax(1), self.classes)
+
+    def predict(
+        self, inputs: Sequence[str] | str, *, influences: bool = False
+    ) -> list[ClassAnswer]:
+        """The class of each sentence; a single text is one sentence.
+
+        influences: also which words moved the decision (see `influences`); it costs as much as a
+        sentence for each word. Raises `DataError` for a sentence without any word.
         """
-        texts = texts_of(sentences)
-        for number, sentence in enumerate(texts, 1):
-            if not sentence.strip():
-                raise DataError(f"sentence {number} is empty: there is nothing to classify")
-        result: NDArray[np.float32] = self._chances(texts).numpy()
-        return result
+        texts = self._texts(inputs)
+        answers = self.decode(self._logits(texts))
+        if not influences:
+            return answers
+        return [
+            replace(answer, influences=tuple(self.influences(text)))
+            for answer, text in zip(answers, texts, strict=True)
+        ]
 
-    def predict(self, sentences: Sequence[str] | str) -> list[str]:
-        """The most probable class of each sentence; input as for `predict_proba`."""
-        return [self.classes[i] for i in self.predict_proba(sentences).argmax(1)]
+    def predict_proba(self, inputs: Sequence[str] | str) -> NDArray[np.float32]:
+        """Class probabilities (n, C) of sentences; input as for `predict`."""
+        result: NDArray[np.float32] = self._logits(self._texts(inputs)).softmax(1).numpy()
+        return result
 
     def influences(self, sentence: str) -> list[Influence]:
         """Which words moved the decision: the log-odds of the predicted class, with each word
@@ -93,15 +107,31 @@ class TrainedTextClassifier(TrainedModel):
         changes = (odds[0] - odds[1:]).tolist()
         return [Influence(piece, change) for piece, change in zip(pieces, changes, strict=True)]
 
-    def _chances(self, sentences: Sequence[str]) -> Tensor:
-        return logits_of(self.model, self.tokens.encode(sentences)).softmax(1)
+    def _texts(self, inputs: Sequence[str] | str) -> list[str]:
+        texts = texts_of(inputs)
+        for number, sentence in enumerate(texts, 1):
+            if not sentence.strip():
+                raise DataError(f"sentence {number} is empty: there is nothing to classify")
+        return texts
+
+    def _logits(self, texts: Sequence[str]) -> Tensor:
+        return logits_of(self.model, self.tokens.encode(texts))
+
+    def _read_file(self, path: Path) -> tuple[list[str], str]:
+        table = read_given(path, self.classes)
+        return [row.text for row in table.rows], table.note
+
+    def _unknown_in(self, text: str) -> Iterable[str]:
+        return self.tokens.unknown_in(text)
 
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(LabelledText(self.config.data, self.config.text), part)
         sentences = data.part(part)
-        report = metrics.report(sentences.labels, self._chances(sentences.texts), self.classes)
+        report = metrics.report(
+            sentences.labels, self._logits(sentences.texts).softmax(1), self.classes
+        )
         encoded = self.tokens.encode(sentences.texts)
         report["unknown"] = float((encoded.values == 0).double().mean())
         return {**report, **data.account()}
@@ -115,10 +145,11 @@ class TrainedTextClassifier(TrainedModel):
         plots.draw_confusion(report["confusion"], self.classes, picture)
         return [picture]
 
-    def example(self, source: str | Request, number: int) -> Example:
-        if isinstance(source, Request):
-            texts, labels, origin = self._given(source)[0], None, "your own"
+    def example(self, source: str | Request | Given, number: int) -> Example:
+        if isinstance(source, Given):
+            texts, labels, origin = source.inputs, None, "your own"
         else:
+            assert isinstance(source, str)
             data = LabelledText(self.config.data, self.config.text)
             part = self.as_trained(data, source).part(source)
             texts, labels, origin = list(part.texts), part.labels, f"the {source} part"
@@ -126,7 +157,7 @@ class TrainedTextClassifier(TrainedModel):
         tokens, lengths = self.tokens.encode([text]).pad(torch.tensor([0]))
         if not int(lengths):
             raise DataError(f"sentence {number} of {origin} has no token: there is nothing to see")
-        guess = int(self._chances([text]).argmax())
+        guess = int(self._logits([text]).argmax())
         truth = "" if labels is None else f"true class {self.classes[int(labels[number])]}, "
         return Example(
             f"sentence {number} of {origin}: {truth}predicted {self.classes[guess]}",
@@ -134,59 +165,6 @@ class TrainedTextClassifier(TrainedModel):
             lambda: self.model(tokens, lengths)[0, guess],
             tuple(self.tokens.cut(text)),
         )
-
-    # ---- the command line
-
-    def _given(self, request: Request) -> tuple[list[str], list[Notice]]:
-        def read(path: Path) -> tuple[list[str], str]:
-            table = read_given(path, self.classes)
-            return [row.text for row in table.rows], table.note
-
-        return sentences_of(request, "classify_text", read)
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        sentences, notices = self._given(request)
-        yield from notices
-        yield from unknown_notice(t for s in sentences for t in self.tokens.unknown_in(s))
-        chances = self.predict_proba(sentences)
-        if request.as_json:
-            yield Json([self._as_json(s, c) for s, c in zip(sentences, chances, strict=True)])
-        elif len(sentences) == 1:
-            yield from self._one(sentences[0], chances[0])
-        else:
-            yield self._many(sentences, chances)
-
-    def _as_json(self, sentence: str, chances: NDArray[np.float32]) -> dict[str, Any]:
-        return {
-            "text": sentence,
-            "class": self.classes[chances.argmax()],
-            "probabilities": dict(zip(self.classes, map(float, chances), strict=True)),
-            "influences": [influence._asdict() for influence in self.influences(sentence)],
-        }
-
-    def _one(self, sentence: str, chances: NDArray[np.float32]) -> Iterator[Shown]:
-        best_first = chances.argsort()[::-1]
-        table = Table(("class", "probability", ""), [])
-        for i in best_first:
-            bar = "█" * round(30 * float(chances[i]))
-            table.rows.append((self.classes[i], f"{chances[i]:.4f}", bar))
-        yield table
-        influences = self.influences(sentence)
-        longest = max(abs(influence.log_odds) for influence in influences) or 1.0
-        table = Table(("word", f"log-odds for {self.classes[best_first[0]]}", ""), [])
-        for word, change in influences:
-            bar = ("+" if change > 0 else "-") * round(20 * abs(change) / longest)
-            table.rows.append((word, f"{change:+.2f}", bar))
-        yield table
-
-    def _many(self, sentences: list[str], chances: NDArray[np.float32]) -> Table:
-        table = Table(("sentence", "class", "probability", "words that moved it most"), [])
-        for number, (sentence, row) in enumerate(zip(sentences, chances, strict=True), 1):
-            ranked = sorted(self.influences(sentence), key=lambda i: -abs(i.log_odds))
-            words = ", ".join(f"{word} {change:+.1f}" for word, change in ranked[:_SHOWN_WORDS])
-            first = row.argmax()
-            table.rows.append((str(number), self.classes[first], f"{row[first]:.4f}", words))
-        return table
 
 
 def _log_odds(logits: Tensor, index: int) -> Tensor:

@@ -22,7 +22,7 @@ from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naiv
 from carousel.tasks.forecast.tables import mase_note
 from carousel.tasks.forecast.trained import Frame, TrainedForecaster, forecasts, target_numbers
 from carousel.tasks.shared import network, outputs, samples
-from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 
 _SHARE = 0.8  # that an interval is to hold
@@ -189,13 +189,13 @@ class ForecastTask(Task):
         windows = Windows(rows, settings.context, settings.horizon, first)
         return windows.take(samples.spread(len(windows), most))
 
-    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
         windows = self._some(most)
         truth = self._truth(windows)[:, :, 0]
         found = forecasts(model, self.frame, windows, self.output)[..., 0]
         probable = self.config.forecast.distribution != "none"
         return [
-            Answer(
+            Told(
                 float(np.nanmean(abs(middle - true))),
                 low=samples.rounded(low) if probable else (),
                 middle=samples.rounded(middle),

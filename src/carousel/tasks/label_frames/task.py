@@ -13,7 +13,7 @@ from carousel.tasks.label_frames.trained import TrainedFrameLabeller
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
 from carousel.tasks.shared.recordings import RecordingsTask
-from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import Batch, Carry, StepLoss
 
 _OF_BASELINES = (
@@ -76,7 +76,7 @@ class LabelFramesTask(RecordingsTask):
             for i in samples.spread(len(rows), most).tolist()
         ]
 
-    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
         held = self.data.validation
         rows = torch.split(held.labels, held.values.lengths.tolist())
         index = samples.spread(len(rows), most)

@@ -19,7 +19,7 @@ from carousel.tasks.label_words.scores import headline, judge
 from carousel.tasks.label_words.spans import mark_spans, well_formed
 from carousel.tasks.label_words.trained import TrainedWordLabeller
 from carousel.tasks.shared import baselines, network, samples
-from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 
 
@@ -108,7 +108,7 @@ class LabelWordsTask(Task):
             for i in samples.spread(len(held.words), most).tolist()
         ]
 
-    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
         held = self.data.validation
         index = samples.spread(len(held.words), most)
         found = self.finish(model).label([held.words[i] for i in index.tolist()])

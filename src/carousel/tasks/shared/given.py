@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from carousel.data.text import read_text
 from carousel.errors import ConfigError, DataError
-from carousel.tasks.shared.task import Notice, Request
+from carousel.tasks.shared.task import Given, Notice, Request, TrainedModel
 
 _NAMED = 10
 
@@ -49,6 +49,41 @@ def one_text(given: object, what: str) -> str:
     if not isinstance(given, str):
         raise DataError(f"the {what} must be a single text, got {type(given).__name__}")
     return given
+
+
+class SentenceModel(TrainedModel):
+    """A trained model whose inputs are sentences."""
+
+    wants = "give a sentence or a file of them"
+
+    def read(self, path: Path) -> Given:
+        """The sentences of a file: its lines, or a column where it has several."""
+        return self._given(*self._read_file(path))
+
+    def read_texts(self, texts: Sequence[str]) -> Given:
+        """Sentences that are texts, without those that are blank."""
+        return self._given(texts, "")
+
+    def _read_file(self, path: Path) -> tuple[list[str], str]:
+        """The sentences of a file; and what of it was read, in words ("" if all)."""
+        return read_text(path).removesuffix("\n").split("\n"), ""
+
+    def _unknown_in(self, text: str) -> Iterable[str]:
+        """The tokens of a sentence that the model does not know."""
+        raise NotImplementedError
+
+    def _given(self, texts: Sequence[str], note: str) -> Given:
+        sentences = [text.strip() for text in texts if text.strip()]
+        if not sentences:
+            raise DataError("there is no sentence in it: it is empty")
+        notices = [Notice(note)] if note else []
+        if blank := len(texts) - len(sentences):
+            what = "sentence" if note else "line"
+            notices.append(Notice(f"{blank} blank {what}{'s' * (blank > 1)} passed over"))
+        notices += unknown_notice(token for s in sentences for token in self._unknown_in(s))
+        facts = tuple({"text": sentence} for sentence in sentences)
+        numbers = tuple(str(number) for number in range(1, len(sentences) + 1))
+        return Given(sentences, facts, numbers, tuple(notices), noun="sentence")
 
 
 Read = Callable[[Path], tuple[list[str], str]]

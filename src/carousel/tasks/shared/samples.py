@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from carousel.tasks.shared.answers import ClassAnswer
+
 MOST_TEXT = 400  # characters that are kept of a text
 MOST_STEPS = 300  # of words and frames
 
@@ -37,7 +39,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Told:
     """What a model says of a sample, in the same shape.
 
     wrong: how wrong it is, the larger the worse; samples are ordered by it. found: as text.
@@ -79,18 +81,18 @@ def picture(image: Tensor) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def of_classes(chances: Tensor, labels: Tensor, classes: Sequence[str]) -> list[Answer]:
-    """Answers that are a class each. chances (n, C): probabilities; labels (n,).
+def of_classes(answers: Sequence[ClassAnswer], wanted: Sequence[str]) -> list[Told]:
+    """What answers that are a class each say of samples; wanted: their true classes.
 
     wrong is one minus the probability of the true class.
 
-    >>> of_classes(torch.tensor([[0.25, 0.75]]), torch.tensor([0]), ["cat", "dog"])
-    [Answer(wrong=0.75, found='dog (75%)', stripe=(), low=(), middle=(), high=())]
+    >>> of_classes([ClassAnswer("dog", {"cat": 0.25, "dog": 0.75})], ["cat"])[0].found
+    'dog (75%)'
     """
-    best, number = chances.max(1)
-    true = chances[torch.arange(len(chances)), labels]
-    rows = zip(true.tolist(), number.tolist(), best.tolist(), strict=True)
-    return [Answer(round(1 - p, 4), f"{classes[i]} ({q:.0%})") for p, i, q in rows]
+    return [
+        Told(round(1 - a.probabilities[true], 4), f"{a.label} ({a.probability:.0%})")
+        for a, true in zip(answers, wanted, strict=True)
+    ]
 
 
 def likeness(found: str, wanted: str) -> float:
@@ -104,7 +106,7 @@ def likeness(found: str, wanted: str) -> float:
     return round(sentence_chrf(found, [wanted]).score / 100, 4)
 
 
-def of_steps(wanted: Sequence[str], found: Sequence[str]) -> Answer:
+def of_steps(wanted: Sequence[str], found: Sequence[str]) -> Told:
     """An answer that is a label at each step; an empty label is one that nobody knows.
 
     >>> of_steps(("a", "b", ""), ("a", "a", "a")).wrong
@@ -112,7 +114,7 @@ def of_steps(wanted: Sequence[str], found: Sequence[str]) -> Answer:
     """
     known = [(w, f) for w, f in zip(wanted, found, strict=True) if w]
     wrong = sum(w != f for w, f in known) / max(len(known), 1)
-    return Answer(round(wrong, 4), stripe=tuple(found[:MOST_STEPS]))
+    return Told(round(wrong, 4), stripe=tuple(found[:MOST_STEPS]))
 
 
 def rounded(values: Any) -> tuple[float, ...]:

@@ -19,7 +19,7 @@ from carousel.data.record import DataChangedError, DataRecord, Parted
 from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.example import Example
-from carousel.tasks.shared.samples import Answer, Sample
+from carousel.tasks.shared.samples import Sample, Told
 
 P = TypeVar("P", bound=Parted)
 Batch = tuple[Tensor, ...]
@@ -52,9 +52,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Notice:
-    """A line for standard error."""
+    """A line for standard error. arguments: words of it that name arguments (`CarouselError`)."""
 
     text: str
+    arguments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,37 @@ class Request:
         return self.options
 
 
+@dataclass(frozen=True)
+class Given:
+    """Inputs that were read for a trained model.
+
+    inputs: as its `predict` takes them. facts: what JSON says of each besides the answer, such as
+    the file's name. names: of each, in a table; empty where they are only numbered. notes: what
+    there is to say of them. filled: how many missing values of each were filled in, of recordings.
+    noun: what each is, in words. alone: there can be no other.
+    """
+
+    inputs: Any
+    facts: tuple[dict[str, Any], ...] = ()
+    names: tuple[str, ...] = ()
+    notes: tuple[Notice, ...] = ()
+    filled: tuple[int, ...] = ()
+    noun: str = "input"
+    alone: bool = False
+
+
 class TrainedModel(ABC):
-    """A trained model with what it takes to use it; `carousel.load` returns one."""
+    """A trained model with what it takes to use it; `carousel.load` returns one.
+
+    What it does with inputs is `encode` (inputs to tensors), `model` (the network: tensors to
+    tensors) and `decode` (tensors to answers); `predict` is all of that. `read` makes inputs of
+    files.
+    """
 
     #: What the data were that it was trained on; None where that was not written down.
     record: DataRecord | None = None
+    #: What must be named where no input was, in words.
+    wants: ClassVar[str] = ""
 
     def __init__(self, model: nn.Module, config: Config) -> None:
         self.model, self.config = model, config
@@ -138,13 +165,30 @@ class TrainedModel(ABC):
         """Pictures of such a report, written to `folder` as <name><suffix>.png."""
         return []
 
-    @abstractmethod
+    def encode(self, inputs: Any) -> tuple[Tensor, ...]:
+        """Inputs, as `predict` takes them, as one batch for the network: its arguments."""
+        raise NotImplementedError
+
+    def example_inputs(self) -> tuple[Tensor, ...]:
+        """Arguments for the network that were made up: one short input, to trace it with."""
+        raise NotImplementedError
+
+    def predict(self, inputs: Any) -> Any:
+        """An answer to each input. Raises `DataError` for what is none."""
+        raise NotImplementedError
+
+    def read(self, path: Path) -> Given:
+        """The inputs in a file, or in the files of a folder. Raises `DataError` if there are
+        none."""
+        raise NotImplementedError
+
     def answer(self, request: Request) -> Iterator[Shown]:
         """What `carousel predict` shows."""
+        raise NotImplementedError
 
-    def example(self, source: str | Request, number: int) -> Example:
-        """Example `number`, counted from 0, of a part ("test" or "validation"), or of the input
-        that `carousel predict` takes. Raises `DataError` or `ConfigError` if there is none."""
+    def example(self, source: Any, number: int) -> Example:
+        """Example `number`, counted from 0, of a part ("test" or "validation"), or of inputs that
+        were read. Raises `DataError` or `ConfigError` if there is none."""
         raise ConfigError(
             f"a model of the task '{self.config.task}' shows no examples of the {source} part or "
             "of your own: look at one it was trained on, --part train"
@@ -254,7 +298,7 @@ class Task(ABC):
         the same ones. Empty where a task has none to show."""
         return []
 
-    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
         """What the model says of those `samples`, one each, in their order."""
         return []
 

@@ -17,7 +17,7 @@ from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.beam_search import Search
-from carousel.tasks.shared.samples import Answer, Sample, likeness
+from carousel.tasks.shared.samples import Sample, Told, likeness
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.translate.memory import copied, remembered
 from carousel.tasks.translate.network import Translator, batch_of, mean_loss, translate
@@ -103,12 +103,12 @@ class TranslateTask(Task):
             for i in samples.spread(len(held.sources), most).tolist()
         ]
 
-    def answers(self, model: nn.Module, most: int) -> list[Answer]:
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
         held = self.data.validation
         index = samples.spread(len(held.sources), most).tolist()
         found = self.finish(model).translate([held.sources[i] for i in index], beam=1)
         return [
-            Answer(1 - likeness(text, held.targets[i]), samples.short(text))
+            Told(1 - likeness(text, held.targets[i]), samples.short(text))
             for i, text in zip(index, found, strict=True)
         ]
 

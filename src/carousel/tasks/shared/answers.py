@@ -1,0 +1,70 @@
+"""What a trained model answers: values, a small frozen dataclass for each kind of answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+
+class Answer(ABC):
+    """What a model says of one input."""
+
+    @abstractmethod
+    def to_json(self) -> Any:
+        """The answer as JSON can hold it."""
+
+
+class Influence(NamedTuple):
+    """A word of a sentence and what it did: the log-odds of the class with it minus without it."""
+
+    word: str
+    log_odds: float
+
+
+@dataclass(frozen=True)
+class ClassAnswer(Answer):
+    """The most probable class of an input.
+
+    label: its name. probabilities: of all classes by name, in the model's order. influences: the
+    words that moved the decision; None where nobody asked for them.
+
+    >>> ClassAnswer("cat", {"cat": 0.75, "dog": 0.25}).to_json()
+    {'class': 'cat', 'probabilities': {'cat': 0.75, 'dog': 0.25}}
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    influences: tuple[Influence, ...] | None = None
+
+    @property
+    def probability(self) -> float:
+        """The probability of `label`."""
+        return self.probabilities[self.label]
+
+    def ranked(self) -> list[tuple[str, float]]:
+        """The classes and their probabilities, the most probable first."""
+        classes = list(self.probabilities.items())
+        return [classes[i] for i in np.argsort([chance for _, chance in classes])[::-1]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys "class" and "probabilities", and "influences" where they were asked for."""
+        found: dict[str, Any] = {"class": self.label, "probabilities": self.probabilities}
+        if self.influences is not None:
+            found["influences"] = [influence._asdict() for influence in self.influences]
+        return found
+
+
+def classes_of(chances: Tensor, classes: Sequence[str]) -> list[ClassAnswer]:
+    """An answer for each row of class probabilities (n, C).
+
+    >>> [answer.label for answer in classes_of(Tensor([[0.25, 0.75]]), ["cat", "dog"])]
+    ['dog']
+    """
+    best = chances.argmax(1).tolist()
+    rows = (dict(zip(classes, row, strict=True)) for row in chances.tolist())
+    return [ClassAnswer(classes[i], row) for i, row in zip(best, rows, strict=True)]
