@@ -8,7 +8,7 @@
 // again first: from its cell states and from the outputs, which are all there.
 #pragma once
 
-#include "gradients.hpp"
+#include "reset_backward.hpp"
 
 namespace carousel {
 namespace {
@@ -26,6 +26,7 @@ struct Backward {
     float* const panel;   // this thread's
     float* saved;         // what the steps from saved_from on have saved
     int64_t saved_from = 0;
+    int64_t summed = 0;   // rows of the block whose gradients are being summed
 
     Backward(const Problem& problem, const BackwardWork<C>& w, Team t)
         : p(problem), work(w), team(t), shape(problem), share(share_of<C>(problem, t)),
@@ -49,6 +50,10 @@ struct Backward {
         if (p.w_hr)
             for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads)
                 pack_plain(q, p.w_hr, p.H, 1, p.P, p.H, work.project + q * kWide * p.P);
+        if (kResetFirst<C>)
+            for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
+                pack_transposed(shape, q, p.w_hh, 0, 1, p.P,
+                                work.candidate_t + q * kWide * units);
         if (team.thread == 0) zero(work.zeros, max(max(units, work.dh_step), kWide));
         for (int64_t j = 0; j < share.rows; ++j) {
             if (!share.mine(j)) continue;
@@ -56,13 +61,26 @@ struct Backward {
             start(work.dh + position * work.dh_step, p.dhn, row, p.P, work.dh_step);
             if (C::kHasCellState) start(work.dc + position * units, p.dcn, row, p.H, units);
         }
+        own_gradients([this](float* g, int64_t n) {
+            zero(g, n);
+            if (part.to_total) zero(g + part.to_total, n);
+        });
+    }
+
+    // Calls visit(first, count) for the gradients of the weights that this thread sums.
+    template <class Visit>
+    void own_gradients(const Visit& visit) const {
         const int64_t u0 = min(share.begin(shape.panels) * C::kBlocks, shape.blocks) * L;
         const int64_t u1 = min(share.end(shape.panels) * C::kBlocks, shape.blocks) * L;
-        zero(part.w_input + u0 * C::kInput * p.I, (u1 - u0) * C::kInput * p.I);
-        zero(part.w_hidden + u0 * C::kHidden * p.P, (u1 - u0) * C::kHidden * p.P);
-        zero(part.bias + u0 * C::kSums, (u1 - u0) * C::kSums);
-        zero(part.extra + u0 * C::kExtra, (u1 - u0) * C::kExtra);
-        if (p.w_hr && (!share.by_units || team.thread == 0)) zero(part.w_project, p.P * units);
+        visit(part.w_input + u0 * C::kInput * p.I, (u1 - u0) * C::kInput * p.I);
+        visit(part.w_hidden + u0 * C::kHidden * p.P, (u1 - u0) * C::kHidden * p.P);
+        visit(part.bias + u0 * C::kSums, (u1 - u0) * C::kSums);
+        visit(part.extra + u0 * C::kExtra, (u1 - u0) * C::kExtra);
+        const int64_t wide = up(p.H, kWide);
+        const int64_t q0 = min(share.begin(wide) * kWide, units);
+        const int64_t q1 = min(share.end(wide) * kWide, units);
+        if (p.w_hr) visit(part.w_project + q0 * p.P, (q1 - q0) * p.P);
+        if (kResetFirst<C>) visit(part.w_candidate + q0 * p.P, (q1 - q0) * p.P);
     }
 
     static void start(float* to, const float* from, int64_t row, int64_t n, int64_t width) {
@@ -102,6 +120,8 @@ struct Backward {
                 else
                     copy_line(line, h + f, p.P - f);
             }
+            if constexpr (kResetFirst<C>)
+                ResetBackward<Backward, C>{*this}.collect(t, share.position(j), k + j);
             if (p.dx.data) part.dx[k + j] = at(p.dx, t, row);
         }
         if (p.dx.data && p.padded && !p.add_to_dx)
@@ -142,8 +162,9 @@ struct Backward {
                 rows.h[j] = state_before(t, row, j >= later);
                 rows.y[j] = work.unused_y + position * units;
             }
-            if (n > 0) forward.begin(t, n, team), forward.step(t, n);
-            if (drops_product<C>(p)) wait_if_shared();  // before the copies of h are written again
+            if (n > 0) forward.begin(t, n, team), forward.step(t, n, team);
+            // Before the copies of h, or what stands between two products, are written again.
+            if (drops_product<C>(p) || kResetFirst<C>) wait_if_shared();
         }
         wait_if_shared();
     }
@@ -232,33 +253,56 @@ struct Backward {
     }
 
     void pointwise(int64_t t, int64_t n, int64_t later, int64_t k) const {
-        if constexpr (kNormalized<C>) return normalized_pointwise<C>(*this, t, n, later, k);
+        if constexpr (kNormalized<C>)
+            normalized_pointwise<C>(*this, t, n, later, k);
+        else if constexpr (kResetFirst<C>)
+            reset_pointwise<C>(*this, t, n, later, k);
+        else
+            whole_pointwise(t, n, later, k);
+    }
+
+    void whole_pointwise(int64_t t, int64_t n, int64_t later, int64_t k) const {
         const int64_t first = share.begin(shape.panels) * C::kBlocks;
         const int64_t last = min(share.end(shape.panels) * C::kBlocks, shape.blocks);
-        for (int64_t block = first; block < last; ++block) {
-            const int count = shape.units_in(block);
-            float* bias = part.bias + block * C::kSums * L;
-            Vec sum[C::kSums];
-            for (int s = 0; s < C::kSums; ++s) sum[s] = load(bias + s * L);
-            float* own = part.extra + block * C::kExtra * L;
-            Vec own_sum[C::kExtra + 1];
-            for (int s = 0; s < C::kExtra; ++s) own_sum[s] = load(own + s * L);
-            for (int64_t j = 0; j < n; ++j) {
-                Vec d[C::kSums];
-                Vec extra[C::kExtra + 1] = {};
-                row_backward(t, j, j >= later, block, count, d, extra);
-                float* to = part.d_input + (k + j) * part.d_step + block * C::kInput * L;
-                for (int s = 0; s < C::kInput; ++s) store(to + s * L, d[C::kInputFirst + s]);
-                if (!Part<C>::kOneSide) {
-                    to = part.d_hidden + (k + j) * part.d_step + block * C::kHidden * L;
-                    for (int s = 0; s < C::kHidden; ++s) store(to + s * L, d[C::kHiddenFirst + s]);
-                }
-                for (int s = 0; s < C::kSums; ++s) sum[s] += d[s];
-                for (int s = 0; s < C::kExtra; ++s) own_sum[s] += extra[s];
+        const int64_t rows = part.block_of(n);
+        for (int64_t block = first; block < last; ++block)
+            for (int64_t j = 0; j < n; j += rows) {
+                rows_backward(t, j, min(n, j + rows), later, k, block);
+                if (rows < n) fold_biases(block, block + 1);
             }
-            for (int s = 0; s < C::kSums; ++s) store(bias + s * L, sum[s]);
-            for (int s = 0; s < C::kExtra; ++s) store(own + s * L, own_sum[s]);
+    }
+
+    // Rows [begin, end) of the step, units of a block.
+    CAROUSEL_INLINE void rows_backward(int64_t t, int64_t begin, int64_t end, int64_t later,
+                                       int64_t k, int64_t block) const {
+        const int count = shape.units_in(block);
+        float* bias = part.bias + block * C::kSums * L;
+        Vec sum[C::kSums];
+        for (int s = 0; s < C::kSums; ++s) sum[s] = load(bias + s * L);
+        float* own = part.extra + block * C::kExtra * L;
+        Vec own_sum[C::kExtra + 1];
+        for (int s = 0; s < C::kExtra; ++s) own_sum[s] = load(own + s * L);
+        for (int64_t j = begin; j < end; ++j) {
+            Vec d[C::kSums];
+            Vec extra[C::kExtra + 1] = {};
+            row_backward(t, j, j >= later, block, count, d, extra);
+            float* to = part.d_input + (k + j) * part.d_step + block * C::kInput * L;
+            for (int s = 0; s < C::kInput; ++s) store(to + s * L, d[C::kInputFirst + s]);
+            if (!Part<C>::kOneSide) {
+                to = part.d_hidden + (k + j) * part.d_step + block * C::kHidden * L;
+                for (int s = 0; s < C::kHidden; ++s) store(to + s * L, d[C::kHiddenFirst + s]);
+            }
+            for (int s = 0; s < C::kSums; ++s) sum[s] += d[s];
+            for (int s = 0; s < C::kExtra; ++s) own_sum[s] += extra[s];
         }
+        for (int s = 0; s < C::kSums; ++s) store(bias + s * L, sum[s]);
+        for (int s = 0; s < C::kExtra; ++s) store(own + s * L, own_sum[s]);
+    }
+
+    // A step of many rows is more than one block of what the pointwise functions sum themselves.
+    void fold_biases(int64_t first, int64_t last) const {
+        part.fold(part.bias + first * C::kSums * L, (last - first) * C::kSums * L);
+        part.fold(part.extra + first * C::kExtra * L, (last - first) * C::kExtra * L);
     }
 
     CAROUSEL_INLINE void row_backward(int64_t t, int64_t j, bool first, int64_t block, int count,
@@ -295,33 +339,57 @@ struct Backward {
     }
 
     // Gradients of weights and inputs from the k rows of the chunk.
-    void flush(int64_t k) const {
+    void flush(int64_t k) {
         if (k == 0) return;
-        add_weights(part.x, p.I, part.d_input, C::kInput, k, part.w_input);
-        add_weights(part.h, p.P, part.d_hidden, C::kHidden, k, part.w_hidden);
-        if (p.w_hr)
-            for (int64_t q = share.begin(up(p.H, kWide)); q < share.end(up(p.H, kWide)); ++q)
-                columns_times_rows({part.dp, part.p_step, kLine}, p.P, part.raw + q * kWide, units,
-                                   vectors_in(q, p.H), k, part.w_project + q * kWide * p.P);
+        const int64_t block = part.block_of(k);
+        for (int64_t r = 0; r < k; r += block) {
+            const int64_t rows = min(block, k - r);
+            weight_gradients(r, rows);
+            summed += rows;
+            if (!part.to_total || summed < kBlockRows) continue;
+            own_gradients([this](float* g, int64_t n) { part.fold(g, n); });
+            summed = 0;
+        }
         if (p.dx.data) input_gradient(share.begin(k), share.end(k));
         wait_if_shared();
     }
 
+    // From rows [r, r + rows) of the chunk.
+    void weight_gradients(int64_t r, int64_t rows) const {
+        const int64_t d = r * part.d_step, line = r * kLine;
+        add_weights(part.x + line, p.I, part.d_input + d, C::kInput, rows, part.w_input);
+        add_weights(part.h + line, p.P, part.d_hidden + d, C::kHidden, rows, part.w_hidden);
+        const int64_t wide = up(p.H, kWide);
+        if (kResetFirst<C>)
+            for (int64_t q = share.begin(wide); q < share.end(wide); ++q)
+                add_panel(part.reset + line, p.P,
+                          part.d_candidate + r * part.c_step + q * kWide, part.c_step,
+                          vectors_in(q, p.H), rows, part.w_candidate + q * kWide * p.P);
+        if (!p.w_hr) return;
+        for (int64_t q = share.begin(wide); q < share.end(wide); ++q)
+            columns_times_rows({part.dp + r * part.p_step, part.p_step, kLine}, p.P,
+                               part.raw + r * units + q * kWide, units, vectors_in(q, p.H), rows,
+                               part.w_project + q * kWide * p.P);
+    }
+
     void add_weights(const float* lines, int64_t features, const float* d, int sums, int64_t k,
                      float* w) const {
-        const Columns columns{lines, kLine, part.line_step};
         for (int64_t q = share.begin(shape.panels); q < share.end(shape.panels); ++q) {
             const int64_t column = q * C::kBlocks * sums * L;
-            const int nv = shape.blocks_in(q) * sums;
-            const float* b = d + column;
-            int64_t b_row = part.d_step;
-            if (features >= 2 * kLine) {  // read many times: worth a copy without gaps
-                for (int64_t r = 0; r < k; ++r, b += b_row)
-                    for (int v = 0; v < nv; ++v) store(panel + (r * nv + v) * L, load(b + v * L));
-                b = panel, b_row = nv * L;
-            }
-            columns_times_rows(columns, features, b, b_row, nv, k, w + column * features);
+            add_panel(lines, features, d + column, part.d_step, shape.blocks_in(q) * sums, k,
+                      w + column * features);
         }
+    }
+
+    void add_panel(const float* lines, int64_t features, const float* b, int64_t b_row, int nv,
+                   int64_t k, float* w) const {
+        const Columns columns{lines, kLine, part.line_step};
+        if (features >= 2 * kLine) {  // read many times: worth a copy without gaps
+            for (int64_t r = 0; r < k; ++r, b += b_row)
+                for (int v = 0; v < nv; ++v) store(panel + (r * nv + v) * L, load(b + v * L));
+            b = panel, b_row = nv * L;
+        }
+        columns_times_rows(columns, features, b, b_row, nv, k, w);
     }
 
     void input_gradient(int64_t begin, int64_t end) const {
@@ -358,6 +426,8 @@ struct Backward {
             if (p.dh0) copy(p.dh0 + row * p.P, work.dh + position * work.dh_step, p.P);
             if (p.dc0) copy(p.dc0 + row * p.H, work.dc + position * units, p.H);
         }
+        if (part.to_total)
+            own_gradients([this](float* g, int64_t n) { add(g, g + part.to_total, n); });
         if (team.threads > 1) wait(team.barrier, team.threads);
         const Unpack<C> unpack{p, work, shape};
         for (int64_t block = team.thread; block < shape.blocks; block += team.threads)
@@ -402,7 +472,7 @@ void backward(const Problem& p, float* memory, Team team) {
         backward.rows_times_panels(backward.part.d_hidden + k * backward.part.d_step,
                                    backward.part.d_step, n, work.hidden_t,
                                    backward.units * C::kHidden, p.P, product, work.dh_step,
-                                   drops_product<C>(p) ? nullptr : work.dh);
+                                   drops_product<C>(p) && !kResetFirst<C> ? nullptr : product);
         backward.wait_if_shared();
         if (drops_product<C>(p)) backward.add_masked(t, n);
         k += n;

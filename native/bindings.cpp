@@ -54,7 +54,7 @@ carousel::Curve curve(const std::string& name) {
 void set_options(Problem& p, const std::string& activation, const std::string& output,
                  bool hard_gates, const std::string& gates, bool peephole, bool coupled,
                  double zone_cell, double zone_state, double candidate, double product,
-                 bool each_step, bool draws, int64_t seed, bool layer_norm) {
+                 bool each_step, bool draws, int64_t seed, bool layer_norm, bool reset_first) {
     carousel::Options& o = p.options;
     o.plain = false;
     o.activation = curve(activation), o.output = curve(output);
@@ -62,6 +62,9 @@ void set_options(Problem& p, const std::string& activation, const std::string& o
     o.zone_cell = chance(zone_cell), o.zone_state = chance(zone_state);
     o.candidate = chance(candidate), o.product = chance(product);
     o.each_step = each_step, o.draws = draws, o.seed = static_cast<uint64_t>(seed);
+    o.reset_first = reset_first;
+    if (reset_first && (p.cell != carousel::Cell::gru || layer_norm))
+        throw std::invalid_argument("the reset gate before the product is the plain GRU's alone");
     if (p.cell != carousel::Cell::lstm) return;
     if (gates.size() < 2 || gates.size() > 4 || gates.find('g') == std::string::npos)
         throw std::invalid_argument("no LSTM has the gates '" + gates + "'");
@@ -232,6 +235,7 @@ NB_MODULE(_native, m) {
     problem.def("set_options", &set_options, "activation"_a, "output"_a, "hard_gates"_a, "gates"_a,
                 "peephole"_a, "coupled"_a, "zone_cell"_a, "zone_state"_a, "candidate"_a,
                 "product"_a, "each_step"_a, "draws"_a, "seed"_a, "layer_norm"_a,
+                "reset_first"_a,
                 "Make the cell one with options. gates: those the weights have, in order, such as "
                 "'ifgo'; of the LSTM alone.");
     problem.def_rw("add_to_dx", &Problem::add_to_dx);

@@ -46,8 +46,11 @@ struct Part {
     float *x, *h;               // inputs, and states before the step: see Columns
     float *raw, *dp;            // [rows][units], [rows][p_step] before, and d after a projection
     float** dx;                 // [rows] where the gradient of the input goes
-    float *w_input, *w_hidden, *bias, *w_project;  // gradients so far, by panels
+    int64_t c_step = 0;               // of the second product (reset.hpp): floats from row to row,
+    float *d_candidate, *reset;       // [rows][c_step], and what it reads: see Columns
+    float *w_input, *w_hidden, *bias, *w_project, *w_candidate;  // gradients so far, by panels
     float* extra;                                  // and of the pointwise functions' own weights
+    int64_t to_total = 0;  // from those of a block of rows to those of all blocks; 0: one block
     float* row = nullptr;                          // buffers of normalised cells
 
     Part(const Problem& p, int64_t share_rows, Arena& arena) {
@@ -58,19 +61,34 @@ struct Part {
         const int64_t tall = exceeds_cache<C>(p) ? 256 : 96;
         capacity = max(1, min(share_rows * p.T, max(share_rows, max(tall, (1 << 16) / d_step))));
         line_step = capacity * kLine + kLine;  // not a power of two: they would share cache sets
+        const int64_t before = static_cast<int64_t>(arena.used);
         w_input = arena.floats(p.I * units * C::kInput);
         w_hidden = arena.floats(p.P * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
         extra = arena.floats(units * C::kExtra);
-        if constexpr (kNormalized<C>) row = arena.floats(C::backward_buffer(units));
         w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
+        w_candidate = kResetFirst<C> ? arena.floats(p.P * units) : nullptr;
+        const int64_t gradients = static_cast<int64_t>(arena.used) - before;
+        if (share_rows * p.T > kLongSum) arena.floats(gradients), to_total = gradients;
+        if constexpr (kNormalized<C>) row = arena.floats(C::backward_buffer(units));
         d_input = arena.floats(capacity * d_step);
         d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
         x = arena.floats(up(p.I, kLine) * line_step);
         h = arena.floats(up(p.P, kLine) * line_step);
         raw = p.w_hr ? arena.floats(capacity * units) : nullptr;
         dp = p.w_hr ? arena.floats(capacity * p_step) : nullptr;
+        c_step = units + 16;
+        d_candidate = kResetFirst<C> ? arena.floats(capacity * c_step) : nullptr;
+        reset = kResetFirst<C> ? arena.floats(up(p.P, kLine) * line_step) : nullptr;
         dx = p.dx.data ? arena.things<float*>(capacity) : nullptr;
+    }
+
+    int64_t block_of(int64_t rows) const { return to_total ? kBlockRows : rows; }
+
+    // Adds what a block has summed to the total, and starts a block. Of n gradients from g on.
+    void fold(float* g, int64_t n) const {
+        add(g + to_total, g, n);
+        zero(g, n);
     }
 
     // Where the line of x or h that begins with feature f stands of a row.
@@ -85,6 +103,7 @@ struct BackwardWork {
     float *hidden_t, *input_t, *project;  // transposed panels of the weights
     float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][units], [B][units]
     float* factor_dh;                     // [B][dh_step] of the masked h, where h is masked
+    float *candidate_t, *reset_dh;        // of the second product: its panels; [B][dh_step]
     uint64_t* keys;                       // [threads][B]
     int64_t dh_step, share_rows;
     int parts;
@@ -108,6 +127,8 @@ struct BackwardWork {
         dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
         raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
         factor_dh = drops_product<C>(p) ? arena.floats(p.B * dh_step) : nullptr;
+        candidate_t = kResetFirst<C> ? arena.floats(units * dh_step) : nullptr;
+        reset_dh = kResetFirst<C> ? arena.floats(p.B * dh_step) : nullptr;
         keys = C::kOptions ? arena.things<uint64_t>(threads * up(p.B, 8) * 8) : nullptr;
         packed = p.segment ? arena.floats(packed_floats<C>(p)) : nullptr;
         forward = p.segment ? arena.floats(forward_floats<C>(p, threads)) : nullptr;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "normalized.hpp"
+#include "reset.hpp"
 
 namespace carousel {
 namespace {
@@ -39,6 +40,7 @@ template <class C>
 struct ForwardWork {
     float *cell, *raw, *zeros;     // [B][blocks L], the same (projection only), a row of zeros
     float* masked;                 // [B][P] (dropout of h before the product only)
+    float *candidate, *update, *reset;  // [B][units] between two products: see reset.hpp
     const float **x, **h;          // this thread's rows of the step
     const float** factor;          // h, or what is masked of it: what the product reads
     float** y;
@@ -52,6 +54,9 @@ struct ForwardWork {
         raw = p.w_hr ? arena.floats(p.B * units) : nullptr;
         zeros = arena.floats(max(units, p.P));
         masked = drops_product<C>(p) ? arena.floats(p.B * p.P) : nullptr;
+        candidate = kResetFirst<C> ? arena.floats(p.B * units) : nullptr;
+        update = kResetFirst<C> ? arena.floats(p.B * units) : nullptr;
+        reset = kResetFirst<C> ? arena.floats(p.B * units) : nullptr;
         for (int i = 0; i < threads; ++i) {
             const float** rows = arena.things<const float*>((masked_rows<C>(p) + 3) * p.B);
             uint64_t* own_keys = C::kOptions ? arena.things<uint64_t>(p.B) : nullptr;
@@ -195,6 +200,13 @@ struct Forward {
     }
 
     void pointwise(int64_t t, int64_t panel, int64_t j, int rows, const float* sums) const {
+        if constexpr (kResetFirst<C>)
+            ResetForward<Forward, C>{*this}.gates(t, panel, j, rows, sums);
+        else
+            whole_pointwise(t, panel, j, rows, sums);
+    }
+
+    void whole_pointwise(int64_t t, int64_t panel, int64_t j, int rows, const float* sums) const {
         const int blocks = shape.blocks_in(panel);
         for (int m = 0; m < rows; ++m, sums += kPanelSums<C>) {
             const int64_t position = share.position(j + m);
@@ -220,10 +232,15 @@ struct Forward {
 
     static constexpr bool kSaves = kSave;
 
-    // Step t of n rows. sums: of the step's first row where the inputs were looked ahead to; null
-    // elsewhere.
-    void step(int64_t t, int64_t n, float* ahead = nullptr) const {
+    // Step t of n rows. ahead: sums of the step's first row where the inputs were looked ahead to;
+    // null elsewhere. All threads call it that share by units.
+    void step(int64_t t, int64_t n, Team team, float* ahead = nullptr) const {
         if constexpr (kNormalized<C>) return normalized_step<C>(*this, t, n);
+        products(t, n, ahead);
+        if constexpr (kResetFirst<C>) ResetForward<Forward, C>{*this}.finish(t, n, team);
+    }
+
+    void products(int64_t t, int64_t n, float* ahead) const {
         alignas(64) float here[kMostRows * kTileVectors * L];
         const int64_t of_panel = work.ahead.capacity * kPanelSums<C>;
         const int64_t end = share.end(shape.panels);
@@ -353,7 +370,7 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
         if (p.padded)
             for (int64_t j = n; j < share.rows; ++j)
                 if (share.mine(j)) zero(at(p.y, t, row_at(p, share.position(j))), p.P);
-        if (n > 0) forward.begin(t, n, team), forward.step(t, n, ahead);
+        if (n > 0) forward.begin(t, n, team), forward.step(t, n, team, ahead);
         if (ahead) ahead += n * kPanelSums<C>;
         if (p.w_hr) {
             if (share.by_units) wait(team.barrier, team.threads);

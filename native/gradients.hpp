@@ -32,6 +32,7 @@ struct Unpack {
     void block(int64_t block) const {
         weights(block, C::kInputFirst, C::kInput, p.I, &Part<C>::w_input, p.dw_ih);
         weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
+        if (kResetFirst<C>) candidate(block);
         if (p.db_ih) biases(block);
         if constexpr (C::kExtra > 0)
             if (p.dw_c) peepholes(block);
@@ -48,6 +49,17 @@ struct Unpack {
             for (int64_t f = 0; f < features; f += L)
                 for (int s = 0; s < sums; ++s)
                     square(block, first + s, from + f * width + s * L, width, f, features, dw, i > 0);
+        }
+    }
+
+    // Of the second product, whose panels have kWide units.
+    void candidate(int64_t block) const {
+        const int64_t q = block / kTileVectors, width = vectors_in(q, p.H) * L;
+        const int64_t start = q * kWide * p.P + block % kTileVectors * L;
+        for (int i = 0; i < work.parts; ++i) {
+            const float* from = work.part(i).w_candidate + start;
+            for (int64_t f = 0; f < p.P; f += L)
+                square(block, 0, from + f * width, width, f, p.P, p.dw_hh, i > 0);
         }
     }
 
@@ -73,7 +85,7 @@ struct Unpack {
                     sum += work.part(i).bias[(block * C::kSums + s) * L + lane];
                 const int64_t at = C::gate_of_sum(s) * p.H + block * L + lane;
                 if (s >= C::kInputFirst && s < C::kInputFirst + C::kInput) p.db_ih[at] = sum;
-                if (s >= C::kHiddenFirst && s < C::kHiddenFirst + C::kHidden) p.db_hh[at] = sum;
+                if (has_hidden_bias<C>(s)) p.db_hh[at] = sum;
             }
     }
 

@@ -46,6 +46,7 @@ const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables] = {
     kernels_of<Normalized<LstmVariant<4>>>,
     kernels_of<Normalized<GruVariant>>,
     kernels_of<Normalized<RnnVariant>>,
+    kernels_of<GruResetFirst>,
 };
 
 }  // namespace carousel

@@ -46,6 +46,7 @@ struct Options {
     int gates = 4;  // blocks of rows in the LSTM's weights
     Gate i, f, g, o;
     bool coupled = false;                   // f = 1 - i
+    bool reset_first = false;               // the GRU's r before the product, see reset.hpp
     bool normalized = false;                // layer normalisation, see normalized.hpp
     Chance zone_cell, zone_state;           // zoneout
     Chance candidate, product;              // dropout of g or n; of h before the product
@@ -116,10 +117,11 @@ struct Kernels {
 
 constexpr int kCells = 10;  // the cells of `Cell`, in its order
 // After them: the LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options; and the
-// same five normalised.
-constexpr int kTables = kCells + 10;
+// same five normalised; the GRU with its reset gate before the product.
+constexpr int kTables = kCells + 11;
 constexpr int table_of(const Problem& p) {
     if (p.options.plain) return static_cast<int>(p.cell);
+    if (p.options.reset_first) return kTables - 1;
     const int first = kCells + (p.options.normalized ? 5 : 0);
     if (p.cell == Cell::lstm) return first + p.options.gates - 2;
     return first + (p.cell == Cell::gru ? 3 : 4);

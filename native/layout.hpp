@@ -28,6 +28,20 @@ CAROUSEL_INLINE float* at(const Rows& rows, int64_t t, int64_t b) {
     return rows.data + (rows.steps ? rows.steps[t] * rows.row : t * rows.step) + b * rows.row;
 }
 
+// A sum over many rows, one after the other, loses digits: each row is rounded to the size of the
+// sum so far. So where a thread has more rows than kLongSum, the gradients of the weights are summed
+// in blocks of rows, and their sums added up. Fewer rows make one block.
+#ifndef CAROUSEL_LONG_SUM
+#define CAROUSEL_LONG_SUM (1 << 17)
+#define CAROUSEL_BLOCK_ROWS (1 << 12)
+#endif
+constexpr int64_t kLongSum = CAROUSEL_LONG_SUM, kBlockRows = CAROUSEL_BLOCK_ROWS;
+
+// Of whole vectors.
+void add(float* to, const float* from, int64_t n) {
+    for (int64_t i = 0; i < n; i += L) store(to + i, load(to + i) + load(from + i));
+}
+
 // Hands out parts of the working memory, each on a cache line of its own. With a null base it
 // only counts.
 struct Arena {
@@ -63,6 +77,16 @@ constexpr int64_t kPanelSums = C::kBlocks * C::kSums * L;
 // Of cells that normalise a row over its units (normalized.hpp).
 template <class C>
 constexpr bool kNormalized = false;
+
+// Of the cell whose state goes through a second product of its own (reset.hpp).
+template <class C>
+constexpr bool kResetFirst = false;
+
+// Whether a sum has a bias of the recurrent product.
+template <class C>
+constexpr bool has_hidden_bias(int sum) {
+    return kResetFirst<C> || (sum >= C::kHiddenFirst && sum < C::kHiddenFirst + C::kHidden);
+}
 
 // What a step saves: [block][B][kSaved] vectors, or, normalised row by row, [B][block][kSaved].
 template <class C>

@@ -408,7 +408,12 @@ struct NormalizedBackward {
 template <class C, class B>
 void normalized_pointwise(const B& b, int64_t t, int64_t n, int64_t later, int64_t k) {
     const NormalizedBackward<B, C> normalized{b};
-    for (int64_t j = 0; j < n; ++j) normalized.row(t, j, j >= later, k + j);
+    const int64_t rows = b.part.block_of(n);
+    for (int64_t first = 0; first < n; first += rows) {
+        for (int64_t j = first; j < min(n, first + rows); ++j)
+            normalized.row(t, j, j >= later, k + j);
+        if (rows < n) b.fold_biases(0, b.shape.blocks);
+    }
 }
 
 }  // namespace

@@ -69,6 +69,7 @@ void pack_plain(int64_t q, const float* w, int64_t k_step, int64_t n_step, int64
 template <class C>
 struct Packed {
     float *input, *hidden, *bias, *project;
+    float* candidate;  // the second product's, by panels of kWide units
     Packed(const Problem& p, Arena& arena) {
         const Shape<C> shape(p);
         const int64_t units = shape.blocks * L;
@@ -76,6 +77,7 @@ struct Packed {
         hidden = arena.floats(p.P * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
         project = p.w_hr ? arena.floats(p.H * up(p.P, L) * L) : nullptr;
+        candidate = kResetFirst<C> ? arena.floats(p.P * units) : nullptr;
     }
     const float* input_panel(const Problem& p, int64_t panel) const {
         return input + panel * C::kBlocks * L * C::kInput * p.I;
@@ -108,8 +110,7 @@ void pack(const Problem& p, float* memory, Team team) {
             for (int lane = 0; lane < L; ++lane) {
                 const int64_t u = block * L + lane, row = C::gate_of_sum(sum) * p.H + u;
                 const bool from_input = sum >= C::kInputFirst && sum < C::kInputFirst + C::kInput;
-                const bool from_hidden =
-                    sum >= C::kHiddenFirst && sum < C::kHiddenFirst + C::kHidden;
+                const bool from_hidden = has_hidden_bias<C>(sum);
                 float value = 0.0f;
                 if (p.b_ih && u < p.H)
                     value = (from_input ? p.b_ih[row] : 0.0f) + (from_hidden ? p.b_hh[row] : 0.0f);
@@ -118,6 +119,10 @@ void pack(const Problem& p, float* memory, Team team) {
     if (p.w_hr)
         for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
             pack_plain(q, p.w_hr, 1, p.H, p.H, p.P, packed.project + q * kWide * p.H);
+    if (kResetFirst<C>)
+        for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads)
+            pack_plain(q, gate_row<C>(p.w_hh, 0, 0, p.H, p.P), 1, p.P, p.P, p.H,
+                       packed.candidate + q * kWide * p.P);
 }
 
 }  // namespace

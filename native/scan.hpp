@@ -305,13 +305,13 @@ template <class C>
 struct ScanBackward {
     const Problem& p;
     const Shape<C> shape;
-    float *dh, *dw;  // [B][units], [thread][units]
+    float *dh, *dw;   // [B][units]; [thread][2 units]: of a block of rows, of the blocks before it
     int64_t units;
 
     ScanBackward(const Problem& problem, int threads, Arena& arena)
         : p(problem), shape(problem), units(shape.blocks * L) {
         dh = arena.floats(p.B * units);
-        dw = C::kWeighted ? arena.floats(threads * units) : nullptr;
+        dw = C::kWeighted ? arena.floats(threads * 2 * units) : nullptr;
     }
 
     const float* state_before(int64_t t, int64_t row, bool first) const {
@@ -360,8 +360,11 @@ void scan_backward(const Problem& p, float* memory, Team team) {
     const Share share = scan_share<C>(p, team);
     const Units mine(scan.shape, share);
     const int64_t first = mine.first / L, last = up(mine.last, L);
-    float* dw = C::kWeighted ? scan.dw + team.thread * scan.units : nullptr;
-    if (C::kWeighted) zero(dw, scan.units);
+    float* dw = C::kWeighted ? scan.dw + team.thread * 2 * scan.units : nullptr;
+    float* total = C::kWeighted ? dw + scan.units : nullptr;
+    if (C::kWeighted) zero(dw, 2 * scan.units);
+    const int64_t most = share.rows * p.T > kLongSum ? kBlockRows : share.rows * p.T;
+    int64_t summed = 0;
     for (int64_t j = 0; j < share.rows; ++j) {
         const int64_t position = share.position(j);
         float* dh = scan.dh + position * scan.units;
@@ -377,9 +380,16 @@ void scan_backward(const Problem& p, float* memory, Team team) {
         const int64_t later = s == 0      ? 0
                               : p.reverse ? rows_longer_than(p, share, t + 1, n)
                                           : n;
-        for (int64_t j = 0; j < n; ++j)
+        for (int64_t j = 0; j < n; ++j) {
+            if (C::kWeighted && summed == most) {
+                add(total, dw, scan.units), zero(dw, scan.units);
+                summed = 0;
+            }
             scan.step(t, share.position(j), j >= later, first, last, dw);
+            ++summed;
+        }
     }
+    if (C::kWeighted) add(dw, total, scan.units);
     for (int64_t j = 0; j < share.rows; ++j) {
         const int64_t position = share.position(j);
         copy(p.dh0 + row_at(p, position) * p.H + mine.first,
@@ -391,7 +401,7 @@ void scan_backward(const Problem& p, float* memory, Team team) {
     if (team.thread > 0) return;
     copy(p.dw_hh, dw, p.H);
     for (int thread = 1; thread < team.threads; ++thread)
-        for (int64_t u = 0; u < p.H; ++u) p.dw_hh[u] += scan.dw[thread * scan.units + u];
+        for (int64_t u = 0; u < p.H; ++u) p.dw_hh[u] += scan.dw[thread * 2 * scan.units + u];
 }
 
 }  // namespace

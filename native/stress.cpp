@@ -164,6 +164,7 @@ bool choose_options(Case& c) {
     o.candidate = random_chance(), o.product = random_chance();
     o.seed = generator();
     o.normalized = chance(0.4);
+    o.reset_first = c.cell == Cell::gru && !o.normalized && chance(0.6);
     if (!c.lstm()) return false;
     const bool peephole = chance(0.5);
     int with_peephole = 0;
@@ -379,6 +380,8 @@ void run(const Case& c, const char* isa) {
 void run_stepper(const char* isa) {
     Case first;
     first.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
+    if (first.cell == Cell::gru && chance(0.5))
+        first.options.plain = false, first.options.reset_first = true;
     choose_sizes(first);
     first.P = first.H, first.T = 1;
     first.reverse = first.batch_first = false, first.bias = first.given_state = true;

@@ -32,6 +32,8 @@ PLAIN = {
         {"activation": "softsign"},
         {"activation": "relu", "gate_activation": "hard_sigmoid"},
         {"activation": "hard_tanh"},
+        {"reset_after": False},
+        {"reset_after": False, "activation": "relu", "gate_activation": "hard_sigmoid"},
     ],
     "RNN": [
         {"activation": "softsign"},
@@ -57,6 +59,9 @@ RANDOM = {
         {"naive_recurrent_dropout": 0.4, "zoneout": 0.2, "recurrent_dropout": 0.1},
         {"weight_dropout": 0.5},
         {"layer_norm": True, "zoneout": 0.2, "naive_recurrent_dropout": 0.3},
+        {"reset_after": False, "zoneout": 0.3, "recurrent_dropout": 0.2},
+        {"reset_after": False, "variational": (0.2, 0.3, 0.4), "activation": "softsign"},
+        {"reset_after": False, "naive_recurrent_dropout": 0.4, "weight_dropout": 0.3},
     ],
     "RNN": [
         {"zoneout": 0.3},

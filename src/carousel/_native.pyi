@@ -49,6 +49,7 @@ class Problem:
         draws: bool,
         seed: int,
         layer_norm: bool,
+        reset_first: bool,
     ) -> None: ...
     add_to_dx: bool
     segment: int

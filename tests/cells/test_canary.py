@@ -360,6 +360,14 @@ def in_evaluation(layer, x, hx):
     return without_option(training=False)(layer, x, hx)
 
 
+def _candidate_rolled(weight):
+    return torch.cat([weight[: 2 * H], weight[2 * H :].roll(1, 0)])
+
+
+def _candidate_gone(bias):
+    return torch.cat([bias[: 2 * H], torch.zeros_like(bias[2 * H :])])
+
+
 PEEPHOLES = ("LSTM", {"peephole": True})
 ZONEOUT = ("LSTM", {"zoneout": (0.4, 0.2)})
 WRONG_OPTIONS = {
@@ -394,6 +402,19 @@ WRONG_OPTIONS = {
     "masks of each step for one mask": (
         *("GRU", {"variational": (0.0, 0.3, 0.0)}),
         without_option(variational=(0.0, 0.0, 0.0), naive_recurrent_dropout=0.3),
+    ),
+    "reset gate after its product for before": (
+        *("GRU", {"reset_after": False}),
+        without_option(reset_after=True),
+    ),
+    "reset gate before its product for after": ("GRU", {}, without_option(reset_after=False)),
+    "recurrent weights of the candidate shifted by a unit": (
+        *("GRU", {"reset_after": False}),
+        with_weights(lambda name, w: _candidate_rolled(w) if name == "weight_hh_l0" else w),
+    ),
+    "hidden bias of the candidate missing": (
+        *("GRU", {"reset_after": False}),
+        with_weights(lambda name, w: _candidate_gone(w) if name == "bias_hh_l0" else w),
     ),
     "masks of the candidate missing": (
         *("GRU", {"recurrent_dropout": 0.4}),

@@ -119,6 +119,63 @@ def test_gru_step_with_options_equals_sums_by_hand(φ, σ):
 
 
 @pytest.mark.parametrize("φ", ACTIVATIONS)
+@pytest.mark.parametrize("σ", GATE_ACTIVATIONS)
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+def test_gru_step_with_reset_before_the_product_equals_sums_by_hand(φ, σ, bias):
+    x, (h,), weights = problem("GRU", 3)
+    if not bias:
+        weights |= dict.fromkeys(("bias_ih", "bias_hh"))
+    product, candidate = randn(B, H, seed=31), randn(B, H, seed=32)
+    W, R = weights["weight_ih"].tolist(), weights["weight_hh"].tolist()
+    both = [[weights[name].tolist() for name in ("bias_ih", "bias_hh")]] if bias else []
+
+    def total(k, row, read):
+        """Row k of W x + b_ih + R read + b_hh."""
+        terms = [w * v for w, v in zip(W[k], x[row].tolist(), strict=True)]
+        terms += [w * v for w, v in zip(R[k], read, strict=True)]
+        return sum(terms) + sum(b_ih[k] + b_hh[k] for b_ih, b_hh in both)
+
+    expected = torch.empty(B, H, dtype=torch.float64)
+    for row in range(B):
+        old = h[row].tolist()
+        read = [v * m for v, m in zip(old, product[row].tolist(), strict=True)]
+        r = [BY_HAND[σ](total(u, row, read)) for u in range(H)]
+        kept = [gate * v for gate, v in zip(r, read, strict=True)]
+        for u in range(H):
+            z = BY_HAND[σ](total(H + u, row, read))
+            n = BY_HAND[φ](total(2 * H + u, row, kept)) * candidate[row, u].item()
+            expected[row, u] = (1 - z) * n + z * old[u]
+    (actual,) = gru_step(
+        x,
+        (h,),
+        **weights,
+        activation=φ,
+        gate_activation=σ,
+        reset_after=False,
+        product_mask=product,
+        candidate_mask=candidate,
+    )
+    assert_close(actual, expected, "forward")
+
+
+def test_gradients_with_reset_before_the_product_equal_differences():
+    x, (h,), weights = problem("GRU", 3)
+    names, values = zip(*weights.items(), strict=True)
+
+    def step(x, h, *values):
+        return gru_step(x, (h,), **dict(zip(names, values, strict=True)), reset_after=False)
+
+    assert gradcheck(step, [t.detach().requires_grad_() for t in (x, h, *values)])
+
+
+def test_reset_before_the_product_refuses_gains():
+    x, state, weights = problem("GRU", 3)
+    gains = dict.fromkeys(("weight_ln_ih", "weight_ln_hh"), torch.ones(3 * H).double())
+    with pytest.raises(ValueError, match="layer_norm is of the GRU whose reset gate acts after"):
+        gru_step(x, state, **weights, **gains, reset_after=False)
+
+
+@pytest.mark.parametrize("φ", ACTIVATIONS)
 def test_rnn_step_with_any_activation_equals_sums_by_hand(φ):
     x, (h,), weights = problem("RNN", 1)
     sums = sum(sums_of(x, h, weights)).tolist()

@@ -106,6 +106,21 @@ def test_exported_layers_compute_what_torch_computes_for_any_rows_and_steps(dyna
             assert_close(actual, wanted, "forward")
 
 
+@each_way
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_reset_gate_before_the_product_is_exported_as_onnx_has_it(bidirectional, dynamo, tmp_path):
+    layer = carousel.GRU(INPUTS, H, bidirectional=bidirectional, reset_after=False)
+    model = Several([randomise(layer).eval()])
+    path = tmp_path / "model.onnx"
+    export(model, (randn(*SIZES[0], INPUTS).float(),), path, dynamo, "steps" if dynamo else None)
+    assert operators(path) == (["GRU"] if dynamo else [])
+    x = randn(4, 3, INPUTS, seed=5).float()
+    with torch.no_grad(), kernels.use("cells"):
+        expected = model(x)
+    for actual, wanted in zip(run(path, x), expected, strict=True):
+        assert_close(actual, wanted, "forward")
+
+
 def by_packing(layer, x, lengths):
     """Lengths by torch's own means; they must be positive."""
     first = layer.batch_first

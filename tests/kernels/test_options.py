@@ -84,6 +84,8 @@ def test_each_option_equals_the_oracle(pair, isa):
         ("LSTM", {"peephole": True, "zoneout": 0.2, "variational": 0.3}),
         ("LSTM", {"coupled": True, "naive_recurrent_dropout": 0.2, "recurrent_dropout": 0.1}),
         ("GRU", {"zoneout": 0.2, "variational": 0.3}),
+        ("GRU", {"reset_after": False, "zoneout": 0.2, "variational": 0.3}),
+        ("GRU", {"reset_after": False}),
         ("RNN", {"zoneout": 0.2, "variational": 0.3}),
     ],
     ids=name,
@@ -104,6 +106,15 @@ def test_units_shared_by_threads_equal_the_oracle(pair, isa):
 def test_single_row_with_options_equals_the_oracle(pair):
     arguments = problem(pair, 5, 1, 17, 150)
     with threads(2):
+        assert_same(by_native(*arguments), by_oracle(*arguments))
+
+
+@each_isa
+@pytest.mark.parametrize("H", [65, 280])
+def test_single_row_through_two_products_equals_the_oracle(H, isa):
+    """One row takes whole panels of the second product together, and those that are left alone."""
+    arguments = problem(("GRU", {"reset_after": False, "zoneout": 0.2}), 5, 1, 17, H)
+    with on_isa(isa), threads(1):
         assert_same(by_native(*arguments), by_oracle(*arguments))
 
 

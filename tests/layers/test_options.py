@@ -52,6 +52,8 @@ def test_probabilities_out_of_range_raise(cell, option, value):
         ("GRU", {"variational": (0.1, 0.1)}, r"must be a number or \(input, state, output\)"),
         ("GRU", {"variational": 0.1, "naive_recurrent_dropout": 0.1}, "choose one"),
         ("GRU", {"recurrent_dropout": 1.0}, "recurrent_dropout must be a probability"),
+        ("GRU", {"reset_after": 0}, "reset_after must be True or False, got 0"),
+        ("GRU", {"reset_after": False, "layer_norm": True}, "leave reset_after=False out"),
     ],
     ids=str,
 )
@@ -67,8 +69,10 @@ def test_options_that_do_not_fit_raise(cell, options, message):
         ("GRU", "coupled"),
         ("GRU", "variant"),
         ("GRU", "forget_bias"),
+        ("LSTM", "reset_after"),
         ("RNN", "gate_activation"),
         ("RNN", "recurrent_dropout"),
+        ("RNN", "reset_after"),
     ],
 )
 def test_options_of_another_cell_raise_as_unknown_arguments_do(cell, option):
@@ -227,6 +231,8 @@ def test_accelerated_layers_have_the_options_at_their_defaults(cell):
     assert layer.stack().options.plain
     layer.zoneout = (0.2, 0.1) if cell == "LSTM" else 0.2  # attributes, like torch's dropout
     assert layer.stack().options.words == ("zoneout",)
+    assert type(carousel.restore(layer)) is getattr(carousel, cell)  # torch has no such option
+    layer.zoneout = (0.0, 0.0) if cell == "LSTM" else 0.0
     assert "zoneout" not in vars(carousel.restore(layer))
 
 

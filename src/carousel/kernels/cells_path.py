@@ -103,6 +103,8 @@ def _bind(stack: Stack, matrices: list[Tensor]) -> Step:
         named["activation"] = options.activation or "tanh"
         named["gate_activation"] = options.gate_activation or "sigmoid"
         step = cells.gru_step
+    if stack.mode == "GRU":
+        named["reset_after"] = not options.reset_first
     if stack.mode == "LSTM":
         named |= {"coupled": options.coupled, "variant": options.variant}
         step = cells.lstm_step

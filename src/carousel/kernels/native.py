@@ -238,6 +238,7 @@ def _set_options(problem: _native.Problem, layer: Layer, seed: int) -> None:
         draws=options.draws,
         seed=seed,
         layer_norm=options.layer_norm,
+        reset_first=options.reset_first,
     )
 
 

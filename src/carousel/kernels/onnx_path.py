@@ -71,7 +71,7 @@ def _attributes(stack: Stack, hidden: int) -> dict[str, Any]:
     if stack.bidirectional:
         attributes["direction"] = "bidirectional"
     if stack.mode == "GRU":
-        attributes["linear_before_reset"] = 1
+        attributes["linear_before_reset"] = 0 if stack.options.reset_first else 1
     if stack.mode == "RNN_RELU":
         attributes["activations"] = ["Relu"] * stack.directions
     return attributes

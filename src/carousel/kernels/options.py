@@ -18,6 +18,7 @@ class Options:
         for the sequence, or `each_step`.
     draws: whether zoneout draws (training) or takes the expectation.
     layer_norm: of the products, and of the LSTM's cell state on its way out.
+    reset_first: the GRU's reset gate acts on h before its product: reset_after=False of the layer.
     input_dropout, output_dropout: of features, constant over time: on the input of every layer, on
         the output of the last. They act around the cell, not in it.
     """
@@ -36,6 +37,7 @@ class Options:
     input_dropout: float = 0.0
     output_dropout: float = 0.0
     layer_norm: bool = False
+    reset_first: bool = False
 
     @property
     def plain(self) -> bool:
@@ -58,6 +60,7 @@ class Options:
             ("coupled", self.coupled),
             ("variant", self.variant != ""),
             ("layer_norm", self.layer_norm),
+            ("reset_after=False", self.reset_first),
             ("zoneout", self.zoneout_cell > 0 or self.zoneout_state > 0),
             ("recurrent_dropout", self.recurrent_dropout > 0),
             ("naive_recurrent_dropout", self.state_dropout > 0 and self.each_step),
@@ -84,9 +87,10 @@ class Options:
         each_step = "each_step" if self.each_step else ""
         draws = "draws" if self.draws else ""
         layer_norm = "layer_norm" if self.layer_norm else ""
+        reset_first = "reset_first" if self.reset_first else ""
         return (
             f"{self.activation};{self.gate_activation};{self.variant};"
-            f"{peephole};{coupled};{each_step};{draws};{layer_norm}"
+            f"{peephole};{coupled};{each_step};{draws};{layer_norm};{reset_first}"
         )
 
     @property
@@ -111,7 +115,10 @@ class Options:
         if not text:
             return cls()
         activation, gate, variant, *words = text.split(";")
-        peephole, coupled, each_step, draws, layer_norm = (word != "" for word in words)
+        words += [""] * (6 - len(words))  # programs exported before there was reset_first
+        peephole, coupled, each_step, draws, layer_norm, reset_first = (
+            word != "" for word in words
+        )
         cell, state, candidate, product = rates
         return cls(
             activation,
@@ -126,6 +133,7 @@ class Options:
             each_step,
             draws,
             layer_norm=layer_norm,
+            reset_first=reset_first,
         )
 
 

@@ -97,7 +97,7 @@ def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bo
         return Path("cells", "asked for by use('cells')")
     lacking = ", ".join(stack.options.words) or stack.mode * (stack.mode in parallel.GATES)
     if not wanted and recording.writes_onnx():
-        return Path(*recording.onnx_way(lacking, bool(stack.proj_size)))
+        return Path(*recording.onnx_way(lacking, stack.options.words, bool(stack.proj_size)))
     obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, others)
     if not (obstacle or wanted or lacking) and recording.is_tracing():
         obstacle = recording.TRACED

@@ -45,17 +45,22 @@ def writes_onnx() -> bool:
     return (is_exporting() or is_tracing()) and torch.onnx.is_in_onnx_export()
 
 
-def onnx_way(lacking: str, projected: bool) -> tuple[str, str]:
+def onnx_way(lacking: str, options: tuple[str, ...], projected: bool) -> tuple[str, str]:
     """The path of a call that becomes a part of an ONNX model, and why.
 
-    lacking: the options that torch, and ONNX as far as it is used here, does not have.
+    lacking: what torch does not have, in words; options: those among it that are options.
     """
+    has_nodes = not is_tracing() and hasattr(torch.onnx, "ops")  # since torch 2.8
+    if lacking and options == ("reset_after=False",):  # which ONNX has
+        if has_nodes:
+            return "onnx", _ONNX
+        return "cells", f"{_ONNX}; torch has no {lacking}: steps written one by one"
     if lacking:
         return "cells", f"{_ONNX}; neither torch nor ONNX has {lacking}: steps written one by one"
     if projected:
         return "cells", f"{_ONNX}; ONNX has no proj_size: steps written one by one"
     if is_tracing():
         return "torch", f"{_ONNX}, by torch.jit.trace, which knows torch's operators alone"
-    if not hasattr(torch.onnx, "ops"):  # before torch 2.8
+    if not has_nodes:
         return "torch", f"{_ONNX}; this torch translates its own operators alone"
     return "onnx", _ONNX

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from carousel.cells.activations import ACTIVATIONS, GATE_ACTIVATIONS
+from carousel.cells.gru import NORMALIZED_AFTER
 from carousel.cells.lstm import VARIANTS
 
 Rates = float | Sequence[float]
@@ -35,6 +36,14 @@ def check_activation(value: str) -> str:
 
 def check_gate_activation(value: str) -> str:
     return _one_of("gate_activation", value, GATE_ACTIVATIONS)
+
+
+def check_reset(reset_after: bool, layer_norm: bool) -> None:
+    """Raise ValueError for a reset gate of the GRU that cannot be."""
+    if not isinstance(reset_after, bool):
+        raise ValueError(f"reset_after must be True or False, got {reset_after!r}")
+    if layer_norm and not reset_after:
+        raise ValueError(NORMALIZED_AFTER)
 
 
 def check_gates(variant: str, coupled: bool, forget_bias: float | None, bias: bool) -> None:

@@ -22,6 +22,7 @@ from carousel.layers.options import (
     check_activation,
     check_gate_activation,
     check_gates,
+    check_reset,
     probabilities,
     probability,
 )
@@ -480,7 +481,10 @@ class GRU(Recurrent, nn.GRU):
     n_t = tanh(W_in x_t + b_in + r_t ⊙ (W_hn h_{t-1} + b_hn))
     h_t = (1 - z_t) ⊙ n_t + z_t ⊙ h_{t-1}
 
-    Source: Cho et al. 2014 (arXiv:1406.1078), with r after the product as in cuDNN.
+    Source: Cho et al. 2014 (arXiv:1406.1078), with r after the product as in cuDNN; with
+    `reset_after=False` before it, as in the paper:
+
+    n_t = tanh(W_in x_t + b_in + W_hn (r_t ⊙ h_{t-1}) + b_hn)
 
     Args:
         input_size: features I of the input.
@@ -510,6 +514,9 @@ class GRU(Recurrent, nn.GRU):
         layer_norm: normalise, in each row, r and z of W_ih x_t together, its n by itself, and so
             those of W_hh h_{t-1}, before the biases, with gains weight_ln_ih_l[k] and
             weight_ln_hh_l[k] (3H,) (Ba et al. 2016, arXiv:1607.06450).
+        reset_after: False for the reset gate before the product, for weights that come from Keras
+            with reset_after=False or from ONNX with linear_before_reset=0. Same parameters; a step
+            has two products, one after the other, and takes longer. Not with `layer_norm`.
 
     Inputs, outputs and errors: as `RNN`.
 
@@ -521,6 +528,8 @@ class GRU(Recurrent, nn.GRU):
     (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
     """
 
+    reset_after: bool = True
+
     def __init__(
         self,
         *args: Any,
@@ -528,14 +537,23 @@ class GRU(Recurrent, nn.GRU):
         gate_activation: str = "sigmoid",
         zoneout: float = 0.0,
         recurrent_dropout: float = 0.0,
+        reset_after: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
+        check_reset(reset_after, self.layer_norm)
+        self.reset_after = reset_after
         self.activation = check_activation(activation)
         self.gate_activation = check_gate_activation(gate_activation)
         self.zoneout = probability("zoneout", zoneout)
         self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
         self._add_gains()
+
+    def _structure(self) -> dict[str, Any]:
+        return {"reset_first": not self.reset_after}
+
+    def _defaults(self) -> dict[str, Any]:
+        return super()._defaults() | {"reset_after": GRU.reset_after}
 
 
 class LSTM(Recurrent, nn.LSTM):

@@ -105,7 +105,11 @@ _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 def _step(layer: Any) -> Callable[..., tuple[Tensor, ...]]:
     options = layer.options()
-    kind = {"LSTM": cells.lstm_step, "GRU": cells.gru_step}.get(layer.mode, cells.rnn_step)
+    kinds: dict[str, Callable[..., tuple[Tensor, ...]]] = {
+        "LSTM": cells.lstm_step,
+        "GRU": cells.gru_step,
+    }
+    kind = kinds.get(layer.mode, cells.rnn_step)
     settings: dict[str, Any] = {"activation": options.activation or "tanh"}
     if kind is cells.rnn_step:
         settings = {"nonlinearity": settings["activation"]}
