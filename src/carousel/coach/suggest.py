@@ -85,6 +85,8 @@ def fits(line: str, config: Config | None) -> bool:
         return not line.startswith("carousel ")  # there is no recipe
     given = settings_of(line)
     changed = config.override(given) if given else config
+    if changed.model.layer_norm and not changed.model.reset_after:
+        return False
     return not any(
         settings(Config)[name].idle(changed)
         # What a metric is called is known to its task alone; this one is of one task.

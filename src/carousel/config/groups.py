@@ -58,6 +58,7 @@ PENALISED = ("classify", "generate")
 
 _CELL = "model.cell="
 LSTM = _CELL + "lstm"
+GRU = _CELL + "gru"
 FORGETFUL = _CELL + "lstm|minlstm"
 GATED = _CELL + "lstm|gru"
 RECTIFIED = _CELL + "rnn|indrnn"

@@ -28,6 +28,7 @@ class ModelConfig:
     forget_bias: where the forget gate of LSTM and minLSTM starts (Jozefowicz et al. 2015).
     activation, gate_activation: in place of tanh and σ; empty for the cell's own.
     layer_norm: normalise inside the cell (Ba et al. 2016), of LSTM, GRU and vanilla RNN.
+    reset_after: of the GRU: false for its reset gate before the product, as in Cho et al. 2014.
     peephole, coupled, variant: of the LSTM: gates that see the cell, f = 1 - i, and one part left
         out (Greff et al. 2015): see docs/options.md.
     """
@@ -48,6 +49,7 @@ class ModelConfig:
     )
     gate_activation: str = key("", choices=("", "sigmoid", "hard_sigmoid"), when=(groups.GATED,))
     layer_norm: bool = key(False, when=(groups.MULTIPLIED,))
+    reset_after: bool = key(True, when=(groups.GRU,))
     peephole: bool = key(False, when=(groups.LSTM,))
     coupled: bool = key(False, when=(groups.LSTM,))
     variant: str = key("", choices=("", "NIG", "NFG", "NOG", "NIAF", "NOAF"), when=(groups.LSTM,))

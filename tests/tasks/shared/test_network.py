@@ -41,6 +41,7 @@ def layer_of(*assignments):
         (["regularization.naive_recurrent_dropout=0.2"], ("naive_recurrent_dropout",)),
         (["model.cell=gru", "regularization.zoneout=0.1"], ("zoneout",)),
         (["model.cell=gru", "model.activation=relu"], ("activation",)),
+        (["model.cell=gru", "model.reset_after=false"], ("reset_after=False",)),
         (["model.cell=rnn", "model.activation=relu"], ()),
         (["model.cell=rnn", "model.activation=hard_tanh"], ("activation",)),
     ],
@@ -73,6 +74,11 @@ def test_the_forget_bias_goes_where_there_is_a_forget_gate():
     ("assignments", "message"),
     [
         (["model.cell=gru", "model.peephole=true"], "model.peephole has no effect with model.cell"),
+        (["model.reset_after=false"], "model.reset_after has no effect with model.cell"),
+        (
+            ["model.cell=gru", "model.reset_after=false", "model.layer_norm=true"],
+            "model.layer_norm is of the GRU with model.reset_after = true",
+        ),
         (["model.cell=rnn", "model.variant=NIG"], "model.variant has no effect with"),
         (["model.cell=gru", "regularization.zoneout_cell=0.1"], "zoneout_cell has no effect"),
         (["model.cell=rnn", "model.gate_activation=sigmoid"], "gate_activation has no effect"),

@@ -41,6 +41,10 @@ _PARALLEL = ("mingru", "minlstm", "indrnn")
 
 def _check_options(config: Config) -> None:
     model, regularization = config.model, config.regularization
+    if model.layer_norm and not model.reset_after:
+        raise ConfigError(
+            "model.layer_norm is of the GRU with model.reset_after = true: set one of them"
+        )
     differ = model.nonlinearity == "relu" and model.activation not in ("", "relu")
     if model.cell == "rnn" and differ:
         raise ConfigError("model.activation and model.nonlinearity differ: set one of them")
@@ -85,7 +89,7 @@ def make_recurrent(
     options["gate_activation"] = model.gate_activation or "sigmoid"
     options["recurrent_dropout"] = regularization.recurrent_dropout
     if model.cell == "gru":
-        return layers.GRU(input_size, model.hidden_size, **options)
+        return layers.GRU(input_size, model.hidden_size, reset_after=model.reset_after, **options)
     cell = regularization.zoneout_cell
     options["zoneout"] = (regularization.zoneout if cell < 0 else cell, regularization.zoneout)
     return layers.LSTM(
