@@ -8,7 +8,7 @@ import torch
 from small_frames import write_recordings
 
 from carousel.config import Config, DataConfig
-from carousel.data.recording_files import read_folder, read_frames
+from carousel.data.files.recordings import read_folder, read_frames
 from carousel.data.recordings import LabelledFrames, _actions, _label
 from carousel.data.scaling import FeatureScaler
 from carousel.errors import ConfigError, DataError

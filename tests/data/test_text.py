@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from carousel.config import DataConfig, TextConfig
 from carousel.data import text as texts
-from carousel.data.text import Corpus, Vocabulary, read_text, split_lines, split_text
+from carousel.data.files.text import read_text
+from carousel.data.text import Corpus, Vocabulary, split_lines, split_text
 from carousel.errors import ConfigError, DataError
 
 

@@ -99,7 +99,7 @@ class FramesConfig:
 
 @dataclass(frozen=True)
 class SoundConfig:
-    """How a sound becomes a sequence (see carousel.data.sound).
+    """How a sound becomes a sequence (see carousel.data.files.sounds).
 
     rate: samples a second; a file of another rate is resampled.
     window, hop: milliseconds that a step looks at, and from step to step.

@@ -15,13 +15,13 @@ from torch import Tensor
 
 from carousel.config import Config, PicturesConfig
 from carousel.data import digit_scenes, sources
-from carousel.data.delimited import csv_table
-from carousel.data.file_kind import require_file
-from carousel.data.image_features import read_features
-from carousel.data.image_files import shown
+from carousel.data.files.delimited import csv_table
+from carousel.data.files.file_kind import require_file
+from carousel.data.files.image_features import read_features
+from carousel.data.files.images import shown
+from carousel.data.files.text import decode, read_text
 from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
-from carousel.data.text import decode, read_text
 from carousel.errors import ConfigError, DataError
 
 CAPTIONS = "captions.csv"

@@ -18,8 +18,7 @@ from torch import Tensor
 
 from carousel.config import Config, SoundConfig
 from carousel.data import sources
-from carousel.data.ragged import Ragged
-from carousel.data.recording_files import (
+from carousel.data.files.recordings import (
     TABLES,
     Frames,
     alike,
@@ -28,10 +27,11 @@ from carousel.data.recording_files import (
     recognised,
     say_large,
 )
+from carousel.data.files.sounds import SUFFIXES, log_mel, read_sound
+from carousel.data.files.text import decode, read_text
+from carousel.data.ragged import Ragged
 from carousel.data.set_names import unknown_set
-from carousel.data.sound import SUFFIXES, log_mel, read_sound
 from carousel.data.splits import hold_out
-from carousel.data.text import decode, read_text
 from carousel.errors import ConfigError, DataError
 
 DIGITS = tuple("0123456789")

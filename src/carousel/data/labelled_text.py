@@ -13,10 +13,10 @@ from torch import Tensor
 
 from carousel.config import DataConfig, TextConfig
 from carousel.data import sources
-from carousel.data.sentence_tables import read_labelled
+from carousel.data.files.sentences import read_labelled
+from carousel.data.files.text import decode
 from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
-from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
 
 SETS = ("sst2", "sst5", "nsmc", "mr", "sentences")
@@ -138,7 +138,7 @@ class LabelledText:
 
 
 def read_rows(path: str | Path) -> Rows:
-    """The labelled sentences of a file; see `carousel.data.sentence_tables.read_labelled`."""
+    """The labelled sentences of a file; see `carousel.data.files.sentences.read_labelled`."""
     return [(row.label, row.text) for row in read_labelled(path).rows]
 
 

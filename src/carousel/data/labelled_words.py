@@ -12,12 +12,13 @@ import torch
 
 from carousel.config import DataConfig, TextConfig
 from carousel.data import sources
-from carousel.data.columns import Labelled, read_columns
+from carousel.data.files.columns import Labelled, read_columns
+from carousel.data.files.sentences import alike_notice
+from carousel.data.files.text import decode, read_text
 from carousel.data.ragged import Ragged
-from carousel.data.sentence_tables import alike_notice
 from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
-from carousel.data.text import UNKNOWN, Vocabulary, decode, read_text
+from carousel.data.text import UNKNOWN, Vocabulary
 from carousel.errors import ConfigError, DataError
 
 SETS = ("atis", "conll2000", "columns")

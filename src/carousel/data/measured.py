@@ -13,12 +13,12 @@ from torch import Tensor
 
 from carousel.config import DataConfig, FramesConfig
 from carousel.data import sources
+from carousel.data.files.recordings import LABEL, Frames, read_folder, recognised
+from carousel.data.files.text import decode
 from carousel.data.ragged import Ragged
-from carousel.data.recording_files import LABEL, Frames, read_folder, recognised
 from carousel.data.recordings import doubles, draw
 from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
-from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from carousel.data.idx import parse_idx
+from carousel.data.files.idx import parse_idx
 from carousel.errors import DataError
 
 FOLDER = Path(__file__).parent / "embedded" / "mnist"

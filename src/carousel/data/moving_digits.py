@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from carousel.config import DataConfig, ScenesConfig
 from carousel.data import mnist
-from carousel.data.recording_files import Frames
+from carousel.data.files.recordings import Frames
 from carousel.data.splits import hold_out
 
 COMPARISONS = ("first", "higher", "lower")

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from carousel.config import Config
 from carousel.data import sources
+from carousel.data.files.text import decode, read_text
 from carousel.data.set_names import unknown_set
-from carousel.data.text import PARTS, decode, read_text
+from carousel.data.text import PARTS
 from carousel.errors import ConfigError, DataError
 
 _MULTI30K = {"train": "train", "validation": "val", "test": "test_2016_flickr"}

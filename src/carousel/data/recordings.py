@@ -20,11 +20,11 @@ from torch import Tensor
 
 from carousel.config import Config, FramesConfig
 from carousel.data import sources
+from carousel.data.files.recordings import Frames, read_folder, read_frames, recognised
+from carousel.data.files.text import decode
 from carousel.data.ragged import Ragged
-from carousel.data.recording_files import Frames, read_folder, read_frames, recognised
 from carousel.data.set_names import unknown_set
 from carousel.data.splits import hold_out
-from carousel.data.text import decode
 from carousel.errors import ConfigError, DataError
 
 UNLABELLED = -1

@@ -21,11 +21,11 @@ from torch import Tensor
 
 from carousel.config import DataConfig, ForecastConfig
 from carousel.data import sources
-from carousel.data.csv_files import read_table, refuse_headless
+from carousel.data.files.csv_files import read_table, refuse_headless
+from carousel.data.files.text import decode, read_text
 from carousel.data.regular import Series, regular
 from carousel.data.set_names import unknown_set
 from carousel.data.stamps import Stamps, is_stamp, read_stamps, unit_of
-from carousel.data.text import decode, read_text
 from carousel.errors import ConfigError, DataError
 
 _ETT_MONTH = 30 * 24

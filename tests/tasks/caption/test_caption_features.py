@@ -9,7 +9,7 @@ from small_scenes import images_config, write_images
 import carousel
 from carousel.cli.answers import respond
 from carousel.cli.given import Request
-from carousel.data.image_features import read_features
+from carousel.data.files.image_features import read_features
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.task import Json
 from carousel.training import train

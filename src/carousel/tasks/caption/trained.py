@@ -15,7 +15,7 @@ from torch import Tensor
 
 from carousel.config import Config, PicturesConfig
 from carousel.data.captioned import CaptionedImages, picture_of
-from carousel.data.image_features import KINDS, read_features
+from carousel.data.files.image_features import KINDS, read_features
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.caption import scores as caption_scores

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from carousel.config import (
     Config,
 )
-from carousel.data.image_files import check_images, read_images
+from carousel.data.files.images import check_images, read_images
 from carousel.data.scaling import PixelScaler
 from carousel.errors import ConfigError
 from carousel.tasks.classify.network import as_sequence, build_model, probabilities

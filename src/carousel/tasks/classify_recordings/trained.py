@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.files.recordings import Frames
+from carousel.data.files.sounds import SUFFIXES
 from carousel.data.labelled_recordings import LabelledRecordings, read_recording
 from carousel.data.ragged import Ragged, with_differences
-from carousel.data.recording_files import Frames
 from carousel.data.scaling import FeatureScaler
-from carousel.data.sound import SUFFIXES
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_recordings.network import RecordingClassifier, logits_of
 from carousel.tasks.shared import metrics, plots

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.files.sentences import read_given
 from carousel.data.labelled_text import LabelledText
-from carousel.data.sentence_tables import read_given
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.tasks.classify_text.network import TextClassifier, logits_of

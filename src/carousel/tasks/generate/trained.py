@@ -12,15 +12,8 @@ from torch import Tensor
 
 from carousel import scores
 from carousel.config import Config, closest
-from carousel.data.text import (
-    END,
-    Corpus,
-    Part,
-    Vocabulary,
-    label_token,
-    read_text,
-    words,
-)
+from carousel.data.files.text import read_text
+from carousel.data.text import END, Corpus, Part, Vocabulary, label_token, words
 from carousel.data.text_batches import LineBatches, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.network import LanguageModel, State

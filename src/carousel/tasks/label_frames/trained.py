@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.image_files import read_film
+from carousel.data.files.images import read_film
+from carousel.data.files.recordings import Frames
+from carousel.data.files.text import read_text
 from carousel.data.ragged import Ragged, with_differences
-from carousel.data.recording_files import Frames
 from carousel.data.recordings import LabelledFrames, film_side, reader
 from carousel.data.scaling import FeatureScaler
-from carousel.data.text import read_text
 from carousel.errors import ConfigError
 from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.segments import segments_of

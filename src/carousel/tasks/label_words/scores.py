@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel import scores
-from carousel.data.columns import Labelled
+from carousel.data.files.columns import Labelled
 from carousel.tasks.label_words.network import most_probable
 from carousel.tasks.label_words.spans import mark_spans, span_scores
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import torch
 
 from carousel.config import Config
-from carousel.data.columns import read_given
+from carousel.data.files.columns import read_given
+from carousel.data.files.text import read_text
 from carousel.data.labelled_words import LabelledWords, WordFeatures
-from carousel.data.text import read_text
 from carousel.tasks.label_words.network import WordLabeller, logits_of, most_probable
 from carousel.tasks.label_words.scores import judge
 from carousel.tasks.label_words.spans import mark_spans, spans_of

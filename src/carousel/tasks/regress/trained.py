@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.files.recordings import Frames, read_frames
+from carousel.data.files.text import read_text
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.ragged import Ragged, with_differences
-from carousel.data.recording_files import Frames, read_frames
 from carousel.data.scaling import FeatureScaler
-from carousel.data.text import read_text
 from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError
 from carousel.tasks.regress.scores import judge

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from carousel.data.text import read_text
+from carousel.data.files.text import read_text
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.task import Given, Notice, Request, TrainedModel
 

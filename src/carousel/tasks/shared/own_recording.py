@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from carousel.data.files.recordings import Frames, differences, in_order, listed
 from carousel.data.ragged import Ragged
-from carousel.data.recording_files import Frames, differences, in_order, listed
 from carousel.errors import DataError
 
 Columns = tuple[str, ...]

@@ -6,10 +6,10 @@ import torch
 from small_recordings import recordings_config
 
 from carousel.config import Config, DataConfig, FramesConfig, SoundConfig
-from carousel.data import recording_files
+from carousel.data.files import recordings as recording_files
+from carousel.data.files.recordings import read_folder, read_frames
 from carousel.data.labelled_recordings import LabelledRecordings, read_classes
 from carousel.data.measured import MeasuredRecordings
-from carousel.data.recording_files import read_folder, read_frames
 from carousel.data.recordings import LabelledFrames
 from carousel.errors import DataError
 

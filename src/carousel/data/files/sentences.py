@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from carousel.data.delimited import Row, check_width, csv_table, places
-from carousel.data.text import read_text
+from carousel.data.files.delimited import Row, check_width, csv_table, places
+from carousel.data.files.text import read_text
 from carousel.errors import DataError
 
 _LABEL_NAMES = ("label", "class", "category", "sentiment", "target")

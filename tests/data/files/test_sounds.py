@@ -7,7 +7,7 @@ import torch
 from small_recordings import tone
 
 from carousel.config import SoundConfig
-from carousel.data.sound import log_mel, mel_filters, read_sound
+from carousel.data.files.sounds import log_mel, mel_filters, read_sound
 from carousel.errors import DataError
 
 

@@ -15,7 +15,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.data.csv_cells import COMMA_NUMBER, Cells, is_number
+from carousel.data.files.csv_cells import COMMA_NUMBER, Cells, is_number
 from carousel.errors import DataError
 
 LARGEST = 1e100

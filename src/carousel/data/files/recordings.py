@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.data.csv_files import read_table
-from carousel.data.text import read_text
+from carousel.data.files.csv_files import read_table
+from carousel.data.files.text import read_text
 from carousel.errors import DataError
 
 LABEL = "label"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.data.file_kind import kind_of
+from carousel.data.files.file_kind import kind_of
 from carousel.errors import DataError
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from carousel.data import csv_files
-from carousel.data.csv_files import read_table
+from carousel.data.files import csv_files
+from carousel.data.files.csv_files import read_table
 from carousel.errors import DataError
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from carousel.data.csv_files import split_rows
+from carousel.data.files.csv_files import split_rows
 from carousel.errors import DataError
 
 _QUOTING = "a cell with a comma, a quotation mark or a line break must stand in quotation marks"

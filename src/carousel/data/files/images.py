@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carousel.data.file_kind import kind_of, require_file
-from carousel.data.idx import parse_idx
+from carousel.data.files.file_kind import kind_of, require_file
+from carousel.data.files.idx import parse_idx
 from carousel.data.mnist import SIDE
 from carousel.errors import DataError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from carousel.config import DataConfig, TextConfig
-from carousel.data.columns import read_columns, read_given
+from carousel.data.files.columns import read_columns, read_given
 from carousel.data.labelled_words import LabelledWords
 from carousel.errors import DataError
 

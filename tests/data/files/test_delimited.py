@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from carousel.data.captioned import read_captions
-from carousel.data.csv_files import split_rows
-from carousel.data.delimited import csv_table
+from carousel.data.files.csv_files import split_rows
+from carousel.data.files.delimited import csv_table
 from carousel.data.labelled_text import read_rows
 from carousel.errors import DataError
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from carousel.data.files.sentences import read_given, read_labelled
 from carousel.data.labelled_text import read_rows
-from carousel.data.sentence_tables import read_given, read_labelled
 from carousel.errors import DataError
 
 ROWS = [("good", "a fine film"), ("bad", "dull"), ("good", "lovely"), ("bad", "a bore")]

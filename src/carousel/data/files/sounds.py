@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import SoundConfig
-from carousel.data.file_kind import require_file
+from carousel.data.files.file_kind import require_file
 from carousel.errors import DataError
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".aiff", ".aif", ".mp3")

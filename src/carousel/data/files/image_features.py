@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carousel.data.file_kind import require_file
+from carousel.data.files.file_kind import require_file
 from carousel.errors import DataError
 
 KINDS = (".npz", ".npy", ".safetensors")

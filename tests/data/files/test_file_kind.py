@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carousel.data.file_kind import kind_of, refuse_binary
-from carousel.data.image_features import read_features
-from carousel.data.image_files import read_film, read_images
-from carousel.data.sound import read_sound
-from carousel.data.text import decode, read_text
+from carousel.data.files.file_kind import kind_of, refuse_binary
+from carousel.data.files.image_features import read_features
+from carousel.data.files.images import read_film, read_images
+from carousel.data.files.sounds import read_sound
+from carousel.data.files.text import decode, read_text
 from carousel.errors import DataError
 
 

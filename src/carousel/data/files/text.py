@@ -1,0 +1,77 @@
+"""The text of a file of one's own: UTF-8, perhaps gzipped; what is none is refused in words."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+from carousel.data.files.file_kind import refuse_binary, require_file
+from carousel.errors import DataError
+
+_LOOKED_AT = 4096
+
+
+def read_text(path: str | Path) -> str:
+    """The text of a UTF-8 file, also gzipped; line breaks of any system become "\\n".
+
+    Raises `DataError` if there is no such file, it is empty, or it is not UTF-8.
+    """
+    path = Path(path)
+    require_file(path)
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    return decode(content, str(path))
+
+
+def decode(content: bytes, source: str) -> str:
+    """The text in the bytes of a file. `source` names it in errors. Raises `DataError`."""
+    refuse_binary(content, source)
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise DataError(f"{source} is UTF-16, not UTF-8: convert it (iconv -f UTF-16 -t UTF-8)")
+    if (name := _bare_utf16(content)) is not None:
+        raise DataError(f"{source} is UTF-16, not UTF-8: convert it (iconv -f {name} -t UTF-8)")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(_not_utf8(content, error.start, source)) from None
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise DataError(f"{source} holds zero bytes, the first in line {line}: it is not a text")
+    if not text.strip():
+        raise DataError(f"{source} is empty")
+    # A byte order mark inside comes from files that were put end to end: it is no letter of a line.
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\n\ufeff", "\n")
+
+
+def _bare_utf16(content: bytes) -> str | None:
+    """UTF-16 of Latin letters without its mark: every other byte is zero, and no other."""
+    some = content[:_LOOKED_AT]
+    if not some or len(content) % 2:
+        return None
+    zeros = (not any(some[::2]) and all(some[1::2]), not any(some[1::2]) and all(some[::2]))
+    return "UTF-16BE" if zeros[0] else "UTF-16LE" if zeros[1] else None
+
+
+def _not_utf8(content: bytes, place: int, source: str) -> str:
+    """What is wrong, where, and what to do: a file of mixed encodings is not to be converted."""
+    line = content.count(b"\n", 0, place) + 1
+    wrong = f"{source} is not UTF-8: byte 0x{content[place]:02x} in line {line} does not fit; "
+    if any(byte < 9 or 13 < byte < 27 for byte in content[:_LOOKED_AT]):
+        return f"{wrong}it holds control characters as well: it is not a text"
+    others = [row for row in content.split(b"\n") if not row.isascii()]
+    if any(_fits(row) for row in others):
+        return f"{wrong}other lines are UTF-8, so the encodings are mixed: mend that line"
+    return f"{wrong}convert it, for example with iconv -f WINDOWS-1252 -t UTF-8 (Korean: -f CP949)"
+
+
+def _fits(row: bytes) -> bool:
+    try:
+        row.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
