@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import LANGUAGES
 from carousel.coach.rules import RULES
+from carousel.coach.words import LANGUAGES
 from carousel.config import Config, Thresholds
 
 CASES = {

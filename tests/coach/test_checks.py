@@ -14,7 +14,7 @@ from torch import nn
 
 from carousel import layers, tasks
 from carousel.coach.checks import check, findings
-from carousel.coach.finding import LANGUAGES
+from carousel.coach.words import LANGUAGES
 
 
 def task_of(config, seed=1):

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from carousel.coach.finding import LANGUAGES
 from carousel.coach.pages import page, path_of
 from carousel.coach.rules import RULES
+from carousel.coach.words import LANGUAGES
 
 FOLDER = Path(__file__).parents[2] / "docs" / "coach"
 

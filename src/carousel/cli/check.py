@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from carousel.coach.checks import Outcome
     from carousel.coach.finding import Finding
 
-_STATES = {
-    "en": {"clean": "clean", "found": "found", "skipped": "does not apply", "failed": "failed"},
-    "ko": {"clean": "이상 없음", "found": "발견", "skipped": "해당 없음", "failed": "실패"},
-}
-
 
 def check(
     recipe: Annotated[
@@ -52,7 +47,8 @@ def check(
 
     from carousel import recipes, tasks
     from carousel.coach import checks
-    from carousel.coach.finding import by_severity, language
+    from carousel.coach.finding import by_severity
+    from carousel.coach.words import language
 
     spoken = language(lang)
     if not 0 < seconds < 3600:
@@ -88,9 +84,11 @@ def check(
 
 
 def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str, read: float) -> None:
+    from carousel.coach.words import word
+
     table = table_of("check", "", "s", "why")
     for outcome in outcomes:
-        state = _STATES[lang][outcome.state]
+        state = word("outcomes", outcome.state, lang)
         why = outcome.said.get(lang, "")
         table.add_row(outcome.code, state, f"{outcome.seconds:.1f}", why)
     print_out(table)
@@ -102,9 +100,6 @@ def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str, r
         print_out(f"  ({finding.false_alarm})\n")
     severe = sum(finding.severity == "severe" for finding in found)
     took = sum(outcome.seconds for outcome in outcomes)
-    if lang == "ko":
-        print_out(f"{name}: 점검 {len(outcomes)}개, 발견 {len(found)}개, 그중 심각 {severe}개")
-        print_out(f"데이터를 읽는 데 {read:.1f}초, 점검에 {took:.1f}초")
-    else:
-        print_out(f"{name}: {len(outcomes)} checks, {len(found)} findings, {severe} of them severe")
-        print_out(f"{read:.1f} s to read the data, {took:.1f} s for the checks")
+    counts = {"checks": len(outcomes), "found": len(found), "severe": severe}
+    print_out(word("outcomes", "total", lang, name=name, **counts))
+    print_out(word("outcomes", "times", lang, data=read, checks=took))

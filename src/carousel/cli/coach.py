@@ -16,34 +16,6 @@ LangOption = Annotated[
     str | None, typer.Option(help="en or ko [default: the locale's language].", metavar="LANG")
 ]
 _COLOURS = {"severe": "bold red", "warning": "yellow", "info": "cyan"}
-_WORDS = {
-    "en": {
-        "severe": "severe",
-        "warning": "warning",
-        "info": "note",
-        "try": "try",
-        "numbers": "seen",
-        "false": "false alarm?",
-        "source": "source",
-        "none": "Nothing is wrong, as far as can be seen.",
-        "cleared": "raised earlier, gone since",
-        "lacks": "Note: ",
-        "cost": "measuring took {:.1%} of the training time",
-    },
-    "ko": {
-        "severe": "심각",
-        "warning": "경고",
-        "info": "참고",
-        "try": "시도",
-        "numbers": "근거",
-        "false": "오경보?",
-        "source": "출처",
-        "none": "보이는 한 잘못된 것이 없습니다.",
-        "cleared": "앞서 알렸으나 지금은 사라짐",
-        "lacks": "알림: ",
-        "cost": "측정에 학습 시간의 {:.1%}를 썼습니다",
-    },
-}
 
 
 def coach(
@@ -57,9 +29,10 @@ def coach(
 
     Example: carousel coach runs/mnist-rows-20261124-090000
     """
-    from carousel.coach.finding import by_severity, language
+    from carousel.coach.finding import by_severity
     from carousel.coach.monitor import diagnose
     from carousel.coach.record import read_run
+    from carousel.coach.words import language, texts
 
     speaks = language(lang)
     evidence, lacks = read_run(run, speaks)
@@ -77,7 +50,7 @@ def coach(
         }
         print_json(content)
     else:
-        _show(findings, gone, lacks, share, _WORDS[speaks])
+        _show(findings, gone, lacks, share, texts(speaks)["finding"])
     if any(finding.severity == "severe" for finding in findings):
         raise typer.Exit(1)
 
@@ -102,7 +75,7 @@ def _show(
     for lack in lacks:
         console.print(Text(words["lacks"] + lack))
     if share is not None:
-        console.print(Text(words["cost"].format(share), style="dim"))
+        console.print(Text(words["cost"].format(share=share), style="dim"))
 
 
 def _show_one(console: Any, finding: Finding, words: dict[str, str]) -> None:

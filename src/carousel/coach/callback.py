@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from carousel.coach import facts
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import Finding, by_severity, language
+from carousel.coach.finding import Finding, by_severity
 from carousel.coach.observer import Observer
+from carousel.coach.words import language, word
 from carousel.config import CoachConfig
 from carousel.errors import ConfigError
 from carousel.terminal import say
@@ -161,10 +162,7 @@ class Coach:
         for finding in self.findings:
             lines.append(str(finding))
             lines += [f"  {n}. {advice.text}" for n, advice in enumerate(finding.advice, 1)]
-        return (
-            "\n".join(lines)
-            or {"en": "nothing to report", "ko": "알릴 것이 없습니다"}[self._language]
-        )
+        return "\n".join(lines) or word("finding", "nothing", self._language)
 
     def _note(self, step: int, kind: str, **body: Any) -> None:
         if kind not in ("histogram", "profiles", "finding", "finding_cleared"):

@@ -6,8 +6,9 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import Finding, Numbers, in_language
+from carousel.coach.finding import Finding, Numbers
 from carousel.coach.rules import RULES, Rule
+from carousel.coach.words import in_language
 from carousel.config import CoachConfig
 
 _LOOKS = 20

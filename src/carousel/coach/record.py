@@ -9,6 +9,7 @@ from typing import Any
 
 from carousel import events
 from carousel.coach.evidence import Evidence, Points
+from carousel.coach.words import word
 from carousel.config import Config
 from carousel.errors import CarouselError, RunError
 from carousel.recipes import read_toml
@@ -35,41 +36,12 @@ def read_run(path: Path, language: str = "en") -> tuple[Evidence, list[str]]:
 
 
 class _Lacks:
-    _WORDS = {  # noqa: RUF012
-        "config": (
-            "its settings cannot be read ({}): advice comes without lines to paste",
-            "설정을 읽을 수 없어({}) 붙여넣을 줄 없이 조언합니다",
-        ),
-        "events": (
-            "its events cannot be read ({}): only what result.json says is judged",
-            "기록을 읽을 수 없어({}) result.json의 내용만 판단합니다",
-        ),
-        "version": (
-            "it was written by a newer Carousel (format {}): what is new in it is passed over",
-            "더 새로운 Carousel이 쓴 것입니다(형식 {}). 새로운 내용은 건너뜁니다",
-        ),
-        "signals": (
-            "nothing was measured inside the network (coach.enabled = false, or an older run): "
-            "rules on gates, states and updates are silent",
-            "네트워크 내부를 측정하지 않았습니다(coach.enabled = false이거나 오래된 실행). "
-            "게이트, 상태, 갱신에 대한 규칙은 말하지 않습니다",
-        ),
-        "epochs": (
-            "no epoch has ended yet: rules on validation are silent",
-            "아직 끝난 에폭이 없어 검증에 대한 규칙은 말하지 않습니다",
-        ),
-        "result": (
-            "it has not ended (or did not end well): what is judged at the end is left out",
-            "실행이 끝나지 않았거나 정상적으로 끝나지 않아 마지막 판단은 뺍니다",
-        ),
-    }
-
     def __init__(self, language: str) -> None:
-        self._index = 1 if language == "ko" else 0
+        self._language = language
         self.said: list[str] = []
 
-    def say(self, what: str, *details: Any) -> None:
-        self.said.append(self._WORDS[what][self._index].format(*details))
+    def say(self, what: str, **details: Any) -> None:
+        self.said.append(word("lacks", what, self._language, **details))
 
 
 def _read_config(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
@@ -77,10 +49,10 @@ def _read_config(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
         values = read_toml(path / "config.toml")
         run = values.pop("run", {})
         if int(run.get("format", 0)) > _RUN_FORMAT:
-            lacks.say("version", run["format"])
+            lacks.say("version", format=run["format"])
         evidence.config = Config.from_dict(values)
     except (CarouselError, OSError, ValueError, TypeError, AttributeError) as error:
-        lacks.say("config", error)
+        lacks.say("config", error=error)
 
 
 def _read_events(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
@@ -89,10 +61,10 @@ def _read_events(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
         if not store.is_file():
             raise RunError("there is no events.sqlite")
         if events.layout_version(store) > events.FORMAT:
-            lacks.say("version", events.layout_version(store))
+            lacks.say("version", format=events.layout_version(store))
         read_evidence(store, evidence)
     except (CarouselError, ValueError, KeyError, TypeError) as error:
-        lacks.say("events", error)
+        lacks.say("events", error=error)
         return
     if not any(name.startswith(("update_ratio/", "gate/", "state/")) for name in evidence.series):
         lacks.say("signals")

@@ -1,4 +1,5 @@
-"""A rule: when it speaks, and in which words. `rule` puts a function and its texts on the list."""
+"""A rule: when it speaks and what it advises. `rule` puts a function on the list, `declare` a rule
+without one; their words are in texts/."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from itertools import zip_longest
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Advice, Finding, Number, Numbers
 from carousel.coach.suggest import fits, in_force, suggestions
+from carousel.coach.words import Text, text_of
 from carousel.config import Config, Thresholds
 
 Judge = Callable[[Evidence, Thresholds], Numbers | None]
@@ -42,17 +44,6 @@ SOURCES = {
 
 
 @dataclass(frozen=True)
-class Text:
-    """A rule in one language. title may hold numbers in braces; advice: as many as `Rule.do`."""
-
-    title: str
-    meaning: str
-    fires: str
-    advice: tuple[str, ...]
-    false_alarm: str
-
-
-@dataclass(frozen=True)
 class Rule:
     """One rule. judge: the numbers that make it speak, or None; no judge where an active check
     (`carousel check`) finds the numbers. do: a line to paste for each advice, or empty; braces in
@@ -62,10 +53,13 @@ class Rule:
     when: str
     severity: str
     source: str
-    texts: Mapping[str, Text]
     do: tuple[str, ...] = ()
     steady: bool = False
     judge: Judge | None = field(default=None, compare=False)
+
+    def text(self, language: str) -> Text:
+        """Its words in a language."""
+        return text_of(self.code, language)
 
     def finding(
         self,
@@ -80,7 +74,7 @@ class Rule:
         An advice whose line needs what is not known, as in a loop without a configuration, or does
         nothing in this task, is given without the line; one that is followed already is left out.
         """
-        text = self.texts[language]
+        text = self.text(language)
         known: dict[str, Number] = {**suggestions(config), **numbers}
         shown = {name: value for name, value in numbers.items() if name != "severity"}
         return Finding(
@@ -116,15 +110,16 @@ def rule(
     severity: str,
     source: str,
     *,
-    en: Text,
-    ko: Text,
     do: tuple[str, ...] = (),
     steady: bool = False,
 ) -> Callable[[Judge], Judge]:
-    """Put a rule on the list, with the function below it as its judge."""
+    """Put a rule on the list, with the function below it as its judge.
+
+    code: also of its texts. do: see `Rule`.
+    """
 
     def add(judge: Judge) -> Judge:
-        declare(code, when, severity, source, en=en, ko=ko, do=do, steady=steady, judge=judge)
+        declare(code, when, severity, source, do=do, steady=steady, judge=judge)
         return judge
 
     return add
@@ -136,8 +131,6 @@ def declare(
     severity: str,
     source: str,
     *,
-    en: Text,
-    ko: Text,
     do: tuple[str, ...] = (),
     steady: bool = False,
     judge: Judge | None = None,
@@ -145,9 +138,7 @@ def declare(
     """Put a rule on the list, whose numbers come from elsewhere if it has no judge."""
     if code in RULES:
         raise ValueError(f"there is a rule '{code}' already")
-    RULES[code] = Rule(
-        code, when, severity, source, {"en": en, "ko": ko}, do, steady or when != "during", judge
-    )
+    RULES[code] = Rule(code, when, severity, source, do, steady or when != "during", judge)
 
 
 def _filled(line: str, known: Mapping[str, Number]) -> str:

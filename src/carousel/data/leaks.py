@@ -85,7 +85,7 @@ def of_numbers(values: Tensor, targets: Tensor, columns: tuple[str, ...]) -> lis
     return found
 
 
-def in_words(leaks: list[Leak], language: str = "en") -> str:
+def in_words(leaks: list[Leak]) -> str:
     """What `leaks` say, in a sentence; empty if there are none.
 
     >>> in_words([{"column": "digit", "tells": "class", "how": "by value"}])
@@ -95,8 +95,6 @@ def in_words(leaks: list[Leak], language: str = "en") -> str:
         return ""
     names = ", ".join(f"'{leak['column']}'" for leak in leaks)
     what = leaks[0]["tells"]
-    if language == "ko":
-        return f"열 {names}만으로 {'클래스' if what == 'class' else '목표값'}를 알 수 있습니다"
     if len(leaks) == 1:
         return f"the column {names} alone tells the {what}"
     return f"each of the columns {names} alone tells the {what}"

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from carousel import scores
 from carousel.coach import checks, facts
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import Finding, language
+from carousel.coach.finding import Finding
 from carousel.coach.observer import Observer
 from carousel.coach.record import read_evidence
 from carousel.coach.watch import Call, watch
+from carousel.coach.words import language
 from carousel.events import EventStore
 from carousel.tasks.shared.task import Batch, Task, monitored
 from carousel.training.display import Display

@@ -16,11 +16,12 @@ from torch import nn
 
 from carousel.coach import facts
 from carousel.coach.checks import data, independence, learning
-from carousel.coach.checks.setup import Found, NotApplicableError, Said, Setup
+from carousel.coach.checks.setup import Found, NotApplicableError, Setup
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import Finding, in_language
+from carousel.coach.finding import Finding
 from carousel.coach.rules import RULES
 from carousel.coach.watch import watch
+from carousel.coach.words import LANGUAGES, Said, in_language, sentence
 
 if TYPE_CHECKING:
     from carousel.config import Config
@@ -43,7 +44,6 @@ SLOW: dict[str, Check] = {
     "split-leak": data.split_leak,
     "target-leak": data.target_leak,
 }
-_NO_TIME: Said = {"en": "no time was left for it", "ko": "점검할 시간이 남지 않았습니다"}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def check(
             if only and code not in only:
                 continue
             if time.monotonic() > end:
-                outcomes.append(Outcome(code, "skipped", 0.0, said=_NO_TIME))
+                outcomes.append(Outcome(code, "skipped", 0.0, said=sentence("no_time")))
             else:
                 outcomes.append(_run(code, function, setup))
         judged = [] if quick else _judge_facts(setup)
@@ -100,16 +100,21 @@ def check(
 def _run(code: str, function: Check, setup: Setup) -> Outcome:
     started = time.monotonic()
     numbers: Found = {}
-    said: Said = {}
+    why: Said = {}
     try:
         numbers = function(setup) or {}
         state = "found" if numbers else "clean"
     except NotApplicableError as reason:
-        state, said = "skipped", reason.said
+        state, why = "skipped", reason.said
     except Exception as error:  # a check must not end the run that it looks at
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        state, said = "failed", {"en": text, "ko": text}
-    return Outcome(code, state, time.monotonic() - started, numbers, said)
+        state, why = "failed", _told(error)
+    return Outcome(code, state, time.monotonic() - started, numbers, why)
+
+
+def _told(error: Exception) -> Said:
+    """An exception in one line, which is the same in every language."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    return dict.fromkeys(LANGUAGES, text)
 
 
 def _judge_facts(setup: Setup) -> list[Outcome]:
@@ -119,9 +124,7 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
     try:
         known = _facts(setup)
     except Exception as error:
-        text = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        said = {"en": text, "ko": text}
-        return [Outcome("facts", "failed", time.monotonic() - started, said=said)]
+        return [Outcome("facts", "failed", time.monotonic() - started, said=_told(error))]
     if (examples := _validation_examples(setup)) is not None:
         known.setdefault("validation_examples", examples)
     evidence, outcomes = Evidence(facts=known, config=config), []

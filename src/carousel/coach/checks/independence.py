@@ -17,6 +17,7 @@ from carousel.coach.checks.setup import (
     entries_of,
     outputs_of,
 )
+from carousel.coach.words import sentence
 
 if TYPE_CHECKING:
     from carousel.tasks.shared.task import Batch
@@ -37,12 +38,7 @@ def causality(setup: Setup) -> Found | None:
         looked = True
         if not setup.config.model.bidirectional and (late := _future(said, entries)):
             step, later = late
-            return {
-                "what": {
-                    "en": f"the output at step {step} depends on step {later}, which comes later",
-                    "ko": f"스텝 {step}의 출력이 나중에 오는 스텝 {later}에 의존합니다",
-                }
-            }
+            return {"what": sentence("future", step=step, later=later)}
     else:
         with _reading(setup, batch) as (read, entries), outputs_of(setup.model) as spoken:
             setup.task.loss(setup.model, read)
@@ -50,17 +46,9 @@ def causality(setup: Setup) -> Found | None:
     if said is not None and said.requires_grad and entries:
         looked = True
         if (other := _other_row(said, entries)) is not None:
-            return {
-                "what": {
-                    "en": f"the output of row 0 of a batch depends on row {other}",
-                    "ko": f"배치의 0번째 행의 출력이 {other}번째 행에 의존합니다",
-                }
-            }
+            return {"what": sentence("other_row", row=other)}
     if not looked:
-        raise NotApplicableError(
-            "the model's outputs cannot be told apart by rows or steps",
-            "모델의 출력을 행이나 스텝별로 나눌 수 없습니다",
-        )
+        raise NotApplicableError("not_told_apart")
     return None
 
 
@@ -74,12 +62,7 @@ def _copies_target(setup: Setup) -> Found | None:
     share = float((x == y)[y >= 0].float().mean())
     if share < 0.95:
         return None
-    return {
-        "what": {
-            "en": f"{share:.0%} of the targets stand in the input at their own step",
-            "ko": f"타깃의 {share:.0%}가 같은 스텝의 입력에 그대로 들어 있습니다",
-        }
-    }
+    return {"what": sentence("copies_target", share=share)}
 
 
 @contextmanager

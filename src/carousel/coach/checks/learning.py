@@ -49,10 +49,7 @@ def loss_at_start(setup: Setup) -> Found | None:
 def _last_linear(model: nn.Module) -> nn.Linear:
     found = [m for m in model.modules() if isinstance(m, nn.Linear) and m.bias is not None]
     if not found:
-        raise NotApplicableError(
-            "the model has no linear layer with a bias to put out a constant with",
-            "상수를 내놓을 편향 있는 선형층이 모델에 없습니다",
-        )
+        raise NotApplicableError("no_head")
     return found[-1]
 
 
@@ -91,10 +88,7 @@ def overfit_one_batch(setup: Setup) -> Found | None:
         if _learnt(setup, first, best, floor):
             return None
         if late():
-            raise NotApplicableError(
-                f"undecided: the loss was {best:.3g}, at first {first:.3g}, when the time was up",
-                f"판단 보류: 시간이 다 되었을 때 손실이 {best:.3g}(처음 {first:.3g})였습니다",
-            )
+            raise NotApplicableError("undecided", loss=best, first=first)
     found: Found = {"loss": best, "first": first, "steps": steps}
     return found | ({"severity": "warning"} if _steps(setup) > _LONG else {})
 
@@ -127,10 +121,7 @@ def input_baseline(setup: Setup) -> Found | None:
     """Two copies, trained for a moment on real and on zeroed inputs, on data new to both."""
     batches = setup.batches
     if len(batches) < 4:
-        raise NotApplicableError(
-            f"an epoch has {len(batches)} batches, too few to try anything on new data",
-            f"한 에폭에 배치가 {len(batches)}개뿐이라 새 데이터로 시험할 수 없습니다",
-        )
+        raise NotApplicableError("few_batches", count=len(batches))
     held, used = batches[-len(batches) // 4 :], batches[: -len(batches) // 4]
     rate = min(max(setup.config.optimizer.learning_rate, 1e-3), 1e-2)
     losses = []
@@ -148,10 +139,7 @@ def input_baseline(setup: Setup) -> Found | None:
     real, zeroed = losses
     first = setup.mean_loss(setup.model, held[0])
     if setup.classes and min(losses) > 0.98 * first and _steps(setup) > _LONG:
-        raise NotApplicableError(
-            f"sequences of {_steps(setup)} steps take longer to get going than the check lasts",
-            f"{_steps(setup)} 스텝의 시퀀스는 점검 시간 안에 학습이 시작되지 않습니다",
-        )
+        raise NotApplicableError("long_sequences", steps=_steps(setup))
     return {"loss": real, "zeroed": zeroed} if not real < zeroed * (1 - _NOTICEABLE) else None
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from carousel.coach.finding import Number
 from carousel.coach.traces import recurrent_layers
+from carousel.coach.words import Said, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,16 +24,18 @@ if TYPE_CHECKING:
     from carousel.config import Config
     from carousel.tasks.shared.task import Batch, Task
 
-Said = dict[str, str]  # a text by language
 Found = dict[str, Number | Said]
 
 
 class NotApplicableError(Exception):
-    """A check has nothing to look at here; `said` tells why, in every language."""
+    """A check has nothing to look at here; `said` tells why, in every language.
 
-    def __init__(self, en: str, ko: str) -> None:
-        super().__init__(en)
-        self.said: Said = {"en": en, "ko": ko}
+    key: of the text in texts/; values: what stands in its braces.
+    """
+
+    def __init__(self, key: str, **values: object) -> None:
+        self.said: Said = sentence(key, **values)
+        super().__init__(self.said["en"])
 
 
 @dataclass

@@ -1,8 +1,8 @@
-"""The rules of the coach. Each stands in one place: its condition, and its words in English and
-Korean. Importing a module of this package puts its rules on the list.
+"""The rules of the coach. Each is one function here and one table of words in every file of
+`coach/texts`. Importing a module of this package puts its rules on the list.
 """
 
-from carousel.coach.rule import RULES, SOURCES, WHEN, Rule, Text
+from carousel.coach.rule import RULES, SOURCES, WHEN, Rule
 from carousel.coach.rules import after, before, curves, gradients, states
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "SOURCES",
     "WHEN",
     "Rule",
-    "Text",
     "after",
     "before",
     "curves",

@@ -1,0 +1,99 @@
+"""What the coach says, by key: a TOML file per language in texts/, all with the same keys.
+
+A language is spoken as soon as its file is there.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from carousel.errors import ConfigError
+
+FOLDER = Path(__file__).parent / "texts"
+Said = dict[str, str]  # a text by language
+
+
+def languages() -> tuple[str, ...]:
+    """Those that there is a file of, English first."""
+    return ("en", *sorted({path.stem for path in FOLDER.glob("*.toml")} - {"en"}))
+
+
+LANGUAGES = languages()
+
+
+@dataclass(frozen=True)
+class Text:
+    """A rule in one language. title may hold numbers in braces; advice: as many as `Rule.do`."""
+
+    title: str
+    meaning: str
+    fires: str
+    advice: tuple[str, ...]
+    false_alarm: str
+
+
+@cache
+def texts(language: str) -> dict[str, dict[str, Any]]:
+    """Every text in that language, by table and key."""
+    return tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+@cache
+def text_of(code: str, language: str) -> Text:
+    """The texts of a rule. Raises `KeyError` for a rule that has none."""
+    found = texts(language)["rules"][code]
+    return Text(**{**found, "advice": tuple(found["advice"])})
+
+
+def word(table: str, key: str, language: str, **values: object) -> str:
+    """One text, with the values in its braces.
+
+    >>> word("page", "try", "en")
+    'Try'
+    """
+    text = str(texts(language)[table][key])
+    return text.format(**values) if values else text
+
+
+def sentence(key: str, **values: object) -> Said:
+    """A sentence of a check in every language, for whoever reads it later.
+
+    >>> sentence("other_row", row=2)["en"]
+    'the output of row 0 of a batch depends on row 2'
+    """
+    return {language: word("checks", key, language, **values) for language in LANGUAGES}
+
+
+def in_language(numbers: Mapping[str, Any], language: str) -> dict[str, float | int | str]:
+    """Numbers of which some are words by language, such as {"en": …, "ko": …}, in one of them;
+    in English what was written down before that language was spoken.
+
+    >>> in_language({"loss": 2.0, "what": {"en": "late", "ko": "늦음"}}, "ko")
+    {'loss': 2.0, 'what': '늦음'}
+    """
+    return {n: v.get(language) or v["en"] if isinstance(v, dict) else v for n, v in numbers.items()}
+
+
+def language(asked: str | None = None) -> str:
+    """The language to speak: the one asked for, else the locale's, else English.
+
+    Raises `ConfigError` for one that the coach does not speak.
+
+    >>> language("ko")
+    'ko'
+    """
+    if asked:
+        if asked not in LANGUAGES:
+            raise ConfigError(f"--lang must be one of {', '.join(LANGUAGES)}; got '{asked}'")
+        return asked
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if os.environ.get(name):
+            spoken = os.environ[name].partition("_")[0].partition(".")[0]
+            return spoken if spoken in LANGUAGES else "en"
+    return "en"
