@@ -354,8 +354,8 @@ def test_no_gradient_is_recorded_under_no_grad(kind, path):
 # ---- autocast
 
 
-def dtypes_under_autocast(layer, x, **call):
-    with torch.autocast("cpu", torch.bfloat16):
+def dtypes_under_autocast(layer, x, low=torch.bfloat16, **call):
+    with torch.autocast("cpu", low):
         y, state = layer(x, **call)
     return [part.dtype for part in (getattr(y, "data", y), *as_tuple(state))]
 
@@ -364,11 +364,9 @@ def dtypes_under_autocast(layer, x, **call):
 def test_autocast_gives_the_dtypes_of_torch(kind, path):
     """oneDNN's LSTM has dtypes of its own: the cells are held to those of torch's operators,
     which run rows of different lengths."""
-    if path == "default":
-        pytest.skip("the native kernels compute in float32 under autocast, by design")
     ours, theirs = make_pair(kind, 3, 5, dtype=torch.float32)
     x = randn(4, 2, 3, dtype=torch.float32)
-    reference = x if path == "torch" else pack_padded_sequence(x, torch.tensor([4, 2]))
+    reference = x if path != "cells" else pack_padded_sequence(x, torch.tensor([4, 2]))
     try:
         expected = dtypes_under_autocast(theirs, reference)
     except RuntimeError as error:
@@ -380,8 +378,6 @@ def test_autocast_gives_the_dtypes_of_torch(kind, path):
 
 @each_kind
 def test_autocast_gives_packed_sequences_the_dtypes_of_torch(kind, path):
-    if path == "default":
-        pytest.skip("the native kernels compute in float32 under autocast, by design")
     ours, theirs = make_pair(kind, 3, 5, dtype=torch.float32)
     x = pack_padded_sequence(randn(4, 2, 3, dtype=torch.float32), torch.tensor([4, 2]))
     assert dtypes_under_autocast(ours, x) == dtypes_under_autocast(theirs, x)
@@ -404,7 +400,45 @@ def test_native_kernels_compute_in_float32_under_autocast(kind, low):
     with torch.autocast("cpu", torch.bfloat16):
         assert carousel.explain(ours, x).startswith("native")
         y, _ = ours(x)
-    assert_close(y, expected, "forward")
+    assert torch.equal(y, expected.to(y.dtype))
+
+
+@each_kind
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}], ids=str)
+@pytest.mark.parametrize("low", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize("state", [None, "float32", "low"])
+@pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
+def test_autocast_gives_the_dtypes_of_torch_whatever_comes_in(kind, options, low, state, packed):
+    ours, theirs = make_pair(kind, 3, 5, dtype=torch.float32, **options)
+    x = randn(4, 2, 3, dtype=torch.float32)
+    hx = None if state is None else random_state(ours, 2)
+    if state == "low":
+        hx = tuple(part.to(low) for part in hx) if isinstance(hx, tuple) else hx.to(low)
+    for given in (x, x.to(low)):
+        read = pack_padded_sequence(given, torch.tensor([4, 2])) if packed else given
+        try:
+            expected = dtypes_under_autocast(theirs, read, low, hx=hx)
+        except RuntimeError as error:
+            if "could not create a primitive descriptor" not in str(error):
+                raise
+            pytest.skip("torch.nn itself cannot: oneDNN has no such LSTM for this CPU")
+        if kind == "LSTM" and low == torch.float16 and not packed:
+            pytest.skip("oneDNN's LSTM has a rule of its own for float16")
+        assert dtypes_under_autocast(ours, read, low, hx=hx) == expected
+
+
+@each_kind
+def test_gradients_under_autocast_are_those_of_float32_with_the_cotangent_lowered(kind):
+    layer, _ = make_pair(kind, 3, 5, dtype=torch.float32)
+    x = randn(4, 2, 3, dtype=torch.float32).requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        y, _ = layer(x)
+    cotangent = randn(*y.shape, dtype=torch.float32, seed=2).to(y.dtype)
+    actual = torch.autograd.grad(y, [x, *layer.parameters()], cotangent)
+    y, _ = layer(x)
+    expected = torch.autograd.grad(y, [x, *layer.parameters()], cotangent.float())
+    for one, other in zip(actual, expected, strict=True):
+        assert torch.equal(one, other)
 
 
 # ---- explain

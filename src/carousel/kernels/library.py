@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd import profiler
 
 from carousel.kernels import native
 from carousel.kernels.native import Layer, Lengths
@@ -73,7 +74,7 @@ class Call(NamedTuple):
         return Lengths(self.order, self.lengths, self.steps)
 
 
-_ARGUMENTS = len(Call._fields)
+ARGUMENTS = len(Call._fields)
 _PLAIN = (Tensor, torch.nn.Parameter)
 
 # The same layer by the oracle: the output and the final state; set by
@@ -118,7 +119,7 @@ def _check_packed(x: Tensor, lengths: Lengths) -> None:
 
 @torch.library.impl(_library, "layer", "CPU")
 def _layer(*arguments: Any) -> tuple[Tensor, list[Tensor], Tensor]:
-    call, (save,) = Call(*arguments[:_ARGUMENTS]), arguments[_ARGUMENTS:]
+    call, (save,) = Call(*arguments[:ARGUMENTS]), arguments[ARGUMENTS:]
     layer, rows = call.layer, call.rows
     _check(layer, call.x, rows)
     y, final, saved = native.forward(
@@ -129,7 +130,7 @@ def _layer(*arguments: Any) -> tuple[Tensor, list[Tensor], Tensor]:
 
 @torch.library.impl(_library, "layer_backward", "CPU")
 def _layer_backward(*arguments: Any) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    call, (y, saved, dy, dhn, dcn, want_dx) = Call(*arguments[:_ARGUMENTS]), arguments[_ARGUMENTS:]
+    call, (y, saved, dy, dhn, dcn, want_dx) = Call(*arguments[:ARGUMENTS]), arguments[ARGUMENTS:]
     dx, d_state, d_weights = native.backward(
         call.layer,
         call.x,
@@ -148,7 +149,7 @@ def _layer_backward(*arguments: Any) -> tuple[Tensor, list[Tensor], list[Tensor]
 
 @torch.library.register_fake("carousel::layer", lib=_library)  # type: ignore[untyped-decorator]
 def _layer_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], Tensor]:
-    call, (save,) = Call(*arguments[:_ARGUMENTS]), arguments[_ARGUMENTS:]
+    call, (save,) = Call(*arguments[:ARGUMENTS]), arguments[ARGUMENTS:]
     layer, x = call.layer, call.x
     y = x.new_empty((*x.shape[:-1], layer.directions * layer.outputs))
     saved = x.new_empty(0)
@@ -161,7 +162,7 @@ def _layer_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], Tensor]:
 
 @torch.library.register_fake("carousel::layer_backward", lib=_library)  # type: ignore[untyped-decorator]
 def _layer_backward_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    call, want_dx = Call(*arguments[:_ARGUMENTS]), arguments[-1]
+    call, want_dx = Call(*arguments[:ARGUMENTS]), arguments[-1]
     dx = call.x.new_empty(call.x.shape if want_dx else 0)
     d_state = [torch.empty_like(part, memory_format=_CONTIGUOUS) for part in call.state]
     return dx, d_state, [torch.empty_like(w, memory_format=_CONTIGUOUS) for w in call.weights]
@@ -195,6 +196,9 @@ def run(call: Call, save: bool) -> tuple[Tensor, list[Tensor]]:
         y, final, _ = torch.ops.carousel.layer(*call, save)
     elif save:
         y, *final = _Layer.apply(call, call.x, *call.state, *call.weights)  # type: ignore[no-untyped-call]
+    elif profiler._is_profiler_enabled:
+        with profiler.record_function(f"carousel::layer {call.mode}"):
+            y, final, _ = _layer(*call, False)
     else:
         y, final, _ = _layer(*call, False)
     return y, final
@@ -246,7 +250,7 @@ def _is_batched(gradient: Tensor | None) -> bool:
 
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Any, ...]) -> None:
     y, _, saved = output
-    _keep(ctx, Call(*inputs[:_ARGUMENTS]), y.clone(), saved)  # tracers know no `apart`
+    _keep(ctx, Call(*inputs[:ARGUMENTS]), y.clone(), saved)  # tracers know no `apart`
 
 
 def _backward(
@@ -256,7 +260,7 @@ def _backward(
     dx, *d = _gradients(ctx, dy, d_final, ctx.needs_input_grad[0], operator)
     # torch takes an empty list for one of tensors, and wants its gradients as a list.
     rates = ctx.kind[-1]
-    unused: tuple[Any, ...] = (*(None,) * (_ARGUMENTS - 4), None if rates else [], None)
+    unused: tuple[Any, ...] = (*(None,) * (ARGUMENTS - 4), None if rates else [], None)
     return dx, d[: ctx.states], d[ctx.states :], *unused
 
 

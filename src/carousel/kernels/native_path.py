@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from carousel.kernels import cells_path, library, recording
+from carousel.kernels import autocast, cells_path, flops, library, recording
 from carousel.kernels.library import Call
 from carousel.kernels.native import Layer, Lengths, Stepper
 from carousel.kernels.noise import draw_seeds, drop_features
@@ -80,7 +80,7 @@ def _layers(
     rows: Lengths | None,
 ) -> tuple[Tensor, State]:
     # What autocast has lowered is raised again: the kernels compute in float32.
-    x, state = x.float(), tuple(part.float() for part in state)
+    given, x, state = state, x.float(), tuple(part.float() for part in state)
     weights = [weight.float() for weight in weights]
     per_layer = len(weights) // stack.num_layers
     order = sorted_lengths = steps = None
@@ -123,9 +123,10 @@ def _layers(
         x, final = library.run(call, save)
         last.append(tuple(final))
     x = drop_features(x, options.output_dropout, layout, rows)
-    if stack.num_layers == 1:
-        return x, last[0]
-    return x, tuple(torch.cat(parts) for parts in zip(*last, strict=True))
+    final_state = last[0]
+    if stack.num_layers > 1:
+        final_state = tuple(torch.cat(parts) for parts in zip(*last, strict=True))
+    return autocast.lowered(stack, rows is None, given, x, final_state)
 
 
 def _kept(x: Tensor, state: list[Tensor], *, turned: bool) -> tuple[Tensor, list[Tensor]]:
@@ -170,3 +171,4 @@ def _by_cells(call: Call) -> tuple[Tensor, State]:
 
 
 library.oracle = _by_cells
+flops.register()
