@@ -166,7 +166,7 @@ class DataRecord:
         parts = _told({name: (self.parts[name], now[name]) for name in other})
         changed = "" if self.origin is None else self.origin.changes(path)
         if changed:
-            return f"{self._not_as_it_was()}: {changed} ({parts}). {self._advice()}"
+            return f"{self._not_as_it_was()}: {changed}; {parts}. {self._advice()}"
         return (
             f"{self.path or self.name} is as it was, but read otherwise by this Carousel "
             f"({version('carousel-rnn')}) than by the one that trained ({self.carousel}): {parts}. "
