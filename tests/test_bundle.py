@@ -58,8 +58,10 @@ def test_predict_is_the_most_probable_class_for_one_image_or_many(trained, image
     bundle = trained.load()
     chances = bundle.predict_proba(images)
     assert chances.shape == (20, 10)
-    assert bundle.predict(images) == [str(row.argmax()) for row in chances]
-    assert bundle.predict(images[3]) == bundle.predict(images)[3:4]
+    answers = bundle.predict(images)
+    assert [answer.label for answer in answers] == [str(row.argmax()) for row in chances]
+    assert [[*answer.probabilities.values()] for answer in answers] == chances.tolist()
+    assert [answer.label for answer in bundle.predict(images[3])] == [answers[3].label]
     assert bundle.predict(images / 255) == bundle.predict(torch.from_numpy(images))
 
 

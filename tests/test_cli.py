@@ -413,7 +413,7 @@ def test_predict_of_many_images_gives_a_line_each(carousel, trained, digits, tmp
         (tmp_path / name).write_bytes(gzip.compress(header + digits.tobytes()))
     code, out, _ = carousel("predict", trained.path, name)
     assert code == 0
-    expected = trained.load().predict(digits)
+    expected = [answer.label for answer in trained.load().predict(digits)]
     assert re.findall(r"^ \d+\s+(\d)\s", out, re.M) == expected
     answer = json.loads(carousel("predict", trained.path, name, "--json")[1])
     assert [row["class"] for row in answer] == expected

@@ -38,14 +38,18 @@ def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
         return
     if filled := sum(given.filled):
         yield Notice(f"{filled} missing values, each taken from the step before")
+    if not answers:
+        yield Notice(f"there is no {given.noun} in it")
+        return
     yield from _RENDERERS[type(answers[0])](given, answers)
 
 
 def _as_json(given: Given, answers: Sequence[Answer]) -> Any:
     facts: Sequence[dict[str, Any]] = given.facts or [{}] * len(answers)
     found = [{**fact, **answer.to_json()} for fact, answer in zip(facts, answers, strict=True)]
-    for row, filled in zip(found, given.filled, strict=bool(given.filled)):
-        row["filled"] = filled
+    if given.filled:
+        for row, filled in zip(found, given.filled, strict=True):
+            row["filled"] = filled
     return found[0] if given.alone else found
 
 
@@ -77,7 +81,7 @@ def _class_table(given: Given, answers: Sequence[ClassAnswer]) -> Table:
     more: tuple[str, ...] = ()
     if answers[0].influences is not None:
         more = ("words that moved it most",)
-    elif not given.facts:
+    elif not given.names:
         more = ("next best",)
     table = Table((given.noun, "class", "probability", *more), [])
     names = given.names or [str(number) for number in range(len(answers))]

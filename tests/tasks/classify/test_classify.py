@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from carousel.config import Config
 from carousel.data import mnist
 from carousel.data.scaling import PixelScaler
-from carousel.tasks.classify.network import as_sequence, build_model, probabilities
+from carousel.tasks.classify.network import as_sequence, build_model, logits_of
 from carousel.tasks.classify.parts import ImageParts
 from carousel.tasks.classify.task import ClassifyTask
 
@@ -145,11 +145,11 @@ def test_validation_scores_do_not_depend_on_how_it_is_batched(task):
 def test_probabilities_sum_to_one_and_leave_the_mode_alone(task):
     model = randomise(task.build_model()).train()
     images = mnist.load_test().images[:1003]  # more than one batch, and a rest
-    chances = probabilities(model, images, "rows", task.scaler)
+    chances = logits_of(model, images, "rows", task.scaler).softmax(1)
     assert model.training
     assert chances.shape == (1003, 10)
     torch.testing.assert_close(chances.sum(1), torch.ones(1003))
-    alone = probabilities(model, images[1000:1001], "rows", task.scaler)
+    alone = logits_of(model, images[1000:1001], "rows", task.scaler).softmax(1)
     torch.testing.assert_close(alone[0], chances[1000])
-    none = probabilities(model, images[:0], "rows", PixelScaler(0.0, 255.0))
+    none = logits_of(model, images[:0], "rows", PixelScaler(0.0, 255.0))
     assert none.shape == (0, 10)

@@ -117,8 +117,9 @@ def test_classes_of_recordings_in_numbers(run, model, folder):
         np.genfromtxt(folder / label / "r0.csv", delimiter=",", skip_header=1)
         for label in ("up-down", "down-up")
     ]
-    assert model.predict(tables) == ["up-down", "down-up"]
-    assert carousel.load(run.path).predict(tables) == ["up-down", "down-up"]
+    assert [answer.label for answer in model.predict(tables)] == ["up-down", "down-up"]
+    assert carousel.load(run.path).predict(tables) == model.predict(tables)
+    assert model.predict(tables[0]) == model.predict(tables[:1])
     np.testing.assert_allclose(model.predict_proba(tables).sum(1), 1, atol=1e-5)
     assert model.predict([]) == []
 
@@ -160,7 +161,7 @@ def test_sounds_of_any_rate_loudness_and_number_of_channels_are_told_apart(tmp_p
             file = tmp_path / f"{label}-{rate}.wav"
             left = tone(pitch, 0.2, rate, loudness=0.05)
             soundfile.write(file, np.stack((left, left), 1), rate)
-            assert model.predict([file]) == [label]
+            assert [answer.label for answer in model.predict([file])] == [label]
             (table,) = respond(model, Request(file))
             assert table.rows[0][0] == label
     with pytest.raises(DataError, match="the model reads sound"):

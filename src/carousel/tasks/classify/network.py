@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from carousel.config import (
 from carousel.data import mnist
 from carousel.data.scaling import PixelScaler
 from carousel.layers.pooling import Pooling
-from carousel.tasks.shared.network import activation_penalty, make_dropout, make_recurrent, start
+from carousel.tasks.shared.network import evaluating, make_dropout, make_recurrent, start
 
 _EVALUATION_BATCH = 1000
 
@@ -60,20 +59,16 @@ class Classifier(nn.Module):
         super().__init__()
         dropout = regularization.dropout
         self.recurrent = make_recurrent(input_size, model, regularization, batch_first=True)
-        self.regularization = regularization
         self.input_dropout = make_dropout(regularization.input_dropout)
         self.dropout = make_dropout(dropout)
         features = model.hidden_size * (2 if model.bidirectional else 1)
         self.pooling = Pooling(model.pooling, features)
         self.head = nn.Linear(features, classes)
 
-    def forward(self, x: Tensor, with_penalty: bool = False) -> Any:
-        """x: scaled sequences (B, T, I). Returns logits (B, C), or those and the activation
-        penalty (None if there is none)."""
+    def forward(self, x: Tensor) -> Tensor:
+        """x: scaled sequences (B, T, I). Returns logits (B, C)."""
         outputs, last = self.recurrent(self.input_dropout(x))
-        logits = self.head(self.dropout(self.pooling(outputs, last)))
-        if with_penalty:
-            return logits, activation_penalty(outputs, outputs, self.regularization, time_dim=1)
+        logits: Tensor = self.head(self.dropout(self.pooling(outputs, last)))
         return logits
 
 
@@ -85,19 +80,13 @@ def build_model(config: Config) -> Classifier:
     return classifier
 
 
-def probabilities(
+def logits_of(
     model: nn.Module, images: Tensor, view: str, scaler: PixelScaler, permutation: int = 0
 ) -> Tensor:
-    """Class probabilities (N, C) of uint8 images (N, 28, 28), in evaluation mode, on the CPU."""
-    was_training = model.training
-    model.eval()
-    device = next(model.parameters()).device
-    try:
-        with torch.no_grad():
-            logits = [
-                model(as_sequence(scaler(chunk.to(device)), view, permutation))
-                for chunk in torch.split(images, _EVALUATION_BATCH)
-            ]
-        return torch.cat(logits).softmax(1).cpu() if logits else torch.empty(0, len(mnist.CLASSES))
-    finally:
-        model.train(was_training)
+    """Logits (N, C) of uint8 images (N, 28, 28), in evaluation mode, on the CPU."""
+    with evaluating(model) as device:
+        logits = [
+            model(as_sequence(scaler(chunk.to(device)), view, permutation)).cpu()
+            for chunk in torch.split(images, _EVALUATION_BATCH)
+        ]
+    return torch.cat(logits) if len(images) else torch.empty(0, len(mnist.CLASSES))

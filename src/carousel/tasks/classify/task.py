@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,6 @@ from carousel.tasks.classify.network import _EVALUATION_BATCH, Classifier, as_se
 from carousel.tasks.classify.parts import ImageParts
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
-from carousel.tasks.shared.answers import classes_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import (
     Batch,
@@ -71,12 +71,21 @@ class ClassifyTask(Task):
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         images, labels = batch
-        logits, penalty = model(self._sequences(images), with_penalty=True)
+        logits, penalty = self._logits_and_penalty(model, self._sequences(images))
         total = F.cross_entropy(logits, labels, reduction="sum")
         hits = (logits.detach().argmax(1) == labels).sum()
         count = len(labels)
         objective = total / count if penalty is None else total / count + penalty
         return StepLoss(objective, {"loss": total.detach(), "accuracy": hits}, count)
+
+    def _logits_and_penalty(self, model: nn.Module, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        regularization = self.config.regularization
+        if not network.has_activation_penalty(regularization):
+            return model(x), None
+        with network.noting_outputs(cast(Classifier, model).recurrent) as noted:
+            logits = model(x)
+        (outputs,) = noted
+        return logits, network.activation_penalty(outputs, outputs, regularization, time_dim=1)
 
     def _sequences(self, images: Tensor) -> Tensor:
         data = self.config.data
@@ -116,11 +125,8 @@ class ClassifyTask(Task):
     def answers(self, model: nn.Module, most: int) -> list[Told]:
         index = samples.spread(len(self.parts.validation), most)
         some = self.parts.validation.take(index)
-        with network.evaluating(model) as device:
-            chances = model(self._sequences(some.images.to(device))).softmax(1).cpu()
-        return samples.of_classes(
-            classes_of(chances, self.classes), [self.classes[i] for i in some.labels.tolist()]
-        )
+        answers = self.finish(model).predict(some.images)
+        return samples.of_classes(answers, [self.classes[i] for i in some.labels.tolist()])
 
     def baselines(self) -> dict[str, dict[str, float]]:
         return baselines.fit_and_score(self.parts.train, self.parts.test)

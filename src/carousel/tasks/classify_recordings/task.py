@@ -16,7 +16,6 @@ from carousel.data.scaling import FeatureScaler
 from carousel.tasks.classify_recordings.network import RecordingClassifier
 from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
 from carousel.tasks.shared import baselines, network, samples
-from carousel.tasks.shared.answers import classes_of
 from carousel.tasks.shared.recordings import remarks
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
@@ -101,13 +100,9 @@ class ClassifyRecordingsTask(Task):
     def answers(self, model: nn.Module, most: int) -> list[Told]:
         labels = self.data.validation.labels
         index = samples.spread(len(labels), most)
-        with network.evaluating(model) as device:
-            read = (part.to(device) for part in self._validation.pad(index))
-            chances = model(*read).softmax(1).cpu()
-        return samples.of_classes(
-            classes_of(chances, self.data.classes),
-            [self.data.classes[i] for i in labels[index].tolist()],
-        )
+        held = self.data.validation.values
+        answers = self.finish(model).predict([held[i] for i in index.tolist()])
+        return samples.of_classes(answers, [self.data.classes[i] for i in labels[index].tolist()])
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent class, and two models of summary statistics of a recording."""

@@ -17,19 +17,21 @@ from carousel.data.files.sounds import SUFFIXES
 from carousel.data.labelled_recordings import LabelledRecordings, read_recording
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
-from carousel.errors import ConfigError, DataError
+from carousel.errors import DataError
 from carousel.tasks.classify_recordings.network import RecordingClassifier, logits_of
 from carousel.tasks.shared import metrics, plots
+from carousel.tasks.shared.answers import ClassAnswer, classes_of
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.own_recording import (
     Columns,
-    DataFrame,
-    Recording,
+    Recordings,
+    as_list,
     by_name,
-    fitted,
+    files_of,
+    recordings_given,
     values_of,
 )
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _SHOWN_MISTAKES = 20
 
@@ -38,8 +40,8 @@ class TrainedRecordingClassifier(TrainedModel):
     """A trained classifier of recordings with its classes and the scaler of its inputs.
 
     >>> model = carousel.load("runs/speech-digits-20261124-090000")  # doctest: +SKIP
-    >>> model.predict([values])  # (T, F) each, or sound files       # doctest: +SKIP
-    ['7']
+    >>> model.predict(["digit.wav"])[0].label                        # doctest: +SKIP
+    '7'
     """
 
     model: RecordingClassifier
@@ -72,31 +74,64 @@ class TrainedRecordingClassifier(TrainedModel):
             "columns": list(self.columns),
         }
 
-    def predict_proba(self, recordings: Sequence[Recording] | Recording) -> NDArray[np.float32]:
-        """Class probabilities (n, C) of recordings: values (T, F) as in training, unscaled, data
+    # ---- answering
+
+    def encode(self, inputs: Recordings) -> tuple[Tensor, Tensor]:
+        """Scaled values (n, T, F), padded, and lengths (n,) of recordings."""
+        values = Ragged.of(self._values(inputs))
+        return self._prepare(values).pad(torch.arange(len(values)))
+
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """A recording of four steps of zeros."""
+        return self.encode(torch.zeros(4, self._width))
+
+    def decode(self, outputs: Tensor) -> list[ClassAnswer]:
+        """Answers of the network's logits (n, C)."""
+        return classes_of(outputs.softmax(1), self.classes)
+
+    def predict(self, inputs: Recordings) -> list[ClassAnswer]:
+        """The class of each recording, or of one: values (T, F) as in training, unscaled, data
         frames, or the names of files as in training, .csv or sound. Raises `DataError` for one
         that does not fit or holds a NaN."""
-        if isinstance(recordings, str | Path | DataFrame):  # one recording is a list of one
-            recordings = [recordings]
-        width = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
-        values = [values_of(one, self.columns, width, self._read_file) for one in recordings]
-        chances = self._chances(Ragged.of(values)) if values else torch.empty(0, len(self.classes))
-        result: NDArray[np.float32] = chances.numpy()
+        return self.decode(self._logits(self._values(inputs)))
+
+    def predict_proba(self, inputs: Recordings) -> NDArray[np.float32]:
+        """Class probabilities (n, C) of recordings; input as for `predict`."""
+        result: NDArray[np.float32] = self._logits(self._values(inputs)).softmax(1).numpy()
         return result
 
-    def predict(self, recordings: Sequence[Recording] | Recording) -> list[str]:
-        """The most probable class of each recording; input as for `predict_proba`."""
-        return [self.classes[i] for i in self.predict_proba(recordings).argmax(1)]
+    @property
+    def wants(self) -> str:
+        return f"name a recording, or a folder of them: {', '.join(self._kinds)}"
+
+    def read(self, path: Path) -> Given:
+        """The recording in a file, or those of a folder."""
+        files = files_of(path, self._kinds)
+        return recordings_given(files, self._read_file, self.columns)
+
+    @property
+    def _kinds(self) -> tuple[str, ...]:
+        return SUFFIXES if self.sound else (".csv",)
+
+    @property
+    def _width(self) -> int:
+        return len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+
+    def _values(self, inputs: Recordings) -> list[Tensor]:
+        return [
+            values_of(one, self.columns, self._width, self._read_file) for one in as_list(inputs)
+        ]
 
     def _read_file(self, path: Path) -> Frames:
         if self.sound != (path.suffix.lower() in SUFFIXES):
-            kinds = ", ".join(SUFFIXES if self.sound else (".csv",))
             what = "sound" if self.sound else "numbers"
-            raise DataError(f"{path}: the model reads {what} ({kinds})")
+            raise DataError(f"{path}: the model reads {what} ({', '.join(self._kinds)})")
         return read_recording(path, self.config.sound)
 
-    def _chances(self, values: Ragged) -> Tensor:
-        return logits_of(self.model, self._prepare(values)).softmax(1)
+    def _logits(self, values: Sequence[Tensor]) -> Tensor:
+        if not values:
+            return torch.empty(0, len(self.classes))
+        return logits_of(self.model, self._prepare(Ragged.of(values)))
 
     def _prepare(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)
@@ -107,7 +142,8 @@ class TrainedRecordingClassifier(TrainedModel):
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(LabelledRecordings(self.config), part)
         held = data.part(part)
-        chances = self._chances(by_name(held.values, data.columns, self.columns))
+        values = self._prepare(by_name(held.values, data.columns, self.columns))
+        chances = logits_of(self.model, values).softmax(1)
         report = metrics.report(held.labels, chances, self.classes)
         rows = zip(held.names, held.labels.tolist(), chances, strict=True)
         report["mistakes"] = [
@@ -139,16 +175,11 @@ class TrainedRecordingClassifier(TrainedModel):
         plots.draw_confusion(report["confusion"], self.classes, picture)
         return [picture]
 
-    def example(self, source: str | Request, number: int) -> Example:
-        if isinstance(source, Request):
-            source.only("classify_recordings")
-            files = self._files(source.input)
-            number = check_number(number, len(files), "recordings")
-            frames, _ = fitted(self._read_file(files[number]), self.columns, str(files[number]))
-            values, name = (
-                torch.from_numpy(frames.values),
-                f"your own recording {files[number].name}",
-            )
+    def example(self, source: str | Given, number: int) -> Example:
+        if isinstance(source, Given):
+            number = check_number(number, len(source.inputs), "recordings")
+            values = torch.as_tensor(source.inputs[number])
+            name = f"your own recording {source.names[number]}"
         else:
             data = LabelledRecordings(self.config)
             part = data.part(source)
@@ -156,57 +187,9 @@ class TrainedRecordingClassifier(TrainedModel):
             values = by_name(part.values, data.columns, self.columns)[number]
             name = f"recording {part.names[number]} of the {source} part"
         x, lengths = self._prepare(Ragged.of([values])).pad(torch.tensor([0]))
-        guess = int(self._chances(Ragged.of([values])).argmax())
+        guess = int(self._logits([values]).argmax())
         return Example(
             f"{name}: {self.classes[guess]}",
             "the logit of the predicted class",
             lambda: self.model(x, lengths)[0, guess],
         )
-
-    # ---- the command line
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        request.only("classify_recordings")
-        files = self._files(request.input)
-        found = [fitted(self._read_file(file), self.columns, str(file)) for file in files]
-        frames = [recording for recording, _ in found]
-        yield from map(Notice, dict.fromkeys(line for _, said in found for line in said))
-        filled = sum(recording.filled for recording in frames)
-        if filled and not request.as_json:
-            yield Notice(f"{filled} missing values, each taken from the step before")
-        chances = self.predict_proba([recording.values for recording in frames])
-        if request.as_json:
-            rows = zip(files, frames, chances, strict=True)
-            yield Json([self._as_json(str(file), f.filled, row) for file, f, row in rows])
-        elif len(files) == 1:
-            yield self._bars(chances[0])
-        else:
-            table = Table(("recording", "class", "probability"), [])
-            for file, row in zip(files, chances, strict=True):
-                table.rows.append((file.name, self.classes[row.argmax()], f"{row.max():.4f}"))
-            yield table
-
-    def _files(self, source: Path | None) -> list[Path]:
-        kinds = SUFFIXES if self.sound else (".csv",)
-        if source is None:
-            raise ConfigError(f"name a recording, or a folder of them: {', '.join(kinds)}")
-        if not source.is_dir():
-            return [source]
-        files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in kinds]
-        if not files:
-            raise DataError(f"{source} has no file of the kind {', '.join(kinds)}")
-        return files
-
-    def _as_json(self, name: str, filled: int, row: NDArray[np.float32]) -> dict[str, Any]:
-        return {
-            "recording": name,
-            "class": self.classes[row.argmax()],
-            "probabilities": dict(zip(self.classes, map(float, row), strict=True)),
-            "filled": filled,
-        }
-
-    def _bars(self, row: NDArray[np.float32]) -> Table:
-        table = Table(("class", "probability", ""), [])
-        for i in row.argsort()[::-1]:
-            table.rows.append((self.classes[i], f"{row[i]:.4f}", "█" * round(30 * float(row[i]))))
-        return table

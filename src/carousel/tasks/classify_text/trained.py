@@ -23,7 +23,7 @@ from carousel.tasks.shared import metrics, plots
 from carousel.tasks.shared.answers import ClassAnswer, Influence, classes_of
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.given import SentenceModel, one_text, texts_of
-from carousel.tasks.shared.task import Given, Request, Shown
+from carousel.tasks.shared.task import Given, Shown
 
 _MOST_PIECES = 200
 
@@ -145,11 +145,10 @@ class TrainedTextClassifier(SentenceModel):
         plots.draw_confusion(report["confusion"], self.classes, picture)
         return [picture]
 
-    def example(self, source: str | Request | Given, number: int) -> Example:
+    def example(self, source: str | Given, number: int) -> Example:
         if isinstance(source, Given):
             texts, labels, origin = source.inputs, None, "your own"
         else:
-            assert isinstance(source, str)
             data = LabelledText(self.config.data, self.config.text)
             part = self.as_trained(data, source).part(source)
             texts, labels, origin = list(part.texts), part.labels, f"the {source} part"

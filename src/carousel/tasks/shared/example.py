@@ -38,9 +38,10 @@ def check_number(number: int, count: int, what: str) -> int:
     if 0 <= number < count:
         return number
     raise DataError(
-        f"--sample must lie between 0 and {count - 1} ({count:,} {what}), got {number}"
+        f"sample must lie between 0 and {count - 1} ({count:,} {what}), got {number}"
         if count
-        else f"there are no {what} to look at"
+        else f"there are no {what} to look at",
+        *(["sample"] if count else []),
     )
 
 

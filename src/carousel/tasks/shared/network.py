@@ -189,6 +189,22 @@ def start(network: nn.Module, config: Config) -> None:
     )
 
 
+@contextmanager
+def noting_outputs(recurrent: nn.Module) -> Iterator[list[Tensor]]:
+    """What recurrent layers put out inside the block, a tensor for each call."""
+    noted: list[Tensor] = []
+    handle = recurrent.register_forward_hook(lambda _, given, output: noted.append(output[0]))
+    try:
+        yield noted
+    finally:
+        handle.remove()
+
+
+def has_activation_penalty(config: RegularizationConfig) -> bool:
+    """Whether `activation_penalty` gives one."""
+    return bool(config.activation or config.temporal_activation)
+
+
 def activation_penalty(
     outputs: Tensor, dropped: Tensor, config: RegularizationConfig, time_dim: int
 ) -> Tensor | None:

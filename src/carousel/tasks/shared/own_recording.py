@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from carousel.data.files.recordings import Frames, differences, in_order, listed
 from carousel.data.ragged import Ragged
 from carousel.errors import DataError
+from carousel.tasks.shared.task import Given, Notice
 
 Columns = tuple[str, ...]
 
@@ -30,6 +31,42 @@ class DataFrame(Protocol):
 
 
 Recording = NDArray[np.floating[Any]] | Tensor | str | Path | DataFrame
+Recordings = Sequence[Recording] | Recording
+
+
+def as_list(recordings: Recordings) -> list[Recording]:
+    """Recordings that a program hands over; a single one, (T, F) or a name, is a list of one."""
+    if isinstance(recordings, str | Path | DataFrame):
+        return [recordings]
+    if isinstance(recordings, np.ndarray | Tensor) and recordings.ndim == 2:
+        return [recordings]
+    return list(recordings)
+
+
+def files_of(source: Path, kinds: Sequence[str]) -> list[Path]:
+    """A file, or those of a folder that end so. Raises `DataError` if it has none."""
+    if not source.is_dir():
+        return [source]
+    files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in kinds]
+    if not files:
+        raise DataError(f"{source} has no file of the kind {', '.join(kinds)}")
+    return files
+
+
+def recordings_given(
+    files: Sequence[Path], read: Callable[[Path], Frames], wanted: Columns
+) -> Given:
+    """The recordings in files, with the columns that a model was trained on (see `fitted`)."""
+    found = [fitted(read(file), wanted, str(file)) for file in files]
+    notes = dict.fromkeys(line for _, said in found for line in said)
+    return Given(
+        [frames.values for frames, _ in found],
+        tuple({"recording": str(file)} for file in files),
+        tuple(file.name for file in files),
+        tuple(map(Notice, notes)),
+        tuple(frames.filled for frames, _ in found),
+        "recording",
+    )
 
 
 def fitted(frames: Frames, wanted: Columns, source: str) -> tuple[Frames, list[str]]:

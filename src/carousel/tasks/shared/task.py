@@ -115,8 +115,6 @@ class TrainedModel(ABC):
 
     #: What the data were that it was trained on; None where that was not written down.
     record: DataRecord | None = None
-    #: What must be named where no input was, in words.
-    wants: ClassVar[str] = ""
 
     def __init__(self, model: nn.Module, config: Config) -> None:
         self.model, self.config = model, config
@@ -164,6 +162,11 @@ class TrainedModel(ABC):
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
         """Pictures of such a report, written to `folder` as <name><suffix>.png."""
         return []
+
+    @property
+    def wants(self) -> str:
+        """What is to be named where no input was, in words."""
+        return "name the input"
 
     def encode(self, inputs: Any) -> tuple[Tensor, ...]:
         """Inputs, as `predict` takes them, as one batch for the network: its arguments."""
