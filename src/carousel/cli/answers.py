@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from carousel.cli.given import given_of, keywords, refuse_others
-from carousel.tasks.shared.answers import Answer, ClassAnswer
+from carousel.tasks.shared.answers import (
+    Answer,
+    ClassAnswer,
+    LabelsAnswer,
+    NumbersAnswer,
+    WordsAnswer,
+)
+from carousel.tasks.shared.digits import few_digits
 from carousel.tasks.shared.task import (
     Given,
     Json,
@@ -37,7 +46,7 @@ def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
         yield Json(_as_json(given, answers))
         return
     if filled := sum(given.filled):
-        yield Notice(f"{filled} missing values, each taken from the step before")
+        yield Notice(f"{filled} missing values, each taken from the {given.step} before")
     if not answers:
         yield Notice(f"there is no {given.noun} in it")
         return
@@ -97,4 +106,44 @@ def _class_table(given: Given, answers: Sequence[ClassAnswer]) -> Table:
     return table
 
 
-_RENDERERS: dict[type[Answer], Callable[[Given, Any], Iterator[Shown]]] = {ClassAnswer: _classes}
+def _words(given: Given, answers: Sequence[WordsAnswer]) -> Iterator[Shown]:
+    if len(answers) == 1:
+        rows = [(w.word, w.label, f"{w.probability:.4f}") for w in answers[0].words]
+        yield Table(("word", "label", "probability"), [*rows])
+        return
+    rows_ = zip(given.names, map(_in_brackets, answers), strict=True)
+    yield Table((given.noun, "labelled"), [*rows_])
+
+
+def _in_brackets(one: WordsAnswer) -> str:
+    if not one.marks:
+        return " ".join(f"{word.word}/{word.label}" for word in one.words)
+    pieces = [word.word for word in one.words]
+    for span in one.spans:
+        pieces[span.start] = f"[{span.kind}: {pieces[span.start]}"
+        pieces[span.end - 1] += "]"
+    return " ".join(pieces)
+
+
+def _labels(given: Given, answers: Sequence[LabelsAnswer]) -> Iterator[Shown]:
+    for one in answers:
+        table = Table(("label", "first frame", "last frame", "frames", "probability"), [])
+        for s in one.segments:
+            places = map(str, (s.first, s.last, s.last - s.first + 1))
+            table.rows.append((s.label, *places, f"{s.probability:.3f}"))
+        yield table
+
+
+def _numbers(given: Given, answers: Sequence[NumbersAnswer]) -> Iterator[Shown]:
+    for one in answers:
+        how, last = few_digits(one.numbers), len(one.numbers) - 1
+        shown = sorted({*np.linspace(0, last, min(12, last + 1)).astype(int).tolist()})
+        yield Table(("step", "number"), [(str(t), f"{one.numbers[t]:{how}}") for t in shown])
+
+
+_RENDERERS: dict[type[Answer], Callable[[Given, Any], Iterator[Shown]]] = {
+    ClassAnswer: _classes,
+    WordsAnswer: _words,
+    LabelsAnswer: _labels,
+    NumbersAnswer: _numbers,
+}

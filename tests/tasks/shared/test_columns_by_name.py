@@ -151,7 +151,7 @@ def test_files_and_data_frames_are_read_by_name_in_python(made, tmp_path):
 
         assert model.predict(str(file)) == model.predict([file])
     else:
-        ask = model.label_proba if name == "label_frames" else model.predict
+        ask = model.label_proba if name == "label_frames" else model.numbers
     wanted = ask(np.array(rows))
     turned = Frame([*reversed(names)], [row[::-1] for row in rows])
     for one in (file, str(file), turned):

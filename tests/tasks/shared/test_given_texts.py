@@ -173,7 +173,7 @@ def test_columns_are_words_and_labels_no_words(labeller, folder):
     assert [word["word"] for word in found[0]["words"]] == wanted
     assert len(found) == 300
     assert "labels in the last are not read" in notices[0]
-    assert labeller.example(Request(folder / "journeys.txt"), 0).steps == tuple(wanted)
+    assert labeller.example(labeller.read(folder / "journeys.txt"), 0).steps == tuple(wanted)
 
 
 def test_plain_sentences_are_answered_as_before(classifier, translator, labeller, tmp_path):

@@ -80,11 +80,10 @@ class LabelFramesTask(RecordingsTask):
         held = self.data.validation
         rows = torch.split(held.labels, held.values.lengths.tolist())
         index = samples.spread(len(rows), most)
-        some = self._validation.take(index)
-        guesses = torch.split(logits_of(model, some).argmax(1), some.lengths.tolist())
+        answers = self.finish(model).predict([held.values[i] for i in index.tolist()])
         return [
-            samples.of_steps(self._named(rows[i]), self._named(guess))
-            for i, guess in zip(index.tolist(), guesses, strict=True)
+            samples.of_steps(self._named(rows[i]), answer.labels)
+            for i, answer in zip(index.tolist(), answers, strict=True)
         ]
 
     def _named(self, labels: Tensor) -> tuple[str, ...]:

@@ -18,18 +18,24 @@ from carousel.data.files.text import read_text
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.recordings import LabelledFrames, film_side, reader
 from carousel.data.scaling import FeatureScaler
-from carousel.errors import ConfigError
 from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.segments import segments_of
 from carousel.tasks.shared import metrics, plots
+from carousel.tasks.shared.answers import LabelsAnswer, Segment
 from carousel.tasks.shared.example import Example, check_number, shown
 from carousel.tasks.shared.frames import build_model, logits_of
-from carousel.tasks.shared.own_recording import Columns, Recording, by_name, fitted, values_of
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.shared.own_recording import (
+    Columns,
+    Recording,
+    Recordings,
+    as_list,
+    by_name,
+    recording_given,
+    values_of,
+)
+from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _DRAWN = 24
-
-
 """Recordings that are shown one by one; evaluation.json has them all."""
 
 
@@ -68,21 +74,84 @@ class TrainedFrameLabeller(TrainedModel):
         scaler, columns = self.scaler.facts(), list(self.columns)
         return {"classes": list(self.classes), "scaler": scaler, "columns": columns}
 
+    # ---- answering
+
+    def encode(self, inputs: Recordings) -> tuple[Tensor, Tensor]:
+        """Scaled values (n, T, F), padded, and lengths (n,) of recordings."""
+        values = self._prepare(Ragged.of([self._values(one) for one in self._list(inputs)]))
+        return values.pad(torch.arange(len(values)))
+
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """A recording of four frames of zeros."""
+        return self.encode(torch.zeros(4, self._width))
+
+    def decode(self, outputs: Tensor, lengths: Tensor) -> list[LabelsAnswer]:
+        """Answers of the network's logits (n, T, C) of recordings of so many frames."""
+        rows = zip(outputs.softmax(2), lengths.tolist(), strict=True)
+        return [self._answer(chances[:count].numpy()) for chances, count in rows]
+
+    def predict(self, inputs: Recordings) -> list[LabelsAnswer]:
+        """The most probable class of each frame of recordings, or of one: values (T, F), unscaled,
+        F as in training; a data frame, or the name of a file, is read by the names of its columns.
+        Raises `DataError` if one does not fit or holds a NaN."""
+        return [self._answer(chances) for chances in self.predict_proba(inputs)]
+
+    def predict_proba(self, inputs: Recordings) -> list[NDArray[np.float32]]:
+        """Class probabilities (T, C) of the frames of each recording; input as for `predict`."""
+        values = [self._values(one) for one in self._list(inputs)]
+        if not values:
+            return []
+        chances = logits_of(self.model, self._prepare(Ragged.of(values))).softmax(1)
+        return [rows.numpy() for rows in torch.split(chances, [*map(len, values)])]
+
     def label_proba(self, values: Recording) -> NDArray[np.float32]:
-        """Class probabilities (T, C) of the frames of one recording (T, F), unscaled, F as in
-        training; a data frame, or the name of a file, is read by the names of its columns. Raises
-        `DataError` if it does not fit or holds a NaN."""
-        if (side := film_side(self.config)) and isinstance(values, np.ndarray | Tensor):
-            values = values.reshape(len(values), -1) if values.shape[1:] == (side, side) else values
-        width = _width(self.config, self.scaler) // (2 if self.config.frames.differences else 1)
-        x = values_of(values, self.columns, width, self._read_file, "frames")
-        scaled = self._prepare(Ragged.of([x]))
-        result: NDArray[np.float32] = logits_of(self.model, scaled).softmax(1).numpy()
-        return result
+        """Class probabilities (T, C) of the frames of one recording; input as for `predict`."""
+        return self.predict_proba([values])[0]
 
     def label(self, values: Recording) -> list[str]:
-        """The most probable class of each frame; input as for `label_proba`."""
-        return [self.classes[i] for i in self.label_proba(values).argmax(1)]
+        """The most probable class of each frame of one recording; input as for `predict`."""
+        return [*self.predict([values])[0].labels]
+
+    @property
+    def wants(self) -> str:
+        return "name the recording: a file of frames as in training"
+
+    def read(self, path: Path) -> Given:
+        """The recording in a file."""
+        return recording_given(path, self._read_file, self.columns, step="frame")
+
+    def _answer(self, chances: NDArray[np.float32]) -> LabelsAnswer:
+        guess = chances.argmax(1)
+        segments = (
+            Segment(
+                self.classes[s.label],
+                s.start,
+                s.end - 1,
+                float(chances[s.start : s.end, s.label].mean()),
+            )
+            for s in segments_of(guess)
+        )
+        return LabelsAnswer(tuple(self.classes[i] for i in guess), tuple(segments))
+
+    @property
+    def _width(self) -> int:
+        return _width(self.config, self.scaler) // (2 if self.config.frames.differences else 1)
+
+    def _list(self, inputs: Recordings) -> list[Recording]:
+        """The recordings; a film (T, side, side) is one."""
+        if film_side(self.config) and isinstance(inputs, np.ndarray | Tensor) and inputs.ndim == 3:
+            return [inputs]
+        return as_list(inputs)
+
+    def _values(self, values: Recording) -> Tensor:
+        if (side := film_side(self.config)) and isinstance(values, np.ndarray | Tensor):
+            values = values.reshape(len(values), -1) if values.shape[1:] == (side, side) else values
+        return values_of(values, self.columns, self._width, self._read_file, "frames")
+
+    def _read_file(self, path: Path) -> Frames:
+        if side := film_side(self.config):
+            return Frames(read_film(path, side), [])
+        return reader(self.config.data.name)(read_text(path), str(path))
 
     def _prepare(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)
@@ -125,7 +194,7 @@ class TrainedFrameLabeller(TrainedModel):
         plots.draw_timelines(drawn, self.classes, timelines)
         return [confusion, timelines]
 
-    def example(self, source: str | Request, number: int) -> Example:
+    def example(self, source: str | Given, number: int) -> Example:
         values, name = self._recording(source, number)
         x, lengths = self._prepare(Ragged.of([values])).pad(torch.tensor([0]))
         guess = logits_of(self.model, self._prepare(Ragged.of([values]))).argmax(1)
@@ -135,54 +204,11 @@ class TrainedFrameLabeller(TrainedModel):
             lambda: self.model(x, lengths)[0].gather(1, guess.unsqueeze(1)).sum(),
         )
 
-    def _recording(self, source: str | Request, number: int) -> tuple[Tensor, str]:
-        if isinstance(source, Request):
-            (frames, _), name = self._given(source), str(source.input)
-            return torch.from_numpy(frames.values), f"your own recording {Path(name).name}"
+    def _recording(self, source: str | Given, number: int) -> tuple[Tensor, str]:
+        if isinstance(source, Given):
+            return torch.as_tensor(source.inputs[0]), f"your own recording {source.names[0]}"
         data = self.as_trained(LabelledFrames(self.config), source)
         part = data.part(source)
         number = check_number(number, len(part), "recordings")
         values = by_name(part.values, data.columns, self.columns)
         return values[number], f"recording {part.names[number]} of the {source} part"
-
-    # ---- the command line
-
-    def _given(self, request: Request) -> tuple[Frames, list[str]]:
-        request.only("label_frames")
-        if request.input is None:
-            raise ConfigError("name the recording: a file of frames as in training")
-        return fitted(self._read_file(request.input), self.columns, str(request.input))
-
-    def _read_file(self, path: Path) -> Frames:
-        if side := film_side(self.config):
-            return Frames(read_film(path, side), [])
-        return reader(self.config.data.name)(read_text(path), str(path))
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        frames, said = self._given(request)
-        yield from map(Notice, said)
-        chances = self.label_proba(frames.values)
-        guess = chances.argmax(1)
-        segments = segments_of(guess)
-        sure = [float(chances[s.start : s.end, s.label].mean()) for s in segments]
-        if request.as_json:
-            found = [
-                {
-                    "label": self.classes[s.label],
-                    "first": s.start,
-                    "last": s.end - 1,
-                    "probability": p,
-                }
-                for s, p in zip(segments, sure, strict=True)
-            ]
-            labels = [self.classes[i] for i in guess]
-            yield Json({"labels": labels, "segments": found, "filled": frames.filled})
-            return
-        if frames.filled:
-            yield Notice(f"{frames.filled} missing values, each taken from the frame before")
-        table = Table(("label", "first frame", "last frame", "frames", "probability"), [])
-        for segment, p in zip(segments, sure, strict=True):
-            places = (segment.start, segment.end - 1, segment.end - segment.start)
-            name = self.classes[segment.label]
-            table.rows.append((name, *map(str, places), f"{p:.3f}"))
-        yield table

@@ -111,10 +111,10 @@ class LabelWordsTask(Task):
     def answers(self, model: nn.Module, most: int) -> list[Told]:
         held = self.data.validation
         index = samples.spread(len(held.words), most)
-        found = self.finish(model).label([held.words[i] for i in index.tolist()])
+        found = self.finish(model).predict([held.words[i] for i in index.tolist()])
         return [
-            samples.of_steps(held.labels[i], [word.label for word in some])
-            for i, some in zip(index.tolist(), found, strict=True)
+            samples.of_steps(held.labels[i], [word.label for word in answer.words])
+            for i, answer in zip(index.tolist(), found, strict=True)
         ]
 
     def baselines(self) -> dict[str, dict[str, float]]:

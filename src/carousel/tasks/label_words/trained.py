@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from carousel.config import Config
 from carousel.data.files.columns import read_given
@@ -15,22 +19,17 @@ from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.tasks.label_words.network import WordLabeller, logits_of, most_probable
 from carousel.tasks.label_words.scores import judge
 from carousel.tasks.label_words.spans import mark_spans, spans_of
+from carousel.tasks.shared.answers import WordLabel, WordsAnswer, WordSpan
 from carousel.tasks.shared.example import Example, check_number, shown
-from carousel.tasks.shared.given import sentences_of, several, texts_of, unknown_notice
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.shared.given import SentenceModel, several, texts_of
+from carousel.tasks.shared.task import Given, Shown, Table
 
 _SHOWN_KINDS = 25
 
-
-class WordLabel(NamedTuple):
-    """A word, its label in the most probable row of labels, and how probable that label is."""
-
-    word: str
-    label: str
-    probability: float
+Sentences = Sequence[Sequence[str]] | str
 
 
-class TrainedWordLabeller(TrainedModel):
+class TrainedWordLabeller(SentenceModel):
     """A trained labeller of words with its features and labels.
 
     well_formed: the labels of a sentence are chosen together, so that no span is continued that
@@ -68,28 +67,69 @@ class TrainedWordLabeller(TrainedModel):
             "well_formed": self.well_formed,
         }
 
-    def label(self, sentences: Sequence[Sequence[str]] | str) -> list[list[WordLabel]]:
+    # ---- answering
+
+    def encode(self, inputs: Sentences) -> tuple[Tensor, Tensor]:
+        """Numbers (n, T, F) of the words' features, padded, and lengths (n,) of sentences."""
+        encoded = self.features.encode(self._cut(inputs))
+        return encoded.pad(torch.arange(len(encoded)))
+
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """A sentence of three unknown words."""
+        return self.encode([["a", "b", "c"]])
+
+    def decode(self, outputs: Tensor, sentences: Sequence[Sequence[str]]) -> list[WordsAnswer]:
+        """Answers of the network's logits (N, L) of all words of sentences."""
+        sizes = [*map(len, sentences)]
+        number = most_probable(outputs, sizes, self.labels, self.well_formed)
+        chances = outputs.softmax(1).gather(1, number.unsqueeze(1)).squeeze(1)
+        rows = zip(torch.split(number, sizes), torch.split(chances, sizes), sentences, strict=True)
+        return [self._answer(words, n.tolist(), p.tolist()) for n, p, words in rows]
+
+    def predict(self, inputs: Sentences) -> list[WordsAnswer]:
         """The most probable labels of the words of sentences that are cut into words; one that is
         a text is cut (see `WordFeatures.cut`), and a single text is one sentence.
 
         Raises `DataError` for what is neither.
         """
-        sentences = self._cut(sentences)
+        sentences = self._cut(inputs)
         if not any(map(len, sentences)):
-            return [[] for _ in sentences]
-        logits = logits_of(self.model, self.features.encode(sentences))
-        number = most_probable(logits, [*map(len, sentences)], self.labels, self.well_formed)
-        chances = logits.softmax(1).gather(1, number.unsqueeze(1)).squeeze(1)
-        rows = iter(zip(number.tolist(), chances.tolist(), strict=True))
-        return [
-            [
-                WordLabel(word, self.labels[i], p)
-                for word, (i, p) in zip(sentence, rows, strict=False)
-            ]
-            for sentence in sentences
-        ]
+            return [self._answer((), (), ()) for _ in sentences]
+        return self.decode(logits_of(self.model, self.features.encode(sentences)), sentences)
 
-    def _cut(self, sentences: Sequence[Sequence[str]] | str) -> list[list[str]]:
+    def predict_proba(self, inputs: Sentences) -> list[NDArray[np.float32]]:
+        """Label probabilities (words, L) of each sentence; input as for `predict`."""
+        sentences = self._cut(inputs)
+        if not any(map(len, sentences)):
+            return [np.empty((0, len(self.labels)), np.float32) for _ in sentences]
+        chances = logits_of(self.model, self.features.encode(sentences)).softmax(1)
+        return [rows.numpy() for rows in torch.split(chances, [*map(len, sentences)])]
+
+    def label(self, sentences: Sentences) -> list[list[WordLabel]]:
+        """The labelled words of each sentence alone; input as for `predict`."""
+        return [[*answer.words] for answer in self.predict(sentences)]
+
+    def _answer(
+        self, words: Sequence[str], numbers: Sequence[int], chances: Sequence[float]
+    ) -> WordsAnswer:
+        labels = [self.labels[number] for number in numbers]
+        spans = tuple(WordSpan(*span) for span in spans_of(labels))
+        labelled = tuple(map(WordLabel, words, labels, chances))
+        return WordsAnswer(labelled, spans, mark_spans(self.labels))
+
+    def read(self, path: Path) -> Given:
+        """The sentences of a file: its lines, or the words in the first of its columns."""
+        given = read_given(read_text(path), path, self.labels)
+        if given is None:
+            return super().read(path)
+        unknown = (w for row in given.words for w in row if not self.features.knows(w))
+        texts = [" ".join(words) for words in given.words]
+        return replace(self._given(texts, given.note, unknown), inputs=given.words)
+
+    def _unknown_in(self, text: str) -> list[str]:
+        return [word for word in self.features.cut(text) if not self.features.knows(word)]
+
+    def _cut(self, sentences: Sentences) -> list[list[str]]:
         return [
             self.features.cut(sentence)
             if isinstance(sentence, str)
@@ -118,9 +158,9 @@ class TrainedWordLabeller(TrainedModel):
         if len(kinds) > _SHOWN_KINDS:
             yield f"and {len(kinds) - _SHOWN_KINDS} rarer kinds (evaluation.json)\n"
 
-    def example(self, source: str | Request, number: int) -> Example:
-        if isinstance(source, Request):
-            rows: Sequence[Sequence[str]] = self._given(source)[0]
+    def example(self, source: str | Given, number: int) -> Example:
+        if isinstance(source, Given):
+            rows: Sequence[Sequence[str]] = self._cut(source.inputs)
             origin = "your own"
         else:
             data = LabelledWords(self.config.data, self.config.text)
@@ -135,53 +175,3 @@ class TrainedWordLabeller(TrainedModel):
             lambda: self.model(features, lengths).gather(1, guess.unsqueeze(1)).sum(),
             tuple(words),
         )
-
-    def _given(self, request: Request) -> tuple[list[list[str]], list[str], list[Notice]]:
-        """The words of the sentences, the sentences themselves, and what there is to say."""
-        found: list[list[str]] = []
-
-        def read(path: Path) -> tuple[list[str], str]:
-            text = read_text(path)
-            given = read_given(text, path, self.labels)
-            if given is None:
-                return text.removesuffix("\n").split("\n"), ""
-            found.extend(given.words)
-            return [" ".join(words) for words in given.words], given.note
-
-        sentences, notices = sentences_of(request, "label_words", read)
-        return found or [self.features.cut(s) for s in sentences], sentences, notices
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        words, sentences, notices = self._given(request)
-        yield from notices
-        yield from unknown_notice(w for row in words for w in row if not self.features.knows(w))
-        labelled = self.label(words)
-        if request.as_json:
-            yield Json([self._as_json(s, row) for s, row in zip(sentences, labelled, strict=True)])
-        elif len(sentences) == 1:
-            rows = [(w.word, w.label, f"{w.probability:.4f}") for w in labelled[0]]
-            yield Table(("word", "label", "probability"), [*rows])
-        else:
-            table = Table(("sentence", "labelled"), [])
-            for number, row in enumerate(labelled, 1):
-                table.rows.append((str(number), self._in_brackets(row)))
-            yield table
-
-    def _as_json(self, sentence: str, row: list[WordLabel]) -> dict[str, Any]:
-        return {
-            "text": sentence,
-            "words": [word._asdict() for word in row],
-            "spans": [
-                {"kind": s.kind, "text": " ".join(w.word for w in row[s.start : s.end])}
-                for s in spans_of([word.label for word in row])
-            ],
-        }
-
-    def _in_brackets(self, row: list[WordLabel]) -> str:
-        if not mark_spans(self.labels):
-            return " ".join(f"{word.word}/{word.label}" for word in row)
-        pieces = [word.word for word in row]
-        for span in spans_of([word.label for word in row]):
-            pieces[span.start] = f"[{span.kind}: {pieces[span.start]}"
-            pieces[span.end - 1] += "]"
-        return " ".join(pieces)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
@@ -20,22 +20,30 @@ from carousel.data.measured import MeasuredRecordings
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import is_labelled
-from carousel.errors import ConfigError
 from carousel.tasks.regress.scores import judge
 from carousel.tasks.regress.target import Target
 from carousel.tasks.shared import plots
-from carousel.tasks.shared.digits import digits
+from carousel.tasks.shared.answers import NumbersAnswer
+from carousel.tasks.shared.digits import few_digits
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.frames import build_model, logits_of
-from carousel.tasks.shared.own_recording import Columns, Recording, by_name, fitted, values_of
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.shared.own_recording import (
+    Columns,
+    Recording,
+    Recordings,
+    as_list,
+    by_name,
+    recording_given,
+    values_of,
+)
+from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 
 class TrainedRegressor(TrainedModel):
     """A trained network with the scaler of its inputs and the scale of its target.
 
     >>> model = carousel.load("runs/rul-cmapss-20261124-090000")  # doctest: +SKIP
-    >>> model.predict(values)  # (T, F)                           # doctest: +SKIP
+    >>> model.numbers(values)  # (T, F)                           # doctest: +SKIP
     array([123.4, 122.9, …])
     """
 
@@ -61,14 +69,50 @@ class TrainedRegressor(TrainedModel):
         scaler, columns = self.scaler.facts(), list(self.columns)
         return {"scaler": scaler, "target": asdict(self.target), "columns": columns}
 
-    def predict(self, values: Recording) -> NDArray[np.float64]:
-        """The number at each step (T,) of a recording (T, F), unscaled, F as in training; a data
-        frame, or the name of a .csv file, is read by the names of its columns. Raises `DataError`
-        if it does not fit or holds a NaN."""
-        width = len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
-        x = values_of(values, self.columns, width, _read_file)
-        result: NDArray[np.float64] = self._read(Ragged.of([x])).numpy()
-        return result
+    # ---- answering
+
+    def encode(self, inputs: Recordings) -> tuple[Tensor, Tensor]:
+        """Scaled values (n, T, F), padded, and lengths (n,) of recordings."""
+        values = self._scaled(Ragged.of(self._values(inputs)))
+        return values.pad(torch.arange(len(values)))
+
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """A recording of four steps of zeros."""
+        return self.encode(torch.zeros(4, self._width))
+
+    def decode(self, outputs: Tensor, lengths: Tensor) -> list[NumbersAnswer]:
+        """Answers of the network's outputs (n, T, 1) for recordings of so many steps."""
+        rows = zip(self.target.number(outputs.squeeze(2)), lengths.tolist(), strict=True)
+        return [NumbersAnswer(tuple(numbers[:count].tolist())) for numbers, count in rows]
+
+    def predict(self, inputs: Recordings) -> list[NumbersAnswer]:
+        """The number at each step of recordings, or of one: values (T, F), unscaled, F as in
+        training; a data frame, or the name of a .csv file, is read by the names of its columns.
+        Raises `DataError` if one does not fit or holds a NaN."""
+        values = self._values(inputs)
+        if not values:
+            return []
+        numbers = torch.split(self._read(Ragged.of(values)), [*map(len, values)])
+        return [NumbersAnswer(tuple(some.tolist())) for some in numbers]
+
+    def numbers(self, values: Recording) -> NDArray[np.float64]:
+        """The number at each step (T,) of one recording; input as for `predict`."""
+        return np.array(self.predict([values])[0].numbers)
+
+    @property
+    def wants(self) -> str:
+        return "name the recording: a .csv file of steps as in training"
+
+    def read(self, path: Path) -> Given:
+        """The recording in a .csv file."""
+        return recording_given(path, _read_file, self.columns)
+
+    @property
+    def _width(self) -> int:
+        return len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
+
+    def _values(self, inputs: Recordings) -> list[Tensor]:
+        return [values_of(one, self.columns, self._width, _read_file) for one in as_list(inputs)]
 
     def _read(self, values: Ragged) -> Tensor:
         return self.target.number(logits_of(self.model, self._scaled(values)).squeeze(1))
@@ -91,7 +135,7 @@ class TrainedRegressor(TrainedModel):
         pairs = np.array(report["pairs"])
         table = Table(("true number", "steps", "mean error", "MAE"), [])
         edges = np.quantile(pairs[:, 0], np.linspace(0, 1, 6))
-        how = _pattern(edges)
+        how = few_digits(edges)
         for low, high in pairwise(edges):
             inside = (pairs[:, 0] >= low) & ((pairs[:, 0] < high) | (high == edges[-1]))
             if inside.any() and low < high:
@@ -109,9 +153,9 @@ class TrainedRegressor(TrainedModel):
         plots.draw_numbers(report["pairs"], picture)
         return [picture]
 
-    def example(self, source: str | Request, number: int) -> Example:
-        if isinstance(source, Request):
-            values = torch.from_numpy(self._given(source)[0].values)
+    def example(self, source: str | Given, number: int) -> Example:
+        if isinstance(source, Given):
+            values = torch.as_tensor(source.inputs[0])
             name = "your own recording"
         else:
             data = self.as_trained(MeasuredRecordings(self.config.data, self.config.frames), source)
@@ -122,35 +166,10 @@ class TrainedRegressor(TrainedModel):
         x, lengths = self._scaled(Ragged.of([values])).pad(torch.tensor([0]))
         numbers = self._read(Ragged.of([values])).tolist()
         return Example(
-            f"{name}: {numbers[-1]:{_pattern(numbers)}} at its end",
+            f"{name}: {numbers[-1]:{few_digits(numbers)}} at its end",
             "the output at the last step",
             lambda: self.model(x, lengths)[0, -1, 0],
         )
-
-    def _given(self, request: Request) -> tuple[Frames, list[str]]:
-        request.only("regress")
-        if request.input is None:
-            raise ConfigError("name the recording: a .csv file of steps as in training")
-        return fitted(_read_file(request.input), self.columns, str(request.input))
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        frames, said = self._given(request)
-        yield from map(Notice, said)
-        numbers = self.predict(frames.values)
-        if request.as_json:
-            yield Json({"numbers": numbers.tolist(), "filled": frames.filled})
-            return
-        if frames.filled:
-            yield Notice(f"{frames.filled} missing values, each taken from the step before")
-        how = _pattern(numbers)
-        shown = sorted({*np.linspace(0, len(numbers) - 1, min(12, len(numbers))).astype(int)})
-        yield Table(("step", "number"), [(str(t), f"{numbers[t]:{how}}") for t in shown])
-
-
-def _pattern(numbers: Sequence[float] | NDArray[np.float64]) -> str:
-    """Four digits, where that is enough to tell the numbers apart; else those that differ."""
-    size, spread = float(np.abs(numbers).max()), float(np.std(numbers))
-    return ".4g" if size < 1e4 and spread > 0.01 * size else digits(numbers)
 
 
 def _read_file(path: Path) -> Frames:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,3 +68,74 @@ def classes_of(chances: Tensor, classes: Sequence[str]) -> list[ClassAnswer]:
     best = chances.argmax(1).tolist()
     rows = (dict(zip(classes, row, strict=True)) for row in chances.tolist())
     return [ClassAnswer(classes[i], row) for i, row in zip(best, rows, strict=True)]
+
+
+class WordLabel(NamedTuple):
+    """A word, its label in the most probable row of labels, and how probable that label is."""
+
+    word: str
+    label: str
+    probability: float
+
+
+class WordSpan(NamedTuple):
+    """Words start, …, end - 1 of a sentence are one `kind`."""
+
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class WordsAnswer(Answer):
+    """A label for each word of a sentence.
+
+    spans: those that the labels mark. marks: whether labels of the model mark spans at all.
+    """
+
+    words: tuple[WordLabel, ...]
+    spans: tuple[WordSpan, ...] = ()
+    marks: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys "words" and "spans", of which each has its "kind" and its "text"."""
+        return {
+            "words": [word._asdict() for word in self.words],
+            "spans": [
+                {"kind": s.kind, "text": " ".join(w.word for w in self.words[s.start : s.end])}
+                for s in self.spans
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames first, …, last have one label; probability: the mean of it over them."""
+
+    label: str
+    first: int
+    last: int
+    probability: float
+
+
+@dataclass(frozen=True)
+class LabelsAnswer(Answer):
+    """A label for each frame of a recording, and the segments of frames with one label."""
+
+    labels: tuple[str, ...]
+    segments: tuple[Segment, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys "labels" and "segments"."""
+        return {"labels": [*self.labels], "segments": [asdict(each) for each in self.segments]}
+
+
+@dataclass(frozen=True)
+class NumbersAnswer(Answer):
+    """A number for each step of a recording."""
+
+    numbers: tuple[float, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Key "numbers"."""
+        return {"numbers": [*self.numbers]}

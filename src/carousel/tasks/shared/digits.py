@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 _OF_SPREAD, _ALONE = 3, 4  # digits of what numbers spread over, and of a number alone
 
@@ -34,3 +36,10 @@ def digits(numbers: Iterable[float]) -> str:
         significant = min(17, max(_ALONE, decimals + 1 + math.floor(math.log10(size))))
         return f".{significant}g"
     return f".{max(0, decimals)}f"
+
+
+def few_digits(numbers: Sequence[float] | NDArray[Any]) -> str:
+    """A pattern of four digits, where that is enough to tell the numbers apart; else of those that
+    differ."""
+    size, spread = float(np.abs(numbers).max()), float(np.std(numbers))
+    return ".4g" if size < 1e4 and spread > 0.01 * size else digits(numbers)

@@ -74,7 +74,10 @@ class SentenceModel(TrainedModel):
         """The tokens of a sentence that the model does not know."""
         raise NotImplementedError
 
-    def _given(self, texts: Sequence[str], note: str) -> Given:
+    def _given(
+        self, texts: Sequence[str], note: str, unknown: Iterable[str] | None = None
+    ) -> Given:
+        """unknown: tokens that the model does not know, where the texts alone do not tell."""
         sentences = [text.strip() for text in texts if text.strip()]
         if not sentences:
             raise DataError("there is no sentence in it: it is empty")
@@ -82,7 +85,9 @@ class SentenceModel(TrainedModel):
         if blank := len(texts) - len(sentences):
             what = "sentence" if note else "line"
             notices.append(Notice(f"{blank} blank {what}{'s' * (blank > 1)} passed over"))
-        notices += unknown_notice(token for s in sentences for token in self._unknown_in(s))
+        if unknown is None:
+            unknown = (token for s in sentences for token in self._unknown_in(s))
+        notices += unknown_notice(unknown)
         facts = tuple({"text": sentence} for sentence in sentences)
         numbers = tuple(str(number) for number in range(1, len(sentences) + 1))
         return Given(sentences, facts, numbers, tuple(notices), noun="sentence")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -51,6 +52,14 @@ def files_of(source: Path, kinds: Sequence[str]) -> list[Path]:
     if not files:
         raise DataError(f"{source} has no file of the kind {', '.join(kinds)}")
     return files
+
+
+def recording_given(
+    file: Path, read: Callable[[Path], Frames], wanted: Columns, step: str = "step"
+) -> Given:
+    """The one recording in a file, without a name in its answer (see `recordings_given`)."""
+    given = recordings_given([file], read, wanted)
+    return replace(given, facts=(), alone=True, step=step)
 
 
 def recordings_given(

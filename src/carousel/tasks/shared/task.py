@@ -93,7 +93,7 @@ class Given:
     inputs: as its `predict` takes them. facts: what JSON says of each besides the answer, such as
     the file's name. names: of each, in a table; empty where they are only numbered. notes: what
     there is to say of them. filled: how many missing values of each were filled in, of recordings.
-    noun: what each is, in words. alone: there can be no other.
+    noun: what each is, and step: what a step of it is, in words. alone: there can be no other.
     """
 
     inputs: Any
@@ -103,6 +103,7 @@ class Given:
     filled: tuple[int, ...] = ()
     noun: str = "input"
     alone: bool = False
+    step: str = "step"
 
 
 class TrainedModel(ABC):
