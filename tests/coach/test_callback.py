@@ -100,7 +100,7 @@ def test_a_rate_that_is_far_too_high_is_told(capsys):
         "not-finite",
     }
     assert "coach: " in capsys.readouterr().out
-    assert "1. " in coach.report()
+    assert "try 1: " in coach.report()
 
 
 def test_a_loss_that_is_nan_is_told_at_once():

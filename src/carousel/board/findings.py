@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from carousel import events
+from carousel.coach.finding import SEVERITIES, Advice, Finding
 
 _TURNS = ("resumed", "interrupted", "diverged")
-_SEVERITIES = ("info", "warning", "severe")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def said_of(path: Path, language: str) -> list[Said]:
     A finding has a code, a severity, a title and advice; of several languages, the one asked for.
     """
     found = list(_all(path, language))
-    return sorted(found, key=lambda said: (-_SEVERITIES.index(said.severity), said.step))
+    return sorted(found, key=lambda said: (-SEVERITIES.index(said.severity), said.step))
 
 
 def _all(path: Path, language: str) -> Iterator[Said]:
@@ -59,32 +59,25 @@ def _until(event: dict[str, Any], cleared: list[dict[str, Any]]) -> int | None:
 
 
 def _finding(event: dict[str, Any], language: str, until: int | None) -> Said:
-    severity = event.get("severity")
-    title = _in(event.get("title", event.get("code", "")), language)
-    numbers = event.get("numbers")
-    lines = []
-    if isinstance(numbers, dict) and numbers:
-        lines.append(", ".join(f"{name} {_number(value)}" for name, value in numbers.items()))
-    advice = event.get("advice")
-    for entry in advice if isinstance(advice, list) else []:
-        words = entry if isinstance(entry, dict) else {"text": entry}
-        lines.append(
-            "  ".join(
-                filter(
-                    None,
-                    (_in(words.get("text", ""), language), _in(words.get("do") or "", language)),
-                )
-            )
-        )
-    known = severity if severity in _SEVERITIES else "info"
-    return Said(event["step"], title, known, tuple(lines), until)
+    severity, numbers, advice = (event.get(name) for name in ("severity", "numbers", "advice"))
+    finding = Finding(
+        code=str(event.get("code", "")),
+        severity=severity if severity in SEVERITIES else "info",
+        title=_in(event.get("title", event.get("code", "")), language),
+        numbers=numbers if isinstance(numbers, dict) else {},
+        advice=tuple(_advice(entry, language) for entry in advice or () if entry),
+        step=event["step"],
+    )
+    lines = (finding.seen, *map(str, finding.advice))
+    return Said(finding.step, finding.title, finding.severity, tuple(filter(None, lines)), until)
+
+
+def _advice(entry: Any, language: str) -> Advice:
+    words = entry if isinstance(entry, dict) else {"text": entry}
+    return Advice(_in(words.get("text", ""), language), _in(words.get("do") or "", language))
 
 
 def _in(text: Any, language: str) -> str:
     if isinstance(text, dict):
         text = text.get(language, text.get("en", ""))
     return str(text)
-
-
-def _number(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carousel.cli.output import JsonOption, print_json, print_out, table_of
+from carousel.cli.output import JsonOption, print_finding, print_json, print_out, table_of
 from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -93,11 +93,7 @@ def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str, r
         table.add_row(outcome.code, state, f"{outcome.seconds:.1f}", why)
     print_out(table)
     for finding in found:
-        print_out(f"{finding.severity}: {finding.title} [{finding.code}]")
-        print_out(f"  {finding.meaning}")
-        for advice in finding.advice:
-            print_out(f"  - {advice.text}" + (f"  {advice.do}" if advice.do else ""))
-        print_out(f"  ({finding.false_alarm})\n")
+        print_finding(finding, lang)
     severe = sum(finding.severity == "severe" for finding in found)
     took = sum(outcome.seconds for outcome in outcomes)
     counts = {"checks": len(outcomes), "found": len(found), "severe": severe}

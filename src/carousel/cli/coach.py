@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carousel.cli.output import JsonOption, print_json
+from carousel.cli.output import JsonOption, print_finding, print_json
 
 if TYPE_CHECKING:
     from carousel.coach.finding import Finding
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 LangOption = Annotated[
     str | None, typer.Option(help="en or ko [default: the locale's language].", metavar="LANG")
 ]
-_COLOURS = {"severe": "bold red", "warning": "yellow", "info": "cyan"}
 
 
 def coach(
@@ -32,7 +31,7 @@ def coach(
     from carousel.coach.finding import by_severity
     from carousel.coach.monitor import diagnose
     from carousel.coach.record import read_run
-    from carousel.coach.words import language, texts
+    from carousel.coach.words import language
 
     speaks = language(lang)
     evidence, lacks = read_run(run, speaks)
@@ -50,7 +49,7 @@ def coach(
         }
         print_json(content)
     else:
-        _show(findings, gone, lacks, share, texts(speaks)["finding"])
+        _show(findings, gone, lacks, share, speaks)
     if any(finding.severity == "severe" for finding in findings):
         raise typer.Exit(1)
 
@@ -60,14 +59,18 @@ def _show(
     gone: list[Finding],
     lacks: list[str],
     share: float | None,
-    words: dict[str, str],
+    language: str,
 ) -> None:
     from rich.console import Console
     from rich.text import Text
 
+    from carousel.coach.words import texts
+
+    words = texts(language)["finding"]
+
     console = Console(highlight=False, markup=False)
     for finding in findings:
-        _show_one(console, finding, words)
+        print_finding(finding, language)
     if not any(finding.severity != "info" for finding in findings):
         console.print(Text(words["none"]))
     for finding in gone:
@@ -76,31 +79,3 @@ def _show(
         console.print(Text(words["lacks"] + lack))
     if share is not None:
         console.print(Text(words["cost"].format(share=share), style="dim"))
-
-
-def _show_one(console: Any, finding: Finding, words: dict[str, str]) -> None:
-    from rich.padding import Padding
-    from rich.text import Text
-
-    head = Text()
-    head.append(words[finding.severity], style=_COLOURS[finding.severity])
-    head.append(f"  {finding.title}", style="bold")
-    console.print(head)
-    lines = [Text(finding.meaning)]
-    for number, advice in enumerate(finding.advice, 1):
-        line = Text(f"{words['try']} {number}: {advice.text}")
-        if advice.do:
-            line.append(f"\n  {advice.do}", style="green")
-        lines.append(line)
-    lines.append(Text(f"{words['false']} {finding.false_alarm}", style="dim"))
-    shown = ", ".join(f"{name} {_number(value)}" for name, value in finding.numbers.items())
-    where = f", step {finding.step}" if finding.step else ""
-    lines.append(Text(f"{words['numbers']}: {shown or '-'}{where}", style="dim"))
-    lines.append(Text(f"{finding.code}; {words['source']}: {finding.source}", style="dim"))
-    for one in lines:
-        console.print(Padding(one, (0, 0, 0, 2)))
-    console.print()
-
-
-def _number(value: float | int | str) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -16,7 +16,16 @@ from carousel.terminal import writes_utf8
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from carousel.coach.finding import Finding
     from carousel.tasks.shared.task import Shown
+
+_COLOURS = {  # of a finding: by its severity, and by the kind of a line
+    "severe": "bold red",
+    "warning": "yellow",
+    "info": "cyan",
+    "command": "green",
+    "aside": "dim",
+}
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a bundle.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
@@ -49,6 +58,23 @@ def with_options(message: str, arguments: Iterable[str]) -> str:
     for name in arguments:
         message = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", message, count=1)
     return message
+
+
+def print_finding(finding: Finding, language: str) -> None:
+    """Print a finding of the coach in full, in colours, with an empty line below."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    from carousel.coach.words import word
+
+    console = Console(highlight=False, markup=False)
+    head = Text(word("finding", finding.severity, language), style=_COLOURS[finding.severity])
+    head.append(f"  {finding.title}", style="not dim bold")
+    console.print(head)
+    for kind, line in finding.lines(language):
+        console.print(Padding(Text(line, style=_COLOURS.get(kind, "")), (0, 0, 0, 2)))
+    console.print()
 
 
 def table_of(*columns: str, title: str | None = None) -> Table:

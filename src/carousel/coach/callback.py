@@ -158,11 +158,8 @@ class Coach:
 
     def report(self) -> str:
         """The findings in words, with what to try."""
-        lines = []
-        for finding in self.findings:
-            lines.append(str(finding))
-            lines += [f"  {n}. {advice.text}" for n, advice in enumerate(finding.advice, 1)]
-        return "\n".join(lines) or word("finding", "nothing", self._language)
+        told = "\n\n".join(finding.text(self._language) for finding in self.findings)
+        return told or word("finding", "nothing", self._language)
 
     def _note(self, step: int, kind: str, **body: Any) -> None:
         if kind not in ("histogram", "profiles", "finding", "finding_cleared"):
@@ -171,7 +168,7 @@ class Coach:
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:
             if not self._quiet and finding.severity != "info":
-                say(f"coach: {finding}")
+                say(f"coach: {finding.line(self._language)}")
 
     # ---- Lightning's callback protocol, by name: it is neither imported nor needed
 

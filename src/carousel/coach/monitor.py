@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import Finding, Numbers
+from carousel.coach.finding import Finding
 from carousel.coach.rules import RULES, Rule
-from carousel.coach.words import in_language
 from carousel.config import CoachConfig
 
 _LOOKS = 20
@@ -67,12 +68,12 @@ class Monitor:
             numbers = {"rule": rule.code, "error": told}
             return RULES["rule-failed"].finding(numbers, self.language, step=evidence.step)
 
-    def _numbers(self, rule: Rule, evidence: Evidence) -> Numbers | None:
+    def _numbers(self, rule: Rule, evidence: Evidence) -> Mapping[str, Any] | None:
         """Those of its judge, or those that a check before training has found."""
         if rule.judge is not None:
             return rule.judge(evidence, self.settings.thresholds)
-        found = evidence.facts.get("checks", {}).get(rule.code)
-        return None if found is None else in_language(found, self.language)
+        found: Mapping[str, Any] | None = evidence.facts.get("checks", {}).get(rule.code)
+        return found
 
     def _spoken(self, key: str, at_once: bool, finding: Finding) -> bool:
         streak = self._streaks.setdefault(key, _Streak())

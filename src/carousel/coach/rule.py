@@ -7,14 +7,15 @@ import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from typing import Any
 
 from carousel.coach.evidence import Evidence
-from carousel.coach.finding import Advice, Finding, Number, Numbers
+from carousel.coach.finding import Advice, Finding, Number
 from carousel.coach.suggest import fits, in_force, suggestions
-from carousel.coach.words import Text, text_of
+from carousel.coach.words import Text, in_language, text_of
 from carousel.config import Config, Thresholds
 
-Judge = Callable[[Evidence, Thresholds], Numbers | None]
+Judge = Callable[[Evidence, Thresholds], Mapping[str, Any] | None]
 WHEN = ("before", "during", "after")
 
 #: What the keys in `Rule.source` stand for.
@@ -63,18 +64,20 @@ class Rule:
 
     def finding(
         self,
-        numbers: Numbers,
+        numbers: Mapping[str, Any],
         language: str = "en",
         config: Config | None = None,
         step: int = 0,
         severity: str | None = None,
     ) -> Finding:
-        """What the rule says of these numbers. A number "severity" overrides the rule's own.
+        """What the rule says of these numbers, some of which may be words by language. A number
+        "severity" overrides the rule's own.
 
         An advice whose line needs what is not known, as in a loop without a configuration, or does
         nothing in this task, is given without the line; one that is followed already is left out.
         """
         text = self.text(language)
+        numbers = in_language(numbers, language)
         known: dict[str, Number] = {**suggestions(config), **numbers}
         shown = {name: value for name, value in numbers.items() if name != "severity"}
         return Finding(

@@ -213,7 +213,7 @@ class RunCoach:
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:
             if finding.severity != "info":
-                self._display.say(f"coach: {finding}")
+                self._display.say(f"coach: {finding.line(self.observer.monitor.language)}")
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding
 from carousel.coach.rules import RULES
 from carousel.coach.watch import watch
-from carousel.coach.words import LANGUAGES, Said, in_language, sentence
+from carousel.coach.words import LANGUAGES, Said, sentence
 
 if TYPE_CHECKING:
     from carousel.config import Config
@@ -62,7 +62,7 @@ class Outcome:
 
     def finding(self, language: str, config: Config) -> Finding:
         """What the coach says of it; only where something was found."""
-        return RULES[self.code].finding(in_language(self.numbers, language), language, config)
+        return RULES[self.code].finding(self.numbers, language, config)
 
 
 def check(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
+from carousel.coach.words import sentence
 from carousel.config import Thresholds
 
 declare(
@@ -153,17 +156,19 @@ def parameters_per_step(e: Evidence, t: Thresholds) -> Numbers | None:
     "CHAR, TUNE",
     do=("--set data.validation={validation_wanted}",),
 )
-def validation_too_small(e: Evidence, t: Thresholds) -> Numbers | None:
+def validation_too_small(e: Evidence, t: Thresholds) -> dict[str, Any] | None:
     count = e.facts.get("validation_units") or e.facts.get("validation_examples")
     limit = t.smallest_validation * (2 if e.facts.get("validation_many") else 1)
     if not count or 0.5 / count**0.5 <= limit:
         return None
     wanted = int(0.25 / limit**2) + 1
-    unit = e.facts.get("validation_unit", "examples")
+    share = "class_counts" in e.facts  # else it measures a mean of losses or errors
+    error = (0.5 if share else 1.0) / count**0.5
     return {
         "examples": count,
-        "unit": unit,
-        "error": 0.5 / count**0.5,
+        "unit": e.facts.get("validation_unit", "examples"),
+        "what": sentence("uncertain_share" if share else "uncertain_mean", error=error),
+        "error": error,
         "validation_wanted": wanted,
     }
 
