@@ -20,6 +20,7 @@ from carousel.tasks.shared.network import (
     make_recurrent,
     start,
 )
+from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, TrainedModel, mean_of
 
 
@@ -196,17 +197,6 @@ class SeededTask(Task):
                 values["macro_f1"] = float(f1_score(part.y, guess, average="macro"))
         return {name: values[name] for name in self.validation_metrics}
 
-    def targets(self) -> tuple[Tensor, Tensor]:
-        return self.data.train.y, self.data.validation.y
-
-    def outputs(self, model: nn.Module) -> dict[str, float]:
-        held = self.data.validation
-        with evaluating(model):
-            out = model(held.x)
-        if self.numbers:
-            return outputs.of_numbers(out.squeeze(1), held.y, held.before)
-        return outputs.of_classes(out.argmax(1), held.y)
-
     def account(self) -> dict[str, Any]:
         known = {tuple(row.tolist()) for row in self.data.train.x.flatten(1)}
         held = self.data.validation.x.flatten(1)
@@ -223,3 +213,22 @@ class SeededTask(Task):
 
     def describe(self, model: nn.Module) -> str:
         return "made data"
+
+    @property
+    def subject(self) -> SeededSubject:
+        return SeededSubject(self)
+
+
+class SeededSubject(TaskSubject[SeededTask]):
+    """Batches of made sequences, for the coach."""
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.task.data.train.y, self.task.data.validation.y
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        held = self.task.data.validation
+        with evaluating(model):
+            out = model(held.x)
+        if self.task.numbers:
+            return outputs.of_numbers(out.squeeze(1), held.y, held.before)
+        return outputs.of_classes(out.argmax(1), held.y)

@@ -9,7 +9,7 @@ from carousel.coach.monitor import diagnose
 from carousel.coach.observer import Observer
 from carousel.coach.record import read_run
 from carousel.events import events, series
-from carousel.tasks.classify.task import ClassifyTask
+from carousel.tasks.classify.task import ClassifySubject, ClassifyTask
 from carousel.training import resume, train
 
 OFTEN = "coach.budget=10"
@@ -111,7 +111,7 @@ def test_data_that_cannot_be_looked_at_stop_nothing(tmp_path, monkeypatch):
     def broken(self):
         raise RuntimeError("no targets here")
 
-    monkeypatch.setattr(ClassifyTask, "targets", broken)
+    monkeypatch.setattr(ClassifySubject, "targets", broken)
     run = train(small_config(OFTEN), seed=3, threads=1, run_dir=tmp_path / "r", quiet=True)
     told = [e["code"] for e in events(run.path / "events.sqlite", "finding")]
     assert "rule-failed" in told

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from carousel.coach.subject import Trained
 from carousel.coach.traces import recurrent_layers
 from carousel.coach.watch import Call
-
-if TYPE_CHECKING:
-    from carousel.tasks.shared.task import Task
 
 _MANY_CLASSES = 1000
 
@@ -98,7 +96,7 @@ def facts_of_targets(targets: Tensor, held: Tensor | None = None) -> dict[str, A
     return facts
 
 
-def facts_of_validation(task: Task) -> dict[str, Any]:
+def facts_of_validation(task: Trained) -> dict[str, Any]:
     """validation_units: how many things of their own (recordings, sentences, windows that share no
     step) the validation part has; validation_unit: their name; validation_many: whether each is
     asked for many answers."""
@@ -106,7 +104,7 @@ def facts_of_validation(task: Task) -> dict[str, Any]:
     return {
         "validation_units": units,
         "validation_unit": unit,
-        "validation_many": task.many_answers,
+        "validation_many": task.subject.many_answers,
     }
 
 

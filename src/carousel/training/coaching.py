@@ -20,6 +20,7 @@ from carousel.coach.record import read_evidence
 from carousel.coach.watch import Call, watch
 from carousel.coach.words import language
 from carousel.events import EventStore
+from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Task, monitored
 from carousel.training.display import Display
 from carousel.training.run import RunFolder
@@ -62,7 +63,9 @@ class RunCoach:
             store.event,
             total_steps=total_steps,
             probe=self._probe,
-            outputs=self._outputs if type(task).outputs is not Task.outputs else None,
+            outputs=self._outputs
+            if type(task.subject).outputs is not TaskSubject.outputs
+            else None,
             language=language(),
         )
 
@@ -149,7 +152,7 @@ class RunCoach:
 
     def _outputs(self) -> dict[str, float]:
         with _undisturbed():
-            return self._task.outputs(self._net)
+            return self._task.subject.outputs(self._net)
 
     def _check(self) -> None:
         """The cheap checks of `carousel check`, once; what they find is a fact for the rules."""
@@ -175,7 +178,7 @@ class RunCoach:
             **facts.facts_of_network(self._net),
         }
         known |= facts.facts_of_validation(task)
-        targets = task.targets()
+        targets = task.subject.targets()
         if targets is not None:
             known |= facts.facts_of_targets(*targets)
         self._evidence.facts |= known

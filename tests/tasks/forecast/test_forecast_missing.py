@@ -143,10 +143,10 @@ def test_validation_baselines_and_targets_are_over_measured_values(path):
     assert 0 < missing.mean() < 0.3
     assert begun.validate(network)["mae"] == pytest.approx(error.mean())
     assert all(math.isfinite(v) for found in begun.baselines().values() for v in found.values())
-    train_targets, held = begun.targets()
+    train_targets, held = begun.subject.targets()
     assert torch.isfinite(train_targets).all()
     assert len(held) == np.isfinite(begun.series.truth[begun.parts["validation"], 0]).sum()
-    assert torch.isfinite(begun.wanted(next(begun.train_batches(0, 0)))).all()
+    assert torch.isfinite(begun.subject.wanted(next(begun.train_batches(0, 0)))).all()
 
 
 def test_the_scaler_is_that_of_measured_values(path):

@@ -20,12 +20,12 @@ from carousel.coach.checks.setup import Found, NotApplicableError, Setup
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding
 from carousel.coach.rules import RULES
+from carousel.coach.subject import Trained
 from carousel.coach.watch import watch
 from carousel.coach.words import LANGUAGES, Said, sentence
 
 if TYPE_CHECKING:
     from carousel.config import Config
-    from carousel.tasks.shared.task import Task
 
 Check = Callable[[Setup], Found | None]
 
@@ -66,7 +66,7 @@ class Outcome:
 
 
 def check(
-    task: Task,
+    task: Trained,
     model: nn.Module,
     *,
     quick: bool = False,
@@ -147,7 +147,7 @@ def _facts(setup: Setup) -> dict[str, Any]:
     known = facts.facts_of_network(setup.model) | facts.facts_of_validation(task)
     if calls:
         known |= facts.facts_of_input(calls, task.batches_per_epoch)
-    if (targets := task.targets()) is not None:
+    if (targets := task.subject.targets()) is not None:
         known |= facts.facts_of_targets(*targets)
     if calls:
         known["window"] = calls[0].steps

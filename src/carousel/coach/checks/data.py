@@ -28,7 +28,7 @@ def loss_output_mismatch(setup: Setup) -> Found | None:
         return {"what": sentence("not_finite")}
     if setup.classes:
         return _as_logits(said)
-    targets = setup.task.wanted(setup.few(8)).double()
+    targets = setup.subject.wanted(setup.few(8)).double()
     loud = _louder(setup)
     low, high = float(loud.min()), float(loud.max())
     bounded = low >= 0 and high <= 1
@@ -132,9 +132,9 @@ def _leaks_told(leaks: list[dict[str, str]]) -> Said:
 
 def unshuffled_classes(setup: Setup) -> Found | None:
     """Batches of one class where others follow: the order of the data was kept."""
-    if not setup.classes or setup.task.rows(setup.batches[0]) < 4:
+    if not setup.classes or setup.subject.rows(setup.batches[0]) < 4:
         raise NotApplicableError("few_classes_or_rows")
-    seen = [torch.unique(setup.task.wanted(batch)) for batch in setup.batches]
+    seen = [torch.unique(setup.subject.wanted(batch)) for batch in setup.batches]
     if len(torch.unique(torch.cat(seen))) < 2:
         return None
     single = sum(len(classes) == 1 for classes in seen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -17,10 +16,8 @@ from carousel.coach.checks.setup import (
     entries_of,
     outputs_of,
 )
+from carousel.coach.subject import Batch
 from carousel.coach.words import sentence
-
-if TYPE_CHECKING:
-    from carousel.tasks.shared.task import Batch
 
 _TOLERANCE = 1e-4  # of a loss, float32
 _NOTHING = 1e-6  # of the largest gradient
@@ -33,7 +30,7 @@ def causality(setup: Setup) -> Found | None:
         return found
     batch, looked = setup.few(3), False
     with _reading(setup, batch) as (read, entries):
-        said = setup.task.step_outputs(setup.model, read)
+        said = setup.subject.step_outputs(setup.model, read)
     if said is not None:
         looked = True
         if not setup.config.model.bidirectional and (late := _future(said, entries)):
@@ -42,7 +39,8 @@ def causality(setup: Setup) -> Found | None:
     else:
         with _reading(setup, batch) as (read, entries), outputs_of(setup.model) as spoken:
             setup.task.loss(setup.model, read)
-        said = next((s for s in spoken if s.dim() > 1 and len(s) == setup.task.rows(batch)), None)
+        rows = setup.subject.rows(batch)
+        said = next((s for s in spoken if s.dim() > 1 and len(s) == rows), None)
     if said is not None and said.requires_grad and entries:
         looked = True
         if (other := _other_row(said, entries)) is not None:
@@ -68,7 +66,7 @@ def _copies_target(setup: Setup) -> Found | None:
 @contextmanager
 def _reading(setup: Setup, batch: Batch) -> Iterator[tuple[Batch, list[Entry]]]:
     """A batch whose numbers have gradients, and everything that the model reads of it."""
-    rows = setup.task.batch_dim
+    rows = setup.subject.batch_dim
     with entries_of(setup) as entries:
         first = batch[0]
         if first.is_floating_point():
@@ -125,13 +123,14 @@ def _other_row(said: Tensor, entries: list[Entry]) -> int | None:
 @torch.no_grad()
 def padding_invariance(setup: Setup) -> Found | None:
     """The loss of a few rows together, one by one, and with more padding."""
-    task, model = setup.task, setup.model
+    task, subject, model = setup.task, setup.subject, setup.model
     batch = setup.few(5)
     whole = task.loss(model, batch)
     total = whole.sums["loss"].double()
-    alone = [task.loss(model, task.pick(batch, torch.tensor([i]))) for i in range(task.rows(batch))]
+    each = [torch.tensor([i]) for i in range(subject.rows(batch))]
+    alone = [task.loss(model, subject.pick(batch, row)) for row in each]
     tests = {"alone": (sum(float(s.sums["loss"]) for s in alone), sum(s.count for s in alone))}
-    if (wider := task.padded(batch, 3)) is not None:
+    if (wider := subject.padded(batch, 3)) is not None:
         padded = task.loss(model, wider)
         tests["padded"] = (float(padded.sums["loss"]), padded.count)
     for how, (loss, count) in tests.items():

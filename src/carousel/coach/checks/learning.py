@@ -5,16 +5,13 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from carousel.coach.checks.setup import Found, NotApplicableError, Setup
+from carousel.coach.subject import Batch
 from carousel.coach.watch import watch
-
-if TYPE_CHECKING:
-    from carousel.tasks.shared.task import Batch
 
 _ROWS = 8
 _RATE = 5e-3
@@ -33,7 +30,7 @@ def loss_at_start(setup: Setup) -> Found | None:
     allowed = setup.config.coach.thresholds.start_loss
     if setup.classes:
         expected = math.log(setup.classes)
-        counts = torch.bincount(setup.task.wanted(batch)).double()
+        counts = torch.bincount(setup.subject.wanted(batch)).double()
         shares = counts[counts > 0] / counts.sum()
         prior = float(-(shares * shares.log()).sum())
         low = min(prior, expected)
@@ -105,7 +102,7 @@ def _floor(setup: Setup, batch: Batch) -> float:
     x, y = batch[0], batch[-1]
     if len(batch) < 2 or x.shape != y.shape or x.dim() != 2 or y.is_floating_point():
         return 0.0
-    if setup.task.batch_dim == 1:
+    if setup.subject.batch_dim == 1:
         x, y = x.t(), y.t()
     after: dict[tuple[int, ...], Counter[int]] = defaultdict(Counter)
     for read, wanted in zip(x.tolist(), y.tolist(), strict=True):

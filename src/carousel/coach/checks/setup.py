@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.coach.finding import Number
+from carousel.coach.subject import Batch, Subject, Trained
 from carousel.coach.traces import recurrent_layers
 from carousel.coach.words import Said, sentence
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from carousel.config import Config
-    from carousel.tasks.shared.task import Batch, Task
 
 Found = dict[str, Number | Said]
 
@@ -46,13 +46,17 @@ class Setup:
     trains. account: of the data, `Task.account`, or empty where the test part must not be read.
     """
 
-    task: Task
+    task: Trained
     model: nn.Module
     seconds: float = 10.0
     account: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.model = copy.deepcopy(self.model).cpu().eval()
+
+    @property
+    def subject(self) -> Subject:
+        return self.task.subject
 
     @property
     def config(self) -> Config:
@@ -66,7 +70,7 @@ class Setup:
     def few(self, rows: int) -> Batch:
         """The first rows of the first batch, fewer if it has fewer."""
         batch = self.batches[0]
-        return self.task.pick(batch, torch.arange(min(rows, self.task.rows(batch))))
+        return self.subject.pick(batch, torch.arange(min(rows, self.subject.rows(batch))))
 
     def copy(self) -> nn.Module:
         """A network of its own for a check that trains one."""
@@ -92,12 +96,12 @@ class Setup:
     def classes(self) -> int:
         """Of how many classes the model chooses one; 0 where it puts out numbers."""
         batch = self.few(8)
-        if self.task.wanted(batch).is_floating_point():
+        if self.subject.wanted(batch).is_floating_point():
             return 0
         said = self.spoken
         if said is None or said.dim() < 2:
             with torch.no_grad():
-                said = self.task.step_outputs(self.model, self.few(1))
+                said = self.subject.step_outputs(self.model, self.few(1))
         return 0 if said is None else said.size(-1)
 
 
@@ -133,7 +137,7 @@ def entries_of(setup: Setup) -> Iterator[list[Entry]]:
     """What the model reads inside the block, as early as there is a gradient: the embeddings of
     its tokens, or else what its recurrent layers read."""
     found: list[Entry] = []
-    rows = setup.task.batch_dim
+    rows = setup.subject.batch_dim
 
     def note_embedding(module: nn.Module, inputs: Any, output: Tensor) -> None:
         if output.requires_grad:

@@ -22,6 +22,7 @@ from carousel.tasks.classify.parts import ImageParts
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.samples import Sample, Told
+from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import (
     Batch,
     Carry,
@@ -101,16 +102,6 @@ class ClassifyTask(Task):
         model.train(was_training)
         return means
 
-    def targets(self) -> tuple[Tensor, Tensor]:
-        return self.parts.train.labels, self.parts.validation.labels
-
-    def outputs(self, model: nn.Module) -> dict[str, float]:
-        device = next(model.parameters()).device
-        some = self.parts.validation.take(torch.arange(min(_LOOKED_AT, len(self.parts.validation))))
-        with network.evaluating(model):
-            guess = model(self._sequences(some.images.to(device))).argmax(1)
-        return outputs.of_classes(guess, some.labels)
-
     def samples(self, most: int) -> list[Sample]:
         held = self.parts.validation
         return [
@@ -142,6 +133,25 @@ class ClassifyTask(Task):
             f"{len(parts.train):,} images to train on, {len(parts.validation):,} to validate\n"
             f"recurrent layer on {layers.explain(model.recurrent, example)}"
         )
+
+    @property
+    def subject(self) -> ClassifySubject:
+        return ClassifySubject(self)
+
+
+class ClassifySubject(TaskSubject[ClassifyTask]):
+    """Batches of images with their classes, for the coach."""
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.task.parts.train.labels, self.task.parts.validation.labels
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        device = next(model.parameters()).device
+        held = self.task.parts.validation
+        some = held.take(torch.arange(min(_LOOKED_AT, len(held))))
+        with network.evaluating(model):
+            guess = model(self.task._sequences(some.images.to(device))).argmax(1)
+        return outputs.of_classes(guess, some.labels)
 
 
 TASK = ClassifyTask

@@ -17,6 +17,7 @@ from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.samples import Sample, Told
+from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
 
 _EVALUATION_BATCH = 256
@@ -63,10 +64,6 @@ class ClassifyTextTask(Task):
         hits = (logits.detach().argmax(1) == labels).sum()
         return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
 
-    def padded(self, batch: Batch, steps: int) -> Batch:
-        tokens, lengths, labels = batch
-        return pad(tokens, (0, steps), value=1), lengths, labels
-
     def validate(self, model: nn.Module) -> dict[str, float]:
         labels = self.data.validation.labels
         with network.evaluating(model) as device:
@@ -75,16 +72,6 @@ class ClassifyTextTask(Task):
                 for index in by_length(self._validation.lengths, _EVALUATION_BATCH)
             )
             return mean_of(self.loss(model, batch) for batch in batches)
-
-    def targets(self) -> tuple[Tensor, Tensor]:
-        return self.data.train.labels, self.data.validation.labels
-
-    def outputs(self, model: nn.Module) -> dict[str, float]:
-        labels = self.data.validation.labels
-        some = torch.arange(min(_LOOKED_AT, len(labels)))
-        with network.evaluating(model) as device:
-            guess = model(*(part.to(device) for part in self._validation.pad(some))).argmax(1)
-        return outputs.of_classes(guess, labels[some])
 
     def samples(self, most: int) -> list[Sample]:
         held = self.data.validation
@@ -130,6 +117,28 @@ class ClassifyTextTask(Task):
             f"({self.config.text.level}), {float(self._train.lengths.float().mean()):.0f} a "
             f"sentence\nrecurrent layer on {path}"
         )
+
+    @property
+    def subject(self) -> ClassifyTextSubject:
+        return ClassifyTextSubject(self)
+
+
+class ClassifyTextSubject(TaskSubject[ClassifyTextTask]):
+    """Batches of sentences with their classes, for the coach."""
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        tokens, lengths, labels = batch
+        return pad(tokens, (0, steps), value=1), lengths, labels
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.task.data.train.labels, self.task.data.validation.labels
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        labels = self.task.data.validation.labels
+        some = torch.arange(min(_LOOKED_AT, len(labels)))
+        with network.evaluating(model) as device:
+            guess = model(*(part.to(device) for part in self.task._validation.pad(some))).argmax(1)
+        return outputs.of_classes(guess, labels[some])
 
 
 TASK = ClassifyTextTask

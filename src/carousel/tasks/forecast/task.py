@@ -23,6 +23,7 @@ from carousel.tasks.forecast.tables import mase_note
 from carousel.tasks.forecast.trained import Frame, TrainedForecaster, forecasts, target_numbers
 from carousel.tasks.shared import network, outputs, samples
 from carousel.tasks.shared.samples import Sample, Told
+from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 
 _SHARE = 0.8  # that an interval is to hold
@@ -34,7 +35,6 @@ class ForecastTask(Task):
 
     validation_metrics: tuple[str, ...] = ("mse_standardised", "mae", "mase")
     unit = "windows"
-    many_answers = True
     trained = TrainedForecaster
 
     def __init__(self, config: Config, seed: int) -> None:
@@ -156,20 +156,6 @@ class ForecastTask(Task):
     def _truth(self, windows: Windows) -> Any:
         return self._gather(windows)[1]
 
-    def targets(self) -> tuple[Tensor, Tensor]:
-        train, held = self.parts["train"], self.parts["validation"]
-        found = (self.frame.truth[part.start : part.stop].flatten() for part in (train, held))
-        some, others = (part[~part.isnan()] for part in found)
-        return some, others
-
-    def outputs(self, model: nn.Module) -> dict[str, float]:
-        windows = self.windows["validation"]
-        last, truth = self._gather(windows)
-        _, guess, _ = forecasts(model, self.frame, windows, self.output)
-        measured = ~np.isnan(truth[:, 0])
-        first = (guess[:, 0], truth[:, 0], last[:, -1])
-        return outputs.of_numbers(*(torch.from_numpy(part[measured]) for part in first))
-
     def samples(self, most: int) -> list[Sample]:
         windows = self._some(most)
         first = torch.from_numpy(self._values[:, 0])
@@ -271,6 +257,30 @@ class ForecastTask(Task):
             f"{settings.horizon} of {len(self.frame.targets)} (distribution: {how})\n"
             f"recurrent layer on {path}"
         )
+
+    @property
+    def subject(self) -> ForecastSubject:
+        return ForecastSubject(self)
+
+
+class ForecastSubject(TaskSubject[ForecastTask]):
+    """Batches of windows of a series, for the coach."""
+
+    many_answers = True
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        train, held = self.task.parts["train"], self.task.parts["validation"]
+        found = (self.task.frame.truth[part.start : part.stop].flatten() for part in (train, held))
+        some, others = (part[~part.isnan()] for part in found)
+        return some, others
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        windows = self.task.windows["validation"]
+        last, truth = self.task._gather(windows)
+        _, guess, _ = forecasts(model, self.task.frame, windows, self.task.output)
+        measured = ~np.isnan(truth[:, 0])
+        first = (guess[:, 0], truth[:, 0], last[:, -1])
+        return outputs.of_numbers(*(torch.from_numpy(part[measured]) for part in first))
 
 
 TASK = ForecastTask

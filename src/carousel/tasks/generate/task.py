@@ -18,6 +18,7 @@ from carousel.tasks.generate.network import LanguageModel
 from carousel.tasks.generate.ngrams import NGram
 from carousel.tasks.generate.trained import TrainedLanguageModel, measures
 from carousel.tasks.shared import network
+from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 
 _EVALUATION_STEPS = 200
@@ -33,7 +34,6 @@ class GenerateTask(Task):
     """
 
     unit = "tokens"
-    batch_dim = 1
     trained = TrainedLanguageModel
 
     def __init__(self, config: Config, seed: int) -> None:
@@ -92,16 +92,6 @@ class GenerateTask(Task):
         state = tuple(part.detach() for part in scored.state) if carried else ()
         return StepLoss(objective, {"loss": scored.loss.detach()}, count, state)
 
-    def padded(self, batch: Batch, steps: int) -> Batch | None:
-        if self._train.offsets is None:
-            return None
-        tokens, targets = batch
-        wider = (0, 0, 0, steps)
-        return pad(tokens, wider, value=1), pad(targets, wider, value=IGNORED)
-
-    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor | None:
-        return model.logits(batch[0]).transpose(0, 1) if isinstance(model, LanguageModel) else None
-
     def metrics(self, means: dict[str, float]) -> dict[str, float]:
         return measures(self.corpus.kind, means["loss"])
 
@@ -158,6 +148,26 @@ class GenerateTask(Task):
             f"{len(self.corpus.vocabulary):,}; {how}\n"
             f"recurrent layer on {layers.explain(model.recurrent, example)}"
         )
+
+    @property
+    def subject(self) -> GenerateSubject:
+        return GenerateSubject(self)
+
+
+class GenerateSubject(TaskSubject[GenerateTask]):
+    """Batches of tokens, steps first, for the coach."""
+
+    batch_dim = 1
+
+    def padded(self, batch: Batch, steps: int) -> Batch | None:
+        if self.task._train.offsets is None:
+            return None
+        tokens, targets = batch
+        wider = (0, 0, 0, steps)
+        return pad(tokens, wider, value=1), pad(targets, wider, value=IGNORED)
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor | None:
+        return model.logits(batch[0]).transpose(0, 1) if isinstance(model, LanguageModel) else None
 
 
 TASK = GenerateTask

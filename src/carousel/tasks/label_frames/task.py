@@ -12,7 +12,7 @@ from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.trained import TrainedFrameLabeller
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
-from carousel.tasks.shared.recordings import RecordingsTask
+from carousel.tasks.shared.recordings import RecordingsSubject, RecordingsTask
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import Batch, Carry, StepLoss
 
@@ -31,7 +31,6 @@ class LabelFramesTask(RecordingsTask):
 
     validation_metrics = ("macro_f1", "accuracy", "segment_f1_50", "loss")
     unit = "frames"
-    many_answers = True
     trained = TrainedFrameLabeller
     data: LabelledFrames
 
@@ -60,13 +59,6 @@ class LabelFramesTask(RecordingsTask):
         logits = logits_of(model, self._validation)
         report = judge(self.data.validation, logits, self.data.classes)
         return {name: report[name] for name in self.validation_metrics}
-
-    def targets(self) -> tuple[Tensor, Tensor]:
-        return self.data.train.labels, self.data.validation.labels
-
-    def outputs(self, model: nn.Module) -> dict[str, float]:
-        guess = logits_of(model, self._validation).argmax(1)
-        return outputs.of_classes(guess, self.data.validation.labels)
 
     def samples(self, most: int) -> list[Sample]:
         held = self.data.validation
@@ -117,6 +109,23 @@ class LabelFramesTask(RecordingsTask):
             f"validate; {len(self.data.classes)} classes; {self._train.values.size(1)} features\n"
             f"recurrent layer on {path}{self._remarks()}"
         )
+
+    @property
+    def subject(self) -> LabelFramesSubject:
+        return LabelFramesSubject(self)
+
+
+class LabelFramesSubject(RecordingsSubject[LabelFramesTask]):
+    """Batches of windows with a label for every frame, for the coach."""
+
+    many_answers = True
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.task.data.train.labels, self.task.data.validation.labels
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        guess = logits_of(model, self.task._validation).argmax(1)
+        return outputs.of_classes(guess, self.task.data.validation.labels)
 
 
 TASK = LabelFramesTask

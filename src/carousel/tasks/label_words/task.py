@@ -20,6 +20,7 @@ from carousel.tasks.label_words.spans import mark_spans, well_formed
 from carousel.tasks.label_words.trained import TrainedWordLabeller
 from carousel.tasks.shared import baselines, network, samples
 from carousel.tasks.shared.samples import Sample, Told
+from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 
 
@@ -27,7 +28,6 @@ class LabelWordsTask(Task):
     """Training of a `WordLabeller`: sentences of similar length share a batch."""
 
     unit = "words"
-    many_answers = True
     trained = TrainedWordLabeller
 
     def __init__(self, config: Config, seed: int) -> None:
@@ -73,29 +73,10 @@ class LabelWordsTask(Task):
         hits = (logits.detach().argmax(1) == labels).sum()
         return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
 
-    def pick(self, batch: Batch, index: Tensor) -> Batch:
-        features, lengths, labels = batch
-        rows = torch.split(labels, lengths.tolist())
-        return features[index], lengths[index], torch.cat([rows[i] for i in index.tolist()])
-
-    def padded(self, batch: Batch, steps: int) -> Batch:
-        features, lengths, labels = batch
-        return pad(features, (0, 0, 0, steps), value=1), lengths, labels
-
-    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
-        features, lengths, _ = batch
-        said = torch.split(model(features, lengths), lengths.tolist())
-        return pad_sequence([*said], batch_first=True)
-
     def validate(self, model: nn.Module) -> dict[str, float]:
         logits = logits_of(model, self._validation)
         values, _ = judge(self.data.validation, logits, self.data.labels, self._well_formed)
         return {name: values[name] for name in self.validation_metrics}
-
-    def targets(self) -> tuple[Tensor, Tensor]:
-        number = {label: i for i, label in enumerate(self.data.labels)}
-        held = chain.from_iterable(self.data.validation.labels)
-        return self._targets, torch.tensor([number.get(label, -1) for label in held])
 
     def samples(self, most: int) -> list[Sample]:
         held = self.data.validation
@@ -160,6 +141,35 @@ class LabelWordsTask(Task):
             f"{len(self._validation):,} to validate; {len(self.data.labels)} labels; {sizes}\n"
             f"recurrent layer on {path}"
         )
+
+    @property
+    def subject(self) -> LabelWordsSubject:
+        return LabelWordsSubject(self)
+
+
+class LabelWordsSubject(TaskSubject[LabelWordsTask]):
+    """Batches of sentences with a label for every word, for the coach."""
+
+    many_answers = True
+
+    def pick(self, batch: Batch, index: Tensor) -> Batch:
+        features, lengths, labels = batch
+        rows = torch.split(labels, lengths.tolist())
+        return features[index], lengths[index], torch.cat([rows[i] for i in index.tolist()])
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        features, lengths, labels = batch
+        return pad(features, (0, 0, 0, steps), value=1), lengths, labels
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        features, lengths, _ = batch
+        said = torch.split(model(features, lengths), lengths.tolist())
+        return pad_sequence([*said], batch_first=True)
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        number = {label: i for i, label in enumerate(self.task.data.labels)}
+        held = chain.from_iterable(self.task.data.validation.labels)
+        return self.task._targets, torch.tensor([number.get(label, -1) for label in held])
 
 
 TASK = LabelWordsTask

@@ -20,7 +20,7 @@ from carousel.tasks.regress.target import Target
 from carousel.tasks.regress.trained import TrainedRegressor
 from carousel.tasks.shared import baselines, network, outputs
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
-from carousel.tasks.shared.recordings import RecordingsTask
+from carousel.tasks.shared.recordings import RecordingsSubject, RecordingsTask
 from carousel.tasks.shared.task import Batch, Carry, StepLoss
 
 _BASELINE_STEPS = 30
@@ -32,7 +32,6 @@ class RegressTask(RecordingsTask):
 
     validation_metrics = ("rmse", "mae")
     unit = "steps"
-    many_answers = True
     trained = TrainedRegressor
     data: MeasuredRecordings
 
@@ -54,9 +53,6 @@ class RegressTask(RecordingsTask):
         losses = self.target.losses(raw, numbers[inside])
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
 
-    def wanted(self, batch: Batch) -> Tensor:
-        return self.target.scaled(super().wanted(batch)).float()
-
     def validate(self, model: nn.Module) -> dict[str, float]:
         held = self.data.validation
         raw = logits_of(model, self._validation).squeeze(1)
@@ -64,17 +60,6 @@ class RegressTask(RecordingsTask):
         capped = Measured(held.names, held.values, self.target.capped(held.targets))
         values = judge(capped, self.target.number(raw), 0.0)
         return {name: values[name] for name in self.validation_metrics}
-
-    def targets(self) -> tuple[Tensor, Tensor]:
-        parts = (self.data.train.targets, self.data.validation.targets)
-        train, held = (self.target.scaled(part[is_labelled(part)]).float() for part in parts)
-        return train, held
-
-    def outputs(self, model: nn.Module) -> dict[str, float]:
-        held = self.data.validation
-        inside = is_labelled(held.targets)
-        guess = self.target.number(logits_of(model, self._validation).squeeze(1))
-        return outputs.of_numbers(guess[inside], self.target.capped(held.targets[inside]))
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The mean of the training part, and ridge regression from the last 30 steps."""
@@ -125,6 +110,30 @@ class RegressTask(RecordingsTask):
             f"{len(validation)} to validate; {self._train.values.size(1)} features; {how}\n"
             f"recurrent layer on {path}{self._clipped()}{self._remarks()}"
         )
+
+    @property
+    def subject(self) -> RegressSubject:
+        return RegressSubject(self)
+
+
+class RegressSubject(RecordingsSubject[RegressTask]):
+    """Batches of windows with a number for every step, for the coach."""
+
+    many_answers = True
+
+    def wanted(self, batch: Batch) -> Tensor:
+        return self.task.target.scaled(super().wanted(batch)).float()
+
+    def targets(self) -> tuple[Tensor, Tensor]:
+        parts = (self.task.data.train.targets, self.task.data.validation.targets)
+        train, held = (self.task.target.scaled(part[is_labelled(part)]).float() for part in parts)
+        return train, held
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        held = self.task.data.validation
+        inside = is_labelled(held.targets)
+        guess = self.task.target.number(logits_of(model, self.task._validation).squeeze(1))
+        return outputs.of_numbers(guess[inside], self.task.target.capped(held.targets[inside]))
 
 
 def _last_steps(values: Ragged, wanted: Tensor, steps: int) -> Tensor:

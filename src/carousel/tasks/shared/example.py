@@ -58,9 +58,9 @@ def of_training(task: Task, model: nn.Module, number: int) -> Example:
     """
     seen = 0
     for batch in task.train_batches(0, 0):
-        rows = task.rows(batch)
+        rows = task.subject.rows(batch)
         if seen <= number < seen + rows:
-            row = task.pick(batch, torch.tensor([number - seen]))
+            row = task.subject.pick(batch, torch.tensor([number - seen]))
             return Example(
                 f"row {number} of the first epoch of training",
                 "the loss",

@@ -18,6 +18,7 @@ from carousel.data.ragged import Ragged, with_differences
 from carousel.data.recordings import LabelledFrames, film_side
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import LabelledWindows
+from carousel.tasks.shared.subject import T, TaskSubject
 from carousel.tasks.shared.task import Batch, Task
 
 
@@ -61,17 +62,6 @@ class RecordingsTask(Task):
         noise = self.config.frames.noise
         return values + noise * torch.randn_like(values) if noise and training else values
 
-    def padded(self, batch: Batch, steps: int) -> Batch:
-        values, lengths, labels = batch
-        missing = math.nan if labels.is_floating_point() else -1
-        wider = [0, 0] * (values.dim() - 2) + [0, steps]
-        return pad(values, wider, value=3), lengths, pad(labels, (0, steps), value=missing)
-
-    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
-        values, lengths, _ = batch
-        said: Tensor = model(values, lengths)
-        return said
-
     @property
     def parted(self) -> LabelledFrames | MeasuredRecordings:
         return self.data
@@ -88,3 +78,18 @@ class RecordingsTask(Task):
 
     def _remarks(self) -> str:
         return remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)
+
+
+class RecordingsSubject(TaskSubject[T]):
+    """Batches of windows with their lengths, padded behind, for the coach."""
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        values, lengths, labels = batch
+        missing = math.nan if labels.is_floating_point() else -1
+        wider = [0, 0] * (values.dim() - 2) + [0, steps]
+        return pad(values, wider, value=3), lengths, pad(labels, (0, steps), value=missing)
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
+        values, lengths, _ = batch
+        said: Tensor = model(values, lengths)
+        return said

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.record import DataChangedError, DataRecord, Parted
-from carousel.data.windows import is_labelled
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.example import Example
 from carousel.tasks.shared.samples import Sample, Told
+from carousel.tasks.shared.subject import TaskSubject
 
 P = TypeVar("P", bound=Parted)
 Batch = tuple[Tensor, ...]
@@ -213,10 +213,6 @@ class Task(ABC):
     validation_metrics: tuple[str, ...]
     #: What a batch is counted in, for the display.
     unit: str
-    #: The dimension of a batch's tensors that its rows are counted along.
-    batch_dim: ClassVar[int] = 0
-    #: Whether one recording, window or sentence has many answers, so that few of them tell more.
-    many_answers: ClassVar[bool] = False
     trained: ClassVar[type[TrainedModel]]
     config: Config
 
@@ -232,6 +228,11 @@ class Task(ABC):
     @abstractmethod
     def batches_per_epoch(self) -> int: ...
 
+    @property
+    def subject(self) -> TaskSubject[Any]:
+        """What the coach's checks and measurements ask of batches, targets and outputs."""
+        return TaskSubject(self)
+
     @abstractmethod
     def build_model(self) -> nn.Module:
         """A new network; weights from torch's global random state."""
@@ -243,29 +244,6 @@ class Task(ABC):
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         """What the model does on a batch. carry: of the batch before; empty at an epoch's start."""
-
-    def rows(self, batch: Batch) -> int:
-        """How many independent rows (sequences, streams) a batch has."""
-        return batch[0].size(self.batch_dim)
-
-    def pick(self, batch: Batch, index: Tensor) -> Batch:
-        """Some rows of a batch as a batch of their own, padded as they were. index: (b,)."""
-        return tuple(part.index_select(self.batch_dim, index) for part in batch)
-
-    def wanted(self, batch: Batch) -> Tensor:
-        """What is to be found in a batch, flat: class numbers, or numbers as the loss sees them;
-        without what is masked."""
-        last = batch[-1].flatten()
-        return last[is_labelled(last)]
-
-    def padded(self, batch: Batch, steps: int) -> Batch | None:
-        """The same batch with so many more steps of padding, filled with something; None where
-        all rows are of one length."""
-        return None
-
-    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor | None:
-        """What the model says at each step, (rows, T, ·); None where it speaks once a sequence."""
-        return None
 
     def metrics(self, means: dict[str, float]) -> dict[str, float]:
         """Metrics of an epoch from the means of the sums, in the order to show them."""
@@ -284,17 +262,6 @@ class Task(ABC):
 
         It may look at the test part.
         """
-        return {}
-
-    def targets(self) -> tuple[Tensor, Tensor] | None:
-        """The targets of the training and of the validation part, on the network's own scale:
-        numbers of classes (N,), negative where there is none, or values. None if it has neither.
-        """
-        return None
-
-    def outputs(self, model: nn.Module) -> dict[str, float]:
-        """What the model's answers on (some) validation data look like: see
-        `carousel.tasks.outputs`. Empty if that says nothing here."""
         return {}
 
     def samples(self, most: int) -> list[Sample]:

@@ -1,0 +1,45 @@
+"""How the coach takes the batches of a task apart: `carousel.coach.subject.Subject` by default."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Generic, TypeVar
+
+from torch import Tensor, nn
+
+from carousel.data.windows import is_labelled
+
+T = TypeVar("T")
+Batch = tuple[Tensor, ...]
+
+
+class TaskSubject(Generic[T]):
+    """That of a task whose batches are tensors of rows, the targets last; the methods are told of
+    in `carousel.coach.subject.Subject`."""
+
+    batch_dim: ClassVar[int] = 0
+    many_answers: ClassVar[bool] = False
+
+    def __init__(self, task: T) -> None:
+        self.task = task
+
+    def rows(self, batch: Batch) -> int:
+        return batch[0].size(self.batch_dim)
+
+    def pick(self, batch: Batch, index: Tensor) -> Batch:
+        return tuple(part.index_select(self.batch_dim, index) for part in batch)
+
+    def padded(self, batch: Batch, steps: int) -> Batch | None:
+        return None
+
+    def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor | None:
+        return None
+
+    def wanted(self, batch: Batch) -> Tensor:
+        last = batch[-1].flatten()
+        return last[is_labelled(last)]
+
+    def targets(self) -> tuple[Tensor, Tensor] | None:
+        return None
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        return {}

@@ -1,0 +1,39 @@
+"""What the coach asks of a batch, asked of every task: rows, some of them, and more padding."""
+
+import inspect
+
+import pytest
+import torch
+from every_task import SMALL
+
+from carousel import tasks
+from carousel.tasks.shared.task import Task
+
+
+@pytest.fixture(params=SMALL)
+def task(request, tmp_path):
+    config = SMALL[request.param](tmp_path)
+    torch.manual_seed(1)
+    return tasks.find(config.task)(config, 1)
+
+
+def test_all_rows_picked_in_their_order_are_the_batch(task):
+    batch, subject = next(task.train_batches(0, 0)), task.subject
+    rows = subject.rows(batch)
+    picked = subject.pick(batch, torch.arange(rows))
+    torch.testing.assert_close(picked, batch, rtol=0, atol=0, equal_nan=True)
+    assert subject.rows(subject.pick(batch, torch.tensor([rows - 1]))) == 1
+
+
+def test_padding_adds_nothing_that_is_to_be_found(task):
+    batch, subject = next(task.train_batches(0, 0)), task.subject
+    wider = subject.padded(batch, 3)
+    if wider is None:
+        pytest.skip("rows of one length")
+    assert wider[0].numel() > batch[0].numel()
+    assert torch.equal(subject.wanted(wider), subject.wanted(batch))
+
+
+def test_a_task_has_at_most_twelve_public_methods():
+    methods = [n for n, m in inspect.getmembers(Task, inspect.isfunction) if not n.startswith("_")]
+    assert len(methods) <= 12, methods
