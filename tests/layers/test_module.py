@@ -224,7 +224,7 @@ def test_hx_that_is_not_a_tensor_raises(name):
 @each_name
 @pytest.mark.parametrize(
     "options",
-    [{"hidden_size": 0}, {"num_layers": 0}, {"bias": 1.5}, {"dropout": 1.5}, {"proj_size": 5}],
+    [{"hidden_size": 0}, {"num_layers": 0}, {"bias": 1.5}, {"dropout": 1.5}],
     ids=str,
 )
 def test_wrong_construction_raises_as_torch_does(name, options):
@@ -233,6 +233,19 @@ def test_wrong_construction_raises_as_torch_does(name, options):
     assert expected is not None
     raised = error_of(lambda: getattr(carousel, name)(**arguments))
     assert (type(raised), str(raised)) == (type(expected), str(expected))
+
+
+def test_projection_that_does_not_fit_raises_as_torch_does():
+    expected = error_of(lambda: nn.LSTM(3, 5, proj_size=5))
+    raised = error_of(lambda: carousel.LSTM(3, 5, proj_size=5))
+    assert (type(raised), str(raised)) == (type(expected), str(expected))
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU"])
+def test_projection_is_of_the_lstm_alone(name):
+    assert error_of(lambda: getattr(nn, name)(3, 5, proj_size=2)) is not None
+    with pytest.raises(TypeError, match="proj_size"):
+        getattr(carousel, name)(3, 5, proj_size=2)
 
 
 # ---- copies and conversions

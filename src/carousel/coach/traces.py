@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from carousel.kernels import Stack, cells_path
-from carousel.layers.recurrent import Recurrent
+from carousel.layers.base import Recurrent
 
 #: The parts of a trace in words. "g" and "n" are both candidates: the LSTM's and the others'.
 WORDS = {

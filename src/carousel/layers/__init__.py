@@ -2,8 +2,11 @@
 
 from carousel.layers.accelerate import accelerate, restore
 from carousel.layers.acceleration import Acceleration, accelerated
+from carousel.layers.base import explain
+from carousel.layers.gru import GRU
+from carousel.layers.lstm import LSTM
 from carousel.layers.parallel import IndRNN, MinGRU, MinLSTM
-from carousel.layers.recurrent import GRU, LSTM, RNN, explain
+from carousel.layers.rnn import RNN
 from carousel.layers.stream import Stream
 
 __all__ = [

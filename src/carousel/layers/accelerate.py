@@ -21,7 +21,7 @@ from typing import TypeVar
 from torch import nn
 
 from carousel.layers.acceleration import accelerated, recurrent_layers, why_not, why_not_back
-from carousel.layers.recurrent import Recurrent
+from carousel.layers.base import Recurrent
 from carousel.layers.swap import swap, swap_back
 
 M = TypeVar("M", bound=nn.Module)

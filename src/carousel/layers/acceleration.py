@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from carousel.layers.base import Recurrent
 from carousel.layers.parallel import Parallel
-from carousel.layers.recurrent import Recurrent
 from carousel.layers.swap import OURS, is_swapped, mixture, ours_for
 
 

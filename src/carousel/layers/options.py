@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,21 @@ def probabilities(name: str, value: Any, parts: tuple[str, ...]) -> tuple[float,
     return tuple(
         probability(f"{name} of the {part}", p) for part, p in zip(parts, value, strict=True)
     )
+
+
+def between_layers(dropout: Any, num_layers: int) -> Any:
+    """What torch is told of a dropout between layers: with one layer none, and a warning."""
+    number = isinstance(dropout, int | float) and not isinstance(dropout, bool)
+    if num_layers != 1 or not number or not 0 < dropout <= 1:
+        return dropout  # torch says what is wrong with it, if anything is
+    warnings.warn(
+        f"dropout={dropout} has no effect with num_layers=1: it acts between layers. Put "
+        "torch.nn.Dropout before or after the layer, or use variational=, zoneout= or "
+        "weight_dropout= in it",
+        UserWarning,
+        stacklevel=3,
+    )
+    return 0.0
 
 
 def check_activation(value: str) -> str:

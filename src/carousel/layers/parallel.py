@@ -11,9 +11,10 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.types import Device
 
 from carousel.kernels import parallel
-from carousel.layers.recurrent import Recurrent
+from carousel.layers.base import Recurrent
 
 
 class Parallel(Recurrent, nn.Module):
@@ -33,10 +34,10 @@ class Parallel(Recurrent, nn.Module):
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
-        device: Any = None,
-        dtype: Any = None,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__()
+        nn.Module.__init__(self)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.nonlinearity = self._nonlinearities[0] if nonlinearity is None else nonlinearity
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
@@ -217,9 +218,34 @@ class MinLSTM(Parallel):
     _nonlinearities = ("g", "linear")
     _modes = ("MINLSTM", "MINLSTM_LINEAR")
 
-    def __init__(self, *args: Any, forget_bias: float | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str | None = None,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: Device = None,
+        dtype: torch.dtype | None = None,
+        *,
+        forget_bias: float | None = None,
+    ) -> None:
         self.forget_bias = forget_bias  # read by reset_parameters, which __init__ calls
-        super().__init__(*args, **kwargs)
+        super().__init__(
+            input_size,
+            hidden_size,
+            num_layers,
+            nonlinearity,
+            bias,
+            batch_first,
+            dropout,
+            bidirectional,
+            device,
+            dtype,
+        )
 
     def _check_arguments(self) -> None:
         super()._check_arguments()

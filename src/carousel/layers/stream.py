@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as modules
 
 from carousel import kernels
-from carousel.layers.recurrent import Recurrent
+from carousel.layers.base import Recurrent
 
 
 class Stream:

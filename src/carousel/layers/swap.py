@@ -9,7 +9,9 @@ from typing import Any
 from torch import nn
 from torch.nn.utils import parametrize
 
-from carousel.layers.recurrent import GRU, LSTM, RNN
+from carousel.layers.gru import GRU
+from carousel.layers.lstm import LSTM
+from carousel.layers.rnn import RNN
 
 OURS: dict[type, Any] = {nn.RNN: RNN, nn.GRU: GRU, nn.LSTM: LSTM}
 _TORCHS = {ours: torchs for torchs, ours in OURS.items()}

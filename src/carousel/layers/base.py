@@ -1,0 +1,329 @@
+"""`Recurrent`: the forward pass that `RNN`, `GRU` and `LSTM` share.
+
+Each of them is a subclass of the torch module with its name, so that parameter names, shapes, gate
+order, `state_dict`, `isinstance` and pickling are torch's own; only `forward` is ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence
+
+from carousel import kernels
+from carousel.layers.inputs import checked_lengths
+from carousel.layers.options import Rates, probabilities, probability
+
+if TYPE_CHECKING:
+    _Base = nn.RNNBase
+else:
+    _Base = object
+
+
+class Recurrent(_Base):
+    """The forward pass that the three modules share. Mixed in before the torch class."""
+
+    # Of the class too, for layers that were made, or pickled, without them.
+    checkpoint_every: int = 0
+    activation: str | None = "tanh"
+    gate_activation: str = "sigmoid"
+    zoneout: float | tuple[float, ...] = 0.0
+    recurrent_dropout: float = 0.0
+    variational: tuple[float, ...] = (0.0, 0.0, 0.0)
+    naive_recurrent_dropout: float = 0.0
+    weight_dropout: float = 0.0
+    layer_norm: bool = False
+
+    def _settle(
+        self,
+        dropout: float,
+        checkpoint_every: int,
+        variational: Rates,
+        naive_recurrent_dropout: float,
+        weight_dropout: float,
+    ) -> None:
+        """Take the options that all three layers have, checked."""
+        self.dropout = float(dropout)  # as given, though torch was told of none for one layer
+        if checkpoint_every < 0:
+            raise ValueError(f"checkpoint_every must be 0 or more steps, got {checkpoint_every}")
+        self.checkpoint_every = checkpoint_every
+        self.variational = probabilities("variational", variational, ("input", "state", "output"))
+        self.naive_recurrent_dropout = probability(
+            "naive_recurrent_dropout", naive_recurrent_dropout
+        )
+        self.weight_dropout = probability("weight_dropout", weight_dropout)
+        if self.naive_recurrent_dropout and self.variational[1]:
+            raise ValueError(
+                "variational (of the state) and naive_recurrent_dropout both drop h before the "
+                "recurrent product: choose one"
+            )
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence | fx.Proxy,
+        hx: Any = None,
+        lengths: Tensor | Sequence[int] | None = None,
+    ) -> tuple[Any, Any]:
+        """Run the stack; shapes as in the class's docstring."""
+        if isinstance(input, fx.Proxy):
+            return self._fx_node(input, hx, lengths)
+        weights = self._dropped(self.weights())
+        if isinstance(input, PackedSequence):
+            if lengths is not None:
+                raise ValueError("a PackedSequence carries its own lengths: leave lengths= out")
+            return self._forward_packed(input, hx, weights)
+        if input.dim() not in (2, 3):
+            raise ValueError(
+                f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead"
+            )
+        batched = input.dim() == 3
+        batch_dim = 0 if self.batch_first else 1
+        if not batched:
+            if lengths is not None:
+                raise ValueError("lengths= needs a batch: input is 2-D (unbatched)")
+            input = input.unsqueeze(batch_dim)
+        state = self._initial_state(input, input.size(batch_dim), hx, batched)
+        self.check_forward_args(input, self._as_hx(state), None)
+        checked = None if lengths is None else checked_lengths(lengths, input, self.batch_first)
+        output, state = kernels.run(
+            self.stack(), input, state, weights, training=self.training, lengths=checked
+        )
+        if not batched:
+            output = output.squeeze(batch_dim)
+            state = tuple(part.squeeze(1) for part in state)
+        return output, self._as_hx(state)
+
+    def _fx_node(self, input: fx.Proxy, hx: Any, lengths: Any) -> tuple[Any, Any]:
+        from carousel.layers import tools  # which needs the layers
+
+        node: tuple[Any, Any] = tools.fx_node(self, input, {"hx": hx, "lengths": lengths})
+        return node
+
+    def __prepare_scriptable__(self) -> nn.Module:  # what torch.jit.script asks for
+        from carousel.layers import tools
+
+        return tools.scriptable(self)
+
+    @property
+    def qconfig(self) -> Any:
+        """How torch.ao.quantization would quantise the layer; it sets this, and leaves it so."""
+        if "qconfig" not in vars(self):
+            raise AttributeError("qconfig")
+        return vars(self)["qconfig"]
+
+    @qconfig.setter
+    def qconfig(self, value: Any) -> None:
+        from carousel.layers import tools
+
+        if "qconfig" not in vars(self):
+            tools.left_by_quantization(self)
+        vars(self)["qconfig"] = value
+
+    @qconfig.deleter
+    def qconfig(self) -> None:
+        vars(self).pop("qconfig", None)
+
+    def step(self, x_t: Tensor, hx: Any = None) -> tuple[Tensor, Any]:
+        """One step from state `hx`: x_t (B, I) or (I,) to the output (B, P) or (P,), and the state.
+
+        The same as `forward` on a sequence of one step; differentiable. For live data see
+        `carousel.Stream`, which keeps the state and is faster. Raises ValueError if bidirectional.
+        """
+        if self.bidirectional:
+            raise ValueError("a bidirectional layer reads from the end: it has no next step")
+        time = 1 if self.batch_first and x_t.dim() == 2 else 0
+        y, hx = self(x_t.unsqueeze(time), hx)
+        return y.squeeze(time), hx
+
+    def path(self, input: Tensor, *, ragged: bool = False) -> kernels.Path:
+        """Which path a call with this input takes, and why."""
+        return kernels.choose(self.stack(), input, self.weights(), ragged=ragged)
+
+    def explain(self, input: Tensor | PackedSequence, lengths: Tensor | None = None) -> str:
+        """The same in words."""
+        packed = isinstance(input, PackedSequence)
+        data = input.data if isinstance(input, PackedSequence) else input
+        return str(self.path(data, ragged=packed or lengths is not None))
+
+    def checked_state(self, x: Tensor, hx: Any) -> tuple[Tensor, ...]:
+        """The initial state of a batch as a tuple; raises what torch raises if it does not fit."""
+        state = self._initial_state(x, x.size(0 if self.batch_first else 1), hx, batched=True)
+        self.check_forward_args(x, self._as_hx(state), None)
+        return state
+
+    def _forward_packed(
+        self, packed: PackedSequence, hx: Any, weights: list[Tensor]
+    ) -> tuple[PackedSequence, Any]:
+        rows: Any = packed.batch_sizes[0]  # stays a tensor where torch.jit traces: any number
+        if not kernels.is_tracing():
+            rows = int(rows)
+        state = self._initial_state(packed.data, rows, hx, batched=True)
+        self.check_forward_args(packed.data, self._as_hx(state), packed.batch_sizes)
+        output, state = kernels.run_packed(
+            self.stack(), packed, state, weights, training=self.training
+        )
+        return output, self._as_hx(state)
+
+    def stack(self) -> kernels.Stack:
+        return kernels.Stack(
+            self.mode,
+            self.num_layers,
+            self.bias,
+            self.batch_first,
+            self.dropout,
+            self.bidirectional,
+            self.proj_size,
+            self.checkpoint_every,
+            self.options(),
+        )
+
+    def options(self) -> kernels.Options:
+        """What the cell does differently from torch's in a call now: in evaluation, no masks."""
+        training = self.training
+        zoneout = self.zoneout
+        cell, state = zoneout if isinstance(zoneout, tuple) else (0.0, zoneout)
+        inputs, product, outputs = self.variational
+        naive = self.naive_recurrent_dropout
+        return kernels.Options(
+            activation=self._own_activation(),
+            gate_activation="" if self.gate_activation == "sigmoid" else self.gate_activation,
+            zoneout_cell=cell,
+            zoneout_state=state,
+            recurrent_dropout=self.recurrent_dropout if training else 0.0,
+            state_dropout=(naive or product) if training else 0.0,
+            each_step=training and naive > 0,
+            draws=training and cell + state > 0,
+            input_dropout=inputs if training else 0.0,
+            output_dropout=outputs if training else 0.0,
+            layer_norm=self.layer_norm,
+            **self._structure(),
+        )
+
+    def _own_activation(self) -> str:
+        return "" if self.activation == "tanh" else self.activation or ""
+
+    def _structure(self) -> dict[str, Any]:
+        return {}
+
+    def _dropped(self, weights: list[Tensor]) -> list[Tensor]:
+        """The weights of a call: with `weight_dropout` in training, W_hh with a new mask."""
+        if not (self.weight_dropout and self.training):
+            return weights
+        each = len(weights) // (self.num_layers * (2 if self.bidirectional else 1))
+        return [
+            F.dropout(weight, self.weight_dropout) if index % each == 1 else weight
+            for index, weight in enumerate(weights)
+        ]
+
+    def extra_repr(self) -> str:
+        """torch's, and what else is not at its default."""
+        return ", ".join([super().extra_repr(), *self.own_options()])
+
+    def own_options(self) -> list[str]:
+        """The options that torch's layer lacks and that are not at their defaults: name=value."""
+        return [
+            f"{name}={getattr(self, name)!r}"
+            for name, default in self._defaults().items()
+            if getattr(self, name) != default
+        ]
+
+    def _defaults(self) -> dict[str, Any]:
+        names = (
+            "activation",
+            "gate_activation",
+            "zoneout",
+            "recurrent_dropout",
+            "variational",
+            "naive_recurrent_dropout",
+            "weight_dropout",
+            "layer_norm",
+        )
+        return {name: getattr(type(self), name) for name in names}
+
+    def _add_gains(self) -> None:
+        """The parameters of layer normalisation, last of each direction; called at the end."""
+        if not self.layer_norm:
+            return
+        for group in self._all_weights:
+            like, suffix = getattr(self, group[0]), group[0].removeprefix("weight_ih")
+            for name, rows in self._gains(len(like)).items():
+                self.register_parameter(name + suffix, nn.Parameter(like.new_empty(rows)))
+                group.append(name + suffix)
+        self._flat_weights_names = [name for group in self._all_weights for name in group]
+        self._init_flat_weights()
+        self._reset_gains()
+
+    def _gains(self, rows: int) -> dict[str, int]:
+        return {"weight_ln_ih": rows, "weight_ln_hh": rows}
+
+    @torch.no_grad()
+    def _reset_gains(self) -> None:
+        for name, parameter in self.named_parameters():
+            if name.startswith(("weight_ln", "bias_ln")):
+                parameter.fill_(1.0 if name.startswith("weight") else 0.0)
+
+    def reset_parameters(self) -> None:
+        """torch's U(-1/√H, 1/√H); gains of layer normalisation one, its bias zero."""
+        super().reset_parameters()
+        self._reset_gains()
+
+    def flatten_parameters(self) -> None:
+        """torch's, which knows torch's weights only."""
+        if not self.layer_norm:
+            super().flatten_parameters()
+
+    def weights(self) -> list[Tensor]:
+        # functional_call and parametrisations change them behind torch's list: it looks again.
+        # torch.export puts others in their place for a while: a list kept of those would be wrong.
+        if kernels.is_exporting():
+            return [cast(Tensor, getattr(self, name)) for name in self._flat_weights_names]
+        self._update_flat_weights()
+        return cast(list[Tensor], self._flat_weights)
+
+    def weight_names(self) -> list[str]:
+        """The attributes that `weights` reads, in its order."""
+        return list(self._flat_weights_names)
+
+    def _state_sizes(self) -> tuple[int, ...]:
+        return (self.hidden_size,)
+
+    def _as_hx(self, state: tuple[Tensor, ...]) -> Any:
+        return state[0]
+
+    def _as_state(self, hx: Any) -> tuple[Tensor, ...]:
+        if not isinstance(hx, Tensor):
+            raise TypeError(f"{type(self).__name__}: hx must be a tensor, got {type(hx).__name__}")
+        return (hx,)
+
+    def _initial_state(self, x: Tensor, rows: int, hx: Any, batched: bool) -> tuple[Tensor, ...]:
+        if hx is None:
+            depth = self.num_layers * (2 if self.bidirectional else 1)
+            return tuple(x.new_zeros(depth, rows, size) for size in self._state_sizes())
+        state = self._as_state(hx)
+        wanted = 3 if batched else 2
+        if any(part.dim() != wanted for part in state):
+            kind = "batched 3-D" if batched else "unbatched 2-D"
+            dims = ", ".join(f"{part.dim()}-D" for part in state)
+            raise RuntimeError(
+                f"For {kind} input, hx should also be {wanted}-D but got {dims} tensor"
+            )
+        return state if batched else tuple(part.unsqueeze(1) for part in state)
+
+
+def explain(layer: nn.Module, x: Tensor | PackedSequence, lengths: Tensor | None = None) -> str:
+    """Which path `layer(x, lengths=lengths)` takes and why, without running it.
+
+    Raises TypeError if `layer` is not one of Carousel's.
+
+    >>> import carousel
+    >>> with kernels.use("cells"):
+    ...     print(explain(carousel.GRU(3, 4), torch.zeros(5, 2, 3)))
+    cells: asked for by use('cells')
+    """
+    if not isinstance(layer, Recurrent):
+        raise TypeError(f"explain wants a carousel RNN, LSTM or GRU, got {type(layer).__name__}")
+    return layer.explain(x, lengths)
