@@ -205,13 +205,15 @@ def test_functional_call_reaches_all_weights(pair):
 
 
 @each_option
-def test_autocast_with_options_computes_in_float32(pair):
+def test_autocast_with_options_computes_in_float32_and_rounds_the_results_alone(pair):
     layer, x, hx = problem(pair)
     torch.manual_seed(0)
     expected = tensors(layer(x, hx))
     torch.manual_seed(0)
     with torch.autocast("cpu", torch.bfloat16):
-        assert_same_bits(tensors(layer(x, hx)), expected)
+        actual = tensors(layer(x, hx))
+    rounded = [part.to(one.dtype) for one, part in zip(actual, expected, strict=True)]
+    assert_same_bits(actual, rounded)
 
 
 def test_repr_names_the_options_that_act():
