@@ -7,53 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from carousel.cli.given import given_of, keywords, refuse_others
 from carousel.tasks.shared.answers import (
     Answer,
+    CaptionAnswer,
     ClassAnswer,
+    ForecastAnswer,
     LabelsAnswer,
     NumbersAnswer,
+    SentenceAnswer,
+    TranslationAnswer,
     WordsAnswer,
 )
-from carousel.tasks.shared.digits import few_digits
+from carousel.tasks.shared.digits import digits, few_digits
 from carousel.tasks.shared.task import (
     Given,
-    Json,
-    Notice,
-    Request,
     Shown,
     Table,
-    TrainedModel,
 )
 
 _SHOWN_WORDS = 3
 
 
-def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
-    """What a command shows of a model's answers to the input that it was given."""
-    if type(model).answer is not TrainedModel.answer:
-        yield from model.answer(request)
-        return
-    understood = keywords(model.predict)
-    refuse_others(model, request, understood)
-    given = given_of(model, request)
-    yield from given.notes
-    options = {name: value for name, value in request.options.items() if name in understood}
-    if "influences" in understood:
-        options["influences"] = True
-    answers = model.predict(given.inputs, **options)
-    if request.as_json:
-        yield Json(_as_json(given, answers))
-        return
-    if filled := sum(given.filled):
-        yield Notice(f"{filled} missing values, each taken from the {given.step} before")
-    if not answers:
-        yield Notice(f"there is no {given.noun} in it")
-        return
+def render(given: Given, answers: Sequence[Answer]) -> Iterator[Shown]:
+    """Answers to what was given, by their kind: tables and lines."""
     yield from _RENDERERS[type(answers[0])](given, answers)
 
 
-def _as_json(given: Given, answers: Sequence[Answer]) -> Any:
+def as_json(given: Given, answers: Sequence[Answer]) -> Any:
+    """Answers to what was given, each with what is known of its input."""
+    if given.alone and not given.filled:
+        return answers[0].to_json()
     facts: Sequence[dict[str, Any]] = given.facts or [{}] * len(answers)
     found = [{**fact, **answer.to_json()} for fact, answer in zip(facts, answers, strict=True)]
     if given.filled:
@@ -141,9 +124,66 @@ def _numbers(given: Given, answers: Sequence[NumbersAnswer]) -> Iterator[Shown]:
         yield Table(("step", "number"), [(str(t), f"{one.numbers[t]:{how}}") for t in shown])
 
 
+def _forecast(given: Given, answers: Sequence[ForecastAnswer]) -> Iterator[Shown]:
+    for one in answers:
+        rows, names = one.to_json(), [*one.values]
+        patterns = {name: digits(_all_of(rows, name)) for name in names}
+        table = Table(("time", *names), [])
+        for row in rows:
+            cells = (_cell(row, name, patterns[name]) for name in names)
+            table.rows.append((row["time"], *cells))
+        yield table
+
+
+def _all_of(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
+    """Every number in the forecasts of a target, the ends of intervals too."""
+    intervals = [row["interval"] for row in rows if row.get("interval")]
+    return [row[name] for row in rows] + [end for ends in intervals for end in ends[name]]
+
+
+def _cell(row: dict[str, Any], name: str, pattern: str) -> str:
+    cell = format(row[name], pattern)
+    if not row.get("interval"):
+        return cell
+    low, high = (format(end, pattern) for end in row["interval"][name])
+    return f"{cell} ({low} to {high})"
+
+
+def _translations(given: Given, answers: Sequence[TranslationAnswer]) -> Iterator[Shown]:
+    if max(len(one.alternatives) for one in answers) == 1:
+        yield "".join(f"{one.text}\n" for one in answers)
+        return
+    for fact, one in zip(given.facts, answers, strict=True):
+        if len(answers) > 1:
+            yield f"{fact['text']}\n"
+        yield _alternatives(one)
+
+
+def _captions(given: Given, answers: Sequence[CaptionAnswer]) -> Iterator[Shown]:
+    if max(len(one.alternatives) for one in answers) == 1:
+        if len(answers) == 1:
+            yield f"{answers[0].text}\n"
+            return
+        rows = zip(given.names, (one.text for one in answers), strict=True)
+        yield Table((given.noun, "caption"), [*rows])
+        return
+    for name, one in zip(given.names, answers, strict=True):
+        if len(answers) > 1:
+            yield f"{name}\n"
+        yield _alternatives(one)
+
+
+def _alternatives(one: SentenceAnswer) -> Table:
+    rows = [(f"{a.score:.4f}", f"{a.log_probability:.2f}", a.text) for a in one.alternatives]
+    return Table(("score", "log P", one.what), [*rows])
+
+
 _RENDERERS: dict[type[Answer], Callable[[Given, Any], Iterator[Shown]]] = {
     ClassAnswer: _classes,
     WordsAnswer: _words,
     LabelsAnswer: _labels,
     NumbersAnswer: _numbers,
+    ForecastAnswer: _forecast,
+    TranslationAnswer: _translations,
+    CaptionAnswer: _captions,
 }

@@ -65,8 +65,8 @@ def predict(
     Example: carousel predict runs/translate-multi30k-de-en-20261125-090000 "Ein Hund rennt."
     """
     from carousel.bundle import load
-    from carousel.cli.answers import respond
     from carousel.cli.given import Request
+    from carousel.cli.respond import respond
 
     options = {
         "invert": invert or None,

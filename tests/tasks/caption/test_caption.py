@@ -9,8 +9,8 @@ from PIL import Image
 from small_scenes import images_config, scenes_config, write_images
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.caption.network import Captioner, caption, looks, mean_loss
@@ -196,9 +196,9 @@ def test_what_is_no_image_is_refused(model, folder, tmp_path):
         list(respond(model, Request(tmp_path / "x.png")))
     with pytest.raises(DataError, match="has no image"):
         list(respond(model, Request(tmp_path)))
-    with pytest.raises(ConfigError, match="--best must be at most --beam, got 3 and 2"):
+    with pytest.raises(ConfigError, match="best must be at most beam, got 3 and 2"):
         list(respond(model, Request(folder / "i0.png", {"beam": 2, "best": 3})))
-    with pytest.raises(ConfigError, match="--attention draws one image, there are 30"):
+    with pytest.raises(ConfigError, match="attention draws one image, there are 30"):
         list(respond(model, Request(folder, {"attention": tmp_path / "x.png"})))
     with pytest.raises(DataError, match=r"shape \(N, 3, 16, 16\), got \(1, 16, 16, 3\)"):
         model.caption(np.zeros((1, 16, 16, 3), np.uint8))

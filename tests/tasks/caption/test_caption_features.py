@@ -7,8 +7,8 @@ from safetensors.numpy import save_file
 from small_scenes import images_config, write_images
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.files.image_features import read_features
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.task import Json

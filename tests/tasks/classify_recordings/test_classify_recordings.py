@@ -11,8 +11,8 @@ from sklearn.preprocessing import StandardScaler
 from small_recordings import recordings_config, tone, write_classes, write_sounds
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_recordings.network import RecordingClassifier, logits_of

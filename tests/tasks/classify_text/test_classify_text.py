@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from small_sentences import BAD, GOOD, sentence_config, write_sentences
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_text.network import TextClassifier, logits_of

@@ -8,8 +8,8 @@ import torch
 from small_series import series_config, write_series
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.series import load, read_series
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast.output import Output

@@ -9,8 +9,8 @@ from small_series import series_config
 
 import carousel
 from carousel import bundle as bundles
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.series import read_series
 from carousel.errors import DataError
 from carousel.tasks.forecast.task import ForecastTask
@@ -52,7 +52,7 @@ def test_another_step_of_time_is_refused(hourly, tmp_path, step, name):
     with pytest.raises(DataError, match="steps of 1 hour"):
         list(respond(hourly, Request(path)))
     with pytest.raises(DataError, match="steps of 1 hour"):
-        hourly.example(Request(path), 0)
+        hourly.example(hourly.read(path), 0)
 
 
 def test_months_are_another_step_than_days(tmp_path):

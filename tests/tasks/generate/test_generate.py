@@ -8,8 +8,8 @@ import torch
 from small_text import text_config, write_lines, write_text
 
 from carousel import bundle, tasks
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.config import DataConfig, TextConfig
 from carousel.data.text import Corpus
 from carousel.errors import ConfigError, DataError

@@ -10,8 +10,8 @@ from PIL import Image
 from small_frames import film_config, frames_config, write_recordings
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged, with_differences
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.label_frames.scores import judge

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from small_words import words_config, write_columns
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.labelled_words import Labelled
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError

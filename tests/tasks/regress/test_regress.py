@@ -8,8 +8,8 @@ import torch
 from small_measured import measured_config, write_measured
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.config import RegressConfig
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError

@@ -15,8 +15,14 @@ from carousel.tasks.shared.answers import Answer
 
 HOME = Path(__file__).parents[2] / "fixtures" / "first_generation"
 NAMES = [
-    "classify", "classify_recordings", "classify_text", "label_frames", "label_words", "regress",
-]  # fmt: skip
+    "classify",
+    "classify_recordings",
+    "classify_text",
+    "forecast",
+    "label_frames",
+    "label_words",
+    "regress",
+]
 
 
 @pytest.fixture(params=NAMES)
@@ -73,6 +79,7 @@ def test_a_prediction_is_encode_then_network_then_decode(model, given):
         "label_words": lambda: (model.label(given.inputs),),
         "label_frames": lambda: (encoded[1],),
         "regress": lambda: (encoded[1],),
+        "forecast": lambda: (given.inputs,),
     }.get(model.config.task, tuple)()
     if model.config.task == "label_words":
         more = ([[word.word for word in row] for row in more[0]],)

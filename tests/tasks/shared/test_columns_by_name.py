@@ -12,8 +12,8 @@ from small_recordings import recordings_config, write_classes
 
 import carousel as library
 from carousel import tasks
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.errors import DataError
 from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train

@@ -10,8 +10,8 @@ from small_text import text_config, write_text
 from small_words import words_config, write_columns
 
 from carousel import tasks
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.labelled_text import read_rows
 from carousel.errors import DataError
 from carousel.tasks.shared.task import Json, Notice

@@ -11,8 +11,8 @@ from PIL import Image
 from small_pairs import pair_config, some_pairs, write_pairs
 
 import carousel
-from carousel.cli.answers import respond
 from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.beam_search import Search
@@ -252,7 +252,7 @@ def test_the_command_draws_attention_of_one_sentence(model, tmp_path):
 def test_unusual_input_is_refused_or_told(model):
     with pytest.raises(DataError, match="sentence 2 is empty"):
         model.translate([SENTENCE, " "])
-    with pytest.raises(ConfigError, match="--best must be at most --beam, got 5 and 2"):
+    with pytest.raises(ConfigError, match="best must be at most beam, got 5 and 2"):
         list(respond(model, Request(None, {"text": SENTENCE, "best": 5, "beam": 2})))
     first, answer = respond(model, Request(None, {"text": "rennt ☃ Hund."}))
     assert first == Notice("not in the model's vocabulary, read as <unk>: ☃")

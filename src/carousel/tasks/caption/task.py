@@ -110,12 +110,13 @@ class CaptionTask(Task):
     def answers(self, model: nn.Module, most: int) -> list[Told]:
         held = self.data.validation
         index = samples.spread(len(held), most)
-        found = self.finish(model).caption(held.images[index], beam=1)
+        found = self.finish(model).predict(held.images[index], beam=1)
         return [
             Told(
-                1 - max(likeness(text, wanted) for wanted in held.captions[i]), samples.short(text)
+                1 - max(likeness(answer.text, wanted) for wanted in held.captions[i]),
+                samples.short(answer.text),
             )
-            for i, text in zip(index.tolist(), found, strict=True)
+            for i, answer in zip(index.tolist(), found, strict=True)
         ]
 
     def baselines(self) -> dict[str, dict[str, float]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,13 @@ from carousel.errors import ConfigError, DataError
 from carousel.tasks.caption import scores as caption_scores
 from carousel.tasks.caption.network import Captioner, caption, looks, mean_loss, picture_shape
 from carousel.tasks.caption.plots import LookPanel, draw_looks
-from carousel.tasks.shared.beam_search import Search
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.shared.answers import Alternative, CaptionAnswer
+from carousel.tasks.shared.beam_search import (
+    Hypothesis,
+    Search,
+    alternatives_of,
+)
+from carousel.tasks.shared.task import Given, Notice, Shown, TrainedModel
 
 _KINDS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _DRAWN = 3
@@ -31,16 +35,6 @@ _SHOWN = 5
 
 Images = Sequence[str | Path] | str | Path | NDArray[np.generic] | Tensor
 """Names of files, one or several, or arrays."""
-
-
-@dataclass(frozen=True)
-class Caption:
-    """A caption; log_probability of its tokens and its end; score: what the search ranks by."""
-
-    text: str
-    log_probability: float
-    score: float
-    tokens: tuple[int, ...]
 
 
 def longest_of(lengths: Tensor) -> int:
@@ -76,29 +70,76 @@ class TrainedCaptioner(TrainedModel):
         known = {"tokens": self.tokens.facts(), "longest": self.longest}
         return known if self.model.given is None else {**known, "given": [*self.model.given]}
 
-    def caption(self, images: Images, beam: int | None = None) -> list[str]:
-        """The best caption of each image. beam: of the search; the configuration's if None.
+    # ---- answering
 
-        images: names of files of any size and kind, one or several, or uint8 (N, C, side, side) as
-        in training.
-        Of a model of features: files of them, or an array (N, h, w, F). Raises `DataError` for
-        what is no image, or has not the features of the training.
+    def encode(self, inputs: Images) -> tuple[Tensor, Tensor]:
+        """Pixels or features of images, and the token (N, 1) that begins a caption."""
+        pixels = self._pixels(inputs)
+        return pixels, torch.full((len(pixels), 1), self.model.decoder.end)
+
+    def example_inputs(self) -> tuple[Tensor, Tensor]:
+        """A black image, or features that are zero."""
+        if self.model.given is not None:
+            return self.encode(torch.zeros(1, *self.model.given))
+        channels, side = picture_shape(self.config)
+        return self.encode(torch.zeros(1, channels, side, side, dtype=torch.uint8))
+
+    def decode(self, found: Sequence[Sequence[Hypothesis]]) -> list[CaptionAnswer]:
+        """Answers of what a search found with the network, for each image the best first."""
+        return [CaptionAnswer(alternatives_of(some, self.tokens)) for some in found]
+
+    def predict(
+        self, inputs: Images, *, beam: int | None = None, best: int = 1
+    ) -> list[CaptionAnswer]:
+        """Captions of images: names of files of any size and kind, one or several, or uint8
+        (N, C, side, side) as in training. Of a model of features: files of them, or an array
+        (N, h, w, F).
+
+        beam: of the search; the configuration's if None. best: how many alternatives of each.
+        Raises `DataError` for what is no image, or has not the features of the training.
         """
-        search = self._search(beam or self.config.decoder.beam, 1)
-        return [some[0].text for some in self.alternatives(images, search)]
+        return self._search(inputs, Search.of(self.config.decoder, best, beam))
 
-    def alternatives(self, images: Images, search: Search | None = None) -> list[list[Caption]]:
+    def caption(self, images: Images, beam: int | None = None) -> list[str]:
+        """The best caption of each image; input as for `predict`."""
+        return [answer.text for answer in self.predict(images, beam=beam)]
+
+    def alternatives(self, images: Images, search: Search | None = None) -> list[list[Alternative]]:
         """The best captions of each image, best first; as many as the search wants."""
-        found = caption(self.model, self._pixels(images), search or self._search(), self.longest)
-        return [
-            [
-                Caption(self.tokens.decode(h.tokens), h.log_probability, h.score, (*h.tokens,))
-                for h in hypotheses
-            ]
-            for hypotheses in found
-        ]
+        search = search or Search.of(self.config.decoder)
+        return [[*answer.alternatives] for answer in self._search(images, search)]
 
-    def looks(self, image: Tensor, told: Caption) -> LookPanel:
+    def _search(self, images: Images, search: Search) -> list[CaptionAnswer]:
+        return self.decode(caption(self.model, self._pixels(images), search, self.longest))
+
+    @property
+    def wants(self) -> str:
+        return "name an image, or a folder of them"
+
+    def read(self, path: Path) -> Given:
+        """The image in a file, or those of a folder; a file of features may have many."""
+        files = _files(path, KINDS if self.model.given is not None else _KINDS)
+        pixels = self._pixels(files)
+        if self.model.given is not None:
+            files = [Path(name) for file in files for name in read_features(file)]
+        facts = tuple({"image": str(file)} for file in files)
+        return Given(pixels, facts, tuple(file.name for file in files), noun="image")
+
+    def check_attention(self, count: int) -> None:
+        """Raise `ConfigError` unless `draw_attention` can draw what so many inputs give."""
+        if self.model.given is not None:
+            raise ConfigError(
+                "attention draws on an image, and this model reads features", "attention"
+            )
+        if count > 1:
+            raise ConfigError(f"attention draws one image, there are {count}", "attention")
+
+    def draw_attention(self, image: Tensor, answer: CaptionAnswer, path: Path) -> list[Notice]:
+        """Draw where the decoder looked, as PNG; returns what there is to say of the picture."""
+        draw_looks([self.looks(image, answer.alternatives[0])], path)
+        return [Notice(f"attention drawn to {path}")]
+
+    def looks(self, image: Tensor, told: Alternative) -> LookPanel:
         """Where the decoder looked for each word of a caption of an image (C, side, side)."""
         words = [self.tokens.label(number) for number in told.tokens]
         weights = looks(self.model, image, list(told.tokens))[: len(words)]
@@ -137,9 +178,6 @@ class TrainedCaptioner(TrainedModel):
                 f"{tuple(values.shape[1:])}"
             )
         return values
-
-    def _search(self, beam: int = 0, best: int = 1) -> Search:
-        return Search(beam or self.config.decoder.beam, self.config.decoder.length_penalty, best)
 
     # ---- judging
 
@@ -184,46 +222,6 @@ class TrainedCaptioner(TrainedModel):
         draw_looks([self.looks(i, t) for i, t in zip(images, told, strict=True)], picture)
         return [picture]
 
-    # ---- the command line
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        options = request.only("caption", "beam", "best", "attention")
-        given = self.model.given is not None
-        files = _files(request.input, KINDS if given else _KINDS)
-        best = options.get("best", 1)
-        beam = options.get("beam", max(self.config.decoder.beam, best))
-        if best > beam:
-            raise ConfigError(f"--best must be at most --beam, got {best} and {beam}")
-        picture = options.get("attention")
-        if picture is not None and given:
-            raise ConfigError("--attention draws on an image, and this model reads features")
-        if picture is not None and len(files) > 1:
-            raise ConfigError(f"--attention draws one image, there are {len(files)}")
-        if given:  # a file may have those of many images
-            known = {n: each for file in files for n, each in read_features(file).items()}
-            files, pixels = [*map(Path, known)], self._pixels(files)
-        else:
-            pixels = self._pixels(files)
-        found = self.alternatives(pixels, self._search(beam, best))
-        if request.as_json:
-            yield Json([_as_json(str(f), some) for f, some in zip(files, found, strict=True)])
-        elif best == 1 and len(files) == 1:
-            yield f"{found[0][0].text}\n"
-        elif best == 1:
-            table = Table(("image", "caption"), [])
-            for file, some in zip(files, found, strict=True):
-                table.rows.append((file.name, some[0].text))
-            yield table
-        else:
-            for file, some in zip(files, found, strict=True):
-                if len(files) > 1:
-                    yield f"{file.name}\n"
-                told = [(f"{t.score:.4f}", f"{t.log_probability:.2f}", t.text) for t in some]
-                yield Table(("score", "log P", "caption"), [(*row,) for row in told])
-        if picture is not None:
-            draw_looks([self.looks(pixels[0], found[0][0])], picture)
-            yield Notice(f"attention drawn to {picture}")
-
 
 def _named(images: Sequence[str | Path] | str | Path) -> list[Path]:
     """The files that images are named by; a single name is one image."""
@@ -234,22 +232,10 @@ def _named(images: Sequence[str | Path] | str | Path) -> list[Path]:
     return [Path(name) for name in names]
 
 
-def _files(source: Path | None, kinds: Sequence[str] = _KINDS) -> list[Path]:
-    if source is None:
-        raise ConfigError("name an image, or a folder of them")
+def _files(source: Path, kinds: Sequence[str] = _KINDS) -> list[Path]:
     if not source.is_dir():
         return [source]
     files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in kinds]
     if not files:
         raise DataError(f"{source} has no image ({', '.join(kinds)})")
     return files
-
-
-def _as_json(name: str, some: list[Caption]) -> dict[str, Any]:
-    return {
-        "image": name,
-        "caption": some[0].text,
-        "alternatives": [
-            {"text": t.text, "score": t.score, "log_probability": t.log_probability} for t in some
-        ],
-    }

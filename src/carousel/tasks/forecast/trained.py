@@ -22,11 +22,12 @@ from carousel.tasks.forecast.input import Kind, series_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, detail, measures
-from carousel.tasks.forecast.tables import error_table, forecast_rows, forecast_table, mase_note
+from carousel.tasks.forecast.tables import error_table, mase_note
 from carousel.tasks.shared import plots
+from carousel.tasks.shared.answers import ForecastAnswer
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.network import evaluating
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, TrainedModel
+from carousel.tasks.shared.task import Given, Notice, Shown, TrainedModel
 
 _EVALUATION_BATCH = 512
 
@@ -152,6 +153,41 @@ class TrainedForecaster(TrainedModel):
             "scaler": self.scaler.facts(),
         }
 
+    # ---- answering
+
+    def encode(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+        """The last windows (n, T, F) of series, and what is known of their steps (n, T, C) and of
+        those to come (n, K, C)."""
+        read = [self._last(self._fit(series_of(series)))[0] for series in _list(inputs)]
+        x, before, after = (torch.cat(parts) for parts in zip(*read, strict=True))
+        return x, before, after
+
+    def example_inputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """A window of zeros."""
+        settings = self.config.forecast
+        return (
+            torch.zeros(1, settings.context, len(self.columns)),
+            torch.zeros(1, settings.context, self.known),
+            torch.zeros(1, settings.horizon, self.known),
+        )
+
+    def decode(self, outputs: Tensor, series: Sequence[Series]) -> list[ForecastAnswer]:
+        """Answers of the network's outputs (n, K, targets, P) for series that end there."""
+        return [
+            self._answer(each, self._restored(each, raw.unsqueeze(0)))
+            for each, raw in zip(series, outputs, strict=True)
+        ]
+
+    def predict(self, inputs: Any, *, length: int = 0) -> list[ForecastAnswer]:
+        """The steps after the last row of series, or of one: a `Series`, the path of a .csv file,
+        or a data frame of pandas or polars.
+
+        length: how many steps, `forecast.horizon` if 0; see `forecast` for more than those.
+        Raises `DataError` if a series does not fit.
+        """
+        fitted = [self._fit(series_of(series)) for series in _list(inputs)]
+        return [self._answer(series, self.forecast(series, length)) for series in fitted]
+
     def forecast(self, series: Series | str | Path | Any, steps: int = 0) -> NDArray[np.float64]:
         """(low, forecast, high), each (steps, targets), of the steps after the last row.
 
@@ -173,6 +209,38 @@ class TrainedForecaster(TrainedModel):
         result: NDArray[np.float64] = np.concatenate(found, 1)[:, :steps]
         return result
 
+    def _answer(self, series: Series, found: NDArray[np.float64]) -> ForecastAnswer:
+        low, guess, high = found
+        stamps = self._longer(series, guess).stamps[len(series) :]
+        names = [self.columns[i] for i in self.targets]
+        intervals = None
+        if self.config.forecast.distribution != "none":
+            intervals = {
+                name: tuple(
+                    None if math.isnan(a) else (a, b)
+                    for a, b in zip(low[:, i].tolist(), high[:, i].tolist(), strict=True)
+                )
+                for i, name in enumerate(names)
+            }
+        values = {name: tuple(guess[:, i].tolist()) for i, name in enumerate(names)}
+        return ForecastAnswer(tuple(map(str, stamps)), values, intervals)
+
+    @property
+    def wants(self) -> str:
+        return "name the series to go on from: a .csv file with its columns"
+
+    def read(self, path: Path) -> Given:
+        """The series in a .csv file."""
+        series = self._fit(series_of(path))
+        notes = [*series.notes]
+        if series.filled:
+            notes.append(f"{series.filled} missing values, each taken from the row before")
+        if self.kind.step is None:
+            notes.append(
+                "this model does not know the step of time it was trained on: not compared"
+            )
+        return Given([series], notes=tuple(map(Notice, notes)), noun="series", alone=True)
+
     def _fit(self, series: Series) -> Series:
         series, context = self.kind.fit(series), self.config.forecast.context
         if len(series) < max(2, context):
@@ -183,14 +251,24 @@ class TrainedForecaster(TrainedModel):
         return Frame(series, self.scaler, self.config, self.output.sigmoid, self.known)
 
     def _next(self, series: Series) -> NDArray[np.float64]:
-        settings = self.config.forecast
+        (x, before, after), _, _ = self._last(series)
+        with evaluating(self.model) as device:
+            raw = self.model(x.to(device), before.to(device), after.to(device)).cpu()
+        return self._restored(series, raw)
+
+    def _last(self, series: Series) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, Frame]:
+        """What the network reads of a series to go on from, the level, and how it is read."""
+        settings, end = self.config.forecast, len(series)
         frame = self._frame(series)
         x, level = frame.leveled(frame.scaled[-settings.context :].unsqueeze(0))
-        before = frame.known[len(series) - settings.context : len(series)].unsqueeze(0)
-        after = frame.known[len(series) : len(series) + settings.horizon].unsqueeze(0)
-        with evaluating(self.model) as device:
-            raw = self.model(x.to(device), before.to(device), after.to(device))
-            return frame.restore(self.output.forecast(raw, level.to(device)).cpu()[:, 0])
+        before = frame.known[end - settings.context : end].unsqueeze(0)
+        after = frame.known[end : end + settings.horizon].unsqueeze(0)
+        return (x, before, after), level, frame
+
+    def _restored(self, series: Series, raw: Tensor) -> NDArray[np.float64]:
+        """(low, forecast, high), (3, K, C), of the network's outputs (1, K, C, P)."""
+        _, level, frame = self._last(series)
+        return frame.restore(self.output.forecast(raw, level)[:, 0])
 
     def _longer(self, series: Series, values: NDArray[np.float64]) -> Series:
         rows = np.repeat(series.values[-1:], len(values), axis=0)
@@ -263,10 +341,10 @@ class TrainedForecaster(TrainedModel):
         plots.draw_forecasts(report["examples"], self.config.forecast.context, name, picture)
         return [picture]
 
-    def example(self, source: str | Request, number: int) -> Example:
+    def example(self, source: str | Given, number: int) -> Example:
         settings = self.config.forecast
-        if isinstance(source, Request):
-            series, origin = self._fit(self._given(source)), "your own series"
+        if isinstance(source, Given):
+            series, origin = source.inputs[0], "your own series"
             starts = [len(series)]
         else:
             series, origin = self._fit(load(self.config.data)), f"the {source} part"
@@ -293,26 +371,6 @@ class TrainedForecaster(TrainedModel):
             tuple(map(str, series.stamps[read])),
         )
 
-    # ---- the command line
 
-    def _given(self, request: Request) -> Series:
-        if request.input is None:
-            raise ConfigError("name the series to go on from: a .csv file with its columns")
-        return series_of(request.input)
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        steps = request.only("forecast", "length").get("length", 0)
-        series = self._fit(self._given(request))
-        found = self.forecast(series, steps)
-        stamps = self._longer(series, found[1]).stamps[len(series) :]
-        yield from map(Notice, series.notes)
-        if series.filled:
-            yield Notice(f"{series.filled} missing values, each taken from the row before")
-        if self.kind.step is None:
-            yield Notice(
-                "this model does not know the step of time it was trained on: not compared"
-            )
-        names = [self.columns[i] for i in self.targets]
-        interval = self.config.forecast.distribution != "none"
-        rows = forecast_rows(stamps, found, names, interval)
-        yield Json(rows) if request.as_json else forecast_table(rows, names)
+def _list(inputs: Any) -> list[Any]:
+    return list(inputs) if isinstance(inputs, list | tuple) else [inputs]

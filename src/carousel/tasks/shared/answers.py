@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -139,3 +139,74 @@ class NumbersAnswer(Answer):
     def to_json(self) -> dict[str, Any]:
         """Key "numbers"."""
         return {"numbers": [*self.numbers]}
+
+
+@dataclass(frozen=True)
+class ForecastAnswer(Answer):
+    """The steps after the last row of a series.
+
+    times: of the steps, as text. values: of each target by name, a number for each step.
+    intervals: (low, high) of the same steps, None for a step that has none; None altogether of a
+    model that gives none.
+    """
+
+    times: tuple[str, ...]
+    values: dict[str, tuple[float, ...]]
+    intervals: dict[str, tuple[tuple[float, float] | None, ...]] | None = None
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """A row for each step: "time", the forecast of each target by name, and, of a model that
+        gives intervals, "interval": [low, high] of each, or None for steps that have none."""
+        rows = []
+        for step, time in enumerate(self.times):
+            row: dict[str, Any] = {"time": time, **{n: v[step] for n, v in self.values.items()}}
+            if self.intervals is not None:
+                ends = {name: ends[step] for name, ends in self.intervals.items()}
+                known = {name: [*pair] for name, pair in ends.items() if pair is not None}
+                row["interval"] = known or None
+            rows.append(row)
+        return rows
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A sentence that a search found; log_probability of its tokens and its end; score: what the
+    search ranks by."""
+
+    text: str
+    log_probability: float
+    score: float
+    tokens: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys "text", "score" and "log_probability"."""
+        return {"text": self.text, "score": self.score, "log_probability": self.log_probability}
+
+
+@dataclass(frozen=True)
+class SentenceAnswer(Answer):
+    """A sentence about an input, in its best alternatives, the best first."""
+
+    alternatives: tuple[Alternative, ...]
+    what: ClassVar[str] = "sentence"  # what JSON calls it
+
+    @property
+    def text(self) -> str:
+        """The best of the alternatives."""
+        return self.alternatives[0].text
+
+    def to_json(self) -> dict[str, Any]:
+        """The best sentence by what it is, and "alternatives"."""
+        return {self.what: self.text, "alternatives": [a.to_json() for a in self.alternatives]}
+
+
+class TranslationAnswer(SentenceAnswer):
+    """A translation of a sentence."""
+
+    what = "translation"
+
+
+class CaptionAnswer(SentenceAnswer):
+    """A caption of an image."""
+
+    what = "caption"

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from carousel.config import DecoderConfig
+from carousel.data.tokens import Tokens
+from carousel.errors import ConfigError
+from carousel.tasks.shared.answers import Alternative
 
 
 class Cursor(Protocol):
@@ -34,6 +37,14 @@ class Hypothesis:
     score: float
 
 
+def alternatives_of(found: Sequence[Hypothesis], tokens: Tokens) -> tuple[Alternative, ...]:
+    """What a search found for one input, as text."""
+    return tuple(
+        Alternative(tokens.decode(h.tokens), h.log_probability, h.score, (*h.tokens,))
+        for h in found
+    )
+
+
 @dataclass(frozen=True)
 class Search:
     """How to search.
@@ -49,9 +60,15 @@ class Search:
     best: int = 1
 
     @classmethod
-    def of(cls, config: DecoderConfig, best: int = 1) -> Search:
-        """What a configuration asks for."""
-        return cls(config.beam, config.length_penalty, best)
+    def of(cls, config: DecoderConfig, best: int = 1, beam: int | None = None) -> Search:
+        """What a configuration asks for. beam: its own, but at least `best`, if None.
+
+        Raises `ConfigError` for more of the best than the beam holds.
+        """
+        beam = beam or max(config.beam, best)
+        if best > beam:
+            raise ConfigError(f"best must be at most beam, got {best} and {beam}", "best", "beam")
+        return cls(beam, config.length_penalty, best)
 
     def score(self, log_probability: float, length: int) -> float:
         """What a sentence of so many tokens, its end included, is worth.

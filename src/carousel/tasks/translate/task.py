@@ -106,10 +106,10 @@ class TranslateTask(Task):
     def answers(self, model: nn.Module, most: int) -> list[Told]:
         held = self.data.validation
         index = samples.spread(len(held.sources), most).tolist()
-        found = self.finish(model).translate([held.sources[i] for i in index], beam=1)
+        found = self.finish(model).predict([held.sources[i] for i in index], beam=1)
         return [
-            Told(1 - likeness(text, held.targets[i]), samples.short(text))
-            for i, text in zip(index, found, strict=True)
+            Told(1 - likeness(answer.text, held.targets[i]), samples.short(answer.text))
+            for i, answer in zip(index, found, strict=True)
         ]
 
     def baselines(self) -> dict[str, dict[str, float]]:

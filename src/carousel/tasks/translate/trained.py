@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from carousel import scores
 from carousel.config import Config
@@ -16,9 +16,14 @@ from carousel.data.parallel import Parallel, read_sources
 from carousel.data.ragged import Ragged
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
-from carousel.tasks.shared.beam_search import Search
-from carousel.tasks.shared.given import one_text, sentences_of, texts_of, unknown_notice
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.shared.answers import Alternative, TranslationAnswer
+from carousel.tasks.shared.beam_search import (
+    Hypothesis,
+    Search,
+    alternatives_of,
+)
+from carousel.tasks.shared.given import SentenceModel, one_text, texts_of
+from carousel.tasks.shared.task import Notice, Shown, Table
 from carousel.tasks.translate.network import Translator, alignment, mean_loss, translate
 from carousel.tasks.translate.plots import AttentionPanel, draw_attention
 from carousel.tasks.translate.scores import TranslationScores
@@ -29,17 +34,7 @@ _DRAWN = 4
 _DRAWN_TOKENS = 22
 
 
-@dataclass(frozen=True)
-class Translation:
-    """A translation; log_probability of its tokens and its end; score: what the search ranks by."""
-
-    text: str
-    log_probability: float
-    score: float
-    tokens: tuple[int, ...]
-
-
-class TrainedTranslator(TrainedModel):
+class TrainedTranslator(SentenceModel):
     """A trained translator with the tokens of both languages.
 
     >>> model = carousel.load("runs/translate-multi30k-de-en-20261125-090000")  # doctest: +SKIP
@@ -65,29 +60,78 @@ class TrainedTranslator(TrainedModel):
             return {"sources": self.sources.facts()}
         return {"sources": self.sources.facts(), "targets": self.targets.facts()}
 
-    def translate(self, sentences: Sequence[str] | str, beam: int | None = None) -> list[str]:
-        """The best translation of each sentence; a single text is one sentence. beam: of the
-        search; the configuration's if None.
+    # ---- answering
 
+    def encode(self, inputs: Sequence[str] | str) -> tuple[Tensor, Tensor, Tensor]:
+        """Sources (n, S), padded, their lengths (n,), and the token (n, 1) that begins a
+        translation."""
+        sources = self._encode(self._texts(inputs))
+        first = torch.full((len(sources), 1), self.model.decoder.end)
+        return (*sources.pad(torch.arange(len(sources))), first)
+
+    def example_inputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """A sentence of three tokens, and the token that begins its translation."""
+        first = torch.tensor([[self.model.decoder.end]])
+        return torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3]), first
+
+    def decode(self, found: Sequence[Sequence[Hypothesis]]) -> list[TranslationAnswer]:
+        """Answers of what a search found with the network, for each sentence the best first."""
+        return [TranslationAnswer(alternatives_of(some, self.targets)) for some in found]
+
+    def predict(
+        self, inputs: Sequence[str] | str, *, beam: int | None = None, best: int = 1
+    ) -> list[TranslationAnswer]:
+        """Translations of sentences; a single text is one sentence.
+
+        beam: of the search; the configuration's if None. best: how many alternatives of each.
         Raises `DataError` for a sentence without any word.
         """
-        search = self._search(beam or self.config.decoder.beam, 1)
-        return [some[0].text for some in self.alternatives(sentences, search)]
+        search = Search.of(self.config.decoder, best, beam)
+        return self.decode(self._search(self._encode(self._texts(inputs)), search))
+
+    def translate(self, sentences: Sequence[str] | str, beam: int | None = None) -> list[str]:
+        """The best translation of each sentence; input as for `predict`."""
+        return [answer.text for answer in self.predict(sentences, beam=beam)]
 
     def alternatives(
         self, sentences: Sequence[str] | str, search: Search | None = None
-    ) -> list[list[Translation]]:
-        """The best translations of each sentence, best first; as many as the search wants.
+    ) -> list[list[Alternative]]:
+        """The best translations of each sentence, best first; as many as the search wants."""
+        found = self._search(self._encode(self._texts(sentences)), search)
+        return [[*answer.alternatives] for answer in self.decode(found)]
 
-        Raises `DataError` for a sentence without any word.
-        """
-        texts = texts_of(sentences)
+    def _texts(self, inputs: Sequence[str] | str) -> list[str]:
+        texts = texts_of(inputs)
         for number, sentence in enumerate(texts, 1):
             if not sentence.strip():
                 raise DataError(f"sentence {number} is empty: there is nothing to translate")
-        return self._translate(self._encode(texts), search or self._search())
+        return texts
 
-    def looks(self, sentence: str, translation: Translation) -> AttentionPanel:
+    def _read_file(self, path: Path) -> tuple[list[str], str]:
+        return read_sources(path)
+
+    def _unknown_in(self, text: str) -> Iterable[str]:
+        return self.sources.unknown_in(text)
+
+    def check_attention(self, count: int) -> None:
+        """Raise `ConfigError` unless `draw_attention` can draw what so many inputs give."""
+        if count > 1:
+            raise ConfigError(f"attention draws one sentence, there are {count}", "attention")
+
+    def draw_attention(self, sentence: str, answer: TranslationAnswer, path: Path) -> list[Notice]:
+        """Draw where the decoder looked, as PNG; returns what there is to say of the picture."""
+        missing = draw_attention([self.looks(sentence, answer.alternatives[0])], path)
+        notes = [Notice(f"attention drawn to {path}")]
+        if missing:
+            notes.append(
+                Notice(
+                    f"no font here has {missing[:20]}: drawn as empty boxes; install one that has "
+                    f"them, such as Noto Sans CJK or Nanum"
+                )
+            )
+        return notes
+
+    def looks(self, sentence: str, translation: Alternative) -> AttentionPanel:
         """Where the decoder looked for each token of a translation."""
         source = self._encode([one_text(sentence, "sentence")]).values
         weights = alignment(self.model, source, torch.tensor(translation.tokens, dtype=torch.int64))
@@ -98,18 +142,9 @@ class TrainedTranslator(TrainedModel):
     def _encode(self, sentences: Sequence[str]) -> Ragged:
         return self.sources.encode([" ".join(sentence.split()) for sentence in sentences])
 
-    def _translate(self, sources: Ragged, search: Search) -> list[list[Translation]]:
-        factor = self.config.translate.length_factor
-        return [
-            [
-                Translation(self.targets.decode(h.tokens), h.log_probability, h.score, (*h.tokens,))
-                for h in hypotheses
-            ]
-            for hypotheses in translate(self.model, sources, search, factor)
-        ]
-
-    def _search(self, beam: int = 0, best: int = 1) -> Search:
-        return Search(beam or self.config.decoder.beam, self.config.decoder.length_penalty, best)
+    def _search(self, sources: Ragged, search: Search | None = None) -> list[list[Hypothesis]]:
+        search = search or Search.of(self.config.decoder)
+        return translate(self.model, sources, search, self.config.translate.length_factor)
 
     # ---- judging
 
@@ -117,8 +152,7 @@ class TrainedTranslator(TrainedModel):
         data = self.as_trained(Parallel(self.config), part)
         pairs = data.part(part)
         sources, targets = self._encode(pairs.sources), self.targets.encode(pairs.targets)
-        found = [some[0] for some in self._translate(sources, self._search())]
-        texts = [translation.text for translation in found]
+        texts = [answer.text for answer in self.decode(self._search(sources))]
         loss = mean_loss(self.model, sources, targets)
         return {
             **self.scores.measure(texts, pairs.targets),
@@ -186,50 +220,3 @@ class TrainedTranslator(TrainedModel):
         picture = folder / f"attention{suffix}.png"
         draw_attention(panels, picture)
         return [picture]
-
-    # ---- the command line
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        options = request.only("translate", "text", "beam", "best", "attention")
-        given = {name: options[name] for name in ("text",) if name in options}
-        sentences, notices = sentences_of(
-            Request(request.input, given, request.as_json), "translate", read_sources
-        )
-        best = options.get("best", 1)
-        beam = options.get("beam", max(self.config.decoder.beam, best))
-        if best > beam:
-            raise ConfigError(f"--best must be at most --beam, got {best} and {beam}")
-        picture = options.get("attention")
-        if picture is not None and len(sentences) > 1:
-            raise ConfigError(f"--attention draws one sentence, there are {len(sentences)}")
-        yield from notices
-        yield from unknown_notice(t for s in sentences for t in self.sources.unknown_in(s))
-        found = self.alternatives(sentences, self._search(beam, best))
-        if request.as_json:
-            yield Json([_as_json(s, some) for s, some in zip(sentences, found, strict=True)])
-        elif best == 1:
-            yield "".join(f"{some[0].text}\n" for some in found)
-        else:
-            for sentence, some in zip(sentences, found, strict=True):
-                if len(sentences) > 1:
-                    yield f"{sentence}\n"
-                rows = [(f"{t.score:.4f}", f"{t.log_probability:.2f}", t.text) for t in some]
-                yield Table(("score", "log P", "translation"), [(*row,) for row in rows])
-        if picture is not None:
-            missing = draw_attention([self.looks(sentences[0], found[0][0])], picture)
-            yield Notice(f"attention drawn to {picture}")
-            if missing:
-                yield Notice(
-                    f"no font here has {missing[:20]}: drawn as empty boxes; install one that has "
-                    f"them, such as Noto Sans CJK or Nanum"
-                )
-
-
-def _as_json(sentence: str, some: list[Translation]) -> dict[str, Any]:
-    return {
-        "text": sentence,
-        "translation": some[0].text,
-        "alternatives": [
-            {"text": t.text, "score": t.score, "log_probability": t.log_probability} for t in some
-        ],
-    }

@@ -1,0 +1,51 @@
+"""What `carousel predict` does: read the input, ask the model, show its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from carousel.cli.answers import as_json, render
+from carousel.cli.given import given_of, keywords, refuse_others
+from carousel.tasks.shared.task import Json, Notice, Request, Shown, TrainedModel
+
+
+@runtime_checkable
+class DrawsAttention(Protocol):
+    """A trained model that can draw where it looked."""
+
+    def check_attention(self, count: int, /) -> None:
+        """Raise `ConfigError` unless it can draw what so many inputs give."""
+
+    def draw_attention(self, given: Any, answer: Any, path: Path, /) -> list[Notice]:
+        """Draw one; returns what there is to say of it."""
+
+
+def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
+    """What a command shows of a model's answers to the input that it was given."""
+    if type(model).answer is not TrainedModel.answer:
+        yield from model.answer(request)
+        return
+    understood = keywords(model.predict)
+    drawing = {"attention"} if isinstance(model, DrawsAttention) else set()
+    refuse_others(model, request, understood | drawing)
+    given = given_of(model, request)
+    picture = request.options.get("attention")
+    if picture is not None and isinstance(model, DrawsAttention):
+        model.check_attention(len(given.inputs))
+    yield from given.notes
+    options = {name: value for name, value in request.options.items() if name in understood}
+    if "influences" in understood:
+        options["influences"] = True
+    answers = model.predict(given.inputs, **options)
+    if request.as_json:
+        yield Json(as_json(given, answers))
+    elif not answers:
+        yield Notice(f"there is no {given.noun} in it")
+    else:
+        if filled := sum(given.filled):
+            yield Notice(f"{filled} missing values, each taken from the {given.step} before")
+        yield from render(given, answers)
+    if picture is not None and isinstance(model, DrawsAttention):
+        yield from model.draw_attention(given.inputs[0], answers[0], picture)
