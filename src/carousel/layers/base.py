@@ -321,7 +321,7 @@ def explain(layer: nn.Module, x: Tensor | PackedSequence, lengths: Tensor | None
 
     >>> import carousel
     >>> with kernels.use("cells"):
-    ...     print(explain(carousel.GRU(3, 4), torch.zeros(5, 2, 3)))
+    ...     print(carousel.explain(carousel.GRU(3, 4), torch.zeros(5, 2, 3)))
     cells: asked for by use('cells')
     """
     if not isinstance(layer, Recurrent):
