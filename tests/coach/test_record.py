@@ -5,11 +5,17 @@ import shutil
 import sqlite3
 
 import pytest
+import torch
+from small import small_config
 
+from carousel import tasks
 from carousel.cli import main
-from carousel.coach.record import read_run
+from carousel.coach import facts
+from carousel.coach.evidence import Evidence
+from carousel.coach.record import read_evidence, read_run
 from carousel.errors import RunError
 from carousel.events import EventStore, events, series
+from carousel.training import train
 
 
 def coached(monkeypatch, capsys, *arguments):
@@ -155,3 +161,42 @@ def test_a_test_part_that_is_evaluated_again_is_told(run, monkeypatch, capsys):
     _, said = coached(monkeypatch, capsys, run, "--json")
     (told,) = [f for f in json.loads(said)["findings"] if f["code"] == "test-used-again"]
     assert told["numbers"] == {"times": 2, "by": "train, evaluate"}
+
+
+def test_run_check_and_replay_know_the_same_facts(tmp_path):
+    run = train(small_config(), seed=3, threads=1, run_dir=tmp_path / "r", quiet=True)
+    replayed, _ = read_run(run.path)
+    task = tasks.find("classify")(small_config(), 3)
+    torch.manual_seed(3)
+    known = facts.of_task(task, task.build_model())
+    assert {name: replayed.facts[name] for name in known} == known
+    assert set(replayed.facts) - set(known) == {
+        "monitor", "higher_is_better", "total_steps", "checks",
+    }  # fmt: skip
+
+
+def test_an_event_is_taken_in_as_it_comes_and_as_it_is_read_back_alike(tmp_path):
+    taken = [
+        {"kind": "checks", "step": 0, "found": {"split-leak": {"share": 0.5}}},
+        {"kind": "facts", "step": 0, "monitor": "accuracy", "higher_is_better": True},
+        {"kind": "epoch", "step": 9, "epoch": 1, "validation": {"accuracy": 0.5}},
+        {"kind": "finding", "step": 9, "code": "plateau"},
+        {"kind": "diverged", "step": 12, "what": "loss", "tensor": "x"},
+    ]
+    live = Evidence()
+    with EventStore(tmp_path / "events.sqlite") as store:
+        for event in taken:
+            body = {k: v for k, v in event.items() if k not in ("kind", "step")}
+            store.event(event["step"], event["kind"], **body)
+            live.take(event)
+    read = Evidence()
+    read_evidence(tmp_path / "events.sqlite", read)
+    assert (read.facts, read.monitor, read.higher_is_better) == (
+        live.facts,
+        live.monitor,
+        live.higher_is_better,
+    )
+    for ours, theirs in zip(live.epochs + live.events, read.epochs + read.events, strict=True):
+        assert ours == {k: v for k, v in theirs.items() if k != "time"}
+    assert live.facts["checks"] == {"split-leak": {"share": 0.5}}
+    assert [event["kind"] for event in live.events] == ["diverged"]

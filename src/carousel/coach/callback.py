@@ -136,8 +136,9 @@ class Coach:
         validation: dict[str, float] | None = None,
     ) -> None:
         """After an epoch was evaluated; metrics by name, such as "loss" and "accuracy"."""
-        self.evidence.epochs.append(
+        self.evidence.take(
             {
+                "kind": "epoch",
                 "epoch": len(self.evidence.epochs) + 1,
                 "step": self.step,
                 "train": dict(train or {}),
@@ -162,8 +163,7 @@ class Coach:
         return told or word("finding", "nothing", self._language)
 
     def _note(self, step: int, kind: str, **body: Any) -> None:
-        if kind not in ("histogram", "profiles", "finding", "finding_cleared"):
-            self.evidence.events.append({"kind": kind, "step": step, **body})
+        self.evidence.take({"kind": kind, "step": step, **body})
 
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:

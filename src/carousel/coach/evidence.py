@@ -6,12 +6,13 @@ import bisect
 import math
 import statistics
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, overload
 
 from carousel.config import Config
+from carousel.scores import HIGHER_IS_BETTER
 
 
 class Points(Sequence[tuple[int, float]]):
@@ -56,6 +57,10 @@ class Points(Sequence[tuple[int, float]]):
 Series = list[tuple[int, float]] | Points
 
 
+_OF_EVENTS = ("time", "step", "kind")
+_NOT_READ = ("histogram", "profiles", "finding", "finding_cleared")  # by any rule
+
+
 @dataclass
 class Evidence:
     """The record of a training, whole or so far.
@@ -76,6 +81,39 @@ class Evidence:
     monitor: str = "loss"
     higher_is_better: bool = False
     result: dict[str, Any] = field(default_factory=dict)
+
+    # ---- what comes in
+
+    def add(self, step: int, values: Mapping[str, float]) -> None:
+        """Take the numbers of a step into the series."""
+        for name, value in values.items():
+            self.series.setdefault(name, Points()).append((step, value))
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Put an event where the rules look for it, while a run goes on or when it is read back.
+
+        event: as the event store gives it, with its kind and step.
+        """
+        kind, body = event["kind"], {k: v for k, v in event.items() if k not in _OF_EVENTS}
+        if kind == "facts":
+            self.facts |= body
+            self.monitor = body.get("monitor", self.monitor)
+            self.higher_is_better = body.get("higher_is_better", self.higher_is_better)
+        elif kind == "checks":
+            self.facts["checks"] = body.get("found", {})
+        elif kind == "epoch":
+            if "monitor" in event:
+                self.monitor = event["monitor"]
+                if "higher_is_better" not in self.facts:  # a run from before they were recorded
+                    self.higher_is_better = HIGHER_IS_BETTER.get(self.monitor, False)
+            self.epochs.append(dict(event))
+        elif kind not in _NOT_READ:
+            self.events.append(dict(event))
+
+    def end(self, result: dict[str, Any]) -> None:
+        """Take what `result.json` says: the run has ended."""
+        self.result = result
+        self.monitor = result.get("monitor", self.monitor)
 
     # ---- series
 

@@ -2,16 +2,74 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from carousel.coach.subject import Trained
+from carousel.coach.subject import Batch, Trained
 from carousel.coach.traces import recurrent_layers
-from carousel.coach.watch import Call
+from carousel.coach.watch import Call, in_evaluation, watch
 
 _MANY_CLASSES = 1000
+_BATCHES = 8  # looked at, where their lengths differ
+
+
+def of_task(
+    task: Trained,
+    model: nn.Module,
+    *,
+    to_device: Callable[[Batch], Batch] = lambda batch: batch,
+    seconds: float = math.inf,
+) -> dict[str, Any]:
+    """All that is known of a task and its network before the first step, in evaluation mode.
+
+    seconds: after which no further batch is looked at. Besides what the other functions here tell:
+    batches_per_epoch; window: the steps that gradients reach back; output_sums_to_one: whether the
+    model puts out probabilities where the loss takes logits.
+    """
+    known = {"batches_per_epoch": task.batches_per_epoch, **facts_of_network(model)}
+    known |= facts_of_validation(task)
+    if (targets := task.subject.targets()) is not None:
+        known |= facts_of_targets(*targets)
+    calls, outputs = _first_calls(task, model, to_device, seconds)
+    if calls:
+        known |= facts_of_input(calls, task.batches_per_epoch)
+        known["window"] = max(call.steps for call in calls)
+    if outputs and "class_counts" in known:
+        known["output_sums_to_one"] = sums_to_one(outputs[-1])
+    return known
+
+
+@torch.no_grad()
+def _first_calls(
+    task: Trained, model: nn.Module, to_device: Callable[[Batch], Batch], seconds: float
+) -> tuple[list[Call], list[Tensor]]:
+    """The first recurrent call in each of the first batches, and what the model put out: several
+    batches where their lengths differ."""
+    kept: list[Call] = []
+    outputs: list[Tensor] = []
+
+    def look(net: nn.Module, given: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            outputs[:] = [output]
+
+    end = time.perf_counter() + seconds
+    handle = model.register_forward_hook(look)
+    try:
+        for number, batch in enumerate(task.train_batches(0, 0), 1):
+            with in_evaluation(model), watch(model) as calls:
+                task.loss(model, to_device(batch))
+            kept += calls[:1]
+            ragged = bool(calls) and calls[0].lengths is not None
+            if not ragged or number == _BATCHES or time.perf_counter() > end:
+                break
+    finally:
+        handle.remove()
+    return kept, outputs
 
 
 def facts_of_network(model: nn.Module) -> dict[str, Any]:

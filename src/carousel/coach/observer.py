@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from carousel.coach.budget import Budget
-from carousel.coach.evidence import Evidence, Points
+from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding
 from carousel.coach.monitor import Monitor, is_due
 from carousel.coach.probe import look_inside
@@ -130,8 +130,7 @@ class Observer:
 
     def note(self, step: int, values: dict[str, float]) -> None:
         """Let the rules know of numbers that are recorded elsewhere."""
-        for name, value in values.items():
-            self.evidence.series.setdefault(name, Points()).append((step, value))
+        self.evidence.add(step, values)
 
     def is_due(self, step: int) -> bool:
         return self.total_steps > 0 and is_due(step, self.total_steps)

@@ -15,7 +15,6 @@ from carousel.errors import CarouselError, RunError
 from carousel.recipes import read_toml
 
 _RUN_FORMAT = 1
-_HIGHER = ("accuracy", "macro", "bleu", "chrf", "span", "segment", "exact", "edit", "coverage")
 
 
 def read_run(path: Path, language: str = "en") -> tuple[Evidence, list[str]]:
@@ -79,29 +78,11 @@ def read_evidence(store: Path, evidence: Evidence) -> None:
         for name, points in events.all_series(store).items()
     }
     for event in events.events(store):
-        take_event(evidence, event)
-
-
-def take_event(evidence: Evidence, event: dict[str, Any]) -> None:
-    """Put an event where the rules look for it."""
-    kind = event["kind"]
-    if kind == "facts":
-        body = {k: v for k, v in event.items() if k not in ("time", "step", "kind")}
-        evidence.facts |= body
-        evidence.monitor = body.get("monitor", evidence.monitor)
-        evidence.higher_is_better = body.get("higher_is_better", evidence.higher_is_better)
-    elif kind == "epoch":
-        evidence.monitor = event.get("monitor", evidence.monitor)
-        if "higher_is_better" not in evidence.facts:  # a run from before they were recorded
-            evidence.higher_is_better = evidence.monitor.startswith(_HIGHER)
-        evidence.epochs.append(event)
-    elif kind not in ("histogram", "profiles"):
-        evidence.events.append(event)
+        evidence.take(event)
 
 
 def _read_result(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
     try:
-        evidence.result = json.loads((path / "result.json").read_text())
-        evidence.monitor = evidence.result.get("monitor", evidence.monitor)
+        evidence.end(json.loads((path / "result.json").read_text()))
     except (OSError, ValueError, AttributeError):
         lacks.say("result")

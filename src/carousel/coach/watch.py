@@ -36,6 +36,18 @@ class Call:
 
 
 @contextmanager
+def in_evaluation(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode, and each of its modules back into its own at the end."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
 def watch(model: nn.Module) -> Iterator[list[Call]]:
     """The calls of recurrent layers inside the block, in order, with their gradients as they come.
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from carousel import scores
 from carousel.coach import checks, facts
@@ -17,7 +17,7 @@ from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding
 from carousel.coach.observer import Observer
 from carousel.coach.record import read_evidence
-from carousel.coach.watch import Call, watch
+from carousel.coach.watch import Call, in_evaluation, watch
 from carousel.coach.words import language
 from carousel.events import EventStore
 from carousel.tasks.shared.subject import TaskSubject
@@ -25,7 +25,6 @@ from carousel.tasks.shared.task import Batch, Task, monitored
 from carousel.training.display import Display
 from carousel.training.run import RunFolder
 
-_BATCHES_FOR_FACTS = 8
 _SECONDS_FOR_FACTS = 0.2
 _SECONDS_FOR_CHECKS = 2.0
 
@@ -112,14 +111,14 @@ class RunCoach:
         share = {"coach/share": budget.taken}
         self._store.record(step, {**times, **share})
         self.observer.note(step, {**values, **share})
-        self._evidence.epochs.append({**summary, "step": step})
+        self._evidence.take({"kind": "epoch", "step": step, **summary})
         self._say(self.observer.judge(step))
 
     def diverged(self, step: int, what: str, tensor: str) -> None:
         """Training is about to stop on what is not finite."""
         if self._enabled:
             event = {"kind": "diverged", "step": step, "what": what, "tensor": tensor}
-            self._evidence.events.append(event)
+            self._evidence.take(event)
             self._say(self.observer.judge(step))
 
     def summary(self, step: int, result: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +126,7 @@ class RunCoach:
         the share of the training time that measuring took."""
         if not self._enabled:
             return {}
-        self._evidence.result = result
+        self._evidence.end(result)
         self._say(self.observer.judge(step, finished=True))
         standing = self.observer.monitor.standing.values()
         codes = {s: [f.code for f in standing if f.severity == s] for s in ("severe", "warning")}
@@ -137,7 +136,7 @@ class RunCoach:
 
     def _probe(self) -> list[Call]:
         """One batch of the training part, always the same, in evaluation mode."""
-        with _undisturbed(), _in_evaluation(self._net), watch(self._net) as calls:
+        with _undisturbed(), in_evaluation(self._net), watch(self._net) as calls:
             result = self._task.loss(self._net, self._probe_batch())
             wanted = [out for call in calls for out in call.outputs if out.requires_grad]
             torch.autograd.grad(result.objective, wanted, allow_unused=True)
@@ -163,55 +162,25 @@ class RunCoach:
             self.observer.failed("check", 0, error)
             return
         known = {o.code: o.numbers for o in found if o.state == "found"}
-        self._evidence.facts["checks"] = known
         failed = {o.code: o.said["en"] for o in found if o.state == "failed"}
         seconds = round(time.perf_counter() - started, 3)
-        self._store.event(0, "checks", found=known, failed=failed, seconds=seconds)
+        self._take(0, "checks", found=known, failed=failed, seconds=seconds)
 
     def _record_facts(self) -> None:
-        monitor, task = self._evidence.monitor, self._task
-        known: dict[str, Any] = {
-            "monitor": monitor,
+        known = {
+            "monitor": self._evidence.monitor,
             "higher_is_better": self._evidence.higher_is_better,
             "total_steps": self._total,
-            "batches_per_epoch": task.batches_per_epoch,
-            **facts.facts_of_network(self._net),
+            "checks": self._evidence.facts.get("checks", {}),
         }
-        known |= facts.facts_of_validation(task)
-        targets = task.subject.targets()
-        if targets is not None:
-            known |= facts.facts_of_targets(*targets)
-        self._evidence.facts |= known
-        calls = self._first_calls()
-        if calls:
-            known |= facts.facts_of_input(calls, task.batches_per_epoch)
-        if self._evidence.config is not None and task.config.task == "generate":
-            known["window"] = task.config.text.bptt
-        elif task.config.task == "forecast":
-            known["window"] = task.config.forecast.context
-        self._evidence.facts |= known
-        self._evidence.facts.setdefault("checks", {})
-        self._store.event(0, "facts", **self._evidence.facts)
+        limit, move = _SECONDS_FOR_FACTS, self._to_device
+        known |= facts.of_task(self._task, self._net, to_device=move, seconds=limit)
+        self._take(0, "facts", **known)
 
-    @torch.no_grad()
-    def _first_calls(self) -> list[Call]:
-        started, kept = time.perf_counter(), []
-        handle = self._net.register_forward_hook(self._look_at_output)
-        for number, batch in enumerate(self._task.train_batches(0, 0)):
-            with _in_evaluation(self._net), watch(self._net) as calls:
-                self._task.loss(self._net, self._to_device(batch))
-            kept += calls[:1]
-            ragged = bool(calls) and calls[0].lengths is not None
-            late = time.perf_counter() - started > _SECONDS_FOR_FACTS
-            if not ragged or late or number + 1 == _BATCHES_FOR_FACTS:
-                break
-        handle.remove()
-        return kept
-
-    def _look_at_output(self, net: nn.Module, given: Any, output: Any) -> None:
-        """Note outputs that are probabilities of classes, which the loss takes for logits."""
-        if "class_counts" in self._evidence.facts and isinstance(output, Tensor):
-            self._evidence.facts["output_sums_to_one"] = facts.sums_to_one(output)
+    def _take(self, step: int, kind: str, **body: Any) -> None:
+        """Record an event, and let the rules know of it."""
+        self._store.event(step, kind, **body)
+        self._evidence.take({"kind": kind, "step": step, **body})
 
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:
@@ -225,14 +194,3 @@ def _undisturbed() -> Iterator[None]:
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_available() else []
     with torch.random.fork_rng(devices=devices):
         yield
-
-
-@contextmanager
-def _in_evaluation(net: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in net.modules()]
-    net.eval()
-    try:
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training

@@ -21,7 +21,6 @@ from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding
 from carousel.coach.rules import RULES
 from carousel.coach.subject import Trained
-from carousel.coach.watch import watch
 from carousel.coach.words import LANGUAGES, Said, sentence
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
     started = time.monotonic()
     config = setup.config
     try:
-        known = _facts(setup)
+        known = facts.of_task(setup.task, setup.model)
     except Exception as error:
         return [Outcome("facts", "failed", time.monotonic() - started, said=_told(error))]
     if (examples := _validation_examples(setup)) is not None:
@@ -136,22 +135,6 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
             outcomes.append(Outcome(code, state, seconds, dict(found or {})))
             started = time.monotonic()
     return outcomes
-
-
-def _facts(setup: Setup) -> dict[str, Any]:
-    """What is known of the network, its input and its targets, as at the start of a run."""
-    task = setup.task
-    with watch(setup.model) as calls:
-        for batch in setup.batches[:8]:
-            task.loss(setup.model, batch)
-    known = facts.facts_of_network(setup.model) | facts.facts_of_validation(task)
-    if calls:
-        known |= facts.facts_of_input(calls, task.batches_per_epoch)
-    if (targets := task.subject.targets()) is not None:
-        known |= facts.facts_of_targets(*targets)
-    if calls:
-        known["window"] = calls[0].steps
-    return known
 
 
 def _validation_examples(setup: Setup) -> int | None:
