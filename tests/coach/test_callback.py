@@ -126,7 +126,7 @@ def test_nothing_to_report_is_said_in_both_languages():
 def test_what_cannot_be_is_refused():
     with pytest.raises(ConfigError, match="budget must be above 0"):
         Coach(Network(), budget=0)
-    with pytest.raises(ConfigError, match="--lang must be one of"):
+    with pytest.raises(ConfigError, match="lang must be one of"):
         Coach(Network(), lang="fr")
 
 

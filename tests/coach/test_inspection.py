@@ -82,7 +82,7 @@ def test_one_level_can_be_chosen_and_must_be_there(tmp_path):
     layer = nn.GRU(2, 3, 2)
     found = look_into(layer, tmp_path / "one", level=1)
     assert [row["layer"] for row in found.layers] == [1]
-    with pytest.raises(ConfigError, match="--layer must lie between 0 and 1, got 2"):
+    with pytest.raises(ConfigError, match="layer must lie between 0 and 1, got 2"):
         look_into(layer, tmp_path / "none", level=2)
 
 

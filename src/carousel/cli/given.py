@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.given import SentenceModel, is_file
-from carousel.tasks.shared.task import Given, Request, TrainedModel
+from carousel.tasks.shared.task import Given, TrainedModel
 
-__all__ = ["Request", "given_of", "keywords", "refuse_others"]
+
+@dataclass(frozen=True)
+class Request:
+    """What a command was asked: the input, and the options that were given."""
+
+    input: Path | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    as_json: bool = False
+
+
+@runtime_checkable
+class ReadsTexts(Protocol):
+    """A trained model whose input may be a text in place of a file."""
+
+    def read_texts(self, texts: Sequence[str]) -> Given: ...
 
 
 def keywords(function: Callable[..., Any]) -> set[str]:
@@ -28,15 +43,22 @@ def refuse_others(model: TrainedModel, request: Request, known: set[str]) -> Non
     known = known | keywords(model.read)
     if isinstance(model, SentenceModel):
         known.add("text")
-    request.only(model.config.task, *known)
+    for name in request.options:
+        if name not in known:
+            option, task = name.replace("_", "-"), model.config.task
+            raise ConfigError(f"--{option} means nothing to a model of the task '{task}'")
 
 
 def given_of(model: TrainedModel, request: Request) -> Given:
     """The inputs that a request names. Raises `ConfigError` or `DataError` if there are none."""
     if isinstance(model, SentenceModel):
         return _sentences(model, request.input, request.options.get("text"))
+    text = request.options.get("text")
+    if text is not None and isinstance(model, ReadsTexts):
+        return model.read_texts([text])
     if request.input is None:
-        raise ConfigError(model.wants)
+        more = "give a text (--text) or a file of it"
+        raise ConfigError(more if isinstance(model, ReadsTexts) else model.wants)
     reading = keywords(model.read)
     return model.read(request.input, **{n: v for n, v in request.options.items() if n in reading})
 

@@ -95,9 +95,8 @@ def _example(
     invert: bool,
 ) -> Example:
     from carousel import tasks
-    from carousel.cli.given import Request, given_of, refuse_others
+    from carousel.cli.given import ReadsTexts, Request, given_of, refuse_others
     from carousel.tasks.shared.example import of_training
-    from carousel.tasks.shared.task import TrainedModel
 
     if part == "train":
         task = tasks.find(trained.config.task)(trained.config, 0)
@@ -108,9 +107,7 @@ def _example(
     options = {"text": text, "invert": invert or None}
     given = {name: value for name, value in options.items() if value is not None}
     request = Request(source, given)
-    if type(trained).answer is not TrainedModel.answer:
-        return trained.example(request, sample)
-    refuse_others(trained, request, set())
+    refuse_others(trained, request, {"text"} if isinstance(trained, ReadsTexts) else set())
     return trained.example(given_of(trained, request), sample)
 
 

@@ -56,7 +56,8 @@ def with_options(message: str, arguments: Iterable[str]) -> str:
     '--top-k must be at least 0'
     """
     for name in arguments:
-        message = re.sub(rf"\b{name}\b", f"--{name.replace('_', '-')}", message, count=1)
+        option = f"--{name.replace('_', '-')}"
+        message = re.sub(rf"\b{name}\b", option, message, count=1)
     return message
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from carousel.cli.answers import as_json, render
-from carousel.cli.given import given_of, keywords, refuse_others
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, TrainedModel
+from carousel.cli.given import Request, given_of, keywords, refuse_others
+from carousel.cli.writing import write
+from carousel.tasks.generate.trained import TrainedLanguageModel
+from carousel.tasks.shared.task import Json, Notice, Shown, TrainedModel
 
 
 @runtime_checkable
@@ -24,8 +26,8 @@ class DrawsAttention(Protocol):
 
 def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
     """What a command shows of a model's answers to the input that it was given."""
-    if type(model).answer is not TrainedModel.answer:
-        yield from model.answer(request)
+    if isinstance(model, TrainedLanguageModel):
+        yield from write(model, request)
         return
     understood = keywords(model.predict)
     drawing = {"attention"} if isinstance(model, DrawsAttention) else set()

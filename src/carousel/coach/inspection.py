@@ -59,7 +59,7 @@ def inspect(
     chosen = [(r, [t for t in r.traces if level in (None, t.layer)]) for r in readings]
     if not any(traces for _, traces in chosen):
         deepest = max(t.layer for r in readings for t in r.traces)
-        raise ConfigError(f"--layer must lie between 0 and {deepest}, got {level}")
+        raise ConfigError(f"layer must lie between 0 and {deepest}, got {level}", "layer")
     folder.mkdir(parents=True, exist_ok=True)
     drawn = image.cpu().numpy() if image is not None else None
     files = [folder / "inside.html", folder / "inside.json"]

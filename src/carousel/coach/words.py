@@ -90,7 +90,7 @@ def language(asked: str | None = None) -> str:
     """
     if asked:
         if asked not in LANGUAGES:
-            raise ConfigError(f"--lang must be one of {', '.join(LANGUAGES)}; got '{asked}'")
+            raise ConfigError(f"lang must be one of {', '.join(LANGUAGES)}; got '{asked}'", "lang")
         return asked
     for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
         if os.environ.get(name):

@@ -111,6 +111,8 @@ class Trainer:
         self.clip = Clipper(self.config.optimizer, self.net.parameters())
         self.average = Average(self.config.averaging, self.net)
         self.model, self.optimizer = fabric.setup(self.net, optimizer)
+        if hasattr(self.net, "score"):  # networks of tokens are trained by it, not by `forward`
+            self.model.mark_forward_method("score")
         self.coach = RunCoach(
             task, run, store, display, self.net, fabric.to_device, self.total_steps
         )

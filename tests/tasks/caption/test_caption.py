@@ -55,9 +55,9 @@ def images(count):
 def test_padding_and_company_never_change_a_loss(attention):
     network, pictures = fresh(f"decoder.attention={attention}"), images(4)
     texts = Ragged.of([torch.arange(1, 1 + length) for length in (3, 9, 1, 5)])
-    together = network(pictures, *shifted(*texts.pad(torch.arange(4)), 11)).loss
+    together = network.score(pictures, *shifted(*texts.pad(torch.arange(4)), 11)).loss
     alone = [
-        network(pictures[i : i + 1], *shifted(*texts.pad(torch.tensor([i])), 11)).loss
+        network.score(pictures[i : i + 1], *shifted(*texts.pad(torch.tensor([i])), 11)).loss
         for i in range(4)
     ]
     torch.testing.assert_close(together, torch.stack(alone).sum(), rtol=1e-4, atol=1e-4)

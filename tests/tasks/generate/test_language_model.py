@@ -39,7 +39,7 @@ def test_the_loss_is_that_of_embedding_recurrence_and_softmax(cell, tied, tokens
     weight = model.embedding.weight if tied else model.head.weight
     logits = outputs @ weight.T + model.head.bias
     wanted = F.cross_entropy(logits.flatten(0, 1), tokens[1:].flatten(), reduction="sum")
-    got = model(tokens[:-1], tokens[1:]).loss
+    got = model.score(tokens[:-1], tokens[1:]).loss
     assert torch.allclose(got, wanted, rtol=1e-5)
     for parameter, ours in zip(
         (weight, model.embedding.weight),
@@ -60,7 +60,9 @@ def test_windows_with_a_carried_state_are_the_whole(cell, tokens):
         parts.append(losses)
     assert torch.allclose(torch.cat(parts), whole, atol=1e-6)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(state, last, strict=True))
-    assert whole.sum().item() == pytest.approx(model(tokens[:-1], tokens[1:]).loss.item(), rel=1e-5)
+    assert whole.sum().item() == pytest.approx(
+        model.score(tokens[:-1], tokens[1:]).loss.item(), rel=1e-5
+    )
     logits, _ = model.next_logits(tokens[:-1])
     assert torch.allclose(
         F.cross_entropy(logits, tokens[-1], reduction="none"), whole[-B:], atol=1e-5
@@ -76,12 +78,12 @@ def test_with_an_adaptive_softmax_loss_and_next_word_are_of_the_same_distributio
     logits = model.logits(x)
     wanted = F.cross_entropy(logits.flatten(0, 1), y.flatten(), reduction="none")
     assert torch.allclose(losses, wanted, atol=1e-6)
-    assert model(x, y).loss.item() == pytest.approx(losses.sum().item(), rel=1e-6)
+    assert model.score(x, y).loss.item() == pytest.approx(losses.sum().item(), rel=1e-6)
     assert torch.allclose(model.next_logits(x)[0], logits[-1], atol=1e-6)
     plain = F.linear(model.recurrent(model.embedding(x))[0], *model._readout())
     assert not torch.allclose(logits.softmax(-1), plain.softmax(-1), atol=1e-3)
     weight = model.embedding.weight if tied else model.head.weight
-    model(x, y).loss.backward()
+    model.score(x, y).loss.backward()
     assert (weight.grad.abs().sum(1) > 0).all()
 
 
@@ -102,7 +104,7 @@ def seen_by_the_recurrence(model, tokens):
     """Inputs and outputs of the recurrent layers in one training step."""
     seen = []
     handle = model.recurrent.register_forward_hook(lambda _, x, y: seen.append((x[0], y[0])))
-    model.train()(tokens[:-1], tokens[1:])
+    model.train().score(tokens[:-1], tokens[1:])
     handle.remove()
     return seen[0]
 
@@ -137,7 +139,7 @@ def test_dropout_falls_between_layers_and_on_the_top_output(tokens):
         outputs.append(y)
 
     model.dropout.register_forward_hook(note)
-    model.train()(tokens[:-1], tokens[1:])
+    model.train().score(tokens[:-1], tokens[1:])
     assert len(inputs) == 2  # embedding, top
     assert inputs[1].shape == (T, B, 6)
     assert not torch.equal(inputs[1], outputs[1])
@@ -167,5 +169,5 @@ def test_activation_penalties_follow_their_formulas(tokens):
     model.eval()  # no dropout: dropped and raw outputs are the same
     outputs, _ = model.recurrent(model.embedding(tokens[:-1]))
     wanted = 2 * (outputs**2).mean() + 3 * ((outputs[1:] - outputs[:-1]) ** 2).mean()
-    assert torch.allclose(model(tokens[:-1], tokens[1:]).penalty, wanted)
-    assert make()(tokens[:-1], tokens[1:]).penalty is None
+    assert torch.allclose(model.score(tokens[:-1], tokens[1:]).penalty, wanted)
+    assert make().score(tokens[:-1], tokens[1:]).penalty is None

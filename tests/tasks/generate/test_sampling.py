@@ -54,12 +54,12 @@ def test_banned_tokens_stay_impossible():
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
-        ({"temperature": -1.0}, "--temperature must be at least 0, got -1"),
-        ({"temperature": float("nan")}, "--temperature"),
-        ({"temperature": float("inf")}, "--temperature"),
-        ({"top_k": -1}, "--top-k must be at least 0, got -1"),
-        ({"top_p": 0.0}, "--top-p must be above 0"),
-        ({"top_p": 1.1}, "--top-p must be above 0 and at most 1, got 1.1"),
+        ({"temperature": -1.0}, "temperature must be at least 0, got -1"),
+        ({"temperature": float("nan")}, "temperature"),
+        ({"temperature": float("inf")}, "temperature"),
+        ({"top_k": -1}, "top_k must be at least 0, got -1"),
+        ({"top_p": 0.0}, "top_p must be above 0"),
+        ({"top_p": 1.1}, "top_p must be above 0 and at most 1, got 1.1"),
     ],
 )
 def test_values_out_of_range_are_refused(settings, says):

@@ -1,28 +1,40 @@
 """Every trained model: inputs to tensors, tensors to tensors, tensors to answers."""
 
+import ast
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
 import torch
 from small import small_config
 
+import carousel
 from carousel import load
 from carousel.cli.given import Request, given_of
+from carousel.cli.output import with_options
+from carousel.errors import ConfigError
 from carousel.tasks.classify.task import ClassifyTask
+from carousel.tasks.generate.sampling import Sampling
 from carousel.tasks.shared.answers import Answer
+from carousel.tasks.shared.task import Given
 
 HOME = Path(__file__).parents[2] / "fixtures" / "first_generation"
 NAMES = [
+    "caption",
     "classify",
     "classify_recordings",
     "classify_text",
     "forecast",
+    "generate",
+    "generate_lines",
     "label_frames",
     "label_words",
     "regress",
+    "translate",
 ]
+SEARCHED = ("generate", "translate", "caption")  # what is decoded is found by a search or a draw
 
 
 @pytest.fixture(params=NAMES)
@@ -35,8 +47,10 @@ def given(request, model, monkeypatch):
     """What the bundle's `carousel predict` was given."""
     name = request.node.callspec.params["model"]
     monkeypatch.chdir(HOME / name)
-    source = Path(json.loads(Path("arguments.json").read_text())[0])
-    return given_of(model, Request(source))
+    first, *more = json.loads(Path("arguments.json").read_text())
+    if first == "--prompt":
+        return Given(more[:1])
+    return given_of(model, Request(Path(first)))
 
 
 def tensors(value):
@@ -74,6 +88,8 @@ def close(one, other):
 
 
 def test_a_prediction_is_encode_then_network_then_decode(model, given):
+    if model.config.task in SEARCHED:
+        pytest.skip("has a test of its own: the network is asked many times")
     encoded = model.encode(given.inputs)
     more = {  # what decoding needs besides the outputs
         "label_words": lambda: (model.label(given.inputs),),
@@ -87,6 +103,31 @@ def test_a_prediction_is_encode_then_network_then_decode(model, given):
         answers = model.decode(model.model(*encoded), *more)
     for one, other in zip(answers, model.predict(given.inputs), strict=True):
         assert close(one.to_json(), other.to_json())
+
+
+@pytest.mark.parametrize("model", ["caption", "translate"], indirect=True)
+def test_the_network_finds_likeliest_what_greedy_search_writes(model, given):
+    (answer, *_) = model.predict(given.inputs, beam=1)
+    *about, begin = model.encode(given.inputs)
+    written = torch.tensor([[*begin[0].tolist(), *answer.alternatives[0].tokens]])
+    with torch.no_grad():
+        logits = model.model(*(part[:1] for part in about), written)
+    log_p = logits.log_softmax(-1)[0]
+    said = torch.tensor([*answer.alternatives[0].tokens, model.model.decoder.end])
+    found = log_p.gather(1, said.unsqueeze(1)).sum()
+    assert float(found) == pytest.approx(answer.alternatives[0].log_probability, abs=1e-3)
+
+
+@pytest.mark.parametrize("model", ["generate", "generate_lines"], indirect=True)
+def test_the_network_finds_likeliest_what_is_drawn_without_temperature(model, given):
+    (answer,) = model.predict(given.inputs, temperature=0, length=1)
+    with torch.no_grad():
+        logits, *_ = model.model(*model.encode(given.inputs[0]))
+    for number in logits[-1, 0].argsort(descending=True).tolist():
+        (found,) = model.decode([[number]], given.inputs[0])
+        if found.text and "<" not in found.text:  # neither unknown nor a label is written
+            break
+    assert found == answer
 
 
 def test_probabilities_are_those_of_the_answers(model, given):
@@ -105,6 +146,23 @@ def test_probabilities_are_those_of_the_answers(model, given):
             assert found == pytest.approx(wanted)
         else:
             assert [*answer.probabilities.values()] == chances.tolist()
+
+
+@pytest.mark.parametrize("room", ["tasks", "data", "layers"])
+def test_no_text_below_the_command_line_names_one_of_its_options(room):
+    allowed = {"--force-reinstall"}  # of pip
+    for file in (Path(carousel.__file__).parent / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", node.value))
+                assert named <= allowed, f"{file.name}:{node.lineno}"
+
+
+def test_the_command_line_puts_its_options_in():
+    with pytest.raises(ConfigError) as error:
+        Sampling(top_k=-1)
+    assert str(error.value) == "top_k must be at least 0, got -1"
+    assert with_options(str(error.value), error.value.arguments).startswith("--top-k must be")
 
 
 def test_the_activation_penalty_is_that_of_the_recurrent_outputs():

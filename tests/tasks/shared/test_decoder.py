@@ -104,7 +104,7 @@ def test_the_loss_is_the_cross_entropy_of_the_targets_and_smoothing_leaves_it_as
             )
             for e in (0.0, smoothing)
         )
-        scored = decoder(tokens, targets, memory)
+        scored = decoder.score(tokens, targets, memory)
         torch.testing.assert_close(scored.loss, plain)
         torch.testing.assert_close(scored.objective, smooth)
 
@@ -121,7 +121,7 @@ def test_padding_of_memory_or_sentence_changes_neither_loss_nor_gradient(kind):
         padded = torch.cat((words, torch.randint(SIZE, (3, extra))), 1)
         tokens, targets = shifted(padded, sizes, decoder.end)
         decoder.zero_grad()
-        scored = decoder(tokens, targets, decoder.remember(longer, lengths, summary))
+        scored = decoder.score(tokens, targets, decoder.remember(longer, lengths, summary))
         scored.objective.backward()
         gradients.append([scored.loss, *(p.grad.clone() for p in decoder.parameters())])
     for one, other in zip(*gradients, strict=True):
@@ -160,7 +160,7 @@ def test_scores_of_the_search_are_those_of_the_whole_sentence():
     )
     for hypothesis in found:
         words = torch.tensor([hypothesis.tokens], dtype=torch.int64)
-        scored = decoder(*shifted(words, torch.tensor([words.size(1)]), decoder.end), memory)
+        scored = decoder.score(*shifted(words, torch.tensor([words.size(1)]), decoder.end), memory)
         assert -float(scored.loss) == pytest.approx(hypothesis.log_probability, abs=1e-4)
 
 
@@ -179,13 +179,13 @@ def test_scheduled_sampling_reads_its_own_words_in_place_of_true_ones_but_never_
     decoder = make()
     memory = memory_of(decoder, [4, 4])
     tokens, targets = shifted(torch.tensor([[3, 5, 1], [2, 7, 4]]), torch.tensor([3, 3]), SIZE)
-    truth = decoder(tokens, targets, memory)
-    none = decoder(tokens, targets, memory, torch.tensor(0.0))
+    truth = decoder.score(tokens, targets, memory)
+    none = decoder.score(tokens, targets, memory, torch.tensor(0.0))
     assert torch.equal(truth.loss, none.loss)
     own = decoder.log_probabilities(tokens, memory).argmax(-1)
     mixed = torch.cat((tokens[:, :1], own[:, :-1]), 1)
-    wanted = decoder(mixed, targets, memory)
-    got = decoder(tokens, targets, memory, torch.tensor(1.0))
+    wanted = decoder.score(mixed, targets, memory)
+    got = decoder.score(tokens, targets, memory, torch.tensor(1.0))
     torch.testing.assert_close(got.loss, wanted.loss)
     assert float(got.loss) != float(truth.loss)
 

@@ -40,9 +40,9 @@ def test_language_model_carries_the_state_from_window_to_window(cell):
     config = Config(task="generate").override([f"model.cell={cell}", "model.hidden_size=6"])
     model = LanguageModel(13, config).eval()
     tokens = torch.randint(0, 13, (9, 4))
-    whole = model(tokens[:-1], tokens[1:])
-    first = model(tokens[:4], tokens[1:5])
-    second = model(tokens[4:-1], tokens[5:], first.state)
+    whole = model.score(tokens[:-1], tokens[1:])
+    first = model.score(tokens[:4], tokens[1:5])
+    second = model.score(tokens[4:-1], tokens[5:], first.state)
     torch.testing.assert_close(first.loss + second.loss, whole.loss)
     torch.testing.assert_close(second.state, whole.state)
 

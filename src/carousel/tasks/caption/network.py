@@ -59,12 +59,16 @@ class Captioner(nn.Module):
         start(self, config)
         self.decoder = Decoder(vocabulary, features, self.places.numel(), config)
 
-    def forward(
+    def forward(self, images: Tensor, tokens: Tensor) -> Tensor:
+        """Logits (B, T, V + 1) of what follows tokens (B, T), images having been seen."""
+        logits: Tensor = self.decoder(tokens, self.remember(images))
+        return logits
+
+    def score(
         self, images: Tensor, tokens: Tensor, targets: Tensor, own: Tensor | None = None
     ) -> Scored:
         """The loss of targets (B, T) after tokens (B, T) were read, and images seen."""
-        scored: Scored = self.decoder(tokens, targets, self.remember(images), own)
-        return scored
+        return self.decoder.score(tokens, targets, self.remember(images), own)
 
     def remember(self, images: Tensor) -> Memory:
         """What the decoder needs of images (B, C, side, side), or of features (B, h, w, F)."""
@@ -109,7 +113,7 @@ def mean_loss(model: Captioner, part: Captioned, tokens: Tokens) -> float:
         for index in by_length(captions.lengths, _TOGETHER):
             read, said = shifted(*captions.pad(index), len(tokens))
             batch = (part.images[images[index]], read, said)
-            loss += float(model(*(tensor.to(device) for tensor in batch)).loss)
+            loss += float(model.score(*(tensor.to(device) for tensor in batch)).loss)
             count += int((said >= 0).sum())
     return loss / count
 

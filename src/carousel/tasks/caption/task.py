@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -80,7 +80,7 @@ class CaptionTask(Task):
             yield batch
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
-        scored = model(*batch)
+        scored = cast(Captioner, model).score(*batch)
         count = int((batch[2] >= 0).sum())
         return StepLoss(scored.objective / count, {"loss": scored.loss.detach()}, count)
 

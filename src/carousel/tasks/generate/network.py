@@ -62,7 +62,14 @@ class LanguageModel(nn.Module):
             nn.init.uniform_(self.embedding.weight, -(width**-0.5), width**-0.5)
         start(self, config)
 
-    def forward(self, tokens: Tensor, targets: Tensor, state: State = ()) -> Scored:
+    def forward(self, tokens: Tensor, *state: Tensor) -> State:
+        """Logits (T, B, V) of the token after each of tokens (T, B), and the last state, tensor
+        by tensor. state: that of the window before; none for zeros. For few rows: logits of a
+        large vocabulary take much memory."""
+        outputs, last = self._recur(tokens, state)
+        return (self._logits(outputs), *last)
+
+    def score(self, tokens: Tensor, targets: Tensor, state: State = ()) -> Scored:
         """Summed loss of the targets (T, B), of which negative ones are passed over.
 
         state: that of the window before, or () for zeros.
@@ -82,9 +89,9 @@ class LanguageModel(nn.Module):
         return each(self.dropout(outputs), *self._readout(), targets), last
 
     def logits(self, tokens: Tensor, state: State = ()) -> Tensor:
-        """Logits (T, B, V) of the token after each: for few rows, they take much memory."""
-        outputs, _ = self._recur(tokens, state)
-        return self._logits(outputs)
+        """Logits (T, B, V) of the token after each of tokens (T, B)."""
+        logits: Tensor = self(tokens, *state)[0]
+        return logits
 
     @torch.no_grad()
     def next_logits(self, tokens: Tensor, state: State = ()) -> tuple[Tensor, State]:

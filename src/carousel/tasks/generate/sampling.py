@@ -30,11 +30,13 @@ class Sampling:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
-            raise ConfigError(f"--temperature must be at least 0, got {self.temperature}")
+            raise ConfigError(
+                f"temperature must be at least 0, got {self.temperature}", "temperature"
+            )
         if self.top_k < 0:
-            raise ConfigError(f"--top-k must be at least 0, got {self.top_k}")
+            raise ConfigError(f"top_k must be at least 0, got {self.top_k}", "top_k")
         if not 0 < self.top_p <= 1:
-            raise ConfigError(f"--top-p must be above 0 and at most 1, got {self.top_p}")
+            raise ConfigError(f"top_p must be above 0 and at most 1, got {self.top_p}", "top_p")
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """The distribution (..., V) to draw from.

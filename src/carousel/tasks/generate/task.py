@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import torch
@@ -81,7 +82,7 @@ class GenerateTask(Task):
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         tokens, targets = batch
-        scored = model(tokens, targets, carry)
+        scored = cast(LanguageModel, model).score(tokens, targets, carry)
         count = int((targets >= 0).sum())
         objective = scored.loss / count
         if scored.penalty is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,14 @@ from carousel.data.text_batches import LineBatches, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.network import LanguageModel, State
 from carousel.tasks.generate.sampling import Sampling, generate
+from carousel.tasks.shared.answers import TextAnswer, Written
 from carousel.tasks.shared.example import Example, check_number
-from carousel.tasks.shared.given import one_text
-from carousel.tasks.shared.task import Json, Notice, Request, Shown, Table, TrainedModel
+from carousel.tasks.shared.given import one_text, texts_of
+from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _STEPS = 1000
 _LOOK = 60  # tokens of a running text that are looked at together
 _BANDS = ((0, 0), (1, 9), (10, 99), (100, 999), (1000, 9999), (10_000, None))
-_OPTIONS = ("prompt", "length", "samples", "temperature", "top_k", "top_p", "seed")
 
 
 def measures(kind: str, loss: float) -> dict[str, float]:
@@ -66,7 +67,45 @@ class TrainedLanguageModel(TrainedModel):
     def facts(self) -> dict[str, Any]:
         return {"kind": self.kind, "vocabulary": list(self.vocabulary.tokens)}
 
-    # ---- writing
+    # ---- answering
+
+    def encode(self, inputs: str) -> tuple[Tensor]:
+        """Tokens (T, 1) of a prompt, time first."""
+        return (self._read_prompt(one_text(inputs, "prompt"))[0].long().unsqueeze(1),)
+
+    def example_inputs(self) -> tuple[Tensor]:
+        """Two tokens."""
+        return (torch.zeros(2, 1, dtype=torch.int64),)
+
+    def decode(
+        self, drawn: Sequence[Iterable[int]], prompt: str = "", seed: int = 0
+    ) -> list[TextAnswer]:
+        """The answer to a prompt of tokens that were drawn with the network, a row a sample."""
+        texts = enumerate("".join(self._spell(tokens, prompt)) for tokens in drawn)
+        samples = tuple(Written(seed + number, text) for number, text in texts)
+        return [TextAnswer(prompt, samples, tuple(self.unknown_in(prompt)))]
+
+    def predict(
+        self,
+        inputs: Sequence[str] | str = "",
+        *,
+        length: int = 200,
+        samples: int = 1,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> list[TextAnswer]:
+        """What follows each prompt, or a single one: see `generate` and `Sampling`.
+
+        samples: how many texts of each; their seeds are `seed` and those after it.
+        """
+        sampling = Sampling(temperature, top_k, top_p)
+        answers: list[TextAnswer] = []
+        for prompt in texts_of(inputs, "prompts"):
+            drawn = (self._draw(prompt, sampling, seed + n) for n in range(samples))
+            answers += self.decode([islice(some, length) for some in drawn], prompt, seed)
+        return answers
 
     def generate(
         self, prompt: str = "", length: int = 200, sampling: Sampling | None = None, seed: int = 0
@@ -77,16 +116,23 @@ class TrainedLanguageModel(TrainedModel):
         Tokens that the model has not seen are read as <unk>, which is never written. The same
         seed draws the same text. Raises `ConfigError` for an unknown label.
         """
-        prompt_ids, _ = self._read_prompt(one_text(prompt, "prompt"))
-        numbers, tokens = self.vocabulary.numbers, self.vocabulary.tokens
-        end = numbers.get(END)
+        drawn = self._draw(one_text(prompt, "prompt"), sampling or Sampling(), seed)
+        return self._spell(islice(drawn, length), prompt)
+
+    def _draw(self, prompt: str, sampling: Sampling, seed: int) -> Iterator[int]:
+        prompt_ids, _ = self._read_prompt(prompt)
+        numbers = self.vocabulary.numbers
         banned = [self.vocabulary.unknown]
         if self.kind == "line":
             banned += [number for token, number in numbers.items() if _is_label(token)]
         self.model.eval()
-        drawn = generate(self.model, prompt_ids, sampling or Sampling(), banned, seed)
+        return generate(self.model, prompt_ids, sampling, banned, seed)
+
+    def _spell(self, drawn: Iterable[int], prompt: str) -> Iterator[str]:
+        """The tokens that follow a prompt as text, up to the end of a labelled line."""
+        tokens, end = self.vocabulary.tokens, self.vocabulary.numbers.get(END)
         fresh = not prompt or prompt[-1].isspace()
-        for _, token in zip(range(length), drawn, strict=False):
+        for token in drawn:
             if token == end:
                 if self.kind == "line":
                     return
@@ -135,9 +181,10 @@ class TrainedLanguageModel(TrainedModel):
         """
         one_text(text, "text to score")
         if self.kind == "line":
-            raise ConfigError("a model of labelled lines scores no running text: give a --prompt")
-        encode = self.vocabulary.encode_characters
-        ids = self.vocabulary.encode(words(text)) if self.kind == "word" else encode(text)
+            raise ConfigError(
+                "a model of labelled lines scores no running text: give a prompt", "prompt"
+            )
+        ids = self._ids(text)
         if len(ids) < 2:
             raise DataError(f"a text to score needs at least two tokens, this one has {len(ids)}")
         losses, targets, _ = self._losses(Part(ids))
@@ -217,10 +264,10 @@ class TrainedLanguageModel(TrainedModel):
             ]
             yield Table(("label", "loss", scores.title(name)), rows)
 
-    def example(self, source: str | Request, number: int) -> Example:
+    def example(self, source: str | Given, number: int) -> Example:
         """A line, or `_LOOK` tokens of a running text, read from a state of zeros."""
-        if isinstance(source, Request):
-            part, origin = self._given(source), "your own text"
+        if isinstance(source, Given):
+            part, origin = self._part(source.inputs[0]), "your own text"
         else:
             corpus = Corpus(self.config.data, self.config.text, self.vocabulary)
             part = self.as_trained(corpus, source).part(source)
@@ -238,60 +285,34 @@ class TrainedLanguageModel(TrainedModel):
         return Example(
             f"{what[:-1]} {number} of {origin}, from a state of zeros",
             "the summed log-probability of each next token",
-            lambda: -self.model(ids[:-1], ids[1:]).loss,
+            lambda: -self.model.score(ids[:-1], ids[1:]).loss,
             names[:-1],
         )
 
-    def _given(self, request: Request) -> Part:
+    @property
+    def wants(self) -> str:
+        return "give a text or a file of it"
+
+    def read(self, path: Path) -> Given:
+        """The text in a file, to be scored or looked at."""
+        return self.read_texts([read_text(path)])
+
+    def read_texts(self, texts: Sequence[str]) -> Given:
+        """A text to be scored or looked at."""
+        return Given([*texts], noun="text", alone=True)
+
+    def _part(self, text: str) -> Part:
+        """A text to look at. Raises `ConfigError` or `DataError` if there is nothing to see."""
         if self.kind == "line":
-            raise ConfigError("a model of labelled lines reads no running text: use --part")
-        if (text := request.only("generate", "text").get("text")) is None:
-            if request.input is None:
-                raise ConfigError("give a text (--text) or a file of it")
-            text = read_text(request.input)
-        encode = self.vocabulary.encode_characters
-        ids = self.vocabulary.encode(words(text)) if self.kind == "word" else encode(text)
+            raise ConfigError("a model of labelled lines reads no running text: use part", "part")
+        ids = self._ids(text)
         if len(ids) < 2:
             raise DataError(f"a text to look at needs at least two tokens, this one has {len(ids)}")
         return Part(ids)
 
-    # ---- the command line
-
-    def answer(self, request: Request) -> Iterator[Shown]:
-        options = request.only("generate", *_OPTIONS)
-        if request.input is not None:
-            if options:
-                raise ConfigError("give a text to score, or a --prompt to write on from, not both")
-            yield from self._answer_score(request.input, request.as_json)
-            return
-        prompt = options.get("prompt", "")
-        drawing = ("temperature", "top_k", "top_p")
-        sampling = Sampling(**{name: options[name] for name in drawing if name in options})
-        samples, seed = options.get("samples", 1), options.get("seed", 0)
-        length = options.get("length", 200)
-        if unknown := self.unknown_in(prompt):
-            shown = " ".join(unknown[:10]) + (" …" if len(unknown) > 10 else "")
-            yield Notice(f"not in the model's vocabulary, read as <unk>: {shown}")
-        texts = (self.generate(prompt, length, sampling, seed + i) for i in range(samples))
-        if request.as_json:
-            written = [{"seed": seed + i, "text": "".join(t)} for i, t in enumerate(texts)]
-            yield Json({"prompt": prompt, "unknown": unknown, "samples": written})
-            return
-        for number, text in enumerate(texts):
-            if number and self.kind != "line":
-                yield "\n" + "-" * 20 + "\n"
-            yield prompt.partition(":")[2].strip() if self.kind == "line" else prompt
-            yield from text
-            yield "\n"
-
-    def _answer_score(self, path: Path, as_json: bool) -> Iterator[Shown]:
-        result = self.score(read_text(path))
-        if as_json:
-            yield Json(result)
-            return
-        tokens, unknown = result.pop("tokens"), result.pop("unknown")
-        what = "words" if self.kind == "word" else "characters"
-        yield f"{tokens:,} {what}, {unknown:.2%} of them unknown; {scores.sentence(result)}\n"
+    def _ids(self, text: str) -> Tensor:
+        encode = self.vocabulary.encode_characters
+        return self.vocabulary.encode(words(text)) if self.kind == "word" else encode(text)
 
 
 def _is_label(token: str) -> bool:

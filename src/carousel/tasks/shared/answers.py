@@ -210,3 +210,34 @@ class CaptionAnswer(SentenceAnswer):
     """A caption of an image."""
 
     what = "caption"
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text that was drawn, and the seed that draws it again."""
+
+    seed: int
+    text: str
+
+
+@dataclass(frozen=True)
+class TextAnswer(Answer):
+    """Texts that follow a prompt.
+
+    samples: the texts without the prompt. unknown: tokens of the prompt that the model has not
+    seen, each once.
+    """
+
+    prompt: str
+    samples: tuple[Written, ...]
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The first of the samples."""
+        return self.samples[0].text
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys "prompt", "unknown" and "samples", of which each has its "seed" and its "text"."""
+        samples = [asdict(sample) for sample in self.samples]
+        return {"prompt": self.prompt, "unknown": [*self.unknown], "samples": samples}

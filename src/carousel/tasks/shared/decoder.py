@@ -103,7 +103,11 @@ class Decoder(nn.Module):
         state = tuple(part.transpose(0, 1).contiguous() for part in started.unbind(1))
         return Memory(values, self.attention.keys(values), mask, state)
 
-    def forward(
+    def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
+        """Logits (B, T, V + 1) of what follows each of the tokens (B, T)."""
+        return self._logits(self.dropout(self._attend(tokens, memory)[0]))
+
+    def score(
         self, tokens: Tensor, targets: Tensor, memory: Memory, own: Tensor | None = None
     ) -> Scored:
         """The loss of the targets (B, T), of which negative ones are passed over.
@@ -133,7 +137,7 @@ class Decoder(nn.Module):
     @torch.no_grad()
     def log_probabilities(self, tokens: Tensor, memory: Memory) -> Tensor:
         """log P (B, T, V + 1) of what follows each of the tokens (B, T)."""
-        return torch.log_softmax(self._logits(self.dropout(self._attend(tokens, memory)[0])), -1)
+        return torch.log_softmax(self(tokens, memory), -1)
 
     def step(self, tokens: Tensor, memory: Memory) -> tuple[Tensor, State]:
         """One step of K beams of each row: log P (B, K, V + 1) of what follows tokens (B, K).

@@ -1,14 +1,15 @@
-"""Sentences that `carousel predict` is given: in an option, in place of a file, or in a file."""
+"""Texts that a trained model is given: by a program, or in a file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from carousel.data.files.text import read_text
-from carousel.errors import ConfigError, DataError
-from carousel.tasks.shared.task import Given, Notice, Request, TrainedModel
+from carousel.errors import DataError
+from carousel.tasks.shared.task import Given, Notice, TrainedModel
 
 _NAMED = 10
 
@@ -70,9 +71,9 @@ class SentenceModel(TrainedModel):
         """The sentences of a file; and what of it was read, in words ("" if all)."""
         return read_text(path).removesuffix("\n").split("\n"), ""
 
+    @abstractmethod
     def _unknown_in(self, text: str) -> Iterable[str]:
         """The tokens of a sentence that the model does not know."""
-        raise NotImplementedError
 
     def _given(
         self, texts: Sequence[str], note: str, unknown: Iterable[str] | None = None
@@ -93,65 +94,12 @@ class SentenceModel(TrainedModel):
         return Given(sentences, facts, numbers, tuple(notices), noun="sentence")
 
 
-Read = Callable[[Path], tuple[list[str], str]]
-"""Reads the sentences of a file; and what of it was read, in words ("" if all)."""
-
-
-def sentences_of(
-    request: Request, task: str, read: Read | None = None
-) -> tuple[list[str], list[Notice]]:
-    """The sentences to answer, none of them blank, and what there is to say of them.
-
-    read: of a file that may have columns; a line is a sentence without. Raises `ConfigError` or
-    `DataError` if there is none, or it cannot be told what was meant.
-    """
-    text = request.only(task, "text").get("text")
-    if (text is None) == (request.input is None):
-        raise ConfigError("give a sentence (--text, or in quotation marks) or a file of them")
-    given, note = [text or ""], ""
-    if request.input is not None:
-        if read is not None and is_file(request.input):
-            given, note = read(request.input)
-        else:
-            given = lines_of(request.input)
-    sentences = [sentence.strip() for sentence in given if sentence.strip()]
-    if not sentences:
-        raise DataError("there is no sentence in it: it is empty")
-    notices = [Notice(note)] if note else []
-    if blank := len(given) - len(sentences):
-        what = "sentence" if note else "line"
-        notices.append(Notice(f"{blank} blank {what}{'s' * (blank > 1)} passed over"))
-    return sentences, notices
-
-
 def is_file(source: Path) -> bool:
     """Whether there is a file of this name; a sentence may be too long for one."""
     try:
         return source.is_file()
     except (OSError, ValueError):
         return False
-
-
-def _is_folder(source: Path) -> bool:
-    try:
-        return source.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def lines_of(source: Path) -> list[str]:
-    """The lines of a file, or what was given itself where it is plainly a sentence.
-
-    Raises `DataError` if it is neither.
-    """
-    if is_file(source):
-        return read_text(source).removesuffix("\n").split("\n")
-    if _is_folder(source):
-        raise DataError(f"{source} is a folder: give a file of sentences")
-    sentence = str(source)
-    if any(c.isspace() or not c.isascii() for c in sentence):
-        return [sentence]
-    raise DataError(f"there is no file {source}; for a sentence of one word use --text")
 
 
 def unknown_notice(unknown: Iterable[str]) -> list[Notice]:

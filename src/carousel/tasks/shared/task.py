@@ -7,8 +7,8 @@ its `TrainedModel` is what training leaves behind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.record import DataChangedError, DataRecord, Parted
 from carousel.errors import ConfigError, DataError
+from carousel.tasks.shared.answers import Answer
 from carousel.tasks.shared.example import Example
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -67,23 +68,6 @@ class Json:
 
 Shown = str | Table | Notice | Json
 """What a command shows. Text is printed as it comes, without a line break."""
-
-
-@dataclass(frozen=True)
-class Request:
-    """What `carousel predict` was asked: the input, and the options that were given."""
-
-    input: Path | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    as_json: bool = False
-
-    def only(self, task: str, *known: str) -> dict[str, Any]:
-        """The options given. Raises `ConfigError` for one that the task has no use for."""
-        for name in self.options:
-            if name not in known:
-                option = name.replace("_", "-")
-                raise ConfigError(f"--{option} means nothing to a model of the task '{task}'")
-        return self.options
 
 
 @dataclass(frozen=True)
@@ -169,36 +153,33 @@ class TrainedModel(ABC):
         """What is to be named where no input was, in words."""
         return "name the input"
 
+    @abstractmethod
     def encode(self, inputs: Any) -> tuple[Tensor, ...]:
         """Inputs, as `predict` takes them, as one batch for the network: its arguments."""
-        raise NotImplementedError
 
+    @abstractmethod
     def example_inputs(self) -> tuple[Tensor, ...]:
         """Arguments for the network that were made up: one short input, to trace it with."""
-        raise NotImplementedError
 
-    def predict(self, inputs: Any) -> Any:
+    @abstractmethod
+    def predict(self, inputs: Any) -> Sequence[Answer]:
         """An answer to each input. Raises `DataError` for what is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, path: Path) -> Given:
         """The inputs in a file, or in the files of a folder. Raises `DataError` if there are
         none."""
-        raise NotImplementedError
 
-    def answer(self, request: Request) -> Iterator[Shown]:
-        """What `carousel predict` shows."""
-        raise NotImplementedError
-
-    def example(self, source: Any, number: int) -> Example:
+    def example(self, source: str | Given, number: int) -> Example:
         """Example `number`, counted from 0, of a part ("test" or "validation"), or of inputs that
         were read. Raises `DataError` or `ConfigError` if there is none."""
         raise ConfigError(
             f"a model of the task '{self.config.task}' shows no examples of the {source} part or "
-            "of your own: look at one it was trained on, --part train"
+            "of your own: look at one it was trained on, part train"
             if isinstance(source, str)
             else f"a model of the task '{self.config.task}' cannot be looked into at an input of "
-            "your own: look at an example it was trained on, --part train"
+            "your own: look at an example it was trained on, part train",
+            "part train",
         )
 
 

@@ -56,7 +56,12 @@ class Translator(nn.Module):
         """E', of the source tokens."""
         return self.own_embedding or self.decoder.embedding
 
-    def forward(
+    def forward(self, sources: Tensor, lengths: Tensor, tokens: Tensor) -> Tensor:
+        """Logits (B, T, V + 1) of what follows tokens (B, T), sources (B, S) having been read."""
+        logits: Tensor = self.decoder(tokens, self.remember(sources, lengths))
+        return logits
+
+    def score(
         self,
         sources: Tensor,
         lengths: Tensor,
@@ -65,8 +70,7 @@ class Translator(nn.Module):
         own: Tensor | None = None,
     ) -> Scored:
         """The loss of targets (B, T) after tokens (B, T) were read, and sources (B, S)."""
-        scored: Scored = self.decoder(tokens, targets, self.remember(sources, lengths), own)
-        return scored
+        return self.decoder.score(tokens, targets, self.remember(sources, lengths), own)
 
     def remember(self, sources: Tensor, lengths: Tensor) -> Memory:
         """What the decoder needs of sources (B, S), lengths (B,)."""
@@ -82,7 +86,7 @@ class Translator(nn.Module):
 def batch_of(
     sources: Ragged, targets: Ragged, index: Tensor, end: int
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The pairs of these numbers as `Translator.forward` takes them. end: `Decoder.end`."""
+    """The pairs of these numbers as `Translator.score` takes them. end: `Decoder.end`."""
     return (*sources.pad(index), *shifted(*targets.pad(index), end))
 
 
@@ -92,7 +96,7 @@ def mean_loss(model: Translator, sources: Ragged, targets: Ragged) -> float:
     with evaluating(model) as device:
         for index in by_length(targets.lengths, _JUDGED_TOGETHER):
             batch = batch_of(sources, targets, index, model.decoder.end)
-            loss += float(model(*(part.to(device) for part in batch)).loss)
+            loss += float(model.score(*(part.to(device) for part in batch)).loss)
             count += int((batch[3] >= 0).sum())
     return loss / count
 

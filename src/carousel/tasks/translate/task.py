@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -71,7 +71,7 @@ class TranslateTask(Task):
             yield batch
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
-        scored = model(*batch)
+        scored = cast(Translator, model).score(*batch)
         count = int((batch[3] >= 0).sum())
         return StepLoss(scored.objective / count, {"loss": scored.loss.detach()}, count)
 
