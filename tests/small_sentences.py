@@ -3,6 +3,7 @@
 import random
 
 from carousel.config import Config
+from carousel.data.files.sentences import read_labelled
 
 GOOD = ("great", "lovely", "clever")
 BAD = ("dull", "awful", "clumsy")
@@ -41,3 +42,8 @@ def sentence_config(path, *more):
             *more,
         ]
     )
+
+
+def read_rows(path):
+    """The labels and sentences of a file."""
+    return [(row.label, row.text) for row in read_labelled(path).rows]

@@ -7,14 +7,15 @@ from PIL import Image
 from small_scenes import images_config, scenes_config, write_images
 
 from carousel.config import PicturesConfig
-from carousel.data.captioned import CaptionedImages, picture_of, read_captions
+from carousel.data.captioned import CaptionedImages
+from carousel.data.files.captions import picture_of, read_captions
 from carousel.errors import ConfigError, DataError
 
 SMALL = PicturesConfig(side=8)
 
 
 def test_every_image_is_in_one_part(tmp_path):
-    data = CaptionedImages(images_config(write_images(tmp_path)))
+    data = CaptionedImages.read(images_config(write_images(tmp_path)))
     parts = [data.part(name) for name in ("train", "validation", "test")]
     names = [name for part in parts for name in part.names]
     assert sorted(names) == sorted(f"i{n}.png" for n in range(30))
@@ -26,22 +27,22 @@ def test_every_image_is_in_one_part(tmp_path):
 
 def test_images_that_cannot_be_read_are_left_out_and_counted(tmp_path):
     folder = write_images(tmp_path)
-    whole = CaptionedImages(images_config(folder))
+    whole = CaptionedImages.read(images_config(folder))
     (folder / whole.train.names[0]).write_bytes(b"\x89PNG and then nothing")
     (folder / whole.train.names[1]).unlink()
     (folder / whole.test.names[0]).write_bytes(b"")
-    data = CaptionedImages(images_config(folder))
+    data = CaptionedImages.read(images_config(folder))
     account = data.account()
     assert account["unreadable"] == {"train": 2, "test": 1}
     assert data.train.names == whole.train.names[2:]
     for file in folder.glob("*.png"):
         file.write_bytes(b"nothing")
     with pytest.raises(DataError, match="no image of the train part can be read"):
-        CaptionedImages(images_config(folder))
+        CaptionedImages.read(images_config(folder))
 
 
 def test_a_scene_that_stands_in_two_parts_would_be_counted():
-    data = CaptionedImages(scenes_config())
+    data = CaptionedImages.read(scenes_config())
     data.train.images[3] = data.test.images[5]
     assert data.account()["also_in_training"] == {"validation": 0, "test": 1}
 
@@ -111,19 +112,21 @@ def test_captions_are_texts():
 
 def test_settings_that_name_no_images_are_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"needs data\.path"):
-        CaptionedImages(images_config(""))
+        CaptionedImages.read(images_config(""))
     with pytest.raises(ConfigError, match="must be one of digit-scenes, flickr8k-1k, images"):
-        CaptionedImages(scenes_config("data.name=mnist"))
+        CaptionedImages.read(scenes_config("data.name=mnist"))
     with pytest.raises(DataError, match="there is no file"):
-        CaptionedImages(images_config(tmp_path))
+        CaptionedImages.read(images_config(tmp_path))
     (tmp_path / "captions.csv").write_text("image,caption\na.png,x\na.png,y\n")
     with pytest.raises(DataError, match=r"at least three images, .* it names 1"):
-        CaptionedImages(images_config(tmp_path))
+        CaptionedImages.read(images_config(tmp_path))
 
 
 def test_the_published_set_has_its_published_parts(shared_data):
     shared_data("flickr8k-1k")
-    account = CaptionedImages(images_config("", "data.name=flickr8k-1k", "data.path=''")).account()
+    account = CaptionedImages.read(
+        images_config("", "data.name=flickr8k-1k", "data.path=''")
+    ).account()
     assert account["sizes"] == {"train": 753, "validation": 113, "test": 125}
     assert account["captions"]["test"] == 625
     assert account["in_no_part"] == 9

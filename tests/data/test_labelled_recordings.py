@@ -5,7 +5,9 @@ import torch
 from small_recordings import recordings_config, write_classes
 
 from carousel.config import SoundConfig
-from carousel.data.labelled_recordings import LabelledRecordings, read_classes, read_ts
+from carousel.data.files.classes import read_classes
+from carousel.data.files.ts import read_ts
+from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.errors import ConfigError, DataError
 
 TS = """# a comment
@@ -43,7 +45,7 @@ def test_a_damaged_ts_file_is_refused(old, new, says):
 
 
 def test_each_class_is_in_every_part_and_no_recording_in_two(tmp_path):
-    data = LabelledRecordings(recordings_config(write_classes(tmp_path)))
+    data = LabelledRecordings.read(recordings_config(write_classes(tmp_path)))
     names = []
     for part in ("train", "validation", "test"):
         held = data.part(part)
@@ -55,7 +57,7 @@ def test_each_class_is_in_every_part_and_no_recording_in_two(tmp_path):
 def test_groups_are_held_out_whole(tmp_path):
     folder = write_classes(tmp_path, groups=("ann", "bob", "cyd", "dan", "eve", "fay"))
     for more in ([], ["data.hold_out=dan"]):
-        data = LabelledRecordings(recordings_config(folder, *more))
+        data = LabelledRecordings.read(recordings_config(folder, *more))
         people = [
             {name.split("/")[1] for name in data.part(part).names}
             for part in ("train", "validation", "test")
@@ -64,7 +66,7 @@ def test_groups_are_held_out_whole(tmp_path):
         if more:
             assert people[1:] == [{"cyd"}, {"dan"}]
     with pytest.raises(ConfigError, match=r"one of at least three groups; got 'gus' of ann, bob"):
-        LabelledRecordings(recordings_config(folder, "data.hold_out=gus"))
+        LabelledRecordings.read(recordings_config(folder, "data.hold_out=gus"))
 
 
 def test_a_recording_that_stands_in_two_parts_is_counted(tmp_path):
@@ -72,7 +74,7 @@ def test_a_recording_that_stands_in_two_parts_is_counted(tmp_path):
     content = (folder / "up-down" / "r0.csv").read_text()
     for file in (folder / "up-down").iterdir():
         file.write_text(content)
-    account = LabelledRecordings(recordings_config(folder)).account()
+    account = LabelledRecordings.read(recordings_config(folder)).account()
     assert account["also_in_training"] == {"validation": 2, "test": 2}
 
 
@@ -96,11 +98,11 @@ def test_folders_that_do_not_fit_are_refused(tmp_path):
     refused("must hold numbers, got 'foo'")
     (own / "p" / "b.csv").unlink()
     with pytest.raises(DataError, match="too few recordings to be split"):
-        LabelledRecordings(recordings_config(own))
+        LabelledRecordings.read(recordings_config(own))
     with pytest.raises(ConfigError, match=r"needs data.path"):
-        LabelledRecordings(recordings_config(""))
-    with pytest.raises(ConfigError, match="must be one of japanese-vowels"):
-        LabelledRecordings(recordings_config("", "data.name=mnist"))
+        LabelledRecordings.read(recordings_config(""))
+    with pytest.raises(ConfigError, match="must be one of basic-motions, fsdd"):
+        LabelledRecordings.read(recordings_config("", "data.name=mnist"))
 
 
 SIZES = {
@@ -116,7 +118,7 @@ def test_published_sets_have_their_published_parts(name, shared_data):
     folder, sizes, classes, features = SIZES[name]
     shared_data(folder)
     config = recordings_config("", f"data.name={name}", "data.path=''")
-    data = LabelledRecordings(config)
+    data = LabelledRecordings.read(config)
     assert tuple(len(data.part(part)) for part in ("train", "validation", "test")) == sizes
     assert len(data.classes) == classes
     assert data.train.values.values.size(1) == features
@@ -131,7 +133,7 @@ def test_published_sets_have_their_published_parts(name, shared_data):
 def test_a_speaker_held_out_is_heard_by_nobody_else(shared_data):
     shared_data("fsdd")
     config = recordings_config("", "data.name=fsdd", "data.path=''", "data.hold_out=theo")
-    data = LabelledRecordings(config)
+    data = LabelledRecordings.read(config)
     speakers = {p: {n.split("_")[1] for n in data.part(p).names} for p in ("validation", "test")}
     assert speakers == {"validation": {"nicolas"}, "test": {"theo"}}
     assert {n.split("_")[1] for n in data.train.names}.isdisjoint({"nicolas", "theo"})

@@ -2,16 +2,18 @@
 
 import pytest
 import torch
-from small_sentences import write_sentences
+from small_sentences import read_rows, write_sentences
 
-from carousel.config import DataConfig, TextConfig
-from carousel.data.labelled_text import LabelledText, read_rows
+from carousel.config import Config, DataConfig, TextConfig
+from carousel.data.labelled_text import LabelledText
 from carousel.errors import ConfigError, DataError
 
 
 def load(name, **settings):
     text = {key: settings.pop(key) for key in ("validation", "test") if key in settings}
-    return LabelledText(DataConfig(name=name, **settings), TextConfig(**text))
+    return LabelledText.read(
+        Config(data=DataConfig(name=name, **settings), text=TextConfig(**text))
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_class_without_training_examples_is_refused(tmp_path):
 
 
 def test_names_and_paths_are_asked_for():
-    with pytest.raises(ConfigError, match="sst2, sst5, nsmc, mr, sentences; got 'mnist'"):
+    with pytest.raises(ConfigError, match="mr, nsmc, sst2, sst5, sentences; got 'mnist'"):
         load("mnist")
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         load("sentences")

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from carousel.config import DataConfig, TextConfig
-from carousel.data.labelled_words import LabelledWords, WordFeatures, features_of, read_columns
+from carousel.config import Config, DataConfig, TextConfig
+from carousel.data.files.columns import read_columns
+from carousel.data.labelled_words import LabelledWords, WordFeatures, features_of
 from carousel.errors import ConfigError, DataError
 
 COLUMNS = """-DOCSTART- -X- O
@@ -41,7 +42,7 @@ def test_columns_are_read_by_the_first_and_the_last():
 )
 def test_published_sets_have_their_published_sizes(shared_data, name, sizes, words, labels):
     shared_data(name)
-    data = LabelledWords(DataConfig(name=name), TextConfig())
+    data = LabelledWords.read(Config(data=DataConfig(name=name), text=TextConfig()))
     account = data.account()
     assert account["sizes"]["train"] + account["sizes"]["validation"] == sizes
     assert account["sizes"]["test"] == {"atis": 893, "conll2000": 2012}[name]
@@ -56,7 +57,9 @@ def test_published_sets_have_their_published_sizes(shared_data, name, sizes, wor
 def test_own_columns_are_split_and_counted(tmp_path):
     path = tmp_path / "x.txt"
     path.write_text("\n\n".join(f"w{n} B-x\nand O" for n in range(50)) + "\n\nrare B-rare\n")
-    data = LabelledWords(DataConfig(name="columns", path=str(path)), TextConfig(test=0.2))
+    data = LabelledWords.read(
+        Config(data=DataConfig(name="columns", path=str(path)), text=TextConfig(test=0.2))
+    )
     account = data.account()
     assert account["sizes"] == {"train": 38, "validation": 3, "test": 10}
     seen = {word for part in (data.train, data.validation, data.test) for [word, *_] in part.words}
@@ -74,7 +77,7 @@ def test_own_columns_are_split_and_counted(tmp_path):
 )
 def test_names_and_paths_are_asked_for(settings, says):
     with pytest.raises(ConfigError, match=says):
-        LabelledWords(DataConfig(**settings), TextConfig())
+        LabelledWords.read(Config(data=DataConfig(**settings), text=TextConfig()))
 
 
 @pytest.mark.parametrize(

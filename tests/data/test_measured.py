@@ -4,13 +4,13 @@ import pytest
 import torch
 from small_measured import write_measured
 
-from carousel.config import DataConfig, FramesConfig
+from carousel.config import Config, DataConfig
 from carousel.data.measured import MeasuredRecordings
 from carousel.errors import ConfigError, DataError
 
 
 def load(name, **settings):
-    return MeasuredRecordings(DataConfig(name=name, **settings), FramesConfig())
+    return MeasuredRecordings.read(Config(data=DataConfig(name=name, **settings)))
 
 
 def test_engines_count_down_to_their_failure_and_are_judged_at_their_last_cycle(shared_data):

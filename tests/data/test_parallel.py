@@ -7,12 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_pairs import pair_config, some_pairs, write_pairs
 
-from carousel.data.parallel import Pairs, Parallel, _draw, _groups, aligned
+from carousel.data.files.pairs import aligned
+from carousel.data.parallel import Pairs, Parallel, groups_of
 from carousel.errors import ConfigError, DataError
 
 
 def parallel(path, *more):
-    return Parallel(pair_config(path, *more))
+    return Parallel.read(pair_config(path, *more))
 
 
 def pairs_of(part):
@@ -47,9 +48,8 @@ def test_no_sentence_of_either_side_stands_in_two_parts(tmp_path):
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("uvwxyz")), max_size=12))
 def test_pairs_that_share_a_sentence_through_others_stay_together(pairs):
-    groups = _groups(Pairs([a for a, _ in pairs], [b for _, b in pairs]))
-    assert sorted(i for group in groups for i in group) == list(range(len(pairs)))
-    of = {i: n for n, group in enumerate(groups) for i in group}
+    of = groups_of(Pairs([a for a, _ in pairs], [b for _, b in pairs]))
+    groups = [[i for i, one in enumerate(of) if one == group] for group in set(of)]
     for i, (a, b) in enumerate(pairs):
         for j, (c, d) in enumerate(pairs):
             if a == c or b == d:
@@ -60,16 +60,6 @@ def test_pairs_that_share_a_sentence_through_others_stay_together(pairs):
             near = {j for j in left if any(set(pairs[i]) & set(pairs[j]) for i in reached)}
             assert near
             reached, left = reached | near, left - near
-
-
-def test_the_draw_takes_whole_groups_and_leaves_the_rest():
-    groups = [[0, 5], [1], [2, 3, 4], [6]]
-    one, other, rest = (part.tolist() for part in _draw(groups, [2, 1], seed=1))
-    assert len(one) >= 2
-    assert len(other) >= 1
-    assert sorted(one + other + rest) == list(range(7))
-    for group in groups:
-        assert sum(set(group) <= set(part) for part in (one, other, rest)) == 1
 
 
 def test_two_files_in_a_folder_go_together_line_by_line(tmp_path):

@@ -9,13 +9,14 @@ from small_frames import write_recordings
 
 from carousel.config import Config, DataConfig
 from carousel.data.files.recordings import read_folder, read_frames
-from carousel.data.recordings import LabelledFrames, _actions, _label
+from carousel.data.recordings import LabelledFrames
 from carousel.data.scaling import FeatureScaler
+from carousel.data.sets.utkinect import actions, label
 from carousel.errors import ConfigError, DataError
 
 
 def load(name, **settings):
-    return LabelledFrames(Config(data=DataConfig(name=name, **settings)))
+    return LabelledFrames.read(Config(data=DataConfig(name=name, **settings)))
 
 
 @pytest.mark.parametrize(
@@ -128,11 +129,11 @@ def test_a_label_that_training_lacks_is_refused(tmp_path):
 
 def test_the_table_of_actions_is_read_with_its_slip_mended():
     table = "s01_e01\nwalk: 252 390\npush: 2556 3622 \ns10_e02\ncarry: NaN NaN\nwalk: 1 2\n"
-    assert _actions(table) == {
+    assert actions(table) == {
         "s01_e01": [("walk", 252, 390), ("push", 3556, 3622)],
         "s10_e02": [("walk", 1, 2)],
     }
-    assert _label([1, 3, 4, 6, 9], [("b", 4, 6), ("a", 2, 4)]) == ["", "a", "b", "b", ""]
+    assert label([1, 3, 4, 6, 9], [("b", 4, 6), ("a", 2, 4)]) == ["", "a", "b", "b", ""]
 
 
 def test_scaling_is_that_of_each_column_and_a_constant_becomes_zero():

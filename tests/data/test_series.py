@@ -6,9 +6,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel.config import DataConfig, ForecastConfig
-from carousel.data.series import Windows, account, calendar, cut, load, read_series
+from carousel.config import Config, DataConfig, ForecastConfig
+from carousel.data.files.series import read_series
+from carousel.data.series import Windows, account, calendar, cut
+from carousel.data.series_parts import SeriesParts
 from carousel.errors import ConfigError, DataError
+
+
+def load(name):
+    short = ForecastConfig(context=12, horizon=6)
+    return SeriesParts.read(Config(data=DataConfig(name=name), forecast=short))
 
 
 @pytest.mark.parametrize(
@@ -22,7 +29,7 @@ from carousel.errors import ConfigError, DataError
 )
 def test_published_series_are_regular_and_whole(shared_data, name, folder, rows, columns, filled):
     shared_data(folder)
-    series = load(DataConfig(name=name))
+    series = load(name).series
     assert (len(series), len(series.columns), series.filled) == (rows, columns, filled)
     assert len(set(np.diff(series.stamps))) == 1
     assert np.isfinite(series.values).all()
@@ -121,9 +128,9 @@ def test_windows_apart_share_no_target():
 
 def test_names_and_paths_are_asked_for():
     with pytest.raises(ConfigError, match="got 'mnist'"):
-        load(DataConfig(name="mnist"))
+        load("mnist")
     with pytest.raises(ConfigError, match=r"needs data\.path"):
-        load(DataConfig(name="series"))
+        load("series")
 
 
 def test_the_calendar_has_what_the_stamps_tell_and_goes_on():
@@ -148,7 +155,7 @@ def test_the_calendar_of_a_trained_network_has_as_many_numbers_whatever_the_unit
 @given(st.integers(60, 300), st.integers(1, 20), st.integers(1, 6), st.integers(0, 5))
 def test_no_value_is_a_target_in_two_parts(count, context, horizon, gap):
     config = ForecastConfig(context=context, horizon=horizon, gap=gap, validation=0.2, test=0.2)
-    parts = cut(count, "series", config)
+    parts = cut(count, config)
     values = torch.arange(count).unsqueeze(1)
     targets = {}
     for part, rows in parts.items():
@@ -165,7 +172,7 @@ def test_no_value_is_a_target_in_two_parts(count, context, horizon, gap):
 
 def test_a_series_too_short_for_a_window_says_so():
     with pytest.raises(DataError, match=r"fewer than forecast\.horizon = 50"):
-        cut(100, "series", ForecastConfig(horizon=50))
+        cut(100, ForecastConfig(horizon=50))
 
 
 def test_an_epoch_from_batch_k_on_is_the_rest_of_the_whole_one():

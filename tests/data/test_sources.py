@@ -47,7 +47,7 @@ def source(monkeypatch, tmp_path):
     def register(home, content=CONTENT):
         files = {"part.txt": hashlib.sha256(content).hexdigest()}
         monkeypatch.setitem(
-            sources.SOURCES, "example", sources.Source("title", "terms", "about", home, files)
+            sources.known(), "example", sources.Source("title", "terms", "about", home, files)
         )
         return sources.cache() / "example"
 
@@ -103,7 +103,7 @@ def archived(monkeypatch, tmp_path):
     def register(home, archive):
         packed = {"part.txt": hashlib.sha256(CONTENT).hexdigest()}
         example = sources.Source("title", "terms", "about", home, {}, (archive,), packed)
-        monkeypatch.setitem(sources.SOURCES, "example", example)
+        monkeypatch.setitem(sources.known(), "example", example)
         return sources.cache() / "example"
 
     return register
@@ -127,7 +127,7 @@ def test_a_file_that_is_compressed_at_home_is_downloaded_so_and_checked(
     files = {"part.txt": hashlib.sha256(CONTENT).hexdigest()}
     archived(server, "none.zip")  # for the cache and the environment
     example = sources.Source("title", "terms", "about", server, files, compressed=".gz")
-    monkeypatch.setitem(sources.SOURCES, "example", example)
+    monkeypatch.setitem(sources.known(), "example", example)
     (tmp_path / "served" / "part.txt.gz").write_bytes(gzip.compress(CONTENT))
     assert sources.read("example", "part.txt") == CONTENT
     (tmp_path / "served" / "part.txt.gz").write_bytes(gzip.compress(b"something else"))
@@ -192,7 +192,7 @@ def test_an_unknown_set_suggests_the_nearest():
 
 
 def test_every_source_is_pinned_and_documented():
-    for source in sources.SOURCES.values():
+    for source in sources.known().values():
         assert source.title
         assert source.terms
         assert source.about
@@ -203,7 +203,7 @@ def test_every_source_is_pinned_and_documented():
         assert not source.digest or (len(source.digest) == 64 and source.archives)
 
 
-@pytest.mark.parametrize("name", list(sources.SOURCES))
+@pytest.mark.parametrize("name", list(sources.known()))
 def test_the_real_files_are_the_published_ones(name, shared_data):
     shared_data(name)
     assert all(sources.read(name, file) for file in sources.find(name).contents)
@@ -220,7 +220,7 @@ def test_an_archive_of_very_many_files_is_checked_as_a_whole(tmp_path, monkeypat
     source = sources.Source(
         "t", "t", "a", "https://example.org/", {}, ("many.zip",), {}, ".wav", digest
     )
-    monkeypatch.setitem(sources.SOURCES, "many", source)
+    monkeypatch.setitem(sources.known(), "many", source)
     assert sources.where("many") is None
     (tmp_path / "many").mkdir()
     path = tmp_path / "many" / "many.zip"

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carousel.config import DataConfig, TextConfig
+from carousel.config import Config, DataConfig, TextConfig
 from carousel.data import text as texts
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_lines, read_text
 from carousel.data.text import Corpus, Vocabulary, split_lines, split_text
 from carousel.errors import ConfigError, DataError
 
@@ -18,7 +18,9 @@ from carousel.errors import ConfigError, DataError
 def corpus(tmp_path, content, **text):
     path = tmp_path / "own.txt"
     path.write_text(content, encoding="utf-8")
-    return Corpus(DataConfig(name="text", path=str(path)), TextConfig(**text))
+    return Corpus.read(
+        Config(data=DataConfig(name="text", path=str(path)), text=TextConfig(**text))
+    )
 
 
 def spelled(corpus, part):
@@ -141,11 +143,11 @@ def test_a_limit_takes_the_beginning_and_fits_the_vocabulary_to_it(tmp_path):
     path = tmp_path / "own.txt"
     path.write_text("a b c d e f g h i j\n" * 10)
     data = DataConfig(name="text", path=str(path), train_limit=4)
-    made = Corpus(data, TextConfig())
+    made = Corpus.read(Config(data=data, text=TextConfig()))
     assert spelled(made, "train") == ["a", "b", "c", "d"]
     assert set(made.vocabulary.tokens) == {"<unk>", "<eos>", "a", "b", "c", "d"}
     assert {"e", "j"}.isdisjoint(spelled(made, "test"))
-    characters = Corpus(data, TextConfig(level="character"))
+    characters = Corpus.read(Config(data=data, text=TextConfig(level="character")))
     assert spelled(characters, "train") == list("a b ")
 
 
@@ -160,12 +162,12 @@ def test_one_giant_line_is_read_like_any_text(tmp_path):
 @pytest.mark.parametrize("name", ["text", "lines"])
 def test_own_data_needs_a_path(name):
     with pytest.raises(ConfigError, match=r"needs data\.path"):
-        Corpus(DataConfig(name=name), TextConfig())
+        Corpus.read(Config(data=DataConfig(name=name), text=TextConfig()))
 
 
 def test_an_unknown_data_set_lists_the_known():
-    with pytest.raises(ConfigError, match=r"names, lines, penn-treebank.*got 'mnist'"):
-        Corpus(DataConfig(), TextConfig())
+    with pytest.raises(ConfigError, match=r"names, penn-treebank.*lines.*got 'mnist'"):
+        Corpus.read(Config(data=DataConfig(), text=TextConfig()))
 
 
 # ---- labelled lines
@@ -181,7 +183,7 @@ def folder(tmp_path):
 
 
 def test_labelled_lines_are_split_label_by_label_without_doubles(folder):
-    items = texts.read_lines(folder)
+    items = read_lines(folder)
     assert {label: len(lines) for label, lines in items.items()} == {"Even": 10, "Odd": 40}
     parts = split_lines(items, TextConfig(validation=0.2, test=0.1), seed=0)
     counts = {part: Counter(label for label, _ in lines) for part, lines in parts.items()}
@@ -193,7 +195,12 @@ def test_labelled_lines_are_split_label_by_label_without_doubles(folder):
 
 
 def test_a_labelled_line_is_its_label_its_characters_and_the_end(folder):
-    made = Corpus(DataConfig(name="lines", path=str(folder)), TextConfig(validation=0.2, test=0.1))
+    made = Corpus.read(
+        Config(
+            data=DataConfig(name="lines", path=str(folder)),
+            text=TextConfig(validation=0.2, test=0.1),
+        )
+    )
     part = made.part("train")
     tokens = spelled(made, "train")
     first = tokens[: int(part.offsets[1])]
@@ -206,7 +213,7 @@ def test_a_labelled_line_is_its_label_its_characters_and_the_end(folder):
 
 def test_bad_folders_of_lines_are_refused_with_the_reason(tmp_path):
     with pytest.raises(DataError, match="not a folder with a file <label>"):
-        texts.read_lines(tmp_path)
+        read_lines(tmp_path)
     (tmp_path / "A.txt").write_text("x" * 2000 + "\nshort\n")
     with pytest.raises(DataError, match=r"A\.txt has a line of 2,000 characters.*data\.name"):
-        texts.read_lines(tmp_path)
+        read_lines(tmp_path)

@@ -26,7 +26,7 @@ def data_list(as_json: JsonOption = False) -> None:
 
     rows = [
         {"name": name, "what": source.title, "terms": source.terms, "where": sources.where(name)}
-        for name, source in sources.SOURCES.items()
+        for name, source in sources.known().items()
     ]
     if as_json:
         print_json([{**row, "where": str(row["where"] or "")} for row in rows])

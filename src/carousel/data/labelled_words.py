@@ -1,105 +1,80 @@
-"""Sentences with a label per word: published sets, and files of one's own in columns."""
+"""Sentences with a label per word, in parts, and words as numbers."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, partial
 from itertools import chain
 from typing import Any
 
 import torch
 
-from carousel.config import DataConfig, TextConfig
-from carousel.data import sources
-from carousel.data.files.columns import Labelled, read_columns
-from carousel.data.files.sentences import alike_notice
-from carousel.data.files.text import decode, read_text
+from carousel.config import TextConfig
+from carousel.data.files.columns import Labelled
+from carousel.data.parts import NAMES, Parts
 from carousel.data.ragged import Ragged
-from carousel.data.set_names import unknown_set
-from carousel.data.splits import hold_out
+from carousel.data.splits import split
 from carousel.data.text import UNKNOWN, Vocabulary
 from carousel.errors import ConfigError, DataError
 
-SETS = ("atis", "conll2000", "columns")
 FEATURES = ("word", "shape", "prefix", "suffix")
 _AFFIX = 3
 
 
-class LabelledWords:
-    """The parts of a set of labelled words; the published test part is read when asked for.
+class LabelledWords(Parts[Labelled]):
+    """The parts of a set of labelled words; `labels` are those of the training part.
 
-    data.name: "atis", "conll2000", or "columns": a file of your own, data.path. Validation is a
-    random share `text.validation` of the sentences to train on; of your own file `text.test` is
-    drawn first. read_as: how your own file was read, in words, if not plainly. Raises
-    `ConfigError` or `DataError`.
+    read_as: how a file was read, in words, if not plainly. Raises `DataError` if there are not two
+    labels.
     """
 
-    def __init__(self, data: DataConfig, text: TextConfig) -> None:
-        self._read_test: Callable[[], Labelled]
-        self.read_as = ""
-        share = text.validation
-        if data.name == "atis":
-            whole, self._read_test = _atis("train"), partial(_atis, "test")
-        elif data.name == "conll2000":
-            whole, self._read_test = _conll("train"), partial(_conll, "test")
-        elif data.name == "columns":
-            if not data.path:
-                raise ConfigError("data.name = 'columns' needs data.path, a file of columns")
-            everything = read_columns(read_text(data.path), data.path)
-            alike = alike_notice(chain.from_iterable(everything.labels))
-            self.read_as = "; ".join(filter(None, (everything.note, alike)))
-            if len(everything) < 3:
-                raise DataError(
-                    f"{data.path} must have at least three sentences, with blank lines between "
-                    f"them, to train on, to validate and to judge; it has {len(everything)} of "
-                    f"{everything.total:,} words"
-                )
-            whole, test = _split(everything, text.test, data.split_seed)
-            self._read_test = lambda: test
-            share /= 1 - text.test  # of all sentences
-        else:
-            raise unknown_set(data.name, SETS)
-        self.train, self.validation = _split(whole, share, data.split_seed)
-        if data.train_limit:
-            self.train = self.train.take(torch.arange(min(data.train_limit, len(self.train))))
+    task = "label_words"
+
+    def __init__(
+        self,
+        train: Labelled,
+        validation: Labelled,
+        test: Labelled | Callable[[], Labelled],
+        read_as: str = "",
+    ) -> None:
+        super().__init__(train, validation, test)
+        self.read_as = read_as
+        self._take_labels()
+
+    def limit(self, most: int) -> None:
+        super().limit(most)
+        self._take_labels()
+
+    def account(self) -> dict[str, Any]:
+        """Sizes of the parts, sentences that the training part has too, labels that it has not.
+
+        Opens the test part.
+        """
+        labels = set(self.labels)
+        parts = {name: self.part(name) for name in NAMES}
+        return {
+            **({"read_as": self.read_as} if self.read_as else {}),
+            "sizes": {name: len(part) for name, part in parts.items()},
+            "words": {name: part.total for name, part in parts.items()},
+            "also_in_training": self.doubles(),
+            "labels_not_in_training": {
+                n: sum(label not in labels for label in chain.from_iterable(parts[n].labels))
+                for n in NAMES[1:]
+            },
+        }
+
+    def _take_labels(self) -> None:
         self.labels = tuple(sorted(set(chain.from_iterable(self.train.labels))))
         if len(self.labels) < 2:
             raise DataError(
                 f"the training part must have at least two labels, it has {self.labels}"
             )
 
-    @cached_property
-    def test(self) -> Labelled:
-        """The part that judges."""
-        return self._read_test()
 
-    def part(self, name: str) -> Labelled:
-        """ "train", "validation" or "test"."""
-        if name == "test":
-            return self.test
-        return self.train if name == "train" else self.validation
-
-    def account(self) -> dict[str, Any]:
-        """Sizes of the parts, sentences that the training part has too, labels that it has not.
-
-        Looks at the test part.
-        """
-        known, labels = set(map(tuple, self.train.words)), set(self.labels)
-        held = {"validation": self.validation, "test": self.test}
-        parts = {"train": self.train, **held}
-        return {
-            **({"read_as": self.read_as} if self.read_as else {}),
-            "sizes": {name: len(part) for name, part in parts.items()},
-            "words": {name: part.total for name, part in parts.items()},
-            "also_in_training": {
-                n: sum(tuple(w) in known for w in p.words) for n, p in held.items()
-            },
-            "labels_not_in_training": {
-                n: sum(label not in labels for label in chain.from_iterable(p.labels))
-                for n, p in held.items()
-            },
-        }
+def draw(whole: Labelled, held: str, share: float, seed: int) -> tuple[Labelled, Labelled]:
+    """The rest, and a share that is to be the part `held`."""
+    index = split(len(whole), {held: share}, seed, settings="text.validation and text.test")
+    return whole.take(index["train"]), whole.take(index[held])
 
 
 def features_of(word: str, lowercase: bool) -> dict[str, str]:
@@ -217,26 +192,3 @@ class WordFeatures:
                     break
             words += [*before, piece, *after]
         return words
-
-
-def _split(whole: Labelled, share: float, seed: int) -> tuple[Labelled, Labelled]:
-    rest, held = hold_out(
-        len(whole), max(1, round(share * len(whole))), seed, "text.validation and text.test"
-    )
-    return whole.take(rest.sort().values), whole.take(held.sort().values)
-
-
-def _atis(part: str) -> Labelled:
-    file = f"atis.{part}.w-intent.iob"
-    words, labels = [], []
-    for line in decode(sources.read("atis", file), file).splitlines():
-        sentence, _, slots = line.partition("\t")
-        # BOS and EOS carry no slot; where the label of EOS would be stands the intent.
-        words.append(sentence.split()[1:-1])
-        labels.append(slots.split()[1:-1])
-    return Labelled(words, labels)
-
-
-def _conll(part: str) -> Labelled:
-    file = f"{part}.txt"
-    return read_columns(decode(sources.read("conll2000", file), file), file)

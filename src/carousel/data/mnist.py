@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 
 from carousel.data.files.idx import parse_idx
+from carousel.data.parts import Parts
 from carousel.errors import DataError
 
 FOLDER = Path(__file__).parent / "embedded" / "mnist"
@@ -46,8 +48,18 @@ class Images:
         """How many of what there are."""
         return {"images": len(self)}
 
+    def contents(self) -> Iterator[bytes]:
+        """The pixels of each image."""
+        return (image.numpy().tobytes() for image in self.images)
+
     def take(self, index: Tensor | slice) -> Images:
         return Images(self.images[index], self.labels[index])
+
+
+class ImageParts(Parts[Images]):
+    """Images to train on, to validate and to judge."""
+
+    task = "classify"
 
 
 def load_train() -> Images:

@@ -18,9 +18,10 @@ from torch.nn import functional as F
 from carousel.config import DataConfig, ScenesConfig
 from carousel.data import mnist
 from carousel.data.files.recordings import Frames
+from carousel.data.parts import NAMES
 from carousel.data.splits import hold_out
 
-COMPARISONS = ("first", "higher", "lower")
+CLASSES = ("first", "higher", "lower")
 _DARK = 0.1
 _SHOWN = (4, 10)
 """Frames that a digit is on show: at least, and below."""
@@ -28,25 +29,17 @@ _DIGITS = (3, 7)
 """Digits of a film: at least, and below."""
 
 
-def films(data: DataConfig, scenes: ScenesConfig) -> dict[str, dict[str, Frames]]:
-    """Films by part and name; values (T, side²) in 0 to 255.
+def films(data: DataConfig, scenes: ScenesConfig, part: str) -> dict[str, Frames]:
+    """The films of a part by their names; values (T, side²) in 0 to 255.
 
     The digits of the training, validation and test part come from disjoint images: the last two
     from `data.validation` training images of MNIST and from its test images.
     """
-    parts = digits_of_parts(data)
-    counts = {"train": scenes.count, "validation": scenes.held, "test": scenes.held}
-    return {
-        part: {
-            f"{part}-{number:04}": film
-            for number, film in zip(
-                range(counts[part]),
-                _endless(images, scenes.side, data.split_seed + i),
-                strict=False,
-            )
-        }
-        for i, (part, images) in enumerate(parts.items())
-    }
+    count = scenes.count if part == "train" else scenes.held
+    seed = data.split_seed + NAMES.index(part)
+    endless = _endless(digits_of_parts(data)[part], scenes.side, seed)
+    numbered = zip(range(count), endless, strict=False)
+    return {f"{part}-{number:04}": film for number, film in numbered}
 
 
 def digits_of_parts(data: DataConfig) -> dict[str, mnist.Images]:

@@ -1,4 +1,4 @@
-"""Series in time: reading, regular time stamps, parts in order of time, windows.
+"""Series in time: parts in order of time, and windows.
 
 The parts follow each other, and the targets of their windows never overlap: what is forecast in a
 later part was not a target of an earlier one. A context may reach back into the part before, as it
@@ -8,10 +8,7 @@ does when a model is used.
 from __future__ import annotations
 
 import copy
-import csv
-import io
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,71 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carousel.config import DataConfig, ForecastConfig
-from carousel.data import sources
-from carousel.data.files.csv_files import read_table, refuse_headless
-from carousel.data.files.text import decode, read_text
-from carousel.data.regular import Series, regular
-from carousel.data.set_names import unknown_set
-from carousel.data.stamps import Stamps, is_stamp, read_stamps, unit_of
-from carousel.errors import ConfigError, DataError
+from carousel.config import ForecastConfig
+from carousel.data.regular import Series
+from carousel.data.splits import in_time
+from carousel.data.stamps import Stamps, unit_of
+from carousel.errors import DataError
 
-_ETT_MONTH = 30 * 24
 _DAY, _WEEK = np.timedelta64(1, "D"), 7
-
-
-def load(data: DataConfig) -> Series:
-    """The series `data.name`: "etth1", "bike", "sunspots", "air-passengers", or "series", a CSV
-    file of your own, data.path (see `read_series`). Raises `ConfigError` or `DataError`."""
-    if data.name == "series":
-        if not data.path:
-            raise ConfigError("data.name = 'series' needs data.path, a .csv file")
-        return read_series(read_text(data.path), data.path)
-    if data.name == "bike":
-        return _bike(_text("bike-sharing", "hour.csv"))
-    known = {
-        "etth1": ("ett", "ETTh1.csv"),
-        "sunspots": ("sunspots", "monthly-sunspots.csv"),
-        "air-passengers": ("air-passengers", "airline-passengers.csv"),
-    }
-    if data.name not in known:
-        raise unknown_set(data.name, ["bike", *known, "series"])
-    source, file = known[data.name]
-    return read_series(_text(source, file), file)
-
-
-def read_series(text: str, source: str) -> Series:
-    """A series in CSV: a header, time stamps in the first column, then numbers.
-
-    Stamps (see `read_stamps`) must rise by one step, the smallest there is; months and quarters are
-    steps too. Rows that are missing are put in, and missing numbers are taken from the row before
-    (at the start from the first one there is). Raises `DataError` for anything else.
-    """
-    table = read_table(text, source, lambda header: (0,))
-    if is_stamp(table.header[0]):
-        refuse_headless(table.header, source)
-    if not table.columns or len(table.lines) < 2:
-        raise DataError(
-            f"{source} must have time stamps, a column of numbers and at least 2 rows; it has "
-            f"{len(table.header)} columns ({', '.join(table.header[:8])}) and {len(table.lines)} "
-            f"rows below their names"
-        )
-    stamps, notes = read_stamps(table.words[0], table.lines.tolist(), source)
-    series = regular(table.names, stamps, table.values, source)
-    return replace(series, notes=(*table.notes, *notes, *series.notes))
-
-
-def _text(source: str, file: str) -> str:
-    return decode(sources.read(source, file), file)
-
-
-def _bike(text: str) -> Series:
-    """cnt, and what may be known of the hour; casual and registered add up to cnt: left out."""
-    rows = list(csv.DictReader(io.StringIO(text)))
-    columns = ("cnt", "holiday", "workingday", "weathersit", "temp", "atemp", "hum", "windspeed")
-    stamps = np.array([f"{row['dteday']}T{int(row['hr']):02}" for row in rows], "datetime64[h]")
-    values = np.array([[float(row[column]) for column in columns] for row in rows])
-    return regular(columns, stamps, values, "hour.csv")
 
 
 def calendar(stamps: Stamps, more: int = 0, turns: int = 0) -> NDArray[np.float32]:
@@ -106,21 +45,12 @@ def calendar(stamps: Stamps, more: int = 0, turns: int = 0) -> NDArray[np.float3
     return np.concatenate((np.sin(angles), np.cos(angles)), 1).astype(np.float32)
 
 
-def cut(count: int, name: str, config: ForecastConfig) -> dict[str, range]:
-    """Which rows are targets in each part, in order of time.
-
-    ETTh1 has its usual parts of 12, 4 and 4 months. Raises `DataError` if one has no window.
-    """
-    if name == "etth1":
-        ends = [12 * _ETT_MONTH, 16 * _ETT_MONTH, 20 * _ETT_MONTH]
-    else:
-        test, validation = round(config.test * count), round(config.validation * count)
-        ends = [count - test - validation, count - test, count]
-    starts = [config.context, ends[0] + config.gap, ends[1] + config.gap]
-    parts = {
-        part: range(start, end)
-        for part, start, end in zip(("train", "validation", "test"), starts, ends, strict=True)
-    }
+def cut(count: int, config: ForecastConfig, ends: Sequence[int] = ()) -> dict[str, range]:
+    """Which rows are targets in each part, in order of time; ends: of the parts, where a set has
+    its own. Raises `DataError` if one has no window."""
+    test, validation = round(config.test * count), round(config.validation * count)
+    ends = ends or (count - test - validation, count - test, count)
+    parts = in_time(ends, config.context, config.gap)
     for part, rows in parts.items():
         if len(rows) < config.horizon:
             raise DataError(

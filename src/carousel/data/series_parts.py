@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.config import Config, ForecastConfig
+from carousel.data import sets
 from carousel.data.regular import Series
+from carousel.data.series import cut
 from carousel.data.stamps import Stamps
 
 
@@ -38,6 +42,20 @@ class SeriesParts:
     series: Series
     rows: dict[str, range]
     horizon: int
+
+    @classmethod
+    def of(cls, series: Series, config: ForecastConfig, ends: Sequence[int] = ()) -> SeriesParts:
+        """A series cut as `carousel.data.series.cut` says."""
+        return cls(series, cut(len(series), config, ends), config.horizon)
+
+    @classmethod
+    def read(cls, config: Config) -> SeriesParts:
+        """What `data.name` calls: a published series, or a file of one's own, `data.path`.
+
+        Raises `ConfigError` or `DataError`.
+        """
+        found: SeriesParts = sets.find("forecast", config.data.name)(config)
+        return found
 
     def part(self, name: str) -> SeriesPart:
         """ "train", "validation" or "test". The training part has what stands before it, too."""

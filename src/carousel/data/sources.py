@@ -1,8 +1,8 @@
 """Where data sets come from: `$CAROUSEL_DATA`, the user's cache, or their own home, in this order.
 
 A file may lie there as it is, compressed (.gz, .xz), or in its set's archive; what counts is the
-SHA-256 of its content, pinned in `catalogue`. A copy whose content is another is an error, never
-passed over.
+SHA-256 of its content, pinned in `carousel.data.sets`. A copy whose content is another is an error,
+never passed over.
 """
 
 from __future__ import annotations
@@ -19,20 +19,39 @@ from pathlib import Path
 from typing import Any
 
 from carousel.config import closest
-from carousel.data.catalogue import SOURCES, Source
+from carousel.data import sets
+from carousel.data.files.text import decode
+from carousel.data.source import Source
 from carousel.errors import DataError
 
-__all__ = ["SOURCES", "Source", "cache", "fetch", "find", "places", "read", "read_all", "where"]
+__all__ = [
+    "Source",
+    "cache",
+    "fetch",
+    "find",
+    "known",
+    "places",
+    "read",
+    "read_all",
+    "text",
+    "where",
+]
 
 _DAMAGE = (EOFError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile)
 
 
+def known() -> dict[str, Source]:
+    """Every source there is, by the name of its set."""
+    return sets.sources()
+
+
 def find(name: str) -> Source:
     """The source of that name. Raises `DataError`."""
-    if name not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise DataError(f"there is no data set '{name}'.{closest(name, SOURCES)} Known: {known}")
-    return SOURCES[name]
+    if name not in known():
+        raise DataError(
+            f"there is no data set '{name}'.{closest(name, known())} Known: {', '.join(known())}"
+        )
+    return known()[name]
 
 
 def cache() -> Path:
@@ -60,6 +79,11 @@ def read(name: str, file: str) -> bytes:
             return _checked(path, file, source)
     packed = file in source.packed
     return _checked(_download(name, source.archives[0] if packed else file), file, source)
+
+
+def text(name: str, file: str) -> str:
+    """The text of one file of a data set. Raises `DataError` like `read`."""
+    return decode(read(name, file), file)
 
 
 def read_all(name: str) -> dict[str, bytes]:

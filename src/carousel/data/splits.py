@@ -1,6 +1,13 @@
-"""Who is trained on, who chooses the epoch, who judges at the end: decided before any fit."""
+"""Who is trained on, who chooses the epoch, who judges at the end: decided before any fit.
+
+Every split is drawn here: at random by share, of each class by itself, in whole groups, in folds,
+or in order of time.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,5 +29,120 @@ def hold_out(count: int, validation: int, seed: int, settings: str = "") -> tupl
     if validation >= count:
         what = f"what {settings} hold out" if settings else f"data.validation = {validation}"
         raise DataError(f"{what} leaves nothing of the {count} examples to train on")
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    order = _order(count, seed)
     return order[validation:], order[:validation]
+
+
+def _order(count: int, seed: int) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+
+
+def split(
+    count: int,
+    held: Mapping[str, float],
+    seed: int,
+    *,
+    classes: Sequence[Any] | None = None,
+    groups: Sequence[Any] | None = None,
+    in_groups: bool = True,
+    least: int = 1,
+    settings: str = "",
+) -> dict[str, Tensor]:
+    """Which of `count` examples are in each part: "train", and the shares in `held`, in order.
+
+    Each part has at least `least` examples, and one is left to train on where there is one; with
+    `settings`, which names the shares, too large ones are a `DataError` instead. classes: of each
+    example; every class is split by itself. groups: of each example; a group stays whole, and
+    shares are of the number of groups, or, unless `in_groups`, of the number of examples.
+
+    >>> parts = split(10, {"test": 0.2, "validation": 0.1}, seed=0)
+    >>> {name: len(index) for name, index in parts.items()}
+    {'train': 7, 'test': 2, 'validation': 1}
+    """
+    if classes is not None:
+        return _by_class(classes, held, seed, least)
+    if groups is not None:
+        return _by_group(groups, held, seed, least, in_groups)
+    counts = _counts(count, held, least, capped=not settings)
+    rest, drawn = hold_out(count, sum(counts.values()), seed, settings)
+    pieces = zip(counts, torch.split(drawn, list(counts.values())), strict=True)
+    return {"train": rest.sort().values, **{name: piece.sort().values for name, piece in pieces}}
+
+
+def _counts(count: int, held: Mapping[str, float], least: int, capped: bool) -> dict[str, int]:
+    counts, left = {}, count - 1
+    for name, share in held.items():
+        wanted = max(least, round(share * count))
+        counts[name] = min(wanted, left) if capped else wanted
+        left -= counts[name]
+    return counts
+
+
+def _by_class(
+    classes: Sequence[Any], held: Mapping[str, float], seed: int, least: int
+) -> dict[str, Tensor]:
+    found: dict[str, list[int]] = {"train": [], **{name: [] for name in held}}
+    for label in sorted(set(classes)):
+        places = [i for i, one in enumerate(classes) if one == label]
+        for name, index in split(len(places), held, seed, least=least).items():
+            found[name] += [places[i] for i in index.tolist()]
+    return {name: _sorted(index) for name, index in found.items()}
+
+
+def _by_group(
+    groups: Sequence[Any], held: Mapping[str, float], seed: int, least: int, in_groups: bool
+) -> dict[str, Tensor]:
+    members: dict[Any, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    whole = [members[group] for group in sorted(members)]
+    if in_groups:
+        drawn = split(len(whole), held, seed, least=least)
+        numbers = {name: index.tolist() for name, index in drawn.items()}
+    else:
+        numbers = _filled(whole, held, len(groups), seed, least)
+    return {
+        name: _sorted([i for number in some for i in whole[number]])
+        for name, some in numbers.items()
+    }
+
+
+def _filled(
+    whole: Sequence[Sequence[int]], held: Mapping[str, float], count: int, seed: int, least: int
+) -> dict[str, list[int]]:
+    """Groups drawn for one part after another, until each has its share of the examples."""
+    order = iter(_order(len(whole), seed).tolist())
+    numbers: dict[str, list[int]] = {}
+    for name, share in held.items():
+        wanted, size = max(least, round(share * count)), 0
+        numbers[name] = []
+        while size < wanted and (number := next(order, None)) is not None:
+            numbers[name].append(number)
+            size += len(whole[number])
+    return {"train": list(order), **numbers}
+
+
+def fold(count: int, number: int, folds: int, seed: int) -> dict[str, Tensor]:
+    """Fold `number` of a shuffled set judges: "train" and "test".
+
+    >>> sorted(i for n in range(3) for i in fold(7, n, 3, seed=0)["test"].tolist())
+    [0, 1, 2, 3, 4, 5, 6]
+    """
+    order = _order(count, seed)
+    inside = torch.arange(count) % folds == number
+    return {"train": order[~inside].sort().values, "test": order[inside].sort().values}
+
+
+def in_time(ends: Sequence[int], start: int = 0, gap: int = 0) -> dict[str, range]:
+    """Parts that follow each other, up to each of three ends, with `gap` rows left out between.
+
+    >>> in_time([6, 8, 10], gap=1)
+    {'train': range(0, 6), 'validation': range(7, 8), 'test': range(9, 10)}
+    """
+    starts = [start, ends[0] + gap, ends[1] + gap]
+    names = ("train", "validation", "test")
+    return {n: range(first, end) for n, first, end in zip(names, starts, ends, strict=True)}
+
+
+def _sorted(index: list[int]) -> Tensor:
+    return torch.tensor(sorted(index), dtype=torch.int64)

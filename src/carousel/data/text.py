@@ -1,32 +1,27 @@
-"""Texts as token numbers: reading, vocabularies, and the parts of a text data set."""
+"""Texts as token numbers: vocabularies, and the parts of a text."""
 
 from __future__ import annotations
 
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import chain, islice
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from carousel.config import DataConfig, TextConfig
-from carousel.data import sources
-from carousel.data.files.text import decode, read_text
-from carousel.data.set_names import unknown_set
-from carousel.data.splits import hold_out
-from carousel.errors import ConfigError, DataError
+from carousel.config import Config, TextConfig
+from carousel.data import sets
+from carousel.data.parts import NAMES
+from carousel.data.splits import in_time, split
+from carousel.errors import ConfigError
 
-SETS = ("names", "lines", "penn-treebank", "tiny-shakespeare", "text")
 UNKNOWN, END = "<unk>", "<eos>"
-PARTS = ("train", "validation", "test")
-MAX_LINE = 1000
 
 Lines = list[tuple[str, str]]
 """(label, line) pairs."""
@@ -128,46 +123,19 @@ def split_text(text: str, config: TextConfig) -> dict[str, str]:
     cuts = [int(len(text) * (1 - share)) for share in shares]
     if config.level == "word":
         cuts = [match.start() if (match := _SPACE.search(text, c)) else len(text) for c in cuts]
-    first, second = cuts
-    return {"train": text[:first], "validation": text[first:second], "test": text[second:]}
+    ends = [*cuts, len(text)]
+    return {name: text[part.start : part.stop] for name, part in in_time(ends).items()}
 
 
-def read_lines(folder: str | Path) -> dict[str, list[str]]:
-    """Labelled lines: one file <label>.txt per label, one short item a line, blank ones dropped.
-
-    An item that stands twice under a label counts once. Raises `DataError` if there is no such
-    file, or a line is too long to be an item.
-    """
-    folder = Path(folder)
-    files = sorted(path for path in folder.glob("*.txt") if path.is_file())
-    if not files:
-        raise DataError(f"{folder} is not a folder with a file <label>.txt per label")
-    return {path.stem: _items(read_text(path), str(path)) for path in files}
-
-
-def _items(text: str, source: str) -> list[str]:
-    items = dict.fromkeys(line.strip() for line in text.split("\n"))
-    items.pop("", None)
-    longest = max(items, key=len)
-    if len(longest) > MAX_LINE:
-        raise DataError(
-            f"{source} has a line of {len(longest):,} characters, beginning with "
-            f"'{longest[:20]}': labelled lines have at most {MAX_LINE}; read a running text with "
-            f"data.name = 'text'"
-        )
-    return list(items)
-
-
-def split_lines(items: dict[str, list[str]], config: TextConfig, seed: int) -> dict[str, Lines]:
+def split_lines(
+    items: Mapping[str, Sequence[str]], config: TextConfig, seed: int
+) -> dict[str, Lines]:
     """The parts of labelled lines: the same shares of every label, drawn at random by `seed`."""
-    parts: dict[str, Lines] = {part: [] for part in PARTS}
+    parts: dict[str, Lines] = {part: [] for part in NAMES}
+    shares = {"validation": config.validation, "test": config.test}
     for label, lines in items.items():
-        count = len(lines)
-        validation, test = round(count * config.validation), round(count * config.test)
-        rest, held = hold_out(count, min(validation + test, count - 1), seed)
-        drawn = {"train": rest, "validation": held[:validation], "test": held[validation:]}
-        for part, index in drawn.items():
-            parts[part] += [(label, lines[i]) for i in sorted(index.tolist())]
+        for part, index in split(len(lines), shares, seed, least=0).items():
+            parts[part] += [(label, lines[i]) for i in index.tolist()]
     return parts
 
 
@@ -199,50 +167,71 @@ class Part:
         return predicted
 
 
+@dataclass(frozen=True)
+class TextParts:
+    """What a language model reads: texts by part, or labelled lines by part.
+
+    kind: "word", "character", or "line". read: a part by its name, each time it is asked for, so
+    that a long text is not held three times. is_one_text: the parts are pieces of one text.
+    """
+
+    kind: str
+    read_part: Callable[[str], str | Lines]
+    is_one_text: bool = False
+
+    @classmethod
+    def of_text(cls, text: str, config: TextConfig) -> TextParts:
+        """The pieces of one running text, see `split_text`."""
+        return cls(config.level, split_text(text, config).__getitem__, True)
+
+    @classmethod
+    def of_lines(cls, items: Mapping[str, Sequence[str]], config: Config) -> TextParts:
+        """Lines by label, drawn from each by `text.validation` and `text.test`."""
+        return cls("line", split_lines(items, config.text, config.data.split_seed).__getitem__)
+
+    @classmethod
+    def read(cls, config: Config) -> TextParts:
+        """What `data.name` calls: a published text, or one's own, `data.path`.
+
+        Raises `ConfigError` or `DataError`.
+        """
+        found: TextParts = sets.find("generate", config.data.name)(config)
+        return found
+
+
 class Corpus:
-    """The parts of a text data set as token numbers, and the training part's vocabulary.
+    """The parts of a text as token numbers, and the vocabulary of the training part.
 
     kind: "word", "character", or "line": labelled lines, whose tokens are a label, the line's
-    characters, and <eos>. A part is not read before it is asked for, where it is a file of its
-    own. Raises `DataError` or `ConfigError`.
+    characters, and <eos>. A part is not read before it is asked for. limit: tokens (of labelled
+    lines: lines) to train on, the first ones; 0: all. Raises `DataError` or `ConfigError`.
     """
 
     def __init__(
-        self, data: DataConfig, text: TextConfig, vocabulary: Vocabulary | None = None
+        self,
+        parts: TextParts,
+        text: TextConfig,
+        limit: int = 0,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
-        self._limit = data.train_limit
-        self.kind = text.level
-        self.splits_text = data.name in ("tiny-shakespeare", "text")
-        self._texts: Callable[[str], str] | None = None
-        self._lines: dict[str, Lines] = {}
-        if data.name in ("names", "lines"):
-            self.kind = "line"
-            items = _names() if data.name == "names" else read_lines(_path(data))
-            self._lines = split_lines(items, text, data.split_seed)
-            self._lines["train"] = self._lines["train"][: self._limit or None]
-        elif data.name == "penn-treebank":
-            self._texts = partial(_penn_treebank, text.level)
-        elif data.name in ("tiny-shakespeare", "text"):
-            own = data.name == "text"
-            whole = read_text(_path(data)) if own else _shakespeare()
-            self._texts = split_text(whole, text).__getitem__
-        else:
-            raise unknown_set(data.name, SETS)
+        self.kind, self.is_one_text = parts.kind, parts.is_one_text
+        self._parts, self._limit = parts, limit
         self.vocabulary = vocabulary or self._fit(text)
+
+    @classmethod
+    def read(cls, config: Config, vocabulary: Vocabulary | None = None) -> Corpus:
+        """What `data.name` calls, see `TextParts.read`."""
+        return cls(TextParts.read(config), config.text, config.data.train_limit, vocabulary)
 
     def part(self, name: str) -> Part:
         """The part "train", "validation" or "test"."""
-        if self._texts is None:
-            return self._line_part(self._lines[name])
-        text = self._texts(name)
+        found = self._parts.read_part(name)
+        limit = self._limit if name == "train" else 0
+        if not isinstance(found, str):
+            return self._line_part(found[: limit or None])
         if self.kind == "word":
-            tokens = words(text)
-            if name == "train" and self._limit:
-                tokens = islice(tokens, self._limit)
-            return Part(self.vocabulary.encode(tokens))
-        if name == "train" and self._limit:
-            text = text[: self._limit]
-        return Part(self.vocabulary.encode_characters(text))
+            return Part(self.vocabulary.encode(islice(words(found), limit or None)))
+        return Part(self.vocabulary.encode_characters(found[: limit or None]))
 
     def _line_part(self, lines: Lines) -> Part:
         sequences = [[label_token(label), *line, END] for label, line in lines]
@@ -251,44 +240,19 @@ class Corpus:
         return Part(ids, lengths.cumsum(0))
 
     def _fit(self, text: TextConfig) -> Vocabulary:
-        special = [UNKNOWN]
-        if self._texts is None:
-            train = self._lines["train"]
+        special, train = [UNKNOWN], self._parts.read_part("train")
+        if not isinstance(train, str):
+            train = train[: self._limit or None]
             special += [END, *sorted({label_token(label) for label, _ in train})]
             counts = Counter(chain.from_iterable(line for _, line in train))
         elif self.kind == "word":
             special.append(END)
-            counts = Counter(islice(words(self._texts("train")), self._limit or None))
+            counts = Counter(islice(words(train), self._limit or None))
         else:
-            counts = count_characters(self._texts("train")[: self._limit or None])
+            counts = count_characters(train[: self._limit or None])
         return Vocabulary.fit(counts, special, text.min_count, text.max_vocabulary)
 
 
 def label_token(label: str) -> str:
     """The token of a label, which no character can be taken for."""
     return f"<{label}>"
-
-
-def _path(data: DataConfig) -> str:
-    if not data.path:
-        what = "the text file" if data.name == "text" else "the folder of <label>.txt files"
-        raise ConfigError(f"data.name = '{data.name}' needs data.path, {what}")
-    return data.path
-
-
-def _penn_treebank(level: str, part: str) -> str:
-    short = {"train": "train", "validation": "valid", "test": "test"}[part]
-    file = f"ptb.{short}.txt"
-    text = decode(sources.read("penn-treebank", file), file)
-    # Of characters, the custom is not to count the blank at both ends of each line.
-    return text if level == "word" else "".join(f"{line.strip()}\n" for line in text.splitlines())
-
-
-def _shakespeare() -> str:
-    return decode(sources.read("tiny-shakespeare", "input.txt"), "input.txt")
-
-
-def _names() -> dict[str, list[str]]:
-    files = sources.find("names").files
-    texts = {file: decode(sources.read("names", file), file) for file in files}
-    return {file.removesuffix(".txt"): _items(text, file) for file, text in texts.items()}

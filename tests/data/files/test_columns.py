@@ -2,7 +2,7 @@
 
 import pytest
 
-from carousel.config import DataConfig, TextConfig
+from carousel.config import Config, DataConfig, TextConfig
 from carousel.data.files.columns import read_columns, read_given
 from carousel.data.labelled_words import LabelledWords
 from carousel.errors import DataError
@@ -53,8 +53,11 @@ def test_conllu_without_tags_is_refused_with_the_line():
 
 def test_conllu_is_said_in_the_account_of_the_data(tmp_path):
     (tmp_path / "x.conllu").write_text(CONLLU * 5)
-    data = LabelledWords(
-        DataConfig(name="columns", path=str(tmp_path / "x.conllu")), TextConfig(test=0.2)
+    data = LabelledWords.read(
+        Config(
+            data=DataConfig(name="columns", path=str(tmp_path / "x.conllu")),
+            text=TextConfig(test=0.2),
+        )
     )
     assert data.account()["read_as"].startswith("read as CoNLL-U")
     assert sum(data.account()["sizes"].values()) == 10
@@ -104,7 +107,9 @@ def test_a_blank_line_may_hold_blanks():
 def test_sentences_without_blank_lines_between_them_are_refused_and_why(tmp_path, count):
     (tmp_path / "x.txt").write_text("\n\n".join(["a B-x\nb O"] * count))
     with pytest.raises(DataError, match="three sentences, with blank lines between them") as caught:
-        LabelledWords(DataConfig(name="columns", path=str(tmp_path / "x.txt")), TextConfig())
+        LabelledWords.read(
+            Config(data=DataConfig(name="columns", path=str(tmp_path / "x.txt")), text=TextConfig())
+        )
     assert "data.validation" not in str(caught.value)
 
 

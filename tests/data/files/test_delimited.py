@@ -6,11 +6,11 @@ import io
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from small_sentences import read_rows
 
-from carousel.data.captioned import read_captions
+from carousel.data.files.captions import read_captions
 from carousel.data.files.csv_files import split_rows
 from carousel.data.files.delimited import csv_table
-from carousel.data.labelled_text import read_rows
 from carousel.errors import DataError
 
 _cell = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"), min_size=1)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from carousel.config import PicturesConfig
-from carousel.data.captioned import picture_of
+from carousel.data.files.captions import picture_of
 from carousel.data.files.idx import parse_idx
 from carousel.data.files.images import check_images, read_film, read_images
 from carousel.errors import DataError

@@ -5,10 +5,11 @@ import pytest
 import torch
 from small_recordings import recordings_config
 
-from carousel.config import Config, DataConfig, FramesConfig, SoundConfig
+from carousel.config import Config, DataConfig, SoundConfig
 from carousel.data.files import recordings as recording_files
+from carousel.data.files.classes import read_classes
 from carousel.data.files.recordings import read_folder, read_frames
-from carousel.data.labelled_recordings import LabelledRecordings, read_classes
+from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.recordings import LabelledFrames
 from carousel.errors import DataError
@@ -37,9 +38,9 @@ def test_every_reader_hands_on_float64(tmp_path):
     for label in "ab":
         written(tmp_path / "classes" / label, [text] * 4)
     parts = [
-        LabelledFrames(Config(data=DataConfig("recordings", str(frames)))).train,
-        MeasuredRecordings(DataConfig("recordings", str(measured)), FramesConfig()).train,
-        LabelledRecordings(recordings_config(tmp_path / "classes")).train,
+        LabelledFrames.read(Config(data=DataConfig("recordings", str(frames)))).train,
+        MeasuredRecordings.read(Config(data=DataConfig("recordings", str(measured)))).train,
+        LabelledRecordings.read(recordings_config(tmp_path / "classes")).train,
     ]
     for part in parts:
         assert part.values.values.dtype == torch.float64
@@ -85,7 +86,7 @@ def test_semicolons_tabs_and_decimal_commas_are_read_and_said(text, note):
 def test_what_was_recognised_is_counted_by_files_in_the_account(tmp_path):
     texts = ["a;label\n1,5;x\n2,5;y\n", "a;label\n3,5;x\n2;y\n", "a,label\n1,x\n2,y\n"]
     folder = written(tmp_path / "own", texts)
-    data = LabelledFrames(Config(data=DataConfig("recordings", str(folder))))
+    data = LabelledFrames.read(Config(data=DataConfig("recordings", str(folder))))
     assert data.account()["recognised"] == {
         "cells are separated by semicolons": 2,
         "commas are read as decimal points": 2,

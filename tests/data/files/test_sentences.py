@@ -1,9 +1,9 @@
 """Files of sentences: headers, columns and nasty files, to train on and to predict from."""
 
 import pytest
+from small_sentences import read_rows
 
 from carousel.data.files.sentences import read_given, read_labelled
-from carousel.data.labelled_text import read_rows
 from carousel.errors import DataError
 
 ROWS = [("good", "a fine film"), ("bad", "dull"), ("good", "lovely"), ("bad", "a bore")]

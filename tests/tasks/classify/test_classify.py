@@ -11,7 +11,6 @@ from carousel.config import Config
 from carousel.data import mnist
 from carousel.data.scaling import PixelScaler
 from carousel.tasks.classify.network import as_sequence, build_model, logits_of
-from carousel.tasks.classify.parts import ImageParts
 from carousel.tasks.classify.task import ClassifyTask
 
 
@@ -95,7 +94,7 @@ def test_the_model_follows_from_torchs_seed():
 
 
 def test_parts_are_disjoint_and_cover_the_training_file():
-    parts = ImageParts(Config().data)
+    parts = mnist.ImageParts.read(Config())
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (55_000, 5_000, 10_000)
     full = mnist.load_train()
     brightness = torch.cat([parts.train.images, parts.validation.images]).long().sum((1, 2))

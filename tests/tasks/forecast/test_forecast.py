@@ -10,7 +10,8 @@ from small_series import series_config, write_series
 import carousel
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
-from carousel.data.series import load, read_series
+from carousel.data.files.series import read_series
+from carousel.data.series_parts import SeriesParts
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
@@ -261,7 +262,7 @@ def test_the_run_forecasts_the_wave_better_than_the_naive(run):
 
 
 def test_a_loaded_model_goes_on_from_the_end_of_a_series(run, model, path):
-    series = load(model.config.data)
+    series = SeriesParts.read(model.config).series
     found = model.forecast(series)
     assert found.shape == (3, 5, 1)
     assert (found[0] < found[1]).all()
@@ -274,7 +275,7 @@ def test_a_loaded_model_goes_on_from_the_end_of_a_series(run, model, path):
 
 
 def test_beyond_the_horizon_the_network_reads_its_own_forecasts(model):
-    series = load(model.config.data)
+    series = SeriesParts.read(model.config).series
     long = model.forecast(series, 12)
     assert long.shape == (3, 12, 1)
     np.testing.assert_array_equal(long[:, :5], model.forecast(series))

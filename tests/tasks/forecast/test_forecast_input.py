@@ -11,7 +11,7 @@ import carousel
 from carousel import bundle as bundles
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
-from carousel.data.series import read_series
+from carousel.data.files.series import read_series
 from carousel.errors import DataError
 from carousel.tasks.forecast.task import ForecastTask
 from carousel.tasks.shared.digits import digits

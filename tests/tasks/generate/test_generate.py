@@ -10,7 +10,7 @@ from small_text import text_config, write_lines, write_text
 from carousel import bundle, tasks
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
-from carousel.config import DataConfig, TextConfig
+from carousel.config import Config, DataConfig, TextConfig
 from carousel.data.text import Corpus
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.sampling import Sampling
@@ -158,7 +158,7 @@ def test_a_loaded_model_judges_as_the_run_did(runs, kind):
 def test_what_is_held_out_is_judged_as_a_whole_too(runs):
     model = runs("character").load()
     report = model.evaluate("test")
-    corpus = Corpus(model.config.data, model.config.text)
+    corpus = Corpus.read(model.config)
     ids = [*corpus.part("validation").ids.tolist(), *corpus.part("test").ids.tolist()]
     text = "".join(model.vocabulary.tokens[i] for i in ids)
     assert report["loss_held_out"] == pytest.approx(model.score(text)["loss"], rel=1e-6)
@@ -284,6 +284,6 @@ def test_shakespeares_training_part_is_the_customary_nine_tenths(shared_data):
 
 
 def counts(name, level):
-    corpus = Corpus(DataConfig(name=name), TextConfig(level=level))
+    corpus = Corpus.read(Config(data=DataConfig(name=name), text=TextConfig(level=level)))
     parts = ("train", "validation", "test")
     return [len(corpus.part(part).ids) for part in parts], len(corpus.vocabulary)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carousel.config import DataConfig, TextConfig
+from carousel.config import Config, DataConfig, TextConfig
 from carousel.data.text import Corpus
 from carousel.tasks.generate.ngrams import NGram
 
@@ -73,7 +73,7 @@ def test_no_token_is_impossible():
 
 def test_penn_treebank_scores_the_published_perplexity(shared_data):
     shared_data("penn-treebank")
-    corpus = Corpus(DataConfig(name="penn-treebank"), TextConfig())
+    corpus = Corpus.read(Config(data=DataConfig(name="penn-treebank"), text=TextConfig()))
     train, test = (corpus.part(part).ids.numpy() for part in ("train", "test"))
     chances = NGram(train, 5, len(corpus.vocabulary)).probabilities(test)
     # 141.2 is what Mikolov and Zweig 2012 report for the Kneser-Ney 5-gram.

@@ -5,14 +5,13 @@ import pytest
 import torch
 from small_pairs import pair_config, some_pairs, write_pairs
 from small_scenes import images_config, write_images
-from small_sentences import sentence_config, write_sentences
+from small_sentences import read_rows, sentence_config, write_sentences
 from small_text import text_config, write_text
 from small_words import words_config, write_columns
 
 from carousel import tasks
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
-from carousel.data.labelled_text import read_rows
 from carousel.errors import DataError
 from carousel.tasks.shared.task import Json, Notice
 

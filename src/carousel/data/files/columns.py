@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from carousel.errors import DataError
+from carousel.data.files.sentences import alike_notice
+from carousel.data.files.text import read_text
+from carousel.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from carousel.config import Config
+    from carousel.data.labelled_words import LabelledWords
 
 _BLANKS = re.compile(r"[ \t]+")
 _NUMBER = re.compile(r"\d+([-.]\d+)?")
@@ -43,6 +49,10 @@ class Labelled:
     def total(self) -> int:
         """How many words there are."""
         return sum(map(len, self.words))
+
+    def contents(self) -> Iterator[tuple[str, ...]]:
+        """The words of each sentence: a double is one whatever its labels."""
+        return map(tuple, self.words)
 
     def take(self, index: Tensor) -> Labelled:
         """The sentences of these numbers."""
@@ -204,3 +214,28 @@ def read_given(text: str, source: str | Path, labels: Collection[str]) -> Labell
 
 def _lines(text: str) -> list[tuple[int, str]]:
     return list(enumerate(text.split("\n"), 1))
+
+
+def read_parts(config: Config) -> LabelledWords:
+    """The parts of `data.path`: `text.test` is drawn first, then `text.validation` of all."""
+    from carousel.data.labelled_words import LabelledWords, draw
+
+    data, text = config.data, config.text
+    if not data.path:
+        raise ConfigError("data.name = 'columns' needs data.path, a file of columns")
+    everything = read_columns(read_text(data.path), data.path)
+    alike = alike_notice(chain.from_iterable(everything.labels))
+    if len(everything) < 3:
+        raise DataError(
+            f"{data.path} must have at least three sentences, with blank lines between "
+            f"them, to train on, to validate and to judge; it has {len(everything)} of "
+            f"{everything.total:,} words"
+        )
+    rest, test = draw(everything, "test", text.test, data.split_seed)
+    share = text.validation / (1 - text.test)  # of all sentences
+    train, validation = draw(rest, "validation", share, data.split_seed)
+    read_as = "; ".join(filter(None, (everything.note, alike)))
+    return LabelledWords(train, validation, test, read_as)
+
+
+READERS = {"label_words": {"columns": read_parts}}

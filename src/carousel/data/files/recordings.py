@@ -6,16 +6,22 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carousel.data.files.csv_files import read_table
 from carousel.data.files.text import read_text
-from carousel.errors import DataError
+from carousel.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from carousel.config import Config
+    from carousel.data.measured import MeasuredRecordings
+    from carousel.data.recordings import LabelledFrames
 
 LABEL = "label"
+_PARTS = ("train", "validation", "test")
 TABLES = (".csv", ".tsv")
 _LARGE = 50_000_000  # bytes
 
@@ -170,3 +176,45 @@ def fill_missing(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]
     filled = np.take_along_axis(values, np.maximum(last, 0), axis=0)
     filled[last < 0] = 0.0
     return filled, int(missing.sum())
+
+
+def read_labelled(config: Config) -> LabelledFrames:
+    """The parts of a folder, `data.path`; `frames.test` and `frames.validation` are drawn."""
+    from carousel.data.recordings import LabelledFrames, draw, of_frames
+
+    found = read_folder(_path(config))
+    labels = {label for frames in found.values() for label in frames.labels if label}
+    classes = tuple(sorted(labels))
+    drawn = draw(found, config.frames, config.data.split_seed)
+    train, validation, test = (of_frames(drawn[name], classes) for name in _PARTS)
+    return LabelledFrames(train, validation, test, classes, *_facts(found))
+
+
+def read_measured(config: Config) -> MeasuredRecordings:
+    """The same of recordings whose labels are numbers."""
+    from carousel.data.measured import MeasuredRecordings, of_frames
+    from carousel.data.recordings import draw
+
+    found = read_folder(_path(config), measured=True)
+    drawn = draw(found, config.frames, config.data.split_seed)
+    train, validation, test = (of_frames(drawn[name]) for name in _PARTS)
+    return MeasuredRecordings(train, validation, test, *_facts(found))
+
+
+def _path(config: Config) -> str:
+    if not config.data.path:
+        raise ConfigError("data.name = 'recordings' needs data.path, a folder of .csv files")
+    return config.data.path
+
+
+def _facts(found: Mapping[str, Frames]) -> tuple[tuple[str, ...], int, dict[str, int]]:
+    """The names of their columns, how many values were filled, what was recognised."""
+    columns = next(iter(found.values())).columns
+    filled = sum(frames.filled for frames in found.values())
+    return columns, filled, recognised(frames.notes for frames in found.values())
+
+
+READERS = {
+    "label_frames": {"recordings": read_labelled},
+    "regress": {"recordings": read_measured},
+}

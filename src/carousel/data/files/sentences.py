@@ -6,11 +6,15 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from carousel.data.files.delimited import Row, check_width, csv_table, places
 from carousel.data.files.text import read_text
-from carousel.errors import DataError
+from carousel.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from carousel.config import Config
+    from carousel.data.labelled_text import LabelledText, Sentences
 
 _LABEL_NAMES = ("label", "class", "category", "sentiment", "target")
 _TEXT_NAMES = ("text", "sentence", "review", "comment", "message", "document", "content")
@@ -221,3 +225,36 @@ def _read_by_name(name: str, others: Sequence[str]) -> str:
 def _tab_rows(text: str) -> list[Row]:
     lines = enumerate(text.split("\n"), 1)
     return [Row(number, line.split("\t")) for number, line in lines if line.strip()]
+
+
+def read_parts(config: Config) -> LabelledText:
+    """The parts of `data.path`: `text.test` is drawn first, then `text.validation` of all."""
+    from carousel.data.labelled_text import LabelledText, draw
+
+    data, text = config.data, config.text
+    if not data.path:
+        raise ConfigError("data.name = 'sentences' needs data.path, a .tsv or .csv file")
+    table = read_labelled(data.path)
+    whole, classes = _numbered(table.rows, data.path)
+    if len(whole) < 3:
+        raise DataError(
+            f"{data.path} must have at least three sentences, to train on, to validate and "
+            f"to judge; it has {len(whole)}"
+        )
+    rest, test = draw(whole, "test", text.test, data.split_seed)
+    share = text.validation / (1 - text.test)
+    train, validation = draw(rest, "validation", share, data.split_seed)
+    return LabelledText(train, validation, test, classes, table.note)
+
+
+def _numbered(rows: Sequence[Sentence], path: str) -> tuple[Sentences, tuple[str, ...]]:
+    from carousel.data.labelled_text import Sentences
+
+    classes = tuple(sorted({row.label for row in rows}))
+    if len(classes) < 2:
+        raise DataError(f"{path} must have at least two classes; it has {len(classes)}")
+    number = {name: i for i, name in enumerate(classes)}
+    return Sentences.of([(number[row.label], row.text) for row in rows]), classes
+
+
+READERS = {"classify_text": {"sentences": read_parts}}

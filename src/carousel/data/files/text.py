@@ -5,10 +5,16 @@ from __future__ import annotations
 import gzip
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from carousel.data.files.file_kind import refuse_binary, require_file
-from carousel.errors import DataError
+from carousel.errors import ConfigError, DataError
 
+if TYPE_CHECKING:
+    from carousel.config import Config
+    from carousel.data.text import TextParts
+
+MAX_LINE = 1000
 _LOOKED_AT = 4096
 
 
@@ -75,3 +81,54 @@ def _fits(row: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+def read_lines(folder: str | Path) -> dict[str, list[str]]:
+    """Labelled lines: one file <label>.txt per label, one short item a line, blank ones dropped.
+
+    An item that stands twice under a label counts once. Raises `DataError` if there is no such
+    file, or a line is too long to be an item.
+    """
+    folder = Path(folder)
+    files = sorted(path for path in folder.glob("*.txt") if path.is_file())
+    if not files:
+        raise DataError(f"{folder} is not a folder with a file <label>.txt per label")
+    return {path.stem: items_of(read_text(path), str(path)) for path in files}
+
+
+def items_of(text: str, source: str) -> list[str]:
+    """The items of a file, one a line, each once. Raises `DataError` as `read_lines`."""
+    items = dict.fromkeys(line.strip() for line in text.split("\n"))
+    items.pop("", None)
+    longest = max(items, key=len)
+    if len(longest) > MAX_LINE:
+        raise DataError(
+            f"{source} has a line of {len(longest):,} characters, beginning with "
+            f"'{longest[:20]}': labelled lines have at most {MAX_LINE}; read a running text with "
+            f"data.name = 'text'"
+        )
+    return list(items)
+
+
+def read_running(config: Config) -> TextParts:
+    """The parts of the text in `data.path`."""
+    from carousel.data.text import TextParts
+
+    return TextParts.of_text(read_text(_path(config, "the text file")), config.text)
+
+
+def read_labelled(config: Config) -> TextParts:
+    """The parts of the labelled lines in the folder `data.path`."""
+    from carousel.data.text import TextParts
+
+    folder = _path(config, "the folder of <label>.txt files")
+    return TextParts.of_lines(read_lines(folder), config)
+
+
+def _path(config: Config, what: str) -> str:
+    if not config.data.path:
+        raise ConfigError(f"data.name = '{config.data.name}' needs data.path, {what}")
+    return config.data.path
+
+
+READERS = {"generate": {"text": read_running, "lines": read_labelled}}

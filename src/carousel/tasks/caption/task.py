@@ -38,9 +38,10 @@ class CaptionTask(Task):
     unit = "tokens"
     trained = TrainedCaptioner
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: CaptionedImages | None = None) -> None:
         network.check(config)
-        self.config, self.data = config, CaptionedImages(config)
+        self.config = config
+        self.data = CaptionedImages.read(config) if parts is None else parts
         train = self.data.train
         texts = [text for some in train.captions for text in some]
         self.tokens = Tokens.fit(texts, config.text)

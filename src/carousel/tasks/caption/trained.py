@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config, PicturesConfig
-from carousel.data.captioned import CaptionedImages, picture_of
+from carousel.data.captioned import CaptionedImages
+from carousel.data.files.captions import picture_of
 from carousel.data.files.image_features import KINDS, read_features
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
@@ -182,7 +183,7 @@ class TrainedCaptioner(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = self.as_trained(CaptionedImages(self.config), part)
+        data = self.as_trained(self.data(CaptionedImages), part)
         held = data.part(part)
         found = self.caption(held.images)
         greedy = self.caption(held.images, beam=1)
@@ -216,7 +217,7 @@ class TrainedCaptioner(TrainedModel):
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
         if self.model.given is not None:
             return []  # nobody knows what it looked at
-        images = CaptionedImages(self.config).part(report["part_drawn"]).images[:_DRAWN]
+        images = self.data(CaptionedImages).part(report["part_drawn"]).images[:_DRAWN]
         told = [some[0] for some in self.alternatives(images)]
         picture = folder / f"attention{suffix}.png"
         draw_looks([self.looks(i, t) for i, t in zip(images, told, strict=True)], picture)

@@ -18,7 +18,6 @@ from carousel.data.batches import ShuffledBatches, in_order
 from carousel.data.scaling import PixelScaler
 from carousel.errors import ConfigError
 from carousel.tasks.classify.network import _EVALUATION_BATCH, Classifier, as_sequence, build_model
-from carousel.tasks.classify.parts import ImageParts
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.samples import Sample, Told
@@ -42,22 +41,22 @@ class ClassifyTask(Task):
     trained = TrainedClassifier
     classes = mnist.CLASSES
 
-    def __init__(self, config: Config, seed: int) -> None:
-        if config.data.name != "mnist":
+    def __init__(self, config: Config, seed: int, parts: mnist.ImageParts | None = None) -> None:
+        if parts is None and config.data.name != "mnist":
             raise ConfigError(
                 f"data.name must be mnist to classify, got '{config.data.name}'; images of your "
                 f"own go to predict alone"
             )
         network.check(config)
         self.config = config
-        self.parts = ImageParts(config.data)
+        self.parts = mnist.ImageParts.read(config) if parts is None else parts
         self.scaler = PixelScaler.fit(self.parts.train.images, config.data.scaling)
         self._batches = ShuffledBatches(
             self.parts.train, config.training.batch_size, seed, config.data.shift
         )
 
     @property
-    def parted(self) -> ImageParts:
+    def parted(self) -> mnist.ImageParts:
         return self.parts
 
     @property

@@ -19,7 +19,6 @@ from carousel.data import mnist
 from carousel.data.files.images import check_images, read_images
 from carousel.data.scaling import PixelScaler
 from carousel.tasks.classify.network import as_sequence, build_model, logits_of
-from carousel.tasks.classify.parts import ImageParts
 from carousel.tasks.shared import metrics, network, plots
 from carousel.tasks.shared.answers import ClassAnswer, classes_of
 from carousel.tasks.shared.example import Example, check_number
@@ -93,7 +92,7 @@ class TrainedClassifier(TrainedModel):
         return Given(pixels, notes=(_LIGHT,) if light else (), noun="image")
 
     def _judge(self, part: str) -> dict[str, Any]:
-        parts, data = self.as_trained(ImageParts(self.config.data), part), self.config.data
+        parts, data = self.as_trained(self.data(mnist.ImageParts), part), self.config.data
         images = parts.test if part == "test" else parts.validation
         chances = self._logits(images.images).softmax(1)
         head = data.test_head if part == "test" else 0
@@ -119,7 +118,7 @@ class TrainedClassifier(TrainedModel):
         if isinstance(source, Given):
             images, labels, origin = source.inputs, None, f"image {number} of your own"
         else:
-            parts = self.as_trained(ImageParts(self.config.data), source)
+            parts = self.as_trained(self.data(mnist.ImageParts), source)
             held = parts.test if source == "test" else parts.validation
             images, labels, origin = held.images, held.labels, f"{source} image {number}"
         image = images[check_number(number, len(images), "images")].unsqueeze(0)

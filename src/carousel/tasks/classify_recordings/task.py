@@ -33,9 +33,10 @@ class ClassifyRecordingsTask(Task):
     unit = "recordings"
     trained = TrainedRecordingClassifier
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: LabelledRecordings | None = None) -> None:
         network.check(config)
-        self.config, self.data = config, LabelledRecordings(config)
+        self.config = config
+        self.data = LabelledRecordings.read(config) if parts is None else parts
         train = self.data.train
         wide = with_differences(train.values, config.frames.differences)
         self.scaler = FeatureScaler.fit(wide.values)

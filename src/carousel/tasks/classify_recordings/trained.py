@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.files.classes import read_recording
 from carousel.data.files.recordings import Frames
 from carousel.data.files.sounds import SUFFIXES
-from carousel.data.labelled_recordings import LabelledRecordings, read_recording
+from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
 from carousel.errors import DataError
@@ -140,7 +141,7 @@ class TrainedRecordingClassifier(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = self.as_trained(LabelledRecordings(self.config), part)
+        data = self.as_trained(self.data(LabelledRecordings), part)
         held = data.part(part)
         values = self._prepare(by_name(held.values, data.columns, self.columns))
         chances = logits_of(self.model, values).softmax(1)
@@ -181,7 +182,7 @@ class TrainedRecordingClassifier(TrainedModel):
             values = torch.as_tensor(source.inputs[number])
             name = f"your own recording {source.names[number]}"
         else:
-            data = LabelledRecordings(self.config)
+            data = self.data(LabelledRecordings)
             part = data.part(source)
             number = check_number(number, len(part), "recordings")
             values = by_name(part.values, data.columns, self.columns)[number]

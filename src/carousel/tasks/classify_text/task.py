@@ -31,10 +31,10 @@ class ClassifyTextTask(Task):
     unit = "sentences"
     trained = TrainedTextClassifier
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: LabelledText | None = None) -> None:
         network.check(config)
         self.config = config
-        self.data = LabelledText(config.data, config.text)
+        self.data = LabelledText.read(config) if parts is None else parts
         self.tokens = Tokens.fit(self.data.train.texts, config.text)
         self._train = self.tokens.encode(self.data.train.texts)
         self._validation = self.tokens.encode(self.data.validation.texts)

@@ -127,7 +127,7 @@ class TrainedTextClassifier(SentenceModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = self.as_trained(LabelledText(self.config.data, self.config.text), part)
+        data = self.as_trained(self.data(LabelledText), part)
         sentences = data.part(part)
         report = metrics.report(
             sentences.labels, self._logits(sentences.texts).softmax(1), self.classes
@@ -149,7 +149,7 @@ class TrainedTextClassifier(SentenceModel):
         if isinstance(source, Given):
             texts, labels, origin = source.inputs, None, "your own"
         else:
-            data = LabelledText(self.config.data, self.config.text)
+            data = self.data(LabelledText)
             part = self.as_trained(data, source).part(source)
             texts, labels, origin = list(part.texts), part.labels, f"the {source} part"
         text = texts[check_number(number, len(texts), "sentences")]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from carousel.data.files.series import read_series
 from carousel.data.files.text import read_text
 from carousel.data.regular import Series
-from carousel.data.series import read_series
 from carousel.data.steps import as_months, step_name, step_of
 from carousel.errors import DataError
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.scaling import FeatureScaler
-from carousel.data.series import Windows, account, cut, load
+from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
@@ -37,7 +37,7 @@ class ForecastTask(Task):
     unit = "windows"
     trained = TrainedForecaster
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: SeriesParts | None = None) -> None:
         network.check(config)
         self.config, self._seed = config, seed
         settings = config.forecast
@@ -48,8 +48,8 @@ class ForecastTask(Task):
             )
         if settings.ridge and not (settings.linear and settings.relative):
             raise ConfigError("forecast.ridge needs forecast.linear and forecast.relative")
-        self.series = load(config.data)
-        self.parts = cut(len(self.series), config.data.name, settings)
+        self._data = SeriesParts.read(config) if parts is None else parts
+        self.series, self.parts = self._data.series, self._data.rows
         end = self.parts["train"].stop
         train, measured = self._measured(end)
         self.scaler = FeatureScaler.fit(train, measured)
@@ -110,7 +110,7 @@ class ForecastTask(Task):
 
     @property
     def parted(self) -> SeriesParts:
-        return SeriesParts(self.series, self.parts, self.config.forecast.horizon)
+        return self._data
 
     @property
     def batches_per_epoch(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.regular import Series
 from carousel.data.scaling import FeatureScaler
-from carousel.data.series import Windows, account, calendar, cut, load
+from carousel.data.series import Windows, account, calendar
 from carousel.data.series_parts import SeriesParts
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast.input import Kind, series_of
@@ -283,11 +284,14 @@ class TrainedForecaster(TrainedModel):
 
     # ---- judging
 
+    def _series_parts(self, part: str) -> SeriesParts:
+        data = self.data(SeriesParts)
+        return self.as_trained(replace(data, series=self._fit(data.series)), part)
+
     def _judge(self, part: str) -> dict[str, Any]:
         settings = self.config.forecast
-        series = self._fit(load(self.config.data))
-        parts = cut(len(series), self.config.data.name, settings)
-        self.as_trained(SeriesParts(series, parts, settings.horizon), part)
+        data = self._series_parts(part)
+        series, parts = data.series, data.rows
         values = series.truth[:, self.targets]
         windows = Windows(parts[part], settings.context, settings.horizon, values)
         if not len(windows):
@@ -347,10 +351,9 @@ class TrainedForecaster(TrainedModel):
             series, origin = source.inputs[0], "your own series"
             starts = [len(series)]
         else:
-            series, origin = self._fit(load(self.config.data)), f"the {source} part"
-            parts = cut(len(series), self.config.data.name, settings)
-            self.as_trained(SeriesParts(series, parts, settings.horizon), source)
-            rows_ = parts[source]
+            data = self._series_parts(source)
+            series, origin = data.series, f"the {source} part"
+            rows_ = data.rows[source]
             starts = Windows(rows_, settings.context, settings.horizon).starts.tolist()
         start = starts[check_number(number, len(starts), "windows")]
         return self._window(series, start, f"window {number} of {origin}")

@@ -12,7 +12,7 @@ from torch.nn.functional import pad
 
 from carousel import layers
 from carousel.config import Config
-from carousel.data.text import Corpus, Part
+from carousel.data.text import Corpus, Part, TextParts
 from carousel.data.text_batches import IGNORED, LineBatches, StreamWindows, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.network import LanguageModel
@@ -37,14 +37,14 @@ class GenerateTask(Task):
     unit = "tokens"
     trained = TrainedLanguageModel
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: TextParts | None = None) -> None:
         network.check(config)
         if config.text.level not in ("word", "character"):
             raise ConfigError(
                 f"text.level must be word or character to generate, got '{config.text.level}'"
             )
         self.config = config
-        self.corpus = Corpus(config.data, config.text)
+        self.corpus = Corpus.read(config) if parts is None else Corpus(parts, config.text)
         frequent, size = config.model.adaptive_softmax, len(self.corpus.vocabulary)
         if frequent >= size:
             raise ConfigError(

@@ -14,7 +14,7 @@ from torch import Tensor
 from carousel import scores
 from carousel.config import Config, closest
 from carousel.data.files.text import read_text
-from carousel.data.text import END, Corpus, Part, Vocabulary, label_token, words
+from carousel.data.text import END, Corpus, Part, TextParts, Vocabulary, label_token, words
 from carousel.data.text_batches import LineBatches, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.network import LanguageModel, State
@@ -198,12 +198,12 @@ class TrainedLanguageModel(TrainedModel):
         text without a split of its own also `loss_held_out`: on validation and test part together,
         which is what is reported as validation loss where there is no test part.
         """
-        corpus = Corpus(self.config.data, self.config.text, self.vocabulary)
+        corpus = self._corpus()
         self.as_trained(corpus, part)
         held = corpus.part(part)
         losses, targets, labels = self._losses(held)
         report: dict[str, Any] = dict(self._measures(losses))
-        if corpus.splits_text and part == "test":
+        if corpus.is_one_text and part == "test":
             both = Part(torch.cat([corpus.part("validation").ids, held.ids]))
             report["loss_held_out"] = float(self._losses(both)[0].mean())
         counts = torch.bincount(corpus.part("train").ids, minlength=len(self.vocabulary))
@@ -212,6 +212,10 @@ class TrainedLanguageModel(TrainedModel):
         if labels is not None:
             report["by_label"] = self._by_label(losses, labels)
         return report
+
+    def _corpus(self) -> Corpus:
+        limit = self.config.data.train_limit if self.parts is None else 0
+        return Corpus(self.data(TextParts), self.config.text, limit, self.vocabulary)
 
     def _losses(self, part: Part) -> tuple[Tensor, Tensor, Tensor | None]:
         """Per predicted token: its loss, its number, and of labelled lines the label's."""
@@ -269,7 +273,7 @@ class TrainedLanguageModel(TrainedModel):
         if isinstance(source, Given):
             part, origin = self._part(source.inputs[0]), "your own text"
         else:
-            corpus = Corpus(self.config.data, self.config.text, self.vocabulary)
+            corpus = self._corpus()
             part = self.as_trained(corpus, source).part(source)
             origin = f"the {source} part"
         if part.offsets is not None:

@@ -34,9 +34,10 @@ class LabelFramesTask(RecordingsTask):
     trained = TrainedFrameLabeller
     data: LabelledFrames
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: LabelledFrames | None = None) -> None:
         network.check(config)
-        self.config, self.data = config, LabelledFrames(config)
+        self.config = config
+        self.data = LabelledFrames.read(config) if parts is None else parts
         train, classes = self.data.train, len(self.data.classes)
         self._cut(train.values, train.labels, self.data.validation.values, seed)
         labelled = train.labels[train.labels >= 0]

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data import sets
 from carousel.data.files.images import read_film
-from carousel.data.files.recordings import Frames
+from carousel.data.files.recordings import Frames, read_frames
 from carousel.data.files.text import read_text
 from carousel.data.ragged import Ragged, with_differences
-from carousel.data.recordings import LabelledFrames, film_side, reader
+from carousel.data.recordings import LabelledFrames, film_side
 from carousel.data.scaling import FeatureScaler
 from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.segments import segments_of
@@ -151,7 +152,9 @@ class TrainedFrameLabeller(TrainedModel):
     def _read_file(self, path: Path) -> Frames:
         if side := film_side(self.config):
             return Frames(read_film(path, side), [])
-        return reader(self.config.data.name)(read_text(path), str(path))
+        return (sets.recording_reader(self.config.data.name) or read_frames)(
+            read_text(path), str(path)
+        )
 
     def _prepare(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)
@@ -160,7 +163,7 @@ class TrainedFrameLabeller(TrainedModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = self.as_trained(LabelledFrames(self.config), part)
+        data = self.as_trained(self.data(LabelledFrames), part)
         held = data.part(part)
         values = by_name(held.values, data.columns, self.columns)
         logits = logits_of(self.model, self._prepare(values))
@@ -207,7 +210,7 @@ class TrainedFrameLabeller(TrainedModel):
     def _recording(self, source: str | Given, number: int) -> tuple[Tensor, str]:
         if isinstance(source, Given):
             return torch.as_tensor(source.inputs[0]), f"your own recording {source.names[0]}"
-        data = self.as_trained(LabelledFrames(self.config), source)
+        data = self.as_trained(self.data(LabelledFrames), source)
         part = data.part(source)
         number = check_number(number, len(part), "recordings")
         values = by_name(part.values, data.columns, self.columns)

@@ -30,10 +30,10 @@ class LabelWordsTask(Task):
     unit = "words"
     trained = TrainedWordLabeller
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: LabelledWords | None = None) -> None:
         network.check(config)
         self.config = config
-        self.data = LabelledWords(config.data, config.text)
+        self.data = LabelledWords.read(config) if parts is None else parts
         self.validation_metrics = headline(self.data.labels)
         self._well_formed = mark_spans(self.data.labels) and well_formed(self.data.train.labels)
         self.features = WordFeatures.fit(self.data.train.words, config.text)

@@ -138,7 +138,7 @@ class TrainedWordLabeller(SentenceModel):
         ]
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = self.as_trained(LabelledWords(self.config.data, self.config.text), part)
+        data = self.as_trained(self.data(LabelledWords), part)
         held = data.part(part)
         encoded = self.features.encode(held.words)
         values, details = judge(held, logits_of(self.model, encoded), self.labels, self.well_formed)
@@ -163,7 +163,7 @@ class TrainedWordLabeller(SentenceModel):
             rows: Sequence[Sequence[str]] = self._cut(source.inputs)
             origin = "your own"
         else:
-            data = LabelledWords(self.config.data, self.config.text)
+            data = self.data(LabelledWords)
             part = self.as_trained(data, source).part(source)
             rows, origin = part.words, f"the {source} part"
         words = rows[check_number(number, len(rows), "sentences")]

@@ -35,9 +35,10 @@ class RegressTask(RecordingsTask):
     trained = TrainedRegressor
     data: MeasuredRecordings
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: MeasuredRecordings | None = None) -> None:
         network.check(config)
-        self.config, self.data = config, MeasuredRecordings(config.data, config.frames)
+        self.config = config
+        self.data = MeasuredRecordings.read(config) if parts is None else parts
         train = self.data.train
         self.target = Target.fit(train.targets[is_labelled(train.targets)], config.regress)
         self._cut(train.values, train.targets, self.data.validation.values, seed)

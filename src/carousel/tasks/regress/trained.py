@@ -122,7 +122,7 @@ class TrainedRegressor(TrainedModel):
         return Ragged(self.scaler(wide.values), wide.offsets)
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = self.as_trained(MeasuredRecordings(self.config.data, self.config.frames), part)
+        data = self.as_trained(self.data(MeasuredRecordings), part)
         held = data.part(part)
         guess = self._read(by_name(held.values, data.columns, self.columns))
         report: dict[str, Any] = judge(held, guess, self.target.cap)
@@ -158,7 +158,7 @@ class TrainedRegressor(TrainedModel):
             values = torch.as_tensor(source.inputs[0])
             name = "your own recording"
         else:
-            data = self.as_trained(MeasuredRecordings(self.config.data, self.config.frames), source)
+            data = self.as_trained(self.data(MeasuredRecordings), source)
             part = data.part(source)
             number = check_number(number, len(part), "recordings")
             values = by_name(part.values, data.columns, self.columns)[number]

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from torch import Tensor, nn
 
@@ -23,8 +23,16 @@ from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 
 P = TypeVar("P", bound=Parted)
+R = TypeVar("R", covariant=True)
 Batch = tuple[Tensor, ...]
 Carry = tuple[Tensor, ...]
+
+
+class Readable(Protocol[R]):
+    """A kind of data that is read as a configuration says."""
+
+    @classmethod
+    def read(cls, config: Config, /) -> R: ...
 
 
 @dataclass(frozen=True)
@@ -100,6 +108,8 @@ class TrainedModel(ABC):
 
     #: What the data were that it was trained on; None where that was not written down.
     record: DataRecord | None = None
+    #: The parts that were handed in to train on; None where its configuration says what to read.
+    parts: Any = None
 
     def __init__(self, model: nn.Module, config: Config) -> None:
         self.model, self.config = model, config
@@ -128,6 +138,11 @@ class TrainedModel(ABC):
             if self.record is None or not (changed := self.record.changed()):
                 raise
             raise DataError(f"{error}; {changed}") from error
+
+    def data(self, kind: type[Readable[R]]) -> R:
+        """The parts that were handed in, or what the configuration says, read once more."""
+        found: R = kind.read(self.config) if self.parts is None else self.parts
+        return found
 
     def as_trained(self, data: P, part: str) -> P:
         """Data that was read once more, which must be what the model was trained on; `part` of it
@@ -198,7 +213,9 @@ class Task(ABC):
     config: Config
 
     @abstractmethod
-    def __init__(self, config: Config, seed: int) -> None: ...
+    def __init__(self, config: Config, seed: int, parts: Any = None) -> None:
+        """parts: data handed in, of the kind that the task reads; else what `config` names is
+        read, and settings that say how to read and split are looked at only then."""
 
     @property
     @abstractmethod

@@ -35,10 +35,10 @@ class TranslateTask(Task):
     unit = "tokens"
     trained = TrainedTranslator
 
-    def __init__(self, config: Config, seed: int) -> None:
+    def __init__(self, config: Config, seed: int, parts: Parallel | None = None) -> None:
         network.check(config)
         self.config = config
-        self.data = Parallel(config)
+        self.data = Parallel.read(config) if parts is None else parts
         self.source_tokens, self.target_tokens = fit_tokens(self.data.train, config)
         self.scores = TranslationScores.of(config)
         self._train, self._too_long = self._within(self.data.train)

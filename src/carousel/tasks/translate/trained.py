@@ -12,7 +12,8 @@ from torch import Tensor
 
 from carousel import scores
 from carousel.config import Config
-from carousel.data.parallel import Parallel, read_sources
+from carousel.data.files.pairs import read_sources
+from carousel.data.parallel import Parallel
 from carousel.data.ragged import Ragged
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
@@ -149,7 +150,7 @@ class TrainedTranslator(SentenceModel):
     # ---- judging
 
     def _judge(self, part: str) -> dict[str, Any]:
-        data = self.as_trained(Parallel(self.config), part)
+        data = self.as_trained(self.data(Parallel), part)
         pairs = data.part(part)
         sources, targets = self._encode(pairs.sources), self.targets.encode(pairs.targets)
         texts = [answer.text for answer in self.decode(self._search(sources))]

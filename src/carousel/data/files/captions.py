@@ -1,0 +1,132 @@
+"""Folders of images with captions.csv, and of features in their place."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from carousel.config import Config, PicturesConfig
+from carousel.data.files.delimited import csv_table
+from carousel.data.files.file_kind import require_file
+from carousel.data.files.image_features import read_features
+from carousel.data.files.images import shown
+from carousel.data.files.text import read_text
+from carousel.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from carousel.data.captioned import Captioned, CaptionedImages
+
+CAPTIONS = "captions.csv"
+
+
+def read_captions(text: str, source: str) -> dict[str, list[str]]:
+    """By image its captions, from CSV with the header image,caption; several rows for one image.
+
+    Raises `DataError` that names the line for another header, a row of another length, an empty
+    cell, a quotation mark that is not closed, and a caption that goes over another row.
+    """
+    header, rows = csv_table(text, source)
+    if header != ["image", "caption"]:
+        raise DataError(f"{source} must begin with the header image,caption; got {header}")
+    captions: dict[str, list[str]] = {}
+    for line, (image, caption) in rows:
+        if not image.strip() or not caption.strip():
+            raise DataError(
+                f"{source} line {line} must be an image and a caption, got '{image}' and "
+                f"'{caption[:40]}'"
+            )
+        captions.setdefault(image.strip(), []).append(" ".join(caption.split()))
+    starts = tuple(f"{image}," for image in captions)
+    for line, (_, caption) in rows:
+        if any(inner.startswith(starts) for inner in caption.split("\n")[1:]):
+            raise DataError(
+                f"{source} line {line}: the caption goes on over a row of its own: close the "
+                f"quotation mark"
+            )
+    return captions
+
+
+def picture_of(source: bytes | Path, config: PicturesConfig, name: str = "") -> Tensor:
+    """An image file as (C, side, side) uint8: turned as its camera says, fitted, black beside.
+
+    What is transparent is white; 16 bits a pixel become 8. Raises `DataError`.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError  # few commands need it
+
+    name = name or str(source)
+    if isinstance(source, Path):
+        require_file(source)
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            picture = shown(file, "RGB" if config.color else "L")
+            fitted = ImageOps.pad(picture, (config.side, config.side))
+    except (
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        OSError,
+        SyntaxError,
+        ValueError,
+    ) as error:
+        raise DataError(f"{name} is not an image that can be read: {error}") from None
+    pixels = np.array(fitted)
+    return torch.from_numpy(pixels if pixels.ndim == 3 else pixels[:, :, None]).permute(2, 0, 1)
+
+
+def read_parts(config: Config) -> CaptionedImages:
+    """The parts of `data.path`; `text.test` and `text.validation` are drawn. The images of the test
+    part are read when it is asked for. Raises `ConfigError` or `DataError`."""
+    from carousel.data.captioned import CaptionedImages, gather
+    from carousel.data.splits import split
+
+    if not config.data.path:
+        raise ConfigError(f"data.name = 'images' needs data.path, a folder with {CAPTIONS}")
+    root, text = Path(config.data.path), config.text
+    captions = read_captions(read_text(root / CAPTIONS), str(root / CAPTIONS))
+    names = list(captions)
+    if len(names) < 3:
+        raise DataError(
+            f"{root / CAPTIONS} must name at least three images, to train on, to validate and "
+            f"to judge; it names {len(names)}"
+        )
+    shares = {"test": text.test, "validation": text.validation}
+    drawn = split(len(names), shares, config.data.split_seed)
+    features, unreadable = config.pictures.features, dict[str, int]()
+    known = read_features(root / features) if features else {}
+
+    def part(name: str) -> Captioned:
+        wanted = {names[i]: captions[names[i]] for i in drawn[name].tolist()}
+        if features:
+            return _look_up(name, wanted, known, features, unreadable)
+        return gather(name, wanted, lambda n: (root / n).read_bytes(), config.pictures, unreadable)
+
+    return CaptionedImages(part("train"), part("validation"), lambda: part("test"), unreadable)
+
+
+def _look_up(
+    part: str,
+    captions: Mapping[str, list[str]],
+    known: dict[str, Tensor],
+    file: str,
+    unreadable: dict[str, int],
+) -> Captioned:
+    from carousel.data.captioned import Captioned
+
+    names = [name for name in captions if name in known]
+    if not names:
+        raise DataError(
+            f"{file} has no features for any image of the {part} part, such as "
+            f"'{next(iter(captions))}': its arrays must have the names of {CAPTIONS}"
+        )
+    if len(names) < len(captions):
+        unreadable[part] = len(captions) - len(names)
+    images = torch.stack([known[name] for name in names])
+    return Captioned(names, images, [captions[name] for name in names])
+
+
+READERS = {"caption": {"images": read_parts}}

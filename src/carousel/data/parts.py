@@ -1,0 +1,96 @@
+"""Data in parts: to train on, to choose the epoch by, and to judge by, which is opened last.
+
+Whatever data are (a published set, files of one's own, arrays that somebody hands in), a task gets
+them as `Parts`. Each kind of data has a subclass, which adds what else is known of it, such as the
+names of its classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from functools import cached_property
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor
+
+from carousel.config import Config
+from carousel.data import sets
+
+NAMES = ("train", "validation", "test")
+
+
+class Part(Protocol):
+    """What a part can do: say how many of what it has, and what each of them is."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def counts(self) -> dict[str, int]: ...
+
+    def contents(self) -> Iterable[Hashable]:
+        """One value for each example: equal where, and only where, examples are."""
+        ...
+
+
+P = TypeVar("P", bound=Part)
+
+
+class Parts(Generic[P]):
+    """Three parts; `test` is a part, or a function that opens it when it is first asked for."""
+
+    #: The task whose data these are: what `data.name` may be depends on it.
+    task: ClassVar[str]
+
+    def __init__(self, train: P, validation: P, test: P | Callable[[], P]) -> None:
+        self.train, self.validation, self._test = train, validation, test
+
+    @classmethod
+    def read(cls, config: Config) -> Self:
+        """What `data.name` calls: a published set, or files of one's own, `data.path`.
+
+        Raises `ConfigError` for another name, and what the reader raises.
+        """
+        found: Self = sets.find(cls.task, config.data.name)(config)
+        if config.data.train_limit:
+            found.limit(config.data.train_limit)
+        return found
+
+    @cached_property
+    def test(self) -> P:
+        """The part that judges."""
+        return self._test() if callable(self._test) else self._test
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the test part has not been opened yet."""
+        return callable(self._test) and "test" not in self.__dict__
+
+    def part(self, name: str) -> P:
+        """ "train", "validation" or "test"."""
+        if name == "test":
+            return self.test
+        return {"train": self.train, "validation": self.validation}[name]
+
+    def limit(self, most: int) -> None:
+        """Keep so many examples to train on, the first ones."""
+        self.train = self.train.take(torch.arange(min(most, len(self.train))))  # type: ignore[attr-defined]
+
+    def doubles(self) -> dict[str, int]:
+        """How many examples of each other part the training part has too. Opens the test part."""
+        known = set(self.train.contents())
+        held = {"validation": self.validation, "test": self.test}
+        return {name: sum(c in known for c in part.contents()) for name, part in held.items()}
+
+    def account(self) -> dict[str, Any]:
+        """Sizes of the parts and doubles across them. Opens the test part."""
+        sizes = {name: len(self.part(name)) for name in NAMES}
+        return {"sizes": sizes, "also_in_training": self.doubles()}
+
+
+def contents(rows: Iterable[Tensor]) -> Iterable[Hashable]:
+    """One value for each of some tensors: equal where shape and numbers are."""
+    import hashlib
+
+    for row in rows:
+        yield tuple(row.shape), hashlib.sha256(row.contiguous().numpy().tobytes()).digest()
