@@ -31,9 +31,11 @@ from playwright.sync_api import Page, sync_playwright
 
 from carousel.board.series import Reader
 from carousel.config import Config
-from carousel.events import EventStore
+from carousel.run.events import Epoch
+from carousel.run.layout import RunFolder
+from carousel.run.writing import EventStore
 from carousel.runs.store import Store
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 LOSS = "Training loss per step"
 CHARTS = """() => [...document.querySelectorAll(".chart")]
@@ -57,15 +59,17 @@ def names(count: int) -> list[str]:
 
 def make_run(path: Path, series: list[str], steps: int) -> None:
     """A run folder with so many points of every series."""
-    RunFolder.create(path, Config(), seed=0, threads=1, device="cpu")
+    new_run(path, Config(), seed=0, threads=1, device="cpu")
     with EventStore(path / "events.sqlite") as store:
         store.record(1, dict.fromkeys(series, 1.0))
         for epoch in range(1, 4):
             store.record(
                 epoch * steps // 3, {"epoch/train_loss": 1.0, "epoch/validation_loss": 1.0}
             )
-            said = {"validation": {"loss": 1 / epoch}, "monitor": "loss", "best": True}
-            store.event(epoch * steps // 3, "epoch", epoch=epoch, seconds=epoch * 60.0, **said)
+            said = {"loss": 1 / epoch}
+            store.event(
+                epoch * steps // 3, Epoch(epoch, said, said, "loss", 1e-3, True, epoch * 60.0)
+            )
     db = sqlite3.connect(path / "events.sqlite")
     db.execute("PRAGMA synchronous = OFF")
     db.execute(

@@ -20,18 +20,18 @@ from lightning_fabric import Fabric
 
 from carousel import recipes, tasks
 from carousel.config import Config
-from carousel.events import EventStore
+from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import Task
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 
 def stretch(task: Task, config: Config, steps: int) -> tuple[float, float, int]:
     """CPU seconds of so many steps from the start, validation left out; share and looks."""
     with tempfile.TemporaryDirectory() as folder:
         threads = torch.get_num_threads()
-        run = RunFolder.create(Path(folder) / "run", config, seed=0, threads=threads, device="cpu")
+        run = new_run(Path(folder) / "run", config, seed=0, threads=threads, device="cpu")
         with EventStore(run.events) as store:
             fabric = Fabric(accelerator="cpu", devices=1)
             trainer = Trainer(task, run, store, Display(), fabric)

@@ -21,12 +21,12 @@ from lightning_fabric import Fabric
 from torch.nn import functional as F
 
 from carousel import recipes
-from carousel.events import EventStore
+from carousel.run.writing import EventStore
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
 from carousel.training.optim import make_optimizer
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 STEPS = 200
 
@@ -54,9 +54,7 @@ def main(rounds: int) -> None:
             optimizer.step()
 
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder.create(
-            Path(folder), config, seed=0, threads=torch.get_num_threads(), device="cpu"
-        )
+        run = new_run(Path(folder), config, seed=0, threads=torch.get_num_threads(), device="cpu")
         with EventStore(run.events) as store:
             trainer = Trainer(task, run, store, Display(), Fabric(accelerator="cpu", devices=1))
 

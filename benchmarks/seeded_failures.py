@@ -33,10 +33,10 @@ from carousel.coach.record import read_run
 from carousel.coach.suggest import settings_of
 from carousel.config import Config
 from carousel.errors import TrainingDiverged
-from carousel.events import EventStore
+from carousel.run.writing import EventStore
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 COMMON = [
     "coach.budget=3",  # runs of a second: looks must not wait for their share of it
@@ -291,7 +291,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(folder) / "run"
-        run_folder = RunFolder.create(path, config, seed=seed, threads=1, device="cpu")
+        run_folder = new_run(path, config, seed=seed, threads=1, device="cpu")
         with EventStore(run_folder.events) as store:
             fabric = Fabric(accelerator="cpu", devices=1)
             trainer = Trainer(task, run_folder, store, Display(), fabric)

@@ -22,10 +22,10 @@ import torch
 from lightning_fabric import Fabric
 
 from carousel import recipes, tasks
-from carousel.events import EventStore
+from carousel.run.writing import EventStore
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 RECIPES = ("sentiment-sst2", "slots-atis", "frames-utkinect", "forecast-sunspots", "rul-cmapss")
 
@@ -36,9 +36,7 @@ def measure(recipe: str, steps: int) -> tuple[float, float]:
     config = config.override([f"training.max_steps={steps}"])
     task = tasks.find(config.task)(config, 0)
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder.create(
-            Path(folder), config, seed=0, threads=torch.get_num_threads(), device="cpu"
-        )
+        run = new_run(Path(folder), config, seed=0, threads=torch.get_num_threads(), device="cpu")
         with EventStore(run.events) as store:
             fabric = Fabric(accelerator="cpu", devices=1)
             trainer = Trainer(task, run, store, Display(), fabric)

@@ -7,9 +7,10 @@ import math
 from pathlib import Path
 
 from small import small_config
+from written import Written
 
-from carousel.events import EventStore
-from carousel.training.run import RunFolder
+from carousel.run.writing import EventStore
+from carousel.training.run import new_run
 
 
 def make_run(
@@ -28,7 +29,7 @@ def make_run(
     last: the kind of its last event, such as "interrupted". best: the last accuracy.
     """
     config = small_config(*settings)
-    RunFolder.create(path, config, seed=seed, threads=1, device="cpu")
+    new_run(path, config, seed=seed, threads=1, device="cpu")
     validation = {}
     with EventStore(path / "events.sqlite") as store:
         for epoch in range(1, epochs + 1):
@@ -48,11 +49,11 @@ def make_run(
                 "validation": validation,
                 "seconds": 2.5 * epoch,
             }
-            store.event(epoch * steps, "epoch", monitor="accuracy", best=True, **said)
+            store.event(epoch * steps, Written("epoch", monitor="accuracy", best=True, **said))
         for finding in findings:
-            store.event(steps, "finding", **finding)
+            store.event(steps, Written("finding", **finding))
         if last:
-            store.event(epochs * steps, last, what="the loss is nan", tensor="head.weight")
+            store.event(epochs * steps, Written(last, what="the loss is nan", tensor="head.weight"))
     (path / ".lock").touch()
     if finished:
         result = {

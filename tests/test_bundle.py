@@ -13,7 +13,7 @@ from carousel.bundle import evaluate_run, load, save
 from carousel.data import mnist
 from carousel.data.scaling import PixelScaler
 from carousel.errors import DataError, RunError
-from carousel.events import events
+from carousel.run.reading import events
 from carousel.tasks.classify.network import build_model
 from carousel.tasks.classify.trained import TrainedClassifier
 

@@ -17,7 +17,7 @@ from small import SETTINGS
 
 from carousel import active_isa, recipes
 from carousel.data import mnist
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 VERBS = [
     "recipes", "train", "evaluate", "predict", "compare", "board", "export-tensorboard", "bench",
@@ -291,7 +291,7 @@ def unfinished(folder):
     config, _ = recipes.load("mnist-rows")
     # The coach's record would be as long as the files that the test of a full disk allows.
     config = config.override([*SETTINGS, "model.hidden_size=64", "coach.enabled=false"])
-    return RunFolder.create(folder, config, seed=0, threads=1, device="cpu")
+    return new_run(folder, config, seed=0, threads=1, device="cpu")
 
 
 def test_a_second_process_on_a_run_is_refused(tmp_path):

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pytest
 from small import small_config
+from written import Written
 
 from carousel import bundle, training
-from carousel.coach.evidence import Evidence
 from carousel.coach.rules import RULES
-from carousel.config import Thresholds
 from carousel.errors import RunError, command
-from carousel.events import EventStore
+from carousel.run.writing import EventStore
 from carousel.runs.store import Store
 from carousel.training.checkpoint import save
 from carousel.training.loop import Interrupted
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 SOURCES = Path(bundle.__file__).parent
 
@@ -51,16 +50,16 @@ def pasted(error):
 
 
 def test_messages_on_a_run_whose_path_has_blanks_quote_it(blank):
-    RunFolder.create(blank, small_config(), seed=0, threads=1, device="cpu")
+    new_run(blank, small_config(), seed=0, threads=1, device="cpu")
     with pytest.raises(RunError, match="not empty") as caught:
-        RunFolder.create(blank, small_config(), seed=0, threads=1, device="cpu")
+        new_run(blank, small_config(), seed=0, threads=1, device="cpu")
     assert pasted(caught.value) == str(blank)
     with pytest.raises(RunError, match="no model yet") as caught:
         bundle.load(blank)
     assert pasted(caught.value) == str(blank)
     assert pasted(Interrupted(blank)) == str(blank)
     with EventStore(blank / "events.sqlite") as store:
-        store.event(1, "interrupted")
+        store.event(1, Written("interrupted"))
     assert pasted(Store(blank.parent).run(blank.name).why) == str(blank)
 
 
@@ -82,7 +81,7 @@ def test_only_a_run_that_can_go_on_is_told_to(trained, run, tmp_path):
     (foreign / "a.jpg").touch()
     for folder, says in ((foreign, "something else than a run"), (run, "that is finished")):
         with pytest.raises(RunError, match=says) as caught:
-            RunFolder.create(folder, small_config(), seed=0, threads=1, device="cpu")
+            new_run(folder, small_config(), seed=0, threads=1, device="cpu")
         assert "--resume" not in str(caught.value)
         assert "name a new folder" in str(caught.value)
 
@@ -132,7 +131,3 @@ def test_advice_names_a_recipe_of_ones_own_by_its_file():
         rule = RULES["learning-rate-range"]
         found = rule.finding({"rate": 0.5, "optimizer": "adam"}, config=config)
         assert line in [advice.do for advice in found.advice]
-        numbers = RULES["next-knob"].judge(
-            Evidence(result={"test": {}}, config=config), Thresholds()
-        )
-        assert numbers["try_this"] == line

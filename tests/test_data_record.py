@@ -17,8 +17,8 @@ from carousel.data import mnist
 from carousel.data.labelled_text import LabelledText
 from carousel.data.record import DataRecord
 from carousel.errors import DataError, RunError
+from carousel.run.layout import RunFolder
 from carousel.tasks import find
-from carousel.training.run import RunFolder
 
 OWN = {name: make for name, make in SMALL.items() if name != "classify"} | {
     "translate": lambda folder: pair_config(write_pairs(folder)),

@@ -11,9 +11,9 @@ from carousel import recipes
 from carousel.config import Config
 from carousel.config.own import WORDS
 from carousel.errors import ConfigError
+from carousel.run.layout import RunFolder
 from carousel.tasks import find
 from carousel.training import train
-from carousel.training.run import RunFolder
 
 
 def task_of(recipe):

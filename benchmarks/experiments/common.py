@@ -26,11 +26,12 @@ from torch import nn
 
 from carousel import recipes, tasks
 from carousel.errors import TrainingDiverged
-from carousel.events import EventStore, events
+from carousel.run.reading import events
+from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import Task
 from carousel.training.display import Display
 from carousel.training.loop import Interrupted, Trainer
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 FOLDER = Path(__file__).parents[2] / "docs" / "experiments"
 LOST = 1_000_000  # a score beyond this is not worth its digits
@@ -90,7 +91,7 @@ def train(
     config = recipes.load(recipe)[0].override(settings)
     row: Row = {}
     with tempfile.TemporaryDirectory() as folder:
-        run = RunFolder.create(Path(folder) / "run", config, seed=seed, threads=1, device="cpu")
+        run = new_run(Path(folder) / "run", config, seed=seed, threads=1, device="cpu")
         task = tasks.find(config.task)(config, seed)
         with EventStore(run.events) as store:
             fabric = Fabric(accelerator="cpu", devices=1)

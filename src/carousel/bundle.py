@@ -23,16 +23,13 @@ from safetensors import SafetensorError
 
 from carousel import tasks
 from carousel.config import Config
-from carousel.data.record import FILE as RECORD
 from carousel.data.record import DataRecord
 from carousel.errors import CarouselError, RunError, command
-from carousel.events import EventStore
+from carousel.run import layout
+from carousel.run.writing import note_use_of_test
 from carousel.tasks.shared.task import TrainedModel
 
 FORMAT = 1
-
-
-_EPOCHS = "epochs"  # of a run: bundles of epochs that were kept, each in a folder named by it
 
 
 def save(trained: TrainedModel, folder: Path) -> None:
@@ -47,37 +44,17 @@ def save(trained: TrainedModel, folder: Path) -> None:
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     if trained.record is not None:
         remember(trained.record, folder)
-    (folder / "model.json").write_text(text, encoding="utf-8")
+    (folder / layout.MODEL_FACTS).write_text(text, encoding="utf-8")
 
 
 def remember(record: DataRecord, folder: Path) -> None:
     """Write down in a folder what the data were (see `carousel.data.record`)."""
-    (folder / RECORD).write_text(record.text(), encoding="utf-8")
+    (folder / layout.DATA).write_text(record.text(), encoding="utf-8")
 
 
 def save_epoch(trained: TrainedModel, run: Path, epoch: int) -> None:
     """Keep the model as it is after an epoch, in epochs/<epoch> of the run."""
-    save(trained, run / _EPOCHS / str(epoch))
-
-
-def home(run_or_bundle: Path) -> tuple[Path, str]:
-    """The folder that a model's looks and uses belong to, and a suffix for their names.
-
-    Of an epoch that was kept it is the run's, and the suffix says the epoch.
-    """
-    folder = run_or_bundle.absolute()
-    run = folder.parent.parent
-    if folder.parent.name == _EPOCHS and (run / "config.toml").is_file():
-        return run, f"-epoch-{folder.name}"
-    return run_or_bundle, ""
-
-
-def note_use_of_test(run_or_bundle: Path, by: str) -> None:
-    """Whoever looks at the test part goes on record, where there is a run to hold it."""
-    run, _ = home(run_or_bundle)
-    if (run / "events.sqlite").is_file():
-        with EventStore(run / "events.sqlite") as store:
-            store.event(store.last_step(), "test_used", by=by)
+    save(trained, layout.epoch_of(run, epoch))
 
 
 def load(run_or_bundle: str | Path) -> TrainedModel:
@@ -87,17 +64,17 @@ def load(run_or_bundle: str | Path) -> TrainedModel:
     belongs to a run that has not finished.
     """
     folder = Path(run_or_bundle)
-    if (folder / "model" / "model.json").is_file():
-        folder = folder / "model"
-    if not (folder / "model.json").is_file():
-        if (folder / "config.toml").is_file():
+    if (folder / layout.MODEL / layout.MODEL_FACTS).is_file():
+        folder = folder / layout.MODEL
+    if not (folder / layout.MODEL_FACTS).is_file():
+        if (folder / layout.CONFIG).is_file():
             raise RunError(
                 f"the run {folder} has no model yet: finish it with "
                 f"{command('train', '--resume', folder)}"
             )
         raise RunError(f"{folder} is neither a run folder nor a bundle: it has no model.json")
     try:
-        facts = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        facts = json.loads((folder / layout.MODEL_FACTS).read_text(encoding="utf-8"))
         if facts["format"] > FORMAT:
             raise RunError(
                 f"{folder} was written by a newer Carousel (bundle format {facts['format']}, this "
@@ -128,7 +105,7 @@ def load(run_or_bundle: str | Path) -> TrainedModel:
 
 def _record_of(bundle: Path) -> DataRecord | None:
     """What the run of a bundle has on record, else the bundle itself."""
-    run = bundle.parent if bundle.name == "model" else home(bundle)[0]
+    run = bundle.parent if bundle.name == layout.MODEL else layout.home(bundle)[0]
     return DataRecord.read(run) or DataRecord.read(bundle)
 
 
@@ -158,7 +135,7 @@ def evaluate_run(folder: str | Path, part: str = "test") -> Evaluation:
 
 
 def _check_writable(folder: Path) -> None:
-    for place in {folder, home(folder)[0]}:
+    for place in {folder, layout.home(folder)[0]}:
         try:
             with tempfile.TemporaryFile(dir=place):
                 pass
@@ -174,8 +151,7 @@ def write_report(
 ) -> list[Path]:
     """Write evaluation.json and the task's pictures, or evaluation-<part>.json and so on for
     another part than the test part. Returns the paths."""
-    suffix = "" if part == "test" else f"-{part}"
-    path = folder / f"evaluation{suffix}.json"
+    path = layout.evaluation_of(folder, part)
     text = json.dumps({"part": part, **report}, indent=2, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8")
-    return [path, *trained.draw(report, folder, suffix)]
+    return [path, *trained.draw(report, folder, layout.suffix_of(part))]

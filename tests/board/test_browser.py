@@ -15,9 +15,10 @@ from xml.etree import ElementTree
 
 import pytest
 from made_runs import make_run
+from written import Written
 
-from carousel import events
-from carousel.events import EventStore
+from carousel.run import reading
+from carousel.run.writing import EventStore
 
 pytest.importorskip("nicegui", reason="the extra 'board' is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -157,7 +158,7 @@ def test_a_training_is_seen_to_grow_through_a_reload_and_to_die(page, board, tra
     training.kill()
     page.wait_for_selector(".badge.crashed")
     page.get_by_text("carousel train --resume").wait_for()
-    steps = dict(events.series(folder / "live" / "events.sqlite", "train/loss"))
+    steps = dict(reading.series(folder / "live" / "events.sqlite", "train/loss"))
     wanted = f"([title, last]) => ({LAST})(title) === last"
     page.wait_for_function(wanted, arg=["Training loss per step", max(steps)])
 
@@ -205,7 +206,7 @@ def test_every_page_of_a_run_opens_and_draws(page, board, folder):
     page.goto(board)
     page.get_by_role("link", name="first", exact=True).click()
     faint, smooth = curves(page, "Training loss per step")
-    recorded = events.series(folder / "first" / "events.sqlite", "train/loss")
+    recorded = reading.series(folder / "first" / "events.sqlite", "train/loss")
     assert [tuple(point) for point in faint] == recorded
     assert len(smooth) == len(recorded)
     training, validation = curves(page, "accuracy")
@@ -232,11 +233,11 @@ def test_examples_are_seen_worst_first_and_after_any_epoch(page, board, folder):
     path = make_run(folder / "sampled")
     given = [{"name": f"number {i}", "given": ODD, "wanted": ODD} for i in range(3)]
     with EventStore(path / "events.sqlite") as store:
-        store.event(0, "model", modules=[{"name": "head", "kind": "Linear", "about": ODD}])
-        store.event(20, "samples", samples=given)
+        store.event(0, Written("model", modules=[{"name": "head", "kind": "Linear", "about": ODD}]))
+        store.event(20, Written("samples", samples=given))
         for epoch, wrongs in ((1, (0.1, 0.9, 0.5)), (2, (0.3, 0.1, 0.2))):
             said = [{"wrong": wrong, "found": f"found {epoch}"} for wrong in wrongs]
-            store.event(20 * epoch, "answers", epoch=epoch, answers=said)
+            store.event(20 * epoch, Written("answers", epoch=epoch, answers=said))
     counts = {"part": "test", "per_class": {ODD: {}, "b": {}}, "confusion": [[3, 1], [0, 4]]}
     (path / "evaluation.json").write_text(json.dumps(counts))
     titles = "[...document.querySelectorAll('.panels h2')].map(e => e.innerText).join()"
@@ -449,7 +450,7 @@ def test_numbers_are_given_whole_as_csv(board, folder):
     wanted = [
         (name, step, value)
         for name in ("train/loss", "epoch/train_loss")
-        for step, value in events.series(folder / "first" / "events.sqlite", name)
+        for step, value in reading.series(folder / "first" / "events.sqlite", name)
     ]
     assert [(name, int(step), float(value)) for name, step, value in rows] == wanted
 

@@ -5,12 +5,13 @@ import math
 
 import pytest
 from made_runs import make_run
+from written import Written
 
 from carousel.board import charts, signals
 from carousel.board.charts import Level, Line, Mark
 from carousel.board.findings import said_of
 from carousel.board.series import Bucket
-from carousel.events import EventStore
+from carousel.run.writing import EventStore
 from carousel.runs.differences import differing, flat, parallel
 from carousel.runs.store import Store
 
@@ -152,7 +153,7 @@ def test_findings_and_turns_are_said_the_severe_ones_first(tmp_path):
 def test_a_finding_that_was_taken_back_says_until_when(tmp_path):
     path = make_run(tmp_path / "run", epochs=1, findings=({"code": "a"}, {"code": "b"}))
     with EventStore(path / "events.sqlite") as store:
-        store.event(30, "finding_cleared", code="b")
-        store.event(40, "finding", code="b")
+        store.event(30, Written("finding_cleared", code="b"))
+        store.event(40, Written("finding", code="b"))
     found = [(said.title, said.step, said.until) for said in said_of(path / "events.sqlite", "en")]
     assert found == [("a", 20, None), ("b", 20, 30), ("b", 40, None)]

@@ -5,6 +5,7 @@ import pytest
 from carousel.board import notes
 from carousel.board.notes import LONGEST_NOTE, LONGEST_TAG, MOST_TAGS, Notes
 from carousel.errors import RunError
+from carousel.run.layout import NOTES
 
 
 def test_notes_come_back_as_they_were_typed(tmp_path):
@@ -12,12 +13,12 @@ def test_notes_come_back_as_they_were_typed(tmp_path):
     assert typed.tags == ("<b>x</b>", "lr", "기준")
     notes.write(tmp_path, typed)
     assert notes.read(tmp_path) == typed
-    assert [path.name for path in tmp_path.iterdir()] == [notes.FILE]
+    assert [path.name for path in tmp_path.iterdir()] == [NOTES]
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"text": 1}', b"\xff", b" " * 400_000])
 def test_a_damaged_file_counts_as_none(tmp_path, content):
-    (tmp_path / notes.FILE).write_bytes(content)
+    (tmp_path / NOTES).write_bytes(content)
     assert notes.read(tmp_path) == Notes()
 
 
@@ -25,7 +26,7 @@ def test_a_link_is_neither_read_nor_written_through(tmp_path):
     (tmp_path / "run").mkdir()
     secret = tmp_path / "secret"
     secret.write_text('{"text": "secret", "tags": []}')
-    (tmp_path / "run" / notes.FILE).symlink_to(secret)
+    (tmp_path / "run" / NOTES).symlink_to(secret)
     assert notes.read(tmp_path / "run") == Notes()
     notes.write(tmp_path / "run", Notes("mine"))
     assert "secret" in secret.read_text()

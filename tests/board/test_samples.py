@@ -6,22 +6,26 @@ import json
 import numpy as np
 import pytest
 from made_runs import make_run
+from written import Written
 
 from carousel.board import insides, samples
 from carousel.board.samples import Confusion
 from carousel.errors import RunError
-from carousel.events import EventStore
+from carousel.run import layout
+from carousel.run.writing import EventStore
 
 
 @pytest.fixture
 def run(tmp_path):
     path = make_run(tmp_path / "run")
     with EventStore(path / "events.sqlite") as store:
-        store.event(20, "samples", samples=[{"name": "old"}])
-        store.event(20, "answers", epoch=1, answers=[{"wrong": 0.25}])
-        store.event(40, "samples", samples=[{"name": "a", "picture": "https://elsewhere/x.png"}])
-        store.event(40, "answers", epoch=2, answers=[{"wrong": 0.5}])
-        store.event(40, "answers", epoch=2, answers=[{"wrong": 0.75}])
+        store.event(20, Written("samples", samples=[{"name": "old"}]))
+        store.event(20, Written("answers", epoch=1, answers=[{"wrong": 0.25}]))
+        store.event(
+            40, Written("samples", samples=[{"name": "a", "picture": "https://elsewhere/x.png"}])
+        )
+        store.event(40, Written("answers", epoch=2, answers=[{"wrong": 0.5}]))
+        store.event(40, Written("answers", epoch=2, answers=[{"wrong": 0.75}]))
     return path
 
 
@@ -43,7 +47,7 @@ def test_a_picture_is_never_an_address(run):
 
 def test_damaged_samples_are_refused(run):
     with EventStore(run / "events.sqlite") as store:
-        store.event(60, "samples", samples="none")
+        store.event(60, Written("samples", samples="none"))
     with pytest.raises(RunError, match="samples cannot be read"):
         samples.samples(run / "events.sqlite")
 
@@ -68,7 +72,7 @@ def test_evaluations_of_kept_epochs_follow_that_of_the_final_weights(run, tmp_pa
         (folder / f"evaluation{suffix}.json").write_text(json.dumps(said))
         (folder / "model.json").write_text("{}")
 
-    assert insides.kept_epochs(run) == []
+    assert layout.kept_epochs(run) == []
     evaluated(run / "epochs" / "10", 10, "validation")
     evaluated(run / "epochs" / "9", 9)
     evaluated(run / "epochs" / "worst", 7)
@@ -77,7 +81,7 @@ def test_evaluations_of_kept_epochs_follow_that_of_the_final_weights(run, tmp_pa
     (run / "epochs" / "3").symlink_to(tmp_path / "secret")
     found = [(one.epoch, one.part, one.counts) for one in samples.confusions(run)]
     assert found == [(None, "test", [[1]]), (9, "test", [[9]]), (10, "validation", [[10]])]
-    assert insides.kept_epochs(run) == [9, 10]
+    assert layout.kept_epochs(run) == [9, 10]
 
 
 def packed(values, low, high):
@@ -114,14 +118,14 @@ def test_a_damaged_map_is_refused(change):
 
 
 def test_looks_are_read_from_the_run_and_from_nowhere_else(run, tmp_path):
-    assert insides.names(run) == []
+    assert layout.looks(run) == []
     folder = run / "inspect" / "validation-7"
     folder.mkdir(parents=True)
     (folder / "inside.json").write_text(json.dumps({"layers": [], "steps": []}))
     (tmp_path / "secret").mkdir()
     (tmp_path / "secret" / "inside.json").write_text(json.dumps({"layers": [], "steps": []}))
     (run / "inspect" / "link").symlink_to(tmp_path / "secret")
-    assert insides.names(run) == ["validation-7"]
+    assert layout.looks(run) == ["validation-7"]
     assert insides.read(run, "validation-7")["layers"] == []
     for name in ("link", "../../secret", "", "nothing"):
         with pytest.raises(RunError, match="nobody has looked"):

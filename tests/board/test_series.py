@@ -8,19 +8,18 @@ from contextlib import closing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from written import Written
 
-from carousel import events
 from carousel.board.series import (
     BUCKETS,
     Bucket,
     Reader,
     buckets,
     coarser,
-    extent,
-    names,
     width_for,
 )
-from carousel.events import EventStore
+from carousel.run import reading
+from carousel.run.writing import EventStore
 
 
 def reference(points, width):
@@ -64,10 +63,10 @@ values = st.one_of(st.none(), st.floats(-1e6, 1e6))
 )
 def test_buckets_equal_those_of_a_plain_loop(tmp_path_factory, points, width):
     path = store_of(tmp_path_factory.mktemp("s") / "events.sqlite", sorted(points.items()))
-    with events.reading(path) as db:
-        first, last = extent(db, names(db)["train/loss"])
+    with reading.reading(path) as store:
+        first, last = store.extent(store.signals()["train/loss"])
         assert (first, last) == (min(points), max(points))
-        same(list(buckets(db, 1, first, last, width)), reference(sorted(points.items()), width))
+        same(list(buckets(store, 1, first, last, width)), reference(sorted(points.items()), width))
 
 
 @given(
@@ -125,7 +124,7 @@ def test_a_resumed_run_is_read_anew(tmp_path):
     reader.read(path, ["train/loss"])
     with EventStore(path) as store:
         store.forget_after(1000)
-        store.event(1000, "resumed")
+        store.event(1000, Written("resumed"))
         for step, value in noisy(3000, seed=6, start=1001):
             store.record(step, {"train/loss": value})
     found = reader.read(path, ["train/loss"])["train/loss"]

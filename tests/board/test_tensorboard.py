@@ -6,9 +6,9 @@ import struct
 import pytest
 from made_runs import make_run
 
-from carousel import events
 from carousel.errors import RunError
-from carousel.events import EventStore
+from carousel.run import reading
+from carousel.run.writing import EventStore
 from carousel.runs.store import Store
 
 pytest.importorskip("tensorboardX", reason="the extra 'tensorboard' is not installed")
@@ -39,7 +39,7 @@ def test_every_finite_number_is_exported_at_a_time_that_runs_on(tmp_path):
     wanted = {
         (name, step): value
         for name in ("train/loss", "gradient_norm", "learning_rate", "epoch/validation_accuracy")
-        for step, value in events.series(run / "events.sqlite", name)
+        for step, value in reading.series(run / "events.sqlite", name)
         if value is not None and math.isfinite(value)
     }
     got = {(tag, step): value for tag, step, value, _ in found}

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 import torch
 from small import small_config
+from written import Written
 
 from carousel import tasks
 from carousel.cli import main
@@ -14,7 +15,8 @@ from carousel.coach import facts
 from carousel.coach.evidence import Evidence
 from carousel.coach.record import read_evidence, read_run
 from carousel.errors import RunError
-from carousel.events import EventStore, events, series
+from carousel.run.reading import events, series
+from carousel.run.writing import EventStore
 from carousel.training import train
 
 
@@ -116,7 +118,7 @@ def test_a_folder_that_is_no_run_is_one_line_and_code_2(tmp_path, monkeypatch, c
 
 def test_a_severe_finding_is_exit_code_1(run, monkeypatch, capsys):
     with EventStore(run / "events.sqlite") as store:
-        store.event(3, "diverged", what="the loss is nan", tensor="the weight head.bias")
+        store.event(3, Written("diverged", what="the loss is nan", tensor="the weight head.bias"))
     code, said = coached(monkeypatch, capsys, run)
     assert code == 1
     assert "Training stopped because the loss is nan." in said

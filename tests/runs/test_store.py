@@ -10,9 +10,9 @@ import pytest
 from made_runs import make_run
 
 from carousel.errors import RunError
-from carousel.events import EventStore
-from carousel.runs.store import Status, Store, is_held
-from carousel.training.run import RunFolder
+from carousel.run.layout import RunFolder, is_held
+from carousel.run.writing import EventStore
+from carousel.runs.store import Status, Store
 
 
 def test_a_real_run_is_read_as_its_result_says(trained):
@@ -76,7 +76,7 @@ def test_a_run_is_running_for_as_long_as_its_lock_is_held(tmp_path):
 def test_a_killed_process_no_longer_runs(tmp_path):
     path = make_run(tmp_path / "run", finished=False)
     code = (
-        "import sys, time, pathlib\nfrom carousel.training.run import RunFolder\n"
+        "import sys, time, pathlib\nfrom carousel.run.layout import RunFolder\n"
         f"with RunFolder.open(pathlib.Path({str(path)!r})).locked():\n"
         "    print('held', flush=True); sys.stdin.read()"
     )

@@ -8,7 +8,7 @@ from small import small_config
 from carousel.coach.monitor import diagnose
 from carousel.coach.observer import Observer
 from carousel.coach.record import read_run
-from carousel.events import events, series
+from carousel.run.reading import events, series
 from carousel.tasks.classify.task import ClassifySubject, ClassifyTask
 from carousel.training import resume, train
 

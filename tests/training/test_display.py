@@ -2,19 +2,21 @@
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from carousel.run.events import Epoch
 from carousel.training.display import (
     BarDisplay,
     Display,
-    EpochSummary,
     PlainDisplay,
+    line_of,
     make_display,
 )
 
-SUMMARY = EpochSummary(
+SUMMARY = Epoch(
     epoch=2,
     train={"loss": 0.25, "accuracy": 0.5},
     validation={"loss": 0.125, "accuracy": 0.75},
@@ -35,16 +37,16 @@ def run(display):
 
 
 def test_a_line_of_an_epoch_says_everything_of_it():
-    line = str(SUMMARY)
+    line = line_of(SUMMARY)
     for part in ("epoch   2", "0.2500", "50.00%", "0.1250", "75.00%", "12.0 s", "best"):
         assert part in line
     assert len(line) <= 80
-    assert "best" not in str(EpochSummary(**{**vars(SUMMARY), "best": False}))
+    assert "best" not in line_of(replace(SUMMARY, best=False))
 
 
 def test_plain_lines_are_one_per_epoch_and_nothing_per_step(capsys):
     run(PlainDisplay())
-    assert capsys.readouterr().out.splitlines() == ["[bold] is no markup here", str(SUMMARY)]
+    assert capsys.readouterr().out.splitlines() == ["[bold] is no markup here", line_of(SUMMARY)]
 
 
 def test_quiet_shows_nothing(capsys):
@@ -64,7 +66,7 @@ def test_bars_show_progress_loss_accuracy_rate_and_speed():
     assert "rate 0.003" in text
     assert "images/s" in text
     assert "[bold] is no markup here" in text
-    assert str(SUMMARY) in text
+    assert line_of(SUMMARY) in text
 
 
 def test_an_epoch_updates_the_bars_with_the_validation_accuracy():

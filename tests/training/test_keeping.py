@@ -11,7 +11,7 @@ from small import small_config
 
 import carousel
 from carousel.bundle import evaluate_run
-from carousel.events import events
+from carousel.run.reading import events
 from carousel.training import train
 
 CAROUSEL = Path(sys.executable).with_name("carousel")

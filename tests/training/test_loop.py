@@ -10,13 +10,14 @@ from small import small_config
 from torch.nn import functional as F
 
 from carousel.errors import TrainingDiverged
-from carousel.events import EventStore, events, series
+from carousel.run.reading import events, series
+from carousel.run.writing import EventStore
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.training import Interrupted, resume, train
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import RunFolder
+from carousel.training.run import new_run
 
 THREADS = 1
 
@@ -28,9 +29,7 @@ def make(tmp_path):
 
     def trainer(*settings, task=ClassifyTask):
         config = small_config(*settings)
-        run = RunFolder.create(
-            tmp_path / f"run{len(stores)}", config, seed=3, threads=THREADS, device="cpu"
-        )
+        run = new_run(tmp_path / f"run{len(stores)}", config, seed=3, threads=THREADS, device="cpu")
         stores.append(EventStore(run.events))
         fabric = Fabric(accelerator="cpu", devices=1)
         return Trainer(task(config, 3), run, stores[-1], Display(), fabric)

@@ -12,7 +12,7 @@ import pytest
 from small import small_config
 from small_text import text_config, write_lines, write_text
 
-from carousel.events import events, series
+from carousel.run.reading import events, series
 
 # A server that has imported everything and used no thread yet; each run is a fork of it.
 processes = multiprocessing.get_context("forkserver")

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 from small import small_config
 
-from carousel.events import events
+from carousel.run.reading import events
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.training import resume, train
 from carousel.training.loop import Interrupted

@@ -9,12 +9,13 @@ from small import SETTINGS, small_config
 import carousel
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
-from carousel.events import EventStore, events
+from carousel.run.layout import RunFolder
+from carousel.run.reading import events
+from carousel.run.writing import EventStore
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.training import resume, train
 from carousel.training.loop import Interrupted, Trainer
-from carousel.training.run import RunFolder
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(trained, tmp_path):

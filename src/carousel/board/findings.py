@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carousel import events
 from carousel.coach.finding import SEVERITIES, Advice, Finding
+from carousel.run.events import Diverged, FindingCleared, FindingRaised, Interrupted, Resumed
+from carousel.run.reading import events, reading
 
-_TURNS = ("resumed", "interrupted", "diverged")
+_TURNS = (Resumed.kind, Interrupted.kind, Diverged.kind)
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,17 @@ def said_of(path: Path, language: str) -> list[Said]:
 
 
 def _all(path: Path, language: str) -> Iterator[Said]:
-    with events.reading(path) as db:
-        kinds = [kind for (kind,) in db.execute("SELECT DISTINCT kind FROM events")]
+    with reading(path) as store:
+        kinds = store.kinds()
     for kind in kinds:
         if kind in _TURNS:
-            for event in events.events(path, kind):
+            for event in events(path, kind):
                 what = ": ".join(str(event[k]) for k in ("what", "tensor") if k in event)
-                severe = "severe" if kind == "diverged" else "info"
+                severe = "severe" if kind == Diverged.kind else "info"
                 yield Said(event["step"], f"{kind} {what}".strip(), severe)
-        elif kind == "finding":
-            cleared = list(events.events(path, "finding_cleared"))
-            for event in events.events(path, kind):
+        elif kind == FindingRaised.kind:
+            cleared = list(events(path, FindingCleared))
+            for event in events(path, kind):
                 yield _finding(event, language, _until(event, cleared))
 
 

@@ -1,8 +1,4 @@
-"""Looks inside a network that were recorded as events: histograms, and profiles along an axis.
-
-histogram   {block, weights: {low, high, counts}, updates: {low, high, counts}}
-profiles    {profiles: [{name, axis, each, values}]}: the value at place i * each of the axis
-"""
+"""Looks inside a network that were recorded as events: histograms, and profiles along an axis."""
 
 from __future__ import annotations
 
@@ -11,13 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carousel import events
-
-KINDS = ("histogram", "profiles")
+from carousel.run.events import Event, Histogram, Model, Profiles
+from carousel.run.reading import reading
 
 
 @dataclass(frozen=True)
-class Histogram:
+class Bins:
     """Counts of equal bins between the least and the greatest value."""
 
     low: float
@@ -39,26 +34,23 @@ def modules(path: Path) -> list[dict[str, Any]]:
 
     Empty for a run of an older version. Raises `RunError` or `ValueError` if it is damaged.
     """
-    with events.reading(path) as db:
-        row = db.execute(
-            "SELECT body FROM events WHERE kind = 'model' ORDER BY id LIMIT 1"
-        ).fetchone()
-    found = json.loads(row[0])["modules"] if row else []
+    with reading(path) as store:
+        body = store.first(Model)
+    found = json.loads(body)["modules"] if body else []
     return [module for module in found if isinstance(module, dict)]
 
 
-def looks(path: Path, kind: str) -> list[int]:
+def looks(path: Path, kind: type[Event]) -> list[int]:
     """The steps at which something of that kind was recorded. Raises `RunError`."""
-    with events.reading(path) as db:
-        rows = db.execute("SELECT DISTINCT step FROM events WHERE kind = ? ORDER BY step", (kind,))
-        return [int(step) for (step,) in rows]
+    with reading(path) as store:
+        return store.steps(kind)
 
 
-def histograms(path: Path, step: int) -> dict[str, dict[str, Histogram]]:
+def histograms(path: Path, step: int) -> dict[str, dict[str, Bins]]:
     """{block: {"weights" and "updates": histogram}} of the look at that step."""
-    found: dict[str, dict[str, Histogram]] = {}
-    for body in _bodies(path, "histogram", step):
-        pair = {what: _histogram(body.get(what)) for what in ("weights", "updates")}
+    found: dict[str, dict[str, Bins]] = {}
+    for body in _bodies(path, Histogram, step):
+        pair = {what: _bins(body.get(what)) for what in ("weights", "updates")}
         found[str(body.get("block", ""))] = {k: v for k, v in pair.items() if v is not None}
     return found
 
@@ -66,7 +58,7 @@ def histograms(path: Path, step: int) -> dict[str, dict[str, Histogram]]:
 def profiles(path: Path, step: int) -> list[Profile]:
     """The profiles of the look at that step."""
     found = []
-    for body in _bodies(path, "profiles", step):
+    for body in _bodies(path, Profiles, step):
         for entry in body.get("profiles", ()):
             each = entry.get("each", 1)
             points = tuple((i * each, y) for i, y in enumerate(entry.get("values", ())))
@@ -74,16 +66,14 @@ def profiles(path: Path, step: int) -> list[Profile]:
     return found
 
 
-def _bodies(path: Path, kind: str, step: int) -> list[dict[str, Any]]:
-    with events.reading(path) as db:
-        rows = db.execute("SELECT body FROM events WHERE kind = ? AND step = ?", (kind, step))
-        bodies = [json.loads(body) for (body,) in rows]
-    return [body for body in bodies if isinstance(body, dict)]
+def _bodies(path: Path, kind: type[Event], step: int) -> list[dict[str, Any]]:
+    with reading(path) as store:
+        return store.bodies(kind, step)
 
 
-def _histogram(entry: Any) -> Histogram | None:
+def _bins(entry: Any) -> Bins | None:
     try:
         counts = tuple(float(count) for count in entry["counts"])
-        return Histogram(float(entry["low"]), float(entry["high"]), counts) if counts else None
+        return Bins(float(entry["low"]), float(entry["high"]), counts) if counts else None
     except (KeyError, TypeError, ValueError):
         return None

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.errors import RunError, command
+from carousel.run import layout
 
 _LARGEST = 32 << 20  # bytes
 _MOST_STEPS, _MOST_ROWS = 200, 256  # of a map in the browser
@@ -32,33 +33,11 @@ class Map:
     cells: list[tuple[int, int, float]]
 
 
-def kept_epochs(run: Path) -> list[int]:
-    """The epochs whose weights the run has kept beside the final ones."""
-    folder = run / "epochs"
-    if folder.is_symlink() or not folder.is_dir():
-        return []
-    whole = (path.parent for path in folder.glob("*/model.json"))
-    return sorted(int(p.name) for p in whole if p.name.isdecimal() and not p.is_symlink())
-
-
-def names(run: Path) -> list[str]:
-    """Of the looks that were taken at examples of a run, the newest first."""
-    folder = run / "inspect"
-    if folder.is_symlink() or not folder.is_dir():
-        return []
-    found = [
-        (path.stat().st_mtime, path.parent.name)
-        for path in folder.glob("*/inside.json")
-        if not path.is_symlink() and not path.parent.is_symlink()
-    ]
-    return [name for _, name in sorted(found, reverse=True)]
-
-
 def read(run: Path, name: str) -> dict[str, Any]:
     """One of those looks. Raises `RunError` if there is none of that name, or it is damaged."""
-    if name not in names(run):
+    if name not in layout.looks(run):
         raise RunError(f"nobody has looked at '{name[:100]}' in this run")
-    path = run / "inspect" / name / "inside.json"
+    path = layout.look_of(run, name) / layout.LOOK
     try:
         if path.stat().st_size > _LARGEST:
             raise RunError(f"{path.name} has more than {_LARGEST >> 20} MiB, and is not read")

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from carousel.errors import RunError
+from carousel.run.layout import NOTES
 
-FILE = "board.json"
 LONGEST_NOTE = 20_000
 LONGEST_TAG = 40
 MOST_TAGS = 20
@@ -48,7 +48,7 @@ class Notes:
 
 def read(run: Path) -> Notes:
     """The notes of a run; none where the file is missing or no such file."""
-    path = run / FILE
+    path = run / NOTES
     try:
         if path.is_symlink() or path.stat().st_size > 16 * LONGEST_NOTE:
             return Notes()
@@ -62,11 +62,11 @@ def write(run: Path, notes: Notes) -> None:
     """Put the notes in place, whole or not at all. Raises `RunError` where that is not possible."""
     text = json.dumps(asdict(notes), indent=2, ensure_ascii=False) + "\n"
     try:
-        handle, aside = tempfile.mkstemp(prefix=f".{FILE}.", dir=run)
+        handle, aside = tempfile.mkstemp(prefix=f".{NOTES}.", dir=run)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
-            Path(aside).replace(run / FILE)  # a link of that name is replaced, not followed
+            Path(aside).replace(run / NOTES)  # a link of that name is replaced, not followed
         except BaseException:
             with suppress(OSError):
                 Path(aside).unlink()

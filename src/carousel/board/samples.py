@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carousel import events
-from carousel.board.insides import kept_epochs
 from carousel.errors import RunError
+from carousel.run import events as kinds
+from carousel.run import layout
+from carousel.run.reading import reading
 
 _LARGEST = 4 << 20  # bytes of an evaluation, as a task writes it
 _MOST_CLASSES = 100
@@ -30,19 +30,15 @@ class Samples:
 
 def samples(path: Path) -> Samples:
     """Those of an event store; the last ones recorded. Raises `RunError` if it is damaged."""
-    with events.reading(path) as db:
-        row = _newest(db, "samples")
-        found = _list(row, "samples")
-        epochs = db.execute(
-            "SELECT DISTINCT json_extract(body, '$.epoch') FROM events WHERE kind = 'answers'"
-        ).fetchall()
-    return Samples(found, sorted(int(e) for (e,) in epochs if isinstance(e, int)))
+    with reading(path) as store:
+        found = _list(store.newest(kinds.Samples), "samples")
+        return Samples(found, store.epochs_with_answers())
 
 
 def answers(path: Path, epoch: int) -> list[dict[str, Any]]:
     """What was said after that epoch: wrong, and found, stripe, low, middle, high."""
-    with events.reading(path) as db:
-        return _list(_newest(db, "answers", epoch), "answers")
+    with reading(path) as store:
+        return _list(store.answers(epoch), "answers")
 
 
 def picture(sample: dict[str, Any]) -> str:
@@ -67,11 +63,11 @@ class Confusion:
 def confusions(run: Path) -> list[Confusion]:
     """Those of a run's evaluations: of its final weights first, then of the epochs it kept."""
     folders: list[tuple[int | None, Path]] = [(None, run)]
-    folders += [(epoch, run / "epochs" / str(epoch)) for epoch in kept_epochs(run)]
+    folders += [(epoch, layout.epoch_of(run, epoch)) for epoch in layout.kept_epochs(run)]
     found = [
-        _confusion(folder / f"evaluation{suffix}.json", epoch)
+        _confusion(layout.evaluation_of(folder, part), epoch)
         for epoch, folder in folders
-        for suffix in ("", "-validation")
+        for part in ("test", "validation")
     ]
     return [one for one in found if one is not None]
 
@@ -92,19 +88,11 @@ def _confusion(path: Path, epoch: int | None) -> Confusion | None:
     return Confusion(epoch, part, classes, counts)
 
 
-def _newest(db: sqlite3.Connection, kind: str, epoch: int | None = None) -> Any:
-    return db.execute(
-        "SELECT body FROM events WHERE kind = ?1 AND (?2 IS NULL OR "
-        "json_extract(body, '$.epoch') = ?2) ORDER BY id DESC LIMIT 1",
-        (kind, epoch),
-    ).fetchone()
-
-
-def _list(row: Any, name: str) -> list[dict[str, Any]]:
-    if row is None:
+def _list(body: str | None, name: str) -> list[dict[str, Any]]:
+    if body is None:
         return []
     try:
-        found = json.loads(row[0])[name]
+        found = json.loads(body)[name]
         if isinstance(found, list) and all(isinstance(each, dict) for each in found):
             return found
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Number series of any length, cut down in SQL to what a screen can show, extremes kept.
+"""Number series of any length, cut down to what a screen can show, extremes kept.
 
 A bucket holds the points of `width` consecutive steps as their least, greatest and mean value. The
 width is a power of two, so that a live series is only ever looked at from its last bucket on; it
@@ -8,22 +8,15 @@ doubles when the series has outgrown the screen.
 from __future__ import annotations
 
 import math
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from carousel import events
+from carousel.run.reading import Reading, reading
 
 BUCKETS = 1000  # at most: about the pixels of a chart
 _MOST_KNOWN = 400  # series; one of 1000 buckets takes about 0.2 MB
-
-# One pass over the points of the bucket, along the primary key.
-_BUCKET = (
-    "SELECT min(step), max(step), min(value), max(value), avg(value), count(value), count(*) "
-    "FROM points WHERE signal = ? AND step >= ? AND step < ?"
-)
 
 
 @dataclass(frozen=True)
@@ -42,19 +35,6 @@ class Bucket:
     lost: int = 0
 
 
-def names(db: sqlite3.Connection) -> dict[str, int]:
-    """The series of a run and their numbers."""
-    return {str(name): int(id) for id, name in db.execute("SELECT id, name FROM signals")}
-
-
-def extent(db: sqlite3.Connection, signal: int) -> tuple[int, int] | None:
-    """First and last step of a series; None if it is empty. Takes microseconds."""
-    # Two queries: each is a look at one end of the index, both in one are a pass over it.
-    (first,) = db.execute("SELECT min(step) FROM points WHERE signal = ?", (signal,)).fetchone()
-    (last,) = db.execute("SELECT max(step) FROM points WHERE signal = ?", (signal,)).fetchone()
-    return None if first is None else (int(first), int(last))
-
-
 def width_for(steps: int, most: int = BUCKETS) -> int:
     """The least power of two with which so many steps make at most so many buckets.
 
@@ -64,17 +44,17 @@ def width_for(steps: int, most: int = BUCKETS) -> int:
     return 1 if steps <= most else 1 << math.ceil(math.log2(steps / most))
 
 
-def buckets(
-    db: sqlite3.Connection, signal: int, first: int, last: int, width: int
-) -> Iterator[Bucket]:
+def buckets(store: Reading, signal: int, first: int, last: int, width: int) -> Iterator[Bucket]:
     """The buckets of steps first to last that have points; edges are multiples of the width."""
     for start in range(first // width * width, last + 1, width):
-        row = db.execute(_BUCKET, (signal, start, start + width)).fetchone()
-        start_step, end_step, low, high, mean, count, rows = row
-        if rows:
-            if not count:
-                low = high = mean = math.nan
-            yield Bucket(start_step, end_step, low, high, mean, count, rows - count)
+        found = store.stretch(signal, start, start + width)
+        if found is not None:
+            low, high, mean = (
+                math.nan if value is None else value
+                for value in (found.low, found.high, found.mean)
+            )
+            lost = found.rows - found.numbers
+            yield Bucket(found.first, found.last, low, high, mean, found.numbers, lost)
 
 
 def coarser(found: Sequence[Bucket], most: int) -> list[Bucket]:
@@ -115,19 +95,21 @@ class Reader:
         within: steps to look at more closely; the rest stays as it is in the whole series. Raises
         `RunError` if the event store cannot be read.
         """
-        with events.reading(path) as db:
-            db.execute("BEGIN")  # one state of the run for all of them
-            ids, resumed = names(db), _resumed(db)
+        with reading(path) as store:
+            store.hold()  # one state of the run for all of them
+            ids, resumed = store.signals(), store.resumptions()
             found = {}
             for name in wanted:
-                if name in ids and (span := extent(db, ids[name])) is not None:
-                    whole = self._whole(db, ids[name], (path, name), span, resumed)
-                    found[name] = _closer(db, ids[name], whole, within) if within else whole.buckets
+                if name in ids and (span := store.extent(ids[name])) is not None:
+                    whole = self._whole(store, ids[name], (path, name), span, resumed)
+                    found[name] = (
+                        _closer(store, ids[name], whole, within) if within else whole.buckets
+                    )
             return found
 
     def _whole(
         self,
-        db: sqlite3.Connection,
+        store: Reading,
         signal: int,
         key: tuple[Path, str],
         span: tuple[int, int],
@@ -141,7 +123,7 @@ class Reader:
                 return known
             keep = known.buckets[:-1] if known.last < last else []
         start = (keep[-1].first // width + 1) * width if keep else first
-        found = [*keep, *buckets(db, signal, start, last, width)]
+        found = [*keep, *buckets(store, signal, start, last, width)]
         known = _Known(width, first, last, resumed, found)
         with self._lock:
             if key not in self._known and len(self._known) >= _MOST_KNOWN:
@@ -162,16 +144,8 @@ class _Known:
     buckets: list[Bucket]
 
 
-def _resumed(db: sqlite3.Connection) -> _Resumed:
-    """Changes when steps were forgotten and done again: nothing remembered holds then."""
-    count, newest = db.execute(
-        "SELECT count(*), max(time) FROM events WHERE kind = 'resumed'"
-    ).fetchone()
-    return int(count), float(newest or 0)
-
-
 def _closer(
-    db: sqlite3.Connection, signal: int, whole: _Known, within: tuple[float, float]
+    store: Reading, signal: int, whole: _Known, within: tuple[float, float]
 ) -> list[Bucket]:
     """The same series with smaller buckets between those two steps."""
     left = max(whole.first, int(max(within[0], 0)) // whole.width * whole.width)
@@ -181,6 +155,6 @@ def _closer(
         return whole.buckets
     return [
         *(bucket for bucket in whole.buckets if bucket.last < left),
-        *buckets(db, signal, left, right, width),
+        *buckets(store, signal, left, right, width),
         *(bucket for bucket in whole.buckets if bucket.first > right),
     ]

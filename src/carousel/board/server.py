@@ -21,10 +21,10 @@ from fastapi import FastAPI, Query
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from nicegui import ui
 
-from carousel import events
 from carousel.board import pages, series
 from carousel.board.guard import LOOPBACK, Guard
 from carousel.errors import ConfigError, RunError
+from carousel.run.reading import reading
 from carousel.runs.store import Store
 
 PORT = 8765
@@ -136,12 +136,9 @@ def _csv(path: Path, signals: list[str]) -> Iterator[str]:
         last = -1
         while True:
             # A connection to a page: the server hands each page to a thread of its choice.
-            with events.reading(path) as db:
-                rows = db.execute(
-                    "SELECT step, value FROM points JOIN signals ON signals.id = points.signal "
-                    "WHERE name = ? AND step > ? ORDER BY step LIMIT ?",
-                    (name, last, _ROWS),
-                ).fetchall()
+            with reading(path) as store:
+                signal = store.signals().get(name)
+                rows = [] if signal is None else list(store.points(signal, last, _ROWS))
             yield "".join(_line(name, step, "nan" if v is None else v) for step, v in rows)
             if len(rows) < _ROWS:
                 break

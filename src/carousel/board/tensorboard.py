@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from pathlib import Path
 
-from carousel import events
-from carousel.board.series import names
 from carousel.errors import RunError
+from carousel.run import layout
+from carousel.run.reading import events, reading
 from carousel.runs.store import Run
 
 
@@ -19,20 +20,17 @@ def export(run: Run, folder: Path) -> int:
     """
     from tensorboardX import SummaryWriter  # brings protobuf
 
-    path = run.path / "events.sqlite"
+    path = layout.events_of(run.path)
     if not path.is_file():
-        raise RunError(f"the run {run.path} has no events.sqlite")
+        raise RunError(f"the run {run.path} has no {layout.EVENTS}")
     if folder.is_dir() and any(folder.glob("events.out.tfevents.*")):
         raise RunError(f"{folder} has a TensorBoard file already: name another folder with --out")
     clock, count = _Clock(run, path), 0
-    with events.reading(path) as db, SummaryWriter(str(folder)) as writer:
-        for name, signal in names(db).items():
-            rows = db.execute(
-                "SELECT step, value FROM points WHERE signal = ? AND abs(value) < 9e999 "
-                "ORDER BY step",
-                (signal,),
-            )
-            for step, value in rows:
+    with reading(path) as store, SummaryWriter(str(folder)) as writer:
+        for name, signal in store.signals().items():
+            for step, value in store.points(signal):
+                if value is None or not math.isfinite(value):
+                    continue
                 writer.add_scalar(name, value, step, walltime=clock.at(step))
                 count += 1
     return count
@@ -43,7 +41,7 @@ class _Clock:
 
     def __init__(self, run: Run, path: Path) -> None:
         known = {0: run.created} if run.created else {}
-        known |= {event["step"]: event["time"] for event in events.events(path)}
+        known |= {event["step"]: event["time"] for event in events(path)}
         self._steps = sorted(known)
         self._times = [known[step] for step in self._steps]
 

@@ -51,9 +51,11 @@ def inspect(
 
     Example: carousel inspect runs/mnist-rows-20261124-090000 --sample 7
     """
-    from carousel.bundle import home, load, note_use_of_test
+    from carousel.bundle import load
     from carousel.coach.inspection import inspect as look_inside
     from carousel.data.record import UNVERIFIED
+    from carousel.run import layout
+    from carousel.run.writing import note_use_of_test
     from carousel.tasks.shared.task import Notice
 
     trained = load(run)
@@ -66,12 +68,12 @@ def inspect(
     if not own and trained.record is None:
         show(Notice(UNVERIFIED.format(run=run)))
     example = _example(trained, None if own else part, sample, source, text, invert)
-    folder, epoch = home(run)
+    folder, epoch = layout.home(run)
     name = f"{'own' if own else part}-{sample}{epoch}"
     found = look_inside(
         trained.model,
         example.output,
-        out or folder / "inspect" / name,
+        out or layout.look_of(folder, name),
         title=example.title,
         measured=example.measured,
         steps=example.steps,

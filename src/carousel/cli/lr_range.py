@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
+from carousel.errors import RunError
 
 _ROWS = 16
 
@@ -31,6 +33,9 @@ def lr_range(
     low: Annotated[float, typer.Option(help="The rate to begin with.")] = 1e-6,
     high: Annotated[float, typer.Option(help="The rate to end with.")] = 10.0,
     steps: Annotated[int, typer.Option(help="Optimiser steps, one batch each.")] = 150,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Of a run: from fresh weights, as it began.")
+    ] = False,
     out: Annotated[
         Path | None, typer.Option(help="The picture [default: lr-range.png in the run, or here].")
     ] = None,
@@ -38,28 +43,33 @@ def lr_range(
 ) -> None:
     """Find a learning rate: train while the rate rises, and see where the loss falls and rises.
 
-    Of a recipe from fresh weights, of a run from a copy of its best ones: the run stays as it is.
+    Of a recipe from fresh weights; of a run from a copy of its best ones, or as it began (--fresh):
+    its weights stay as they are, and carousel coach knows what was suggested.
 
     Example: carousel lr-range mnist-rows
     """
     import torch
 
+    from carousel.run.layout import RANGE_PICTURE
     from carousel.training import lr_range as lr
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads or before)
     try:
         with torch.random.fork_rng(devices=()):
-            begin = lr.start(source, assignments or (), seed=seed)
+            begin = lr.start(source, assignments or (), seed=seed, fresh=fresh)
             test = lr.range_test(begin.task, begin.model, low=low, high=high, steps=steps)
     finally:
         torch.set_num_threads(before)
-    is_run = Path(source).is_dir()
     picture = out or (
-        Path(source) / "lr-range.png" if is_run else Path(f"lr-range-{begin.name}.png")
+        begin.run / RANGE_PICTURE if begin.run else Path(f"lr-range-{begin.name}.png")
     )
     picture.parent.mkdir(parents=True, exist_ok=True)
     lr.draw(test, f"Learning rate range test: {begin.name}, {begin.origin}", picture)
+    try:
+        lr.remember(test, begin, assignments or ())
+    except RunError as error:  # a copy that cannot be written to: what was found is shown
+        print(f"carousel: not on record in the run: {error}", file=sys.stderr)
     now = begin.task.config.optimizer.learning_rate
     if as_json:
         content = {**asdict(test), "origin": begin.origin, "setting": test.setting}

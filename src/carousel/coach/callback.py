@@ -14,6 +14,7 @@ from carousel.coach.observer import Observer
 from carousel.coach.words import language, word
 from carousel.config import CoachConfig
 from carousel.errors import ConfigError
+from carousel.run.events import Event
 from carousel.terminal import say
 
 
@@ -162,8 +163,8 @@ class Coach:
         told = "\n\n".join(finding.text(self._language) for finding in self.findings)
         return told or word("finding", "nothing", self._language)
 
-    def _note(self, step: int, kind: str, **body: Any) -> None:
-        self.evidence.take({"kind": kind, "step": step, **body})
+    def _note(self, step: int, event: Event) -> None:
+        self.evidence.take({"kind": event.kind, "step": step, **event.body()})
 
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:

@@ -16,6 +16,7 @@ from carousel.coach import page, pictures
 from carousel.coach.inside import Reading, left_at_the_end, look, spread_of_lives
 from carousel.coach.traces import Trace
 from carousel.errors import ConfigError
+from carousel.run.layout import LOOK
 
 _MOST = 5
 
@@ -62,7 +63,7 @@ def inspect(
         raise ConfigError(f"layer must lie between 0 and {deepest}, got {level}", "layer")
     folder.mkdir(parents=True, exist_ok=True)
     drawn = image.cpu().numpy() if image is not None else None
-    files = [folder / "inside.html", folder / "inside.json"]
+    files = [folder / "inside.html", folder / LOOK]
     layers, notes = [], []
     for reading, traces in chosen:
         own = drawn if drawn is not None and len(drawn) == len(reading.influence) else None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -25,19 +24,20 @@ from carousel.coach.weights import (
     update_numbers,
 )
 from carousel.config import CoachConfig
+from carousel.run.events import Event, FindingCleared, FindingRaised, Histogram, Profiles
 
 KINDS = ("updates", "inside", "outputs", "histograms", "spectrum")
 _LOOKS_A_RUN = 250
 _EIGENVALUES_A_SECOND = 1.5e8  # units cubed
 
 Record = Callable[[int, dict[str, float]], None]
-Note = Callable[..., None]
+Note = Callable[[int, Event], None]
 
 
 class Observer:
     """What `carousel.train` and `carousel.Coach` share.
 
-    record(step, values) and event(step, kind, **body) take what is measured, as those of
+    record(step, values) and event(step, event) take what is measured, as those of
     `EventStore`; probe runs a fixed batch and returns its calls, or None: then the calls of the
     step itself are looked at. outputs: what the answers look like on validation data, if known.
     """
@@ -108,14 +108,14 @@ class Observer:
             self._watching.close()
             self._calls = []
             found = look_inside(calls, self.settings.probe_rows, self.settings.lag)
-            self._event(step, "profiles", profiles=found.profiles)
+            self._event(step, Profiles(found.profiles))
             return found.numbers
         before, self._before = self._before, []
         if kind == "histograms":
             for block, old in zip(self.blocks, before, strict=True):
                 new = sample(block.of(block.parameter))
-                bins = {"weights": histogram(new), "updates": histogram(new - old)}
-                self._event(step, "histogram", block=block.name, **bins)
+                bins = histogram(new), histogram(new - old)
+                self._event(step, Histogram(block.name, *bins))
         return update_numbers(self.blocks, before, clip_scale)
 
     def failed(self, kind: str, step: int, error: Exception) -> None:
@@ -126,7 +126,7 @@ class Observer:
         language = self.monitor.language
         finding = RULES["rule-failed"].finding(numbers, language, step=step)
         self.monitor.standing[f"{kind}!"] = self.monitor.raised[f"{kind}!"] = finding
-        self._event(step, "finding", **_body(finding))
+        self._event(step, _raised(finding))
 
     def note(self, step: int, values: dict[str, float]) -> None:
         """Let the rules know of numbers that are recorded elsewhere."""
@@ -141,11 +141,13 @@ class Observer:
             standing = set(self.monitor.standing)
             new = self.monitor.look(self.evidence, finished=finished)
             for finding in new:
-                self._event(step, "finding", **_body(finding))
+                self._event(step, _raised(finding))
             for code in standing - set(self.monitor.standing):
-                self._event(step, "finding_cleared", code=code)
+                self._event(step, FindingCleared(code))
         return new
 
 
-def _body(finding: Finding) -> dict[str, Any]:
-    return {name: value for name, value in finding.to_dict().items() if name != "step"}
+def _raised(finding: Finding) -> FindingRaised:
+    said = finding.to_dict()
+    del said["step"]  # every event has one
+    return FindingRaised(**said)

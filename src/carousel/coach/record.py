@@ -7,14 +7,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from carousel import events
 from carousel.coach.evidence import Evidence, Points
 from carousel.coach.words import word
 from carousel.config import Config
 from carousel.errors import CarouselError, RunError
 from carousel.recipes import read_toml
-
-_RUN_FORMAT = 1
+from carousel.run import layout, reading
 
 
 def read_run(path: Path, language: str = "en") -> tuple[Evidence, list[str]]:
@@ -22,10 +20,8 @@ def read_run(path: Path, language: str = "en") -> tuple[Evidence, list[str]]:
 
     Raises `RunError` if the folder is none of a run: it has neither config.toml nor events.
     """
-    if not (path / "config.toml").is_file() and not (path / "events.sqlite").is_file():
-        what = "has no config.toml" if path.is_dir() else "does not exist"
-        what = "is a file" if path.is_file() else what
-        raise RunError(f"{path} is not a run folder: it {what}")
+    if not layout.is_run(path):
+        raise layout.no_run(path)
     lacks = _Lacks(language)
     evidence = Evidence()
     _read_config(path, evidence, lacks)
@@ -45,22 +41,24 @@ class _Lacks:
 
 def _read_config(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
     try:
-        values = read_toml(path / "config.toml")
-        run = values.pop("run", {})
-        if int(run.get("format", 0)) > _RUN_FORMAT:
-            lacks.say("version", format=run["format"])
+        values = read_toml(path / layout.CONFIG)
+        if (newer := layout.newer_format(values)) is not None:
+            lacks.say("version", format=newer)
+        values.pop("run", None)
         evidence.config = Config.from_dict(values)
     except (CarouselError, OSError, ValueError, TypeError, AttributeError) as error:
         lacks.say("config", error=error)
 
 
 def _read_events(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
-    store = path / "events.sqlite"
+    store = layout.events_of(path)
     try:
         if not store.is_file():
-            raise RunError("there is no events.sqlite")
-        if events.layout_version(store) > events.FORMAT:
-            lacks.say("version", format=events.layout_version(store))
+            raise RunError(f"there is no {layout.EVENTS}")
+        with reading.reading(store) as opened:
+            version = opened.layout_version()
+        if version > layout.EVENTS_FORMAT:
+            lacks.say("version", format=version)
         read_evidence(store, evidence)
     except (CarouselError, ValueError, KeyError, TypeError) as error:
         lacks.say("events", error=error)
@@ -75,14 +73,14 @@ def read_evidence(store: Path, evidence: Evidence) -> None:
     """Put the series and events of a store into the evidence. Raises `RunError`."""
     evidence.series = {
         name: Points((step, math.nan if value is None else value) for step, value in points)
-        for name, points in events.all_series(store).items()
+        for name, points in reading.all_series(store).items()
     }
-    for event in events.events(store):
+    for event in reading.events(store):
         evidence.take(event)
 
 
 def _read_result(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
     try:
-        evidence.end(json.loads((path / "result.json").read_text()))
+        evidence.end(json.loads((path / layout.RESULT).read_text()))
     except (OSError, ValueError, AttributeError):
         lacks.say("result")

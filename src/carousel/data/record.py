@@ -18,8 +18,8 @@ from carousel.config import Config
 from carousel.data.fingerprint import fingerprint
 from carousel.data.origin import Origin
 from carousel.errors import DataError, RunError, command
+from carousel.run import layout
 
-FILE = "data.json"
 FORMAT = 1
 PARTS = ("train", "validation", "test")
 
@@ -100,7 +100,7 @@ class DataRecord:
     def read(cls, folder: Path) -> DataRecord | None:
         """What a run or a bundle has on record; None of one that was written before there were
         records. Raises `RunError`."""
-        file = folder / FILE
+        file = folder / layout.DATA
         if not file.is_file():
             return None
         try:
@@ -191,7 +191,7 @@ class DataRecord:
         )
 
     def _anew(self) -> str:
-        own = self.run / "config.toml" if self.run is not None else None
+        own = self.run / layout.CONFIG if self.run is not None else None
         known = own is not None and own.is_file()
         return f"train anew{': ' + command('train', own) if known and own is not None else ''}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import math
 import os
@@ -13,11 +12,13 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from carousel import events
 from carousel.errors import CarouselError, RunError, command
 from carousel.recipes import read_toml
+from carousel.run import layout
+from carousel.run.events import Diverged, Epoch, Interrupted, Resumed, Stopped
+from carousel.run.layout import inside
+from carousel.run.reading import reading
 
-FORMAT = 1  # of run folders, the newest that is known here
 _DEPTH = 3  # runs/sweep/lr/run
 _LARGEST = 4 << 20  # bytes of a TOML or JSON file; those of a run have a few thousand
 
@@ -125,7 +126,7 @@ class Store:
 
     def ids(self) -> list[str]:
         """Of every run, in order of their names."""
-        if _is_run(self.root):
+        if layout.is_run(self.root):
             return ["."]
         return sorted(found.relative_to(self.root).as_posix() for found in self._walk(self.root, 1))
 
@@ -142,7 +143,7 @@ class Store:
     def _of_run(self, id: str) -> Path:
         """Its folder, if it is one of a run: what is left of a removed one is none."""
         path = self.path(id)
-        if not _is_run(path):
+        if not layout.is_run(path):
             if id == ".":
                 raise RunError(f"{self.root} is not a run folder")
             raise RunError(f"there is no run '{id}' in {self.root}")
@@ -160,13 +161,13 @@ class Store:
 
     def events_of(self, id: str) -> Path:
         """The event store of that run. Raises `RunError` if there is none inside its folder."""
-        return _inside(self.path(id), "events.sqlite")
+        return inside(self.path(id), layout.EVENTS)
 
     def token(self, id: str) -> tuple[Any, ...]:
         """Changes whenever something was written to the run. Raises `RunError` if it is gone."""
         path = self._of_run(id)
-        names = ("config.toml", "result.json", "events.sqlite", "events.sqlite-wal", "board.json")
-        return tuple(_stamp(path / name) for name in names)
+        files = [path / name for name in (layout.CONFIG, layout.RESULT, layout.NOTES)]
+        return tuple(map(_stamp, [*files, *layout.event_files(path)]))
 
     def _walk(self, folder: Path, depth: int) -> Iterator[Path]:
         try:
@@ -175,7 +176,7 @@ class Store:
         except OSError:
             return
         for child in children:
-            if _is_run(child):
+            if layout.is_run(child):
                 yield child
             elif depth < _DEPTH:
                 yield from self._walk(child, depth + 1)
@@ -183,45 +184,13 @@ class Store:
     def _state(self, id: str) -> Run:
         """From memory where nothing was written since; only a lock can change then."""
         try:
-            path, token = self.path(id), (self.token(id), is_held(self.path(id)))
+            path, token = self.path(id), (self.token(id), layout.is_held(self.path(id)))
         except RunError as error:
             return Run(id, self.root / id, Status.UNREADABLE, str(error))
         known = self._known.get(id)
         if known is None or known[0] != token:
             known = self._known[id] = (token, _read(id, path, running=token[1]))
         return known[1]
-
-
-def is_held(run: Path) -> bool:
-    """Whether a process works on the run: its lock goes with the process, however that ends."""
-    try:
-        handle = os.open(run / ".lock", os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
-    finally:
-        os.close(handle)
-    return False
-
-
-def _is_run(path: Path) -> bool:
-    """Folders of a bundle have no config.toml, recipes no folder of their own."""
-    return (path / "config.toml").is_file() or (path / "events.sqlite").is_file()
-
-
-def _inside(run: Path, name: str) -> Path:
-    """A file of the run that no link leads out of it. Raises `RunError`."""
-    path = (run / name).resolve()
-    if not path.is_file():
-        raise RunError(f"the run has no {name}")
-    if path.parent != run:
-        raise RunError(f"{name} leads outside the run's folder, and is not read")
-    return path
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -238,24 +207,24 @@ def _read(id: str, path: Path, *, running: bool) -> Run:
     facts: dict[str, Any] = {}
     last: tuple[str, dict[str, Any]] = ("", {})
     try:
-        facts["config"] = _small(path, "config.toml", read_toml)
-        form = facts["config"].get("run", {}).get("format", 0)
-        if form > FORMAT:
-            problems.append(f"a newer Carousel wrote it (run format {form}, known up to {FORMAT})")
-    except (CarouselError, AttributeError, TypeError) as error:
+        facts["config"] = _small(path, layout.CONFIG, read_toml)
+        if (newer := layout.newer_format(facts["config"])) is not None:
+            known = f"known up to {layout.FORMAT}"
+            problems.append(f"a newer Carousel wrote it (run format {newer}, {known})")
+    except (CarouselError, AttributeError, TypeError, ValueError) as error:
         problems.append(str(error))
     try:
-        found, last = _read_events(_inside(path, "events.sqlite"))
+        found, last = _read_events(inside(path, layout.EVENTS))
         facts |= found
     except RunError as error:
         if not running:  # a run that has just begun may have none
             problems.append(str(error))
-    if (path / "result.json").exists():
+    if (path / layout.RESULT).exists():
         try:
-            facts["result"] = _small(path, "result.json", _read_json)
+            facts["result"] = _small(path, layout.RESULT, _read_json)
         except CarouselError as error:
             problems.append(str(error))
-    stamps = [s for n in ("events.sqlite", "events.sqlite-wal") if (s := _stamp(path / n))]
+    stamps = [s for file in layout.event_files(path) if (s := _stamp(file))]
     run = Run(id, path, Status.UNREADABLE, "; ".join(problems), **facts)
     run = replace(run, updated=max((s[0] / 1e9 for s in stamps), default=0.0))
     return run if problems else _with_status(run, last, running)
@@ -265,23 +234,19 @@ def _read_events(path: Path) -> tuple[dict[str, Any], tuple[str, dict[str, Any]]
     """What the epochs were and how far it is; and the last word on whether it goes on."""
     epochs: list[dict[str, Any]] = []
     last: tuple[str, dict[str, Any]] = ("", {})
-    with events.reading(path) as db:
-        for kind, step, body in db.execute(
-            "SELECT kind, step, body FROM events WHERE kind IN "
-            "('epoch', 'resumed', 'stopped', 'diverged', 'interrupted') ORDER BY id"
-        ):
+    with reading(path) as store:
+        for event in store.events(Epoch, Resumed, Stopped, Diverged, Interrupted):
+            kind = event.kind
             try:
-                said = json.loads(body)
-                entry = {**said, "step": step}
+                said = json.loads(event.body)
+                entry = {**said, "step": event.step}
             except (ValueError, TypeError):
                 raise RunError(f"{path} has an event ({kind}) that is not JSON") from None
-            if kind == "epoch" and isinstance(said.get("validation"), dict) and "epoch" in said:
+            whole = isinstance(said.get("validation"), dict) and "epoch" in said
+            if kind == Epoch.kind and whole:
                 epochs.append(entry)
             last = (kind, entry)
-        (step,) = db.execute(
-            "SELECT max((SELECT max(step) FROM points WHERE signal = id)) FROM signals"
-        ).fetchone()
-    return {"epochs": tuple(epochs), "step": int(step or 0)}, last
+        return {"epochs": tuple(epochs), "step": store.last_step()}, last
 
 
 def _with_status(run: Run, last: tuple[str, dict[str, Any]], running: bool) -> Run:
@@ -293,16 +258,16 @@ def _with_status(run: Run, last: tuple[str, dict[str, Any]], running: bool) -> R
         early = run.result.get("epochs", 0) < asked and not 0 < most <= run.result.get("steps", 0)
         status = Status.STOPPED_EARLY if early else Status.FINISHED
         return replace(run, status=status, why=str(run.result.get("stop_reason", "")))
-    if kind == "diverged":
+    if kind == Diverged.kind:
         why = f"{said.get('what', '')}; first not finite: {said.get('tensor', '')}"
         return replace(run, status=Status.DIVERGED, why=why)
-    status = Status.INTERRUPTED if kind == "interrupted" else Status.CRASHED
+    status = Status.INTERRUPTED if kind == Interrupted.kind else Status.CRASHED
     return replace(run, status=status, why=command("train", "--resume", run.path))
 
 
 def _small(run: Path, name: str, read: Callable[[Path], Any]) -> dict[str, Any]:
     """The tables of a file of the run. Raises `RunError` if it is too large or no table."""
-    path = _inside(run, name)
+    path = inside(run, name)
     if path.stat().st_size > _LARGEST:
         raise RunError(f"{name} has more than {_LARGEST >> 20} MiB, and is not read")
     content = read(path)

@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from carousel.errors import RunError, command
+from carousel.run.durable import sync_folder, write_durably
 
 _KEEP = 2
 
@@ -35,9 +36,9 @@ def save(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, A
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         write_durably(aside / "state.safetensors", safetensors.torch.save(whole))
         write_durably(aside / "state.json", json.dumps(facts, indent=1).encode())
-        _sync_folder(aside)
+        sync_folder(aside)
         aside.rename(target)
-        _sync_folder(folder)
+        sync_folder(folder)
     except OSError as error:
         shutil.rmtree(aside, ignore_errors=True)
         kept = _complete(folder)
@@ -70,29 +71,5 @@ def load_latest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None
     return tensors, facts
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a file and wait until it is on the disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def replace_durably(path: Path, content: bytes) -> None:
-    """Put a file in place of the one of that name, which stays whole until then."""
-    aside = path.with_name(f".{path.name}.writing")
-    write_durably(aside, content)
-    aside.replace(path)
-    _sync_folder(path.parent)
-
-
 def _complete(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

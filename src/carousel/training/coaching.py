@@ -19,11 +19,12 @@ from carousel.coach.observer import Observer
 from carousel.coach.record import read_evidence
 from carousel.coach.watch import Call, in_evaluation, watch
 from carousel.coach.words import language
-from carousel.events import EventStore
+from carousel.run.events import Checks, Diverged, Epoch, Event, Facts
+from carousel.run.layout import RunFolder
+from carousel.run.writing import EventStore
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Task, monitored
 from carousel.training.display import Display
-from carousel.training.run import RunFolder
 
 _SECONDS_FOR_FACTS = 0.2
 _SECONDS_FOR_CHECKS = 2.0
@@ -100,7 +101,7 @@ class RunCoach:
         """Time that a part of the loop took: data, forward, backward, optimiser, validation."""
         self._clock[part] = self._clock.get(part, 0.0) + seconds
 
-    def end_epoch(self, step: int, summary: dict[str, Any], values: dict[str, float]) -> None:
+    def end_epoch(self, step: int, summary: Epoch, values: dict[str, float]) -> None:
         """An epoch has been evaluated."""
         clock, self._clock = self._clock, {}
         if not self._enabled:
@@ -111,14 +112,13 @@ class RunCoach:
         share = {"coach/share": budget.taken}
         self._store.record(step, {**times, **share})
         self.observer.note(step, {**values, **share})
-        self._evidence.take({"kind": "epoch", "step": step, **summary})
+        self._evidence.take({"kind": summary.kind, "step": step, **summary.body()})
         self._say(self.observer.judge(step))
 
-    def diverged(self, step: int, what: str, tensor: str) -> None:
+    def diverged(self, step: int, event: Diverged) -> None:
         """Training is about to stop on what is not finite."""
         if self._enabled:
-            event = {"kind": "diverged", "step": step, "what": what, "tensor": tensor}
-            self._evidence.take(event)
+            self._evidence.take({"kind": event.kind, "step": step, **event.body()})
             self._say(self.observer.judge(step))
 
     def summary(self, step: int, result: dict[str, Any]) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class RunCoach:
         known = {o.code: o.numbers for o in found if o.state == "found"}
         failed = {o.code: o.said["en"] for o in found if o.state == "failed"}
         seconds = round(time.perf_counter() - started, 3)
-        self._take(0, "checks", found=known, failed=failed, seconds=seconds)
+        self._take(0, Checks(known, failed, seconds))
 
     def _record_facts(self) -> None:
         known = {
@@ -175,12 +175,12 @@ class RunCoach:
         }
         limit, move = _SECONDS_FOR_FACTS, self._to_device
         known |= facts.of_task(self._task, self._net, to_device=move, seconds=limit)
-        self._take(0, "facts", **known)
+        self._take(0, Facts(**known))
 
-    def _take(self, step: int, kind: str, **body: Any) -> None:
+    def _take(self, step: int, event: Event) -> None:
         """Record an event, and let the rules know of it."""
-        self._store.event(step, kind, **body)
-        self._evidence.take({"kind": kind, "step": step, **body})
+        self._store.event(step, event)
+        self._evidence.take({"kind": event.kind, "step": step, **event.body()})
 
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:

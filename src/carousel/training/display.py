@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import (
@@ -16,32 +15,19 @@ from rich.progress import (
 )
 
 from carousel import scores
+from carousel.run.events import Epoch
 from carousel.terminal import say, spelled
 
 _REFRESH_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class EpochSummary:
-    """The numbers of one finished epoch. monitor: the validation metric that chooses the best.
-
-    seconds: of training so far.
-    """
-
-    epoch: int
-    train: dict[str, float]
-    validation: dict[str, float]
-    monitor: str
-    learning_rate: float
-    best: bool
-    seconds: float
-
-    def __str__(self) -> str:
-        return (
-            f"epoch {self.epoch:>3}  train {scores.line(self.train)}  "
-            f"validation {scores.line(self.validation, unnamed=self.train)}  "
-            f"{self.seconds:6.1f} s{'  best' if self.best else ''}"
-        )
+def line_of(epoch: Epoch) -> str:
+    """An epoch on a line."""
+    return (
+        f"epoch {epoch.epoch:>3}  train {scores.line(epoch.train)}  "
+        f"validation {scores.line(epoch.validation, unnamed=epoch.train)}  "
+        f"{epoch.seconds:6.1f} s{'  best' if epoch.best else ''}"
+    )
 
 
 class Display:
@@ -56,7 +42,7 @@ class Display:
     def step(self, step: int, values: dict[str, float], count: int) -> None:
         """An optimiser step has ended. Called thousands of times: must cost microseconds."""
 
-    def epoch(self, summary: EpochSummary) -> None:
+    def epoch(self, summary: Epoch) -> None:
         """An epoch has been evaluated."""
 
     def say(self, text: str) -> None:
@@ -69,8 +55,8 @@ class Display:
 class PlainDisplay(Display):
     """A line per epoch, for logs and pipes."""
 
-    def epoch(self, summary: EpochSummary) -> None:
-        say(str(summary))
+    def epoch(self, summary: Epoch) -> None:
+        say(line_of(summary))
 
     def say(self, text: str) -> None:
         say(text)
@@ -120,12 +106,12 @@ class BarDisplay(Display):
         self._bars.update(self._steps, completed=step, note=note)
         self._bars.refresh()
 
-    def epoch(self, summary: EpochSummary) -> None:
+    def epoch(self, summary: Epoch) -> None:
         name = summary.monitor
         value = scores.show(name, summary.validation[name])
         note = f"validation {scores.title(name)} {value}"
         self._bars.update(self._epochs, completed=summary.epoch, note=note)
-        self._print(str(summary), soft_wrap=True)
+        self._print(line_of(summary), soft_wrap=True)
 
     def say(self, text: str) -> None:
         self._print(text)

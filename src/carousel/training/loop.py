@@ -26,15 +26,16 @@ from torch import Tensor, nn
 from carousel import bundle
 from carousel.config import Config
 from carousel.errors import TrainingDiverged, command
-from carousel.events import EventStore
+from carousel.run.events import Diverged, Epoch, Model, Resumed
+from carousel.run.layout import RunFolder
+from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, monitored
 from carousel.training import checkpoint
 from carousel.training.averaging import Average
 from carousel.training.clipping import Clipper
 from carousel.training.coaching import RunCoach
-from carousel.training.display import Display, EpochSummary
+from carousel.training.display import Display
 from carousel.training.optim import Penalties, RowLimits, make_optimizer, make_schedule
-from carousel.training.run import RunFolder
 from carousel.training.sampling import Sampler
 from carousel.training.stopping import EarlyStopping
 
@@ -139,9 +140,9 @@ class Trainer:
         run ready to be resumed, or `TrainingDiverged`.
         """
         if self._load():
-            self.store.event(self.progress.step, "resumed")
+            self.store.event(self.progress.step, Resumed())
         else:
-            self.store.event(0, "model", modules=_modules(self.net))
+            self.store.event(0, Model(_modules(self.net)))
             self._save()
         self.display.start(
             self.config.training.epochs,
@@ -226,7 +227,7 @@ class Trainer:
         for name, value in validation.items():
             if not math.isfinite(value):
                 self._diverged(f"the validation {name} is {value}", None)
-        summary = EpochSummary(
+        summary = Epoch(
             epoch=progress.epoch + 1,
             train=self.task.metrics(progress.means()),
             validation=validation,
@@ -249,7 +250,7 @@ class Trainer:
             **{f"epoch/validation_{name}": value for name, value in validation.items()},
         }
         self.store.record(progress.step, values)
-        self.store.event(progress.step, "epoch", **asdict(summary))
+        self.store.event(progress.step, summary)
         if training.keep_epochs and progress.epoch % training.keep_epochs == 0:
             trained = self.task.finish(self.average.model)
             bundle.save_epoch(trained, self.run.path, progress.epoch)
@@ -259,7 +260,7 @@ class Trainer:
         if progress.finished or self._interrupted or not recent:
             self._save()
         self.display.epoch(summary)
-        self.coach.end_epoch(progress.step, asdict(summary), values)
+        self.coach.end_epoch(progress.step, summary, values)
 
     def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """The same batches, with the time each took, gather and step, added to the progress."""
@@ -357,8 +358,9 @@ class Trainer:
         """Stop at once and name the first tensor that is not finite."""
         culprit = self._first_nonfinite(batch)
         step, epoch = self.progress.step + 1, self.progress.epoch + 1
-        self.store.event(self.progress.step, "diverged", what=what, tensor=culprit)
-        self.coach.diverged(self.progress.step, what, culprit)
+        event = Diverged(what, culprit)
+        self.store.event(self.progress.step, event)
+        self.coach.diverged(self.progress.step, event)
         self.store.flush()
         rate = self.learning_rate
         raise TrainingDiverged(

@@ -21,11 +21,13 @@ from torch import Tensor, nn
 from carousel import bundle, recipes, tasks
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
+from carousel.run.events import RangeTested
+from carousel.run.layout import MODEL_FACTS, RunFolder
+from carousel.run.writing import note
 from carousel.tasks.shared.task import Batch, Task
 from carousel.training import checkpoint
 from carousel.training.clipping import Clipper
 from carousel.training.optim import Penalties, RowLimits, make_optimizer
-from carousel.training.run import RunFolder
 
 _SMOOTHING = 0.9  # of the running mean, whose weights add up to one from the first step on
 _TIMES_BEST = 4.0
@@ -180,29 +182,41 @@ def _read(rates: list[float], smoothed: list[float]) -> tuple[float, float, floa
 
 @dataclass(frozen=True)
 class Start:
-    """What a test begins from: the task, a model to change, and where it came from, in words."""
+    """What a test begins from: the task, a model to change, and where it came from, in words.
+
+    run: the folder of the run that it is of, if it is of one. fresh: whether the weights are.
+    """
 
     task: Task
     model: nn.Module
     origin: str
     name: str
+    run: Path | None
+    fresh: bool
 
 
 def start(
-    source: str, overrides: Iterable[str] | Mapping[str, Any] = (), *, seed: int | None = None
+    source: str,
+    overrides: Iterable[str] | Mapping[str, Any] = (),
+    *,
+    seed: int | None = None,
+    fresh: bool = False,
 ) -> Start:
-    """A recipe with fresh weights, or a run with a copy of its best ones.
+    """A recipe with fresh weights, or a run with a copy of its best ones; or fresh ones too.
 
-    source: a recipe's name, a TOML file, or a run folder, in which nothing is changed. Raises
+    source: a recipe's name, a TOML file, or a run folder, whose weights stay as they are. Raises
     `ConfigError`, `DataError` or `RunError`.
     """
-    if Path(source).is_dir():
-        run = RunFolder.open(Path(source))
-        config, stated = run.config.settled().override(overrides), run.seed
-        origin, weights = best_weights(run)
+    run = Path(source) if Path(source).is_dir() else None
+    weights, origin = None, "fresh weights"
+    if run is not None:
+        opened = RunFolder.open(run)
+        config, stated = opened.config.settled().override(overrides), opened.seed
+        if not fresh:
+            origin, weights = best_weights(opened)
     else:
         config, stated_seed = recipes.configured(source, overrides)
-        stated, weights, origin = stated_seed or 0, None, "fresh weights"
+        stated = stated_seed or 0
     seed = stated if seed is None else seed
     task = tasks.find(config.task)(_absolute(config), seed)
     torch.manual_seed(seed)
@@ -215,7 +229,19 @@ def start(
                 f"the weights of {source} do not fit these settings, which may change anything "
                 "but the model and the data of a run"
             ) from None
-    return Start(task, model, origin, Path(source).name.removesuffix(".toml"))
+    name = Path(source).name.removesuffix(".toml")
+    return Start(task, model, origin, name, run, weights is None)
+
+
+def remember(test: RangeTest, begin: Start, settings: Iterable[str] = ()) -> None:
+    """Put the suggestion on record in the run that the test was of. Raises `RunError`.
+
+    settings: those that were not the run's own.
+    """
+    if begin.run is not None:
+        now = begin.task.config.optimizer.learning_rate
+        numbers = (test.suggestion, test.steepest, test.half_way, test.lowest, now)
+        note(begin.run, RangeTested(*numbers, begin.fresh, test.rule, tuple(settings)))
 
 
 def best_weights(run: RunFolder) -> tuple[str, dict[str, Tensor]]:
@@ -223,7 +249,7 @@ def best_weights(run: RunFolder) -> tuple[str, dict[str, Tensor]]:
 
     Raises `RunError` if it has none yet.
     """
-    if (run.model / "model.json").is_file():
+    if (run.model / MODEL_FACTS).is_file():
         return f"the best weights of {run.path}", bundle.load(run.path).model.state_dict()
     found = checkpoint.load_latest(run.checkpoints) if run.checkpoints.is_dir() else None
     if found is None:

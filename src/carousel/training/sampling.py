@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from carousel.events import EventStore
+from carousel.run.events import Answers, Samples
+from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import Task
 from carousel.training.display import Display
 
@@ -36,11 +37,11 @@ class Sampler:
                     if not samples:
                         self._most = 0
                         return
-                    self._store.event(step, "samples", samples=samples)
+                    self._store.event(step, Samples(samples))
                     self._begun = True
                 answers = self._task.answers(model, self._most)
                 told = [_without_empty(asdict(answer)) for answer in answers]
-                self._store.event(step, "answers", epoch=epoch, answers=told)
+                self._store.event(step, Answers(epoch, told))
         except Exception as error:  # a look at examples must not stop a run
             self._most = 0
             self._display.say(f"no more samples are recorded: {type(error).__name__}: {error}")

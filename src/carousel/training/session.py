@@ -14,12 +14,14 @@ from carousel import bundle, recipes, tasks
 from carousel.config import Config
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
-from carousel.events import EventStore
+from carousel.run import events, layout
+from carousel.run.layout import RunFolder
+from carousel.run.writing import EventStore
 from carousel.scores import HIGHER_IS_BETTER
 from carousel.tasks.shared.task import Task, TrainedModel, monitored
 from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
-from carousel.training.run import RunFolder, new_run_path
+from carousel.training.run import new_run
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,13 @@ def train(
     if threads < 1:
         raise ConfigError(f"the number of threads must be at least 1, got {threads}")
     fabric = _make_fabric(device)
-    path = Path(run_dir) if run_dir is not None else new_run_path(Path("runs"), config.recipe.name)
+    path = (
+        Path(run_dir) if run_dir is not None else layout.new_path(Path("runs"), config.recipe.name)
+    )
     task = tasks.find(config.task)(config, seed)  # bad data leaves no folder
     monitored(task)
     record = DataRecord.of(config, task.parted)
-    run = RunFolder.create(path, config, seed=seed, threads=threads, device=device, data=record)
+    run = new_run(path, config, seed=seed, threads=threads, device=device, data=record)
     return _run(run, fabric, make_display(quiet), task)
 
 
@@ -95,7 +99,7 @@ def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
     if run.finished:
         raise RunError(
             f"the run {run.path} is finished; train its recipe again with another seed, or from "
-            f"its own settings with {command('train', run.path / 'config.toml')}"
+            f"its own settings with {command('train', run.path / layout.CONFIG)}"
         )
     run = replace(run, config=run.config.settled())
     return _run(run, _make_fabric(run.device), make_display(quiet))
@@ -122,7 +126,7 @@ def _run(run: RunFolder, fabric: Fabric, display: Display, task: Task | None = N
                 _check_data(run, task, display)
             return _fit_and_judge(run, task, fabric, display, store)
         except (KeyboardInterrupt, Interrupted):  # the first: outside the loop over steps
-            store.event(store.last_step(), "interrupted")
+            store.event(store.last_step(), events.Interrupted())
             raise Interrupted(run.path) from None
         finally:
             display.stop()
@@ -155,14 +159,14 @@ def _fit_and_judge(
     for line in config.notices():
         display.say(line)
     reason = trainer.fit()
-    store.event(trainer.progress.step, "stopped", reason=reason)
+    store.event(trainer.progress.step, events.Stopped(reason))
     trained = task.finish(trainer.net)
     trained.record = record
     bundle.save(trained, run.model)
     display.stop()
     display.say(reason)
     display.say("fitting the baselines, which are not recurrent …")
-    store.event(trainer.progress.step, "test_used", by="train")
+    store.event(trainer.progress.step, events.UseOfTest("train"))
     report = trained.evaluate("test")
     result = {
         "recipe": config.recipe.name,
@@ -184,12 +188,12 @@ def _fit_and_judge(
     }
     if record is not None:
         record = record.with_test(task.parted)
-        run.remember(record)
+        run.remember(record.text())
         result["parts"] = {name: part.counts for name, part in record.parts.items()}
         result["fingerprint"] = record.fingerprint
     coached = trainer.coach.summary(trainer.progress.step, result)
     if coached:
         result["coach"] = coached
     bundle.write_report(run.path, trained, report)
-    run.write_json("result.json", result)
+    run.write_result(result)
     return TrainedRun(run.path, result)

@@ -7,12 +7,13 @@ from typing import Any
 
 from nicegui import ui
 
-from carousel import events, scores
+from carousel import scores
 from carousel.board import charts, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, address, badge, card, link, score, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.errors import RunError
+from carousel.run import reading
 from carousel.runs.differences import differing, flat, parallel
 from carousel.runs.store import Run
 
@@ -64,8 +65,7 @@ class _Compare:
         names: set[str] = set()
         for id in self.ids:
             try:
-                with events.reading(self.view.store.events_of(id)) as db:
-                    names |= {name for (name,) in db.execute("SELECT name FROM signals")}
+                names |= set(reading.names(self.view.store.events_of(id)))
             except RunError:
                 continue
         for metric in signals.metrics(names):

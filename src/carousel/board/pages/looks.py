@@ -11,16 +11,18 @@ from nicegui import ui
 from carousel.board import charts, inside, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, text
+from carousel.run import events
+from carousel.run.events import Event
 
 
 class Looks:
     """A slider over the looks of one kind, at the newest until it is moved, and what it shows."""
 
-    def __init__(self, view: View, kind: str, path: Path, steps: list[int]) -> None:
+    def __init__(self, view: View, kind: type[Event], path: Path, steps: list[int]) -> None:
         self.view, self.path, self._steps = view, path, steps
         self._newest = True
         t = view.words
-        text("h2", t(f"looks_{kind}"))
+        text("h2", t(f"looks_{kind.kind}"))
         with ui.element("div").classes("line"):
             text("span", t("look_at")).classes("soft")
             self._slider = ui.slider(min=0, max=len(steps) - 1, step=1, value=len(steps) - 1)
@@ -55,7 +57,7 @@ class Histograms(Looks):
     """Weights and updates of the block that is chosen."""
 
     def __init__(self, view: View, path: Path, steps: list[int]) -> None:
-        super().__init__(view, "histogram", path, steps)
+        super().__init__(view, events.Histogram, path, steps)
         t = view.words
         blocks = list(inside.histograms(path, self.step))
         with self.controls:
@@ -87,7 +89,7 @@ class Profiles(Looks):
     """Shares of open and closed gates over time, and the gradient against lag."""
 
     def __init__(self, view: View, path: Path, steps: list[int]) -> None:
-        super().__init__(view, "profiles", path, steps)
+        super().__init__(view, events.Profiles, path, steps)
         self._charts: dict[tuple[str, str], Any] = {}
         self.draw()
 
@@ -120,9 +122,9 @@ class Profiles(Looks):
         return self._charts[axis, title]
 
 
-MAKERS: dict[str, Callable[[View, Path, list[int]], Looks]] = {
-    "profiles": Profiles,
-    "histogram": Histograms,
+MAKERS: dict[type[Event], Callable[[View, Path, list[int]], Looks]] = {
+    events.Profiles: Profiles,
+    events.Histogram: Histograms,
 }
 
 

@@ -13,6 +13,7 @@ from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, text
 from carousel.board.pages.live import Live, save_as_svg
 from carousel.errors import RunError, command
+from carousel.run import layout
 from carousel.runs.store import Run
 
 
@@ -50,7 +51,7 @@ class _Memory:
         with suppress(RunError, OSError):  # gone: what is shown stays
             path = self.view.store.path(self.run.id)
             self._kept.set_text(self._epochs(path))
-            found = insides.names(path)
+            found = layout.looks(path)
             if found == self._names:
                 return
             new = [name for name in found if name not in self._names]
@@ -60,7 +61,7 @@ class _Memory:
 
     def _epochs(self, run: Path) -> str:
         """Which weights there are to be looked into besides the final ones."""
-        epochs = insides.kept_epochs(run)
+        epochs = layout.kept_epochs(run)
         if not epochs:
             return self.view.words("no_kept_epochs")
         return self.view.words("kept_epochs", epochs=", ".join(map(str, epochs)))

@@ -9,7 +9,6 @@ from typing import Any
 
 from nicegui import ui
 
-from carousel import events
 from carousel.board import charts, signals
 from carousel.board.charts import Level, Line
 from carousel.board.inside import looks, modules
@@ -18,6 +17,8 @@ from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.board.pages.looks import MAKERS, Looks
 from carousel.board.pages.overview import GUIDE
 from carousel.errors import RunError
+from carousel.run import reading
+from carousel.run.events import Event
 from carousel.runs.store import Run
 
 # In the order in which the page shows them. Those that are folded are many, and draw nothing
@@ -46,13 +47,14 @@ class _Model:
             badge(run.status, t)
         self._nothing = text("p", t("nothing_inside")).classes("soft")
         places = {
-            name: ui.element("div").classes("page-part") for name in (*_SHOWN, *MAKERS, *_FOLDED)
+            name: ui.element("div").classes("page-part")
+            for name in (*_SHOWN, *(kind.kind for kind in MAKERS), *_FOLDED)
         }
         self._groups = {
             name: _Group(view, self.live, run.id, name, places[name]) for name in GROUPS
         }
-        self._looks: dict[str, Looks] = {}
-        self._places = {kind: places[kind] for kind in MAKERS}
+        self._looks: dict[type[Event], Looks] = {}
+        self._places = {kind: places[kind.kind] for kind in MAKERS}
         self._layers(run)
         with card(t("model_settings")):
             model = run.setting("model", {})
@@ -88,8 +90,7 @@ class _Model:
         """A chart for every panel that is new."""
         try:
             path = self.view.store.events_of(self.id)
-            with events.reading(path) as db:
-                names = [name for (name,) in db.execute("SELECT name FROM signals")]
+            names = reading.names(path)
         except RunError:
             return
         for name, group in self._groups.items():

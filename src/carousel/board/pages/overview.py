@@ -7,13 +7,14 @@ from typing import Any
 
 from nicegui import ui
 
-from carousel import events, scores
+from carousel import scores
 from carousel.board import charts, notes, signals
 from carousel.board.charts import PALETTE, Level, Line, Mark
 from carousel.board.findings import Said, said_of
 from carousel.board.pages.frame import View, badge, card, facts, moment, score, text
 from carousel.board.pages.live import Data, Draw, Live, LiveChart
 from carousel.errors import RunError
+from carousel.run import reading
 from carousel.runs.store import Run
 
 _NORMS = (
@@ -235,8 +236,7 @@ def _recorded(view: View, run: Run) -> tuple[list[str], list[Said]]:
     """The names of the series, and what was said during the run."""
     try:
         path = view.store.events_of(run.id)
-        with events.reading(path) as db:
-            names = [name for (name,) in db.execute("SELECT name FROM signals ORDER BY name")]
+        names = reading.names(path)
         return names, said_of(path, view.words.language)
     except RunError:
         return [], []

@@ -10,12 +10,12 @@ from typing import Any
 import psutil
 from nicegui import ui
 
-from carousel import events
 from carousel.board import charts, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, facts, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.errors import RunError
+from carousel.run import reading
 from carousel.runs.store import Run
 
 _GIGABYTE = 1e9
@@ -56,8 +56,7 @@ class _System:
         """This machine now, and charts of times that are new."""
         self._show_now()
         try:
-            with events.reading(self.view.store.events_of(self.id)) as db:
-                names = [name for (name,) in db.execute("SELECT name FROM signals")]
+            names = reading.names(self.view.store.events_of(self.id))
         except RunError:
             return
         for title, lines in signals.panels(signals.of("time", names)).items():

@@ -8,11 +8,12 @@ from small import small_config
 
 from carousel import recipes
 from carousel.errors import RunError
-from carousel.training.run import RunFolder, new_run_path
+from carousel.run.layout import RunFolder, new_path
+from carousel.training.run import new_run
 
 
 def make(path, config=None):
-    return RunFolder.create(path, config or small_config(), seed=7, threads=1, device="cpu")
+    return new_run(path, config or small_config(), seed=7, threads=1, device="cpu")
 
 
 def test_a_folder_that_was_made_opens_as_the_same(tmp_path):
@@ -96,8 +97,8 @@ def test_a_lock_dies_with_its_process(tmp_path):
 
 
 def test_new_paths_are_new(tmp_path):
-    first = new_run_path(tmp_path, "mine")
+    first = new_path(tmp_path, "mine")
     first.mkdir()
-    second = new_run_path(tmp_path, "mine")
+    second = new_path(tmp_path, "mine")
     assert first != second
     assert first.name.startswith("mine-")

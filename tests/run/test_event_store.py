@@ -3,8 +3,10 @@
 import sqlite3
 
 import pytest
+from written import Written
 
-from carousel.events import EventStore, events, series
+from carousel.run.reading import events, series
+from carousel.run.writing import EventStore
 
 
 @pytest.fixture
@@ -23,8 +25,8 @@ def test_points_come_back_in_order_of_steps(path):
 
 def test_events_keep_their_body_and_order(path):
     with EventStore(path) as store:
-        store.event(3, "epoch", best=True, note="안녕")
-        store.event(3, "stopped", reason="done")
+        store.event(3, Written("epoch", best=True, note="안녕"))
+        store.event(3, Written("stopped", reason="done"))
     first, second = events(path)
     assert (first["step"], first["kind"], first["best"], first["note"]) == (
         3,
@@ -50,12 +52,12 @@ def test_forget_after_drops_what_lies_beyond_a_step(path):
     with EventStore(path) as store:
         for step in range(1, 6):
             store.record(step, {"loss": float(step)})
-            store.event(step, "tick")
-        store.event(5, "test_used", by="inspect")
+            store.event(step, Written("epoch"))
+        store.event(5, Written("test_used", by="inspect"))
         store.forget_after(3)
         store.record(4, {"loss": 40.0})
     assert series(path, "loss") == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 40.0)]
-    assert [event["step"] for event in events(path, "tick")] == [1, 2, 3]
+    assert [event["step"] for event in events(path, "epoch")] == [1, 2, 3]
     assert [use["step"] for use in events(path, "test_used")] == [5]  # it happened, all the same
 
 

@@ -1,4 +1,4 @@
-"""The append-only event store of a run: one SQLite file, readable while the run goes on.
+"""Writes the event store of a run: one SQLite file, append-only, readable while the run goes on.
 
 Tables:
     signals (id, name)                          names of number series, such as "train/loss"
@@ -16,13 +16,14 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from carousel.errors import RunError
+from carousel.run import layout
+from carousel.run.events import Event, UseOfTest, kinds
+from carousel.run.reading import named_errors
 
-FORMAT = 1
 _FLUSH_SECONDS = 1.0
 
 _LAYOUT = """
@@ -54,7 +55,7 @@ class EventStore:
     def __init__(self, path: str | Path, then: str = "") -> None:
         """then: the command that goes on once the cause of an error is mended, for its message."""
         self.path, self._then = Path(path), then
-        with _named_errors(self.path, then):
+        with named_errors(self.path, then):
             self._db = sqlite3.connect(path)
         try:
             self._signals = self._open()
@@ -84,9 +85,10 @@ class EventStore:
             self._points.append((signal, step, value))
         self._flush_if_due()
 
-    def event(self, step: int, kind: str, **body: Any) -> None:
+    def event(self, step: int, event: Event) -> None:
         """Anything that is not a number: an epoch's end, a stop, a use of the test set."""
-        self._events.append((time.time(), step, kind, json.dumps(body, ensure_ascii=False)))
+        body = json.dumps(event.body(), ensure_ascii=False)
+        self._events.append((time.time(), step, event.kind, body))
         self._flush_if_due()
 
     def flush(self) -> None:
@@ -103,12 +105,16 @@ class EventStore:
     def forget_after(self, step: int) -> None:
         """Drop what was recorded beyond `step`: a resumed run will say it again.
 
-        A use of the test part was one, whatever becomes of the run: it stays.
+        What `stays` does: a use of the test part was one, whatever becomes of the run.
         """
         self.flush()
+        stay = [kind for kind, event in kinds().items() if event.stays]
+        marks = ", ".join("?" * len(stay))
         with self._transaction() as db:
             db.execute("DELETE FROM points WHERE step > ?", (step,))
-            db.execute("DELETE FROM events WHERE step > ? AND kind != 'test_used'", (step,))
+            db.execute(
+                f"DELETE FROM events WHERE step > ? AND kind NOT IN ({marks})", (step, *stay)
+            )
 
     def last_step(self) -> int:
         """The newest step with a point; 0 if there is none."""
@@ -129,18 +135,21 @@ class EventStore:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.executescript(_LAYOUT)
-            db.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(FORMAT),))
+            db.execute(
+                "INSERT OR IGNORE INTO meta VALUES ('format', ?)", (str(layout.EVENTS_FORMAT),)
+            )
             (version,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-            if int(version) > FORMAT:
+            if int(version) > layout.EVENTS_FORMAT:
                 raise RunError(
                     f"{self.path} was written by a newer Carousel (event format {version}, this "
-                    f"version reads up to {FORMAT}): upgrade with pip install -U carousel-rnn"
+                    f"version reads up to {layout.EVENTS_FORMAT}): upgrade with "
+                    "pip install -U carousel-rnn"
                 )
             return {name: id for id, name in db.execute("SELECT id, name FROM signals")}
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with _named_errors(self.path, self._then), self._db:
+        with named_errors(self.path, self._then), self._db:
             yield self._db
 
     def _add_signal(self, name: str) -> int:
@@ -154,79 +163,14 @@ class EventStore:
             self.flush()
 
 
-def series(path: str | Path, name: str) -> list[tuple[int, float]]:
-    """(step, value) of one series in order of steps; empty if there is none."""
-    with reading(path) as db:
-        return list(
-            db.execute(
-                "SELECT step, value FROM points JOIN signals ON signals.id = points.signal "
-                "WHERE name = ? ORDER BY step",
-                (name,),
-            )
-        )
+def note_use_of_test(run_or_bundle: Path, by: str) -> None:
+    """Put on record that somebody looked at the test part, where there is a run to hold it."""
+    run, _ = layout.home(run_or_bundle)
+    if layout.events_of(run).is_file():
+        note(run, UseOfTest(by))
 
 
-def all_series(path: str | Path) -> dict[str, list[tuple[int, float]]]:
-    """Every series by name, (step, value) in order of steps."""
-    found: dict[str, list[tuple[int, float]]] = {}
-    with reading(path) as db:
-        for name, step, value in db.execute(
-            "SELECT name, step, value FROM points JOIN signals ON signals.id = points.signal "
-            "ORDER BY signal, step"
-        ):
-            found.setdefault(name, []).append((step, value))
-    return found
-
-
-def layout_version(path: str | Path) -> int:
-    """The version of the file's layout; see `FORMAT`."""
-    with reading(path) as db:
-        (version,) = db.execute("SELECT value FROM meta WHERE key = 'format'").fetchone()
-    return int(version)
-
-
-def events(path: str | Path, kind: str | None = None) -> Iterator[dict[str, Any]]:
-    """The events in the order they were recorded, all or of one kind."""
-    with reading(path) as db:
-        rows = list(
-            db.execute(
-                "SELECT time, step, kind, body FROM events WHERE ?1 IS NULL OR kind = ?1 "
-                "ORDER BY id",
-                (kind,),
-            )
-        )
-    for when, step, what, body in rows:
-        yield {"time": when, "step": step, "kind": what, **json.loads(body)}
-
-
-@contextmanager
-def reading(path: str | Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection that is closed at the end of the block. Raises `RunError`."""
-    path = Path(path)
-    with _named_errors(path), closing(_connect_to_read(path)) as db:
-        yield db
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    address = path.absolute().as_uri()
-    db = sqlite3.connect(f"{address}?mode=ro", uri=True)
-    try:
-        db.execute("SELECT 1 FROM sqlite_master").fetchone()
-        return db
-    except sqlite3.OperationalError:
-        db.close()
-        log = path.with_name(f"{path.name}-wal")
-        if not path.is_file() or (log.exists() and log.stat().st_size):
-            raise
-    # A copy on a medium that cannot be written to: the log's index has nowhere to go, and there is
-    # no log.
-    return sqlite3.connect(f"{address}?immutable=1", uri=True)
-
-
-@contextmanager
-def _named_errors(path: Path, then: str = "") -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        mend = f": mend that, then: {then}" if then else ""
-        raise RunError(f"the event store {path} cannot be used ({error}){mend}") from None
+def note(run: Path, event: Event) -> None:
+    """Add an event at the last step of a run. Raises `RunError`."""
+    with EventStore(layout.events_of(run)) as store:
+        store.event(store.last_step(), event)
