@@ -281,3 +281,27 @@ def test_a_check_that_raises_says_so_and_the_others_go_on(monkeypatch):
     assert failed
     assert all("ZeroDivisionError" in o.said["en"] for o in failed)
     assert any(o.state == "clean" for o in outcomes)
+
+
+class _WrongBackward(torch.autograd.Function):
+    """The identity, whose gradient comes back halved in float32."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient / 2 if gradient.dtype == torch.float32 else gradient
+
+
+def test_a_backward_pass_that_is_wrong_is_off_from_finite_differences():
+    task = task_of(small_config())
+    torch.manual_seed(2)
+    model = task.build_model()
+    assert found(task, "gradient-check", model=model) == {}
+    head = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
+    head.register_forward_hook(lambda module, args, output: _WrongBackward.apply(output))
+    # Half of every gradient: (1 - 1/2) / (1 + 1/2) apart.
+    error = found(task, "gradient-check", model=model)["gradient-check"]["error"]
+    assert error == pytest.approx(1 / 3, rel=1e-3)

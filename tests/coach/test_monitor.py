@@ -50,10 +50,12 @@ def test_an_exception_inside_a_rule_is_a_finding_about_the_rule(monkeypatch):
 
 
 def test_rules_for_the_end_are_not_asked_before():
-    evidence = Evidence(events=[{"kind": "gradient_check", "step": 0, "error": 0.5}])
+    evidence = Evidence(
+        events=[{"kind": "test_used", "step": 9, "by": by} for by in ("train", "evaluate")]
+    )
     monitor = Monitor(CoachConfig())
     assert monitor.look(evidence) == []
-    assert [f.code for f in monitor.look(evidence, finished=True)] == ["gradient-check"]
+    assert [f.code for f in monitor.look(evidence, finished=True)] == ["test-used-again"]
 
 
 def test_a_record_is_looked_at_as_often_as_a_run_was():

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from carousel.coach import facts
-from carousel.coach.checks import data, independence, learning
+from carousel.coach.checks import data, gradient, independence, learning
 from carousel.coach.checks.setup import Found, NotApplicableError, Setup
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Finding
@@ -36,8 +36,9 @@ QUICK: dict[str, Check] = {
     "padding-invariance": independence.padding_invariance,
     "unshuffled-classes": data.unshuffled_classes,
 }
-#: Those that train copies for seconds, or look at the test part.
+#: Those that compute in float64, train copies for seconds, or look at the test part.
 SLOW: dict[str, Check] = {
+    "gradient-check": gradient.gradient_check,
     "overfit-one-batch": learning.overfit_one_batch,
     "input-baseline": learning.input_baseline,
     "split-leak": data.split_leak,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
 from carousel.coach.rules.curves import overfits
-from carousel.coach.suggest import recipe_of
 from carousel.config import Thresholds
 
 _LEAKED = 0.01
@@ -100,24 +97,6 @@ def stop_verdict(e: Evidence, t: Thresholds) -> Numbers | None:
 
 
 @rule(
-    "search-edge",
-    "after",
-    "warning",
-    "CS231, TUNE",
-)
-def search_edge(e: Evidence, t: Thresholds) -> Numbers | None:
-    for event in e.of_kind("search"):
-        low, high, value = float(event["low"]), float(event["high"]), float(event["value"])
-        if low > 0 and high / low > 10:
-            place = math.log(value / low) / math.log(high / low)
-        else:
-            place = (value - low) / (high - low)
-        if not 0.05 < place < 0.95:
-            return {"name": event["name"], "value": value, "low": low, "high": high}
-    return None
-
-
-@rule(
     "next-knob",
     "after",
     "info",
@@ -128,9 +107,7 @@ def next_knob(e: Evidence, t: Thresholds) -> Numbers | None:
     if not e.result or e.config is None:
         return None
     if not e.of_kind("lr_range"):
-        recipe = recipe_of(e.config)
-        line = f"carousel lr-range {recipe}" if recipe else ""
-        return {"knob": "optimizer.learning_rate", "try_this": line}
+        return {"knob": "optimizer.learning_rate", "try_this": "carousel lr-range RUN --fresh"}
     if overfits(e, t):
         line = "--set regularization.dropout=0.5"
         return {"knob": "regularization.dropout", "try_this": line}
@@ -150,17 +127,6 @@ def test_used_again(e: Evidence, t: Thresholds) -> Numbers | None:
     if len(uses) < 2:
         return None
     return {"times": len(uses), "by": ", ".join(str(use.get("by", "?")) for use in uses)}
-
-
-@rule(
-    "gradient-check",
-    "after",
-    "severe",
-    "CS231",
-)
-def gradient_check(e: Evidence, t: Thresholds) -> Numbers | None:
-    worst = max((float(event["error"]) for event in e.of_kind("gradient_check")), default=0.0)
-    return {"error": worst} if worst > t.gradient_error else None
 
 
 @rule(

@@ -27,6 +27,13 @@ declare(
 )
 
 declare(
+    "gradient-check",
+    "before",
+    "severe",
+    "CS231",
+)
+
+declare(
     "input-baseline",
     "before",
     "warning",

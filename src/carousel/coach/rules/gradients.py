@@ -164,7 +164,8 @@ def update_ratio_critical(e: Evidence, t: Thresholds) -> Numbers | None:
 )
 def learning_rate_range_test(e: Evidence, t: Thresholds) -> Numbers | None:
     rates = e.values("learning_rate")
-    for event in e.of_kind("lr_range")[-1:]:
+    tests = [event for event in e.of_kind("lr_range") if event["fresh"]]
+    for event in tests[-1:]:
         suggested = float(event["suggested"])
         if rates and not 0.1 <= max(rates) / suggested <= 10:
             return {"suggested": suggested, "rate": max(rates)}
