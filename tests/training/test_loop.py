@@ -143,7 +143,7 @@ def test_a_nan_stops_the_run_at_once_and_names_the_tensor(make, name):
     said = str(caught.value)
     assert "stopped at step 3 (epoch 1): the loss is nan" in said
     assert f"the weight {name}" in said
-    assert "--set optimizer.learning_rate=" in said
+    assert "Try optimizer.learning_rate=" in said
     assert "\n" not in said
     (event,) = events(trainer.run.events, "diverged")
     assert event["tensor"] == f"the weight {name}"
