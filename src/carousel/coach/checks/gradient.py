@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from carousel.coach.checks.setup import Found, NotApplicableError, Setup
-
-if TYPE_CHECKING:
-    from carousel.tasks.shared.task import Batch
+from carousel.coach.subject import Batch
 
 _ROWS = 4
 _MOVE = 1e-6  # of the length of all weights: small for the loss, large for float64
