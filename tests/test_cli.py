@@ -84,7 +84,7 @@ def test_data_without_a_verb_gives_its_help(carousel):
         (["check", "own-forecast", "--set", "data.path="], r"needs data: data\.path"),
         (["train", "rul-cmapss", "--set", "data.name=series"], r"needs data\.path"),
         (["train", "forecast-etth1", "--set", "data.name=etth1", "--set", "data.path=mine.csv"],
-         "is a published set.*name one"),
+         "asks for a published set.*name one"),
     ],
 )  # fmt: skip
 def test_what_is_no_recipe_and_no_run_is_called_what_it_is(carousel, arguments, says, tmp_path):

@@ -65,7 +65,7 @@ def test_a_file_that_names_a_path_alone_means_data_of_ones_own(tmp_path):
 @pytest.mark.parametrize("task", sorted(WORDS))
 def test_a_published_set_and_a_path_are_a_contradiction(task, tmp_path):
     name = recipes.load(OF_TASK[task])[0].data.name
-    with pytest.raises(ConfigError, match=f"'{name}' is a published set.*mine.csv.*name one"):
+    with pytest.raises(ConfigError, match=f"'{name}' asks for a published set.*mine.csv.*name one"):
         recipes.configured(OF_TASK[task], [f"data.name={name}", "data.path=mine.csv"])
     file = tmp_path / "both.toml"
     file.write_text(f"task = '{task}'\n[data]\nname = '{name}'\npath = 'mine.csv'\n")
@@ -175,3 +175,13 @@ def test_the_neutral_recipe_of_a_task_makes_a_model_for_small_data(kind, tmp_pat
     assert task.batches_per_epoch >= 1
     assert config.recipe.taken_over == config.recipe.dropped == ""
     task.build_model()
+
+
+def test_a_path_is_refused_where_no_data_of_ones_own_are_read(tmp_path):
+    with pytest.raises(ConfigError, match=r"data\.path has no effect in the task 'classify'"):
+        recipes.configured("mnist-rows", [f"data.path={tmp_path}"])[0].check()
+
+
+def test_a_name_that_no_set_has_is_not_said_to_be_one():
+    with pytest.raises(ConfigError, match="'mine' asks for a published set.*path alone is enough"):
+        check("forecast", "mine", "mine.csv")

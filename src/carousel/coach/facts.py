@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from carousel.coach.subject import Batch, Trained
 from carousel.coach.traces import recurrent_layers
 from carousel.coach.watch import Call, in_evaluation, watch
+from carousel.data.record import unit_of
 
 _MANY_CLASSES = 1000
 _BATCHES = 8  # looked at, where their lengths differ
@@ -161,7 +162,7 @@ def facts_of_validation(task: Trained) -> dict[str, Any]:
     unit, units = next(iter(task.parted.part("validation").counts.items()))
     return {
         "validation_units": units,
-        "validation_unit": unit,
+        "validation_unit": unit_of(units, unit),
         "validation_many": task.subject.many_answers,
     }
 

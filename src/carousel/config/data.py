@@ -32,7 +32,7 @@ class DataConfig:
     """
 
     name: str = "mnist"
-    path: str = ""
+    path: str = key("", tasks=groups.OWN)
     view: str = key("rows", choices=("rows", "pixels", "image"), tasks=groups.IMAGES)
     permutation: int = key(0, low=0, high=2**32 - 1, tasks=groups.IMAGES)
     scaling: str = key("standard", choices=("standard", "unit"), tasks=groups.IMAGES)

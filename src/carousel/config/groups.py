@@ -8,6 +8,18 @@ they are.
 
 IMAGES = ("classify",)
 SENTENCES = ("classify_text", "label_words", "generate", "translate", "caption")
+#: Learn from files of one's own, too.
+OWN = (
+    "forecast",
+    "classify_text",
+    "label_words",
+    "translate",
+    "caption",
+    "classify_recordings",
+    "label_frames",
+    "regress",
+    "generate",
+)
 LIMITED = ("classify", "classify_text", "label_words", "generate", "translate")
 CUT = ("classify_text", "generate", "translate", "caption")
 CASED = ("classify_text", "label_words", "translate", "caption")

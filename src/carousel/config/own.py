@@ -54,8 +54,8 @@ def check(task: str, name: str, path: str) -> None:
         return
     if path and not is_own(name):
         raise ConfigError(
-            f"data.name = '{name}' is a published set, and data.path = '{path}' is data of your "
-            f"own: name one of them.{closest(name, [word_of(task, path)])}"
+            f"data.name = '{name}' asks for a published set, and data.path = '{path}' data of your "
+            f"own: name one of them (a path alone is enough).{closest(name, [word_of(task, path)])}"
         )
     if not path and not name:
         raise ConfigError(

@@ -65,7 +65,10 @@ class MeasuredRecordings(Parts[Measured]):
         super().__init__(train, validation, test)
         self.columns, self.filled, self.notes = tuple(columns), filled, dict(notes or {})
         if train.targets.isnan().all():
-            raise DataError(f"no step of the training part has a number in the column '{LABEL}'")
+            raise DataError(
+                f"no step of the training part has a number in the column '{LABEL}', which holds "
+                f"what is to be learnt; other columns: {', '.join(self.columns[:10]) or 'none'}"
+            )
 
     def account(self) -> dict[str, Any]:
         """Which recordings are in which part, their steps, and how many have a target.

@@ -216,10 +216,22 @@ def _told(other: dict[str, tuple[PartRecord, PartRecord]]) -> str:
         if before == after:
             alike.append(name)
         else:
-            told.append(f"the {name} part had {before:,} {what} and would have {after:,}")
+            unit = unit_of(before, what)
+            told.append(f"the {name} part had {before:,} {unit} and would have {after:,}")
     if alike:
-        told.append(f"others would stand in the part{'s' * (len(alike) > 1)} {' and '.join(alike)}")
+        *first, last = alike
+        named = f"parts {', '.join(first)} and {last}" if first else f"part {last}"
+        told.append(f"others would stand in the {named}")
     return ", ".join(told)
+
+
+def unit_of(count: int, units: str) -> str:
+    """The word for what is counted, as it stands after that count.
+
+    >>> unit_of(1, "separate windows"), unit_of(2, "recordings")
+    ('separate window', 'recordings')
+    """
+    return units.removesuffix("s") if count == 1 else units
 
 
 def sizes(record: DataRecord) -> str:
@@ -232,6 +244,6 @@ def sizes(record: DataRecord) -> str:
     told = []
     for name in PARTS:
         counts = record.parts[name].counts if name in record.parts else {}
-        listed = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+        listed = ", ".join(f"{count:,} {unit_of(count, what)}" for what, count in counts.items())
         told.append(f"{name} {listed}" if listed else f"{name}: opened at the end")
     return f"parts: {'; '.join(told)}"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.record import unit_of
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts
@@ -250,10 +251,11 @@ class ForecastTask(Task):
             said.append(
                 f"{self.series.filled:,} missing values: read as the row before, not judged"
             )
+        columns = len(self.series.columns)
         return "".join(f"{text}\n" for text in said) + (
             f"{counts['train']:,} windows to train on, {counts['validation']:,} to validate, "
             f"{counts['test']:,} to judge; "
-            f"{settings.context} steps of {len(self.series.columns)} columns to forecast "
+            f"{settings.context} steps of {columns} {unit_of(columns, 'columns')} to forecast "
             f"{settings.horizon} of {len(self.frame.targets)} (distribution: {how})\n"
             f"recurrent layer on {path}"
         )

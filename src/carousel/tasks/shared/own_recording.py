@@ -94,7 +94,7 @@ def fitted(frames: Frames, wanted: Columns, source: str) -> tuple[Frames, list[s
             f"the {listed(frames.columns)}"
         )
     if new:
-        said.append(f"{source}: the {listed(new)} not read: the model was not trained on it")
+        said.append(f"{source}: not read: the {listed(new)}, which training did not have")
     return in_order(frames, wanted), said
 
 
