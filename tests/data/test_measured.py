@@ -47,7 +47,7 @@ def test_own_recordings_are_drawn_whole_and_steps_without_a_number_are_kept(tmp_
 def test_what_cannot_be_used_says_why(tmp_path):
     for n in range(3):
         (tmp_path / f"{n}.csv").write_text("a,label\n1,\n2,\n")
-    with pytest.raises(DataError, match="no step of .* column 'label', .*; other columns: a"):
+    with pytest.raises(DataError, match=r"no step of .* column 'label', .*; other columns: a"):
         load("recordings", path=str(tmp_path))
     for n in range(3):
         (tmp_path / f"{n}.csv").write_text("a,label\n1,high\n")
