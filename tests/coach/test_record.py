@@ -189,7 +189,7 @@ def test_an_event_is_taken_in_as_it_comes_and_as_it_is_read_back_alike(tmp_path)
     with EventStore(tmp_path / "events.sqlite") as store:
         for event in taken:
             body = {k: v for k, v in event.items() if k not in ("kind", "step")}
-            store.event(event["step"], event["kind"], **body)
+            store.event(event["step"], Written(event["kind"], **body))
             live.take(event)
     read = Evidence()
     read_evidence(tmp_path / "events.sqlite", read)
