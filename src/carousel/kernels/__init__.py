@@ -4,7 +4,7 @@ from carousel.kernels.forks import mend_children
 from carousel.kernels.isa import active_isa, supported_isas
 from carousel.kernels.native import Stepper
 from carousel.kernels.native_path import make_stepper
-from carousel.kernels.ops import run, run_packed
+from carousel.kernels.ops import run_packed, runner
 from carousel.kernels.options import Options
 from carousel.kernels.paths import Path, Stack, choose, use
 from carousel.kernels.recording import is_exporting, is_tracing
@@ -21,8 +21,8 @@ __all__ = [
     "is_exporting",
     "is_tracing",
     "make_stepper",
-    "run",
     "run_packed",
+    "runner",
     "supported_isas",
     "use",
 ]

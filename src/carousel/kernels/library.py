@@ -176,7 +176,11 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, call: Call, *_: Tensor) -> tuple[Tensor, ...]:
-        y, final, saved = _layer(*call, True)
+        layer, rows = call.layer, call.rows
+        _check(layer, call.x, rows)
+        y, final, saved = native.forward(
+            layer, call.x, rows, tuple(call.state), call.weights, True, call.seed
+        )
         # The caller may change what he got, as with torch's layers.
         _keep(ctx, call, apart(y), saved)
         return y, *final
@@ -186,25 +190,23 @@ class _Layer(torch.autograd.Function):
         return None, *_gradients(ctx, dy, d_final, ctx.needs_input_grad[1], _layer_backward)
 
 
-def run(call: Call, save: bool) -> tuple[Tensor, list[Tensor]]:
-    """The output and the final states, differentiable if `save`: one layer of `Call`.
+# To be called with what `_Layer.forward` takes. The operator serves who traces; elsewhere what
+# torch.library does around an operator takes as long as a small layer.
+differentiable: Any = _Layer.apply
 
-    Through the operator where somebody traces; directly elsewhere, because what torch.library does
-    around an operator takes as long as a small layer.
-    """
-    if _is_traced(call):
-        y, final, _ = torch.ops.carousel.layer(*call, save)
-    elif save:
-        y, *final = _Layer.apply(call, call.x, *call.state, *call.weights)  # type: ignore[no-untyped-call]
-    elif profiler._is_profiler_enabled:
+
+def infer(call: Call) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """The output and final states of one layer, in calls nobody traces or differentiates."""
+    layer, rows, state = call.layer, call.rows, tuple(call.state)
+    _check(layer, call.x, rows)
+    if profiler._is_profiler_enabled:
         with profiler.record_function(f"carousel::layer {call.mode}"):
-            y, final, _ = _layer(*call, False)
-    else:
-        y, final, _ = _layer(*call, False)
-    return y, final
+            return native.forward(layer, call.x, rows, state, call.weights, False, call.seed)[:2]
+    return native.forward(layer, call.x, rows, state, call.weights, False, call.seed)[:2]
 
 
-def _is_traced(call: Call) -> bool:
+def is_traced(call: Call) -> bool:
+    """Whether somebody looks at the call's operators, so that it has to be one."""
     return (
         torch.compiler.is_compiling()
         or torch._C._len_torch_dispatch_stack() > 0

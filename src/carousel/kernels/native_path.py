@@ -23,62 +23,14 @@ def run(
     state: State,
     weights: list[Tensor],
     training: bool,
-    lengths: Tensor | None,
+    lengths: Tensor | Lengths | None,
 ) -> tuple[Tensor, State]:
-    """The stack over a padded batch; shapes as in `carousel.kernels.ops.run`."""
-    rows = None
-    if lengths is not None:
-        sorted_lengths, order = torch.sort(
-            lengths.to("cpu", torch.int64), descending=True, stable=True
-        )
-        rows = Lengths(order, sorted_lengths)
-    return _layers(stack, "BTI" if stack.batch_first else "TBI", x, state, weights, training, rows)
-
-
-def run_packed(
-    stack: Stack, packed: PackedSequence, state: State, weights: list[Tensor], training: bool
-) -> tuple[PackedSequence, State]:
-    """The stack over a `PackedSequence`; the state's rows stand in the caller's order."""
-    batch_sizes = packed.batch_sizes
-    rows: Any = batch_sizes[0] if recording.is_tracing() else int(batch_sizes[0])
-    order = torch.arange(rows)
-    lengths = (batch_sizes > order[:, None]).sum(1)
-    sizes = Lengths(order, lengths, batch_sizes.cumsum(0) - batch_sizes)
-    if packed.sorted_indices is not None:
-        state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
-    data, state = _layers(stack, "packed", packed.data, state, weights, training, sizes)
-    if packed.unsorted_indices is not None:
-        state = tuple(part.index_select(1, packed.unsorted_indices) for part in state)
-    y = PackedSequence(data, batch_sizes, packed.sorted_indices, packed.unsorted_indices)
-    return y, state
-
-
-def make_stepper(stack: Stack, watch: Watch, state: State) -> Stepper:
-    """The stack fed one step at a time, from a state (copied); float32 tensors on the CPU."""
-    weights = watch.weights
-    per_layer = len(weights) // stack.num_layers
-    layers = [
-        Layer.of(
-            stack.mode,
-            "TBI",
-            False,
-            weights[index * per_layer :][:per_layer],
-            options=stack.options,
-        )
-        for index in range(stack.num_layers)
-    ]
-    return Stepper(layers, watch, state)
-
-
-def _layers(
-    stack: Stack,
-    layout: str,
-    x: Tensor,
-    state: State,
-    weights: list[Tensor],
-    training: bool,
-    rows: Lengths | None,
-) -> tuple[Tensor, State]:
+    """The stack over a padded batch, shapes as in `carousel.kernels.ops.Runner`; or over the data
+    of a `PackedSequence`, where `lengths` say so."""
+    rows = _sorted(lengths) if isinstance(lengths, Tensor) else lengths
+    layout = "BTI" if stack.batch_first else "TBI"
+    if rows is not None and rows.steps is not None:
+        layout = "packed"
     # What autocast has lowered is raised again: the kernels compute in float32.
     given, x, state = state, x.float(), tuple(part.float() for part in state)
     weights = [weight.float() for weight in weights]
@@ -120,13 +72,59 @@ def _layers(
             options.text,
             options.rates,
         )
-        x, final = library.run(call, save)
+        # Called from here, all three: a small layer feels every frame.
+        if library.is_traced(call):
+            x, final, _ = torch.ops.carousel.layer(*call, save)
+        elif save:
+            x, *final = library.differentiable(call, x, *start, *matrices)
+        else:
+            x, final = library.infer(call)
         last.append(tuple(final))
     x = drop_features(x, options.output_dropout, layout, rows)
     final_state = last[0]
     if stack.num_layers > 1:
         final_state = tuple(torch.cat(parts) for parts in zip(*last, strict=True))
     return autocast.lowered(stack, rows is None, given, x, final_state)
+
+
+def run_packed(
+    stack: Stack, packed: PackedSequence, state: State, weights: list[Tensor], training: bool
+) -> tuple[PackedSequence, State]:
+    """The stack over a `PackedSequence`; the state's rows stand in the caller's order."""
+    batch_sizes = packed.batch_sizes
+    rows: Any = batch_sizes[0] if recording.is_tracing() else int(batch_sizes[0])
+    order = torch.arange(rows)
+    lengths = (batch_sizes > order[:, None]).sum(1)
+    sizes = Lengths(order, lengths, batch_sizes.cumsum(0) - batch_sizes)
+    if packed.sorted_indices is not None:
+        state = tuple(part.index_select(1, packed.sorted_indices) for part in state)
+    data, state = run(stack, packed.data, state, weights, training, sizes)
+    if packed.unsorted_indices is not None:
+        state = tuple(part.index_select(1, packed.unsorted_indices) for part in state)
+    y = PackedSequence(data, batch_sizes, packed.sorted_indices, packed.unsorted_indices)
+    return y, state
+
+
+def make_stepper(stack: Stack, watch: Watch, state: State) -> Stepper:
+    """The stack fed one step at a time, from a state (copied); float32 tensors on the CPU."""
+    weights = watch.weights
+    per_layer = len(weights) // stack.num_layers
+    layers = [
+        Layer.of(
+            stack.mode,
+            "TBI",
+            False,
+            weights[index * per_layer :][:per_layer],
+            options=stack.options,
+        )
+        for index in range(stack.num_layers)
+    ]
+    return Stepper(layers, watch, state)
+
+
+def _sorted(lengths: Tensor) -> Lengths:
+    sorted_lengths, order = torch.sort(lengths.to("cpu", torch.int64), descending=True, stable=True)
+    return Lengths(order, sorted_lengths)
 
 
 def _kept(x: Tensor, state: list[Tensor], *, turned: bool) -> tuple[Tensor, list[Tensor]]:

@@ -29,7 +29,7 @@ def run(
     training: bool,
     lengths: Tensor | None,
 ) -> tuple[Tensor, State]:
-    """The stack over a padded batch; shapes as in `carousel.kernels.ops.run`."""
+    """The stack over a padded batch; shapes as in `carousel.kernels.ops.Runner`."""
     if stack.batch_first:
         x = x.transpose(0, 1)
     D, per_layer = stack.directions, len(weights) // stack.num_layers

@@ -8,6 +8,8 @@ L layers, D directions (1 or 2).
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
@@ -15,33 +17,40 @@ from carousel.kernels import cells_path, native_path, onnx_path, torch_path
 from carousel.kernels.paths import Path, Stack, State, choose, log_once
 
 
-def run(
-    stack: Stack,
-    x: Tensor,
-    state: State,
-    weights: list[Tensor],
-    *,
-    training: bool,
-    lengths: Tensor | None = None,
-) -> tuple[Tensor, State]:
-    """The whole stack over a padded batch.
+class Runner(Protocol):
+    """What computes a whole stack over a padded batch, on one path.
 
     Shapes: x (T, B, I), or (B, T, I) if batch_first; state: (h, c) for the LSTM, else (h,), each
     (L * D, B, ·); weights: torch's flat list, per layer and direction W_ih, W_hh, b_ih, b_hh,
     W_hr, those that exist; lengths (B,), any integer type and device, or None.
     Returns the output, shaped like x with D * P features, and the final state.
     """
+
+    def __call__(
+        self,
+        stack: Stack,
+        x: Tensor,
+        state: State,
+        weights: list[Tensor],
+        training: bool,
+        lengths: Tensor | None,
+        /,
+    ) -> tuple[Tensor, State]: ...
+
+
+def runner(
+    stack: Stack, x: Tensor, state: State, weights: list[Tensor], lengths: Tensor | None
+) -> Runner:
+    """What runs a call. The layer itself calls it: calls that take little feel every frame."""
     path = choose(stack, x, (*weights, *state), ragged=lengths is not None)
     log_once(stack, path)
     if path.name == "native":
-        return native_path.run(stack, x, state, weights, training, lengths)
+        return native_path.run
     if path.name == "cells":
-        return cells_path.run(stack, x, state, weights, training, lengths)
+        return cells_path.run
     if path.name == "onnx":
-        return onnx_path.run(stack, x, state, weights, training, lengths)
-    if lengths is None or not len(lengths):  # no rows cannot be packed
-        return torch_path.run(stack, x, state, weights, training)
-    return torch_path.run_ragged(stack, x, state, weights, training, lengths)
+        return onnx_path.run
+    return torch_path.run
 
 
 def run_packed(

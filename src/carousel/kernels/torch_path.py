@@ -27,8 +27,15 @@ def _torch_function(mode: str) -> Callable[..., tuple[Tensor, ...]]:
 
 
 def run(
-    stack: Stack, x: Tensor, state: State, weights: list[Tensor], training: bool
+    stack: Stack,
+    x: Tensor,
+    state: State,
+    weights: list[Tensor],
+    training: bool,
+    lengths: Tensor | None,
 ) -> tuple[Tensor, State]:
+    if lengths is not None and len(lengths):  # no rows cannot be packed
+        return run_ragged(stack, x, state, weights, training, lengths)
     y, *last = _torch_function(stack.mode)(
         x,
         state if stack.mode == "LSTM" else state[0],

@@ -89,9 +89,9 @@ class Recurrent(_Base):
         state = self._initial_state(input, input.size(batch_dim), hx, batched)
         self.check_forward_args(input, self._as_hx(state), None)
         checked = None if lengths is None else checked_lengths(lengths, input, self.batch_first)
-        output, state = kernels.run(
-            self.stack(), input, state, weights, training=self.training, lengths=checked
-        )
+        stack = self.stack()
+        run = kernels.runner(stack, input, state, weights, checked)
+        output, state = run(stack, input, state, weights, self.training, checked)
         if not batched:
             output = output.squeeze(batch_dim)
             state = tuple(part.squeeze(1) for part in state)
