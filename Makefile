@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 STRESS := $(BIN)/cmake -S . -DCAROUSEL_STRESS=ON
 JOBS ?= 2
 
-.PHONY: demo test check symbols sanitize install clean
+.PHONY: demo test test-rest test-all check symbols sanitize install clean
 
 install: $(VENV)/.installed
 
@@ -22,8 +22,18 @@ $(VENV)/.installed: $(SOURCES)
 demo: install
 	$(BIN)/carousel train mnist-rows
 
+# What a newcomer runs, in minutes: every test but the slow ones, with each value of each parameter
+# at least once; test-rest is what that leaves out, test-all everything.
+PYTEST := $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
+
 test: install
-	$(BIN)/python -m pytest
+	$(PYTEST) --thin
+
+test-rest: install
+	$(PYTEST) --rest
+
+test-all: install
+	$(PYTEST)
 
 check: install symbols
 	$(BIN)/ruff check .

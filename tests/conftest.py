@@ -7,12 +7,22 @@ import pytest
 import torch
 from hypothesis import settings
 from small import small_config
+from thin import add_options, choose
 
 from carousel import cli, kernels
 
 torch.set_num_threads(2)
 settings.register_profile("carousel", deadline=None)  # a busy machine is no failure
 settings.load_profile("carousel")
+
+
+def pytest_addoption(parser):
+    add_options(parser)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    choose(config, items)
 
 
 def pytest_configure(config):
