@@ -11,7 +11,8 @@ from thin import add_options, choose
 
 from carousel import cli, kernels
 
-torch.set_num_threads(2)
+# Side by side with other processes of the tests, each has one thread where a test asks for no more.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 settings.register_profile("carousel", deadline=None)  # a busy machine is no failure
 settings.load_profile("carousel")
 
