@@ -110,7 +110,7 @@ def test_validation_leaves_the_model_in_training(tmp_path):
         ("text.bptt=5000", r"too few for training\.batch_size"),
         ("training.monitor=accuracy", "must be one of perplexity, loss"),
         ("data.path=/nowhere/x.txt", r"there is no file /nowhere/x\.txt"),
-        ("initialization.name=chrono model.cell=rnn", "has none"),
+        ("initialization.name=chrono model.cell=rnn", "has no effect with model.cell"),
         ("model.tied=true model.embedding_size=5", "got 5 and 16"),
         ("model.adaptive_softmax=5000", r"below the size of the vocabulary, 13; got 5,000"),
         ("optimizer.clip_value=1", "set one of optimizer.clip_norm and optimizer.clip_value"),

@@ -69,7 +69,7 @@ class Kind:
         )
 
     def _fit_step(self, series: Series) -> Series:
-        if self.step is None or len(series) < 2:
+        if self.step is None or len(series) < 2 or step_of(series.stamps) == self.step:
             return series
         if self.step[1] == "M" and (months := as_months(series.stamps)) is not None:
             series = replace(series, stamps=months)
