@@ -275,7 +275,7 @@ def test_settings_that_rarely_work_are_found(setting, code):
 
 def test_a_check_that_raises_says_so_and_the_others_go_on(monkeypatch):
     task = task_of(small_config())
-    monkeypatch.setattr(task, "padded", lambda batch, steps: 1 / 0)
+    monkeypatch.setattr(type(task.subject), "padded", lambda self, batch, steps: 1 / 0)
     outcomes = check(task, task.build_model(), quick=True, seconds=60)
     failed = [o for o in outcomes if o.state == "failed"]
     assert failed
