@@ -25,6 +25,7 @@ from carousel.run.writing import EventStore
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Task, monitored
 from carousel.training.display import Display
+from carousel.training.unsaved import Unsaved
 
 _SECONDS_FOR_FACTS = 0.2
 _SECONDS_FOR_CHECKS = 2.0
@@ -40,7 +41,7 @@ class RunCoach:
     def __init__(
         self,
         task: Task,
-        run: RunFolder,
+        run: RunFolder | Unsaved,
         store: EventStore,
         display: Display,
         net: nn.Module,

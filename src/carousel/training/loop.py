@@ -38,6 +38,7 @@ from carousel.training.display import Display
 from carousel.training.optim import Penalties, RowLimits, make_optimizer, make_schedule
 from carousel.training.sampling import Sampler
 from carousel.training.stopping import EarlyStopping
+from carousel.training.unsaved import Unsaved
 
 _PARTS = ("forward", "backward", "optimiser")
 _A_MOMENT = 1.0  # seconds
@@ -81,12 +82,12 @@ class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked for 
 
 
 class Trainer:
-    """Fits one task's model within one run folder."""
+    """Fits one task's model within one run folder, or in memory: nothing is saved then."""
 
     def __init__(
         self,
         task: Task,
-        run: RunFolder,
+        run: RunFolder | Unsaved,
         store: EventStore,
         display: Display,
         fabric: Fabric,
@@ -156,7 +157,7 @@ class Trainer:
                 self._train_epoch()
                 self._end_epoch()
                 if self._interrupted and not self.progress.finished:
-                    raise Interrupted(self.run.path)
+                    raise self._interruption()
         if self.config.training.restore_best:
             self.stopping.restore(self.net)
         else:
@@ -182,7 +183,7 @@ class Trainer:
             if due or self._interrupted:
                 self._save()
             if self._interrupted:
-                raise Interrupted(self.run.path)
+                raise self._interruption()
 
     def _step(self, batch: Batch) -> tuple[StepLoss, dict[str, float]]:
         """One optimiser step; returns what the task said of it, and the numbers to record."""
@@ -251,7 +252,8 @@ class Trainer:
         }
         self.store.record(progress.step, values)
         self.store.event(progress.step, summary)
-        if training.keep_epochs and progress.epoch % training.keep_epochs == 0:
+        kept = training.keep_epochs and progress.epoch % training.keep_epochs == 0
+        if kept and isinstance(self.run, RunFolder):
             trained = self.task.finish(self.average.model)
             bundle.save_epoch(trained, self.run.path, progress.epoch)
         self.sampler.end_epoch(progress.step, progress.epoch, self.average.model)
@@ -276,6 +278,8 @@ class Trainer:
 
     def _save(self) -> None:
         self.store.flush()
+        if isinstance(self.run, Unsaved):
+            return
         state = self.optimizer.state_dict()["state"]
         tensors = {f"model/{name}": tensor for name, tensor in self.net.state_dict().items()}
         tensors |= {f"best/{name}": t for name, t in self.stopping.best_weights.items()}
@@ -305,6 +309,8 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _load(self) -> bool:
+        if isinstance(self.run, Unsaved):
+            return False
         found = checkpoint.load_latest(self.run.checkpoints)
         if found is None:
             return False
@@ -334,6 +340,10 @@ class Trainer:
 
     # ---- trouble
 
+    def _interruption(self) -> Interrupted:
+        assert isinstance(self.run, RunFolder)  # signals are noted for what can be resumed
+        return Interrupted(self.run.path)
+
     @contextmanager
     def _signals_noted(self) -> Iterator[None]:
         """Ctrl-C and SIGTERM end training after the current step; a second one ends it at once."""
@@ -343,6 +353,9 @@ class Trainer:
                 raise KeyboardInterrupt
             self._interrupted = True
 
+        if isinstance(self.run, Unsaved):
+            yield
+            return
         try:
             previous = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
         except ValueError:  # not in the main thread: signals go elsewhere

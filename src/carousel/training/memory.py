@@ -1,0 +1,112 @@
+"""Training without a folder: the same loop, in memory, for estimators, sweeps and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from carousel import tasks
+from carousel.config import Config
+from carousel.errors import ConfigError
+from carousel.run.events import Event
+from carousel.run.writing import EventStore
+from carousel.tasks.shared.task import TrainedModel, monitored
+from carousel.training.display import make_display
+from carousel.training.loop import Trainer
+from carousel.training.unsaved import Unsaved
+
+
+class _Nowhere(EventStore):
+    """A store that keeps nothing."""
+
+    def __init__(self) -> None:  # opens no file
+        pass
+
+    def record(self, step: int, values: dict[str, float]) -> None:
+        pass
+
+    def event(self, step: int, event: Event) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A model that was trained in memory, and how that went.
+
+    epochs: that were trained. best_epoch: whose weights the model has, unless
+    `training.restore_best` is off. validation: its metrics. reason: why training ended, in words.
+    """
+
+    model: TrainedModel
+    epochs: int
+    best_epoch: int
+    validation: dict[str, float]
+    reason: str
+
+
+def fit(
+    config: Config,
+    parts: Any = None,
+    *,
+    settings: Iterable[str] | Mapping[str, Any] = (),
+    seed: int = 0,
+    threads: int | None = None,
+    quiet: bool = True,
+) -> Fitted:
+    """Train in memory, without folder, checkpoint or record; the weights are those of `train`.
+
+    Args:
+        config: the recipe; where `parts` are given, its `data.name` and `data.path` are not read.
+        parts: training, validation and test part, as the task has them (see `carousel.data.parts`).
+        settings: changes of the recipe, as `train` takes them.
+        seed: of weights, order and dropout.
+        threads: CPU threads; torch's current number if None.
+        quiet: show nothing.
+
+    The coach, samples and kept epochs need a folder: they are off. The test part stays closed;
+    `model.evaluate()` opens it. torch's random state and number of threads are left as they were;
+    Ctrl-C raises KeyboardInterrupt. Raises `ConfigError`, `DataError`, and `TrainingDiverged`.
+
+    >>> fitted = fit(Config(), settings={"training.epochs": 2})  # doctest: +SKIP
+    >>> fitted.validation["accuracy"]                            # doctest: +SKIP
+    0.97...
+    """
+    config = config.override(settings)
+    if parts is None:
+        config = config.check_data()
+    config = replace(
+        config,
+        coach=replace(config.coach, enabled=False),
+        training=replace(config.training, samples=0, keep_epochs=0),
+    )
+    if not 0 <= seed < 2**31:
+        raise ConfigError(f"the seed must lie between 0 and {2**31 - 1}, got {seed}")
+    before = torch.get_num_threads()
+    threads = before if threads is None else threads
+    if threads < 1:
+        raise ConfigError(f"the number of threads must be at least 1, got {threads}")
+    display = make_display(quiet)
+    torch.set_num_threads(threads)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            task = tasks.find(config.task)(config, seed, parts)
+            monitored(task)
+            fabric = Fabric(accelerator="cpu", devices=1)
+            trainer = Trainer(task, Unsaved(config, seed), _Nowhere(), display, fabric)
+            reason = trainer.fit()
+    finally:
+        display.stop()
+        torch.set_num_threads(before)
+    model = task.finish(trainer.net)
+    model.model.eval()
+    model.parts = parts
+    epochs = trainer.progress.epoch
+    kept = trainer.stopping.kept_epoch(epochs)
+    return Fitted(model, epochs, kept, dict(trainer.stopping.kept_metrics), reason)

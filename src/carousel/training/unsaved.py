@@ -1,0 +1,15 @@
+"""What the loop asks of a run that has no folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from carousel.config import Config
+
+
+@dataclass(frozen=True)
+class Unsaved:
+    """A run in memory: nothing of it can be resumed."""
+
+    config: Config
+    seed: int
