@@ -304,6 +304,7 @@ def test_a_second_process_on_a_run_is_refused(tmp_path):
     assert not run.checkpoints.exists()
 
 
+@pytest.mark.slow
 def test_a_full_disk_while_writing_a_checkpoint_keeps_the_one_before(tmp_path):
     """The limit lies between the first checkpoint and the second, which has Adam's moments."""
     run = unfinished(tmp_path / "run")
@@ -450,6 +451,7 @@ def test_predict_refuses_bad_inputs_in_one_line(carousel, trained, digits, tmp_p
 # ---- the process
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("set_by_user", "found"),
     [

@@ -56,6 +56,7 @@ def test_predict_shows_a_table_or_json(run):
     assert json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_evaluate_shows_the_metrics_and_writes_the_report(run):
     path, _ = run
     done = carousel("evaluate", path)
@@ -68,6 +69,7 @@ def test_evaluate_shows_the_metrics_and_writes_the_report(run):
     assert set(json.loads(validation.stdout)) >= set(result["test"])
 
 
+@pytest.mark.slow
 def test_what_cannot_be_asked_is_one_line_and_code_2(run):
     path, _ = run
     for arguments in (("nowhere.csv",), ("--prompt", "x"), ()):

@@ -83,6 +83,7 @@ def test_evaluation_shows_frequencies_and_writes_the_report(run):
     assert json.loads((run / "evaluation.json").read_text())["part"] == "test"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -98,6 +99,7 @@ def test_wrong_questions_get_one_line(run, arguments, says):
     assert says in refused(carousel("predict", run, *arguments))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "says"),
     [(b"", "is empty"), (b"caf\xe9 au lait\n", "not UTF-8"), (b"too short\n", "too short")],

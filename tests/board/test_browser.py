@@ -145,6 +145,7 @@ def training(folder):
         shutil.rmtree(path, ignore_errors=True)  # the board may be reading it
 
 
+@pytest.mark.slow
 def test_a_training_is_seen_to_grow_through_a_reload_and_to_die(page, board, training, folder):
     page.goto(board)
     page.get_by_role("link", name="live").click()
@@ -163,6 +164,7 @@ def test_a_training_is_seen_to_grow_through_a_reload_and_to_die(page, board, tra
     page.wait_for_function(wanted, arg=["Training loss per step", max(steps)])
 
 
+@pytest.mark.slow
 def test_pages_outlive_the_folder_of_their_run(page, board, folder):
     """What the board then writes into its log fails the end of this module."""
     for path in ("/overview", "/system", "/compare"):
@@ -176,6 +178,7 @@ def test_pages_outlive_the_folder_of_their_run(page, board, folder):
 # ---- pages
 
 
+@pytest.mark.slow
 def test_the_table_has_every_run_and_what_is_wrong_with_one(page, board):
     page.goto(board)
     for name in ("first", "second", "third", "broken", ODD_NAME):
@@ -184,6 +187,7 @@ def test_the_table_has_every_run_and_what_is_wrong_with_one(page, board):
     assert "cannot be read" in row.inner_text()
 
 
+@pytest.mark.slow
 def test_search_and_sort_order_the_table(page, board):
     page.goto(board)
     names = page.locator("tbody a")
@@ -228,6 +232,7 @@ def test_every_page_of_a_run_opens_and_draws(page, board, folder):
     page.get_by_role("link", name="first", exact=True).wait_for()
 
 
+@pytest.mark.slow
 def test_examples_are_seen_worst_first_and_after_any_epoch(page, board, folder):
     """The labels and sentences are those of data: shown as text."""
     path = make_run(folder / "sampled")
@@ -259,6 +264,7 @@ def test_examples_are_seen_worst_first_and_after_any_epoch(page, board, folder):
     page.get_by_role("heading", name="Layers").wait_for()
 
 
+@pytest.mark.slow
 def test_the_inside_of_a_cell_is_seen_as_soon_as_somebody_has_looked(page, board, folder, trained):
     path = folder / "looked"
     shutil.copytree(trained.path, path)
@@ -279,6 +285,7 @@ def test_the_inside_of_a_cell_is_seen_as_soon_as_somebody_has_looked(page, board
     page.get_by_text("validation-0-epoch-2", exact=True).wait_for()
 
 
+@pytest.mark.slow
 def test_a_chart_is_saved_as_a_drawing(page, board, tmp_path):
     page.goto(address(board, "/overview", "first"))
     curves(page, "Training loss per step")
@@ -291,6 +298,7 @@ def test_a_chart_is_saved_as_a_drawing(page, board, tmp_path):
     assert len(drawn.findall(".//{*}path")) > 3
 
 
+@pytest.mark.slow
 def test_two_runs_are_compared(page, board):
     page.goto(board)
     compare = page.get_by_role("button", name="Compare")
@@ -309,11 +317,13 @@ def test_two_runs_are_compared(page, board):
     page.wait_for_function(f"({LAST})('Validation accuracy') === 7.5")
 
 
+@pytest.mark.slow
 def test_many_runs_are_compared_by_parallel_lines(page, board):
     page.goto(address(board, "/compare", "first", "second", "third"))
     page.wait_for_function(f"({POINTS})('Settings and result, a line per run').length === 3")
 
 
+@pytest.mark.slow
 def test_zooming_reads_on_finer(page, board, folder):
     path = make_run(folder / "long", epochs=1, steps=9000)
     try:
@@ -335,6 +345,7 @@ def test_zooming_reads_on_finer(page, board, folder):
         shutil.rmtree(path, ignore_errors=True)  # the board may be reading it
 
 
+@pytest.mark.slow
 def test_language_and_theme_stay_as_chosen(page, board):
     page.goto(address(board, "/overview", "first"))
     page.get_by_role("button", name="한국어").click()
@@ -350,6 +361,7 @@ def test_language_and_theme_stay_as_chosen(page, board):
     page.get_by_role("heading", name="Runs").wait_for()
 
 
+@pytest.mark.slow
 def test_the_first_visit_takes_the_theme_and_language_of_the_browser(chromium, board):
     context = chromium.new_context(color_scheme="dark", locale="ko-KR")
     page = context.new_page()
@@ -359,6 +371,7 @@ def test_the_first_visit_takes_the_theme_and_language_of_the_browser(chromium, b
     context.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/overview", "/model", "/system", "/compare"])
 def test_a_phone_needs_no_sideways_scrolling(page, board, path):
     page.set_viewport_size({"width": 375, "height": 700})
@@ -367,6 +380,7 @@ def test_a_phone_needs_no_sideways_scrolling(page, board, path):
     page.wait_for_function("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.slow
 def test_the_keyboard_reaches_a_run_and_a_choice(page, board):
     page.goto(board)
     page.get_by_role("link", name="first", exact=True).wait_for()
@@ -384,6 +398,7 @@ def test_the_keyboard_reaches_a_run_and_a_choice(page, board):
     page.get_by_text("스텝별 훈련 손실").wait_for()
 
 
+@pytest.mark.slow
 def test_notes_are_kept_and_found(page, board):
     page.goto(address(board, "/overview", "third"))
     page.get_by_label("Tags, separated by commas").fill(f"{ODD[:35]}, short")
@@ -401,6 +416,7 @@ def test_notes_are_kept_and_found(page, board):
 # ---- safety
 
 
+@pytest.mark.slow
 def test_text_from_data_is_shown_and_never_run(page, board):
     page.goto(board)
     page.get_by_role("link", name=ODD_NAME, exact=True).click()
@@ -424,6 +440,7 @@ def test_text_from_data_is_shown_and_never_run(page, board):
         page.get_by_role("heading", name=ODD_NAME).wait_for()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/overview", "/model", "/system", "/compare"])
 @pytest.mark.parametrize("run", ["../secret", ODD, "", "nowhere"])
 def test_a_run_that_is_not_there_is_told(page, board, path, run):
@@ -441,6 +458,7 @@ def fetch(url, **headers):
             return error.code, error.read().decode()
 
 
+@pytest.mark.slow
 def test_numbers_are_given_whole_as_csv(board, folder):
     query = "&signal=train/loss&signal=never&signal=epoch/train_loss"
     status, text = fetch(address(board, "/series.csv", "first") + query)
@@ -455,17 +473,20 @@ def test_numbers_are_given_whole_as_csv(board, folder):
     assert [(name, int(step), float(value)) for name, step, value in rows] == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/../secret/config.toml", "/static/x"])
 def test_nothing_else_is_served(board, path):
     assert fetch(board + path)[0] == 404
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", ["../secret", "/etc", "broken/../../secret", "%00", "x" * 3000])
 def test_no_numbers_from_outside_the_folder(board, run):
     status, text = fetch(f"{board}/series.csv?run={run}&signal=train/loss")
     assert (status, "0.5" in text) == (404, False)
 
 
+@pytest.mark.slow
 def test_another_address_needs_the_token_and_works_with_it(chromium, folder, tmp_path):
     process, url = start(tmp_path / "log", folder, "--host", "0.0.0.0", "--port", "0")
     try:

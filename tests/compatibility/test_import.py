@@ -39,6 +39,7 @@ def read(imports, load, folder):
     )
 
 
+@pytest.mark.slow
 @each_order
 def test_exported_program_is_loaded_in_a_new_process(imports, problem, tmp_path):
     layer, x = problem

@@ -91,6 +91,7 @@ def run(path, *inputs):
     return [torch.from_numpy(result) for result in results]
 
 
+@pytest.mark.slow
 @each_way
 def test_exported_layers_compute_what_torch_computes_for_any_rows_and_steps(dynamo, tmp_path):
     cases = [(kind, options) for kind in PLAIN for options in SHAPES.values()]
@@ -190,6 +191,7 @@ UNROLLED = {
 }
 
 
+@pytest.mark.slow
 @each_way
 def test_what_onnx_lacks_is_written_step_by_step_for_a_fixed_number_of_steps(dynamo, tmp_path):
     model = Several([randomise(make()) for make in UNROLLED.values()]).eval()

@@ -26,6 +26,7 @@ class Model(nn.Module):
         return self.head(torch.relu(y))
 
 
+@pytest.mark.slow
 def test_compiled_model_computes_and_learns_as_the_model():
     torch._dynamo.reset()
     model, x = Model(), randn(2, 4, 3).float()

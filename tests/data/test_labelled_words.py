@@ -36,6 +36,7 @@ def test_columns_are_read_by_the_first_and_the_last():
         read_columns("one O\ntwo\n", "x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sizes", "words", "labels"),
     [("atis", 4978, 56590, 120), ("conll2000", 8936, 211_727, 22)],

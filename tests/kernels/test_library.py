@@ -381,6 +381,7 @@ def _train_in_two(rank, port, folder):
         dist.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_average_to_the_gradient_of_one(tmp_path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

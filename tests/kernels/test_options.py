@@ -416,6 +416,7 @@ def test_second_derivative_with_options_equals_the_oracle(pair):
         assert_close(actual, wanted.float(), "gradient")
 
 
+@pytest.mark.slow
 @each_random
 def test_compiled_with_options_reproduces_under_a_seed(pair):
     import warnings

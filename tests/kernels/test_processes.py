@@ -139,6 +139,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("limit", "count"), [(2, 3), (1, 2), (3, 8)])
 def test_fewer_threads_than_asked_for_suffice(limit, count):
     """Two threads may share rows, and need memory, where three would have shared units."""
@@ -202,6 +203,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_a_child_of_a_process_that_has_trained_trains(tmp_path):
     assert run_python(TRAIN, str(tmp_path)).strip() == "done"
 

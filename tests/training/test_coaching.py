@@ -91,6 +91,7 @@ def test_blocks_sum_to_the_norm_of_the_whole_gradient(tmp_path):
         assert squares**0.5 == pytest.approx(whole[step], rel=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["updates", "inside", "spectrum"])
 def test_a_measurement_that_fails_is_given_up_and_told(tmp_path, monkeypatch, kind):
     measure = Observer._measure

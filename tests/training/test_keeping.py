@@ -57,6 +57,7 @@ def test_the_averaged_weights_are_kept_where_they_are_validated(tmp_path):
         assert report["accuracy"] == end["validation"]["accuracy"]
 
 
+@pytest.mark.slow
 def test_looks_and_uses_of_the_test_part_belong_to_the_run(kept):
     before = len(list(events(kept / "events.sqlite", "test_used")))
     command = [CAROUSEL, "inspect", kept / "epochs" / "2", "--part", "test"]

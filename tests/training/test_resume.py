@@ -40,6 +40,7 @@ def outcome(folder):
     return result, steps, epochs, weights
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 2])
 def test_killed_ten_times_and_resumed_equals_uninterrupted(tmp_path, threads):
     # A checkpoint at about every step, so that each kill finds another one.
@@ -63,6 +64,7 @@ def test_killed_ten_times_and_resumed_equals_uninterrupted(tmp_path, threads):
     assert len(list(events(killed / "events.sqlite", "resumed"))) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -91,6 +93,7 @@ def test_a_kill_before_the_first_checkpoint_starts_over(tmp_path):
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

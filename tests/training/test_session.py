@@ -128,6 +128,7 @@ def test_a_run_that_lost_its_result_is_finished_from_its_last_checkpoint(trained
     assert json.loads((run / "evaluation.json").read_text())["part"] == "test"
 
 
+@pytest.mark.slow
 def test_every_cell_view_and_pooling_trains(tmp_path):
     few = ["data.train_limit=128", "data.validation=64", "training.epochs=1"]
     for number, settings in enumerate(

@@ -148,6 +148,7 @@ def test_the_run_learns_what_is_in_the_images(run):
     assert len(report["captions"]) == 6
 
 
+@pytest.mark.slow
 def test_scenes_in_small_form_train_and_are_judged(tmp_path):
     done = train(scenes_config(), run_dir=tmp_path / "run", threads=1, quiet=True)
     assert set(done.result["baseline"]) == {"most_frequent", "nearest_image"}

@@ -199,6 +199,7 @@ def test_a_folder_in_place_of_a_file_is_called_a_folder(made, carousel):
         assert f"{folder} is a folder, not a file: name a file, such as" in err
 
 
+@pytest.mark.slow
 def test_inspect_looks_into_a_recording_of_ones_own_and_into_those_of_a_part(made, carousel):
     _, folder, run = made
     for more in ([files_of(folder)[0]], ["--part", "validation"], ["--part", "test"]):
