@@ -4,27 +4,24 @@ A new task or cell is added to the groups whose settings it reads; the settings 
 they are.
 """
 
+from carousel.config.own import WORDS
+
 # ---- tasks, by what they read and write
 
 IMAGES = ("classify",)
 SENTENCES = ("classify_text", "label_words", "generate", "translate", "caption")
 #: Learn from files of one's own, too.
-OWN = (
-    "forecast",
-    "classify_text",
-    "label_words",
-    "translate",
-    "caption",
-    "classify_recordings",
-    "label_frames",
-    "regress",
-    "generate",
-)
+OWN = tuple(WORDS)
+#: Can be told to use a part of the training data only.
 LIMITED = ("classify", "classify_text", "label_words", "generate", "translate")
+#: Cut a text into tokens of a kind that can be chosen.
 CUT = ("classify_text", "generate", "translate", "caption")
+#: Can read in lower case.
 CASED = ("classify_text", "label_words", "translate", "caption")
 RECORDINGS = ("classify_recordings", "label_frames", "regress")
+#: Answer at each step of a recording.
 FRAMES = ("label_frames", "regress")
+#: Write a sentence about what was read or seen.
 WRITERS = ("translate", "caption")
 #: Look at images: of a film, which is made of digits, or to write about.
 SEEN = {"label_frames": "data.name=moving-digits", "caption": ""}
@@ -32,18 +29,10 @@ MADE_SCENES = {
     "label_frames": "data.name=moving-digits",
     "caption": "data.name=digit-scenes",
 }
+#: Embed the tokens that they write.
 TIED = ("generate", "translate", "caption")
-DRAWN = (
-    "classify",
-    "classify_text",
-    "classify_recordings",
-    "label_words",
-    "label_frames",
-    "regress",
-    "generate",
-    "translate",
-    "caption",
-)
+#: Hold examples out by a random draw; a series is cut in time.
+DRAWN = IMAGES + SENTENCES + RECORDINGS
 #: Read the whole sequence before they answer, so that they may read it from its end too.
 WHOLE = (
     "classify",
@@ -54,7 +43,9 @@ WHOLE = (
     "regress",
     "translate",
 )
+#: Read one summary of all steps.
 POOLED = ("classify", "classify_text", "classify_recordings", "translate")
+#: Tell classes apart, with a target that can be smoothed.
 SMOOTHED = (
     "classify_text",
     "classify_recordings",
@@ -63,7 +54,9 @@ SMOOTHED = (
     "translate",
     "caption",
 )
+#: Tell classes apart that can be weighed.
 WEIGHTED = ("classify_text", "classify_recordings", "label_words", "label_frames")
+#: Can be penalised by the size and the change of their outputs.
 PENALISED = ("classify", "generate")
 
 # ---- cells, as a condition on model.cell

@@ -123,8 +123,9 @@ def of_set(root: type, fate: str) -> list[str]:
 def value_of(config: Any, name: str) -> Any:
     """The value of a setting by its full name.
 
-    >>> value_of("a text", "upper.__name__")
-    'upper'
+    >>> from carousel.config import Config
+    >>> value_of(Config(), "model.cell")
+    'lstm'
     """
     return functools.reduce(getattr, name.split("."), config)
 
