@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,13 @@ def test_both_readmes_have_the_same_blocks_sections_and_links():
         links = set(re.findall(r"\]\(([^)\s]+)\)", text)) - {"README.md", "README.ko.md"}
         shapes.append((re.findall(r"^#+ ", text, re.M), text.count("\n|"), links))
     assert shapes[0] == shapes[1]
+
+
+def test_architecture_has_the_layers_of_the_contract():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    assert "\n".join(layers) in text
 
 
 def test_architecture_names_every_folder_and_module():

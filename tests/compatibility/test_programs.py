@@ -1,4 +1,4 @@
-"""torch.compile, torch.export and AOTInductor with the code generator of torch."""
+"""torch.compile and torch.export with the code generator of torch."""
 
 import shutil
 
