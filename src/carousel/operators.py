@@ -28,7 +28,7 @@ def _register() -> None:
 
 
 class _AfterTorch:
-    """A finder of modules that finds torch as the others do, and is gone once it has."""
+    """A finder of modules that finds torch as the others do, and is gone once torch is loaded."""
 
     def find_spec(
         self, name: str, path: Any = None, target: ModuleType | None = None
@@ -36,22 +36,20 @@ class _AfterTorch:
         if name != "torch":
             return None
         sys.meta_path.remove(self)
-        spec = None
         try:
             spec = importlib.util.find_spec("torch")
         finally:
-            if spec is None:  # torch may be installed later in this process
-                sys.meta_path.insert(0, self)
+            sys.meta_path.insert(0, self)  # who asks where torch is may import it later, or never
         if spec is not None:
-            spec.loader = _Loader(spec.loader)  # type: ignore[assignment]
+            spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]
         return spec
 
 
 class _Loader:
     """torch's own loader; it registers when torch is complete."""
 
-    def __init__(self, loader: Any) -> None:
-        self._loader = loader
+    def __init__(self, loader: Any, finder: _AfterTorch) -> None:
+        self._loader, self._finder = loader, finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         module: ModuleType | None = self._loader.create_module(spec)
@@ -62,4 +60,6 @@ class _Loader:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
+        if self._finder in sys.meta_path:
+            sys.meta_path.remove(self._finder)
         _register()

@@ -13,6 +13,9 @@ IMPORTS = {
     "carousel first": "import carousel; import torch",
     "torch first": "import torch; import carousel",
     "a part of torch": "import carousel; import torch.nn.functional; import torch",
+    "torch looked for first": (
+        "import carousel, importlib.util; importlib.util.find_spec('torch'); import torch"
+    ),
 }
 each_order = pytest.mark.parametrize("imports", IMPORTS.values(), ids=IMPORTS)
 

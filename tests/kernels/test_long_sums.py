@@ -57,6 +57,7 @@ def test_gradients_over_many_rows_keep_their_digits(cell, shape, count):
         ("LSTM", {"layer_norm": True}),
         ("GRU", {"layer_norm": True}),
         ("GRU", {"activation": "softsign"}),
+        ("GRU", {"reset_after": False}),
         ("RNN", {"zoneout": 0.1}),
     ],
     ids=str,

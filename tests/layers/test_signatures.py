@@ -35,9 +35,13 @@ def test_torchs_parameters_come_first_in_torchs_order_with_torchs_defaults(name)
 def test_every_argument_has_a_name_a_type_and_a_line_in_the_docstring(name):
     kind = getattr(carousel, name)
     documented = inspect.getdoc(kind)
+    entries = documented.split("Args:\n", 1)[1].split("\n\n", 1)[0]
+    heads = re.findall(r"^    (?! )([^:]*):", entries, re.MULTILINE)
+    names = {name.strip() for head in heads for name in head.split(",")}
     for parameter in parameters(kind):
         assert parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         assert parameter.annotation is not inspect.Parameter.empty
+        assert parameter.name in names, parameter
         assert re.search(rf"^    [^:]*\b{parameter.name}\b[^:]*:", documented, re.MULTILINE), (
             parameter
         )

@@ -199,3 +199,34 @@ def test_a_long_stream_keeps_every_output_apart():
     outputs = [stream.step(x_t) for x_t in x]
     with torch.no_grad():
         assert torch.equal(torch.stack(outputs), layer(x)[0])
+
+
+def test_a_step_has_its_own_type_and_place_whatever_torchs_defaults_are():
+    layer, _ = make_pair("GRU", 3, 5, dtype=torch.float32)
+    x = randn(2, 1, 3, dtype=torch.float32)
+    with torch.no_grad():
+        whole = layer(x)[0]
+    torch.set_default_dtype(torch.float64)
+    try:
+        first = carousel.Stream(layer).step(x[0])
+    finally:
+        torch.set_default_dtype(torch.float32)
+    torch.set_default_device("meta")
+    try:
+        second = carousel.Stream(layer).step(x[0])
+    finally:
+        torch.set_default_device(None)
+    assert torch.equal(first, whole[0])
+    assert torch.equal(second, whole[0])
+
+
+def test_outputs_after_a_step_in_inference_mode_can_be_learned_from():
+    layer, _ = make_pair("GRU", 3, 5, dtype=torch.float32)
+    stream, x = carousel.Stream(layer), randn(2, 1, 3, dtype=torch.float32)
+    with torch.inference_mode():
+        stream.step(x[0])
+    y = stream.step(x[1])
+    assert not y.is_inference()
+    head = nn.Linear(5, 2)
+    head(y).sum().backward()
+    assert head.weight.grad is not None

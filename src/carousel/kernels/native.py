@@ -212,7 +212,7 @@ def _problem(
         problem.order = lengths.order.data_ptr()
         problem.lengths = lengths.sorted.data_ptr()
     for name, part in zip(("h0", "c0"), state, strict=False):
-        setattr(problem, name, part[direction].data_ptr())
+        setattr(problem, name, address_of(part[direction]))
     for name, weight in zip(_names(layer), _of_direction(layer, weights, direction), strict=True):
         setattr(problem, name, address_of(weight))
     return problem
@@ -397,7 +397,8 @@ class Stepper:
         step; those of one block share nothing but the memory's owner."""
         rows, features = self._y_shape
         count = max(1, min(64, (1 << 14) // max(1, rows * features)))
-        with torch.no_grad():
-            block = torch.empty(count * rows, features)
+        # Whatever torch's defaults are, and whichever mode the steps to come are made in.
+        with torch.inference_mode(False), torch.no_grad():
+            block = torch.empty(count * rows, features, dtype=torch.float32, device="cpu")
             self._fresh = list(torch.unsafe_chunk(block, count)) if count > 1 else [block]
         return self._fresh

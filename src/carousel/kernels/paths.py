@@ -185,7 +185,7 @@ def _onednn_takes(dtype: torch.dtype) -> bool:
 
 def log_once(stack: Stack, path: Path) -> None:
     """Say at level INFO what runs, the first time that it does."""
-    if not torch.compiler.is_compiling():
+    if not torch.compiler.is_compiling() and logger.isEnabledFor(logging.INFO):
         _log_once(stack, path)
 
 

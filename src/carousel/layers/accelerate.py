@@ -42,7 +42,7 @@ def accelerate(model: M, *, subclasses: bool = False) -> M:
     module tree, as in a plain list, cannot be found.
 
     The swapped layers pickle as Carousel's. Tools that go by the exact type, such as
-    `torch.ao.quantization.quantize_dynamic` and `torch.jit.script`, want `restore(model)` first.
+    `torch.ao.quantization.quantize_dynamic`, want `restore(model)` first.
 
     Args:
         model: any module, a recurrent layer included.

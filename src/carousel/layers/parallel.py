@@ -106,7 +106,7 @@ class Parallel(Recurrent, nn.Module):
 
     def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
         """Raise what `torch.nn.RNN` raises for input and state that do not fit."""
-        name, weight = type(self).__name__, self.weights()[0]
+        name, weight = type(self).__name__, cast(Tensor, self.weight_ih_l0)
         if input.dtype != weight.dtype and not torch.is_autocast_enabled(input.device.type):
             raise ValueError(
                 f"{name}: input dtype must be that of the weights, {weight.dtype}; got "
