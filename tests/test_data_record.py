@@ -1,7 +1,9 @@
 """A run remembers its data: nobody is judged on, or goes on with, other parts unawares."""
 
+import gzip
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,8 +17,9 @@ import carousel as product
 from carousel import bundle, training
 from carousel.data import mnist
 from carousel.data.labelled_text import LabelledText
+from carousel.data.origin import Origin
 from carousel.data.record import DataRecord
-from carousel.errors import DataError, RunError
+from carousel.errors import ConfigError, DataError, RunError
 from carousel.run.layout import RunFolder
 from carousel.tasks import find
 
@@ -213,6 +216,28 @@ def test_a_reader_that_reads_otherwise_is_told_from_data_that_changed(tmp_path, 
         data.model.evaluate("test")
 
 
+@each
+def test_an_example_of_data_that_changed_is_not_shown(name, tmp_path):
+    data = Prepared(name, tmp_path)
+    add(data)
+    shows_none = data.config.task in ("caption", "translate")
+    error, says = (ConfigError, "shows no examples") if shows_none else (DataError, "is not what")
+    with pytest.raises(error, match=says):
+        data.model.example("validation", 0)
+
+
+def test_a_file_that_was_cut_short_or_is_gone_is_told_as_the_reader_tells_it(tmp_path):
+    text = tmp_path / "s.tsv.gz"
+    text.write_bytes(gzip.compress(b"good\ta film\n" * 300, mtime=0))
+    origin = Origin.of(text)
+    text.write_bytes(text.read_bytes()[:-20])
+    with pytest.raises(DataError, match="cannot be read"):
+        origin.changes(text)
+    text.unlink()
+    with pytest.raises(DataError, match="there is no"):
+        origin.changes(text)
+
+
 # ---- runs
 
 
@@ -250,7 +275,7 @@ def test_a_run_says_how_large_its_parts_are(own, capsys):
     }
     record = DataRecord.read(run)
     assert result["fingerprint"] == record.fingerprint
-    assert record == DataRecord.read(run / "model").__class__.read(run)
+    assert replace(DataRecord.read(run / "model"), run=run) == record
     assert (run / "data.json").read_text() == (run / "model" / "data.json").read_text()
 
 

@@ -150,6 +150,14 @@ def test_findings_and_turns_are_said_the_severe_ones_first(tmp_path):
     assert said[1].step == 20
 
 
+@pytest.mark.parametrize("advice", ["Lower the rate.", 3, None])
+def test_advice_that_is_no_list_is_no_advice(tmp_path, advice):
+    finding = {"code": "plateau", "severity": "warning", "title": "Still.", "advice": advice}
+    path = make_run(tmp_path / "run", finished=True, findings=(finding,))
+    (said,) = said_of(path / "events.sqlite", "en")
+    assert said.lines == ()
+
+
 def test_a_finding_that_was_taken_back_says_until_when(tmp_path):
     path = make_run(tmp_path / "run", epochs=1, findings=({"code": "a"}, {"code": "b"}))
     with EventStore(path / "events.sqlite") as store:

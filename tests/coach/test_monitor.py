@@ -49,6 +49,13 @@ def test_an_exception_inside_a_rule_is_a_finding_about_the_rule(monkeypatch):
     assert found.numbers == {"rule": "dead-units", "error": "ZeroDivisionError: no steps"}
 
 
+def test_what_the_quick_checks_found_is_said_where_the_rule_judges_for_itself_too():
+    found = {"loss-output-mismatch": {"what": "cut off at zero"}}
+    monitor = Monitor(CoachConfig())
+    codes = [f.code for _ in range(3) for f in monitor.look(Evidence(facts={"checks": found}))]
+    assert codes == ["loss-output-mismatch"]
+
+
 def test_rules_for_the_end_are_not_asked_before():
     evidence = Evidence(
         events=[{"kind": "test_used", "step": 9, "by": by} for by in ("train", "evaluate")]

@@ -5,14 +5,24 @@ import inspect
 import pytest
 import torch
 from every_task import SMALL
+from small_pairs import pair_config, write_pairs
+from small_recordings import recordings_config, write_classes
+from small_scenes import images_config, write_images
 
 from carousel import tasks
 from carousel.tasks.shared.task import Task
 
+EVERY = {
+    **SMALL,
+    "classify_recordings": lambda folder: recordings_config(write_classes(folder)),
+    "translate": lambda folder: pair_config(write_pairs(folder, 80), "text.level=word"),
+    "caption": lambda folder: images_config(write_images(folder)),
+}
 
-@pytest.fixture(params=SMALL)
+
+@pytest.fixture(params=EVERY)
 def task(request, tmp_path):
-    config = SMALL[request.param](tmp_path)
+    config = EVERY[request.param](tmp_path)
     torch.manual_seed(1)
     return tasks.find(config.task)(config, 1)
 

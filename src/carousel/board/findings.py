@@ -66,7 +66,11 @@ def _finding(event: dict[str, Any], language: str, until: int | None) -> Said:
         severity=severity if severity in SEVERITIES else "info",
         title=_in(event.get("title", event.get("code", "")), language),
         numbers=numbers if isinstance(numbers, dict) else {},
-        advice=tuple(_advice(entry, language) for entry in advice or () if entry),
+        advice=tuple(
+            _advice(entry, language)
+            for entry in (advice if isinstance(advice, list) else ())
+            if entry
+        ),
         step=event["step"],
     )
     lines = (finding.seen, *map(str, finding.advice))

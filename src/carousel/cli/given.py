@@ -55,6 +55,8 @@ def given_of(model: TrainedModel, request: Request) -> Given:
         return _sentences(model, request.input, request.options.get("text"))
     text = request.options.get("text")
     if text is not None and isinstance(model, ReadsTexts):
+        if request.input is not None:
+            raise ConfigError("give a text (--text) or a file of it, not both")
         return model.read_texts([text])
     if request.input is None:
         more = "give a text (--text) or a file of it"

@@ -81,7 +81,7 @@ class Finding:
             if advice.do:
                 yield "command", f"  {advice.do}"
         yield "aside", f"{words['false']} {self.false_alarm}"
-        where = f", step {self.step}" if self.step else ""
+        where = f", {words['step']} {self.step}" if self.step else ""
         yield "aside", f"{words['numbers']}: {self.seen or '-'}{where}"
         yield "aside", f"{self.code}; {words['source']}: {self.source}"
 

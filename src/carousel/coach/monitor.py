@@ -69,10 +69,10 @@ class Monitor:
             return RULES["rule-failed"].finding(numbers, self.language, step=evidence.step)
 
     def _numbers(self, rule: Rule, evidence: Evidence) -> Mapping[str, Any] | None:
-        """Those of its judge, or those that a check before training has found."""
-        if rule.judge is not None:
-            return rule.judge(evidence, self.settings.thresholds)
+        """Those that a check before training has found, or else those of its judge."""
         found: Mapping[str, Any] | None = evidence.facts.get("checks", {}).get(rule.code)
+        if found is None and rule.judge is not None:
+            return rule.judge(evidence, self.settings.thresholds)
         return found
 
     def _spoken(self, key: str, at_once: bool, finding: Finding) -> bool:

@@ -1,7 +1,8 @@
-"""Fingerprints of data as they were read: equal if and only if contents and their order are.
+"""Fingerprints of data as they were read: equal where contents and their order are.
 
-Numbers count by their value, whatever type they are kept in; texts by their characters. How a file
-wrote them (line breaks, quotation marks, columns that are not read) changes nothing.
+Whole numbers count by their value, and so do others, however many bits they are kept in; texts by
+their characters. How a file wrote them (line breaks, quotation marks, columns that are not read)
+changes nothing.
 """
 
 from __future__ import annotations

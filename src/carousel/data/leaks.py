@@ -101,7 +101,7 @@ def in_words(leaks: list[Leak]) -> str:
 
 
 def _some(inside: Tensor) -> Tensor:
-    """Numbers of at most so many rows that are inside, evenly spread."""
+    """Numbers of about so many rows that are inside (fewer than twice), evenly spread."""
     rows = inside.nonzero().flatten()
     return rows[:: max(1, len(rows) // _LOOKED_AT)]
 

@@ -33,11 +33,11 @@ class Origin:
     @classmethod
     def of(cls, path: Path) -> Origin:
         """What lies there now. Raises `DataError` if it cannot be read."""
-        try:
-            if path.is_dir():
-                return cls(files={name: _digest(path / name) for name in _names(path)})
+        if not path.is_dir():
             return _read(path, -1)[0]
-        except (OSError, EOFError, zlib.error) as error:
+        try:
+            return cls(files={name: _digest(path / name) for name in _names(path)})
+        except OSError as error:
             raise DataError(f"{path} cannot be read: {error}") from None
 
     @classmethod
@@ -53,7 +53,10 @@ class Origin:
         return of_file if self.digest else of_folder
 
     def changes(self, path: Path) -> str:
-        """What became of it since, in words; empty if it is as it was."""
+        """What became of it since, in words; empty if it is as it was. Raises `DataError` if it
+        cannot be read."""
+        if not path.exists():
+            raise DataError(f"there is no {path}")
         if path.is_dir() != bool(self.files):
             return "a folder then, a file now" if self.files else "a file then, a folder now"
         if self.files:
@@ -98,18 +101,21 @@ def _read(path: Path, mark: int) -> tuple[Origin, str]:
     """The file, and the digest of its first `mark` rows; empty if it has no more than those."""
     state, beginning = hashlib.blake2b(digest_size=_BYTES), ""
     rows = blank = total = squares = 0
-    with _open(path) as file:
-        for row in _rows(file, ".csv" in path.suffixes):
-            if not row.strip():
-                blank += 1
-                continue
-            if rows == mark:
-                beginning = state.copy().hexdigest()
-            # Blank lines say something between rows, as between sentences; at the end they do not.
-            state.update(b"\n" * blank + row + b"\n")
-            number = zlib.crc32(row)
-            total, squares = total + number, squares + number * number
-            rows, blank = rows + 1, 0
+    try:
+        with _open(path) as file:
+            for row in _rows(file, ".csv" in path.suffixes):
+                if not row.strip():
+                    blank += 1
+                    continue
+                if rows == mark:
+                    beginning = state.copy().hexdigest()
+                # Blank lines between rows say something, as between sentences; at the end not.
+                state.update(b"\n" * blank + row + b"\n")
+                number = zlib.crc32(row)
+                total, squares = total + number, squares + number * number
+                rows, blank = rows + 1, 0
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
     return Origin(rows, state.hexdigest(), (total, squares % (1 << 62))), beginning
 
 

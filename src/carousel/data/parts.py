@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import ClassVar, Generic, Protocol, Self, TypeVar
 
 import torch
 from torch import Tensor
@@ -81,11 +81,6 @@ class Parts(Generic[P]):
         known = set(self.train.contents())
         held = {"validation": self.validation, "test": self.test}
         return {name: sum(c in known for c in part.contents()) for name, part in held.items()}
-
-    def account(self) -> dict[str, Any]:
-        """Sizes of the parts and doubles across them. Opens the test part."""
-        sizes = {name: len(self.part(name)) for name in NAMES}
-        return {"sizes": sizes, "also_in_training": self.doubles()}
 
 
 def contents(rows: Iterable[Tensor]) -> Iterable[Hashable]:

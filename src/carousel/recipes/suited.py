@@ -19,7 +19,8 @@ READS = {
     "own-label-frames": "a folder of .csv files with a column label",
     "own-regress": "a folder of .csv files whose column label has numbers",
 }
-_SOUNDS = {".wav", ".flac", ".ogg", ".mp3"}
+_TABLES = {".csv", ".tsv"}
+_SOUNDS = {".wav", ".flac", ".ogg", ".aiff", ".aif", ".mp3"}
 _FILES = {
     ".csv": ("own-forecast", "own-classify-text"),
     ".tsv": ("own-classify-text", "own-translate"),
@@ -69,14 +70,15 @@ def _header(path: Path) -> set[str]:
 
 def _of_folder(path: Path) -> Iterator[str]:
     here = {file.suffix.lower() for file in path.iterdir() if file.is_file()}
-    below = {file.suffix.lower() for file in path.glob("*/*") if file.is_file()}
+    deep = (*path.glob("*/*"), *path.glob("*/*/*"))  # CLASS/FILE, CLASS/GROUP/FILE
+    below = {file.suffix.lower() for file in deep if file.is_file()}
     if (path / "captions.csv").is_file():
         yield "own-caption"
-    elif ".csv" in here:
+    elif here & _TABLES:
         yield from ("own-label-frames", "own-regress")
-    if below & {".csv", *_SOUNDS}:
+    if below & (_TABLES | _SOUNDS):
         yield "own-classify-recordings"
     if ".txt" in here:
         yield "own-generate"
-    if len(here) == 2 and not here & {".csv", ".toml", ""}:
+    if len(here) == 2 and not here & {*_TABLES, ".toml", ""}:
         yield "own-translate"

@@ -22,7 +22,7 @@ from pathlib import Path
 from carousel.errors import RunError
 from carousel.run import layout
 from carousel.run.events import Event, UseOfTest, kinds
-from carousel.run.reading import named_errors
+from carousel.run.reading import Reading, named_errors
 
 _FLUSH_SECONDS = 1.0
 
@@ -120,8 +120,7 @@ class EventStore:
         """The newest step with a point; 0 if there is none."""
         self.flush()
         with self._transaction() as db:
-            (step,) = db.execute("SELECT max(step) FROM points").fetchone()
-        return int(step or 0)
+            return Reading(db).last_step()
 
     def close(self) -> None:
         try:

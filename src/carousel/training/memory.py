@@ -11,12 +11,12 @@ from lightning_fabric import Fabric
 
 from carousel import tasks
 from carousel.config import Config
-from carousel.errors import ConfigError
 from carousel.run.events import Event
 from carousel.run.writing import EventStore
-from carousel.tasks.shared.task import TrainedModel, monitored
+from carousel.tasks.shared.task import TrainedModel
 from carousel.training.display import make_display
 from carousel.training.loop import Trainer
+from carousel.training.run import checked
 from carousel.training.unsaved import Unsaved
 
 
@@ -86,25 +86,19 @@ def fit(
         coach=replace(config.coach, enabled=False),
         training=replace(config.training, samples=0, keep_epochs=0),
     )
-    if not 0 <= seed < 2**31:
-        raise ConfigError(f"the seed must lie between 0 and {2**31 - 1}, got {seed}")
-    before = torch.get_num_threads()
-    threads = before if threads is None else threads
-    if threads < 1:
-        raise ConfigError(f"the number of threads must be at least 1, got {threads}")
+    threads, before = checked(seed, threads), torch.get_num_threads()
     display = make_display(quiet)
     torch.set_num_threads(threads)
     try:
         with torch.random.fork_rng(devices=[]):
             task = tasks.find(config.task)(config, seed, parts)
-            monitored(task)
             fabric = Fabric(accelerator="cpu", devices=1)
             trainer = Trainer(task, Unsaved(config, seed), _Nowhere(), display, fabric)
             reason = trainer.fit()
+            model = task.finish(trainer.net)
     finally:
         display.stop()
         torch.set_num_threads(before)
-    model = task.finish(trainer.net)
     model.model.eval()
     model.parts = parts
     epochs = trainer.progress.epoch

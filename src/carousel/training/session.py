@@ -21,7 +21,7 @@ from carousel.scores import HIGHER_IS_BETTER
 from carousel.tasks.shared.task import Task, TrainedModel, monitored
 from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
-from carousel.training.run import new_run
+from carousel.training.run import checked, new_run
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,7 @@ def train(
         config = replace(config, data=replace(config.data, path=there))
     if seed is None:
         seed = stated_seed if stated_seed is not None else 0
-    if not 0 <= seed < 2**31:
-        raise ConfigError(f"the seed must lie between 0 and {2**31 - 1}, got {seed}")
-    threads = torch.get_num_threads() if threads is None else threads
-    if threads < 1:
-        raise ConfigError(f"the number of threads must be at least 1, got {threads}")
+    threads = checked(seed, threads)
     fabric = _make_fabric(device)
     path = (
         Path(run_dir) if run_dir is not None else layout.new_path(Path("runs"), config.recipe.name)

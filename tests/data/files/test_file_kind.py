@@ -120,3 +120,35 @@ def test_every_reader_calls_a_folder_a_folder_and_a_missing_file_missing(tmp_pat
         read(tmp_path)
     with pytest.raises(DataError, match=r"there is no file .*none"):
         read(tmp_path / "none")
+
+
+def damaged(kind):
+    """A zip with a member that cannot be read."""
+    content = bytearray(saved(lambda buffer: zip_with(buffer, kind)))
+    first = content.index(b"mimetype") + len("mimetype")
+    content[first : first + 6] = b"\xff" * 6
+    return bytes(content)
+
+
+def zip_with(buffer, kind):
+    with zipfile.ZipFile(buffer, "w", kind) as archive:
+        archive.writestr("mimetype", "application/vnd.oasis" * 9)
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_damaged_zip_is_still_called_a_zip(kind):
+    with pytest.raises(DataError, match="zip"):
+        decode(damaged(kind), "x.csv")
+
+
+def test_an_array_is_read_under_the_other_ending_and_an_empty_one_refused(tmp_path):
+    frames = np.zeros((3, 28, 28), np.uint8)
+    with (tmp_path / "x.npz").open("wb") as file:
+        np.save(file, frames)
+    assert read_images(tmp_path / "x.npz").shape == (3, 28, 28)
+    with (tmp_path / "y.npy").open("wb") as file:
+        np.savez(file, frames)
+    (tmp_path / "z.npy").write_bytes(b"")
+    for name in ("y.npy", "z.npy"):
+        with pytest.raises(DataError):
+            read_film(tmp_path / name, 28)

@@ -151,3 +151,20 @@ def test_large_files_are_named_while_they_are_read_and_small_ones_are_not(
     said = capsys.readouterr()
     assert said.out == ""
     assert "carousel: reading 3 files beside" in said.err
+
+
+def test_two_files_of_one_name_are_not_one_recording(tmp_path):
+    for name in ("a.csv", "a.tsv", "b.csv", "c.csv"):
+        (tmp_path / name).write_text("x\n1\n" if name != "a.tsv" else "x\ty\n1\t2\n")
+    with pytest.raises(DataError, match=r"a\.csv and .*a\.tsv would be one recording"):
+        read_folder(tmp_path)
+
+
+def test_files_in_hidden_folders_are_no_recordings(tmp_path):
+    for label in ("one", "two"):
+        written(tmp_path / label, ["x\n1\n2\n"] * 4)
+        written(tmp_path / label / ".ipynb_checkpoints", ["x\n1\n2\n"])
+    found = read_classes(tmp_path, SoundConfig())
+    names = [example.name for example in found[0]]
+    assert len(names) == 8
+    assert not any("checkpoints" in name for name in names)

@@ -14,10 +14,11 @@ import carousel
 from carousel import load
 from carousel.cli.given import Request, given_of
 from carousel.cli.output import with_options
-from carousel.errors import ConfigError
+from carousel.data.files.series import read_series
+from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.tasks.generate.sampling import Sampling
-from carousel.tasks.shared.answers import Answer
+from carousel.tasks.shared.answers import Answer, classes_of
 from carousel.tasks.shared.task import Given
 
 HOME = Path(__file__).parents[2] / "fixtures" / "first_generation"
@@ -103,6 +104,48 @@ def test_a_prediction_is_encode_then_network_then_decode(model, given):
         answers = model.decode(model.model(*encoded), *more)
     for one, other in zip(answers, model.predict(given.inputs), strict=True):
         assert close(one.to_json(), other.to_json())
+
+
+@pytest.mark.parametrize("model", ["label_frames", "forecast", "regress"], indirect=True)
+def test_outputs_that_can_be_differentiated_are_decoded_too(model, given):
+    encoded = model.encode(given.inputs)
+    more = given.inputs if model.config.task == "forecast" else encoded[1]
+    for one, other in zip(
+        model.decode(model.model(*encoded), more), model.predict(given.inputs), strict=True
+    ):
+        assert close(one.to_json(), other.to_json())
+
+
+@pytest.mark.parametrize("model", ["forecast"], indirect=True)
+def test_a_series_with_its_columns_in_another_order_is_decoded_by_their_names(model):
+    text = (HOME / "forecast" / "input.csv").read_text()
+    rows = [line.split(",") for line in text.splitlines()]
+    other = "\n".join(",".join((first, *reversed(rest))) for first, *rest in rows) + "\n"
+    series = read_series(other, "other.csv")
+    with torch.no_grad():
+        (answer,) = model.decode(model.model(*model.encode([series])), [series])
+    assert close(answer.to_json(), model.predict([series])[0].to_json())
+
+
+def test_of_equal_chances_the_first_class_comes_first():
+    (answer,) = classes_of(torch.tensor([[0.25, 0.5, 0.25]]), ["a", "b", "c"])
+    assert [name for name, _ in answer.ranked()] == ["b", "a", "c"]
+    (answer,) = classes_of(torch.tensor([[0.5, 0.5]]), ["cat", "dog"])
+    assert answer.ranked()[0][0] == answer.label == "cat"
+
+
+@pytest.mark.parametrize("model", ["classify_recordings"], indirect=True)
+@pytest.mark.parametrize("wrong", [None, [["a", "b"]], [[1.0], [1.0, 2.0]]], ids=str)
+def test_what_is_no_recording_is_refused_in_words(model, wrong):
+    with pytest.raises(DataError, match="must hold numbers"):
+        model.predict([wrong])
+
+
+@pytest.mark.parametrize("model", ["generate"], indirect=True)
+def test_a_text_and_a_file_of_it_are_not_both_scored(model, tmp_path):
+    (tmp_path / "x.txt").write_text("cats eat fish")
+    with pytest.raises(ConfigError, match="not both"):
+        given_of(model, Request(tmp_path / "x.txt", {"text": "cats"}))
 
 
 @pytest.mark.parametrize("model", ["caption", "translate"], indirect=True)

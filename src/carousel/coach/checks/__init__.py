@@ -125,8 +125,6 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
         known = facts.of_task(setup.task, setup.model)
     except Exception as error:
         return [Outcome("facts", "failed", time.monotonic() - started, said=_told(error))]
-    if (examples := _validation_examples(setup)) is not None:
-        known.setdefault("validation_examples", examples)
     evidence, outcomes = Evidence(facts=known, config=config), []
     for code, rule in RULES.items():
         if rule.when == "before" and rule.judge is not None and code not in QUICK | SLOW:
@@ -136,13 +134,6 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
             outcomes.append(Outcome(code, state, seconds, dict(found or {})))
             started = time.monotonic()
     return outcomes
-
-
-def _validation_examples(setup: Setup) -> int | None:
-    sizes = setup.account.get("sizes") or setup.account.get("frames") or {}
-    if "validation" in sizes:
-        return int(sizes["validation"])
-    return setup.config.data.validation if setup.config.task == "classify" else None
 
 
 def findings(outcomes: list[Outcome], language: str, config: Config) -> list[Finding]:

@@ -62,10 +62,10 @@ declare(
     "severe",
     "UML",
 )
-def loss_output_mismatch(e: Evidence, t: Thresholds) -> Numbers | None:
+def loss_output_mismatch(e: Evidence, t: Thresholds) -> dict[str, Any] | None:
     if not e.facts.get("output_sums_to_one"):
         return None
-    return {"what": "the outputs are probabilities already, and the loss takes their softmax"}
+    return {"what": sentence("probabilities")}
 
 
 declare(

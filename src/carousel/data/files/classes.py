@@ -38,7 +38,7 @@ def read_classes(path: str | Path, sound: SoundConfig) -> tuple[list[Example], t
         raise DataError(f"there is no folder {root}")
     kinds = {*TABLES, *SUFFIXES}
     files = [file for file in sorted(root.rglob("*")) if file.suffix.lower() in kinds]
-    files = [file for file in files if not file.name.startswith(".")]
+    files = [f for f in files if not any(p[0] == "." for p in f.relative_to(root).parts)]
     sounds = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files or 0 < len(sounds) < len(files):
         found = f"{sounds[0]} and {len(files) - len(sounds)} .csv files" if files else "no files"

@@ -42,10 +42,10 @@ def read_images(path: str | Path) -> Tensor:
         kind = kind_of(content)
         if content[:2] == b"\x1f\x8b":
             content = gzip.decompress(content)
-        if path.suffix.lower() == ".npz" or (kind and ".npz" in kind.name):
-            array = _from_npz(path)
-        elif kind and ".npy" in kind.name:
+        if kind and ".npy" in kind.name:
             array = _from_npy(path)
+        elif path.suffix.lower() == ".npz" or (kind and ".npz" in kind.name):
+            array = _from_npz(path)
         elif (kind and kind.is_picture) or path.suffix.lower() in _PICTURES:
             array = _from_picture(path)
         else:
@@ -68,7 +68,7 @@ def read_film(path: Path, side: int) -> NDArray[np.float32]:
     require_file(path)
     try:
         if path.suffix.lower() == ".npy":
-            pictures = [Image.fromarray(frame) for frame in _bytes(np.load(path), path)]
+            pictures = [Image.fromarray(frame) for frame in _bytes(_from_npy(path), path)]
         else:
             with Image.open(path) as film:
                 pictures = [shown(frame) for frame in ImageSequence.Iterator(film)]
@@ -153,8 +153,9 @@ def _from_picture(path: Path) -> NDArray[np.uint8]:
 
 def _from_npy(path: Path) -> NDArray[np.generic]:
     try:
-        array: NDArray[np.generic] = np.load(path, allow_pickle=False)
-    except ValueError as error:  # an array of objects
+        with path.open("rb") as file:
+            array: NDArray[np.generic] = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:  # an array of objects, or none at all
         raise DataError(f"{path} cannot be read: {error}") from None
     return array
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -57,6 +58,9 @@ def read_folder(path: str | Path, measured: bool = False) -> dict[str, Frames]:
             f"{path} must be a folder of at least three .csv files, a recording each, to train on, "
             f"to validate and to judge; it has {len(files)}{_others_in(Path(path))}"
         )
+    for one, other in pairwise(sorted(files, key=lambda file: file.stem)):
+        if one.stem == other.stem:
+            raise DataError(f"{one} and {other} would be one recording: rename or remove one")
     say_large(files)
     found = alike({str(file): read_frames(read_text(file), str(file), measured) for file in files})
     return {Path(file).stem: frames for file, frames in found.items()}

@@ -60,6 +60,7 @@ class TrainedCaptioner(TrainedModel):
     def __init__(self, model: Captioner, config: Config, tokens: Tokens, longest: int) -> None:
         super().__init__(model, config)
         self.tokens, self.longest = tokens, longest
+        self._judged: dict[str, Tensor] = {}  # the first images of each part, to be drawn
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedCaptioner:
@@ -185,6 +186,7 @@ class TrainedCaptioner(TrainedModel):
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(CaptionedImages), part)
         held = data.part(part)
+        self._judged[part] = held.images[:_DRAWN].clone()
         found = self.caption(held.images)
         greedy = self.caption(held.images, beam=1)
         loss = mean_loss(self.model, held, self.tokens)
@@ -217,7 +219,10 @@ class TrainedCaptioner(TrainedModel):
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
         if self.model.given is not None:
             return []  # nobody knows what it looked at
-        images = self.data(CaptionedImages).part(report["part_drawn"]).images[:_DRAWN]
+        part = report["part_drawn"]
+        if part not in self._judged:  # of a report that another process made
+            self._judged[part] = self.data(CaptionedImages).part(part).images[:_DRAWN]
+        images = self._judged[part]
         told = [some[0] for some in self.alternatives(images)]
         picture = folder / f"attention{suffix}.png"
         draw_looks([self.looks(i, t) for i, t in zip(images, told, strict=True)], picture)

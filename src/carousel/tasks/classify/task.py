@@ -92,14 +92,9 @@ class ClassifyTask(Task):
         return as_sequence(self.scaler(images), data.view, data.permutation)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        device = next(model.parameters()).device
         batches = in_order(self.parts.validation, _EVALUATION_BATCH)
-        was_training = model.training
-        model.eval()
-        with torch.no_grad():
-            means = mean_of(self.loss(model, (x.to(device), y.to(device))) for x, y in batches)
-        model.train(was_training)
-        return means
+        with network.evaluating(model) as device:
+            return mean_of(self.loss(model, (x.to(device), y.to(device))) for x, y in batches)
 
     def samples(self, most: int) -> list[Sample]:
         held = self.parts.validation
@@ -145,10 +140,9 @@ class ClassifySubject(TaskSubject[ClassifyTask]):
         return self.task.parts.train.labels, self.task.parts.validation.labels
 
     def outputs(self, model: nn.Module) -> dict[str, float]:
-        device = next(model.parameters()).device
         held = self.task.parts.validation
         some = held.take(torch.arange(min(_LOOKED_AT, len(held))))
-        with network.evaluating(model):
+        with network.evaluating(model) as device:
             guess = model(self.task._sequences(some.images.to(device))).argmax(1)
         return outputs.of_classes(guess, some.labels)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.functional import pad
 
 from carousel.config import Config
 from carousel.data import leaks
@@ -18,6 +19,7 @@ from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifie
 from carousel.tasks.shared import baselines, network, samples
 from carousel.tasks.shared.recordings import remarks
 from carousel.tasks.shared.samples import Sample, Told
+from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
 
 _EVALUATION_BATCH = 64
@@ -40,7 +42,7 @@ class ClassifyRecordingsTask(Task):
         train = self.data.train
         wide = with_differences(train.values, config.frames.differences)
         self.scaler = FeatureScaler.fit(wide.values)
-        self._train = self._prepare(train.values)
+        self._train = Ragged(self.scaler(wide.values), wide.offsets)
         self._validation = self._prepare(self.data.validation.values)
         self._weights = network.class_weights(train.labels, len(self.data.classes), config.loss)
         self.leaks = leaks.of_recordings(
@@ -137,6 +139,18 @@ class ClassifyRecordingsTask(Task):
             f"{self._train.values.size(1)} features\nrecurrent layer on {path}"
             f"{remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)}"
         )
+
+    @property
+    def subject(self) -> ClassifyRecordingsSubject:
+        return ClassifyRecordingsSubject(self)
+
+
+class ClassifyRecordingsSubject(TaskSubject[ClassifyRecordingsTask]):
+    """Batches of recordings with their classes, for the coach."""
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        values, lengths, labels = batch
+        return pad(values, (0, 0, 0, steps), value=3), lengths, labels
 
 
 TASK = ClassifyRecordingsTask

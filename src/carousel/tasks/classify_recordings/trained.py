@@ -182,7 +182,7 @@ class TrainedRecordingClassifier(TrainedModel):
             values = torch.as_tensor(source.inputs[number])
             name = f"your own recording {source.names[number]}"
         else:
-            data = self.data(LabelledRecordings)
+            data = self.as_trained(self.data(LabelledRecordings), source)
             part = data.part(source)
             number = check_number(number, len(part), "recordings")
             values = by_name(part.values, data.columns, self.columns)[number]

@@ -129,10 +129,9 @@ class TrainedTextClassifier(SentenceModel):
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(LabelledText), part)
         sentences = data.part(part)
-        report = metrics.report(
-            sentences.labels, self._logits(sentences.texts).softmax(1), self.classes
-        )
         encoded = self.tokens.encode(sentences.texts)
+        chances = logits_of(self.model, encoded).softmax(1)
+        report = metrics.report(sentences.labels, chances, self.classes)
         report["unknown"] = float((encoded.values == 0).double().mean())
         return {**report, **data.account()}
 

@@ -174,10 +174,11 @@ class TrainedForecaster(TrainedModel):
 
     def decode(self, outputs: Tensor, series: Sequence[Series]) -> list[ForecastAnswer]:
         """Answers of the network's outputs (n, K, targets, P) for series that end there."""
-        return [
-            self._answer(each, self._restored(each, raw.unsqueeze(0)))
-            for each, raw in zip(series, outputs, strict=True)
-        ]
+        answers = []
+        for each, raw in zip(map(self._fit, series), outputs, strict=True):
+            _, level, frame = self._last(each)
+            answers.append(self._answer(each, self._restored(raw.unsqueeze(0), level, frame)))
+        return answers
 
     def predict(self, inputs: Any, *, length: int = 0) -> list[ForecastAnswer]:
         """The steps after the last row of series, or of one: a `Series`, the path of a .csv file,
@@ -252,10 +253,10 @@ class TrainedForecaster(TrainedModel):
         return Frame(series, self.scaler, self.config, self.output.sigmoid, self.known)
 
     def _next(self, series: Series) -> NDArray[np.float64]:
-        (x, before, after), _, _ = self._last(series)
+        read, level, frame = self._last(series)
         with evaluating(self.model) as device:
-            raw = self.model(x.to(device), before.to(device), after.to(device)).cpu()
-        return self._restored(series, raw)
+            raw = self.model(*(part.to(device) for part in read)).cpu()
+        return self._restored(raw, level, frame)
 
     def _last(self, series: Series) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, Frame]:
         """What the network reads of a series to go on from, the level, and how it is read."""
@@ -266,10 +267,9 @@ class TrainedForecaster(TrainedModel):
         after = frame.known[end : end + settings.horizon].unsqueeze(0)
         return (x, before, after), level, frame
 
-    def _restored(self, series: Series, raw: Tensor) -> NDArray[np.float64]:
+    def _restored(self, raw: Tensor, level: Tensor, frame: Frame) -> NDArray[np.float64]:
         """(low, forecast, high), (3, K, C), of the network's outputs (1, K, C, P)."""
-        _, level, frame = self._last(series)
-        return frame.restore(self.output.forecast(raw, level)[:, 0])
+        return frame.restore(self.output.forecast(raw.detach(), level)[:, 0])
 
     def _longer(self, series: Series, values: NDArray[np.float64]) -> Series:
         rows = np.repeat(series.values[-1:], len(values), axis=0)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import cast
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
@@ -97,18 +96,14 @@ class GenerateTask(Task):
         return measures(self.corpus.kind, means["loss"])
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        device = next(model.parameters()).device
         carry: Carry = ()
         total, count = 0.0, 0
-        was_training = model.training
-        model.eval()
-        with torch.no_grad():
+        with network.evaluating(model) as device:
             for x, y in self._in_order(self._validation):
                 step = self.loss(model, (x.to(device), y.to(device)), carry)
                 total += float(step.sums["loss"])
                 count += step.count
                 carry = step.carry
-        model.train(was_training)
         return measures(self.corpus.kind, total / count)
 
     def _in_order(self, part: Part) -> Iterator[Batch]:

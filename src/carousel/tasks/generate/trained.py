@@ -293,10 +293,6 @@ class TrainedLanguageModel(TrainedModel):
             names[:-1],
         )
 
-    @property
-    def wants(self) -> str:
-        return "give a text or a file of it"
-
     def read(self, path: Path) -> Given:
         """The text in a file, to be scored or looked at."""
         return self.read_texts([read_text(path)])

@@ -88,7 +88,7 @@ class TrainedFrameLabeller(TrainedModel):
 
     def decode(self, outputs: Tensor, lengths: Tensor) -> list[LabelsAnswer]:
         """Answers of the network's logits (n, T, C) of recordings of so many frames."""
-        rows = zip(outputs.softmax(2), lengths.tolist(), strict=True)
+        rows = zip(outputs.detach().softmax(2), lengths.tolist(), strict=True)
         return [self._answer(chances[:count].numpy()) for chances, count in rows]
 
     def predict(self, inputs: Recordings) -> list[LabelsAnswer]:

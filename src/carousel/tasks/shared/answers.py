@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 from torch import Tensor
 
 
@@ -48,8 +47,7 @@ class ClassAnswer(Answer):
 
     def ranked(self) -> list[tuple[str, float]]:
         """The classes and their probabilities, the most probable first."""
-        classes = list(self.probabilities.items())
-        return [classes[i] for i in np.argsort([chance for _, chance in classes])[::-1]]
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def to_json(self) -> dict[str, Any]:
         """Keys "class" and "probabilities", and "influences" where they were asked for."""

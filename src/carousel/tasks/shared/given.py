@@ -55,10 +55,6 @@ def one_text(given: object, what: str) -> str:
 class SentenceModel(TrainedModel):
     """A trained model whose inputs are sentences."""
 
-    @property
-    def wants(self) -> str:
-        return "give a sentence or a file of them"
-
     def read(self, path: Path) -> Given:
         """The sentences of a file: its lines, or a column where it has several."""
         return self._given(*self._read_file(path))

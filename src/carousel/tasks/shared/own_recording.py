@@ -131,8 +131,9 @@ def checked(values: NDArray[Any] | Tensor, width: int, unit: str = "steps") -> T
     """The values as a tensor. Raises `DataError` unless they are (T, width), finite, and T > 0."""
     try:
         x = torch.as_tensor(values, dtype=torch.float64)
-    except TypeError:
-        raise DataError(f"a recording must hold numbers, this one has {values.dtype}") from None
+    except (TypeError, ValueError):
+        what = getattr(values, "dtype", None) or f"a {type(values).__name__}"
+        raise DataError(f"a recording must hold numbers, this one has {what}") from None
     if x.dim() != 2 or x.size(1) != width or not len(x):
         raise DataError(
             f"a recording must have the shape ({unit}, {width}), as in training; this one has "
