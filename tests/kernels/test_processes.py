@@ -1,33 +1,13 @@
 """The kernels under several Python threads, after fork, and with fewer threads than asked for."""
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from child import run_python
 from compiled import assert_same_bits, by_native, layer_of, threads
 from oracle import KINDS, randn
-
-TESTS = Path(__file__).parents[1]
-TIMEOUT = 120  # seconds: only a process that hangs takes that long
-
-
-def run_python(code, *arguments, **environment):
-    """What the code prints, in a process of its own that can import the tests' helpers."""
-    header = f"import sys; sys.path.insert(0, {str(TESTS)!r})\n"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", header + code, *arguments],
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT,
-        env=os.environ | environment,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def problem(kind, seed):
