@@ -104,7 +104,7 @@ def load(run_or_bundle: str | Path) -> TrainedModel:
 
 
 def _record_of(bundle: Path) -> DataRecord | None:
-    """What the run of a bundle has on record, else the bundle itself."""
+    """Data record of a bundle's run, else of the bundle itself."""
     run = bundle.parent if bundle.name == layout.MODEL else layout.home(bundle)[0]
     return DataRecord.read(run) or DataRecord.read(bundle)
 

@@ -97,7 +97,7 @@ def sentence(values: dict[str, float]) -> str:
 
 
 def line(values: dict[str, float], *, unnamed: Collection[str] = ()) -> str:
-    """The same for a line of a log: only what the others do not follow from, in few words.
+    """Metrics in one line of a log: only what the others do not follow from, in few words.
 
     unnamed: metrics whose value is enough, because they were named before.
 

@@ -26,7 +26,7 @@ codecs.register_error(_HANDLER, _spell)
 
 
 def spelled(text: str, encoding: str | None) -> str:
-    r"""The same text in letters that an encoding has.
+    r"""Text in letters that an encoding has.
 
     >>> spelled("1 × 2 … 끝", "latin-1")
     '1 × 2 ... \\ub05d'
@@ -48,5 +48,5 @@ def say(text: str) -> None:
 
 
 def writes_utf8(stream: TextIO) -> bool:
-    """Whether a stream can write every letter."""
+    """True if a stream can write every letter."""
     return codecs.lookup(getattr(stream, "encoding", None) or "utf-8").name == "utf-8"

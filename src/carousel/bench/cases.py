@@ -1,4 +1,4 @@
-"""What is measured: shapes, suites, the arithmetic in them, and the numbers to compute with.
+"""Shapes, suites, the arithmetic of each problem, and the numbers to compute with.
 
 Letters: T steps, B rows, I inputs, H hidden units, L layers, D directions, G gates (LSTM 4, GRU 3,
 RNN 1).
@@ -78,7 +78,7 @@ class Case:
 
     @property
     def random(self) -> bool:
-        """Whether each call computes something else."""
+        """True if each call computes something else."""
         return self.option in _RANDOM
 
     @property
@@ -232,7 +232,7 @@ class Problem:
 
     @property
     def mask(self) -> NDArray[np.bool_]:
-        """Which of the steps (T, B) are real."""
+        """Mask of the real steps, (T, B)."""
         lengths = self.case.lengths or (self.case.steps,) * self.case.batch
         return np.arange(self.case.steps)[:, None] < np.array(lengths)
 

@@ -1,4 +1,4 @@
-"""What the command line needs: get results, show progress, write files."""
+"""Helpers of the command line: get results, show progress, write files."""
 
 from __future__ import annotations
 

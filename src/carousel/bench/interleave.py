@@ -17,7 +17,7 @@ _LONG = 0.2  # seconds from which on a call needs no warm-up: it is over within 
 
 @dataclass(frozen=True)
 class Plan:
-    """How long to measure.
+    """Duration of a measurement: rounds and seconds.
 
     budget: seconds for a row. least, most: rounds. turn: seconds that a contestant's turn lasts at
     least, by repeated calls. settle: seconds for which a thread pool may spin after its work.
@@ -32,7 +32,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Schedule:
-    """What follows from a plan and the duration of one call of each contestant.
+    """Repetitions that follow from a plan and the duration of one call of each contestant.
 
     calls: per turn. every: takes part in each so-many-th round, the first one included.
     """

@@ -1,4 +1,4 @@
-"""What a run was measured on: machine, versions, and who else was busy."""
+"""Description of the machine of a run: processor, versions, and load by other processes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def describe() -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Of Python, of the packages that are installed, and the commit of Carousel's sources."""
+    """Versions of Python, of the installed packages, and the commit of Carousel's sources."""
     found = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:
@@ -70,7 +70,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 class Others:
-    """How many CPUs processes other than ours keep busy, from /proc; None where there is none."""
+    """CPUs kept busy by processes other than ours, from /proc; None where there is none."""
 
     def __init__(self, pids: Iterable[int] = ()) -> None:
         self._pids = tuple(pids)

@@ -1,4 +1,4 @@
-"""What a run of the benchmark found, as numbers and as JSON."""
+"""Results of a benchmark run, as numbers and as JSON."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Row:
 
     @property
     def peers(self) -> tuple[str, ...]:
-        """Who was compared with ours."""
+        """Names of the contestants compared with ours."""
         return tuple(name for name in self.samples if name not in (OURS, *SGEMM))
 
     @property
@@ -73,7 +73,7 @@ class Row:
         return self.case.flops / self.seconds(name) / 1e9
 
     def ratio(self, peer: str) -> Spread | None:
-        """How many times as long as ours the peer takes: round by round, then the median."""
+        """Peer's time divided by ours: per round, then the median."""
         return self._paired(peer, OURS)
 
     @property
@@ -166,7 +166,7 @@ def _parsed(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """Of positive numbers; NaN of none.
+    """Geometric mean of positive numbers; NaN of none.
 
     >>> geometric_mean([1.0, 4.0])
     2.0

@@ -29,7 +29,7 @@ _TOLERANCE = 1e-3  # of the largest magnitude: the same computation, not the sam
 
 @dataclass(frozen=True)
 class Options:
-    """What to measure. threads: None for torch's number. peers: by name, empty for all.
+    """Choices for a measurement. threads: None for torch's number. peers: by name, empty for all.
 
     memory: whether to measure the memory of training steps, too.
     """

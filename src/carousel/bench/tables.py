@@ -139,7 +139,7 @@ def _targets(results: Results, narrow: bool) -> Table:
 
 
 def notes(results: Results) -> list[str]:
-    """What to know when reading the tables: machine, versions, noise, who is missing."""
+    """Notes for reading the tables: machine, versions, noise, missing contestants."""
     settings = results.settings
     lines = [
         "; ".join(results.machine.values()),

@@ -1,4 +1,4 @@
-"""What Carousel promises, checked against the results of a run."""
+"""Promised speeds, checked against the results of a run."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def serve(connection: Any, module: str, threads: int) -> None:
 
 
 def _stay_on(threads: int) -> None:
-    """As many CPUs as threads: not every library can be told a number of threads."""
+    """Pin to as many CPUs as threads: not every library can be told a number of threads."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 

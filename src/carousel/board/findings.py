@@ -1,4 +1,4 @@
-"""What was said while a run went on: the coach's findings, and turns such as a resumption."""
+"""Messages of a run: the coach's findings, and turns such as a resumption."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may talk to the board: a plain ASGI layer in front of everything, sockets included.
+"""Access control of the board: a plain ASGI layer in front of everything, sockets included.
 
 On this machine alone, requests must name this machine, so that no page of the web can reach the
 board through a name of its own that leads here (DNS rebinding). On any other address they must

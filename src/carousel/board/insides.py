@@ -1,4 +1,4 @@
-"""What `carousel inspect` has written into a run: gates and states of one example over time."""
+"""Pictures that `carousel inspect` wrote into a run: gates and states of one example over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person writes about a run: board.json in its folder, beside what the training wrote."""
+"""Notes that a person writes about a run: board.json in its folder."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Notes:
 
     @classmethod
     def of(cls, text: str, tags: str) -> Notes:
-        """From what was typed; tags are separated by commas, doubles are dropped.
+        """Make notes from typed text; tags are separated by commas, doubles are dropped.
 
         Raises `RunError` if it is longer than a run's notes may be.
 

@@ -1,4 +1,4 @@
-"""What a model said of a few examples, epoch by epoch, as the training recorded it."""
+"""Answers of a model to a few examples, epoch by epoch, as the training recorded them."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Samples:
 
 
 def samples(path: Path) -> Samples:
-    """Those of an event store; the last ones recorded. Raises `RunError` if it is damaged."""
+    """Last recorded samples of an event store. Raises `RunError` if it is damaged."""
     with reading(path) as store:
         found = _list(store.newest(kinds.Samples), "samples")
         return Samples(found, store.epochs_with_answers())
 
 
 def answers(path: Path, epoch: int) -> list[dict[str, Any]]:
-    """What was said after that epoch: wrong, and found, stripe, low, middle, high."""
+    """Answers recorded after an epoch: wrong, and found, stripe, low, middle, high."""
     with reading(path) as store:
         return _list(store.answers(epoch), "answers")
 
@@ -49,7 +49,7 @@ def picture(sample: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How often each class was taken for each, on a part of the data, by the weights of an epoch.
+    """Confusion counts on a part of the data, by the weights of an epoch.
 
     epoch: None of the weights that the run ended with. counts: by true class.
     """
@@ -61,7 +61,7 @@ class Confusion:
 
 
 def confusions(run: Path) -> list[Confusion]:
-    """Those of a run's evaluations: of its final weights first, then of the epochs it kept."""
+    """Confusions of a run's evaluations: final weights first, then the epochs it kept."""
     folders: list[tuple[int | None, Path]] = [(None, run)]
     folders += [(epoch, layout.epoch_of(run, epoch)) for epoch in layout.kept_epochs(run)]
     found = [

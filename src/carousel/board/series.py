@@ -147,7 +147,7 @@ class _Known:
 def _closer(
     store: Reading, signal: int, whole: _Known, within: tuple[float, float]
 ) -> list[Bucket]:
-    """The same series with smaller buckets between those two steps."""
+    """Series with smaller buckets between those two steps."""
     left = max(whole.first, int(max(within[0], 0)) // whole.width * whole.width)
     right = min(whole.last, (int(max(within[1], 0)) // whole.width + 1) * whole.width - 1)
     width = width_for(right - left + 1)

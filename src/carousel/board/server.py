@@ -33,7 +33,7 @@ _ROWS = 50_000  # of a CSV file, read at a time
 
 @dataclass(frozen=True)
 class Address:
-    """Where the board listens. token: asked for where others than this machine can reach it."""
+    """Host and port of the board. token: required from viewers on other machines."""
 
     listener: socket.socket
     host: str

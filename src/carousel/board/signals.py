@@ -1,4 +1,4 @@
-"""What a series is about, from its name: the board shows what is recorded, not a fixed list."""
+"""Topics of series, read from their names: the board shows what is recorded, not a fixed list."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def epochwise(name: str) -> Epochwise | None:
 
 
 def group(name: str) -> str:
-    """What a series is about: "metric", one of the groups above, or "other".
+    """Topic of a series: "metric", one of the groups above, or "other".
 
     >>> group("gradient_norm"), group("epoch/train_loss"), group("update_ratio/weight_hh_l0/f")
     ('gradient', 'metric', 'ratio')

@@ -1,4 +1,4 @@
-"""What a trained model answers, as tables or JSON."""
+"""Answers of trained models as tables or JSON."""
 
 from __future__ import annotations
 

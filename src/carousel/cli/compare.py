@@ -117,7 +117,7 @@ def _spread(metric: str, spread: Spread) -> str:
 
 
 def _facts(group: Group) -> list[str]:
-    """What a reader weighs a metric against: size, when it was best, time."""
+    """Facts to weigh a metric against: model size, best epoch, time."""
     sizes = [run.result.get("parameters") for run in group.runs if run.result]
     epochs = [run.best[0] for run in group.runs if run.best]
     seconds = [run.seconds for run in group.runs if run.seconds]

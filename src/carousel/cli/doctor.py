@@ -6,7 +6,7 @@ from carousel.cli.output import print_out, table_of
 
 
 def doctor() -> None:
-    """What Carousel runs on here: versions, instruction set, threads, paths, folders.
+    """Report what Carousel runs on here: versions, instruction set, threads, paths, folders.
 
     Example: carousel doctor
     """

@@ -1,4 +1,4 @@
-"""What a command was given for a trained model: its inputs, and the options that it understands."""
+"""Input and options of a command that asks a trained model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from carousel.tasks.shared.task import Given, TrainedModel
 
 @dataclass(frozen=True)
 class Request:
-    """What a command was asked: the input, and the options that were given."""
+    """Input and options given to a command."""
 
     input: Path | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def _sentences(model: SentenceModel, source: Path | None, text: str | None) -> G
 
 
 def _sentence(source: Path) -> str:
-    """What was given in place of a file, where it is plainly a sentence."""
+    """Text given in place of a file, where it is plainly a sentence."""
     try:
         folder = source.is_dir()
     except (OSError, ValueError):  # too long for a name

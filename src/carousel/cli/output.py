@@ -1,4 +1,4 @@
-"""What the commands print: tables, text, JSON, and what tasks show."""
+"""Output of the commands: tables, text, JSON, and what tasks show."""
 
 from __future__ import annotations
 

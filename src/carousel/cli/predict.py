@@ -54,7 +54,7 @@ def predict(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a trained model says of new input: classes, labels, a translation, text after a prompt.
+    """Predict on new input: classes, labels, a translation, text after a prompt.
 
     Example: carousel predict runs/mnist-rows-20261124-090000 digit.png
 

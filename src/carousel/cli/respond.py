@@ -1,4 +1,4 @@
-"""What `carousel predict` does: read the input, ask the model, show its answers."""
+"""Steps of `carousel predict`: read the input, ask the model, show its answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DrawsAttention(Protocol):
 
 
 def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
-    """What a command shows of a model's answers to the input that it was given."""
+    """Yield what a command shows of a model's answers to the input."""
     if isinstance(model, TrainedLanguageModel):
         yield from write(model, request)
         return

@@ -132,7 +132,7 @@ _TREATED = {
 
 
 def _noteworthy(data: dict[str, Any]) -> list[str]:
-    """What a person should know of what became of the data, if there is anything."""
+    """Remarks on the data that a person should read, if there are any."""
     lines = []
     for key, meaning in _TREATED.items():
         counts = {part: n for part, n in data.get(key, {}).items() if n}

@@ -1,4 +1,4 @@
-"""What `carousel predict` does with a language model: it writes on from a prompt, or scores."""
+"""Steps of `carousel predict` for a language model: continue a prompt, or score a text."""
 
 from __future__ import annotations
 

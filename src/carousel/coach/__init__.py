@@ -1,1 +1,1 @@
-"""What a recurrent network does while it trains and afterwards, measured and said in words."""
+"""Measurements of a network during and after training, and findings in words."""

@@ -50,7 +50,7 @@ class Budget:
         return None
 
     def expect(self, kind: str, seconds: float) -> None:
-        """What a kind that never ran is thought to take."""
+        """Set the expected cost of a measurement that has not run yet."""
         self._cost[kind] = seconds
 
     def give_up(self, kind: str) -> None:

@@ -150,7 +150,7 @@ class Coach:
 
     @property
     def findings(self) -> list[Finding]:
-        """What stands now, severe findings first."""
+        """Findings that stand now, severe ones first."""
         return by_severity(list(self._observer.monitor.standing.values()))
 
     @property

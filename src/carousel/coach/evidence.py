@@ -1,4 +1,4 @@
-"""What the rules read: everything known of a run up to a step, whoever recorded it."""
+"""Evidence that the rules read: everything known of a run up to a step, whoever recorded it."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Evidence:
 
     @property
     def is_done(self) -> bool:
-        """Whether the training loss has come down to a tenth of where it began: gradients are tiny
+        """True if the training loss has come down to a tenth of where it began: gradients are tiny
         and gates decided then, and nothing is wrong with that."""
         losses = finite(self.values("train/loss"))
         return len(losses) > 40 and statistics.fmean(losses[-20:]) < 0.1 * losses[0]
@@ -169,9 +169,9 @@ class Evidence:
 
     @property
     def began_fitted(self) -> bool:
-        """Whether the first weights were good ones: of a forecaster that starts at the ridge
-        regression, or where the first losses are less than half of a guess's. Such a loss need not
-        fall, and rises by chance."""
+        """True if the first weights were good ones: a forecaster that starts at the ridge
+        regression, or first losses below half of a guess's. Such a loss need not fall, and rises by
+        chance."""
         if self.config is not None and self.config.task == "forecast":
             forecast = self.config.forecast
             if forecast.linear and forecast.ridge:
@@ -199,7 +199,7 @@ class Evidence:
         return max(pairs, key=lambda pair: (sign * pair[1], -pair[0]))
 
     def until(self, step: int) -> Evidence:
-        """What was known at a step."""
+        """Evidence known at a step."""
         return replace(
             self,
             series={

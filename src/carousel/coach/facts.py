@@ -1,4 +1,4 @@
-"""What is known of network and data before the first step: sizes, lengths, scales, balance."""
+"""Facts about network and data before the first step: sizes, lengths, scales, balance."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def facts_of_network(model: nn.Module) -> dict[str, Any]:
 
 @torch.no_grad()
 def facts_of_input(calls: list[Call], batches: int = 1) -> dict[str, Any]:
-    """What the first recurrent layer read in some batches.
+    """Facts about the inputs of the first recurrent layer in some batches.
 
     batches: of an epoch, from which training_steps is reckoned: the real steps of an epoch.
     length_min, length_median, length_max, padding_share; input_largest: |x| that 99.5 % of the
@@ -130,7 +130,7 @@ def facts_of_input(calls: list[Call], batches: int = 1) -> dict[str, Any]:
 
 
 def sums_to_one(output: Tensor) -> bool:
-    """Whether every row (…, C) is a distribution over classes.
+    """True if every row (…, C) is a distribution over classes.
 
     >>> sums_to_one(torch.randn(7, 3).softmax(1)), sums_to_one(torch.randn(7, 3))
     (True, False)
@@ -142,9 +142,9 @@ def sums_to_one(output: Tensor) -> bool:
 
 
 def facts_of_targets(targets: Tensor, held: Tensor | None = None) -> dict[str, Any]:
-    """Of whole numbers: class_counts, how many of each class there are; of others: target_mean and
-    target_std. held: of the validation part, for validation_examples and for guess: the accuracy
-    that the most frequent class of the training part has there."""
+    """Facts about targets. Whole numbers: class_counts, the count of each class; others:
+    target_mean and target_std. held: targets of the validation part, for validation_examples and
+    for guess: the accuracy that the most frequent class of the training part has there."""
     facts = _facts_of(targets)
     if held is not None and len(held):
         facts["validation_examples"] = len(held)

@@ -1,4 +1,4 @@
-"""What the coach says: a finding, with the numbers that made it speak and what to try first.
+"""Findings: numbers that made a rule speak, and what to try first.
 
 How one reads, in a line or in full, is said here alone; who prints it chooses colours.
 """
@@ -53,7 +53,7 @@ class Finding:
     step: int = 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as JSON can hold it."""
+        """Finding as JSON can hold it."""
         return asdict(self)
 
     @property
@@ -66,7 +66,7 @@ class Finding:
         return ", ".join(f"{name} {_number(value)}" for name, value in self.numbers.items())
 
     def line(self, language: str = "en") -> str:
-        """What was found and what to try first, in one line."""
+        """Finding and first advice in one line."""
         words = texts(language)["finding"]
         found = f"{words[self.severity]}: {self.title} ({self.code})"
         return f"{found} {words['try']}: {self.advice[0]}" if self.advice else found

@@ -169,7 +169,7 @@ def _first_row(found: Trace, length: int) -> Trace:
 
 
 def left_at_the_end(found: Trace) -> NDArray[np.float64] | None:
-    """How much of what was in memory after each step is still there at the end (T,), or None.
+    """Share of the memory after each step that is still there at the end (T,), or None.
 
     The product of what the later steps keep, as the layer reads them, averaged over units.
     """

@@ -23,7 +23,7 @@ _MOST = 5
 
 @dataclass(frozen=True)
 class Inspection:
-    """What `inspect` found: numbers for each layer and direction, and the files that show it."""
+    """Results of `inspect`: numbers for each layer and direction, and the files that show them."""
 
     title: str
     measured: str

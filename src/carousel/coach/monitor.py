@@ -16,7 +16,7 @@ _LOOKS = 20
 
 
 def is_due(step: int, total_steps: int) -> bool:
-    """Whether rules look at this step: twenty times a run, besides the end of every epoch."""
+    """True if rules look at this step: twenty times a run, besides the end of every epoch."""
     each = max(1, total_steps // _LOOKS)
     return step % each == 0
 
@@ -69,7 +69,7 @@ class Monitor:
             return RULES["rule-failed"].finding(numbers, self.language, step=evidence.step)
 
     def _numbers(self, rule: Rule, evidence: Evidence) -> Mapping[str, Any] | None:
-        """Those that a check before training has found, or else those of its judge."""
+        """Numbers from a check before training, or else from the rule's judge."""
         found: Mapping[str, Any] | None = evidence.facts.get("checks", {}).get(rule.code)
         if found is None and rule.judge is not None:
             return rule.judge(evidence, self.settings.thresholds)

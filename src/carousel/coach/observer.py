@@ -35,7 +35,7 @@ Note = Callable[[int, Event], None]
 
 
 class Observer:
-    """What `carousel.train` and `carousel.Coach` share.
+    """Shared part of `carousel.train` and `carousel.Coach`.
 
     record(step, values) and event(step, event) take what is measured, as those of
     `EventStore`; probe runs a fixed batch and returns its calls, or None: then the calls of the

@@ -1,4 +1,4 @@
-"""What went on inside a model as one HTML file that needs nothing else, not even a network."""
+"""Inspection of a model as one HTML file that needs nothing else, not even a network."""
 
 from __future__ import annotations
 

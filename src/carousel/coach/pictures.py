@@ -94,7 +94,7 @@ def _draw_influence(axes: Any, influence: NDArray[np.float32], measured: str) ->
 
 
 def _draw_lines(axes: Any, found: Trace) -> None:
-    """How open the input gate is, and what is left at the end of what was known at each step."""
+    """Draw the opening of the input gate, and the share of each step's memory left at the end."""
     steps = range(found.x.shape[0])
     opened, left = opening(found), left_at_the_end(found)
     if opened is None and left is None:
@@ -114,7 +114,7 @@ def _draw_lines(axes: Any, found: Trace) -> None:
 
 
 def opening(found: Trace) -> NDArray[np.float32] | None:
-    """How much each step was let into memory, averaged over units (T,); None without a gate.
+    """Share of each step let into memory, averaged over units (T,); None without a gate.
 
     The input gate of the LSTM and minLSTM; 1 - z of the GRU, z of minGRU.
     """
@@ -198,7 +198,7 @@ def _name_steps(axes: Any, names: Sequence[str]) -> None:
 
 
 def drawable(text: str) -> bool:
-    """Whether the font of the pictures has a glyph for every character of a text."""
+    """True if the font of the pictures has a glyph for every character of a text."""
     return all(ord(c) in _glyphs() for c in text if not c.isspace())
 
 

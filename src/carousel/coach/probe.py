@@ -19,8 +19,8 @@ _POINTS = 64
 
 @dataclass
 class Inside:
-    """What a look inside found. numbers: by the name of their series; profiles: the same along an
-    axis ("time", from the first step, or "lag", from the last step back), at most 64 points."""
+    """Numbers from inside a network. numbers: by the name of their series; profiles: the same along
+    an axis ("time", from the first step, or "lag", from the last step back), at most 64 points."""
 
     numbers: dict[str, float] = field(default_factory=dict)
     profiles: list[dict[str, Any]] = field(default_factory=list)

@@ -70,7 +70,7 @@ class Rule:
         step: int = 0,
         severity: str | None = None,
     ) -> Finding:
-        """What the rule says of these numbers, some of which may be words by language. A number
+        """Finding of the rule for these numbers, some of which may be words by language. A number
         "severity" overrides the rule's own.
 
         An advice whose line needs what is not known, as in a loop without a configuration, or does

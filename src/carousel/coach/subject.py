@@ -1,4 +1,4 @@
-"""What the coach asks of whatever is trained. A task offers a `Subject` as `task.subject`."""
+"""Questions that the coach asks a task. A task offers a `Subject` as `task.subject`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Batch = tuple[Tensor, ...]
 
 
 class Subject(Protocol):
-    """How batches of a mapping are taken apart, and what is to be found in them.
+    """Access to batches of a mapping: rows, padding, targets, outputs.
 
     batch_dim: the dimension of a batch's tensors that its rows are counted along. many_answers:
     whether one recording, window or sentence has many answers, so that few of them tell more.
@@ -33,8 +33,8 @@ class Subject(Protocol):
         """Some rows of a batch as a batch of their own, padded as they were. index: (b,)."""
 
     def padded(self, batch: Batch, steps: int, /) -> Batch | None:
-        """The same batch with so many more steps of padding, filled with something; None where
-        all rows are of one length."""
+        """Batch with that many more steps of padding, filled with something; None where all rows
+        are of one length."""
 
     def step_outputs(self, model: nn.Module, batch: Batch, /) -> Tensor | None:
         """Outputs at each step, (rows, T, C); None where the model has one output a sequence."""
@@ -54,7 +54,7 @@ class Subject(Protocol):
 
 
 class Loss(Protocol):
-    """What a model did on one batch: sum / count is its mean, objective is differentiated."""
+    """Loss of one batch: sum / count is its mean, objective is differentiated."""
 
     @property
     def objective(self) -> Tensor: ...
@@ -67,7 +67,7 @@ class Loss(Protocol):
 
 
 class Trained(Protocol):
-    """What is trained, as far as the coach needs it: every task is one."""
+    """Trained thing, as far as the coach needs it: every task is one."""
 
     config: Config
 

@@ -11,7 +11,7 @@ from carousel.config.readers import settings
 
 
 def suggestions(config: Config | None) -> dict[str, str | int | float]:
-    """What the lines of advice may name; empty where no configuration is known.
+    """Names that the lines of advice may use; empty where no configuration is known.
 
     >>> suggestions(Config())["lower_rate"]
     '0.0002'
@@ -41,8 +41,8 @@ def suggestions(config: Config | None) -> dict[str, str | int | float]:
 
 
 def recipe_of(config: Config) -> str:
-    """What the command line is told to find a recipe: its name, or of one's own its file, quoted
-    for a shell. Of the file only the name is known, not the folder. Empty where it has no name.
+    """Word that names a recipe on the command line: its name, or its file if custom, quoted for a
+    shell. Only the file's name is known, not its folder. Empty where it has no name.
 
     >>> recipe_of(Config().override(["recipe.name='my own'"]))
     "'my own.toml'"
@@ -76,7 +76,7 @@ def settings_of(line: str) -> list[str]:
 
 
 def fits(line: str, config: Config | None) -> bool:
-    """Whether a line of advice can be pasted for this task and cell.
+    """True if a line of advice can be pasted for this task and cell.
 
     >>> fits("--set text.bptt=70", Config()), fits("--set model.forget_bias=2.0", Config())
     (False, True)
@@ -97,7 +97,7 @@ def fits(line: str, config: Config | None) -> bool:
 
 @functools.lru_cache(maxsize=1024)  # every look asks again
 def in_force(line: str, config: Config | None) -> bool:
-    """Whether a line of `--set`s changes nothing.
+    """True if a line of `--set`s changes nothing.
 
     >>> in_force("--set model.cell=lstm", Config())
     True

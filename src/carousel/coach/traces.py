@@ -1,4 +1,4 @@
-"""What is inside a recurrent layer at every step, computed by the oracle: gates and states."""
+"""Gates and states of a recurrent layer at every step, computed by the oracle."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Trace:
 
     @property
     def inside(self) -> Tensor:
-        """Which steps of which rows there are (T, B), bool."""
+        """Mask (T, B), bool, of the steps that are real."""
         steps, rows = self.x.shape[:2]
         if self.lengths is None:
             return torch.ones(steps, rows, dtype=torch.bool, device=self.x.device)

@@ -88,7 +88,7 @@ def sample(tensor: Tensor) -> Tensor:
 def update_numbers(
     blocks: list[Block], before: list[Tensor], gradient_scale: float = 1.0
 ) -> dict[str, float]:
-    """What a step did to each block. before: `sample` of each block before the step.
+    """Numbers of a step's update of each block. before: `sample` of each block before the step.
 
     gradient_scale: by how much clipping has shortened the gradients that are there now.
 

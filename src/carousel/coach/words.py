@@ -1,4 +1,4 @@
-"""What the coach says, by key: a TOML file per language in texts/, all with the same keys.
+"""Texts of the coach, by key: a TOML file per language in texts/, all with the same keys.
 
 A language is spoken as soon as its file is there.
 """
@@ -20,7 +20,7 @@ Said = dict[str, str]  # a text by language
 
 
 def languages() -> tuple[str, ...]:
-    """Those that there is a file of, English first."""
+    """Languages with a file of texts, English first."""
     return ("en", *sorted({path.stem for path in FOLDER.glob("*.toml")} - {"en"}))
 
 

@@ -9,7 +9,7 @@ from carousel.config.keys import DROPPED, key
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Where the rules of the coach begin to speak; docs/coach/ says of each rule what it reads.
+    """Thresholds at which the coach's rules speak; docs/coach/ says what each rule reads.
 
     Ratios of updates to weights are logarithms to base 10; shares lie between 0 and 1.
 
@@ -121,7 +121,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class CoachConfig:
-    """What is measured while a network trains, and said of it (docs/coach.md).
+    """Measurements during training, and what is said of them (docs/coach.md).
 
     enabled: measure and judge; the weights are the same bits without.
     check: look at network and data before the first step (see `carousel check`).

@@ -10,7 +10,7 @@ from carousel.config.keys import DROPPED, KEPT, key
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Which data, how an image becomes a sequence, what is held out for validation.
+    """Data set or path, images as sequences, and the validation part.
 
     name: "mnist" to classify; a text's name to generate (carousel data list), or "text" for a
         file and "lines" for a folder of your own, which `path` names; for other tasks see the
@@ -47,7 +47,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TextConfig:
-    """How a text becomes tokens, what is held out of it, and how far gradients go back in it.
+    """Tokens of a text, its held-out parts, and the length of truncated backpropagation.
 
     level: a token is a "word" (of a running text: what stands between white space, and a line
         break is the word <eos>; of sentences: a word or a punctuation mark), a "character", or, of
@@ -78,7 +78,7 @@ class TextConfig:
 
 @dataclass(frozen=True)
 class FramesConfig:
-    """How recordings with a label, or a number to be found, per frame are read.
+    """Reading of recordings with a label or a number per frame.
 
     window: frames of a training window, drawn anew each epoch (0: whole recordings). Recordings
         are always judged whole.
@@ -99,7 +99,7 @@ class FramesConfig:
 
 @dataclass(frozen=True)
 class SoundConfig:
-    """How a sound becomes a sequence (see carousel.data.files.sounds).
+    """Features of a sound (see carousel.data.files.sounds).
 
     rate: samples a second; a file of another rate is resampled.
     window, hop: milliseconds that a step looks at, and from step to step.
@@ -131,7 +131,7 @@ class ScenesConfig:
 
 @dataclass(frozen=True)
 class PicturesConfig:
-    """How image files are read: any size and kind, fitted into a square with black beside.
+    """Reading of image files: any size and kind, fitted into a square with black beside.
 
     side: pixels of the square, up and across.
     color: three channels, red, green and blue; else one, grey.

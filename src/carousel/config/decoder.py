@@ -9,7 +9,7 @@ from carousel.config.keys import key
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """How a sentence is written about a memory, such as a source sentence or a picture.
+    """Decoder that writes a sentence about a memory, such as a source sentence or a picture.
 
     attention: how a state is compared with each place of the memory: "dot" and "general" (Luong et
         al. 2015) or "additive" (Bahdanau et al. 2015); see carousel.layers.memory_attention.

@@ -71,7 +71,7 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class InitializationConfig:
-    """Where the weights start (see carousel.layers.initialization).
+    """Initial weights (see carousel.layers.initialization).
 
     name: "torch" (its defaults), "uniform" (every weight and bias from U(-range, range)),
         "orthogonal" (Keras's: Glorot inputs, orthogonal recurrence), "identity" (IRNN), "chrono".
@@ -90,7 +90,7 @@ class InitializationConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """What is differentiated where classes are told apart; reported losses are never changed.
+    """Objective where classes are told apart; reported losses are never changed.
 
     label_smoothing: share of the target that is spread over all classes (Szegedy et al. 2016).
     class_weights: "balanced" counts an example of class c n / (C n_c) times, so that rare classes

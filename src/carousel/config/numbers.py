@@ -9,7 +9,7 @@ from carousel.config.keys import DROPPED, KEPT, key
 
 @dataclass(frozen=True)
 class RegressConfig:
-    """How a number is read off each step of a recording.
+    """Regression of a number per step of a recording.
 
     cap: targets above it count as it, in training (0: none). An engine that is far from failing
         does not show how far.
@@ -23,7 +23,7 @@ class RegressConfig:
 
 @dataclass(frozen=True)
 class ForecastConfig:
-    """How a series is cut into windows, and what is said of the steps after each.
+    """Windows of a series, and the forecast after each.
 
     context, horizon: steps that are read, and steps that are forecast from them, all at once.
     targets: the columns to forecast, with commas between (empty: all of them); the others are

@@ -27,7 +27,7 @@ _ALIASES = {*WORDS.values(), "lines"}
 
 
 def is_own(name: str) -> bool:
-    """Whether a `data.name` means data of one's own."""
+    """True if a `data.name` means custom data."""
     return name in _ALIASES
 
 
@@ -125,7 +125,7 @@ def _release(
 def _differing(
     values: dict[str, Any], default: dict[str, Any], keys: Iterable[str], given: Collection[str]
 ) -> dict[str, Any]:
-    """Those of the keys that are not at their default, and that nobody gave, with their values."""
+    """Keys, of these, that are not at their default and that nobody gave, with their values."""
     found = {}
     for key in keys:
         section, name = key.split(".")

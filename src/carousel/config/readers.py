@@ -1,4 +1,4 @@
-"""Who reads a setting, and the refusal of one that nobody would.
+"""Readers of each setting, and the refusal of one that nothing would read.
 
 A setting names its readers beside its default (`carousel.config.keys.key`): the tasks, and the
 values that other settings must have. What is refused, what the coach suggests and the page
@@ -62,7 +62,7 @@ class Setting:
     section: type
 
     def idle(self, config: Any) -> str:
-        """Where the setting has no effect, in words; empty if something reads it."""
+        """Reason why the setting has no effect, in words; empty if something reads it."""
         if self.tasks is not None:
             if config.task not in self.tasks:
                 return f"in the task '{config.task}'"

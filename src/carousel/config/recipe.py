@@ -37,7 +37,7 @@ from carousel.errors import ConfigError
 
 @dataclass(frozen=True)
 class RecipeInfo:
-    """What a recipe says of itself; nothing here changes a number.
+    """Name, summary and expectations of a recipe; nothing here changes a number.
 
     name: in lists, and of the folders of its runs.
     summary: one line.
@@ -104,7 +104,7 @@ class Config:
         return cast(Config, build(cls, values, ""))
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as plain dictionaries; `from_dict` of it is equal to this."""
+        """Configuration as plain dictionaries; `from_dict` of it is equal to this."""
         return dataclasses.asdict(self)
 
     def override(self, assignments: Iterable[str] | Mapping[str, Any]) -> Config:
@@ -144,13 +144,14 @@ class Config:
         return Config.from_dict(values)
 
     def check_data(self) -> Config:
-        """The same, once it names data: a published set, or a path. Raises `ConfigError`."""
+        """Return this configuration if it names data: a published set, or a path. Raises
+        `ConfigError`."""
         own.check(self.task, self.data.name, self.data.path)
         return self
 
     def notices(self) -> list[str]:
-        """What a person should know of a recipe that is used on other data than its own, or with
-        other settings."""
+        """Notices about a recipe that is used on other data than its own, or with other
+        settings."""
         info = self.recipe
         lines = []
         if info.dropped:

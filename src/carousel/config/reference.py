@@ -21,7 +21,7 @@ written by `python -m carousel.config.reference docs/settings.md`.
 
 
 def meanings(section: type) -> dict[str, str]:
-    """What a section's docstring says of each key: its lines "key, key: text".
+    """Meanings of a section's keys, from its docstring: lines "key, key: text".
 
     >>> from carousel.config import LossConfig
     >>> sorted(meanings(LossConfig))
@@ -43,7 +43,7 @@ def meanings(section: type) -> dict[str, str]:
 
 
 def meaning(setting: Setting) -> str:
-    """What a setting means; empty if its section does not say."""
+    """Meaning of a setting; empty if its section does not say."""
     return meanings(setting.section).get(setting.name.rpartition(".")[2], "")
 
 

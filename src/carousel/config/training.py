@@ -39,7 +39,7 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class ScheduleConfig:
-    """How the learning rate moves over the run.
+    """Learning rate over the run.
 
     name: "constant"; "one-cycle" rises to the rate and falls to nothing (Smith and Topin 2018);
         "cosine" falls along a half wave; "plateau" falls where the validation metric stands still;
@@ -78,7 +78,7 @@ class AveragingConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """How long, in what batches, and when to stop.
+    """Length of training, batches, and early stopping.
 
     epochs: passes through the training part, at most.
     batch_size: sequences of a batch; of a running text, streams that are read side by side.

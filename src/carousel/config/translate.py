@@ -9,7 +9,7 @@ from carousel.config.keys import KEPT, key
 
 @dataclass(frozen=True)
 class TranslateConfig:
-    """Which language is read, which is written, and how sentences are paired, cut and judged.
+    """Source and target language, and how sentences are paired, cut and judged.
 
     source, target: languages, such as "de" and "en"; of files of your own, how their names end.
     joint: one vocabulary, and one embedding, for both languages, instead of one of each.

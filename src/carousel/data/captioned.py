@@ -31,7 +31,7 @@ class Captioned:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         return {"images": len(self), "captions": sum(map(len, self.captions))}
 
     def contents(self) -> Iterator[bytes]:

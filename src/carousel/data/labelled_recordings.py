@@ -57,7 +57,7 @@ class Labelled:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         groups = len(set(self.groups) - {""})
         known = {"groups": groups} if groups else {}
         return {"recordings": len(self), **known, "steps": len(self.values.values)}
@@ -108,7 +108,7 @@ class LabelledRecordings(Parts[Labelled]):
         columns: Sequence[str] = (),
         notes: Mapping[str, int] | None = None,
     ) -> LabelledRecordings:
-        """Of the examples of each part."""
+        """Make labelled recordings from the examples of each part."""
         train, validation = found["train"](), found["validation"]()
 
         def open_test() -> Labelled:
@@ -137,7 +137,8 @@ class LabelledRecordings(Parts[Labelled]):
         *,
         sound: bool = False,
     ) -> LabelledRecordings:
-        """Of examples that were all read, and which of them are in which part."""
+        """Make labelled recordings from examples that were all read, and the indices of each
+        part."""
         notes = recognised(example.notes for example in found)
         opened = {name: lambda some=some: some for name, some in parts.items()}
         return cls.of(opened, classes, sound=sound, columns=found[0].columns, notes=notes)
@@ -171,7 +172,7 @@ def together(examples: Sequence[Example], classes: Sequence[str]) -> Labelled:
 
 
 def filled_in(examples: Iterable[Example]) -> int:
-    """How many values of them were missing."""
+    """Number of their values that were missing."""
     return sum(example.filled for example in examples)
 
 

@@ -23,7 +23,7 @@ class Sentences:
 
     @classmethod
     def of(cls, pairs: Sequence[tuple[int, str]]) -> Sentences:
-        """Of pairs of a class's number and a sentence."""
+        """Make sentences from pairs of a class's number and a sentence."""
         return cls([text for _, text in pairs], torch.tensor([label for label, _ in pairs]))
 
     def __len__(self) -> int:
@@ -31,7 +31,7 @@ class Sentences:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         return {"sentences": len(self)}
 
     def contents(self) -> list[str]:
@@ -39,7 +39,7 @@ class Sentences:
         return self.texts
 
     def take(self, index: Tensor) -> Sentences:
-        """Those of these numbers."""
+        """Sentences at `index`. Keeps `empty`."""
         return Sentences([self.texts[i] for i in index.tolist()], self.labels[index])
 
 

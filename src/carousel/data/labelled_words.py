@@ -78,7 +78,7 @@ def draw(whole: Labelled, held: str, share: float, seed: int) -> tuple[Labelled,
 
 
 def features_of(word: str, lowercase: bool) -> dict[str, str]:
-    """What is known of a word by itself. Digits are alike: what matters is how many there are.
+    """Features of a word by itself. Digits are alike: what matters is how many there are.
 
     >>> features_of("B-52s", lowercase=True)
     {'word': 'b-00s', 'shape': 'X-0x', 'prefix': 'b-0', 'suffix': '00s'}
@@ -141,7 +141,7 @@ class WordFeatures:
 
     @classmethod
     def restore(cls, facts: dict[str, Any]) -> WordFeatures:
-        """What `facts` described."""
+        """Rebuild from `facts`."""
         vocabularies = [Vocabulary(tuple(tokens)) for tokens in facts["vocabularies"]]
         return cls(facts["names"], facts["lowercase"], vocabularies)
 
@@ -158,7 +158,7 @@ class WordFeatures:
         return features_of(word, self.lowercase)["word"]
 
     def knows(self, word: str) -> bool:
-        """Whether the word itself is in the vocabulary."""
+        """True if the word itself is in the vocabulary."""
         return self.plain(word) in self.vocabularies[0].numbers
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> Ragged:

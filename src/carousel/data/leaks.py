@@ -86,7 +86,7 @@ def of_numbers(values: Tensor, targets: Tensor, columns: tuple[str, ...]) -> lis
 
 
 def in_words(leaks: list[Leak]) -> str:
-    """What `leaks` say, in a sentence; empty if there are none.
+    """Sentence about `leaks`; empty if there are none.
 
     >>> in_words([{"column": "digit", "tells": "class", "how": "by value"}])
     "the column 'digit' alone tells the class"
@@ -120,7 +120,7 @@ def _tells(
     tried: int,
     by_value: bool = True,
 ) -> list[Leak]:
-    """Whether a column tells the class. units (C,): independent examples of each class."""
+    """Leaks by which a column tells the class. units (C,): independent examples of each class."""
     if int(units.sum()) < _FEWEST or (units > 0).sum() < 2:
         return []
     how = "by value" if by_value and _by_value(column, labels) else ""
@@ -155,7 +155,7 @@ def _by_range(column: Floats, labels: NDArray[np.int64]) -> bool:
 
 
 def _chance(units: NDArray[np.int64]) -> float:
-    """How likely numbers drawn at random would stand apart by class: C! Π n_c! / N!"""
+    """Probability that random numbers stand apart by class: C! Π n_c! / N!"""
     counts = units[units > 0]
     log = math.lgamma(len(counts) + 1) + sum(math.lgamma(n + 1) for n in counts.tolist())
     return math.exp(log - math.lgamma(int(counts.sum()) + 1))

@@ -29,7 +29,7 @@ class Measured:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         return {"recordings": len(self), "steps": len(self.targets)}
 
     def contents(self) -> Iterable[Hashable]:
@@ -37,7 +37,7 @@ class Measured:
         return contents(self.values[i] for i in range(len(self)))
 
     def take(self, index: Tensor) -> Measured:
-        """Those of these numbers."""
+        """Recordings at `index`."""
         targets = Ragged(self.targets, self.values.offsets).take(index)
         names = tuple(self.names[i] for i in index.tolist())
         return Measured(names, self.values.take(index), targets.values)
@@ -71,7 +71,7 @@ class MeasuredRecordings(Parts[Measured]):
             )
 
     def account(self) -> dict[str, Any]:
-        """Which recordings are in which part, their steps, and how many have a target.
+        """Recordings of each part, their steps, and how many have a target.
 
         Opens the test part.
         """

@@ -45,7 +45,7 @@ class Images:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         return {"images": len(self)}
 
     def contents(self) -> Iterator[bytes]:

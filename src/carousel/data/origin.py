@@ -32,7 +32,7 @@ class Origin:
 
     @classmethod
     def of(cls, path: Path) -> Origin:
-        """What lies there now. Raises `DataError` if it cannot be read."""
+        """Record of what lies there now. Raises `DataError` if it cannot be read."""
         if not path.is_dir():
             return _read(path, -1)[0]
         try:
@@ -42,19 +42,19 @@ class Origin:
 
     @classmethod
     def restore(cls, facts: dict[str, Any]) -> Origin:
-        """What `facts` described."""
+        """Rebuild from `facts`."""
         sums = facts.get("sums", (0, 0))
         return cls(**{**facts, "sums": (int(sums[0]), int(sums[1]))})
 
     def facts(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Record as JSON can hold it."""
         of_folder = {"files": self.files}
         of_file = {"rows": self.rows, "digest": self.digest, "sums": list(self.sums)}
         return of_file if self.digest else of_folder
 
     def changes(self, path: Path) -> str:
-        """What became of it since, in words; empty if it is as it was. Raises `DataError` if it
-        cannot be read."""
+        """Changes since, in words; empty if it is as it was. Raises `DataError` if it cannot be
+        read."""
         if not path.exists():
             raise DataError(f"there is no {path}")
         if path.is_dir() != bool(self.files):
@@ -77,7 +77,8 @@ class Origin:
         return f"of its {self.rows:,} {what}s some were changed"
 
     def lost(self, path: Path) -> str:
-        """What of a folder was changed or is gone, in words: files that came are not counted."""
+        """Files of a folder that were changed or are gone, in words: files that came are not
+        counted."""
         return "; ".join(self._of_files(Origin.of(path).files, came=False))
 
     def _of_files(self, now: dict[str, str], came: bool = True) -> Iterator[str]:

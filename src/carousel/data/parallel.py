@@ -38,7 +38,7 @@ class Pairs:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         return {"pairs": len(self)}
 
     def contents(self) -> Iterator[tuple[str, str]]:
@@ -46,7 +46,7 @@ class Pairs:
         return zip(self.sources, self.targets, strict=True)
 
     def take(self, index: Tensor) -> Pairs:
-        """Those of these numbers; `empty` stays."""
+        """Pairs at `index`. Keeps `empty`."""
         numbers = index.tolist()
         return Pairs(
             [self.sources[i] for i in numbers], [self.targets[i] for i in numbers], self.empty

@@ -21,7 +21,7 @@ NAMES = ("train", "validation", "test")
 
 
 class Part(Protocol):
-    """What a part can do: say how many of what it has, and what each of them is."""
+    """Interface of a part: counts of its contents, and a key for each example."""
 
     def __len__(self) -> int: ...
 
@@ -47,7 +47,7 @@ class Parts(Generic[P]):
 
     @classmethod
     def read(cls, config: Config) -> Self:
-        """What `data.name` calls: a published set, or files of one's own, `data.path`.
+        """Read the data that `data.name` names: a published set, or custom files, `data.path`.
 
         Raises `ConfigError` for another name, and what the reader raises.
         """
@@ -63,7 +63,7 @@ class Parts(Generic[P]):
 
     @property
     def is_closed(self) -> bool:
-        """Whether the test part has not been opened yet."""
+        """True if the test part has not been opened yet."""
         return callable(self._test) and "test" not in self.__dict__
 
     def part(self, name: str) -> P:
@@ -77,7 +77,8 @@ class Parts(Generic[P]):
         self.train = self.train.take(torch.arange(min(most, len(self.train))))  # type: ignore[attr-defined]
 
     def doubles(self) -> dict[str, int]:
-        """How many examples of each other part the training part has too. Opens the test part."""
+        """Number of examples of each other part that the training part has too. Opens the test
+        part."""
         known = set(self.train.contents())
         held = {"validation": self.validation, "test": self.test}
         return {name: sum(c in known for c in part.contents()) for name, part in held.items()}

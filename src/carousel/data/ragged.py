@@ -29,7 +29,8 @@ class Ragged:
 
     @classmethod
     def of(cls, sequences: Iterable[Tensor]) -> Ragged:
-        """From tensors (T_i, ...) that agree in all but the first dimension; at least one."""
+        """Make a ragged array from tensors (T_i, ...) that agree in all but the first dimension; at
+        least one."""
         parts = list(sequences)
         lengths = torch.tensor([0, *map(len, parts)])
         return cls(torch.cat(parts), lengths.cumsum(0))
@@ -69,7 +70,7 @@ class Ragged:
 
 
 class Buckets:
-    """Which sequences stand in a batch: chance decides, but the lengths in a batch are alike.
+    """Batches of sequences: chance decides, but the lengths in a batch are alike.
 
     The sequences are shuffled; each `span` batches' worth of them is sorted by length and cut into
     batches, and the batches are shuffled. So a batch holds little padding, and yet no two epochs

@@ -1,4 +1,4 @@
-"""What a run remembers of its data, so that later nobody is judged on other parts unawares.
+"""Record of a run's data, so that later nobody is judged on other parts unawares.
 
 The parts of a set are drawn from what is there when it is read: a row that was added, or rows in
 another order, give other parts, and what was trained on would be judged. So a run keeps a
@@ -48,7 +48,7 @@ class Parted(Protocol):
 
 @dataclass(frozen=True)
 class PartRecord:
-    """How many of what a part has, and its fingerprint."""
+    """Counts of a part and its fingerprint."""
 
     counts: dict[str, int]
     fingerprint: str
@@ -75,7 +75,8 @@ class DataRecord:
 
     @classmethod
     def of(cls, config: Config, data: Parted) -> DataRecord:
-        """Of data that has just been read. A test part that is a thing of its own stays closed."""
+        """Make the record of data just read. A test part that is a thing of its own stays
+        closed."""
         path = config.data.path
         read_whole = bool(path) and config.task != "caption"
         numbers = read_whole and not getattr(data, "sound", False)
@@ -85,7 +86,7 @@ class DataRecord:
         return cls(config.data.name, path, parts, origin, numbers, version("carousel-rnn"))
 
     def with_test(self, data: Parted) -> DataRecord:
-        """The same, with the test part, once it has been opened."""
+        """Record with the test part, once it has been opened."""
         parts = {name: self.parts.get(name) or _record(data, name, self.numbers) for name in PARTS}
         return replace(self, parts=parts)
 
@@ -98,8 +99,8 @@ class DataRecord:
 
     @classmethod
     def read(cls, folder: Path) -> DataRecord | None:
-        """What a run or a bundle has on record; None of one that was written before there were
-        records. Raises `RunError`."""
+        """Read the record of a run or a bundle; None if it was written before there were records.
+        Raises `RunError`."""
         file = folder / layout.DATA
         if not file.is_file():
             return None
@@ -124,7 +125,7 @@ class DataRecord:
             raise RunError(f"{file} cannot be read: {error}") from None
 
     def text(self) -> str:
-        """What `read` reads."""
+        """Text that `read` reads."""
         facts = {
             "format": FORMAT,
             "carousel": self.carousel,
@@ -150,7 +151,7 @@ class DataRecord:
             raise DataChangedError(said)
 
     def differences(self, data: Parted, part: str) -> str:
-        """What `check` raises; empty if nothing changed."""
+        """Message of the error that `check` raises; empty if nothing changed."""
         asked = [
             name for name in PARTS if name in self.parts and name in ("train", "validation", part)
         ]
@@ -174,7 +175,7 @@ class DataRecord:
         )
 
     def changed(self) -> str:
-        """What became of one's own files, in words; empty if nothing, or they cannot be read."""
+        """Changes of custom files, in words; empty if there are none, or they cannot be read."""
         try:
             said = "" if self.origin is None else self.origin.changes(Path(self.path))
         except (DataError, OSError):
@@ -208,7 +209,7 @@ def _record(data: Parted, name: str, numbers: bool) -> PartRecord:
 
 
 def _told(other: dict[str, tuple[PartRecord, PartRecord]]) -> str:
-    """How the parts differ: `other` has each as it was and as it is."""
+    """Differences of the parts: each as it was and as it is in `other`."""
     told, alike = [], []
     for name, (then, now) in other.items():
         what = next(iter(then.counts), "rows")

@@ -36,7 +36,7 @@ class Recordings:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         return {"recordings": len(self), "frames": len(self.labels)}
 
     def contents(self) -> Iterable[Hashable]:
@@ -78,7 +78,7 @@ class LabelledFrames(Parts[Recordings]):
     def lazily(
         cls, read: Callable[[str], dict[str, Frames]], classes: Sequence[str]
     ) -> LabelledFrames:
-        """Of recordings by name, read part by part."""
+        """Make labelled frames from recordings by name, read part by part."""
 
         def part(name: str) -> Recordings:
             return of_frames(read(name), classes)
@@ -86,7 +86,7 @@ class LabelledFrames(Parts[Recordings]):
         return cls(part("train"), part("validation"), lambda: part("test"), classes)
 
     def account(self) -> dict[str, Any]:
-        """Which recordings are in which part, how many frames, how many of them unlabelled.
+        """Recordings of each part, the number of frames, and how many of them are unlabelled.
 
         Opens the test part.
         """

@@ -31,7 +31,7 @@ class Series:
 
     @property
     def filled(self) -> int:
-        """How many values were missing."""
+        """Number of missing values that were filled."""
         return 0 if self.missing is None else int(self.missing.sum())
 
     @property

@@ -77,7 +77,7 @@ class FeatureScaler:
 
     @classmethod
     def restore(cls, facts: dict[str, Any]) -> FeatureScaler:
-        """What `facts` described."""
+        """Rebuild from `facts`."""
         mean, std = (torch.tensor(facts[name], dtype=torch.float64) for name in ("mean", "std"))
         return cls(mean, std)
 

@@ -46,8 +46,8 @@ def calendar(stamps: Stamps, more: int = 0, turns: int = 0) -> NDArray[np.float3
 
 
 def cut(count: int, config: ForecastConfig, ends: Sequence[int] = ()) -> dict[str, range]:
-    """Which rows are targets in each part, in order of time; ends: of the parts, where a set has
-    its own. Raises `DataError` if one has no window."""
+    """Rows that are targets in each part, in order of time; ends: of the parts, where a set has its
+    own. Raises `DataError` if one has no window."""
     test, validation = round(config.test * count), round(config.validation * count)
     ends = ends or (count - test - validation, count - test, count)
     parts = in_time(ends, config.context, config.gap)
@@ -85,7 +85,7 @@ class Windows:
 
     @property
     def apart(self) -> int:
-        """How many windows there are of which no two have a step to forecast in common."""
+        """Number of windows of which no two have a step to forecast in common."""
         count, end = 0, -1
         for start in self.starts.tolist():
             if start >= end:

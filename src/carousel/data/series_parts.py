@@ -50,7 +50,7 @@ class SeriesParts:
 
     @classmethod
     def read(cls, config: Config) -> SeriesParts:
-        """What `data.name` calls: a published series, or a file of one's own, `data.path`.
+        """Read the series that `data.name` names: a published one, or a custom file, `data.path`.
 
         Raises `ConfigError` or `DataError`.
         """

@@ -1,4 +1,4 @@
-"""Where a published data set comes from: its home, its terms, the SHA-256 of what it holds."""
+"""Origin of a published data set: its home, its terms, the SHA-256 of what it holds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where data sets come from: `$CAROUSEL_DATA`, the user's cache, or their own home, in this order.
+"""Search for data sets: `$CAROUSEL_DATA`, the user's cache, or their own home, in this order.
 
 A file may lie there as it is, compressed (.gz, .xz), or in its set's archive; what counts is the
 SHA-256 of its content, pinned in `carousel.data.sets`. A copy whose content is another is an error,
@@ -135,7 +135,7 @@ def _archive(folder: Path, source: Source) -> Path | None:
 
 
 def _lies(folder: Path, source: Source, file: str) -> Path | None:
-    """Where in a folder a file is: itself, compressed, or the archive it comes in."""
+    """Place of a file in a folder: itself, compressed, or the archive it comes in."""
     names = [file, f"{file}.gz", f"{file}.xz"]
     if file in source.packed:
         names += source.archives

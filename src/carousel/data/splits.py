@@ -1,4 +1,4 @@
-"""Who is trained on, who chooses the epoch, who judges at the end: decided before any fit.
+"""Split into training, validation and test part: decided before any fit.
 
 Every split is drawn here: at random by share, of each class by itself, in whole groups, in folds,
 or in order of time.
@@ -48,7 +48,7 @@ def split(
     least: int = 1,
     settings: str = "",
 ) -> dict[str, Tensor]:
-    """Which of `count` examples are in each part: "train", and the shares in `held`, in order.
+    """Indices of `count` examples in each part: "train", and the shares in `held`, in order.
 
     Each part has at least `least` examples, and one is left to train on where there is one; with
     `settings`, which names the shares, too large ones are a `DataError` instead. classes: of each

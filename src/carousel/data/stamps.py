@@ -84,7 +84,7 @@ class _Cells(NamedTuple):
 
 
 def is_stamp(cell: str) -> bool:
-    """Whether a cell of a first row is a time, not the name of a column."""
+    """True if a cell of a first row is a time, not the name of a column."""
     return any(p.fullmatch(cell.strip()) for p in (*_READERS, _NUMBER))
 
 

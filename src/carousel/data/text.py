@@ -31,7 +31,7 @@ _SPACE = re.compile(r"\s")
 
 
 def words(text: str) -> Iterator[str]:
-    """What stands between white space; a line break is the word <eos>. Needs little memory.
+    """Words between white space; a line break is the word <eos>. Needs little memory.
 
     >>> list(words(" a cat\\nsat\\n"))
     ['a', 'cat', '<eos>', 'sat', '<eos>']
@@ -89,7 +89,7 @@ class Vocabulary:
         return torch.from_numpy(ids)
 
     def encode_characters(self, text: str) -> Tensor:
-        """The same of each character of a text, a hundred times as fast."""
+        """Encode each character of a text, a hundred times as fast as `encode`."""
         table = np.full(sys.maxunicode + 1, self.unknown, np.int32)
         for token, number in self.numbers.items():
             if len(token) == 1:
@@ -99,7 +99,7 @@ class Vocabulary:
 
 
 def count_characters(text: str) -> Counter[str]:
-    """How often each character stands in a text."""
+    """Count each character of a text."""
     total = np.zeros(sys.maxunicode + 1, np.int64)
     for points in _code_points(text):
         counts = np.bincount(points)
@@ -151,17 +151,17 @@ class Part:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         lines = {} if self.offsets is None else {"lines": len(self.offsets) - 1}
         return {**lines, "tokens": len(self.ids)}
 
     @property
     def predictions(self) -> int:
-        """How many tokens are predicted: all but the first, of the text or of each line."""
+        """Number of predicted tokens: all but the first, of the text or of each line."""
         return len(self.ids) - (1 if self.offsets is None else len(self.offsets) - 1)
 
     def targets(self) -> Tensor:
-        """Which tokens those are, (N,) bool."""
+        """Mask (N,), bool, of the tokens that are predicted."""
         predicted = torch.ones(len(self.ids), dtype=torch.bool)
         predicted[0 if self.offsets is None else self.offsets[:-1]] = False
         return predicted
@@ -169,7 +169,7 @@ class Part:
 
 @dataclass(frozen=True)
 class TextParts:
-    """What a language model reads: texts by part, or labelled lines by part.
+    """Texts, or labelled lines, of a language model, by part.
 
     kind: "word", "character", or "line". read: a part by its name, each time it is asked for, so
     that a long text is not held three times. is_one_text: the parts are pieces of one text.
@@ -191,7 +191,7 @@ class TextParts:
 
     @classmethod
     def read(cls, config: Config) -> TextParts:
-        """What `data.name` calls: a published text, or one's own, `data.path`.
+        """Read the text that `data.name` names: a published one, or a custom one, `data.path`.
 
         Raises `ConfigError` or `DataError`.
         """
@@ -220,7 +220,7 @@ class Corpus:
 
     @classmethod
     def read(cls, config: Config, vocabulary: Vocabulary | None = None) -> Corpus:
-        """What `data.name` calls, see `TextParts.read`."""
+        """Read the corpus that `data.name` names, see `TextParts.read`."""
         return cls(TextParts.read(config), config.text, config.data.train_limit, vocabulary)
 
     def part(self, name: str) -> Part:

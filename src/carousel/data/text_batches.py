@@ -81,7 +81,7 @@ class LineBatches:
             yield _pad(self._part, index)
 
     def in_order(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The same in the order of the data set, for evaluation."""
+        """Batches in the order of the data set, for evaluation."""
         indices = torch.split(torch.arange(self._lines), self._rows)
         yield from (_pad(self._part, index) for index in indices)
 

@@ -71,7 +71,7 @@ class Tokens:
 
     @classmethod
     def restore(cls, facts: dict[str, Any]) -> Tokens:
-        """What `facts` described."""
+        """Rebuild from `facts`."""
         level, lowercase = facts["level"], facts["lowercase"]
         if level == "subword":
             from tokenizers import Tokenizer
@@ -134,7 +134,7 @@ class Tokens:
         return self._vocabulary.tokens[number]
 
     def label(self, number: int) -> str:
-        """The same for a picture: a dash before a subword that goes on a word, no other sign."""
+        """Token for a picture: a dash before a subword that goes on a word, no other sign."""
         name = self.name(number)
         if self.level != "subword" or name.startswith(_BLANK):
             return name.removeprefix(_BLANK) or "␣"

@@ -15,7 +15,7 @@ from carousel.errors import DataError
 
 
 def is_labelled(labels: Tensor) -> Tensor:
-    """Where there is a label: a class from 0 on, or a number.
+    """Mask of the steps with a label: a class from 0 on, or a number.
 
     >>> is_labelled(torch.tensor([2, -1])).tolist(), is_labelled(torch.tensor([-2.0, torch.nan]))
     ([True, False], tensor([ True, False]))

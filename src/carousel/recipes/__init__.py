@@ -27,7 +27,7 @@ def own_names() -> list[str]:
 def configured(
     name_or_file: str, settings: Iterable[str] | Mapping[str, Any] = ()
 ) -> tuple[Config, int | None]:
-    """What `load` gives, with these settings, ready to be trained. Raises `ConfigError`."""
+    """Configuration of `load` with these settings, ready to be trained. Raises `ConfigError`."""
     config, seed = load(name_or_file)
     return config.override(settings).check_data(), seed
 

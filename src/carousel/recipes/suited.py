@@ -1,4 +1,4 @@
-"""Which recipe for data of one's own suits a file or folder, by its name and its first lines."""
+"""Choice of the recipe that suits custom data, by the file's or folder's name and first lines."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FILES = {
 
 
 def is_data(path: Path) -> bool:
-    """Whether it looks like data where a recipe was asked for."""
+    """True if it looks like data where a recipe was asked for."""
     return path.exists() or path.suffix.lower() in _FILES
 
 

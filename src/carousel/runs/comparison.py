@@ -1,4 +1,4 @@
-"""Which of several settings is better, and whether the difference is larger than that of seeds."""
+"""Comparison of settings: which is better, and whether by more than seeds differ."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Spread:
         return statistics.stdev(self.values.values()) if len(self.values) > 1 else math.nan
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Comparison as JSON can hold it."""
         std = None if math.isnan(self.std) else self.std
         low, high = min(self.values.values()), max(self.values.values())
         return {"mean": self.mean, "std": std, "min": low, "max": high, "values": self.values}
@@ -76,7 +76,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the mean of a group differs from that of the first.
+    """Difference of a group's mean from that of the first.
 
     difference: group minus first. interval: of the difference of the means, by Welch's t
     (https://doi.org/10.1093/biomet/34.1-2.28); None where a group has a single run. With more than
@@ -94,14 +94,14 @@ class Verdict:
 
     @property
     def is_larger_than_spread(self) -> bool | None:
-        """Whether seeds alone hardly explain it; None where a single run says nothing of seeds."""
+        """True if seeds alone hardly explain it; None where a single run says nothing of seeds."""
         if self.interval is None:
             return None
         return not self.interval[0] <= 0 <= self.interval[1]
 
     @property
     def is_better(self) -> bool | None:
-        """Whether the difference is an improvement; None where that is not known of the metric."""
+        """True if the difference is an improvement; None where that is not known of the metric."""
         higher = scores.HIGHER_IS_BETTER.get(self.metric)
         return None if higher is None else (self.difference > 0) == higher
 
@@ -141,7 +141,7 @@ class Comparison:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """Comparison as JSON can hold it."""
         return {
             "groups": [
                 {
@@ -240,7 +240,8 @@ def _causes(run: Run) -> dict[str, Any]:
 
 
 def _one_per_seed(runs: Iterable[Run]) -> tuple[list[Run], list[Run]]:
-    """The same seed gives the same run: it counts once, and a whole one rather than a part."""
+    """Runs, one per seed: the same seed gives the same run, so a whole one counts and not a
+    part."""
     by_seed: dict[Any, Run] = {}
     again = []
     for run in runs:
@@ -273,7 +274,7 @@ def _at_best(run: Run) -> dict[str, Any]:
 
 
 def _spreads(values: dict[str, dict[str, Any]]) -> dict[str, Spread]:
-    """Of every metric that all of the runs have, as a finite number."""
+    """Spreads of every metric that all of the runs have, as a finite number."""
     if not values:
         return {}
     first = next(iter(values.values()))
@@ -317,7 +318,7 @@ def _welch(here: list[float], there: list[float], confidence: float) -> tuple[fl
 
 
 def _to_mind(groups: Sequence[Group]) -> list[str]:
-    """What makes the numbers less comparable than they look."""
+    """Warnings about what makes the numbers less comparable than they look."""
     notes = []
     runs = [run for group in groups for run in group.runs]
     going = [run.id for run in runs if not run.result]

@@ -1,4 +1,4 @@
-"""Where the settings of runs differ."""
+"""Differences between the settings of runs."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _LARGEST = 4 << 20  # bytes of a TOML or JSON file; those of a run have a few th
 
 
 class Status(Enum):
-    """How a run stands. UNREADABLE: it is damaged, half written, or of a newer version."""
+    """State of a run. UNREADABLE: it is damaged, half written, or of a newer version."""
 
     RUNNING = "running"
     FINISHED = "finished"
@@ -87,7 +87,7 @@ class Run:
 
     @property
     def seconds(self) -> float | None:
-        """Of training, validation included, up to the last whole epoch."""
+        """Seconds of training, validation included, up to the last whole epoch."""
         spent = self.result.get("seconds") or (self.epochs[-1].get("seconds") if self.epochs else 0)
         return _number(spent) or None
 
@@ -125,7 +125,7 @@ class Store:
         self._known: dict[str, tuple[Any, Run]] = {}
 
     def ids(self) -> list[str]:
-        """Of every run, in order of their names."""
+        """Ids of every run, in order of their names."""
         if layout.is_run(self.root):
             return ["."]
         return sorted(found.relative_to(self.root).as_posix() for found in self._walk(self.root, 1))
@@ -182,7 +182,8 @@ class Store:
                 yield from self._walk(child, depth + 1)
 
     def _state(self, id: str) -> Run:
-        """From memory where nothing was written since; only a lock can change then."""
+        """State of a run, from memory where nothing was written since; only a lock can change
+        then."""
         try:
             path, token = self.path(id), (self.token(id), layout.is_held(self.path(id)))
         except RunError as error:
@@ -202,7 +203,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _read(id: str, path: Path, *, running: bool) -> Run:
-    """What can be read of a run; what cannot is said in `why`."""
+    """Read a run as far as it can be read; what cannot is said in `why`."""
     problems: list[str] = []
     facts: dict[str, Any] = {}
     last: tuple[str, dict[str, Any]] = ("", {})
@@ -231,7 +232,7 @@ def _read(id: str, path: Path, *, running: bool) -> Run:
 
 
 def _read_events(path: Path) -> tuple[dict[str, Any], tuple[str, dict[str, Any]]]:
-    """What the epochs were and how far it is; and the last word on whether it goes on."""
+    """Epoch events with the last recorded step, and the newest state event."""
     epochs: list[dict[str, Any]] = []
     last: tuple[str, dict[str, Any]] = ("", {})
     with reading(path) as store:

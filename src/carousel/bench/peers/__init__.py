@@ -1,1 +1,1 @@
-"""Who takes part in the benchmark, an adapter each."""
+"""Contestants of the benchmark, one adapter each."""

@@ -1,4 +1,4 @@
-"""What an adapter offers, and the timed loop of those that run in this process."""
+"""Interface of an adapter, and the timed loop of those that run in this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Contestant(Protocol):
         ...
 
     def results(self) -> dict[str, Array]:
-        """What a call computes: "y" (T, B, D * H) and, in training, "dx" (T, B, I)."""
+        """Outputs of a call: "y" (T, B, D * H) and, in training, "dx" (T, B, I)."""
         ...
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class Peer(Protocol):
     baseline: bool
 
     def missing(self) -> str:
-        """What to install first; "" if nothing."""
+        """Packages to install first; "" if none."""
         ...
 
     def why_not(self, case: Case) -> str:
@@ -84,6 +84,6 @@ class Peer(Protocol):
 
 
 def missing_modules(*names: str) -> str:
-    """Which of the modules are not installed, in words; "" if all are."""
+    """Modules that are not installed, in words; "" if all are."""
     absent = [name for name in names if importlib.util.find_spec(name) is None]
     return f"not installed: {', '.join(absent)} (pip install 'carousel-rnn[bench]')" * bool(absent)

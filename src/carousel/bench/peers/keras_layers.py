@@ -29,7 +29,7 @@ def prepare(problem: Problem, threads: int) -> Contestant:
 
 
 def versions() -> dict[str, str]:
-    """Of Keras and of its backend."""
+    """Versions of Keras and of its backend."""
     keras = importlib.import_module("keras")
     name = keras.backend.backend()
     return {"keras": keras.__version__, name: importlib.import_module(name).__version__}

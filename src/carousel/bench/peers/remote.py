@@ -142,14 +142,14 @@ class RemotePeer:
             raise
 
     def versions(self) -> dict[str, str]:
-        """Of its libraries, from the worker that is running; {} if none is."""
+        """Versions of its libraries, from the running worker; {} if none runs."""
         for worker in self._workers.values():
             versions: dict[str, str] = worker.ask("versions")
             return versions
         return {}
 
     def pids(self) -> list[int]:
-        """Of the processes it runs."""
+        """Process ids of its workers."""
         return [worker.pid for worker in self._workers.values()]
 
     def close(self) -> None:

@@ -54,14 +54,14 @@ class NumpySgemm(RemotePeer):
 
 
 def prepare(problem: Problem, threads: int) -> Contestant:
-    """In the worker: NumPy's contestant."""
+    """Make NumPy's contestant (runs in the worker)."""
     a, b = _factors()
     c = np.empty((SIZE, SIZE), np.float32)
     return Local(lambda: np.matmul(a, b, out=c), lambda _: {"product": c})
 
 
 def versions() -> dict[str, str]:
-    """In the worker: of NumPy and the library that multiplies for it."""
+    """Versions of NumPy and of its linear algebra library (runs in the worker)."""
     from threadpoolctl import threadpool_info
 
     found = {"numpy": np.__version__}

@@ -113,7 +113,7 @@ def build(kind: Any, problem: Problem) -> Any:
 
 
 def path_of(problem: Problem) -> str:
-    """What computes ours, in the words of `carousel.explain`."""
+    """Path that computes our layer, in the words of `carousel.explain`."""
     if problem.case.mode == "stream":
         return "carousel.Stream"
     layer = build(getattr(layers, problem.case.cell), problem)

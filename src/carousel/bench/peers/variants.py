@@ -1,4 +1,4 @@
-"""What the cells' options are compared with: the plain cell, and the same cell as a torch loop."""
+"""Comparisons for the cells' options: the plain cell, and the same cell as a torch loop."""
 
 from __future__ import annotations
 

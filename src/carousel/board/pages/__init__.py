@@ -1,4 +1,4 @@
-"""What is seen in the browser: a file per page. Everything from data goes in as text."""
+"""Pages of the board, a file each. Everything from data goes in as text."""
 
 from __future__ import annotations
 

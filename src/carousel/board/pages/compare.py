@@ -170,7 +170,7 @@ class _Compare:
 
 
 def _between(clock: list[tuple[float, float]], step: float) -> float | None:
-    """What the clock says at a step; None beyond the last epoch, where nobody has looked yet."""
+    """Clock time at a step, interpolated; None beyond the last epoch."""
     for (a, at), (b, then) in pairwise(clock):
         if a <= step <= b:
             return at + (then - at) * (step - a) / (b - a) if b > a else then

@@ -1,4 +1,4 @@
-"""What every page shares: who is looking, the bar on top, and small pieces of text."""
+"""Parts that every page shares: the viewer's settings, the bar on top, small pieces of text."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def card(title: str = "", *, wide: bool = False) -> Iterator[ui.element]:
 
 
 def ago(then: float | None, words: Words) -> str:
-    """How long ago a Unix time is, in one unit.
+    """Time since a Unix time, in one unit.
 
     >>> ago(time.time() - 7300, Words("en")), ago(None, Words("en"))
     ('2 h ago', '')

@@ -83,7 +83,7 @@ class LiveChart:
         )
 
     def _show_link(self) -> None:
-        """To all the numbers; of one run, as series are told apart by their names."""
+        """Link to all the numbers of one run; series are told apart by their names."""
         self._csv.clear()
         runs = self._runs()
         if len(runs) == 1:

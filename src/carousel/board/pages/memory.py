@@ -60,7 +60,7 @@ class _Memory:
             self._select.set_options(found, value=new[0] if new else self._select.value)
 
     def _epochs(self, run: Path) -> str:
-        """Which weights there are to be looked into besides the final ones."""
+        """Epochs whose weights can be looked into, besides the final ones."""
         epochs = layout.kept_epochs(run)
         if not epochs:
             return self.view.words("no_kept_epochs")

@@ -1,4 +1,4 @@
-"""What the model says of the same examples after every epoch, the worst first."""
+"""Predictions for the same examples after every epoch, the worst first."""
 
 from __future__ import annotations
 

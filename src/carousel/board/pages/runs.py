@@ -86,7 +86,7 @@ def _column(name: str, t: Words) -> dict[str, Any]:
 
 
 def _row(run: Run, t: Words) -> dict[str, Any]:
-    """What the table sorts by, and what it shows: text and numbers alone."""
+    """Table row of a run: sort keys and cells, text and numbers alone."""
     best, speed = run.best, run.steps_per_second
     planned = run.setting("training.epochs", "?")
     written = notes.read(run.path)

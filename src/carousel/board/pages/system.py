@@ -1,4 +1,4 @@
-"""What a run ran on, how fast, and how busy this machine is."""
+"""Machine of a run, its speed, and how busy this machine is."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ SLOW: dict[str, Check] = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one check.
+    """Outcome of one check.
 
     state: "clean", "found", "skipped" (it cannot apply) or "failed" (it raised). said: why it was
     skipped or failed, by language. numbers: what was found.
@@ -61,7 +61,7 @@ class Outcome:
     said: Said = field(default_factory=dict)
 
     def finding(self, language: str, config: Config) -> Finding:
-        """What the coach says of it; only where something was found."""
+        """Finding of this outcome; only where something was found."""
         return RULES[self.code].finding(self.numbers, language, config)
 
 
@@ -137,5 +137,5 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
 
 
 def findings(outcomes: list[Outcome], language: str, config: Config) -> list[Finding]:
-    """What was found, in words."""
+    """Findings of the checks, in words."""
     return [found.finding(language, config) for found in outcomes if found.state == "found"]

@@ -19,7 +19,7 @@ _RECORDINGS = (0.0, 0.01)
 
 @torch.no_grad()
 def loss_output_mismatch(setup: Setup) -> Found | None:
-    """Whether outputs are probabilities where the loss wants logits, or cannot reach targets."""
+    """Check if outputs are probabilities where the loss wants logits, or cannot reach targets."""
     said = setup.spoken
     if said is None or said.dim() < 2:
         raise NotApplicableError("returns_its_loss")

@@ -34,7 +34,7 @@ def gradient_check(setup: Setup) -> Found | None:
 
 
 def _gradient(setup: Setup, model: nn.Module, batch: Batch) -> list[Tensor]:
-    """Of what training differentiates, a tensor for each parameter."""
+    """Gradients of the training objective, a tensor for each parameter."""
     parameters = list(model.parameters())
     with torch.enable_grad(), torch.random.fork_rng(devices=()):
         objective = setup.task.loss(model, batch).objective
@@ -43,7 +43,7 @@ def _gradient(setup: Setup, model: nn.Module, batch: Batch) -> list[Tensor]:
 
 
 def _exactly(module: nn.Module, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """What a module reads in float64, where a task or a network has made it float32."""
+    """Arguments of a module in float64, where a task or a network has made them float32."""
     return tuple(map(_exact, args)), {name: _exact(value) for name, value in kwargs.items()}
 
 
@@ -59,7 +59,7 @@ def _length(tensors: list[Tensor]) -> float:
 def _loss_at(
     setup: Setup, model: nn.Module, direction: list[Tensor], by: float, batch: Batch
 ) -> float:
-    """What training makes small, with every parameter moved along the direction, for good."""
+    """Training objective with every parameter moved along the direction, for good."""
     for parameter, along in zip(model.parameters(), direction, strict=True):
         parameter.add_(along.double(), alpha=by)
     with torch.random.fork_rng(devices=()):

@@ -51,7 +51,7 @@ def causality(setup: Setup) -> Found | None:
 
 
 def _copies_target(setup: Setup) -> Found | None:
-    """Whether the class that is asked for at a step is what the model reads at that step."""
+    """Check if the target class of a step equals the model's input at that step."""
     batch = setup.batches[0]
     x, y = batch[0], batch[-1]
     alike = x.shape == y.shape and not x.is_floating_point() and not y.is_floating_point()

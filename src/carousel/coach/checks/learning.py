@@ -141,7 +141,7 @@ def input_baseline(setup: Setup) -> Found | None:
 
 
 def _steps(setup: Setup) -> int:
-    """Of the longest sequence that a recurrent layer reads in the first batch."""
+    """Length of the longest sequence that a recurrent layer reads in the first batch."""
     with torch.no_grad(), watch(setup.model) as calls:
         setup.task.loss(setup.model, setup.few(2))
     return max((call.steps for call in calls), default=0)

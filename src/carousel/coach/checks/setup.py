@@ -1,4 +1,4 @@
-"""What a check works with: a copy of the model, a few rows of training data, and time."""
+"""Surroundings of a check: a copy of the model, a few rows of training data, and time."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ class Setup:
 
     @cached_property
     def spoken(self) -> Tensor | None:
-        """What the model puts out for a few rows, as its own `forward` returns it."""
+        """Model's output for a few rows, as its own `forward` returns it."""
         with torch.no_grad(), outputs_of(self.model) as said:
             self.task.loss(self.model, self.few(8))
         return said[0] if said else None
 
     @cached_property
     def classes(self) -> int:
-        """Of how many classes the model chooses one; 0 where it puts out numbers."""
+        """Number of classes the model chooses from; 0 where it puts out numbers."""
         batch = self.few(8)
         if self.subject.wanted(batch).is_floating_point():
             return 0
@@ -107,7 +107,8 @@ class Setup:
 
 @contextmanager
 def outputs_of(model: nn.Module) -> Iterator[list[Tensor]]:
-    """What the model's `forward` returns inside the block: the first tensor of each call."""
+    """Collect what the model's `forward` returns inside the block: the first tensor of each
+    call."""
     said: list[Tensor] = []
 
     def note(module: nn.Module, inputs: Any, output: Any) -> None:
@@ -134,8 +135,8 @@ class Entry:
 
 @contextmanager
 def entries_of(setup: Setup) -> Iterator[list[Entry]]:
-    """What the model reads inside the block, as early as there is a gradient: the embeddings of
-    its tokens, or else what its recurrent layers read."""
+    """Collect what the model reads inside the block, as early as there is a gradient: embeddings of
+    its tokens, or else inputs of its recurrent layers."""
     found: list[Entry] = []
     rows = setup.subject.batch_dim
 

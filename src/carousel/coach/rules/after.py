@@ -1,4 +1,4 @@
-"""What can be said once a run has ended."""
+"""Rules about a run that has ended."""
 
 from __future__ import annotations
 

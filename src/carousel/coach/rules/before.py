@@ -1,4 +1,5 @@
-"""What can be wrong before the first step. Rules without a judge get their numbers from checks."""
+"""Rules about what can be wrong before the first step. Those without a judge get their numbers from
+checks."""
 
 from __future__ import annotations
 

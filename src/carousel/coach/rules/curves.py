@@ -28,8 +28,8 @@ def accuracies(e: Evidence) -> tuple[list[float], list[float]]:
 
 
 def skill(e: Evidence) -> float | None:
-    """How far training has come from a guess (0) to perfection (1): of accuracy above that of the
-    most frequent class, or of variance explained; None where neither is known, or where it began
+    """Distance that training has come from a guess (0) to perfection (1): accuracy above that of
+    the most frequent class, or variance explained; None where neither is known, or where it began
     fitted and a guess's loss is not known."""
     train, _ = accuracies(e)
     if train:

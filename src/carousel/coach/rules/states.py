@@ -1,4 +1,4 @@
-"""What the gates, states and outputs of a network do while it trains."""
+"""Rules about gates, states and outputs of a network while it trains."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ CAPTIONS = "captions.csv"
 
 
 def read_captions(text: str, source: str) -> dict[str, list[str]]:
-    """By image its captions, from CSV with the header image,caption; several rows for one image.
+    """Captions by image, from CSV with the header image,caption; several rows for one image.
 
     Raises `DataError` that names the line for another header, a row of another length, an empty
     cell, a quotation mark that is not closed, and a caption that goes over another row.

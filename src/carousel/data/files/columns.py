@@ -42,12 +42,12 @@ class Labelled:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         return {"sentences": len(self), "words": self.total}
 
     @property
     def total(self) -> int:
-        """How many words there are."""
+        """Number of words."""
         return sum(map(len, self.words))
 
     def contents(self) -> Iterator[tuple[str, ...]]:
@@ -150,7 +150,7 @@ def _check(found: Line, line: str, first: Line | None, tabs: bool, source: str |
 
 
 def is_conllu(lines: Sequence[tuple[int, str]]) -> bool:
-    """Whether lines are CoNLL-U: ten columns with tabs between them, the first a word's number."""
+    """True if lines are CoNLL-U: ten columns with tabs between them, the first a word's number."""
     full = [line for _, line in lines if line.strip() and not line.startswith("#")]
     columns = [line.split("\t") for line in full]
     return bool(columns) and all(

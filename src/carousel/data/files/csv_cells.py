@@ -18,7 +18,7 @@ _KEPT_ONCE = 10_000
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is a finite number, with a decimal point if any."""
+    """True if a cell is a finite number, with a decimal point if any."""
     try:
         return math.isfinite(float(cell))
     except ValueError:

@@ -140,7 +140,7 @@ def _lines_of(text: str) -> Iterator[str]:
 
 
 def find_separator(text: str) -> str:
-    """What stands between the cells: a comma, a semicolon or a tab.
+    """Separator of the cells: a comma, a semicolon or a tab.
 
     That by which the first rows have the same number of cells, at least two, and most of them are
     numbers.
@@ -164,7 +164,7 @@ def find_separator(text: str) -> str:
 
 
 def is_headless(cells: Sequence[str]) -> bool:
-    """Whether these cells of a first row are numbers, not names.
+    """True if these cells of a first row are numbers, not names.
 
     >>> is_headless(["1.5", "2"]), is_headless(["a", "2"]), is_headless(["a", "2.5"])
     (True, False, True)

@@ -51,7 +51,7 @@ def check_width(row: Row, wanted: int, source: str, too_many: str = _QUOTING) ->
 
 
 def places(header: Sequence[str], wanted: Sequence[str], source: str) -> list[int]:
-    """Where the wanted columns stand in a header. Raises `DataError` if one is missing, and says
+    """Positions of the wanted columns in a header. Raises `DataError` if one is missing, and says
     so if the header is separated by something else than commas."""
     missing = [name for name in wanted if name not in header]
     if not missing:
@@ -70,7 +70,7 @@ def places(header: Sequence[str], wanted: Sequence[str], source: str) -> list[in
 
 
 def cells(count: int) -> str:
-    """How many cells, in words.
+    """Number of cells, in words.
 
     >>> cells(1), cells(2)
     ('1 cell', '2 cells')

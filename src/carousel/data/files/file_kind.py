@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says, and what to do with it instead."""
+"""Kind of a file by its first bytes, whatever its name says, and the advice what to do with it."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def require_file(path: Path) -> None:
 
 @dataclass(frozen=True)
 class FileKind:
-    """What a file is, with its article, and what to do to have a text of it ("" if nothing)."""
+    """Kind of a file, with its article, and how to get a text from it ("" if there is no way)."""
 
     name: str
     advice: str = ""
 
     @property
     def is_picture(self) -> bool:
-        """Whether it is an image in a format of pictures."""
+        """True if it is an image in a format of pictures."""
         return self.name.endswith("picture")
 
 

@@ -16,7 +16,7 @@ KINDS = (".npz", ".npy", ".safetensors")
 
 
 def read_features(path: Path) -> dict[str, Tensor]:
-    """By name the features (h, w, F), float32; those of a single .npy by the file's name.
+    """Features (h, w, F), float32, by name; those of a single .npy by the file's name.
 
     (F,) is one place, (S, F) a row of S. Raises `DataError` for a file that cannot be read, for
     arrays of different shapes, and for what is not finite.

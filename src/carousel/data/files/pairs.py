@@ -107,7 +107,7 @@ def _read_tsv(path: Path) -> list[tuple[str, str]]:
 
 
 def is_header(line: str) -> bool:
-    """Whether a line with tabs is plainly no pair: it names columns.
+    """True if a line with tabs is plainly no pair: it names columns.
 
     >>> is_header("source\\ttarget"), is_header("id\\tde\\ten"), is_header("Hund\\tdog")
     (True, True, False)

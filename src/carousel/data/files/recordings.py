@@ -166,7 +166,7 @@ def read_frames(text: str, source: str, measured: bool = False) -> Frames:
 
 
 def recognised(found: Iterable[tuple[str, ...]]) -> dict[str, int]:
-    """Of the notes on several files, each with the number of files that it is true of."""
+    """Notes on several files, each with the number of files that it is true of."""
     return dict(Counter(note.partition(" (")[0] for notes in found for note in notes))
 
 
@@ -195,7 +195,7 @@ def read_labelled(config: Config) -> LabelledFrames:
 
 
 def read_measured(config: Config) -> MeasuredRecordings:
-    """The same of recordings whose labels are numbers."""
+    """Read recordings whose labels are numbers."""
     from carousel.data.measured import MeasuredRecordings, of_frames
     from carousel.data.recordings import draw
 

@@ -55,7 +55,7 @@ def read_labelled(path: str | Path) -> SentenceTable:
 
 
 def alike_notice(labels: Iterable[str]) -> str:
-    """What is to be said of labels that differ in capitals alone; "" if none do.
+    """Notice about labels that differ in capitals alone; "" if none do.
 
     >>> alike_notice(["a", "B", "A", "a"])
     "the labels 'A' and 'a' differ in capitals alone, and are read as different ones"
@@ -177,7 +177,7 @@ def _given_csv(text: str, path: Path) -> SentenceTable:
 
 
 def _header(names: Sequence[str]) -> tuple[int | None, int] | None:
-    """Where a label (or None) and the text stand, if this is the header of a table with tabs."""
+    """Positions of the label (or None) and the text, if this is the header of a table with tabs."""
     plain = [name.strip().casefold() for name in names]
     texts = [i for i, name in enumerate(plain) if name in _TEXT_NAMES]
     labels = [i for i, name in enumerate(plain) if name in _LABEL_NAMES]
@@ -200,7 +200,8 @@ def _by_name(rows: Sequence[Row], header: tuple[int | None, int], path: Path) ->
 
 
 def _by_place(rows: Sequence[Row], classes: Collection[str], *, must: bool) -> SentenceTable | None:
-    """What stands beside a column of classes; must: the first is one, known or not."""
+    """Table of sentences beside a column of classes; must: the first column is one, known or
+    not."""
     if all(row.cells[0].strip() in classes for row in rows):
         first = True
     elif all(row.cells[-1].strip() in classes for row in rows):

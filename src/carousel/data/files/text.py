@@ -64,7 +64,8 @@ def _bare_utf16(content: bytes) -> str | None:
 
 
 def _not_utf8(content: bytes, place: int, source: str) -> str:
-    """What is wrong, where, and what to do: a file of mixed encodings is not to be converted."""
+    """Message: what is wrong, where, and what to do; a file of mixed encodings cannot be
+    converted."""
     line = content.count(b"\n", 0, place) + 1
     wrong = f"{source} is not UTF-8: byte 0x{content[place]:02x} in line {line} does not fit; "
     if any(byte < 9 or 13 < byte < 27 for byte in content[:_LOOKED_AT]):

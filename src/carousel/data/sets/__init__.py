@@ -42,7 +42,7 @@ def sources() -> dict[str, Source]:
 
 @cache
 def readers(task: str) -> dict[str, Reader]:
-    """What makes the data of a task, by `data.name`: published sets, then files of one's own."""
+    """Readers of a task's data, by `data.name`: published sets, then custom files."""
     found: dict[str, Reader] = {}
     for package in (__name__, "carousel.data.files"):
         for module in _modules(package):
@@ -51,7 +51,7 @@ def readers(task: str) -> dict[str, Reader]:
 
 
 def find(task: str, name: str) -> Reader:
-    """What makes the data `name` of a task. Raises `ConfigError`, which lists what there is.
+    """Reader of the data `name` of a task. Raises `ConfigError`, which lists what there is.
 
     >>> find("classify_text", "sts2")
     Traceback (most recent call last):
@@ -70,8 +70,8 @@ def find(task: str, name: str) -> Reader:
 
 
 def recording_reader(name: str) -> Callable[[str, str], Frames] | None:
-    """What reads the text of one recording of a set as it was published; its second argument names
-    it. None where recordings are read as one's own are."""
+    """Parser for recordings of the set `name` as it was published: f(text, source) -> Frames. None
+    where recordings are read as custom ones are."""
     for module in _modules(__name__):
         if name in (known := getattr(module, "RECORDING", {})):
             found: Callable[[str, str], Frames] = known[name]

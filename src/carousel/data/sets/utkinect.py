@@ -77,7 +77,8 @@ def read(config: Config) -> LabelledFrames:
 
 
 def actions(text: str) -> dict[str, list[tuple[str, int, int]]]:
-    """By recording: (action, first frame, last frame). An action without frames is left out."""
+    """Actions by recording: (action, first frame, last frame). An action without frames is left
+    out."""
     found: dict[str, list[tuple[str, int, int]]] = {}
     for line in text.splitlines():
         name = line.strip()
@@ -102,7 +103,7 @@ def label(numbers: Sequence[int], segments: Iterable[tuple[str, int, int]]) -> l
 
 
 def _rows(text: str) -> dict[int, list[float]]:
-    """By frame number; of rows that repeat one, the first."""
+    """Rows by frame number; of rows that repeat one, the first."""
     found: dict[int, list[float]] = {}
     for line in text.splitlines():
         cells = line.split()

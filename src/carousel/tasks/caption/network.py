@@ -71,7 +71,7 @@ class Captioner(nn.Module):
         return self.decoder.score(tokens, targets, self.remember(images), own)
 
     def remember(self, images: Tensor) -> Memory:
-        """What the decoder needs of images (B, C, side, side), or of features (B, h, w, F)."""
+        """Encode images (B, C, side, side), or features (B, h, w, F), for the decoder."""
         if self.given is None:
             seen = self.map(images.float() / 255).flatten(2).transpose(1, 2)
         else:
@@ -98,7 +98,7 @@ def caption(
 
 
 def looks(model: Captioner, image: Tensor, tokens: list[int]) -> Tensor:
-    """Where the decoder looks for each token of a caption, its end included: (T + 1, h, w)."""
+    """Attention of the decoder for each token of a caption, its end included: (T + 1, h, w)."""
     with evaluating(model) as device:
         read = torch.tensor([[model.decoder.end, *tokens]], device=device)
         weights = model.decoder.weights(read, model.remember(image[None].to(device)))[0]

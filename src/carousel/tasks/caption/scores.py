@@ -48,7 +48,7 @@ def exact(found: Sequence[str], wanted: Sequence[Sequence[str]]) -> float:
 
 
 def signatures() -> dict[str, str]:
-    """What the scores are, in sacreBLEU's own words."""
+    """Signatures of the scores, in sacreBLEU's own words."""
     from sacrebleu import BLEU, CHRF  # slow to import
 
     metrics = {"bleu": BLEU(lowercase=True, force=True), "chrf": CHRF(lowercase=True)}

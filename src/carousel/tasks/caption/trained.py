@@ -142,7 +142,7 @@ class TrainedCaptioner(TrainedModel):
         return [Notice(f"attention drawn to {path}")]
 
     def looks(self, image: Tensor, told: Alternative) -> LookPanel:
-        """Where the decoder looked for each word of a caption of an image (C, side, side)."""
+        """Attention of the decoder for each word of a caption of an image (C, side, side)."""
         words = [self.tokens.label(number) for number in told.tokens]
         weights = looks(self.model, image, list(told.tokens))[: len(words)]
         return LookPanel(image, words, weights)

@@ -91,8 +91,8 @@ class TrainedTextClassifier(SentenceModel):
         return result
 
     def influences(self, sentence: str) -> list[Influence]:
-        """Which words moved the decision: the log-odds of the predicted class, with each word
-        minus without it. Positive: the word spoke for the class.
+        """Influence of each word on the decision: the log-odds of the predicted class, with the
+        word minus without it. Positive: the word spoke for the class.
 
         Words are what stands between white space; of more than 200, so many at a time are left
         out that there are 200 pieces. Source: Li, Monroe, Jurafsky 2016 (arXiv:1612.08220).

@@ -1,4 +1,4 @@
-"""What a trained forecaster is given to go on from, and whether it is what it was trained on."""
+"""Input of a trained forecaster, and whether it is of the kind that it was trained on."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def series_of(given: Any) -> Series:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a network was trained on: the columns, and the step of its time stamps (`step_of`; None
-    for models from before it was kept)."""
+    """Kind of series a network was trained on: the columns, and the step of its time stamps
+    (`step_of`; None for models from before it was kept)."""
 
     columns: tuple[str, ...]
     step: tuple[int, str] | None = None

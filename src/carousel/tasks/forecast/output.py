@@ -1,4 +1,4 @@
-"""What the numbers that a forecaster puts out mean."""
+"""Meanings of the numbers that a forecaster puts out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PARAMETERS = {"none": 1, "gaussian": 2, "quantile": 3}
 
 @dataclass(frozen=True)
 class Output:
-    """What the numbers of a network mean: its loss, its forecast, its interval.
+    """Meaning of a network's numbers: its loss, its forecast, its interval.
 
     sigmoid: the one number is the logit of a value in [0, 1]; the loss is binary cross-entropy.
     Otherwise, on the scale of the standardised series: "none": a value, squared error;

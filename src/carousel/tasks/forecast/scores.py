@@ -1,4 +1,4 @@
-"""How far forecasts are off, and the forecasts that a network has to beat."""
+"""Errors of forecasts, and the baselines that a network has to beat."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Yardstick:
-    """What errors of each column (C,) are measured by, from the training part alone.
+    """Scale by which errors of each column (C,) are measured, from the training part alone.
 
     std: standard deviation; naive: mean absolute error of the seasonal naive forecast in it, 0
     where that forecast is without error, or never compared.
@@ -105,7 +105,7 @@ def detail(truth: Array, guess: Array, columns: tuple[str, ...]) -> dict[str, An
 
 
 def naive_forecasts(contexts: Array, horizon: int, season: int) -> dict[str, Array]:
-    """What the last value says, and, with a season, the value one season before each step.
+    """Baselines: the last value, and, with a season, the value one season before each step.
 
     contexts (N, T, C), T at least the season; returns (N, horizon, C) each.
     """
@@ -161,7 +161,7 @@ def fit_linear(before: Array, after: Array) -> Linear:
 
 
 def stretch(truth: Array, interval: tuple[Array, Array, Array], share: float) -> Array:
-    """How much wider intervals must be to hold `share` of the truth, by step and column (K, C).
+    """Factor by which intervals must widen to hold `share` of the truth, by step and column (K, C).
 
     truth (N, K, C), NaN where nothing was measured; interval: low, middle, high of the same shape.
     Of the distances from the middle, each over the width of the interval on its side, the

@@ -259,7 +259,7 @@ class TrainedForecaster(TrainedModel):
         return self._restored(raw, level, frame)
 
     def _last(self, series: Series) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, Frame]:
-        """What the network reads of a series to go on from, the level, and how it is read."""
+        """Input of the network from the end of a series, the level, and the frame to read it by."""
         settings, end = self.config.forecast, len(series)
         frame = self._frame(series)
         x, level = frame.leveled(frame.scaled[-settings.context :].unsqueeze(0))

@@ -100,7 +100,7 @@ class LanguageModel(nn.Module):
         return self._logits(outputs[-1]), last
 
     def _logits(self, outputs: Tensor) -> Tensor:
-        """Of an adaptive softmax its log-probabilities, which are logits too."""
+        """Logits of outputs; an adaptive softmax has log-probabilities, which are logits too."""
         make = self.softmax.log_probabilities if self.softmax else F.linear
         return make(self.dropout(outputs), *self._readout())
 

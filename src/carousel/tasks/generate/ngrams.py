@@ -56,7 +56,8 @@ class NGram:
         self._tables.append(_smooth(counts, prefix, contexts))
 
     def probabilities(self, tokens: NDArray[np.integer]) -> Floats:
-        """Of each token of a text (N,), given those before it, which begin with the first."""
+        """Probability of each token of a text (N,), given those before it, which begin with the
+        first."""
         w = tokens.astype(np.int64)
         found, context = w, np.zeros(len(w), np.int64)
         result = np.full(len(w), 1 / self._size)
@@ -77,7 +78,7 @@ class NGram:
 
 
 def _smooth(counts: Ints, prefix: Ints, contexts: int) -> tuple[Floats, Floats, Floats]:
-    """Of one order: (a - D(a)) / A per n-gram, and γ and A per context.
+    """Smoothed terms of one order: (a - D(a)) / A per n-gram, and γ and A per context.
 
     counts: a of each n-gram; prefix: the number of its context, one of `contexts`.
     """

@@ -14,7 +14,7 @@ from carousel.tasks.generate.network import LanguageModel
 
 @dataclass(frozen=True)
 class Sampling:
-    """How the next token is drawn.
+    """Settings for drawing the next token.
 
     temperature: logits are divided by it; 0 takes the most probable token.
     top_k: draw among the k most probable tokens only (0: all; Fan et al. 2018).

@@ -96,7 +96,7 @@ class TrainedLanguageModel(TrainedModel):
         top_p: float = 1.0,
         seed: int = 0,
     ) -> list[TextAnswer]:
-        """What follows each prompt, or a single one: see `generate` and `Sampling`.
+        """Generate what follows each prompt, or a single one: see `generate` and `Sampling`.
 
         samples: how many texts of each; their seeds are `seed` and those after it.
         """

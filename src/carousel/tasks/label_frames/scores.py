@@ -1,4 +1,4 @@
-"""How well labelled frames are: frame by frame, and segment by segment."""
+"""Scores of labelled frames: frame by frame, and segment by segment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How well labelled words are: accuracy, and spans found whole."""
+"""Scores of labelled words: accuracy, and spans found whole."""
 
 from __future__ import annotations
 

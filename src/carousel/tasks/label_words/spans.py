@@ -49,12 +49,12 @@ def spans_of(labels: Sequence[str]) -> list[Span]:
 
 
 def mark_spans(labels: Iterable[str]) -> bool:
-    """Whether there are labels that mark spans at all."""
+    """True if there are labels that mark spans at all."""
     return any(label[:2] in ("B-", "I-", "E-", "S-") for label in labels)
 
 
 def may_follow(label: str, before: str) -> bool:
-    """Whether `label` may stand behind `before`: I-x and E-x only behind B-x or I-x.
+    """True if `label` may stand behind `before`: I-x and E-x only behind B-x or I-x.
 
     >>> may_follow("I-city", "B-city"), may_follow("I-city", "O")
     (True, False)
@@ -64,7 +64,7 @@ def may_follow(label: str, before: str) -> bool:
 
 
 def well_formed(sentences: Iterable[Sequence[str]]) -> bool:
-    """Whether no label of the sentences stands where it may not. In the older form of the signs,
+    """True if no label of the sentences stands where it may not. In the older form of the signs,
     where B only parts two spans that touch, that is not so."""
     return all(
         may_follow(label, before)

@@ -1,4 +1,4 @@
-"""How far the numbers found are from the true ones."""
+"""Errors of the numbers found."""
 
 from __future__ import annotations
 

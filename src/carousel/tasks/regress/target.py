@@ -14,7 +14,7 @@ from carousel.errors import DataError
 
 @dataclass(frozen=True)
 class Target:
-    """How a number is what a network puts out.
+    """Scaling between a number and a network's output.
 
     sigmoid: the output is the logit of a number in [0, 1], the loss is binary cross-entropy;
     otherwise the output is (number - mean) / std, the loss its squared error. cap: numbers above
@@ -60,11 +60,11 @@ class Target:
         return (raw - wanted).square()
 
     def scaled(self, numbers: Tensor) -> Tensor:
-        """What the outputs should be of those numbers, float64: of large ones that differ little,
-        float32 holds no difference."""
+        """Outputs wanted for those numbers, float64: of large ones that differ little, float32
+        holds no difference."""
         numbers = self.capped(numbers.double())
         return numbers if self.sigmoid else (numbers - self.mean) / self.std
 
     def number(self, raw: Tensor) -> Tensor:
-        """What outputs say, on the numbers' own scale, float64."""
+        """Numbers that outputs mean, on their own scale, float64."""
         return raw.sigmoid().double() if self.sigmoid else raw.double() * self.std + self.mean

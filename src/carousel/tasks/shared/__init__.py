@@ -1,1 +1,1 @@
-"""What several mappings share."""
+"""Code that several mappings share."""

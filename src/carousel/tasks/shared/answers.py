@@ -1,4 +1,4 @@
-"""What a trained model answers: values, a small frozen dataclass for each kind of answer."""
+"""Answers of trained models: values, a small frozen dataclass for each kind of answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class Answer(ABC):
-    """What a model says of one input."""
+    """Answer of a model to one input."""
 
     @abstractmethod
     def to_json(self) -> Any:

@@ -102,8 +102,8 @@ def fit_frames(
 
 
 def summaries(values: Ragged) -> NDArray[np.float32]:
-    """Of each recording and feature the mean, deviation, least, greatest, first and last value, and
-    the logarithm of its length: (n, 6 F + 1).
+    """Mean, deviation, least, greatest, first and last value of each recording and feature, and the
+    logarithm of its length: (n, 6 F + 1).
 
     >>> summaries(Ragged.of([torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]])]))[1].tolist()
     [5.0, 0.0, 5.0, 5.0, 5.0, 5.0, 0.0]

@@ -17,7 +17,7 @@ from carousel.tasks.shared.answers import Alternative
 
 
 class Cursor(Protocol):
-    """Where the decoding of B sentences stands, each with K beginnings ("beams")."""
+    """State of decoding B sentences, each with K beginnings ("beams")."""
 
     def step(self, tokens: Tensor) -> Tensor:
         """Log-probabilities (B, K, V) of what follows tokens (B, K), and all before them."""
@@ -38,7 +38,7 @@ class Hypothesis:
 
 
 def alternatives_of(found: Sequence[Hypothesis], tokens: Tokens) -> tuple[Alternative, ...]:
-    """What a search found for one input, as text."""
+    """Alternatives that a search found for one input, as text."""
     return tuple(
         Alternative(tokens.decode(h.tokens), h.log_probability, h.score, (*h.tokens,))
         for h in found
@@ -47,7 +47,7 @@ def alternatives_of(found: Sequence[Hypothesis], tokens: Tokens) -> tuple[Altern
 
 @dataclass(frozen=True)
 class Search:
-    """How to search.
+    """Settings of a beam search.
 
     beam: K, the beginnings kept of each sentence; 1 is greedy search.
     length_penalty: α of score(Y) = log P(Y) / |Y|^α, where |Y| counts the end: 0 is log P, 1 its
@@ -61,7 +61,7 @@ class Search:
 
     @classmethod
     def of(cls, config: DecoderConfig, best: int = 1, beam: int | None = None) -> Search:
-        """What a configuration asks for. beam: its own, but at least `best`, if None.
+        """Search that a configuration asks for. beam: its own, but at least `best`, if None.
 
         Raises `ConfigError` for more of the best than the beam holds.
         """
@@ -71,7 +71,7 @@ class Search:
         return cls(beam, config.length_penalty, best)
 
     def score(self, log_probability: float, length: int) -> float:
-        """What a sentence of so many tokens, its end included, is worth.
+        """Score of a sentence of that many tokens, its end included.
 
         >>> Search(length_penalty=1.0).score(-6.0, 4), Search(length_penalty=0.0).score(-6.0, 4)
         (-1.5, -6.0)
@@ -156,7 +156,8 @@ def beam_search(
 
 
 def _allowed(chances: Tensor, end: int, banned: Sequence[int], last: Tensor) -> Tensor:
-    """The same (B, K, V) without what may not follow; where `last` (B,) holds only the end may."""
+    """Probabilities (B, K, V) without what may not follow; where `last` (B,) holds only the end
+    may."""
     closing = chances[:, :, end].clone()
     chances = chances.masked_fill(last[:, None, None], -math.inf)
     if banned:
@@ -166,7 +167,7 @@ def _allowed(chances: Tensor, end: int, banned: Sequence[int], last: Tensor) -> 
 
 
 def _goes_on(found: list[Hypothesis], best: float, limit: int, search: Search) -> bool:
-    """Whether something better than what was found can come of beams whose best log P is this."""
+    """True if something better than what was found can come of beams whose best log P is this."""
     if best == -math.inf or len(found) >= search.beam:
         return False
     if len(found) < search.best:

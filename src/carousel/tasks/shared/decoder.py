@@ -19,7 +19,7 @@ State = tuple[Tensor, ...]
 
 
 class Memory(NamedTuple):
-    """What is written about. B rows of S places.
+    """Memory that a decoder reads: B rows of S places.
 
     values (B, S, M); keys: what attention compares with (B, S, ...); mask (B, S), or None if every
     place counts; state: of the recurrent layers before the first token, each (layers, B, H).
@@ -39,7 +39,7 @@ class Scored(NamedTuple):  # not a dataclass: Fabric looks for tensors in tuples
 
 
 def shifted(tokens: Tensor, lengths: Tensor, end: int) -> tuple[Tensor, Tensor]:
-    """What is read and what is to be said, (B, T + 1), of sentences (B, T) with lengths (B,).
+    """Inputs and targets of the decoder, (B, T + 1), for sentences (B, T) with lengths (B,).
 
     Read: the end of the sentence before, then the tokens. Said: the tokens, then the end; -1 where
     there is nothing to say.
@@ -131,7 +131,7 @@ class Decoder(nn.Module):
 
     @torch.no_grad()
     def weights(self, tokens: Tensor, memory: Memory) -> Tensor:
-        """Where the decoder looks when it has read tokens (B, T): (B, T, S)."""
+        """Attention weights of the decoder after reading tokens (B, T): (B, T, S)."""
         return self._attend(tokens, memory)[1]
 
     @torch.no_grad()

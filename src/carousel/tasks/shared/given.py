@@ -15,7 +15,7 @@ _NAMED = 10
 
 
 def several(given: object, what: str = "sentences") -> list[Any]:
-    """What a program hands over as a list; a single text is a list of one.
+    """List of what a program hands over; a single text is a list of one.
 
     Raises `DataError` for what is no list: a table would give the names of its columns.
     """
@@ -91,7 +91,7 @@ class SentenceModel(TrainedModel):
 
 
 def is_file(source: Path) -> bool:
-    """Whether there is a file of this name; a sentence may be too long for one."""
+    """True if there is a file of this name; a sentence may be too long for one."""
     try:
         return source.is_file()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What the networks of all tasks share: the recurrent stack that a configuration describes."""
+"""Recurrent stack that a configuration describes, and the losses that all tasks share."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def evaluating(network: nn.Module) -> Iterator[torch.device]:
 def weighted_loss(
     logits: Tensor, labels: Tensor, config: LossConfig, weights: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """What to differentiate, a mean, and the plain summed cross-entropy to report.
+    """Mean to differentiate, and the plain summed cross-entropy to report.
 
     logits (N, C), labels (N,) without a masked one. weights (C,): of the classes, or None.
     """
@@ -191,7 +191,7 @@ def start(network: nn.Module, config: Config) -> None:
 
 @contextmanager
 def noting_outputs(recurrent: nn.Module) -> Iterator[list[Tensor]]:
-    """What recurrent layers put out inside the block, a tensor for each call."""
+    """Collect the outputs of recurrent layers inside the block, a tensor for each call."""
     noted: list[Tensor] = []
     handle = recurrent.register_forward_hook(lambda _, given, output: noted.append(output[0]))
     try:
@@ -201,7 +201,7 @@ def noting_outputs(recurrent: nn.Module) -> Iterator[list[Tensor]]:
 
 
 def has_activation_penalty(config: RegularizationConfig) -> bool:
-    """Whether `activation_penalty` gives one."""
+    """True if `activation_penalty` gives one."""
     return bool(config.activation or config.temporal_activation)
 
 

@@ -1,4 +1,4 @@
-"""What a network's answers look like beside the truth, in a few numbers for the coach."""
+"""Comparison of a network's answers with the truth, in a few numbers for the coach."""
 
 from __future__ import annotations
 

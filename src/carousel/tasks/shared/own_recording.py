@@ -23,7 +23,7 @@ Columns = tuple[str, ...]
 
 @runtime_checkable
 class DataFrame(Protocol):
-    """What is read of a table of pandas or polars: its columns by name."""
+    """Protocol of a table of pandas or polars, as far as it is read: its columns by name."""
 
     @property
     def columns(self) -> Any: ...

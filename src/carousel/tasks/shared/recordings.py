@@ -1,4 +1,4 @@
-"""What the tasks on recordings share: windows of standardised features; whole ones judge."""
+"""Shared part of the tasks on recordings: windows of standardised features; whole ones judge."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from carousel.tasks.shared.task import Batch, Task
 
 
 def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: FramesConfig) -> str:
-    """What a person should know of the data before training, a line each, each after a break."""
+    """Remarks on the data that a person should read before training, each after a line break."""
     lines = [f"{count:,} files: {note}" for note, count in notes.items()]
     if filled:
         lines.append(f"{filled:,} missing values, each taken from the step before")

@@ -40,7 +40,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Told:
-    """What a model says of a sample, in the same shape.
+    """Answer of a model to a sample, in the sample's shape.
 
     wrong: how wrong it is, the larger the worse; samples are ordered by it. found: as text.
     stripe: at each step. low, middle, high: a forecast with its interval.
@@ -82,7 +82,7 @@ def picture(image: Tensor) -> str:
 
 
 def of_classes(answers: Sequence[ClassAnswer], wanted: Sequence[str]) -> list[Told]:
-    """What answers that are a class each say of samples; wanted: their true classes.
+    """Answers to samples where each answer is one class; wanted: their true classes.
 
     wrong is one minus the probability of the true class.
 

@@ -1,4 +1,5 @@
-"""How the coach takes the batches of a task apart: `carousel.coach.subject.Subject` by default."""
+"""Subject of a task by default: how the coach takes its batches apart
+(`carousel.coach.subject`)."""
 
 from __future__ import annotations
 
@@ -13,8 +14,8 @@ Batch = tuple[Tensor, ...]
 
 
 class TaskSubject(Generic[T]):
-    """That of a task whose batches are tensors of rows, the targets last; the methods are told of
-    in `carousel.coach.subject.Subject`."""
+    """Subject of a task whose batches are tensors of rows, the targets last; the methods are
+    described in `carousel.coach.subject.Subject`."""
 
     batch_dim: ClassVar[int] = 0
     many_answers: ClassVar[bool] = False

@@ -1,4 +1,4 @@
-"""What the training loop, the bundle and the command line ask of a mapping, whatever it maps.
+"""Interface of a mapping to the training loop, the bundle and the command line.
 
 A mapping is a folder beside this one, whose task.py names a `Task` as `TASK`: the task trains, and
 its `TrainedModel` is what training leaves behind.
@@ -37,7 +37,7 @@ class Readable(Protocol[R]):
 
 @dataclass(frozen=True)
 class StepLoss:
-    """What a model did on one batch.
+    """Loss of a model on one batch.
 
     objective: the scalar to differentiate; it may hold penalties, and have a scale of its own.
     sums: by metric, at least "loss", the total over the batch; detached.
@@ -69,7 +69,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Json:
-    """What is printed instead of everything else where JSON was asked for."""
+    """Output printed in place of everything else where JSON was asked for."""
 
     content: Any
 
@@ -121,7 +121,7 @@ class TrainedModel(ABC):
 
     @abstractmethod
     def facts(self) -> dict[str, Any]:
-        """What must be kept besides weights and configuration, as JSON can hold it."""
+        """Facts that must be kept besides weights and configuration, as JSON can hold them."""
 
     def evaluate(self, part: str = "test") -> dict[str, Any]:
         """Every metric on a part of the data it was trained with; the rest of it is detail.
@@ -153,7 +153,7 @@ class TrainedModel(ABC):
 
     @abstractmethod
     def _judge(self, part: str) -> dict[str, Any]:
-        """What `evaluate` returns of "test" or "validation"."""
+        """Metrics that `evaluate` returns for "test" or "validation"."""
 
     @abstractmethod
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
@@ -165,7 +165,7 @@ class TrainedModel(ABC):
 
     @property
     def wants(self) -> str:
-        """What is to be named where no input was, in words."""
+        """Words for the input to name where none was given."""
         return "name the input"
 
     @abstractmethod
@@ -228,7 +228,7 @@ class Task(ABC):
 
     @property
     def subject(self) -> TaskSubject[Any]:
-        """What the coach's checks and measurements ask of batches, targets and outputs."""
+        """Subject for the coach's checks and measurements: batches, targets and outputs."""
         return TaskSubject(self)
 
     @abstractmethod
@@ -241,7 +241,7 @@ class Task(ABC):
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
-        """What the model does on a batch. carry: of the batch before; empty at an epoch's start."""
+        """Loss of the model on a batch. carry: of the batch before; empty at an epoch's start."""
 
     def metrics(self, means: dict[str, float]) -> dict[str, float]:
         """Metrics of an epoch from the means of the sums, in the order to show them."""
@@ -256,7 +256,7 @@ class Task(ABC):
         """Test metrics of models that are not recurrent, fitted on the same training part."""
 
     def account(self) -> dict[str, Any]:
-        """What became of the data, for result.json: sizes, doubles, what was passed over.
+        """Account of the data for result.json: sizes, doubles, what was passed over.
 
         It may look at the test part.
         """
@@ -268,12 +268,13 @@ class Task(ABC):
         return []
 
     def answers(self, model: nn.Module, most: int) -> list[Told]:
-        """What the model says of those `samples`, one each, in their order."""
+        """Answers of the model to those `samples`, one each, in their order."""
         return []
 
     @abstractmethod
     def finish(self, model: nn.Module) -> TrainedModel:
-        """What the run leaves behind; its `evaluate` is the first to look at the test part."""
+        """Trained model that the run leaves; its `evaluate` is the first to look at the test
+        part."""
 
     @abstractmethod
     def describe(self, model: nn.Module) -> str:

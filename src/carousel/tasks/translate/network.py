@@ -73,7 +73,7 @@ class Translator(nn.Module):
         return self.decoder.score(tokens, targets, self.remember(sources, lengths), own)
 
     def remember(self, sources: Tensor, lengths: Tensor) -> Memory:
-        """What the decoder needs of sources (B, S), lengths (B,)."""
+        """Encode sources (B, S) with lengths (B,) for the decoder."""
         x = self.embedding(sources)
         p = self.regularization.input_dropout
         if self.training and p:
@@ -124,7 +124,7 @@ def translate(
 
 @torch.no_grad()
 def alignment(model: Translator, source: Tensor, target: Tensor) -> Tensor:
-    """Where the decoder looks for each token of a translation, its end included: (T + 1, S).
+    """Attention of the decoder for each token of a translation, its end included: (T + 1, S).
 
     source (S,), target (T,).
     """

@@ -32,7 +32,7 @@ class TranslationScores:
 
     @classmethod
     def of(cls, config: Config) -> TranslationScores:
-        """What a configuration asks for."""
+        """Scores that a configuration asks for."""
         return cls(config.translate.tokenize, not config.text.lowercase)
 
     def measure(self, found: Sequence[str], wanted: Sequence[str]) -> dict[str, float]:
@@ -44,7 +44,7 @@ class TranslationScores:
         return float(self._score(self._metrics()["bleu"], found, wanted))
 
     def signatures(self) -> dict[str, str]:
-        """What each score is, in sacreBLEU's own words."""
+        """Signature of each score, in sacreBLEU's own words."""
         metrics = self._metrics()
         for metric in metrics.values():
             metric.corpus_score(["a"], [["a"]])  # it knows the number of references only then

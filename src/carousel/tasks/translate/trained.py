@@ -133,7 +133,7 @@ class TrainedTranslator(SentenceModel):
         return notes
 
     def looks(self, sentence: str, translation: Alternative) -> AttentionPanel:
-        """Where the decoder looked for each token of a translation."""
+        """Attention of the decoder for each token of a translation."""
         source = self._encode([one_text(sentence, "sentence")]).values
         weights = alignment(self.model, source, torch.tensor(translation.tokens, dtype=torch.int64))
         read = [self.sources.label(number) for number in source.tolist()]
