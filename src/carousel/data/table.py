@@ -1,0 +1,335 @@
+"""Tables of one's own: any usual kind of file, or a data frame, as columns whose types are known.
+
+What is recognised is said, what does not fit is counted, and nothing is dropped in silence. Rows
+stay in their order. polars reads; it is imported only when a table is.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.data.files.file_kind import kind_of as file_kind_of
+from carousel.data.files.file_kind import require_file
+from carousel.data.kinds import Read, kind_of, number
+from carousel.data.stamps import Stamps, read_stamps
+from carousel.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
+_EXCEL_START = np.datetime64("1899-12-30")
+_MOST_COLUMNS = 10_000
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    kind: "whole", "number", "boolean", "time", "text", "empty" or "nested". values: its cells as
+    that, null where there is none. missing: empty cells. odd: cells that fit no other of the
+    column and count as missing; example: one of them. note: how the cells were read. raw: the
+    cells as they were written.
+    """
+
+    name: str
+    kind: str
+    values: pl.Series
+    raw: pl.Series
+    missing: int = 0
+    odd: int = 0
+    example: str = ""
+    note: str = ""
+    stamps: Stamps | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it holds numbers, or yes and no."""
+        return self.kind in ("whole", "number", "boolean")
+
+    def numbers(self) -> NDArray[np.float64]:
+        """The numbers (N,), NaN where there is none; yes is 1. Raises `DataError` for texts."""
+        import polars as pl
+
+        if self.kind == "empty":
+            return np.full(len(self.values), np.nan)
+        if not self.is_number:
+            raise DataError(f"the column '{self.name}' holds no numbers but {_article(self.kind)}")
+        wide = self.values.cast(pl.Float64)
+        found: NDArray[np.float64] = wide.fill_null(float("nan")).to_numpy().copy()
+        return found
+
+    def texts(self) -> list[str]:
+        """The cells as they were written, "" where there is none."""
+        import polars as pl
+
+        return self.raw.cast(pl.String).str.strip_chars().fill_null("").to_list()
+
+    def times(self) -> tuple[Stamps, tuple[str, ...]]:
+        """Time stamps (N,), NaT where there is none, and what was recognised.
+
+        Whole numbers are read as what they write (20240131), seconds or milliseconds since 1970,
+        days as Excel counts them, or, if none of these, as mere counts (timedelta64 is not used:
+        stamps are then in the generic unit "ns" since 1970). Raises `DataError`.
+        """
+        if self.stamps is not None:
+            return self.stamps, (self.note,) if self.note else ()
+        if self.kind not in ("whole", "number"):
+            raise DataError(f"the column '{self.name}' holds no times but {_article(self.kind)}")
+        values = self.numbers()
+        inside = ~np.isnan(values)
+        low, high = values[inside].min(), values[inside].max()
+        if _EXCEL_DAYS[0] <= low <= high <= _EXCEL_DAYS[1]:
+            seconds = np.where(inside, values * 86_400, 0).round().astype("timedelta64[s]")
+            stamps = _EXCEL_START.astype("datetime64[s]") + seconds
+            if (stamps[inside] == stamps[inside].astype("datetime64[D]")).all():
+                stamps = stamps.astype("datetime64[D]")
+            stamps[~inside] = np.datetime64("NaT")
+            return stamps, (f"numbers like {low:g} are read as Excel's days",)
+        places = np.flatnonzero(inside)
+        texts = self.values.drop_nulls().cast(str).to_list()
+        found = read_stamps(texts, (places + 2).tolist(), f"'{self.name}'")
+        stamps = np.full(len(values), np.datetime64("NaT"), found.stamps.dtype)
+        stamps[places] = found.stamps
+        return stamps, found.notes
+
+
+def _article(kind: str) -> str:
+    return {"text": "texts", "time": "times", "nested": "lists", "empty": "nothing"}.get(kind, kind)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of one length. source: names the file in errors. notes: what was recognised."""
+
+    source: str
+    columns: tuple[Column, ...]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.columns[0].values)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, in their order."""
+        return tuple(column.name for column in self.columns)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names
+
+    def __getitem__(self, name: str) -> Column:
+        """The column of that name. Raises `DataError`, which says what there is."""
+        from carousel.config import closest
+
+        for column in self.columns:
+            if column.name == name:
+                return column
+        shown = ", ".join(self.names[:10]) + (", …" if len(self.names) > 10 else "")
+        raise DataError(
+            f"{self.source} has no column '{name}'.{closest(name, self.names)} It has: {shown}"
+        )
+
+    def take(self, rows: NDArray[np.int64]) -> Table:
+        """The rows of these numbers, in that order."""
+        from dataclasses import replace
+
+        def some(column: Column) -> Column:
+            stamps = None if column.stamps is None else column.stamps[rows]
+            return replace(column, values=column.values[rows], raw=column.raw[rows], stamps=stamps)
+
+        return replace(self, columns=tuple(map(some, self.columns)))
+
+
+def read_table(path: str | Path) -> Table:
+    """The table in a file, by its suffix: .csv, .tsv, .txt, .parquet, .ndjson, .jsonl, .json,
+    .arrow, .feather, .ipc, .xlsx, .xls, .xlsb, .ods; each also with .gz behind it.
+
+    Text may be separated by commas, semicolons, tabs or bars, and be in any usual encoding. Raises
+    `DataError` for a file that is not there, empty, damaged, not what its suffix says, has one
+    column or no rows, names a column twice, or has rows of other lengths.
+    """
+    path = Path(path)
+    require_file(path)
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    try:
+        content = path.read_bytes()
+        if content[:2] == b"\x1f\x8b":
+            content = gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
+    return _typed(*_frame_of(content, suffix, str(path)), str(path))
+
+
+def of_frame(frame: Any, source: str = "the data frame") -> Table:
+    """The table in a data frame of polars, pandas or Arrow. Raises `DataError`."""
+    import narwhals
+    import polars as pl
+
+    try:
+        found = narwhals.from_native(frame, eager_only=True)
+    except TypeError:
+        raise DataError(f"{source} must be a data frame, got {type(frame).__name__}") from None
+    names = [str(name) for name in found.columns]
+    columns = [found[name].to_list() for name in found.columns]
+    polars = frame if isinstance(frame, pl.DataFrame) else None
+    if polars is None:
+        polars = pl.DataFrame(
+            [pl.Series(n, c, strict=False) for n, c in zip(names, columns, strict=True)]
+        )
+    return _typed(polars, (), source)
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file's name says that it is a table that `read_table` reads."""
+    suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
+    return suffix.lower() in {*_BINARY, *_TEXT}
+
+
+Frame = tuple["pl.DataFrame", tuple[str, ...]]
+
+
+def _parquet(content: bytes) -> pl.DataFrame:
+    import polars as pl
+
+    return pl.read_parquet(io.BytesIO(content))
+
+
+def _arrow(content: bytes) -> pl.DataFrame:
+    import polars as pl
+
+    if content[:6] == b"ARROW1":
+        return pl.read_ipc(io.BytesIO(content))
+    return pl.read_ipc_stream(io.BytesIO(content))
+
+
+def _excel(content: bytes) -> pl.DataFrame:
+    import fastexcel
+
+    sheets = fastexcel.read_excel(content)
+    return sheets.load_sheet(0).to_polars()
+
+
+_BINARY: dict[str, tuple[str, Callable[[bytes], pl.DataFrame], tuple[str, ...]]] = {
+    ".parquet": ("a Parquet table", _parquet, ("a Parquet table",)),
+    ".pq": ("a Parquet table", _parquet, ("a Parquet table",)),
+    ".arrow": ("an Arrow table", _arrow, ("an Arrow or Feather table", "")),
+    ".ipc": ("an Arrow table", _arrow, ("an Arrow or Feather table", "")),
+    ".feather": ("an Arrow table", _arrow, ("an Arrow or Feather table",)),
+    ".xlsx": ("an Excel workbook", _excel, ("an Excel workbook (.xlsx)",)),
+    ".xlsm": ("an Excel workbook", _excel, ("an Excel workbook (.xlsx)",)),
+    ".xlsb": ("an Excel workbook", _excel, ("an Excel workbook (.xlsx)",)),
+    ".xls": ("an Excel workbook", _excel, ("an old Office file (.xls, .doc)",)),
+    ".ods": ("an OpenDocument spreadsheet", _excel, ("an OpenDocument spreadsheet (.ods)",)),
+}
+_TEXT = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json")
+
+
+def _frame_of(content: bytes, suffix: str, source: str) -> Frame:
+    if suffix in _BINARY:
+        wanted, read, kinds = _BINARY[suffix]
+        found = file_kind_of(content)
+        name = found.name if found is not None else ""
+        if name not in kinds:
+            raise DataError(
+                f"{source} is not what its name says: {wanted} was expected, and it is "
+                f"{name or ('empty' if not content else 'something else, perhaps a text')}: give "
+                f"it the suffix of what it is"
+            )
+        try:
+            return read(content), ()
+        except Exception as error:  # polars and fastexcel raise errors of their own
+            raise DataError(f"{source} cannot be read: {_first_line(error)}") from None
+    if suffix not in _TEXT:
+        raise DataError(
+            f"{source} has no suffix of a table ({', '.join((*_TEXT, *_BINARY))}, and .gz)"
+        )
+    from carousel.data.encodings import decoded
+    from carousel.data.table_text import lines_frame, text_frame
+
+    text, notes = decoded(content, source)
+    if suffix in (".ndjson", ".jsonl", ".json"):
+        return lines_frame(text, source), notes
+    frame, more = text_frame(text, source)
+    return frame, (*notes, *more)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str) -> Table:
+    import polars as pl
+
+    if frame.width < 2:
+        names = f" ('{frame.columns[0][:60]}')" if frame.width else ""
+        raise DataError(
+            f"{source} has {frame.width or 'no'} column{names}, and a table needs at least two: "
+            f"what is learnt from, and what is to be learnt"
+        )
+    if frame.width > _MOST_COLUMNS:
+        raise DataError(f"{source} has {frame.width:,} columns; the most is {_MOST_COLUMNS:,}")
+    if not frame.height:
+        raise DataError(f"{source} has the names of columns and no row")
+    stripped = [name.strip() for name in frame.columns]
+    for name in stripped:
+        if stripped.count(name) > 1 and name:
+            raise DataError(f"{source} has more than one column with the name '{name}'")
+    if "" in stripped:
+        place = stripped.index("") + 1
+        raise DataError(f"{source} has no name above column {place}: name it")
+    texts = [c for c in frame.iter_columns() if c.dtype == pl.String]
+    reads = {series.name: kind_of(series) for series in texts}
+    if any(read.style == "german" for read in reads.values()):
+        again = ("whole", "number")
+        reads = {
+            s.name: kind_of(s, commas=True) if reads[s.name].kind in again else reads[s.name]
+            for s in texts
+        }
+    columns = []
+    for name, series in zip(stripped, frame.iter_columns(), strict=True):
+        read = reads.get(series.name) or _of_type(series)
+        columns.append(
+            Column(
+                name, read.kind, read.values, series, read.missing, read.odd, read.example,
+                read.note, read.stamps,
+            )
+        )  # fmt: skip
+    return Table(source, tuple(columns), notes)
+
+
+def _of_type(series: pl.Series) -> Read:
+    """A column whose type the file knows."""
+    import polars as pl
+
+    kind, absent = series.dtype, series.is_null()
+    if kind == pl.Null or absent.all():
+        return Read("empty", series.cast(pl.String, strict=False), int(absent.sum()))
+    if kind == pl.Boolean:
+        return Read("boolean", series, int(absent.sum()))
+    if kind.is_numeric():
+        values = series.cast(pl.Float64)
+        finite = values.is_finite().fill_null(False)
+        absent = absent | values.is_nan().fill_null(False)
+        values = values.set(~finite, None)
+        return number(values, absent, values.is_null() & ~absent, series.cast(pl.String))
+    if kind in (pl.Date, pl.Datetime):
+        zone = getattr(kind, "time_zone", None)
+        note = f"times of the zone {zone} are moved to UTC" if zone not in (None, "UTC") else ""
+        plain = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None) if zone else series
+        stamps = plain.to_numpy().copy()
+        whole = stamps.astype("datetime64[s]")
+        stamps = whole if (whole == stamps)[~np.isnat(stamps)].all() else stamps
+        return Read("time", series, int(absent.sum()), note=note, stamps=stamps)
+    if kind in (pl.Categorical, pl.Enum):
+        return kind_of(series.cast(pl.String))
+    return Read("nested", series, int(absent.sum()))

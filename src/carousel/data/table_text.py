@@ -1,0 +1,160 @@
+"""Tables in text: rows with separators between their cells, or a JSON object on each line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from carousel.data.files.csv_files import is_headless, refuse_headless, split_rows
+from carousel.data.stamps import is_stamp
+from carousel.errors import DataError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_LOOKED_AT = 200
+
+
+def text_frame(text: str, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """All cells of a text as texts, and what was recognised. Raises `DataError`."""
+    import polars as pl
+
+    separator, quoted, notes = _layout(text)
+    if quoted:
+        rows = [row for _, row in islice(split_rows(text, source, separator), 1)]
+        width, header = len(rows[0]), rows[0]
+        counts, blank = _wrong_rows(text, source, separator, width), 0
+    else:
+        lines = text.split("\n")
+        blank = sum(not line.strip() for line in lines[:-1])
+        if blank or not lines[0].strip():
+            kept = [line for line in lines if line.strip()]
+            text = "\n".join(kept)
+        header = next(line for line in lines if line.strip()).split(separator)
+        width = len(header)
+        counts = _wrong_widths(lines, separator, width)
+    if counts is not None:
+        line, found = counts
+        raise DataError(
+            f"{source} row {line} has {found} cells, the header {width} ({', '.join(header[:6])}): "
+            f"every row must have as many; put a text that holds "
+            f"{_SEPARATORS[separator]} in quotation marks"
+        )
+    if is_headless(header) or (width > 1 and is_stamp(header[0])):
+        refuse_headless(header, source)
+    _refuse_double(header, source)
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(text.encode()),
+            separator=separator,
+            infer_schema=False,
+            quote_char='"' if quoted else None,
+            empty_string_is_null=False,
+        )
+    except pl.exceptions.NoDataError:
+        raise DataError(f"{source} is empty") from None
+    except pl.exceptions.PolarsError as error:
+        raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from None
+    # A row without any cell: polars makes one of a blank line.
+    full = frame.select(pl.any_horizontal(pl.all() != "")).to_series()
+    if not full.all():
+        blank = max(blank, int((~full).sum()))
+        frame = frame.filter(full)
+    if blank:
+        notes.append(f"{blank:,} blank rows are passed over")
+    return frame, tuple(notes)
+
+
+def _layout(text: str) -> tuple[str, bool, list[str]]:
+    """The separator, whether quotation marks enclose cells, and what is to be said of both."""
+    separator = _separator(text)
+    notes = [] if separator == "," else [f"cells are separated by {_SEPARATORS[separator]}"]
+    quoted = '"' in text
+    if quoted and separator == "\t" and _is_plain(text):
+        quoted = False
+        notes.append("quotation marks are read as letters: every line is a row without them")
+    return separator, quoted, notes
+
+
+def _is_plain(text: str) -> bool:
+    """Whether lines have as many tabs as the first, and no cell is wholly in quotation marks."""
+    lines = [line for line in text.split("\n") if line.strip()]
+    tabs = lines[0].count("\t")
+    if any(line.count("\t") != tabs for line in lines):
+        return False
+    cells = (cell for line in lines[:_LOOKED_AT] for cell in line.split("\t"))
+    return not any(len(c) > 1 and c[0] == c[-1] == '"' and c.count('"') % 2 == 0 for c in cells)
+
+
+def _separator(text: str) -> str:
+    """What cuts the first rows into the same number of cells, at least two; of several, what the
+    header has most of.
+
+    >>> _separator("a;b\\n1,5;2\\n"), _separator("a,b\\n1;5,2\\n")
+    (';', ',')
+    """
+    start = text.lstrip("\n")
+    lines = list(islice(_lines(start), _LOOKED_AT))
+    if len(lines) == _LOOKED_AT:
+        lines = lines[:-1]
+    found: dict[str, int] = {}
+    for separator in _SEPARATORS:
+        rows = [row for row in csv.reader(lines, delimiter=separator) if any(map(str.strip, row))]
+        widths = {len(row) for row in rows}
+        if len(widths) == 1 and widths != {1}:
+            found[separator] = widths.pop()
+    if found:
+        in_header = {s: lines[0].count(s) for s in found}
+        return max(found, key=lambda s: (in_header[s] > 0, found[s]))
+    return max(_SEPARATORS, key=lines[0].count) if lines else ","
+
+
+def _lines(text: str) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        yield text[start:end]
+        start = end
+
+
+def _wrong_widths(lines: list[str], separator: str, width: int) -> tuple[int, int] | None:
+    """The first line with another number of cells, and that number."""
+    for number, line in enumerate(lines, 1):
+        if line.count(separator) != width - 1 and line.strip():
+            return number, line.count(separator) + 1
+    return None
+
+
+def _wrong_rows(text: str, source: str, separator: str, width: int) -> tuple[int, int] | None:
+    """The first row with another number of cells, some of which may be in quotation marks."""
+    for line, row in split_rows(text, source, separator):
+        if len(row) != width and any(row):
+            return line, len(row)
+    return None
+
+
+def _refuse_double(header: list[str], source: str) -> None:
+    plain = [name.strip(' "') for name in header]
+    for name in plain:
+        if name and plain.count(name) > 1:
+            raise DataError(f"{source} has more than one column with the name '{name}'")
+
+
+def lines_frame(text: str, source: str) -> pl.DataFrame:
+    """Rows of JSON: an object on each line, or one list of objects. Raises `DataError`."""
+    import polars as pl
+
+    content = io.BytesIO(text.encode())
+    try:
+        if text.lstrip().startswith("["):
+            return pl.read_json(content, infer_schema_length=None)
+        return pl.read_ndjson(content, infer_schema_length=None)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"{source} must hold a JSON object on each line, or one list of objects: "
+            f"{str(error).splitlines()[0]}"
+        ) from None
