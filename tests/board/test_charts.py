@@ -12,7 +12,7 @@ from carousel.board.charts import Level, Line, Mark
 from carousel.board.findings import said_of
 from carousel.board.series import Bucket
 from carousel.run.writing import EventStore
-from carousel.runs.differences import differing, flat, parallel
+from carousel.runs.differences import differing, flat, parallel_coordinates
 from carousel.runs.store import Store
 
 NAN = math.nan
@@ -122,15 +122,15 @@ def test_parallel_coordinates_end_at_the_metric_and_need_three_runs(tmp_path):
     for index, size in enumerate((9, 12, 20)):
         make_run(tmp_path / f"r{index}", f"model.hidden_size={size}", epochs=index + 1)
     runs = sorted(Store(tmp_path).runs(), key=lambda run: run.id)
-    axes, lines = parallel(runs, ["model.hidden_size", "model.cell"])
+    axes, lines = parallel_coordinates(runs, ["model.hidden_size", "model.cell"])
     assert axes == [("model.hidden_size", None), ("model.cell", ["lstm"]), ("accuracy", None)]
     assert lines == [
         ("r0", [9, "lstm", 0.5]),
         ("r1", [12, "lstm", 0.75]),
         ("r2", [20, "lstm", pytest.approx(1 - 0.5 / 3)]),
     ]
-    assert parallel(runs[:2], ["model.hidden_size"]) is None
-    assert parallel(runs, []) is None
+    assert parallel_coordinates(runs[:2], ["model.hidden_size"]) is None
+    assert parallel_coordinates(runs, []) is None
 
 
 def test_findings_and_turns_are_said_the_severe_ones_first(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from made_runs import make_run
 from written import Written
 
-from carousel.board import insides, samples
+from carousel.board import inspections, samples
 from carousel.board.samples import Confusion
 from carousel.errors import RunError
 from carousel.run import layout
@@ -92,7 +92,7 @@ def packed(values, low, high):
 
 def test_a_map_is_what_was_packed():
     values = np.random.default_rng(0).uniform(-2, 2, (5, 7))
-    found = insides.unpack("c", packed(values, -2.0, 2.0))
+    found = inspections.unpack("c", packed(values, -2.0, 2.0))
     assert (found.columns, found.rows, found.each) == (7, 5, 1)
     seen = np.zeros((5, 7))
     for column, row, value in found.cells:
@@ -102,7 +102,7 @@ def test_a_map_is_what_was_packed():
 
 def test_a_long_map_is_made_coarser_by_means():
     values = np.tile(np.linspace(0, 1, 1000), (3, 1))
-    found = insides.unpack("f", packed(values, 0.0, 1.0))
+    found = inspections.unpack("f", packed(values, 0.0, 1.0))
     assert (found.columns, found.each) == (200, 5)
     line = [value for column, row, value in sorted(found.cells) if row == 1]
     np.testing.assert_allclose(line, values[1].reshape(200, 5).mean(1), atol=0.01)
@@ -114,7 +114,7 @@ def test_a_long_map_is_made_coarser_by_means():
 def test_a_damaged_map_is_refused(change):
     good = packed(np.zeros((3, 5)), 0.0, 1.0)
     with pytest.raises(RunError, match="cannot be read"):
-        insides.unpack("f", good | change)
+        inspections.unpack("f", good | change)
 
 
 def test_looks_are_read_from_the_run_and_from_nowhere_else(run, tmp_path):
@@ -126,10 +126,10 @@ def test_looks_are_read_from_the_run_and_from_nowhere_else(run, tmp_path):
     (tmp_path / "secret" / "inside.json").write_text(json.dumps({"layers": [], "steps": []}))
     (run / "inspect" / "link").symlink_to(tmp_path / "secret")
     assert layout.looks(run) == ["validation-7"]
-    assert insides.read(run, "validation-7")["layers"] == []
+    assert inspections.read(run, "validation-7")["layers"] == []
     for name in ("link", "../../secret", "", "nothing"):
         with pytest.raises(RunError, match="nobody has looked"):
-            insides.read(run, name)
+            inspections.read(run, name)
     (folder / "inside.json").write_text("[]")
     with pytest.raises(RunError, match="look once more"):
-        insides.read(run, "validation-7")
+        inspections.read(run, "validation-7")

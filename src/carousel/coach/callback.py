@@ -1,4 +1,4 @@
-"""`Coach`: the coach in a loop of one's own, or in Lightning's."""
+"""`Coach`: the coach in a custom training loop, or in Lightning's."""
 
 from __future__ import annotations
 

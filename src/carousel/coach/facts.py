@@ -75,7 +75,7 @@ def _first_calls(
 
 def facts_of_network(model: nn.Module) -> dict[str, Any]:
     """parameters; forget_bias: the mean of both together at the start; vain_dropout: between the
-    layers of a module that has one; layers: recurrent ones, all told."""
+    layers of a module that has one; layers: recurrent ones, in total."""
     facts: dict[str, Any] = {"parameters": sum(p.numel() for p in model.parameters())}
     biases, layers = [], 0
     for _, layer in recurrent_layers(model):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carousel.coach import page, pictures
+from carousel.coach import inspection_page, pictures
 from carousel.coach.inside import Reading, left_at_the_end, look, spread_of_lives
 from carousel.coach.traces import Trace
 from carousel.errors import ConfigError
@@ -78,7 +78,7 @@ def inspect(
             "the font of the .png pictures lacks some of the characters: read their names in the "
             "page inside.html"
         )
-    page.write(files[0], title, measured, value, chosen, steps, drawn)
+    inspection_page.write(files[0], title, measured, value, chosen, steps, drawn)
     return Inspection(title, measured, value, layers, notes, files)
 
 

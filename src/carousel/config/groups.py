@@ -10,7 +10,7 @@ from carousel.config.own import WORDS
 
 IMAGES = ("classify",)
 SENTENCES = ("classify_text", "label_words", "generate", "translate", "caption")
-#: Learn from files of one's own, too.
+#: Learn from custom files, too.
 OWN = tuple(WORDS)
 #: Can be told to use a part of the training data only.
 LIMITED = ("classify", "classify_text", "label_words", "generate", "translate")

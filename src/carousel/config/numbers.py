@@ -39,7 +39,7 @@ class ForecastConfig:
     ridge: start that map at the ridge regression on the training windows, and the rest of the
         network at zero, so that training begins from the baseline.
     independent: forecast each target from its own past alone, by one network for all of them: far
-        less is learnt by heart (Nie et al. 2023).
+        it overfits less (Nie et al. 2023).
     output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
         cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
     distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %).

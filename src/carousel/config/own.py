@@ -1,4 +1,4 @@
-"""Data of one's own in place of a recipe's set, and what of the recipe was chosen for that set."""
+"""Custom data in place of a recipe's set, and what of the recipe was chosen for that set."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from carousel.config.keys import DROPPED, KEPT, closest
 from carousel.config.readers import of_set
 from carousel.errors import ConfigError
 
-#: What `data.name` says of data of one's own, by task; of "generate", "lines" for a folder.
+#: What `data.name` says of custom data, by task; of "generate", "lines" for a folder.
 WORDS = {
     "forecast": "series",
     "classify_text": "sentences",
@@ -32,7 +32,7 @@ def is_own(name: str) -> bool:
 
 
 def word_of(task: str, path: str) -> str:
-    """The `data.name` of data of one's own at a path; empty for a task that reads none."""
+    """The `data.name` of custom data at a path; empty for a task that reads none."""
     if task == "generate" and Path(path).is_dir():
         return "lines"
     return WORDS.get(task, "")
@@ -40,7 +40,7 @@ def word_of(task: str, path: str) -> str:
 
 def named(values: Mapping[str, Any]) -> Mapping[str, Any]:
     """The tables of a configuration with a `data.name` where nobody wrote one: a path alone means
-    data of one's own, and without either there is none, but for the task that reads MNIST."""
+    custom data, and without either there is none, but for the task that reads MNIST."""
     task, data = values.get("task", "classify"), values.get("data", {})
     if task not in WORDS or not isinstance(data, Mapping) or "name" in data:
         return values
@@ -49,7 +49,7 @@ def named(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def check(task: str, name: str, path: str) -> None:
-    """Raise `ConfigError` unless either a published set or data of one's own are named."""
+    """Raise `ConfigError` unless either a published set or custom data are named."""
     if task not in WORDS:
         return
     if path and not is_own(name):
@@ -73,9 +73,9 @@ def resolve(
 ) -> None:
     """Mend `new`, which is `old` with the settings in `given` changed, where these change the data.
 
-    A path alone means data of one's own, under the name that its task has for it. What `old` chose
+    A path alone means custom data, under the name that its task has for it. What `old` chose
     for its own set goes back to `default`, but for what is in `given`, and is written down in
-    `recipe.dropped`. The eight words for data of one's own mean the same in every task. root: the
+    `recipe.dropped`. The eight words for custom data mean the same in every task. root: the
     class of the configuration. Raises `ConfigError` if a published set and a path are both given.
     """
     data, task = new["data"], new["task"]
@@ -108,7 +108,7 @@ def _release(
     name, path = new["data"]["name"], Path(str(new["data"]["path"]))
     mine = path.name if is_own(name) else name
     short = re.sub(r"[^\w.-]+", "-", path.stem if is_own(name) else name).strip("-.") or "data"
-    # A recipe for data of one's own has no set: its settings were chosen for whatever comes.
+    # A recipe for custom data has no set: its settings were chosen for whatever comes.
     taken_over = _differing(new, default, of_set(root, KEPT), given) if set_name else {}
     new["recipe"] = {
         **default["recipe"],

@@ -97,7 +97,7 @@ class Config:
     def from_dict(cls, values: Mapping[str, Any]) -> Config:
         """The configuration that a (TOML) dictionary describes. Raises `ConfigError`.
 
-        Where `data.path` alone is given, `data.name` is the task's word for data of one's own.
+        Where `data.path` alone is given, `data.name` is the task's word for custom data.
         """
         if isinstance(values, Mapping):
             values = own.named(values)

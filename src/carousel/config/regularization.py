@@ -1,4 +1,4 @@
-"""The section on what keeps a network from learning its data by heart."""
+"""Settings against overfitting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files of one's own as they lie on the disk, in a few numbers: to say what became of them."""
+"""Custom files as they lie on the disk, in a few numbers: to say what became of them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Data in parts: to train on, to choose the epoch by, and to judge by, which is opened last.
 
-Whatever data are (a published set, files of one's own, arrays that somebody hands in), a task gets
+Whatever data are (a published set, custom files, arrays that somebody hands in), a task gets
 them as `Parts`. Each kind of data has a subclass, which adds what else is known of it, such as the
 names of its classes.
 """

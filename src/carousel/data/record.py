@@ -59,7 +59,7 @@ class DataRecord:
     """The data of one run.
 
     name, path: as in its configuration. parts: those that were open; a published test part only
-    joins them when it has judged. origin: the files of one's own; None of a published set, whose
+    joins them when it has judged. origin: the custom files; None of a published set, whose
     files are pinned by their SHA-256. numbers: whether fingerprints are of arrays too. Sounds and
     images become numbers in ways that differ in their last bits between machines: they are known
     by their files. run: the folder that it was read from.

@@ -20,7 +20,7 @@ def names() -> list[str]:
 
 
 def own_names() -> list[str]:
-    """The recipes for data of one's own, which hold nothing that was chosen for a set."""
+    """The recipes for custom data, which hold nothing that was chosen for a set."""
     return list(suited.READS)
 
 

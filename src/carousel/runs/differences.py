@@ -41,7 +41,7 @@ def differing(settings: dict[str, dict[str, Any]]) -> dict[str, dict[str, str]]:
     return rows
 
 
-def parallel(
+def parallel_coordinates(
     runs: list[Run], keys: list[str]
 ) -> tuple[list[tuple[str, list[Any] | None]], list[tuple[str, list[Any]]]] | None:
     """Axes and lines of a parallel-coordinates chart of three runs or more with the same metric.

@@ -36,7 +36,7 @@ from carousel.training.clipping import Clipper
 from carousel.training.coaching import RunCoach
 from carousel.training.display import Display
 from carousel.training.optim import Penalties, RowLimits, make_optimizer, make_schedule
-from carousel.training.sampling import Sampler
+from carousel.training.samples import Sampler
 from carousel.training.stopping import EarlyStopping
 from carousel.training.unsaved import Unsaved
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from carousel.data.parallel import Pairs
+from carousel.data.sentence_pairs import Pairs
 from carousel.tasks.translate.memory import copied, remembered
 from carousel.tasks.translate.scores import TranslationScores
 

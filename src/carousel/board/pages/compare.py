@@ -14,7 +14,7 @@ from carousel.board.pages.frame import View, address, badge, card, link, score, 
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.errors import RunError
 from carousel.run import reading
-from carousel.runs.differences import differing, flat, parallel
+from carousel.runs.differences import differing, flat, parallel_coordinates
 from carousel.runs.store import Run
 
 AXES = ("step", "epoch", "second")
@@ -160,7 +160,7 @@ class _Compare:
 
     def _parallel(self, runs: list[Run], keys: list[str]) -> None:
         """Many runs at once: a line per run over what differs, ending at its metric."""
-        drawn = parallel(runs, keys)
+        drawn = parallel_coordinates(runs, keys)
         if drawn is None:
             return
         with card(self.view.words("parallel")):

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from carousel.board import charts, inside, signals
+from carousel.board import charts, histograms, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, text
 from carousel.run import events
@@ -59,7 +59,7 @@ class Histograms(Looks):
     def __init__(self, view: View, path: Path, steps: list[int]) -> None:
         super().__init__(view, events.Histogram, path, steps)
         t = view.words
-        blocks = list(inside.histograms(path, self.step))
+        blocks = list(histograms.histograms(path, self.step))
         with self.controls:
             self._block = ui.select(blocks, value=blocks[0] if blocks else None, label=t("block"))
             self._block.props("dense outlined").style("min-width: 220px")
@@ -75,7 +75,7 @@ class Histograms(Looks):
 
     def draw(self) -> None:
         super().draw()
-        found = inside.histograms(self.path, self.step).get(str(self._block.value), {})
+        found = histograms.histograms(self.path, self.step).get(str(self._block.value), {})
         for color, (what, chart) in zip(PALETTE, self._charts.items(), strict=False):
             shown = found.get(what)
             if shown is not None:
@@ -95,7 +95,9 @@ class Profiles(Looks):
 
     def draw(self) -> None:
         super().draw()
-        found = {(entry.axis, entry.name): entry for entry in inside.profiles(self.path, self.step)}
+        found = {
+            (entry.axis, entry.name): entry for entry in histograms.profiles(self.path, self.step)
+        }
         for axis in dict.fromkeys(axis for axis, _ in found):
             panels = signals.panels(name for other, name in found if other == axis)
             for title, lines in panels.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 from nicegui import ui
 
-from carousel.board import charts, insides
+from carousel.board import charts, inspections
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, text
 from carousel.board.pages.live import Live, save_as_svg
@@ -73,7 +73,7 @@ class _Memory:
             return
         with self._place:
             try:
-                content = insides.read(self.view.store.path(self.run.id), name)
+                content = inspections.read(self.view.store.path(self.run.id), name)
                 self._content(content)
             except (RunError, KeyError, TypeError, ValueError) as error:
                 said = str(error) if isinstance(error, RunError) else self.view.words("damaged")
@@ -85,7 +85,7 @@ class _Memory:
         about = t("influence_of", what=str(content["measured"]), value=f"{content['value']:.4g}")
         text("p", about).classes("soft")
         if content.get("image"):
-            self._map(insides.unpack(t("the_input"), content["image"]), content, "image")
+            self._map(inspections.unpack(t("the_input"), content["image"]), content, "image")
         for layer in content["layers"]:
             with card(str(layer["name"]), wide=True):
                 self._layer(layer, content)
@@ -101,7 +101,7 @@ class _Memory:
             text("p", t("half_lives", tenth=tenth, half=half, most=most))
         for packed in layer["maps"]:
             kind = "gate" if packed.get("gate") else "state"
-            self._map(insides.unpack(str(packed["name"]), packed), content, kind)
+            self._map(inspections.unpack(str(packed["name"]), packed), content, kind)
 
     def _lines(
         self, layer: dict[str, Any], wanted: list[tuple[str, str, str, bool]], title: str
@@ -119,9 +119,9 @@ class _Memory:
             chart = ui.echart(options).classes("chart low").props("role=img")
             chart.props["aria-label"] = title
 
-    def _map(self, found: insides.Map, content: dict[str, Any], kind: str) -> None:
+    def _map(self, found: inspections.Map, content: dict[str, Any], kind: str) -> None:
         text("span", found.name).classes("soft")
-        names = insides.labels(content["steps"], found.columns, found.each)
+        names = inspections.labels(content["steps"], found.columns, found.each)
         options = charts.map_chart(
             found.cells, names, found.rows, found.low, found.high, kind=kind, dark=self.view.dark
         )

@@ -11,7 +11,7 @@ from nicegui import ui
 
 from carousel.board import charts, signals
 from carousel.board.charts import Level, Line
-from carousel.board.inside import looks, modules
+from carousel.board.histograms import looks, modules
 from carousel.board.pages.frame import View, badge, card, facts, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.board.pages.looks import MAKERS, Looks

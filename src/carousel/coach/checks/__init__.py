@@ -76,7 +76,7 @@ def check(
 ) -> list[Outcome]:
     """All checks of a network on the training data of a task, in the order of their cost.
 
-    quick: the cheap ones alone, begun within `seconds` all told, and no rules that read facts;
+    quick: the cheap ones alone, begun within `seconds` in total, and no rules that read facts;
     otherwise each check that trains may take `seconds`. account: of the data (`Task.account`),
     which may have looked at the test part; without it no leak can be seen. only: the codes to run,
     all if empty. The network is read, never changed.

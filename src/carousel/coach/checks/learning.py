@@ -71,7 +71,7 @@ def _constant_loss(setup: Setup) -> float:
 
 
 def overfit_one_batch(setup: Setup) -> Found | None:
-    """Train a copy on a few rows, without dropout or penalties, until it knows them by heart.
+    """Train a copy on a few rows, without dropout or penalties, until it overfits them.
 
     With a usual rate, and once more with a tenth of it where that was too much or not enough.
     """
@@ -98,7 +98,7 @@ def _learnt(setup: Setup, first: float, best: float, floor: float) -> bool:
 
 def _floor(setup: Setup, batch: Batch) -> float:
     """The least loss that there can be where each step is to be told from the steps up to it:
-    rows that begin alike and go on differently cannot be known by heart."""
+    rows that begin alike and go on differently cannot be memorised."""
     x, y = batch[0], batch[-1]
     if len(batch) < 2 or x.shape != y.shape or x.dim() != 2 or y.is_floating_point():
         return 0.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def read_recording(path: Path, sound: SoundConfig) -> Frames:
-    """A recording of one's own: a sound file, or a .csv of numbers with a header, a row per step.
+    """A custom recording: a sound file, or a .csv of numbers with a header, a row per step.
 
     Raises `DataError`.
     """

@@ -10,7 +10,7 @@ from carousel.data.files.text import read_text
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from carousel.data.parallel import Pairs, Parallel
+    from carousel.data.sentence_pairs import Pairs, Parallel
 
 _PARTS = ("train", "validation", "test")
 _COLUMN_NAMES = {
@@ -22,7 +22,7 @@ _COLUMN_NAMES = {
 
 def read_parts(config: Config) -> Parallel:
     """The parts of `data.path`, see `read_pairs`; those without a file of their own are drawn."""
-    from carousel.data.parallel import Parallel
+    from carousel.data.sentence_pairs import Parallel
 
     return Parallel.drawn(read_pairs(config), config)
 
@@ -35,7 +35,7 @@ def read_pairs(config: Config) -> dict[str, Pairs]:
     named train, validation and test, of which only train must be there. Files may be gzipped.
     Raises `ConfigError` or `DataError`.
     """
-    from carousel.data.parallel import Pairs
+    from carousel.data.sentence_pairs import Pairs
 
     path = Path(config.data.path)
     if not config.data.path:

@@ -1,4 +1,4 @@
-"""Recordings of one's own in CSV: reading them, and bringing their columns into one order."""
+"""Custom recordings in CSV: reading them, and bringing their columns into one order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The text of a file of one's own: UTF-8, perhaps gzipped; what is none is refused in words."""
+"""The text of a custom file: UTF-8, perhaps gzipped; what is none is refused in words."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ A file is found by itself. What it may have:
     READERS   by task, by the name that `data.name` has there, what makes the parts of a `Config`
     RECORDING by that name, what reads one recording as it was published, to predict from
 
-The readers of files of one's own (`carousel.data.files`) are listed in the same way. To list the
+The readers of custom files (`carousel.data.files`) are listed in the same way. To list the
 sets must take no time: modules that need torch are imported inside the readers.
 """
 

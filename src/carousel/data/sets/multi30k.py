@@ -9,7 +9,7 @@ from carousel.data.source import Source
 
 if TYPE_CHECKING:
     from carousel.config import Config
-    from carousel.data.parallel import Parallel
+    from carousel.data.sentence_pairs import Parallel
 
 SOURCE = Source(
     "Multi30k: 31,014 captions in English, German and French",
@@ -37,7 +37,7 @@ _FILES = {"train": "train", "validation": "val", "test": "test_2016_flickr"}
 def read(config: Config) -> Parallel:
     """The parts, in the two languages that are asked for. Raises `ConfigError`."""
     from carousel.data.files.pairs import aligned
-    from carousel.data.parallel import Pairs, Parallel, check_languages
+    from carousel.data.sentence_pairs import Pairs, Parallel, check_languages
 
     check_languages(_LANGUAGES, config)
     languages = (config.translate.source, config.translate.target)

@@ -9,7 +9,7 @@ from carousel.data.source import Source
 
 if TYPE_CHECKING:
     from carousel.config import Config
-    from carousel.data.parallel import Parallel
+    from carousel.data.sentence_pairs import Parallel
 
 SOURCE = Source(
     "Tatoeba: 3,798 Korean sentences and their English translations, spring 2022",
@@ -23,7 +23,7 @@ SOURCE = Source(
 
 def read(config: Config) -> Parallel:
     """The parts, in whole groups of pairs that share a sentence. Raises `ConfigError`."""
-    from carousel.data.parallel import Pairs, Parallel, check_languages
+    from carousel.data.sentence_pairs import Pairs, Parallel, check_languages
 
     check_languages(("en", "ko"), config)
     lines = sources.text("tatoeba-kor-eng", "kor.txt").split("\n")

@@ -40,7 +40,7 @@ class TextClassifier(nn.Module):
         self.dropout = make_dropout(self.regularization.dropout)
         self.head = nn.Linear(features, classes)
         if config.initialization.name == "torch":
-            # torch's N(0, 1) embeddings are so large that small corpora are learnt by heart.
+            # torch's N(0, 1) embeddings are so large that the network overfits small corpora.
             nn.init.uniform_(self.embedding.weight, -0.1, 0.1)
         start(self, config)
 

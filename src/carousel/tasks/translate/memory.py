@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from carousel.data.parallel import Pairs
+from carousel.data.sentence_pairs import Pairs
 
 _ROWS = 200
 

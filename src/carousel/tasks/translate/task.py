@@ -11,8 +11,8 @@ from torch import nn
 
 from carousel import layers
 from carousel.config import Config
-from carousel.data.parallel import Pairs, Parallel
 from carousel.data.ragged import Buckets, Ragged
+from carousel.data.sentence_pairs import Pairs, Parallel
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.tasks.shared import network, samples

@@ -13,8 +13,8 @@ from torch import Tensor
 from carousel import scores
 from carousel.config import Config
 from carousel.data.files.pairs import read_sources
-from carousel.data.parallel import Parallel
 from carousel.data.ragged import Ragged
+from carousel.data.sentence_pairs import Parallel
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.answers import Alternative, TranslationAnswer

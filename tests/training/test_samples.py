@@ -9,7 +9,7 @@ from carousel.run.reading import events
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.training import resume, train
 from carousel.training.loop import Interrupted
-from carousel.training.sampling import Sampler
+from carousel.training.samples import Sampler
 
 
 def trained(folder, *settings):

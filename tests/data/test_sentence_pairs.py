@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from small_pairs import pair_config, some_pairs, write_pairs
 
 from carousel.data.files.pairs import aligned
-from carousel.data.parallel import Pairs, Parallel, groups_of
+from carousel.data.sentence_pairs import Pairs, Parallel, groups_of
 from carousel.errors import ConfigError, DataError
 
 

@@ -1,4 +1,4 @@
-"""The pages of the rules, written from the rules: `python -m carousel.coach.pages docs/coach`."""
+"""Pages of the rules: `python -m carousel.coach.rule_pages docs/coach` writes them."""
 
 from __future__ import annotations
 

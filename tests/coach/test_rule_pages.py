@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from carousel.coach.pages import page, path_of
+from carousel.coach.rule_pages import page, path_of
 from carousel.coach.rules import RULES
 from carousel.coach.words import LANGUAGES
 
@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parents[2] / "docs" / "coach"
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_is_what_the_rules_say(language):
     written = path_of(language, FOLDER).read_text(encoding="utf-8")
-    assert written == page(language), "run: python -m carousel.coach.pages docs/coach"
+    assert written == page(language), "run: python -m carousel.coach.rule_pages docs/coach"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
