@@ -127,6 +127,21 @@ def test_recipes_lists_name_mapping_data_expectation_and_time_of_each(carousel):
         assert row["summary"] in out
 
 
+@pytest.mark.parametrize("name", ["mnist-rows", "forecast-bike", "own-regress"])
+def test_a_recipe_that_is_printed_is_a_file_that_means_the_same(carousel, tmp_path, name):
+    code, out, _ = carousel("recipes", name)
+    assert code == 0
+    copy = tmp_path / f"{name}.toml"
+    copy.write_text(out)
+    assert recipes.load(str(copy)) == recipes.load(name)
+    described = json.loads(carousel("recipes", name, "--json")[1])
+    assert described == json.loads(json.dumps(recipes.load(name)[0].to_dict()))
+
+
+def test_a_recipe_that_there_is_not_is_no_list(carousel):
+    refused(carousel("recipes", "mnist-row"), "Did you mean .*mnist-rows")
+
+
 def test_recipes_fit_a_terminal_of_80_columns(carousel, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     _, out, _ = carousel("recipes")

@@ -3,18 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Annotated
+
+import typer
 
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
 
 
-def recipes(as_json: JsonOption = False) -> None:
+def recipes(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="RECIPE|FILE", help="Print this one as it is written, in TOML."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """List the recipes: what each does, on what data, with what result, in what time.
 
-    Example: carousel recipes
+    Examples: carousel recipes; carousel recipes mnist-rows > mine.toml
     """
     from carousel import recipes as library
     from carousel.recipes import suited
 
+    if name is not None:
+        path = library.path_of(name)
+        config, _ = library.load(name)  # so that a file that cannot be trained is refused
+        if as_json:
+            print_json(config.to_dict())
+        else:
+            print_out(path.read_text(encoding="utf-8-sig").rstrip("\n"))
+        return
     rows = []
     for name in library.names():
         config, _ = library.load(name)

@@ -37,6 +37,20 @@ def load(name_or_file: str) -> tuple[Config, int | None]:
 
     A run's config.toml is such a file: training from it repeats the run. Raises `ConfigError`.
     """
+    path = path_of(name_or_file)
+    values = read_toml(path)
+    run = values.pop("run", {})
+    values.setdefault("recipe", {}).setdefault("name", path.stem)
+    seed = run.get("seed") if isinstance(run, dict) else None
+    return Config.from_dict(values), seed
+
+
+def path_of(name_or_file: str) -> Path:
+    """The TOML file of a recipe, or the file itself. Raises `ConfigError` if it is neither.
+
+    >>> path_of("mnist-rows").name
+    'mnist-rows.toml'
+    """
     path = Path(name_or_file)
     if name_or_file in names():
         path = FOLDER / f"{name_or_file}.toml"
@@ -50,11 +64,7 @@ def load(name_or_file: str) -> tuple[Config, int | None]:
             f"there is no recipe '{name_or_file}'.{closest(name_or_file, known)} "
             f"Recipes: {', '.join(known)}; or name a .toml file"
         )
-    values = read_toml(path)
-    run = values.pop("run", {})
-    values.setdefault("recipe", {}).setdefault("name", path.stem)
-    seed = run.get("seed") if isinstance(run, dict) else None
-    return Config.from_dict(values), seed
+    return path
 
 
 def read_toml(path: Path) -> dict[str, Any]:
