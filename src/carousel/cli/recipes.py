@@ -19,7 +19,7 @@ def recipes(
 ) -> None:
     """List the recipes: what each does, on what data, with what result, in what time.
 
-    Examples: carousel recipes; carousel recipes mnist-rows > mine.toml
+    Example: carousel recipes mnist-rows > mine.toml
     """
     from carousel import recipes as library
     from carousel.recipes import suited
