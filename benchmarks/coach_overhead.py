@@ -45,7 +45,7 @@ def stretch(task: Task, config: Config, steps: int) -> tuple[float, float, int]:
                     done += 1
                     if done == steps:
                         break
-                trainer.carry = ()
+                trainer.carried.tensors = ()
             seconds = time.process_time() - started
         looks = len(trainer.coach._evidence.values("coach/share"))
         return seconds, trainer.coach.observer.budget.taken, looks

@@ -21,11 +21,11 @@ from lightning_fabric import Fabric
 from torch.nn import functional as F
 
 from carousel import recipes
+from carousel.optim.optimizers import make_optimizer
 from carousel.run.writing import EventStore
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.optim import make_optimizer
 from carousel.training.run import new_run
 
 STEPS = 200

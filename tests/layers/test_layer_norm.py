@@ -10,7 +10,7 @@ from oracle import as_tuple, randn, random_state, randomise
 import carousel
 from carousel import kernels
 from carousel.layers.initialization import NAMES, initialize
-from carousel.training.optim import weight_group
+from carousel.optim.penalties import weight_group
 
 each_cell = pytest.mark.parametrize("cell", ["LSTM", "GRU", "RNN"])
 GAINS = {

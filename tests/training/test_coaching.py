@@ -133,7 +133,7 @@ def test_facts_survive_a_resume(tmp_path):
     steps = Trainer._step
 
     def stopped(self, batch):
-        self._interrupted = self.progress.step == 30
+        self._stop.made = self.progress.step == 30
         return steps(self, batch)
 
     Trainer._step = stopped

@@ -116,7 +116,7 @@ def test_max_steps_end_the_run_in_the_middle_of_an_epoch(make):
 @pytest.mark.parametrize("name", ["one-cycle", "cosine", "plateau", "constant"])
 def test_every_schedule_bears_a_single_step(make, name):
     trainer = make("training.max_steps=1", f"schedule.name={name}")
-    assert trainer.fit().startswith("ran the 1 steps asked for")
+    assert trainer.fit().startswith("ran the 1 step asked for")
 
 
 def poisoned(name):

@@ -57,8 +57,17 @@ def test_state_survives_a_checkpoint():
     config = TrainingConfig(patience=2)
     stopping, model, _ = watch(config, [0.5, 0.7, 0.6])
     again = EarlyStopping(config, "accuracy")
-    again.load_state_dict(stopping.state_dict(), stopping.best_weights)
+    again.load_state_dict(stopping.state_dict())
     again.update(4, {"accuracy": 0.65}, model)
     assert again.should_stop
     again.restore(model)
     assert model.weight.item() == 2
+
+
+def test_one_epoch_and_one_step_are_counted_as_one():
+    single = EarlyStopping(TrainingConfig(), "accuracy")
+    single.update(1, {"accuracy": 0.5}, nn.Linear(1, 1))
+    assert single.reason(1, 10).startswith("ran the 1 epoch asked for; ")
+    limited = EarlyStopping(TrainingConfig(max_steps=1), "accuracy")
+    limited.update(1, {"accuracy": 0.5}, nn.Linear(1, 1))
+    assert limited.reason(1, 1).startswith("ran the 1 step asked for; ")

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.record import Parted
+from carousel.optim.step import Loss
 
 Batch = tuple[Tensor, ...]
 
@@ -51,19 +52,6 @@ class Subject(Protocol):
     def outputs(self, model: nn.Module, /) -> dict[str, float]:
         """Measures of the model's answers on (some) validation data, such as the share of the most
         frequent one. Empty if they say nothing here."""
-
-
-class Loss(Protocol):
-    """Loss of one batch: sum / count is its mean, objective is differentiated."""
-
-    @property
-    def objective(self) -> Tensor: ...
-
-    @property
-    def sums(self) -> dict[str, Tensor]: ...
-
-    @property
-    def count(self) -> int: ...
 
 
 class Trained(Protocol):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from typing import Any
+
+from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from carousel.config import AveragingConfig
@@ -42,10 +44,12 @@ class Average:
         due = epoch >= self._config.start or 0 < patience <= without
         self.started = self.started or (self._config.name == "mean" and due)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold."""
-        return {} if self._average is None else dict(self._average.state_dict())
+    def state_dict(self) -> dict[str, Any]:
+        """State for a checkpoint: the average, and whether it has started."""
+        average = {} if self._average is None else self._average.state_dict()
+        return {"started": self.started, **average}
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.started = state["started"]
         if self._average is not None:
-            self._average.load_state_dict(tensors)
+            self._average.load_state_dict({k: v for k, v in state.items() if k != "started"})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from carousel.errors import RunError, command
 from carousel.run.durable import sync_folder, write_durably
 
 _KEEP = 2
+_BEST = re.compile("^best/")
 
 
 def save(folder: Path, step: int, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
@@ -68,7 +70,22 @@ def load_latest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None
             f"the checkpoint {found[-1]} is damaged ({error}); delete that folder to resume from "
             f"the one before it"
         ) from None
-    return tensors, facts
+    return _as_written_now(tensors, facts)
+
+
+def _as_written_now(
+    tensors: dict[str, Tensor], facts: dict[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A checkpoint with the names of today: once, some parts had two, and no dict of facts."""
+    if "averaging" not in facts:
+        return tensors, facts
+    now = {
+        **{part: facts[part] for part in ("progress", "stopping")},
+        "schedule": facts["schedule"] or {},
+        "average": {"started": facts["averaging"]},
+        "optimizer": {"groups": facts["optimizer"]},
+    }
+    return {_BEST.sub("stopping/best_weights/", name): t for name, t in tensors.items()}, now
 
 
 def _complete(folder: Path) -> list[Path]:

@@ -9,34 +9,34 @@ killed and resumed ends with the same bits as one that was not, with the same nu
 from __future__ import annotations
 
 import math
-import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
-from itertools import pairwise
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import nn
 
 from carousel import bundle
+from carousel.coach.autopsy import first_nonfinite
 from carousel.config import Config
 from carousel.errors import TrainingDiverged, command
+from carousel.optim.optimizers import make_schedule
+from carousel.optim.step import OptimizerStep
 from carousel.run.events import Diverged, Epoch, Model, Resumed
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, monitored
+from carousel.tasks.shared.task import Batch, StepLoss, Task, monitored
 from carousel.training import checkpoint
 from carousel.training.averaging import Average
-from carousel.training.clipping import Clipper
 from carousel.training.coaching import RunCoach
 from carousel.training.display import Display
-from carousel.training.optim import Penalties, RowLimits, make_optimizer, make_schedule
 from carousel.training.samples import Sampler
+from carousel.training.signals import StopRequest
+from carousel.training.state import Carried, OptimizerState, RandomState, Stateful, gather, restore
 from carousel.training.stopping import EarlyStopping
 from carousel.training.unsaved import Unsaved
 
@@ -72,6 +72,12 @@ class Progress:
         self.batch = 0
         self.sums, self.count = {}, 0
 
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
 
 class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked for it
     """Training was asked to stop (Ctrl-C or SIGTERM); the run folder can be resumed."""
@@ -96,31 +102,42 @@ class Trainer:
         self.display, self.fabric = display, fabric
         self.config: Config = run.config
         self.progress = Progress()
-        self.carry: Carry = ()
         self.stopping = EarlyStopping(run.config.training, monitored(task))
         torch.manual_seed(run.seed)
         self.net = task.build_model()
-        optimizer = make_optimizer(self.config.optimizer, self.net.parameters())
+        self.update = OptimizerStep(self.config.optimizer, self.config.regularization, self.net)
         self.schedule = make_schedule(
             self.config.schedule,
-            optimizer,
+            self.update.optimizer,
             self.total_steps,
             self.stopping.monitor,
             self.task.batches_per_epoch,
         )
-        self.penalties = Penalties(self.config.regularization, self.net)
-        self.limits = RowLimits(self.config.regularization, self.net)
-        self.clip = Clipper(self.config.optimizer, self.net.parameters())
         self.average = Average(self.config.averaging, self.net)
-        self.model, self.optimizer = fabric.setup(self.net, optimizer)
+        self.model, self.optimizer = fabric.setup(self.net, self.update.optimizer)
+        self.update.optimizer, self.update.backward = self.optimizer, fabric.backward
         if hasattr(self.net, "score"):  # networks of tokens are trained by it, not by `forward`
             self.model.mark_forward_method("score")
+        self.carried = Carried(fabric.device)
+        #: What a checkpoint holds: a part that is added here is saved and comes back.
+        self.stateful: dict[str, Stateful] = {
+            "progress": self.progress,
+            "model": self.net,
+            "stopping": self.stopping,
+            "optimizer": OptimizerState(self.optimizer),
+            "carry": self.carried,
+            "clip": self.update.clip,
+            "average": self.average,
+            "random": RandomState(fabric.device),
+        }
+        if self.schedule is not None:
+            self.stateful["schedule"] = self.schedule
         self.coach = RunCoach(
             task, run, store, display, self.net, fabric.to_device, self.total_steps
         )
         self.sampler = Sampler(task, store, display)
         self._rate = self.learning_rate  # of the last step
-        self._interrupted = False
+        self._stop = StopRequest()
         self._saved_at = time.monotonic()
 
     @property
@@ -152,11 +169,12 @@ class Trainer:
             unit=self.task.unit,
         )
         self.coach.start(self.progress.step)
-        with self._signals_noted():
+        listening = nullcontext() if isinstance(self.run, Unsaved) else self._stop.awaited()
+        with listening:
             while not self.progress.finished:
                 self._train_epoch()
                 self._end_epoch()
-                if self._interrupted and not self.progress.finished:
+                if self._stop.made and not self.progress.finished:
                     raise self._interruption()
         if self.config.training.restore_best:
             self.stopping.restore(self.net)
@@ -168,7 +186,7 @@ class Trainer:
         progress, store = self.progress, self.store
         self.model.train()
         if progress.batch == 0:
-            self.carry = ()
+            self.carried.tensors = ()
         last_batch = self.task.batches_per_epoch
         batches = self.task.train_batches(progress.epoch, progress.batch)
         for batch in self._timed(batches):
@@ -180,44 +198,41 @@ class Trainer:
             if progress.batch == last_batch:
                 continue  # the end of the epoch saves
             due = time.monotonic() - self._saved_at >= self.config.training.checkpoint_seconds
-            if due or self._interrupted:
+            if due or self._stop.made:
                 self._save()
-            if self._interrupted:
+            if self._stop.made:
                 raise self._interruption()
 
     def _step(self, batch: Batch) -> tuple[StepLoss, dict[str, float]]:
         """One optimiser step; returns what the task said of it, and the numbers to record."""
         self.coach.before_step(self.progress.step + 1)
-        clock = [time.perf_counter()]
-        self.optimizer.zero_grad()
-        result = self.task.loss(self.model, batch, self.carry)
-        loss = result.sums["loss"].item() / result.count
-        if not math.isfinite(loss):
-            self._diverged(f"the loss is {loss}", batch)
-        clock.append(time.perf_counter())
-        self.fabric.backward(result.objective)
-        self.penalties.add_gradients()
-        gradient_norm = self.clip()
-        if not math.isfinite(gradient_norm):
-            self._diverged(f"the gradient's norm is {gradient_norm}", batch)
-        clock.append(time.perf_counter())
-        self._rate = rate = self.learning_rate
-        self.optimizer.step()
-        self.limits.apply()
+        started, rate = time.perf_counter(), self.learning_rate
+        step = self.update.take(lambda: self._loss(self.model, batch))
+        if step.trouble:
+            self._diverged(step.trouble, batch)
+        self._rate = rate
         self.average.step()
         if self.schedule is not None and self.config.schedule.name != "plateau":
             self.schedule.step()
-        self.progress.add(result)
-        self.carry = result.carry
-        values = {"train/loss": loss, "learning_rate": rate, "gradient_norm": gradient_norm}
-        if self.clip.is_limited:
-            values["gradient_norm_after"] = self.clip.after
-        clock.append(time.perf_counter())
-        for part, (start, end) in zip(_PARTS, pairwise(clock), strict=True):
-            self.coach.mark(part, end - start)
-        scale = self.clip.after / gradient_norm if gradient_norm else 1.0
+        self.progress.add(step.result)
+        self.carried.tensors = step.result.carry
+        values = {
+            "train/loss": step.loss,
+            "learning_rate": rate,
+            "gradient_norm": step.gradient_norm,
+        }
+        clip = self.update.clip
+        if clip.is_limited:
+            values["gradient_norm_after"] = clip.after
+        rest = time.perf_counter() - started - sum(step.seconds)
+        for part, seconds in zip(_PARTS, (*step.seconds, rest), strict=True):
+            self.coach.mark(part, seconds)
+        scale = clip.after / step.gradient_norm if step.gradient_norm else 1.0
         self.coach.after_step(self.progress.step, values, scale)
-        return result, values
+        return step.result, values
+
+    def _loss(self, model: nn.Module, batch: Batch) -> StepLoss:
+        return self.task.loss(model, batch, self.carried.tensors)
 
     def _end_epoch(self) -> None:
         progress, training = self.progress, self.config.training
@@ -259,7 +274,7 @@ class Trainer:
         self.sampler.end_epoch(progress.step, progress.epoch, self.average.model)
         # Epochs of milliseconds would be spent on files: a second of work can be done again.
         recent = time.monotonic() - self._saved_at < _A_MOMENT
-        if progress.finished or self._interrupted or not recent:
+        if progress.finished or self._stop.made or not recent:
             self._save()
         self.display.epoch(summary)
         self.coach.end_epoch(progress.step, summary, values)
@@ -280,31 +295,7 @@ class Trainer:
         self.store.flush()
         if isinstance(self.run, Unsaved):
             return
-        state = self.optimizer.state_dict()["state"]
-        tensors = {f"model/{name}": tensor for name, tensor in self.net.state_dict().items()}
-        tensors |= {f"best/{name}": t for name, t in self.stopping.best_weights.items()}
-        tensors |= {
-            f"optimizer/{index}/{key}": value
-            for index, entries in state.items()
-            for key, value in entries.items()
-            if isinstance(value, Tensor)
-        }
-        tensors |= {f"carry/{index}": part for index, part in enumerate(self.carry)}
-        tensors |= {f"clip/{name}": tensor for name, tensor in self.clip.tensors().items()}
-        tensors |= {f"average/{name}": tensor for name, tensor in self.average.tensors().items()}
-        tensors["random/cpu"] = torch.get_rng_state()
-        if self.fabric.device.type == "cuda":
-            tensors["random/cuda"] = torch.cuda.get_rng_state(self.fabric.device)
-        facts = {
-            "progress": asdict(self.progress),
-            "stopping": self.stopping.state_dict(),
-            "schedule": self.schedule.state_dict() if self.schedule else None,
-            "averaging": self.average.started,
-            "optimizer": [
-                {key: value for key, value in group.items() if key != "params"}
-                for group in self.optimizer.state_dict()["param_groups"]
-            ],
-        }
+        tensors, facts = gather(self.stateful)
         checkpoint.save(self.run.checkpoints, self.progress.step, tensors, facts)
         self._saved_at = time.monotonic()
 
@@ -314,27 +305,7 @@ class Trainer:
         found = checkpoint.load_latest(self.run.checkpoints)
         if found is None:
             return False
-        tensors, facts = found
-        self.progress = Progress(**facts["progress"])
-        self.net.load_state_dict(_under(tensors, "model/"))
-        self.stopping.load_state_dict(facts["stopping"], _under(tensors, "best/"))
-        self.clip.load(_under(tensors, "clip/"))
-        self.average.load(_under(tensors, "average/"))
-        self.average.started = facts["averaging"]
-        carry = _under(tensors, "carry/")
-        self.carry = tuple(carry[str(index)].to(self.fabric.device) for index in range(len(carry)))
-        state: dict[int, dict[str, Any]] = {}
-        for name, tensor in _under(tensors, "optimizer/").items():
-            index, key = name.split("/", 1)
-            state.setdefault(int(index), {})[key] = tensor
-        fresh = self.optimizer.state_dict()["param_groups"]
-        groups = [{**new, **old} for new, old in zip(fresh, facts["optimizer"], strict=True)]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        if self.schedule is not None:
-            self.schedule.load_state_dict(facts["schedule"])
-        torch.set_rng_state(tensors["random/cpu"])
-        if "random/cuda" in tensors and self.fabric.device.type == "cuda":
-            torch.cuda.set_rng_state(tensors["random/cuda"], self.fabric.device)
+        restore(self.stateful, *found)
         self.store.forget_after(self.progress.step)
         return True
 
@@ -344,32 +315,10 @@ class Trainer:
         assert isinstance(self.run, RunFolder)  # signals are noted for what can be resumed
         return Interrupted(self.run.path)
 
-    @contextmanager
-    def _signals_noted(self) -> Iterator[None]:
-        """Ctrl-C and SIGTERM end training after the current step; a second one ends it at once."""
-
-        def note(number: int, frame: FrameType | None) -> None:
-            if self._interrupted:
-                raise KeyboardInterrupt
-            self._interrupted = True
-
-        if isinstance(self.run, Unsaved):
-            yield
-            return
-        try:
-            previous = {n: signal.signal(n, note) for n in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not in the main thread: signals go elsewhere
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
     def _diverged(self, what: str, batch: Batch | None) -> None:
         """Stop at once and name the first tensor that is not finite."""
-        culprit = self._first_nonfinite(batch)
+        again = None if batch is None else lambda: self._loss(self.net, batch)
+        culprit = first_nonfinite(self.net, again)
         step, epoch = self.progress.step + 1, self.progress.epoch + 1
         event = Diverged(what, culprit)
         self.store.event(self.progress.step, event)
@@ -381,37 +330,6 @@ class Trainer:
             f"not finite is {culprit}. Try optimizer.learning_rate={rate / 3:.2g} (it was "
             f"{rate:.2g}) or optimizer.clip_norm=1"
         )
-
-    @torch.no_grad()
-    def _first_nonfinite(self, batch: Batch | None) -> str:
-        gradients = [(f"the gradient of {n}", p.grad) for n, p in self.net.named_parameters()]
-        weights = [(f"the weight {n}", p) for n, p in self.net.named_parameters()]
-        for name, tensor in [*weights, *gradients]:
-            if tensor is not None and not torch.isfinite(tensor).all():
-                return name
-        if batch is None:
-            return "an output of the model"
-        found: list[str] = []
-
-        def look(name: str) -> Any:
-            def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-                first = output[0] if isinstance(output, tuple) else output
-                if not torch.isfinite(first).all():
-                    found.append(f"the output of {name}")
-
-            return hook
-
-        hooks = [m.register_forward_hook(look(n)) for n, m in self.net.named_modules() if n]
-        try:
-            self.task.loss(self.net, batch, self.carry)
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return found[0] if found else "the loss itself"
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def _modules(net: nn.Module) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,13 @@ from torch import Tensor, nn
 from carousel import bundle, recipes, tasks
 from carousel.config import Config
 from carousel.errors import ConfigError, RunError
+from carousel.optim.step import OptimizerStep, Taken
 from carousel.run.events import RangeTested
 from carousel.run.layout import MODEL_FACTS, RunFolder
 from carousel.run.writing import note
-from carousel.tasks.shared.task import Batch, Task
+from carousel.tasks.shared.task import Batch, StepLoss, Task
 from carousel.training import checkpoint
-from carousel.training.clipping import Clipper
-from carousel.training.optim import Penalties, RowLimits, make_optimizer
+from carousel.training.state import under
 
 _SMOOTHING = 0.9  # of the running mean, whose weights add up to one from the first step on
 _TIMES_BEST = 4.0
@@ -84,16 +85,17 @@ def range_test(
     losses: list[float] = []
     smoothed: list[float] = []
     stopped = f"the highest rate, {high:g}, was reached"
-    for rate, loss in _sweep(task, model, low, high, steps):
-        if not math.isfinite(loss):
-            stopped = f"the loss was {loss} at {rate:.2g}"
-            break
-        rates.append(rate)
-        losses.append(loss)
-        smoothed.append(_smooth(losses))
-        best = min(smoothed)
-        if len(rates) > _SETTLED and smoothed[-1] > best + (_TIMES_BEST - 1) * abs(best):
-            stopped = f"the loss was four times its best at {rate:.2g}"
+    for rate, taken in _sweep(task, model, low, high, steps):
+        if math.isfinite(taken.loss):
+            rates.append(rate)
+            losses.append(taken.loss)
+            smoothed.append(_smooth(losses))
+            best = min(smoothed)
+            if len(rates) > _SETTLED and smoothed[-1] > best + (_TIMES_BEST - 1) * abs(best):
+                stopped = f"the loss was four times its best at {rate:.2g}"
+                break
+        if taken.trouble:
+            stopped = f"at {rate:.2g} {taken.trouble}"
             break
     if len(rates) <= _SETTLED:
         raise RunError(
@@ -105,27 +107,16 @@ def range_test(
 
 def _sweep(
     task: Task, model: nn.Module, low: float, high: float, steps: int
-) -> Iterator[tuple[float, float]]:
-    config = task.config
-    optimizer = make_optimizer(config.optimizer, model.parameters())
-    penalties = Penalties(config.regularization, model)
-    limits = RowLimits(config.regularization, model)
-    clip = Clipper(config.optimizer, model.parameters())
+) -> Iterator[tuple[float, Taken[StepLoss]]]:
+    update = OptimizerStep(task.config.optimizer, task.config.regularization, model)
     model.train()
     for step, (batch, carry) in zip(range(steps), _batches(task), strict=False):
         rate = low * (high / low) ** (step / (steps - 1))
-        for group in optimizer.param_groups:
+        for group in update.optimizer.param_groups:
             group["lr"] = rate
-        optimizer.zero_grad()
-        result = task.loss(model, batch, tuple(carry))
-        yield rate, result.sums["loss"].item() / result.count
-        result.objective.backward()  # type: ignore[no-untyped-call]
-        penalties.add_gradients()
-        if not math.isfinite(clip()):
-            yield rate, math.nan
-        optimizer.step()
-        limits.apply()
-        carry[:] = result.carry
+        taken = update.take(partial(task.loss, model, batch, tuple(carry)))
+        yield rate, taken
+        carry[:] = taken.result.carry
 
 
 def _batches(task: Task) -> Iterator[tuple[Batch, list[Tensor]]]:
@@ -255,8 +246,8 @@ def best_weights(run: RunFolder) -> tuple[str, dict[str, Tensor]]:
     if found is None:
         raise RunError(f"the run {run.path} has no weights yet: wait for its first checkpoint")
     tensors, facts = found
-    for prefix, which in (("best/", "best"), ("model/", "last")):
-        weights = {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+    for prefix, which in (("stopping/best_weights/", "best"), ("model/", "last")):
+        weights = under(tensors, prefix)
         if weights:
             step = facts["progress"]["step"]
             return f"the {which} weights of {run.path}, which stands at step {step}", weights

@@ -9,6 +9,11 @@ from torch import Tensor, nn
 
 from carousel import scores
 from carousel.config import TrainingConfig
+from carousel.data.record import unit_of
+from carousel.training.state import under
+
+_KEPT = ("best_epoch", "best_value", "best_metrics", "last_metrics", "epochs_without")
+_WEIGHTS = "best_weights/"
 
 
 @dataclass
@@ -66,28 +71,25 @@ class EarlyStopping:
         best = f"validation {name} {value} in epoch {self.best_epoch}"
         kept = "its weights are kept" if self.config.restore_best else "the last weights are kept"
         if self.should_stop:
+            without = f"{self.epochs_without} {unit_of(self.epochs_without, 'epochs')}"
             return (
                 f"stopped early after epoch {epoch}: no better validation {name} "
-                f"for {self.epochs_without} epochs; best {best}, {kept}"
+                f"for {without}; best {best}, {kept}"
             )
         if 0 < self.config.max_steps <= steps:
-            return f"ran the {steps} steps asked for; best {best}, {kept}"
-        return f"ran all {epoch} epochs; best {best}, {kept}"
+            return f"ran the {steps} {unit_of(steps, 'steps')} asked for; best {best}, {kept}"
+        whole = f"all {epoch} epochs" if epoch > 1 else "the 1 epoch asked for"
+        return f"ran {whole}; best {best}, {kept}"
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the weights, as JSON can hold it."""
-        return {
-            "best_epoch": self.best_epoch,
-            "best_value": self.best_value,
-            "best_metrics": self.best_metrics,
-            "last_metrics": self.last_metrics,
-            "epochs_without": self.epochs_without,
-        }
+        """Everything that the next epochs are compared with, the best weights included."""
+        weights = {_WEIGHTS + name: tensor for name, tensor in self.best_weights.items()}
+        return {name: getattr(self, name) for name in _KEPT} | weights
 
-    def load_state_dict(self, state: dict[str, Any], best_weights: dict[str, Tensor]) -> None:
-        for name, value in state.items():
-            setattr(self, name, value)
-        self.best_weights = best_weights
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for name in _KEPT:
+            setattr(self, name, state[name])
+        self.best_weights = under(state, _WEIGHTS)
 
     def _better(self, value: float) -> bool:
         if scores.HIGHER_IS_BETTER[self.monitor]:

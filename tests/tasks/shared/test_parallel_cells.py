@@ -8,10 +8,10 @@ import carousel
 from carousel.config import Config
 from carousel.errors import ConfigError
 from carousel.layers.initialization import initialize
+from carousel.optim.penalties import RowLimits
 from carousel.tasks.classify.network import build_model
 from carousel.tasks.generate.network import LanguageModel
 from carousel.tasks.shared.network import check
-from carousel.training.optim import RowLimits
 
 LAYERS = {"mingru": "MinGRU", "minlstm": "MinLSTM", "indrnn": "IndRNN"}
 each_cell = pytest.mark.parametrize("cell", LAYERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from carousel.coach.checks.setup import Found, NotApplicableError, Setup
 from carousel.coach.subject import Batch
 from carousel.coach.watch import watch
+from carousel.config import OptimizerConfig, RegularizationConfig
+from carousel.optim.step import OptimizerStep
 
 _ROWS = 8
 _RATE = 5e-3
@@ -160,18 +163,18 @@ def _train(
     late: Callable[[], bool],
 ) -> list[float]:
     """Adam steps on a network in evaluation mode, as long as there is time; the losses before
-    each. Ends early once the loss is a hundredth of the first."""
-    optimizer = torch.optim.Adam(model.parameters(), lr=rate)
+    each. Ends early once the loss is a hundredth of the first. Penalties are left out: the
+    question is what the network can learn, not what it is allowed to."""
+    update = OptimizerStep(
+        OptimizerConfig(name="adam", learning_rate=rate, clip_norm=1.0),
+        RegularizationConfig(),
+        model,
+    )
     losses: list[float] = []
     with torch.enable_grad():
         for _ in range(steps):
-            optimizer.zero_grad()
-            result = setup.task.loss(model, batch())
-            losses.append(float(result.sums["loss"]) / max(result.count, 1))
-            done = 0 <= losses[-1] < 0.01 * losses[0]
-            if done or late() or not math.isfinite(losses[-1]):
+            taken = update.take(partial(setup.task.loss, model, batch()))
+            losses.append(taken.loss)
+            if taken.trouble or 0 <= taken.loss < 0.01 * losses[0] or late():
                 break
-            result.objective.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
     return losses

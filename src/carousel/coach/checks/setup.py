@@ -18,6 +18,7 @@ from carousel.coach.finding import Number
 from carousel.coach.subject import Batch, Subject, Trained
 from carousel.coach.traces import recurrent_layers
 from carousel.coach.words import Said, sentence
+from carousel.optim.step import mean_loss
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,8 +78,7 @@ class Setup:
         return copy.deepcopy(self.model)
 
     def mean_loss(self, model: nn.Module, batch: Batch) -> float:
-        step = self.task.loss(model, batch)
-        return float(step.sums["loss"]) / max(step.count, 1)
+        return mean_loss(self.task.loss(model, batch))
 
     def time_is_up(self) -> Callable[[], bool]:
         """Tells whether the time that begins now is used up."""

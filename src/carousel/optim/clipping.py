@@ -53,9 +53,9 @@ class Clipper:
         high = min(low + 1, len(self._norms) - 1)
         return self._norms[low] + (place - low) * (self._norms[high] - self._norms[low])
 
-    def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint must hold."""
+    def state_dict(self) -> dict[str, Tensor]:
+        """The norms seen so far; empty where no percentile is asked for."""
         return {"norms": torch.tensor(self._norms, dtype=torch.float64)} if self._norms else {}
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        self._norms = tensors["norms"].tolist() if tensors else []
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        self._norms = state["norms"].tolist() if state else []

@@ -6,14 +6,9 @@ from small import small_config
 from torch import nn
 
 from carousel.config import OptimizerConfig, ScheduleConfig
+from carousel.optim.optimizers import make_optimizer, make_schedule
+from carousel.optim.penalties import Penalties, RowLimits, weight_group
 from carousel.tasks.classify.network import build_model
-from carousel.training.optim import (
-    Penalties,
-    RowLimits,
-    make_optimizer,
-    make_schedule,
-    weight_group,
-)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from torch import nn
 
 from carousel.config import OptimizerConfig
 from carousel.errors import ConfigError
-from carousel.training.clipping import Clipper
+from carousel.optim.clipping import Clipper
 
 
 def make(**settings):
@@ -68,16 +68,16 @@ def test_the_norms_seen_survive_a_checkpoint(gradients):
     first, second = (make(clip_percentile=30) for _ in range(2))
     for scale in (3.0, 1.0, 2.0):
         clip(first, [scale * g for g in gradients])
-    second.load(first.tensors())
+    second.load_state_dict(first.state_dict())
     assert second.threshold() == first.threshold()
-    assert make().tensors() == {}
+    assert make().state_dict() == {}
 
 
 def test_a_norm_that_is_not_finite_is_reported_and_not_remembered(gradients):
     clipper = make(clip_percentile=50)
     norm, _ = clip(clipper, [gradients[0] * torch.inf, gradients[1]])
     assert not np.isfinite(norm)
-    assert clipper.tensors() == {}
+    assert clipper.state_dict() == {}
 
 
 def test_two_ways_at_once_are_refused():

@@ -1,0 +1,1 @@
+"""How gradients become weights: optimisers, schedules, penalties, clipping; one step of them."""
