@@ -6,6 +6,7 @@ modules here and a field of `Config`.
 """
 
 from carousel.config.coach import CoachConfig, Thresholds
+from carousel.config.columns import ColumnsConfig, SplitConfig
 from carousel.config.data import (
     DataConfig,
     FramesConfig,
@@ -32,6 +33,7 @@ from carousel.config.translate import TranslateConfig
 __all__ = [
     "AveragingConfig",
     "CoachConfig",
+    "ColumnsConfig",
     "Config",
     "DataConfig",
     "DecoderConfig",
@@ -51,6 +53,7 @@ __all__ = [
     "ScenesConfig",
     "ScheduleConfig",
     "SoundConfig",
+    "SplitConfig",
     "TextConfig",
     "Thresholds",
     "TrainingConfig",

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from carousel.config.columns import STEPS, TABLES
 from carousel.config.keys import DROPPED, KEPT, closest
 from carousel.config.readers import of_set
 from carousel.errors import ConfigError
@@ -23,7 +24,14 @@ WORDS = {
     "regress": "recordings",
     "generate": "text",
 }
-_ALIASES = {*WORDS.values(), "lines"}
+#: What it says of a table whose columns have roles (`carousel.config.columns`), in any task.
+TABLE = "table"
+_ALIASES = {*WORDS.values(), "lines", TABLE}
+_CSV = {".csv", ".tsv"}
+_OTHER_TABLES = {
+    *(".parquet", ".pq", ".ndjson", ".jsonl", ".json", ".arrow", ".ipc", ".feather"),
+    *(".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+}
 
 
 def is_own(name: str) -> bool:
@@ -31,11 +39,28 @@ def is_own(name: str) -> bool:
     return name in _ALIASES
 
 
-def word_of(task: str, path: str) -> str:
-    """The `data.name` of custom data at a path; empty for a task that reads none."""
+def word_of(task: str, path: str, columns: Mapping[str, Any] | None = None) -> str:
+    """The `data.name` of custom data at a path; empty for a task that reads none.
+
+    columns: the section of that name; whoever writes one means a table.
+    """
     if task == "generate" and Path(path).is_dir():
         return "lines"
+    if task in TABLES and (_has_roles(columns or {}) or _is_table(task, path)):
+        return TABLE
     return WORDS.get(task, "")
+
+
+def _has_roles(columns: Mapping[str, Any]) -> bool:
+    return any(value for role, value in columns.items() if role != "gap")
+
+
+def _is_table(task: str, path: str) -> bool:
+    """Whether a file's name says that it is a table that no other reader of the task reads."""
+    suffixes = {suffix.lower() for suffix in Path(path).suffixes}
+    if suffixes & _OTHER_TABLES:
+        return True
+    return task in STEPS and bool(suffixes & _CSV) and Path(path).is_file()
 
 
 def named(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -45,7 +70,9 @@ def named(values: Mapping[str, Any]) -> Mapping[str, Any]:
     if task not in WORDS or not isinstance(data, Mapping) or "name" in data:
         return values
     path = str(data.get("path", ""))
-    return {**values, "data": {**data, "name": word_of(task, path) if path else ""}}
+    columns = values.get("columns", {})
+    name = word_of(task, path, columns if isinstance(columns, Mapping) else {}) if path else ""
+    return {**values, "data": {**data, "name": name}}
 
 
 def check(task: str, name: str, path: str) -> None:
@@ -82,9 +109,11 @@ def resolve(
     if task in WORDS and not data["path"] and is_own(data["name"]) and data["name"] != "lines":
         data["name"] = WORDS[task]  # whose reader says that a path is missing
     elif task in WORDS and data["path"]:
-        stays = is_own(data["name"]) and task == "generate" and data["name"] in ("text", "lines")
-        if "data.name" not in given or (is_own(data["name"]) and not stays):
-            data["name"] = word_of(task, str(data["path"]))
+        stays = task in TABLES and data["name"] == TABLE
+        if task == "generate" and "data.name" in given:
+            stays = data["name"] in ("text", "lines")
+        if not stays and ("data.name" not in given or is_own(data["name"])):
+            data["name"] = word_of(task, str(data["path"]), new["columns"])
         check(task, data["name"], data["path"])
     before, now = old["data"]["name"], data["name"]
     if before != now and not is_own(before):

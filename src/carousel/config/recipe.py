@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from carousel.config import groups, own
 from carousel.config.coach import CoachConfig
+from carousel.config.columns import TABLES, ColumnsConfig, SplitConfig
 from carousel.config.data import (
     DataConfig,
     FramesConfig,
@@ -71,6 +72,8 @@ class Config:
     recipe: RecipeInfo = field(default_factory=RecipeInfo)
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
+    columns: ColumnsConfig = section(ColumnsConfig, tasks=TABLES, when=("data.name=table",))
+    split: SplitConfig = section(SplitConfig, tasks=TABLES, when=("data.name=table",))
     text: TextConfig = field(default_factory=TextConfig)
     translate: TranslateConfig = section(TranslateConfig, tasks=("translate",))
     frames: FramesConfig = section(FramesConfig, tasks=groups.RECORDINGS)
@@ -120,7 +123,8 @@ class Config:
         for name, value, is_text in _pairs(assignments):
             assign(values, kinds_by_key(Config), name, value, is_text=is_text)
             given.append(name)
-        if {"task", "data.name", "data.path"}.intersection(given):
+        decisive = {"task", "data.name", "data.path"}
+        if decisive.intersection(given) or any(name.startswith("columns.") for name in given):
             own.resolve(self.to_dict(), values, given, Config().to_dict(), Config)
         changed = Config.from_dict(values)
         return changed._without(

@@ -68,11 +68,16 @@ class Column:
         found: NDArray[np.float64] = wide.fill_null(float("nan")).to_numpy().copy()
         return found
 
-    def texts(self) -> list[str]:
-        """The cells as they were written, "" where there is none."""
+    def cells(self) -> pl.Series:
+        """The cells as they were written, "" where there is none; whole numbers without a point."""
         import polars as pl
 
-        return self.raw.cast(pl.String).str.strip_chars().fill_null("").to_list()
+        cells = self.values if self.kind == "whole" else self.raw
+        return cells.cast(pl.String).str.strip_chars().fill_null("")
+
+    def texts(self) -> list[str]:
+        """The `cells` as a list."""
+        return self.cells().to_list()
 
     def times(self) -> tuple[Stamps, tuple[str, ...]]:
         """Time stamps (N,), NaT where there is none, and what was recognised.

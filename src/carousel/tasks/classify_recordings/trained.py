@@ -26,12 +26,12 @@ from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.own_recording import (
     Columns,
     Recordings,
-    as_list,
     by_name,
     files_of,
     recordings_given,
     values_of,
 )
+from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
 from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _SHOWN_MISTAKES = 20
@@ -107,6 +107,8 @@ class TrainedRecordingClassifier(TrainedModel):
 
     def read(self, path: Path) -> Given:
         """The recording in a file, or those of a folder."""
+        if reads_tables(self.config):
+            return sequences_given(path, self.config, self.columns, "step")
         files = files_of(path, self._kinds)
         return recordings_given(files, self._read_file, self.columns)
 
@@ -119,9 +121,8 @@ class TrainedRecordingClassifier(TrainedModel):
         return len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
 
     def _values(self, inputs: Recordings) -> list[Tensor]:
-        return [
-            values_of(one, self.columns, self._width, self._read_file) for one in as_list(inputs)
-        ]
+        given = inputs_of(inputs, self.config, self.columns)
+        return [values_of(one, self.columns, self._width, self._read_file) for one in given]
 
     def _read_file(self, path: Path) -> Frames:
         if self.sound != (path.suffix.lower() in SUFFIXES):

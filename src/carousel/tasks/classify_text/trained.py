@@ -15,6 +15,7 @@ from torch import Tensor
 
 from carousel.config import Config
 from carousel.data.files.sentences import read_given
+from carousel.data.files.table_texts import texts_in
 from carousel.data.labelled_text import LabelledText
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
@@ -118,6 +119,8 @@ class TrainedTextClassifier(SentenceModel):
         return logits_of(self.model, self.tokens.encode(texts))
 
     def _read_file(self, path: Path) -> tuple[list[str], str]:
+        if self.config.columns.text:
+            return texts_in(path, self.config)
         table = read_given(path, self.classes)
         return [row.text for row in table.rows], table.note
 

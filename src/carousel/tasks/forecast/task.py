@@ -21,7 +21,13 @@ from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
 from carousel.tasks.forecast.tables import mase_note
-from carousel.tasks.forecast.trained import Frame, TrainedForecaster, forecasts, target_numbers
+from carousel.tasks.forecast.trained import (
+    Frame,
+    TrainedForecaster,
+    forecasts,
+    target_numbers,
+    targets_of,
+)
 from carousel.tasks.shared import network, outputs, samples
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -96,7 +102,7 @@ class ForecastTask(Task):
 
     def _is_sigmoid(self, train: Tensor) -> bool:
         settings = self.config.forecast
-        targets = train[:, target_numbers(self.series.columns, settings.targets)]
+        targets = train[:, target_numbers(self.series.columns, targets_of(self.config))]
         bounded = bool((targets >= 0).all() and (targets <= 1).all())
         if settings.output == "sigmoid" and not bounded:
             raise DataError(

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.config.columns import names_in
+from carousel.data.files.table_series import series_of as table_series
 from carousel.data.regular import Series
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, calendar
@@ -28,6 +30,7 @@ from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import ForecastAnswer
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.network import evaluating
+from carousel.tasks.shared.own_table import reads_tables, table_in
 from carousel.tasks.shared.task import Given, Notice, Shown, TrainedModel
 
 _EVALUATION_BATCH = 512
@@ -50,7 +53,7 @@ class Frame:
         numbers_known: int = 0,
     ) -> None:
         self.config, self.sigmoid, self.scaler = config, sigmoid, scaler
-        self.targets = target_numbers(series.columns, config.forecast.targets)
+        self.targets = target_numbers(series.columns, targets_of(config))
         raw = torch.from_numpy(series.values)
         self.scaled = scaler(raw)
         truth = raw.float() if sigmoid else self.scaled
@@ -88,9 +91,14 @@ class Frame:
         return result
 
 
+def targets_of(config: Config) -> str:
+    """The names of what is to be forecast, with commas between; empty for all columns."""
+    return config.forecast.targets or config.columns.target
+
+
 def target_numbers(columns: Sequence[str], names: str) -> list[int]:
     """The numbers of the target columns. Raises `ConfigError` for a name that is not there."""
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    wanted = names_in(names)
     for name in wanted:
         if name not in columns:
             raise ConfigError(f"forecast.targets: there is no column '{name}' in {columns}")
@@ -131,14 +139,14 @@ class TrainedForecaster(TrainedModel):
         super().__init__(model, config)
         self.columns, self.scaler, self.output, self.known = columns, scaler, output, known
         self.kind = Kind(columns, step)
-        self.targets = target_numbers(columns, config.forecast.targets)
+        self.targets = target_numbers(columns, targets_of(config))
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedForecaster:
         columns, known = tuple(facts["columns"]), facts["known"]
         stretch = facts.get("stretch") and torch.tensor(facts["stretch"])
         output = Output(facts["sigmoid"], config.forecast.distribution, stretch)
-        targets = target_numbers(columns, config.forecast.targets)
+        targets = target_numbers(columns, targets_of(config))
         model = Forecaster(len(columns), known, targets, config)
         scaler = FeatureScaler.restore(facts["scaler"])
         count, unit = facts.get("step") or (0, "")  # models from before it was kept lack it
@@ -159,7 +167,7 @@ class TrainedForecaster(TrainedModel):
     def encode(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
         """The last windows (n, T, F) of series, and what is known of their steps (n, T, C) and of
         those to come (n, K, C)."""
-        read = [self._last(self._fit(series_of(series)))[0] for series in _list(inputs)]
+        read = [self._last(self._series(one))[0] for one in _list(inputs)]
         x, before, after = (torch.cat(parts) for parts in zip(*read, strict=True))
         return x, before, after
 
@@ -187,7 +195,7 @@ class TrainedForecaster(TrainedModel):
         length: how many steps, `forecast.horizon` if 0; see `forecast` for more than those.
         Raises `DataError` if a series does not fit.
         """
-        fitted = [self._fit(series_of(series)) for series in _list(inputs)]
+        fitted = [self._series(one) for one in _list(inputs)]
         return [self._answer(series, self.forecast(series, length)) for series in fitted]
 
     def forecast(self, series: Series | str | Path | Any, steps: int = 0) -> NDArray[np.float64]:
@@ -200,7 +208,7 @@ class TrainedForecaster(TrainedModel):
         """
         settings = self.config.forecast
         steps = steps or settings.horizon
-        series = self._fit(series_of(series))
+        series = self._series(series)
         found: list[NDArray[np.float64]] = []
         while sum(part.shape[1] for part in found) < steps:
             part = self._next(series)
@@ -233,7 +241,7 @@ class TrainedForecaster(TrainedModel):
 
     def read(self, path: Path) -> Given:
         """The series in a .csv file."""
-        series = self._fit(series_of(path))
+        series = self._series(path)
         notes = [*series.notes]
         if series.filled:
             notes.append(f"{series.filled} missing values, each taken from the row before")
@@ -242,6 +250,13 @@ class TrainedForecaster(TrainedModel):
                 "this model does not know the step of time it was trained on: not compared"
             )
         return Given([series], notes=tuple(map(Notice, notes)), noun="series", alone=True)
+
+    def _series(self, given: Any) -> Series:
+        """A series from what one has, with the columns and the step of training."""
+        table = isinstance(given, str | Path) or hasattr(given, "columns")
+        if reads_tables(self.config) and table and not isinstance(given, Series):
+            return self._fit(table_series(table_in(given), self.config, self.columns))
+        return self._fit(series_of(given))
 
     def _fit(self, series: Series) -> Series:
         series, context = self.kind.fit(series), self.config.forecast.context

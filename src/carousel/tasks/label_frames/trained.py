@@ -29,11 +29,11 @@ from carousel.tasks.shared.own_recording import (
     Columns,
     Recording,
     Recordings,
-    as_list,
     by_name,
     recording_given,
     values_of,
 )
+from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
 from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _DRAWN = 24
@@ -119,6 +119,8 @@ class TrainedFrameLabeller(TrainedModel):
 
     def read(self, path: Path) -> Given:
         """The recording in a file."""
+        if reads_tables(self.config):
+            return sequences_given(path, self.config, self.columns, "frame")
         return recording_given(path, self._read_file, self.columns, step="frame")
 
     def _answer(self, chances: NDArray[np.float32]) -> LabelsAnswer:
@@ -142,7 +144,7 @@ class TrainedFrameLabeller(TrainedModel):
         """The recordings; a film (T, side, side) is one."""
         if film_side(self.config) and isinstance(inputs, np.ndarray | Tensor) and inputs.ndim == 3:
             return [inputs]
-        return as_list(inputs)
+        return inputs_of(inputs, self.config, self.columns)
 
     def _values(self, values: Recording) -> Tensor:
         if (side := film_side(self.config)) and isinstance(values, np.ndarray | Tensor):

@@ -31,11 +31,11 @@ from carousel.tasks.shared.own_recording import (
     Columns,
     Recording,
     Recordings,
-    as_list,
     by_name,
     recording_given,
     values_of,
 )
+from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
 from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 
@@ -105,6 +105,8 @@ class TrainedRegressor(TrainedModel):
 
     def read(self, path: Path) -> Given:
         """The recording in a .csv file."""
+        if reads_tables(self.config):
+            return sequences_given(path, self.config, self.columns, "step")
         return recording_given(path, _read_file, self.columns)
 
     @property
@@ -112,7 +114,8 @@ class TrainedRegressor(TrainedModel):
         return len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
 
     def _values(self, inputs: Recordings) -> list[Tensor]:
-        return [values_of(one, self.columns, self._width, _read_file) for one in as_list(inputs)]
+        given = inputs_of(inputs, self.config, self.columns)
+        return [values_of(one, self.columns, self._width, _read_file) for one in given]
 
     def _read(self, values: Ragged) -> Tensor:
         return self.target.number(logits_of(self.model, self._scaled(values)).squeeze(1))

@@ -24,7 +24,7 @@ from carousel.tasks.shared.task import Batch, Task
 
 def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: FramesConfig) -> str:
     """Remarks on the data that a person should read before training, each after a line break."""
-    lines = [f"{count:,} files: {note}" for note, count in notes.items()]
+    lines = [f"{count:,} files: {note}" if count else note for note, count in notes.items()]
     if filled:
         lines.append(f"{filled:,} missing values, each taken from the step before")
     if frames.noise:

@@ -13,6 +13,7 @@ from torch import Tensor
 from carousel import scores
 from carousel.config import Config
 from carousel.data.files.pairs import read_sources
+from carousel.data.files.table_texts import texts_in
 from carousel.data.ragged import Ragged
 from carousel.data.sentence_pairs import Parallel
 from carousel.data.tokens import Tokens
@@ -109,7 +110,7 @@ class TrainedTranslator(SentenceModel):
         return texts
 
     def _read_file(self, path: Path) -> tuple[list[str], str]:
-        return read_sources(path)
+        return texts_in(path, self.config) if self.config.columns.text else read_sources(path)
 
     def _unknown_in(self, text: str) -> Iterable[str]:
         return self.sources.unknown_in(text)

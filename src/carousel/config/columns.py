@@ -1,0 +1,86 @@
+"""Sections on tables of one's own: the role of each column, and how rows become parts."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+
+from carousel.config.keys import key
+
+SERIES = ("classify_recordings", "label_frames", "regress", "forecast")
+STEPS = ("classify_recordings", "label_frames", "regress")
+TEXTS = ("classify_text", "label_words", "translate")
+#: Can be dealt out in several ways: a series is cut in time, and pairs by their sentences.
+SPLIT = (*STEPS, "classify_text", "label_words")
+#: Read tables with named columns.
+TABLES = SERIES + TEXTS
+
+
+@dataclass(frozen=True)
+class ColumnsConfig:
+    """Roles of a table's columns, by name, with commas between several; a name that has a comma
+    stands in quotation marks. Columns that are not named are numbers to read.
+
+    id: what tells sequences apart (several columns together, too): rows of the same value are the
+        steps of one sequence, or the words of one sentence. Empty: the table is one sequence.
+    time: orders the steps of a sequence. Empty: the order of the rows does.
+    target: what is to be learnt.
+    static: columns that keep one value through a sequence.
+    category: columns of words, or of numbers that are names: each value becomes a column of its
+        own, 1 where it stands; beyond the 50 most frequent, "other".
+    text: the column of sentences, or of words to label.
+    file: a column with names of files, sounds or tables, beside the table: each is a recording.
+    ignore: columns that are not read.
+    step: time from step to step, such as "15 minutes" or "1 day" (empty: the most frequent one).
+    gap: where steps are missing, "fill" puts them in with the values before, "cut" begins another
+        sequence, and "error" refuses the table.
+    """
+
+    id: str = key("", tasks=(*STEPS, "label_words"))
+    time: str = key("", tasks=SERIES)
+    target: str = key("", tasks=TABLES)
+    static: str = key("", tasks=STEPS)
+    category: str = key("", tasks=SERIES)
+    text: str = key("", tasks=TEXTS)
+    file: str = key("", tasks=("classify_recordings",))
+    ignore: str = key("", tasks=TABLES)
+    step: str = key("", tasks=STEPS)
+    gap: str = key("fill", choices=("fill", "cut", "error"), tasks=SERIES)
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How the sequences, or sentences, of a table are dealt out to the parts; how many is said by
+    `frames.validation` and `frames.test`, or those of `text`.
+
+    by: "sequence" draws whole ones, of each class by itself; "group" draws all of a value of
+        `split.column` together, such as a person; "time" takes the latest to judge and those before
+        them to validate, of few sequences the end of each; "column" reads the part in
+        `split.column`: train, validation or test.
+    column: of "group" and "column".
+    """
+
+    by: str = key("sequence", choices=("sequence", "group", "time", "column"), tasks=SPLIT)
+    column: str = key("", tasks=SPLIT, when=("split.by=group|column",))
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names in a setting that holds several.
+
+    >>> names_in('flow, "a, b",x')
+    ('flow', 'a, b', 'x')
+    """
+    if not text.strip():
+        return ()
+    row = next(csv.reader([text], skipinitialspace=True))
+    return tuple(name.strip() for name in row if name.strip())
+
+
+def listed(names: tuple[str, ...] | list[str]) -> str:
+    """A setting that holds these names.
+
+    >>> listed(("flow", "a, b"))
+    'flow, "a, b"'
+    """
+    quoted = ('"' + n.replace('"', '""') + '"' if "," in n or '"' in n else n for n in names)
+    return ", ".join(quoted)

@@ -1,0 +1,269 @@
+"""Long tables (`config.columns`) as recordings: a class for each, or one or a number a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from carousel.config import Config
+from carousel.config.columns import ColumnsConfig, listed, names_in
+from carousel.data.dealing import PARTS, deal, tails
+from carousel.data.features import Features, features_of
+from carousel.data.files.recordings import listed as listed_columns
+from carousel.data.sequences import (
+    Rows,
+    Sequences,
+    constant_in,
+    features_columns,
+    sequences_of,
+    values_of,
+)
+from carousel.data.table import Table, read_table
+from carousel.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from carousel.data.files.recordings import Frames
+    from carousel.data.labelled_recordings import LabelledRecordings
+    from carousel.data.measured import MeasuredRecordings
+    from carousel.data.recordings import LabelledFrames
+
+_FEWEST = 3
+
+
+def table_of(config: Config) -> Table:
+    """The table in `data.path`. Raises `DataError`."""
+    if not config.data.path:
+        raise ConfigError("data.name = 'table' needs data.path, a table (docs/own-data.md)")
+    return read_table(config.data.path)
+
+
+@dataclass(frozen=True)
+class Read:
+    """Sequences of a table with their numbers."""
+
+    table: Table
+    sequences: Sequences
+    features: Features
+
+    @classmethod
+    def of(cls, table: Table, config: Config, wanted: Sequence[str] | None = None) -> Read:
+        """By the roles of the configuration; wanted: features of training (`features_of`)."""
+        columns = config.columns
+        read = features_columns(table, columns, config.split.column)
+        if wanted is not None:
+            read = [name for name in read if name in sources_of(wanted, columns)]
+        features = features_of(table, read, names_in(columns.category), wanted)
+        if wanted is not None:
+            features = _in_order(features, wanted)
+        found = sequences_of(table, columns)
+        for name in names_in(columns.static):
+            constant_in(found.found, table[name].texts(), name, table.source)
+        return cls(table, found, features)
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """What was recognised; 0, as it is not counted in files."""
+        said = (*self.table.notes, *self.sequences.notes, *self.features.notes)
+        return dict.fromkeys(said, 0)
+
+    def frames(self, rows: Rows) -> Frames:
+        """One sequence as a recording, without labels."""
+        from carousel.data.files.recordings import Frames
+
+        values, filled = values_of(rows, self.features)
+        return Frames(values, [""] * len(values), filled, self.features.names)
+
+
+def _in_order(features: Features, wanted: Sequence[str]) -> Features:
+    places = [features.names.index(name) for name in wanted]
+    return replace(features, values=features.values[:, places], names=tuple(wanted))
+
+
+def sources_of(wanted: Sequence[str], columns: ColumnsConfig) -> set[str]:
+    """The columns that features were made of."""
+    found = set()
+    for name in wanted:
+        made_of = (c for c in names_in(columns.category) if name.startswith(f"{c}="))
+        found.add(next(made_of, name))
+    return found
+
+
+def target_of(config: Config) -> str:
+    names = names_in(config.columns.target)
+    if len(names) != 1:
+        raise ConfigError(
+            f"columns.target must name the column that is to be learnt; got '{', '.join(names)}'"
+        )
+    return names[0]
+
+
+def _parts_of(read: Read, config: Config) -> dict[str, list[Rows]]:
+    """The sequences of each part, of tasks that answer at every step."""
+    rows = read.sequences.found
+    if config.split.by == "time" and len(rows) < 2 * _FEWEST:
+        return tails(rows, config)
+    dealt = deal(rows, config, read.table, None, bool(config.columns.time))
+    return {part: [rows[i] for i in numbers] for part, numbers in dealt.items()}
+
+
+def read_classes(config: Config) -> LabelledRecordings:
+    """Sequences with a class each."""
+    from carousel.data.labelled_recordings import Example, LabelledRecordings, by_group
+
+    if config.columns.file:
+        return _read_files(config)
+    table = table_of(config)
+    read, target = Read.of(table, config), target_of(config)
+    rows = read.sequences.found
+    labels = constant_in(rows, table[target].texts(), target, table.source)
+    known = [i for i, label in enumerate(labels) if label]
+    if not known:
+        raise DataError(f"{table.source} has no class in the column '{target}'")
+    group = table[config.split.column].texts() if config.split.by == "group" else None
+    examples = [
+        Example.of(rows[i].name, read.frames(rows[i]), labels[i], "" if group is None else
+                   group[int(rows[i].rows.max())])
+        for i in known
+    ]  # fmt: skip
+    if config.data.hold_out:
+        parts = by_group(examples, config.data.hold_out)
+    else:
+        some = [rows[i] for i in known]
+        classes = None if config.split.by in ("group", "column") else [e.label for e in examples]
+        dealt = deal(some, config, table, classes, bool(config.columns.time))
+        parts = {part: [examples[i] for i in numbers] for part, numbers in dealt.items()}
+    notes = dict(read.notes)
+    if len(known) < len(rows):
+        notes[f"{len(rows) - len(known):,} sequences have no class and are left out"] = 0
+    opened = {name: lambda some=some: some for name, some in parts.items()}
+    return LabelledRecordings.of(
+        opened, sorted({e.label for e in examples}), columns=read.features.names, notes=notes
+    )
+
+
+def _read_files(config: Config) -> LabelledRecordings:
+    """Recordings in files that a table names, with a class each."""
+    from carousel.data.files.classes import read_recording
+    from carousel.data.files.recordings import alike
+    from carousel.data.labelled_recordings import Example, LabelledRecordings
+
+    table, target = table_of(config), target_of(config)
+    files, labels = table[config.columns.file].texts(), table[target].texts()
+    folder = Path(config.data.path).parent
+    found = {name: read_recording(folder / name, config.sound) for name in dict.fromkeys(files)}
+    if len(found) < len(files):
+        raise DataError(f"{table.source}: a file stands in more than one row")
+    rows = [Rows(name, np.array([i])) for i, name in enumerate(files)]
+    examples = [
+        Example.of(name, frames, label)
+        for (name, frames), label in zip(alike(found).items(), labels, strict=True)
+    ]
+    dealt = deal(rows, config, table, labels if config.split.by == "sequence" else None, False)
+    parts = {part: [examples[i] for i in numbers] for part, numbers in dealt.items()}
+    sound = not examples[0].columns
+    return LabelledRecordings.whole(examples, sorted(set(labels)), parts, sound=sound)
+
+
+def read_frames(config: Config) -> LabelledFrames:
+    """Sequences with a class at each step."""
+    from carousel.data.recordings import LabelledFrames, of_frames
+
+    table = table_of(config)
+    read, target = Read.of(table, config), target_of(config)
+    cells = table[target].texts()
+
+    def labelled(rows: Rows) -> Frames:
+        labels = [cells[row] if row >= 0 else "" for row in rows.rows.tolist()]
+        return read.frames(rows)._replace(labels=labels)
+
+    parts = {
+        part: {rows.name: labelled(rows) for rows in some}
+        for part, some in _parts_of(read, config).items()
+    }
+    classes = sorted({cell for cell in cells if cell})
+    train, validation, test = (of_frames(parts[name], classes) for name in PARTS)
+    filled = sum(frames.filled for some in parts.values() for frames in some.values())
+    names = read.features.names
+    return LabelledFrames(train, validation, test, classes, names, filled, read.notes)
+
+
+def read_numbers(config: Config) -> MeasuredRecordings:
+    """Sequences with a number at each step."""
+    from carousel.data.measured import MeasuredRecordings, of_frames
+
+    table = table_of(config)
+    read, target = Read.of(table, config), target_of(config)
+    numbers = table[target].numbers()
+
+    def measured(rows: Rows) -> Frames:
+        targets = np.where(rows.rows >= 0, numbers[rows.rows], np.nan)
+        return read.frames(rows)._replace(targets=targets)
+
+    parts = {
+        part: {rows.name: measured(rows) for rows in some}
+        for part, some in _parts_of(read, config).items()
+    }
+    train, validation, test = (of_frames(parts[name]) for name in PARTS)
+    filled = sum(frames.filled for some in parts.values() for frames in some.values())
+    names = read.features.names
+    return MeasuredRecordings(train, validation, test, names, filled, read.notes)
+
+
+# ---- tables to predict from
+
+
+def new_table(table: Table, config: Config, wanted: Sequence[str]) -> tuple[Read, tuple[str, ...]]:
+    """The sequences of a table that a model has not seen, with the features `wanted` of training,
+    read by the names of columns; and what there is to say. Raises `DataError` if one is missing.
+    """
+    columns, said = config.columns, list[str]()
+    refuse_missing(table, sources_of(wanted, columns))
+    roles = {"target": "", "ignore": "", "static": "", "file": ""}
+    for role, meaning in (("id", "its rows are one sequence"), ("time", "its rows are in order")):
+        names = names_in(getattr(columns, role))
+        if names and not all(name in table for name in names):
+            roles[role] = ""
+            said.append(f"{table.source} has no {listed_columns(list(names))}: {meaning}")
+    present = [name for name in names_in(columns.category) if name in table]
+    roles["category"] = listed(present)
+    bare = replace(
+        config, columns=replace(columns, **roles), split=replace(config.split, column="")
+    )
+    read = Read.of(table, bare, wanted)
+    known = {*sources_of(wanted, columns), *names_in(config.split.column)}
+    for role in ("id", "time", "target", "ignore", "text"):
+        known.update(names_in(getattr(columns, role)))
+    new = [name for name in table.names if name not in known]
+    if new:
+        said.append(f"not read: the {listed_columns(new)}, which training did not have")
+    said += unseen_words(read.features)
+    return read, (*read.notes, *said)
+
+
+def refuse_missing(table: Table, wanted: set[str]) -> None:
+    """Raise `DataError` if a table lacks a column that training had."""
+    missing = sorted(name for name in wanted if name not in table)
+    if missing:
+        raise DataError(
+            f"{table.source} has no {listed_columns(missing)}, which the model was trained on; it "
+            f"has: {', '.join(table.names[:12])}"
+        )
+
+
+def unseen_words(features: Features) -> list[str]:
+    """Values of categories that training did not have, in words."""
+    return [
+        f"{count:,} cells of '{name}' have a value that training did not have: read as none of them"
+        for name, count in features.unseen.items()
+    ]
+
+
+READERS = {
+    "classify_recordings": {"table": read_classes},
+    "label_frames": {"table": read_frames},
+    "regress": {"table": read_numbers},
+}

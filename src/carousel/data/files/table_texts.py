@@ -1,0 +1,108 @@
+"""Tables with columns of texts (`config.columns`): sentences, pairs of them, labelled words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from carousel.config import Config
+from carousel.config.columns import ColumnsConfig, names_in
+from carousel.data.dealing import PARTS, text_parts
+from carousel.data.files.sentences import alike_notice
+from carousel.data.files.table_steps import table_of, target_of
+from carousel.data.files.text import read_text
+from carousel.data.sequences import sequences_of
+from carousel.data.table import is_table, read_table
+from carousel.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from carousel.data.labelled_text import LabelledText
+    from carousel.data.labelled_words import LabelledWords
+    from carousel.data.sentence_pairs import Parallel
+
+
+def read_sentences(config: Config) -> LabelledText:
+    """Sentences with a class each."""
+    from carousel.data.labelled_text import LabelledText, Sentences
+
+    table, target = table_of(config), target_of(config)
+    texts, labels = table[_text(config)].texts(), table[target].texts()
+    known = [i for i, label in enumerate(labels) if label]
+    classes = tuple(sorted({labels[i] for i in known}))
+    if len(classes) < 2:
+        raise DataError(f"{table.source} must have at least two classes; it has {len(classes)}")
+    place = {label: number for number, label in enumerate(classes)}
+    whole = Sentences.of([(place[labels[i]], texts[i]) for i in known])
+    parts = text_parts(config, table, known, [[i] for i in known])
+    said = [*table.notes, alike_notice(labels)]
+    if len(known) < len(texts):
+        said.append(f"{len(texts) - len(known):,} rows have no class and are left out")
+    train, validation, test = (whole.take(_tensor(parts[name])) for name in PARTS)
+    return LabelledText(train, validation, test, classes, "; ".join(filter(None, said)))
+
+
+def read_pairs(config: Config) -> Parallel:
+    """Sentences and their translations."""
+    from carousel.data.sentence_pairs import Pairs, Parallel
+
+    table, target = table_of(config), target_of(config)
+    pairs = zip(table[_text(config)].texts(), table[target].texts(), strict=True)
+    return Parallel.drawn({"train": Pairs.of(list(pairs))}, config)
+
+
+def read_words(config: Config) -> LabelledWords:
+    """Sentences of labelled words, a word a row."""
+    from carousel.data.files.columns import Labelled
+    from carousel.data.labelled_words import LabelledWords
+
+    table, target = table_of(config), target_of(config)
+    sentences = sequences_of(table, ColumnsConfig(id=_named(config.columns.id, "id"))).found
+    words, labels = table[_text(config)].texts(), table[target].texts()
+    blank = sum(not (word and label) for word, label in zip(words, labels, strict=True))
+    if blank:
+        raise DataError(f"{table.source}: {blank:,} rows have no word or no label")
+    whole = Labelled(
+        [[words[i] for i in one.rows.tolist()] for one in sentences],
+        [[labels[i] for i in one.rows.tolist()] for one in sentences],
+    )
+    rows = [one.rows.tolist() for one in sentences]
+    parts = text_parts(config, table, range(len(sentences)), rows)
+    said = "; ".join(filter(None, [*table.notes, alike_notice(labels)]))
+    train, validation, test = (whole.take(_tensor(parts[name])) for name in PARTS)
+    return LabelledWords(train, validation, test, said)
+
+
+def _text(config: Config) -> str:
+    return _named(config.columns.text, "text")
+
+
+def _named(setting: str, role: str) -> str:
+    names = names_in(setting)
+    if len(names) != 1:
+        raise ConfigError(f"columns.{role} must name one column; got '{setting}'")
+    return names[0]
+
+
+def _tensor(numbers: Sequence[int]) -> Any:
+    import torch
+
+    return torch.tensor(numbers, dtype=torch.int64)
+
+
+def texts_in(path: Path, config: Config) -> tuple[list[str], str]:
+    """The texts of a file to predict from: of a table the column of training, of another text file
+    its lines; and what was read, in words. Raises `DataError`."""
+    if not is_table(path) or path.suffix.lower() == ".txt":
+        return read_text(path).removesuffix("\n").split("\n"), ""
+    table, name = read_table(path), _text(config)
+    others = [other for other in table.names if other != name]
+    rest = f"; not read: {', '.join(others[:10])}" if others else ""
+    return table[name].texts(), f"read by the header: the column {name}{rest}"
+
+
+READERS = {
+    "classify_text": {"table": read_sentences},
+    "translate": {"table": read_pairs},
+    "label_words": {"table": read_words},
+}
