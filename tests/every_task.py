@@ -6,6 +6,7 @@ from small_measured import measured_config, write_measured
 from small_sentences import sentence_config, write_sentences
 from small_series import series_config, write_series
 from small_text import text_config, write_lines, write_text
+from small_whole import whole_config, write_whole
 from small_words import words_config, write_columns
 
 SMALL = {
@@ -14,6 +15,7 @@ SMALL = {
     "label_words": lambda folder: words_config(write_columns(folder)),
     "label_frames": lambda folder: frames_config(write_recordings(folder)),
     "regress": lambda folder: measured_config(write_measured(folder)),
+    "regress_whole": lambda folder: whole_config(write_whole(folder)),
     "forecast": lambda folder: series_config(write_series(folder)),
     "generate": lambda folder: text_config(write_text(folder)),
     "generate_lines": lambda folder: text_config(write_lines(folder)),

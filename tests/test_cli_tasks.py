@@ -11,6 +11,7 @@ from small_measured import measured_config, write_measured
 from small_recordings import recordings_config, write_classes
 from small_sentences import sentence_config, write_sentences
 from small_series import series_config, write_series
+from small_whole import whole_config, write_whole
 from small_words import words_config, write_columns
 
 from carousel.cli.train import _better, _noteworthy
@@ -24,6 +25,7 @@ MAKERS = {
     "forecast": (write_series, series_config),
     "classify_recordings": (write_classes, recordings_config),
     "regress": (write_measured, measured_config),
+    "regress_whole": (write_whole, whole_config),
 }
 
 
@@ -43,7 +45,7 @@ def run(request, tmp_path_factory):
         config(data, "training.epochs=1"), run_dir=folder / "run", threads=1, quiet=True
     ).path
     source = {"classify_text": "a dull film", "label_words": "go to rome"}.get(request.param)
-    return path, source or (data if data.is_file() else sorted(data.rglob("*.csv"))[0])
+    return path, source or (data if data.is_file() else sorted(data.rglob("*.csv"))[-1])
 
 
 def test_predict_shows_a_table_or_json(run):

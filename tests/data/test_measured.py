@@ -6,6 +6,7 @@ from small_measured import write_measured
 
 from carousel.config import Config, DataConfig
 from carousel.data.measured import MeasuredRecordings
+from carousel.data.whole_targets import WholeRecordings
 from carousel.errors import ConfigError, DataError
 
 
@@ -55,5 +56,14 @@ def test_what_cannot_be_used_says_why(tmp_path):
         load("recordings", path=str(tmp_path))
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         load("recordings")
-    with pytest.raises(ConfigError, match="c-mapss, recordings; got 'mnist'"):
+    with pytest.raises(ConfigError, match="c-mapss, covid3month, recordings; got 'mnist'"):
         load("mnist")
+
+
+def test_covid3month_has_its_published_parts(shared_data):
+    shared_data("covid3month")
+    data = WholeRecordings.read(Config(task="regress", data=DataConfig(name="covid3month")))
+    assert [len(data.part(name)) for name in ("train", "validation", "test")] == [112, 28, 61]
+    assert set(data.train.values.lengths.tolist()) == {84}
+    assert float(data.test.targets.max()) == 0.18181818181818182
+    assert data.targets == ("death rate",)

@@ -15,6 +15,7 @@ from carousel.tasks.shared.answers import (
     LabelsAnswer,
     NumbersAnswer,
     SentenceAnswer,
+    TargetsAnswer,
     TranslationAnswer,
     WordsAnswer,
 )
@@ -124,6 +125,17 @@ def _numbers(given: Given, answers: Sequence[NumbersAnswer]) -> Iterator[Shown]:
         yield Table(("step", "number"), [(str(t), f"{one.numbers[t]:{how}}") for t in shown])
 
 
+def _targets(given: Given, answers: Sequence[TargetsAnswer]) -> Iterator[Shown]:
+    names = [*answers[0].targets]
+    patterns = [few_digits([one.targets[name] for one in answers]) for name in names]
+    labels = given.names or [str(number) for number in range(len(answers))]
+    table = Table((given.noun, *names), [])
+    for label, one in zip(labels, answers, strict=True):
+        cells = (f"{x:{how}}" for x, how in zip(one.targets.values(), patterns, strict=True))
+        table.rows.append((label, *cells))
+    yield table
+
+
 def _forecast(given: Given, answers: Sequence[ForecastAnswer]) -> Iterator[Shown]:
     for one in answers:
         rows, names = one.to_json(), [*one.values]
@@ -183,6 +195,7 @@ _RENDERERS: dict[type[Answer], Callable[[Given, Any], Iterator[Shown]]] = {
     WordsAnswer: _words,
     LabelsAnswer: _labels,
     NumbersAnswer: _numbers,
+    TargetsAnswer: _targets,
     ForecastAnswer: _forecast,
     TranslationAnswer: _translations,
     CaptionAnswer: _captions,

@@ -19,8 +19,8 @@ CUT = ("classify_text", "generate", "translate", "caption")
 #: Can read in lower case.
 CASED = ("classify_text", "label_words", "translate", "caption")
 RECORDINGS = ("classify_recordings", "label_frames", "regress")
-#: Answer at each step of a recording.
-FRAMES = ("label_frames", "regress")
+#: Answer at each step of a recording: numbers are found at each, or one (or several) of the whole.
+FRAMES = {"label_frames": "", "regress": "regress.per=step|auto"}
 #: Write a sentence about what was read or seen.
 WRITERS = ("translate", "caption")
 #: Look at images: of a film, which is made of digits, or to write about.
@@ -44,7 +44,13 @@ WHOLE = (
     "translate",
 )
 #: Read one summary of all steps.
-POOLED = ("classify", "classify_text", "classify_recordings", "translate")
+POOLED = {
+    "classify": "",
+    "classify_text": "",
+    "classify_recordings": "",
+    "regress": "regress.per=sequence|auto",
+    "translate": "",
+}
 #: Tell classes apart, with a target that can be smoothed.
 SMOOTHED = (
     "classify_text",

@@ -9,14 +9,17 @@ from carousel.config.keys import DROPPED, KEPT, key
 
 @dataclass(frozen=True)
 class RegressConfig:
-    """Regression of a number per step of a recording.
+    """Regression of a number per step of a recording, or of numbers of a whole one.
 
+    per: whether there is a number to be found for each "step", or one or several for each
+        "sequence"; "auto": as the data have them.
     cap: targets above it count as it, in training (0: none). An engine that is far from failing
         does not show how far.
     output: "identity" with squared error on the standardised target, "sigmoid" with binary
         cross-entropy for targets in [0, 1], or "auto": sigmoid where all training targets are.
     """
 
+    per: str = key("auto", choices=("auto", "step", "sequence"), of_set=DROPPED)
     cap: float = key(0.0, low=0, of_set=DROPPED)
     output: str = key("auto", choices=("auto", "identity", "sigmoid"))
 

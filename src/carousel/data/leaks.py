@@ -85,6 +85,19 @@ def of_numbers(values: Tensor, targets: Tensor, columns: tuple[str, ...]) -> lis
     return found
 
 
+def of_whole_numbers(values: Ragged, targets: Tensor, columns: tuple[str, ...]) -> list[Leak]:
+    """Columns that keep one value through each recording, and are a number to be found of it, on
+    some scale or in its order. values: the training part; targets (n, K), NaN where there is none.
+    """
+    first = values.values[values.offsets[:-1]]
+    kept = (values.values == first.repeat_interleave(values.lengths, 0)).all(0)
+    names = tuple(name for name, same in zip(columns, kept.tolist(), strict=False) if same)
+    found: list[Leak] = []
+    for one in targets.unbind(1) if names else ():
+        found += [leak for leak in of_numbers(first[:, kept], one, names) if leak not in found]
+    return found
+
+
 def in_words(leaks: list[Leak]) -> str:
     """Sentence about `leaks`; empty if there are none.
 

@@ -37,13 +37,18 @@ P = TypeVar("P", bound=Part)
 
 
 class Parts(Generic[P]):
-    """Three parts; `test` is a part, or a function that opens it when it is first asked for."""
+    """Three parts; `test` is a part, or a function that opens it when it is first asked for.
+
+    weights: by the name of a part, how much each of its examples counts in the loss ("train") and
+    in what chooses the epoch ("validation"), with a mean of 1; alike where there are none.
+    """
 
     #: The task whose data these are: what `data.name` may be depends on it.
     task: ClassVar[str]
 
     def __init__(self, train: P, validation: P, test: P | Callable[[], P]) -> None:
         self.train, self.validation, self._test = train, validation, test
+        self.weights: dict[str, Tensor] = {}
 
     @classmethod
     def read(cls, config: Config) -> Self:

@@ -17,7 +17,7 @@ READS = {
     "own-caption": "a folder of images with captions.csv",
     "own-classify-recordings": "a folder for each class, of .csv files or sounds",
     "own-label-frames": "a folder of .csv files with a column label",
-    "own-regress": "a folder of .csv files whose column label has numbers",
+    "own-regress": "a folder of .csv files whose column label has numbers, or with targets.csv",
 }
 _TABLES = {".csv", ".tsv"}
 _SOUNDS = {".wav", ".flac", ".ogg", ".aiff", ".aif", ".mp3"}
@@ -74,6 +74,8 @@ def _of_folder(path: Path) -> Iterator[str]:
     below = {file.suffix.lower() for file in deep if file.is_file()}
     if (path / "captions.csv").is_file():
         yield "own-caption"
+    elif (path / "targets.csv").is_file():
+        yield "own-regress"
     elif here & _TABLES:
         yield from ("own-label-frames", "own-regress")
     if below & (_TABLES | _SOUNDS):

@@ -10,16 +10,17 @@ from carousel.config import closest
 from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from carousel.tasks.shared.task import Task
+    from carousel.tasks.shared.task import Task, TaskMaker
 
 __all__ = ["Task", "find", "names"]
 
 
-def find(name: str) -> type[Task]:
-    """The task of that name: what tasks/<name>/task.py calls `TASK`. Raises `ConfigError`."""
+def find(name: str) -> TaskMaker:
+    """The task of that name: what tasks/<name>/task.py calls `TASK`, mostly a class. Raises
+    `ConfigError`."""
     known = names()
     if name in known:
-        found: type[Task] = importlib.import_module(f"{__name__}.{name}.task").TASK
+        found: TaskMaker = importlib.import_module(f"{__name__}.{name}.task").TASK
         return found
     raise ConfigError(
         f"task must be one of {', '.join(known)}; got '{name}'.{closest(name, known)}"

@@ -15,9 +15,9 @@ from carousel.cli.given import Request
 from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, DataError
-from carousel.tasks.classify_recordings.network import RecordingClassifier, logits_of
 from carousel.tasks.classify_recordings.task import ClassifyRecordingsTask
 from carousel.tasks.shared.baselines import fit_recordings, summaries
+from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train
 
@@ -42,11 +42,11 @@ def model(run):
 def test_padding_and_company_never_change_a_class(pooling):
     torch.manual_seed(3)
     config = recordings_config("x", "model.bidirectional=true", f"model.pooling={pooling}")
-    network = RecordingClassifier(3, 4, config)
+    network = PooledNetwork(3, 4, config)
     together = Ragged.of([torch.randn(length, 3) for length in (1, 30, 7, 12)])
-    logits = logits_of(network, together)
+    logits = outputs_of(network, together)
     for number, row in enumerate(logits):
-        alone = logits_of(network, together.take(torch.tensor([number])))
+        alone = outputs_of(network, together.take(torch.tensor([number])))
         torch.testing.assert_close(row, alone[0])
 
 

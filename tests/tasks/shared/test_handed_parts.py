@@ -14,6 +14,7 @@ from carousel.data.recordings import LabelledFrames, Recordings
 from carousel.data.regular import Series
 from carousel.data.series_parts import SeriesParts
 from carousel.data.text import TextParts
+from carousel.data.whole_targets import WholeRecordings, WholeTargets
 
 STEPS = 3
 
@@ -44,6 +45,10 @@ def by_hand(task):
     if isinstance(data, MeasuredRecordings):
         parts = [data.part(name) for name in ("train", "validation", "test")]
         return MeasuredRecordings(*(Measured(p.names, values_of(p), p.targets) for p in parts))
+    if isinstance(data, WholeRecordings):
+        parts = [data.part(name) for name in ("train", "validation", "test")]
+        made = [WholeTargets(p.names, values_of(p), p.targets.clone()) for p in parts]
+        return WholeRecordings(*made, targets=data.targets)
     if isinstance(data, SeriesParts):
         series = Series(data.series.columns, data.series.stamps, data.series.values.copy())
         return SeriesParts.of(series, task.config.forecast)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from carousel.config import Config
     from carousel.data.measured import MeasuredRecordings
     from carousel.data.recordings import LabelledFrames
+    from carousel.data.whole_targets import WholeRecordings
 
 LABEL = "label"
 _PARTS = ("train", "validation", "test")
@@ -194,12 +195,17 @@ def read_labelled(config: Config) -> LabelledFrames:
     return LabelledFrames(train, validation, test, classes, *_facts(found))
 
 
-def read_measured(config: Config) -> MeasuredRecordings:
-    """Read recordings whose labels are numbers."""
+def read_measured(config: Config) -> MeasuredRecordings | WholeRecordings:
+    """Read recordings whose labels are numbers; or, where the folder has `targets.csv`, of
+    recordings with one number each, or several (see `carousel.data.files.targets`)."""
+    from carousel.data.files.targets import TARGETS, read_whole
     from carousel.data.measured import MeasuredRecordings, of_frames
     from carousel.data.recordings import draw
 
-    found = read_folder(_path(config), measured=True)
+    per, root = config.regress.per, Path(_path(config))
+    if per == "sequence" or (per == "auto" and (root / TARGETS).is_file()):
+        return read_whole(config)
+    found = read_folder(root, measured=True)
     drawn = draw(found, config.frames, config.data.split_seed)
     train, validation, test = (of_frames(drawn[name]) for name in _PARTS)
     return MeasuredRecordings(train, validation, test, *_facts(found))

@@ -14,9 +14,9 @@ from carousel.data import leaks
 from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.ragged import Buckets, Ragged, by_length, with_differences
 from carousel.data.scaling import FeatureScaler
-from carousel.tasks.classify_recordings.network import RecordingClassifier
 from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
 from carousel.tasks.shared import baselines, network, samples
+from carousel.tasks.shared.pooled import PooledNetwork
 from carousel.tasks.shared.recordings import remarks
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -26,7 +26,7 @@ _EVALUATION_BATCH = 64
 
 
 class ClassifyRecordingsTask(Task):
-    """Training of a `RecordingClassifier`: recordings of similar length share a batch.
+    """Training of a `PooledNetwork`: recordings of similar length share a batch.
 
     Features are standardised by the training part.
     """
@@ -62,9 +62,9 @@ class ClassifyRecordingsTask(Task):
     def batches_per_epoch(self) -> int:
         return len(self._batches)
 
-    def build_model(self) -> RecordingClassifier:
+    def build_model(self) -> PooledNetwork:
         features = self._train.values.size(1)
-        return RecordingClassifier(features, len(self.data.classes), self.config)
+        return PooledNetwork(features, len(self.data.classes), self.config)
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         for index in self._batches.epoch(epoch, start):
@@ -118,7 +118,7 @@ class ClassifyRecordingsTask(Task):
         return {**self.data.account(), "leaks": self.leaks}
 
     def finish(self, model: nn.Module) -> TrainedRecordingClassifier:
-        assert isinstance(model, RecordingClassifier)
+        assert isinstance(model, PooledNetwork)
         return TrainedRecordingClassifier(
             model,
             self.config,
@@ -129,7 +129,7 @@ class ClassifyRecordingsTask(Task):
         )
 
     def describe(self, model: nn.Module) -> str:
-        assert isinstance(model, RecordingClassifier)
+        assert isinstance(model, PooledNetwork)
         train, validation = self.data.train, self.data.validation
         path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
         lengths = train.values.lengths

@@ -19,7 +19,6 @@ from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
 from carousel.errors import DataError
-from carousel.tasks.classify_recordings.network import RecordingClassifier, logits_of
 from carousel.tasks.shared import metrics, plots
 from carousel.tasks.shared.answers import ClassAnswer, classes_of
 from carousel.tasks.shared.example import Example, check_number
@@ -32,6 +31,7 @@ from carousel.tasks.shared.own_recording import (
     values_of,
 )
 from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
+from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _SHOWN_MISTAKES = 20
@@ -45,11 +45,11 @@ class TrainedRecordingClassifier(TrainedModel):
     '7'
     """
 
-    model: RecordingClassifier
+    model: PooledNetwork
 
     def __init__(
         self,
-        model: RecordingClassifier,
+        model: PooledNetwork,
         config: Config,
         classes: tuple[str, ...],
         scaler: FeatureScaler,
@@ -63,7 +63,7 @@ class TrainedRecordingClassifier(TrainedModel):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedRecordingClassifier:
         scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
-        network = RecordingClassifier(len(scaler.mean), len(classes), config)
+        network = PooledNetwork(len(scaler.mean), len(classes), config)
         columns = tuple(facts.get("columns", ()))
         return cls(network, config, classes, scaler, facts["sound"], columns)
 
@@ -133,7 +133,7 @@ class TrainedRecordingClassifier(TrainedModel):
     def _logits(self, values: Sequence[Tensor]) -> Tensor:
         if not values:
             return torch.empty(0, len(self.classes))
-        return logits_of(self.model, self._prepare(Ragged.of(values)))
+        return outputs_of(self.model, self._prepare(Ragged.of(values)))
 
     def _prepare(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)
@@ -145,7 +145,7 @@ class TrainedRecordingClassifier(TrainedModel):
         data = self.as_trained(self.data(LabelledRecordings), part)
         held = data.part(part)
         values = self._prepare(by_name(held.values, data.columns, self.columns))
-        chances = logits_of(self.model, values).softmax(1)
+        chances = outputs_of(self.model, values).softmax(1)
         report = metrics.report(held.labels, chances, self.classes)
         rows = zip(held.names, held.labels.tolist(), chances, strict=True)
         report["mistakes"] = [

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -68,3 +70,9 @@ class Target:
     def number(self, raw: Tensor) -> Tensor:
         """Numbers that outputs mean, on their own scale, float64."""
         return raw.sigmoid().double() if self.sigmoid else raw.double() * self.std + self.mean
+
+
+def guesses(targets: Sequence[Target], raw: Tensor) -> Tensor:
+    """What outputs (n, K) say of K targets, on the scale of each, float64."""
+    columns = [target.number(column) for target, column in zip(targets, raw.T, strict=True)]
+    return torch.stack(columns, 1)

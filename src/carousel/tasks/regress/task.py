@@ -1,11 +1,13 @@
 """Aligned many-to-many, numbers: a number at every step of a recording, such as life that is left.
 
-The network of `label_frames` with one output that is a number instead of a class.
+The network of `label_frames` with one output that is a number instead of a class. Where the data
+have one number, or several, of each whole recording, `WholeRegressTask` learns those.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +16,18 @@ from carousel.config import Config
 from carousel.data import leaks
 from carousel.data.measured import Measured, MeasuredRecordings
 from carousel.data.ragged import Ragged
+from carousel.data.whole_targets import WholeRecordings
 from carousel.data.windows import is_labelled
+from carousel.errors import ConfigError
 from carousel.tasks.regress.scores import judge
 from carousel.tasks.regress.target import Target
 from carousel.tasks.regress.trained import TrainedRegressor
+from carousel.tasks.regress.whole_task import WholeRegressTask
+from carousel.tasks.regress.whole_trained import TrainedWholeRegressor
 from carousel.tasks.shared import baselines, network, outputs
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
 from carousel.tasks.shared.recordings import RecordingsSubject, RecordingsTask
-from carousel.tasks.shared.task import Batch, Carry, StepLoss
+from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, TrainedModel
 
 _BASELINE_STEPS = 30
 
@@ -147,4 +153,36 @@ def _last_steps(values: Ragged, wanted: Tensor, steps: int) -> Tensor:
     return values.values[rows].flatten(1)
 
 
-TASK = RegressTask
+class _Trained:
+    """A trained model of either kind, as it was kept."""
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedModel:
+        kind: type[TrainedModel] = TrainedWholeRegressor if "targets" in facts else TrainedRegressor
+        return kind.restore(config, facts)
+
+
+class Regression:
+    """The task of data with numbers to be found: per step or per sequence, as they have them.
+
+    Raises `ConfigError` where `regress.per` asks for the other kind, and for settings that the
+    kind does not read.
+    """
+
+    trained: ClassVar[type[_Trained]] = _Trained
+
+    def __call__(self, config: Config, seed: int, parts: Any = None) -> Task:
+        data: Any = MeasuredRecordings.read(config) if parts is None else parts
+        whole = isinstance(data, WholeRecordings)
+        per, wanted = "sequence" if whole else "step", config.regress.per
+        if wanted not in ("auto", per):
+            raise ConfigError(
+                f"regress.per = '{wanted}', but the data have numbers for each {per}: leave it out"
+            )
+        network.check(replace(config, regress=replace(config.regress, per=per)))
+        if whole:
+            return WholeRegressTask(config, seed, data)
+        return RegressTask(config, seed, data)
+
+
+TASK = Regression()

@@ -140,6 +140,28 @@ class NumbersAnswer(Answer):
 
 
 @dataclass(frozen=True)
+class TargetsAnswer(Answer):
+    """One number, or several, of a whole recording.
+
+    targets: the numbers by the names of what was to be found.
+
+    >>> TargetsAnswer({"age": 31.5}).number
+    31.5
+    """
+
+    targets: dict[str, float]
+
+    @property
+    def number(self) -> float:
+        """The first of the numbers; where there is one, that."""
+        return next(iter(self.targets.values()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Key "targets"."""
+        return {"targets": {**self.targets}}
+
+
+@dataclass(frozen=True)
 class ForecastAnswer(Answer):
     """The steps after the last row of a series.
 

@@ -116,6 +116,17 @@ def summaries(values: Ragged) -> NDArray[np.float32]:
     return torch.stack(rows).numpy()
 
 
+def standardised_summaries(
+    train: Ragged, test: Ragged
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The `summaries` of both, standardised by those of `train`."""
+    from sklearn.preprocessing import StandardScaler  # takes a second to import
+
+    known = summaries(train)
+    scaler = StandardScaler().fit(known)
+    return scaler.transform(known), scaler.transform(summaries(test))
+
+
 def fit_recordings(
     train: Ragged, labels: NDArray[np.int64], test: Ragged, truth: NDArray[np.int64]
 ) -> Scores:
@@ -124,11 +135,9 @@ def fit_recordings(
     from sklearn.dummy import DummyClassifier  # takes a second to import
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
-    from sklearn.preprocessing import StandardScaler
     from threadpoolctl import threadpool_limits
 
-    scaler = StandardScaler().fit(summaries(train))
-    x, test_x = scaler.transform(summaries(train)), scaler.transform(summaries(test))
+    x, test_x = standardised_summaries(train, test)
     models = {
         "most_frequent": DummyClassifier(strategy="most_frequent"),
         "logistic_regression": LogisticRegression(max_iter=1000),

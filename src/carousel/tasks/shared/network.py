@@ -148,12 +148,24 @@ def evaluating(network: nn.Module) -> Iterator[torch.device]:
 
 
 def weighted_loss(
-    logits: Tensor, labels: Tensor, config: LossConfig, weights: Tensor | None
+    logits: Tensor,
+    labels: Tensor,
+    config: LossConfig,
+    weights: Tensor | None,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Mean to differentiate, and the plain summed cross-entropy to report.
 
-    logits (N, C), labels (N,) without a masked one. weights (C,): of the classes, or None.
+    logits (N, C), labels (N,) without a masked one. weights (C,): of the classes, or None. rows
+    (N,): how much each counts in both, or None.
     """
+    if rows is not None:
+        smoothing = config.label_smoothing
+        losses = F.cross_entropy(logits, labels, reduction="none", label_smoothing=smoothing) * rows
+        if weights is not None:
+            losses = losses * weights.to(losses.device)[labels]
+        plain = F.cross_entropy(logits, labels, reduction="none") * rows
+        return losses.mean(), plain.sum().detach()
     total = F.cross_entropy(logits, labels, reduction="sum")
     if not config.label_smoothing and weights is None:
         return total / len(labels), total.detach()

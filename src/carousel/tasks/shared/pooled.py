@@ -1,4 +1,4 @@
-"""A network that reads a recording and tells its class."""
+"""A network that reads a whole recording and says one thing of it: its class, or numbers."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from carousel.tasks.shared.network import evaluating, make_dropout, make_recurre
 _EVALUATION_BATCH = 64
 
 
-class RecordingClassifier(nn.Module):
-    """P(class | recording): scaled values (B, T, F) and lengths (B,) to logits (B, C).
+class PooledNetwork(nn.Module):
+    """Scaled values (B, T, F) and lengths (B,) to outputs (B, C): logits of classes, or numbers.
 
-    y = recurrent(x);  logits = W pool(y) + b
+    y = recurrent(x);  outputs = W pool(y) + b
 
     Dropout acts on vertical connections only: `input_dropout` on the input, `dropout` between
     layers and before the head. What stands in the padding never matters.
     """
 
-    def __init__(self, features: int, classes: int, config: Config) -> None:
+    def __init__(self, features: int, outputs: int, config: Config) -> None:
         super().__init__()
         model, regularization = config.model, config.regularization
-        outputs = model.hidden_size * (2 if model.bidirectional else 1)
+        width = model.hidden_size * (2 if model.bidirectional else 1)
         self.recurrent = make_recurrent(features, model, regularization, batch_first=True)
         self.input_dropout = make_dropout(regularization.input_dropout)
-        self.pooling = Pooling(model.pooling, outputs)
+        self.pooling = Pooling(model.pooling, width)
         self.dropout = make_dropout(regularization.dropout)
-        self.head = nn.Linear(outputs, classes)
+        self.head = nn.Linear(width, outputs)
         start(self, config)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x (B, T, F), lengths (B,). Returns logits (B, C)."""
+        """x (B, T, F), lengths (B,). Returns outputs (B, C)."""
         outputs, state = self.recurrent(self.input_dropout(x), lengths=lengths)
-        logits: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
-        return logits
+        found: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
+        return found
 
 
-def logits_of(model: RecordingClassifier, values: Ragged) -> Tensor:
-    """Logits (n, C) in the order of the recordings, in evaluation mode, on the CPU."""
+def outputs_of(model: PooledNetwork, values: Ragged) -> Tensor:
+    """Outputs (n, C) in the order of the recordings, in evaluation mode, on the CPU."""
     result = torch.empty(len(values), model.head.out_features)
     with evaluating(model) as device:
         for index in by_length(values.lengths, _EVALUATION_BATCH):
