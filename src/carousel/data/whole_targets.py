@@ -38,7 +38,7 @@ class WholeTargets:
         return contents(self.values[i] for i in range(len(self)))
 
     def take(self, index: Tensor) -> WholeTargets:
-        """Those of these numbers."""
+        """Select recordings by their numbers."""
         numbers = index.tolist()
         groups = tuple(self.groups[i] for i in numbers) if self.groups else ()
         names = tuple(self.names[i] for i in numbers)

@@ -23,7 +23,7 @@ _FEWEST = 3
 
 
 class TargetTable(NamedTuple):
-    """What a table of targets says: files, names of the numbers, values (n, K), NaN where a cell is
+    """Rows of a table of targets: files, names of the numbers, values (n, K), NaN where a cell is
     empty, a group for each file ("" where there are none), and what was recognised."""
 
     files: tuple[str, ...]

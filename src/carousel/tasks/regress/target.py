@@ -73,6 +73,6 @@ class Target:
 
 
 def guesses(targets: Sequence[Target], raw: Tensor) -> Tensor:
-    """What outputs (n, K) say of K targets, on the scale of each, float64."""
+    """Numbers that outputs (n, K) say of K targets, on the scale of each, float64."""
     columns = [target.number(column) for target, column in zip(targets, raw.T, strict=True)]
     return torch.stack(columns, 1)

@@ -222,7 +222,7 @@ class WholeRegressSubject(TaskSubject[WholeRegressTask]):
         return self._scaled(data.train.targets), self._scaled(data.validation.targets)
 
     def outputs(self, model: nn.Module) -> dict[str, float]:
-        """Of the first target."""
+        """Measures of the answers for the first target."""
         assert isinstance(model, PooledNetwork)
         raw = outputs_of(model, self.task._validation)
         truth = self.task.targets[0].capped(self.task.data.validation.targets[:, 0])
