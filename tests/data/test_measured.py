@@ -56,7 +56,7 @@ def test_what_cannot_be_used_says_why(tmp_path):
         load("recordings", path=str(tmp_path))
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         load("recordings")
-    with pytest.raises(ConfigError, match="c-mapss, covid3month, recordings; got 'mnist'"):
+    with pytest.raises(ConfigError, match="c-mapss, covid3month, recordings, table; got 'mnist'"):
         load("mnist")
 
 
