@@ -5,6 +5,7 @@ import platform
 import torch
 
 from carousel import doctor, kernels, layers
+from carousel.cells.table import SPECS
 from carousel.data import mnist
 
 
@@ -20,7 +21,7 @@ def test_versions_and_machine_are_those_of_this_process():
 
 def test_every_layer_kind_and_dtype_has_its_path_with_the_reason():
     paths = doctor.examine()["paths of the recurrent layers"]
-    assert len(paths) == 3 * 2 * 2
+    assert len(paths) == len(SPECS) * 2 * 2
     x, lengths = torch.zeros(2, 2, 3, dtype=torch.float64), torch.tensor([2, 1])
     layer = layers.GRU(3, 4, dtype=torch.float64)
     assert paths["GRU float64"] == layers.explain(layer, x)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel import kernels, layers
+from carousel.cells.table import SPECS
 from carousel.data import mnist
 from carousel.errors import CarouselError, DataError
 
@@ -46,7 +47,8 @@ def _machine() -> dict[str, str]:
 def _paths() -> dict[str, str]:
     lengths = torch.tensor([2, 1])
     paths = {}
-    for kind in (layers.LSTM, layers.GRU, layers.RNN):
+    for spec in SPECS:
+        kind = getattr(layers, spec.layer)
         for dtype in (torch.float32, torch.float64):
             layer = kind(3, 4, dtype=dtype)
             x = torch.zeros(2, 2, 3, dtype=dtype)

@@ -1,12 +1,28 @@
-"""What each recurrence is, in equations: the oracle of the tests, the fallback of fast paths."""
+"""What each recurrence is: in equations, the oracle of the tests and the fallback of fast paths,
+and as a row of `carousel.cells.table`, from which all is read that depends on the cell.
 
-from carousel.cells.gru import gru_step
-from carousel.cells.ind_rnn import ind_rnn_step
-from carousel.cells.lstm import lstm_step
-from carousel.cells.min_gru import min_gru_step
-from carousel.cells.min_lstm import min_lstm_step
-from carousel.cells.rnn import rnn_step
-from carousel.cells.scan import scan
+The equations are loaded, and torch with them, when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from carousel.cells.table import SPECS
+
+if TYPE_CHECKING:
+    from carousel.cells.gru import gru_step as gru_step
+    from carousel.cells.ind_rnn import ind_rnn_step as ind_rnn_step
+    from carousel.cells.lstm import lstm_step as lstm_step
+    from carousel.cells.min_gru import min_gru_step as min_gru_step
+    from carousel.cells.min_lstm import min_lstm_step as min_lstm_step
+    from carousel.cells.over_time import scan as scan
+    from carousel.cells.rnn import rnn_step as rnn_step
+
+_HOME = {"scan": "over_time"} | {
+    step: module for module, _, step in (spec.equations.partition(".") for spec in SPECS)
+}
 
 __all__ = [
     "gru_step",
@@ -17,3 +33,9 @@ __all__ = [
     "rnn_step",
     "scan",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(f"carousel.cells.{_HOME[name]}"), name)
+    raise AttributeError(f"module 'carousel.cells' has no attribute '{name}'")

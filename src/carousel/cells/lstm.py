@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from carousel.cells.activations import ACTIVATIONS, GATE_ACTIVATIONS
 from carousel.cells.normalization import normalized
+from carousel.cells.table import LSTM
 
 VARIANTS = ("NIG", "NFG", "NOG", "NIAF", "NOAF")
 
@@ -18,8 +19,7 @@ def gates_of(variant: str = "", coupled: bool = False) -> str:
     >>> gates_of(), gates_of("NOG"), gates_of(coupled=True)
     ('ifgo', 'ifg', 'igo')
     """
-    absent = {"NIG": "i", "NFG": "f", "NOG": "o"}.get(variant, "") + "f" * coupled
-    return "".join(gate for gate in "ifgo" if gate not in absent)
+    return LSTM.gates_with({"variant": variant, "coupled": coupled}.get)
 
 
 def lstm_step(

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from carousel.cells.table import spec_of
 from carousel.coach.subject import Batch, Trained
 from carousel.coach.traces import recurrent_layers
 from carousel.coach.watch import Call, in_evaluation, watch
@@ -82,9 +83,8 @@ def facts_of_network(model: nn.Module) -> dict[str, Any]:
         layers += layer.num_layers
         if layer.dropout and layer.num_layers == 1:
             facts["vain_dropout"] = float(layer.dropout)
-        variant = getattr(layer, "variant", "") or getattr(layer, "coupled", False)
-        if layer.mode == "LSTM" and layer.bias and not variant:
-            rows = slice(layer.hidden_size, 2 * layer.hidden_size)
+        if (place := _forget_gate(layer)) is not None and layer.bias:
+            rows = slice(place * layer.hidden_size, (place + 1) * layer.hidden_size)
             both = [p for n, p in layer.named_parameters() if n.startswith(("bias_ih", "bias_hh"))]
             directions = layer.num_layers * (2 if layer.bidirectional else 1)
             biases.append(sum(float(p.detach()[rows].mean()) for p in both) / directions)
@@ -92,6 +92,17 @@ def facts_of_network(model: nn.Module) -> dict[str, Any]:
         facts["forget_bias"] = sum(biases) / len(biases)
     facts["recurrent_layers"] = layers
     return facts
+
+
+def _forget_gate(layer: Any) -> int | None:
+    """Where the forget gate stands among the gates of a cell that has all of its own; of minLSTM,
+    whose two gates share one, its bias alone says little."""
+    spec = spec_of(layer.mode)
+    whole = spec.gates_with(lambda option: getattr(layer, option, None)) == spec.gates
+    if spec.is_parallel or "forget_bias" not in spec.options or not whole:
+        return None
+    forget = spec.forget_gate(lambda option: None)
+    return None if forget is None else spec.gates.index(forget[0])
 
 
 @torch.no_grad()

@@ -165,7 +165,7 @@ def _reading(name: str, layer: Any, call: _Call, gradient: Tensor) -> Reading:
 
 def _first_row(found: Trace, length: int) -> Trace:
     parts = {name: part[:length, :1] for name, part in found.parts.items()}
-    return Trace(found.cell, found.layer, found.reverse, found.x[:length, :1], parts)
+    return Trace(found.spec, found.layer, found.reverse, found.x[:length, :1], parts)
 
 
 def left_at_the_end(found: Trace) -> NDArray[np.float64] | None:
@@ -202,7 +202,7 @@ def order_of_units(found: Trace) -> NDArray[np.int64]:
 
     The leaves are in the order of Bar-Joseph et al. 2001, which brings neighbours closest.
     """
-    states = found.parts.get("c", found.parts["h"])[:, 0].detach().double().cpu().numpy().T
+    states = found.memory[:, 0].detach().double().cpu().numpy().T
     if len(states) < 3 or states.shape[1] < 2:
         return np.arange(len(states))
     spread = states.std(1, keepdims=True)

@@ -106,7 +106,7 @@ def _facts(reading: Reading, found: Trace, steps: Sequence[str]) -> dict[str, An
         "layer": found.layer,
         "direction": "backward" if found.reverse else "forward",
         "cell": found.cell,
-        "units": found.parts["h"].shape[2],
+        "units": found.output.shape[2],
         "difference_from_the_fast_path": reading.difference,
         "half_life": lives
         and {name: life if math.isfinite(life) else None for name, life in lives.items()},

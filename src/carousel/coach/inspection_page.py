@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from carousel.coach.inside import Reading, left_at_the_end, order_of_units, spread_of_lives
 from carousel.coach.pictures import NEGATIVE, POSITIVE, limit, opening
-from carousel.coach.traces import GATES, WORDS, Trace
+from carousel.coach.traces import Trace
 
 _PAGE = Path(__file__).with_name("page.html")
 
@@ -63,18 +63,18 @@ def _layer(reading: Reading, found: Trace) -> dict[str, Any]:
     for name, part in found.parts.items():
         values = part[:, 0].double().cpu().numpy().T
         rows = order if len(order) == len(values) else np.arange(len(values))
-        gate = name in GATES
+        gate = name in found.gates
         end = 1.0 if gate else limit(values)
         maps.append(
             {
-                "name": f"{WORDS[name]} {name}",
+                "name": f"{found.spec.words[name]} {name}",
                 "gate": gate,
                 "units": rows.tolist(),
                 **_packed(values[rows], 0.0 if gate else -end, end),
             }
         )
     return {
-        "name": f"{reading.name}, {found}: {found.cell}, {found.parts['h'].shape[2]} units",
+        "name": f"{reading.name}, {found}: {found.cell}, {found.output.shape[2]} units",
         "influence": _numbers(reading.influence),
         "opened": None if opened is None else _numbers(opened),
         "left": None if left is None else _numbers(left),

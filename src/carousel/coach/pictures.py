@@ -11,20 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.coach.inside import Reading, left_at_the_end, order_of_units
-from carousel.coach.traces import GATES, WORDS, Trace
+from carousel.coach.traces import Trace
 
 # Blue and orange, told apart by every kind of colour vision.
 NEGATIVE, MIDDLE, POSITIVE = "#2b6cb0", "#f7f7f7", "#dd7a12"
 _MOST_NAMES = 60
 _AS_MAP: dict[str, Any] = {"aspect": "auto", "interpolation": "nearest"}
 _TICKS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10_000)
-_EQUATIONS = {
-    ("LSTM", "c"): "c = f ⊙ c + i ⊙ g",
-    ("LSTM", "h"): "h = o ⊙ tanh(c)",
-    ("GRU", "h"): "h = (1 - z) ⊙ n + z ⊙ h",
-    ("MINGRU", "h"): "h = (1 - z) ⊙ h + z ⊙ n",
-    ("MINLSTM", "h"): "h = f ⊙ h + i ⊙ n",
-}
 
 
 def draw(
@@ -44,7 +37,7 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
-    T, H = len(reading.influence), found.parts["h"].shape[2]
+    T, H = len(reading.influence), found.output.shape[2]
     names = list(steps) if len(steps) == T else []
     heights = ([1.2, 1.2] if image is not None else []) + [0.8, 0.9] + [1.25] * len(found.parts)
     width = float(np.clip(3.2 + 0.2 * T, 8.5, 15))
@@ -70,7 +63,7 @@ def draw(
     for name, part in found.parts.items():
         axes, side = next(rows)
         _draw_map(figure, axes, name, part[:, 0].cpu().numpy().T, order, found)
-        if name == _memory(found):
+        if name == found.spec.keeps.removeprefix("1-"):
             _draw_half_lives(side, found, order)
     last = grid[-1, 0]
     last.set_xlim(-0.5, T - 0.5)
@@ -114,35 +107,30 @@ def _draw_lines(axes: Any, found: Trace) -> None:
 
 
 def opening(found: Trace) -> NDArray[np.float32] | None:
-    """Share of each step let into memory, averaged over units (T,); None without a gate.
-
-    The input gate of the LSTM and minLSTM; 1 - z of the GRU, z of minGRU.
-    """
-    parts = found.parts
-    if "i" in parts:
-        gate = parts["i"]
-    elif "z" in parts:
-        gate = parts["z"] if found.cell == "MINGRU" else 1 - parts["z"]
-    else:
+    """Share of each step let into memory, averaged over units (T,); None without a gate."""
+    let_in = found.let_in
+    if let_in is None:
         return None
-    mean: NDArray[np.float32] = gate[:, 0].detach().mean(1).cpu().numpy()
+    mean: NDArray[np.float32] = let_in[:, 0].detach().mean(1).cpu().numpy()
     return mean
 
 
 def _opened(found: Trace) -> str:
-    return "input gate" if "i" in found.parts else "let in (update gate)"
+    words = found.spec.words[found.spec.admits.removeprefix("1-")]
+    return words if words.startswith("input") else f"let in ({words})"
 
 
 def _draw_map(figure: Any, axes: Any, name: str, values: Any, order: Any, found: Trace) -> None:
     ordered = values[order] if len(order) == len(values) else values  # projected: P rows
-    if name in GATES:
+    if name in found.gates:
         drawn = axes.imshow(ordered, cmap="viridis", vmin=0, vmax=1, **_AS_MAP)
         figure.colorbar(drawn, ax=axes, pad=0.01, aspect=8).ax.tick_params(labelsize=6)
     else:
         _draw_signed(figure, axes, ordered)
-    _label(axes, f"{WORDS[name]} {name}")
+    _label(axes, f"{found.spec.words[name]} {name}")
     axes.set_yticks(())
-    if equation := _EQUATIONS.get((found.cell, name)):
+    equation = next(part.equation for part in found.spec.parts if part.name == name)
+    if equation:
         axes.set_title(equation, fontsize=7, loc="left", pad=2)
 
 
@@ -159,10 +147,6 @@ def _draw_signed(figure: Any, axes: Any, values: Any) -> None:
 def limit(values: Any) -> float:
     """The end of a scale on both sides of zero: the largest magnitude, a rare outlier cut off."""
     return float(max(np.quantile(np.abs(values), 0.995), 1e-6))
-
-
-def _memory(found: Trace) -> str:
-    return "f" if "f" in found.parts else "z"
 
 
 def _draw_half_lives(axes: Any, found: Trace, order: NDArray[np.int64]) -> None:

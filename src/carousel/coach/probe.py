@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge
 
+from carousel.cells.states import states_of
 from carousel.coach.traces import Trace, trace
 from carousel.coach.watch import Call
 
@@ -65,12 +66,12 @@ def _open(call: Call, rows: int, needed: int, inside: Inside) -> None:
         x = x.narrow(batch_dim, 0, rows)
         lengths = None if lengths is None else lengths[:rows]
         if hx is not None:
-            hx = tuple(p[:, :rows] for p in hx) if isinstance(hx, tuple) else hx[:, :rows]
+            hx = tuple(part[:, :rows] for part in states_of(hx))
     with torch.enable_grad():
         traces = trace(layer, x, hx, lengths)
     for found in traces:
         _numbers(_label(call.name, found), found, inside)
-    if call.gradients and all(found.parts["h"].requires_grad for found in traces):
+    if call.gradients and all(found.output.requires_grad for found in traces):
         for found, norms in zip(traces, lag_norms(call, traces, rows), strict=True):
             _reach(_label(call.name, found), norms, needed, inside)
 
@@ -99,11 +100,10 @@ def _numbers(label: str, found: Trace, inside: Inside) -> None:
         for word, mask in (("low", low), ("high", high)):
             over_time = (mask & wide).float().mean(2).sum(1) / count
             inside.profile(f"{name}/{word}", "time", over_time[there])
-    for gate in ("g", "n"):
-        if gate in found.parts:
-            flat = found.parts[gate].detach()[real].abs() > _FLAT
-            inside.numbers[f"candidate/{label}/saturated"] = _share(flat)
-    h = found.parts["h"].detach()
+    for candidate in found.spec.of_kind("candidate"):
+        flat = found.parts[candidate].detach()[real].abs() > _FLAT
+        inside.numbers[f"candidate/{label}/saturated"] = _share(flat)
+    h = found.output.detach()
     v = h[real]
     norms = h.norm(dim=2).sum(1) / count
     inside.numbers |= {
@@ -114,8 +114,8 @@ def _numbers(label: str, found: Trace, inside: Inside) -> None:
         f"state/{label}/norm": float(h[ends, torch.arange(len(ends))].norm(dim=1).mean()),
     }
     inside.profile(f"state/{label}/norm", "time", norms[there])
-    if "c" in found.parts:
-        final = found.parts["c"].detach()[ends, torch.arange(len(ends))]
+    if found.memory is not found.output:
+        final = found.memory.detach()[ends, torch.arange(len(ends))]
         inside.numbers[f"state/{label}/cell_norm"] = float(final.norm(dim=1).mean())
 
 
@@ -128,8 +128,8 @@ def lag_norms(call: Call, traces: list[Trace], rows: int) -> list[Tensor]:
     that reads backwards): the root mean square over the rows that have such a step."""
     layer: Any = call.layer
     batch_dim = 0 if layer.batch_first else 1
-    wanted = [found.parts["h"] for found in traces]
-    roots = [*wanted, *(found.parts["c"] for found in traces if "c" in found.parts)]
+    wanted = [found.output for found in traces]
+    roots = [found.parts[state] for state in traces[0].spec.states for found in traces]
     seeds = [torch.zeros_like(root) for root in roots]
     _seed_outputs(call, traces, seeds, rows, batch_dim)
     _seed_states(call, traces, seeds, rows)
@@ -140,7 +140,7 @@ def lag_norms(call: Call, traces: list[Trace], rows: int) -> list[Tensor]:
     for found, one in zip(traces, edges, strict=True):
         steps = gradients[place : place + len(one)]
         place += len(one)
-        blank = torch.zeros_like(found.parts["h"][0])
+        blank = torch.zeros_like(found.output[0])
         stacked = torch.stack([blank if step is None else step for step in steps])
         result.append(_by_lag(stacked.detach().norm(dim=2), found))
     return result
@@ -172,15 +172,16 @@ def _seed_outputs(
 
 
 def _seed_states(call: Call, traces: list[Trace], seeds: list[Tensor], rows: int) -> None:
-    for kind, offset in ((1, 0), (2, len(traces))):
-        gradient = call.gradients.get(kind)
-        if gradient is None or offset >= len(seeds):
+    """Gradients of the final states, which a call gives after its output."""
+    for index in range(len(traces[0].spec.states)):
+        gradient, offset = call.gradients.get(1 + index), index * len(traces)
+        if gradient is None:
             continue
         if gradient.dim() == 2:
             gradient = gradient.unsqueeze(1)
-        for index, found in enumerate(traces):
+        for place, found in enumerate(traces):
             ends = _ends(found)
-            seeds[offset + index][ends, torch.arange(len(ends))] += gradient[index, :rows]
+            seeds[offset + place][ends, torch.arange(len(ends))] += gradient[place, :rows]
 
 
 def _ends(found: Trace) -> Tensor:

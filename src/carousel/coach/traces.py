@@ -10,38 +10,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from carousel.cells.spec import CellSpec
+from carousel.cells.states import states_of
+from carousel.cells.table import spec_of
 from carousel.kernels import Stack, cells_path
 from carousel.layers.base import Recurrent
-
-#: The parts of a trace in words. "g" and "n" are both candidates: the LSTM's and the others'.
-WORDS = {
-    "i": "input gate",
-    "f": "forget gate",
-    "g": "candidate",
-    "o": "output gate",
-    "r": "reset gate",
-    "z": "update gate",
-    "n": "candidate",
-    "c": "cell state",
-    "h": "hidden state",
-}
-GATES = frozenset("ifozr")
-_CELLS = {"RNN_TANH": "RNN", "RNN_RELU": "RNN", "MINGRU_LINEAR": "MINGRU"}
-_CELLS |= {"MINLSTM_LINEAR": "MINLSTM", "INDRNN_RELU": "INDRNN", "INDRNN_TANH": "INDRNN"}
 
 
 @dataclass(frozen=True)
 class Trace:
     """One layer in one direction over a batch.
 
-    cell: "LSTM", "GRU", "RNN", "MINGRU", "MINLSTM" or "INDRNN". layer: from 0 on.
-    reverse: reads from the end; all tensors stand at the time of their input none the less.
-    x: what it reads (T, B, I). parts: its gates and candidate, then its states, as `WORDS` names
-    them, (T, B, H) each and zero past a row's end; "h" (T, B, P) comes last. With zoneout the
-    states are those after it. lengths (B,), or None where every row has T steps.
+    spec: of its cell. layer: from 0 on. reverse: reads from the end; all tensors stand at the time
+    of their input none the less. x: what it reads (T, B, I). parts: its gates and candidate, then
+    its states, as `spec.parts` names them, (T, B, H) each and zero past a row's end; what it gives
+    out, "h" (T, B, P), comes last. With zoneout the states are those after it. lengths (B,), or
+    None where every row has T steps.
     """
 
-    cell: str
+    spec: CellSpec
     layer: int
     reverse: bool
     x: Tensor
@@ -50,6 +37,21 @@ class Trace:
 
     def __str__(self) -> str:
         return f"layer {self.layer}{', backward' if self.reverse else ''}"
+
+    @property
+    def cell(self) -> str:
+        """The cell in capitals, such as "GRU" or "MINGRU"."""
+        return self.spec.name.upper()
+
+    @property
+    def output(self) -> Tensor:
+        """The state that the layer gives out (T, B, P)."""
+        return self.parts[self.spec.states[0]]
+
+    @property
+    def memory(self) -> Tensor:
+        """The state that lasts (T, B, H): that beside the output, where there is one."""
+        return self.parts[self.spec.states[:2][-1]]
 
     @property
     def inside(self) -> Tensor:
@@ -62,17 +64,22 @@ class Trace:
     @property
     def gates(self) -> dict[str, Tensor]:
         """The parts that lie between 0 and 1."""
-        return {name: part for name, part in self.parts.items() if name in GATES}
+        return {name: self.parts[name] for name in self.spec.of_kind("gate")}
 
     @property
     def kept(self) -> Tensor | None:
-        """The share of the memory that each step keeps (T, B, H): f of the LSTM and minLSTM, z of
-        the GRU, 1 - z of minGRU. None for cells without a gate for that (RNN, IndRNN)."""
-        if "f" in self.parts:
-            return self.parts["f"]
-        if self.cell == "MINGRU":
-            return self.inside[..., None] * (1 - self.parts["z"])
-        return self.parts.get("z")
+        """The share of the memory that each step keeps (T, B, H), zero past a row's end; None for
+        cells without a gate for that (RNN, IndRNN)."""
+        return self._share(self.spec.keeps)
+
+    @property
+    def let_in(self) -> Tensor | None:
+        """The share of what is new that each step lets into memory, as `kept`."""
+        return self._share(self.spec.admits)
+
+    def _share(self, gate: str) -> Tensor | None:
+        share: Tensor | None = self.spec.share(gate, self.parts)
+        return None if share is None else self.inside[..., None] * share
 
     @property
     def half_life(self) -> Tensor | None:
@@ -107,7 +114,7 @@ def trace(
     """Every gate and state of a layer while it reads x: for each level, its directions.
 
     Args:
-        layer: `carousel.RNN`, `GRU`, `LSTM`, `MinGRU`, `MinLSTM`, `IndRNN`, or one of torch's.
+        layer: any recurrent layer of Carousel, or one of torch's.
         x, hx, lengths: as the layer takes them.
 
     It is computed as in evaluation, without dropout and with the expectation of zoneout, step by
@@ -126,7 +133,7 @@ def trace(
     batch_dim = 0 if layer.batch_first else 1
     if x.dim() == 2:
         x = x.unsqueeze(batch_dim)
-        hx = None if hx is None else _map(lambda part: part.unsqueeze(1), hx)
+        hx = None if hx is None else tuple(part.unsqueeze(1) for part in states_of(hx))
     if lengths is not None:
         lengths = torch.as_tensor(lengths)
     stack = _stack(layer)
@@ -136,7 +143,7 @@ def trace(
     cells_path.run(stack, x, state, weights, False, lengths, record=record)
     return [
         Trace(
-            _CELLS.get(stack.mode, stack.mode),
+            spec_of(stack.mode),
             index // stack.directions,
             index % stack.directions == 1,
             parts.pop("x"),
@@ -149,7 +156,7 @@ def trace(
 
 def output_of(traces: list[Trace], layer: Recurrent | nn.RNNBase) -> Tensor:
     """The output that the layer gives, in its own layout (without `lengths` of torch's modules)."""
-    top = [found.parts["h"] for found in traces if found.layer == traces[-1].layer]
+    top = [found.output for found in traces if found.layer == traces[-1].layer]
     y = torch.cat(top, -1)
     return y.transpose(0, 1) if layer.batch_first else y
 
@@ -177,13 +184,8 @@ def _state(
     layer: Recurrent | nn.RNNBase, stack: Stack, x: Tensor, rows: int, hx: Any
 ) -> tuple[Tensor, ...]:
     if hx is not None:
-        return tuple(hx) if isinstance(hx, tuple | list) else (hx,)
-    sizes = [layer.proj_size or layer.hidden_size]
-    if stack.mode == "LSTM":
-        sizes.append(layer.hidden_size)
+        return states_of(hx)
+    outputs = layer.proj_size or layer.hidden_size
+    sizes = spec_of(stack.mode).state_sizes(layer.hidden_size, outputs)
     depth = stack.num_layers * stack.directions
     return tuple(x.new_zeros(depth, rows, size) for size in sizes)
-
-
-def _map(function: Any, hx: Any) -> Any:
-    return tuple(map(function, hx)) if isinstance(hx, tuple | list) else function(hx)

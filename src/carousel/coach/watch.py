@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
+from carousel.cells.states import states_of
 from carousel.coach.traces import recurrent_layers
 
 
@@ -82,8 +83,7 @@ def _note(calls: list[Call], name: str) -> Any:
         hx = given.get("hx")
         call = Call(name, layer, x.detach(), _detached(hx), lengths)
         y, state = result
-        states = state if isinstance(state, tuple) else (state,)
-        call.outputs = (y.data if isinstance(y, PackedSequence) else y, *states)
+        call.outputs = (y.data if isinstance(y, PackedSequence) else y, *states_of(state))
         for index, tensor in enumerate(call.outputs):
             if tensor.requires_grad:
                 hook = _keep(call.gradients, index, y, bool(layer.batch_first))
@@ -114,4 +114,4 @@ def _keep(
 def _detached(hx: Any) -> Any:
     if hx is None:
         return None
-    return tuple(part.detach() for part in hx) if isinstance(hx, tuple | list) else hx.detach()
+    return tuple(part.detach() for part in states_of(hx))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from carousel.cells.lstm import gates_of
+from carousel.cells.table import spec_of
 from carousel.coach.traces import recurrent_layers
 
 _SAMPLE = 65_536
@@ -58,10 +58,7 @@ def blocks_of(model: nn.Module) -> list[Block]:
 
 
 def _gates(layer: Any) -> str:
-    mode = layer.mode.partition("_")[0]
-    if mode == "LSTM":
-        return gates_of(getattr(layer, "variant", ""), getattr(layer, "coupled", False))
-    return {"GRU": "rzn", "MINGRU": "zn", "MINLSTM": "fin"}.get(mode, "")
+    return spec_of(layer.mode).gates_with(lambda option: getattr(layer, option, None))
 
 
 def _cut(name: str, parameter: nn.Parameter, gates: str) -> Iterator[Block]:
@@ -128,7 +125,7 @@ def histogram(values: Tensor) -> dict[str, Any]:
 
 @torch.no_grad()
 def spectral_radii(blocks: list[Block]) -> dict[str, float]:
-    """The largest |eigenvalue| of each square recurrent block, of IndRNN the largest |weight|.
+    """The largest |eigenvalue| of each square recurrent block, of a vector the largest |weight|.
 
     Series: spectral_radius/<block>. Above one a state can grow, far below one it fades: for gates
     it says how strongly the state drives them.

@@ -1,9 +1,14 @@
 """Groups of tasks and of cells that settings name as their readers.
 
-A new task or cell is added to the groups whose settings it reads; the settings themselves stay as
-they are.
+A new task is added to the groups whose settings it reads; the settings themselves stay as they are.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from carousel.cells.spec import CellSpec
+from carousel.cells.table import names_where
 from carousel.config.own import WORDS
 
 # ---- tasks, by what they read and write
@@ -65,17 +70,28 @@ WEIGHTED = ("classify_text", "classify_recordings", "label_words", "label_frames
 #: Can be penalised by the size and the change of their outputs.
 PENALISED = ("classify", "generate")
 
-# ---- cells, as a condition on model.cell
+# ---- cells, as a condition on model.cell; which they are follows from their descriptions
 
-_CELL = "model.cell="
-LSTM = _CELL + "lstm"
-GRU = _CELL + "gru"
-FORGETFUL = _CELL + "lstm|minlstm"
-GATED = _CELL + "lstm|gru"
-RECTIFIED = _CELL + "rnn|indrnn"
+
+def _where(holds: Callable[[CellSpec], object]) -> str:
+    """The condition that the cell is one of those of which something holds."""
+    return f"model.cell={'|'.join(names_where(holds))}"
+
+
+def cells_with(option: str) -> str:
+    """The condition that the cell's layer takes an option.
+
+    >>> cells_with("forget_bias")
+    'model.cell=lstm|minlstm'
+    """
+    return _where(lambda cell: option in cell.options)
+
+
+#: Have a nonlinearity that is one of the usual two.
+RECTIFIED = _where(lambda cell: {"tanh", "relu"} <= set(cell.nonlinearities))
+#: Keep a cell beside what they give out, with a zoneout of its own.
+CELLED = _where(lambda cell: "zoneout" in cell.options and len(cell.states) > 1)
 #: Have gates that say how long to remember.
-TIMED = _CELL + "lstm|gru|mingru|minlstm"
-#: Multiply the state by a matrix.
-MULTIPLIED = _CELL + "lstm|gru|rnn"
+TIMED = _where(lambda cell: cell.lasting)
 #: Have recurrent weights, a matrix or a vector.
-STATEFUL = _CELL + "lstm|gru|rnn|indrnn"
+STATEFUL = _where(lambda cell: cell.recurrent)

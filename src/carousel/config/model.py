@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from carousel.cells import table
 from carousel.config import groups
 from carousel.config.keys import key
 
@@ -23,7 +24,8 @@ class ModelConfig:
     bidirectional: a second set of weights reads each sequence from its end.
     pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
         weights are learnt ("attention", see carousel.layers.attention).
-    cell: "lstm", "gru", "rnn", or without a recurrent product "mingru", "minlstm", "indrnn".
+    cell: the recurrence (see carousel.cells.table); mingru, minlstm and indrnn have no recurrent
+        product.
     nonlinearity: of the vanilla RNN and IndRNN.
     forget_bias: where the forget gate of LSTM and minLSTM starts (Jozefowicz et al. 2015).
     activation, gate_activation: in place of tanh and σ; empty for the cell's own.
@@ -33,7 +35,7 @@ class ModelConfig:
         out (Greff et al. 2015): see docs/options.md.
     """
 
-    cell: str = key("lstm", choices=("lstm", "gru", "rnn", "mingru", "minlstm", "indrnn"))
+    cell: str = key("lstm", choices=table.names())
     hidden_size: int = key(128, low=1)
     num_layers: int = key(1, low=1)
     embedding_size: int = key(0, low=0, tasks=groups.SENTENCES)
@@ -43,16 +45,24 @@ class ModelConfig:
     bidirectional: bool = key(False, tasks=groups.WHOLE)
     pooling: str = key("last", choices=("last", "mean", "max", "attention"), tasks=groups.POOLED)
     nonlinearity: str = key("tanh", choices=("tanh", "relu"), when=(groups.RECTIFIED,))
-    forget_bias: float = key(1.0, when=(groups.FORGETFUL,))
+    forget_bias: float = key(1.0, when=(groups.cells_with("forget_bias"),))
     activation: str = key(
-        "", choices=("", "tanh", "softsign", "relu", "hard_tanh"), when=(groups.MULTIPLIED,)
+        "",
+        choices=("", "tanh", "softsign", "relu", "hard_tanh"),
+        when=(groups.cells_with("activation"),),
     )
-    gate_activation: str = key("", choices=("", "sigmoid", "hard_sigmoid"), when=(groups.GATED,))
-    layer_norm: bool = key(False, when=(groups.MULTIPLIED,))
-    reset_after: bool = key(True, when=(groups.GRU,))
-    peephole: bool = key(False, when=(groups.LSTM,))
-    coupled: bool = key(False, when=(groups.LSTM,))
-    variant: str = key("", choices=("", "NIG", "NFG", "NOG", "NIAF", "NOAF"), when=(groups.LSTM,))
+    gate_activation: str = key(
+        "", choices=("", "sigmoid", "hard_sigmoid"), when=(groups.cells_with("gate_activation"),)
+    )
+    layer_norm: bool = key(False, when=(groups.cells_with("layer_norm"),))
+    reset_after: bool = key(True, when=(groups.cells_with("reset_after"),))
+    peephole: bool = key(False, when=(groups.cells_with("peephole"),))
+    coupled: bool = key(False, when=(groups.cells_with("coupled"),))
+    variant: str = key(
+        "",
+        choices=("", "NIG", "NFG", "NOG", "NIAF", "NOAF"),
+        when=(groups.cells_with("variant"),),
+    )
 
 
 @dataclass(frozen=True)

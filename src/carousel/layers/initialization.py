@@ -5,11 +5,15 @@ H: hidden units; I: inputs of a layer; a kernel holds the gates one below the ot
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from carousel.cells.spec import CellSpec
+from carousel.cells.table import spec_of
 from carousel.errors import ConfigError
-from carousel.layers.parallel import IndRNN, MinGRU, MinLSTM
+from carousel.layers.base import Recurrent
 
 NAMES = ("torch", "uniform", "orthogonal", "identity", "chrono")
 
@@ -37,8 +41,8 @@ def initialize(
         "chrono": torch's, and biases such that the memory lasts from 1 to `steps` steps: of the
             LSTM, b_f = log U(1, steps - 1) and b_i = -b_f; of the GRU, b_z = log U(1, steps - 1)
             (Tallec and Ollivier 2018, arXiv:1804.11188).
-    forget_bias: added to the LSTM's forget gate, or taken from the input gate that is coupled to
-        it, but for "chrono", which sets it.
+    forget_bias: added to the forget gate of LSTM and minLSTM, or taken from the input gate that is
+        coupled to it, but for "chrono", which sets it.
 
     Peepholes are zero in "orthogonal" and "identity".
 
@@ -63,25 +67,28 @@ def initialize(
                 if not _is_gain(part):
                     parameter.uniform_(-range, range)
         for module in network.modules():
-            if isinstance(module, nn.RNNBase):
+            if isinstance(module, nn.RNNBase | Recurrent):
                 _recurrent(module, name, steps, forget_bias)
-            elif isinstance(module, MinGRU | MinLSTM | IndRNN):
-                _parallel(module, name, steps, forget_bias)
             elif name in ("orthogonal", "identity"):
                 _other(module)
 
 
-def _recurrent(layer: nn.RNNBase, name: str, steps: int, forget_bias: float) -> None:
-    if name == "chrono" and layer.mode.startswith("RNN"):
-        raise ConfigError("initialization.name = 'chrono' sets gates: a vanilla RNN has none")
+def _recurrent(layer: Any, name: str, steps: int, forget_bias: float) -> None:
+    spec = spec_of(layer.mode)
+    if name == "chrono" and not spec.lasting:
+        raise ConfigError(f"initialization.name = 'chrono' sets gates: {spec.layer} has none")
+    if name == "identity" and spec.recurrent is None:
+        raise ConfigError(
+            f"initialization.name = 'identity' sets recurrent weights: {spec.layer} has none"
+        )
     for part, parameter in layer.named_parameters():
         if _is_gain(part):
             continue
         if name in ("orthogonal", "identity"):
-            _weight(layer, name, part, parameter)
+            _weight(layer, spec, name, part, parameter)
         if part.startswith("bias_ih"):
-            twin = getattr(layer, part.replace("bias_ih", "bias_hh"))
-            _bias(layer, name, parameter, twin, steps, forget_bias)
+            twin = getattr(layer, part.replace("bias_ih", "bias_hh"), None)
+            _bias(layer, spec, name, parameter, twin, steps, forget_bias)
 
 
 def _is_gain(name: str) -> bool:
@@ -89,51 +96,20 @@ def _is_gain(name: str) -> bool:
     return name.rsplit(".", 1)[-1].startswith(("weight_ln", "bias_ln"))
 
 
-def _parallel(layer: MinGRU | MinLSTM | IndRNN, name: str, steps: int, forget_bias: float) -> None:
-    first, second = slice(0, layer.hidden_size), slice(layer.hidden_size, 2 * layer.hidden_size)
-    if name == "chrono" and isinstance(layer, IndRNN):
-        raise ConfigError("initialization.name = 'chrono' sets gates: IndRNN has none")
-    if name == "identity" and not isinstance(layer, IndRNN):
-        raise ConfigError(
-            f"initialization.name = 'identity' sets recurrent weights: {type(layer).__name__} "
-            "has none"
-        )
-    for part, parameter in layer.named_parameters():
-        if name in ("orthogonal", "identity"):
-            _parallel_weight(name, part, parameter)
-        if not part.startswith("bias") or isinstance(layer, IndRNN):
-            continue
-        if name == "chrono":
-            drawn = torch.empty(layer.hidden_size).uniform_(1, steps - 1).log()
-            parameter[first] = -drawn  # minGRU's z
-            if isinstance(layer, MinLSTM):
-                parameter[first], parameter[second] = drawn, -drawn
-        elif isinstance(layer, MinLSTM) and name != "torch":
-            parameter[first] += forget_bias
-
-
-def _parallel_weight(name: str, part: str, parameter: Tensor) -> None:
-    if part.startswith("bias"):
-        parameter.zero_()
-    elif part.startswith("weight_ih"):
-        if name == "orthogonal":
-            nn.init.xavier_uniform_(parameter)
-        else:
-            parameter.normal_(0, 0.001)
-    elif name == "identity":
-        parameter.fill_(1.0)
-
-
-def _weight(layer: nn.RNNBase, name: str, part: str, parameter: Tensor) -> None:
+def _weight(layer: Any, spec: CellSpec, name: str, part: str, parameter: Tensor) -> None:
     hidden = layer.hidden_size
+    is_recurrent = part.startswith("weight_hh")
     if part.startswith(("bias", "weight_c_l")):
         parameter.zero_()
+    elif is_recurrent and parameter.dim() == 1:
+        if name == "identity":
+            parameter.fill_(1.0)
     elif name == "orthogonal":
-        draw = nn.init.orthogonal_ if part.startswith("weight_hh") else nn.init.xavier_uniform_
+        draw = nn.init.orthogonal_ if is_recurrent else nn.init.xavier_uniform_
         draw(parameter)
-    elif part.startswith("weight_hh") and parameter.size(1) == hidden:
+    elif is_recurrent and parameter.size(1) == hidden:
         parameter.copy_(torch.eye(hidden).repeat(len(parameter) // hidden, 1))
-    elif layer.mode.startswith("RNN"):
+    elif not spec.gates:
         parameter.normal_(0, 0.001)
     else:
         for block in torch.split(parameter, hidden):
@@ -141,28 +117,32 @@ def _weight(layer: nn.RNNBase, name: str, part: str, parameter: Tensor) -> None:
 
 
 def _bias(
-    layer: nn.RNNBase, name: str, bias: Tensor, twin: Tensor, steps: int, forget_bias: float
+    layer: Any,
+    spec: CellSpec,
+    name: str,
+    bias: Tensor,
+    twin: Tensor | None,
+    steps: int,
+    forget_bias: float,
 ) -> None:
-    """bias, twin: b_ih and b_hh, which add up in every gate but the GRU's candidate."""
+    """bias, twin: b_ih and b_hh if there is one, which add up in every gate of `spec.lasting`."""
+
+    def given(option: str) -> Any:
+        return getattr(layer, option, None)
+
+    gates, H = spec.gates_with(given), layer.hidden_size
+    rows = {gate: slice(k * H, (k + 1) * H) for k, gate in enumerate(gates)}
+    forget = spec.forget_gate(given)
     if name == "chrono":
-        drawn = torch.empty(layer.hidden_size).uniform_(1, steps - 1).log()
-        memory = {"i": -drawn, "f": drawn, "z": drawn}
-        for gate, rows in _rows(layer).items():
-            if gate in memory:
-                bias[rows], twin[rows] = memory[gate], 0.0
-    elif layer.mode == "LSTM" and name != "torch":
-        gates = _rows(layer)
-        if "f" in gates:
-            bias[gates["f"]] += forget_bias
-        elif getattr(layer, "coupled", False):
-            bias[gates["i"]] -= forget_bias
-
-
-def _rows(layer: nn.RNNBase) -> dict[str, slice]:
-    """Where the rows of each gate stand in the weights; coupled gates share those of i."""
-    names: str = getattr(layer, "gates", "ifgo") if layer.mode == "LSTM" else "rzn"
-    H = layer.hidden_size
-    return {name: slice(k * H, (k + 1) * H) for k, name in enumerate(names)}
+        drawn = torch.empty(H).uniform_(1, steps - 1).log()
+        for gate, sign in spec.lasting.items():
+            if gate in rows:
+                bias[rows[gate]] = sign * drawn
+                if twin is not None:
+                    twin[rows[gate]] = 0.0
+    elif "forget_bias" in spec.options and name != "torch" and forget is not None:
+        gate, sign = forget
+        bias[rows[gate]] += sign * forget_bias
 
 
 def _other(module: nn.Module) -> None:

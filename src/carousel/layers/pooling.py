@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from carousel.cells.states import states_of
 from carousel.layers.attention import AttentionPooling, step_mask
 
 
@@ -52,5 +53,5 @@ class Pooling(nn.Module):
 
 
 def _last(state: Any, features: int) -> Tensor:
-    h: Tensor = state[0] if isinstance(state, tuple) else state
+    h = states_of(state)[0]
     return h[-1] if h.size(2) == features else torch.cat((h[-2], h[-1]), 1)

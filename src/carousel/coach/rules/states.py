@@ -5,18 +5,11 @@ from __future__ import annotations
 import re
 import statistics
 
+from carousel.cells.table import gate_words, named
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import rule
 from carousel.config import Thresholds
-
-_GATES = {
-    "i": "input gate",
-    "f": "forget gate",
-    "o": "output gate",
-    "r": "reset gate",
-    "z": "update gate",
-}
 
 
 def _worst(e: Evidence, prefix: str, suffix: str) -> tuple[str, float, int] | None:
@@ -49,7 +42,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
         low = statistics.fmean(v for _, v in points[-2:])
         high = statistics.fmean(v for _, v in both[-2:])
         if low > t.saturated or (low + high > 0.9 and low > 0.1):
-            word = _GATES[gate]
+            word = gate_words()[gate]
             share = low if low > t.saturated else low + high
             return {"gate": word, "layer": layer, "share": share, "low": low, "high": high}
     return None
@@ -69,7 +62,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
 )
 def state_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
     unbounded = e.config is not None and (
-        e.config.model.cell in ("mingru", "minlstm", "indrnn")
+        not named(e.config.model.cell).bounded
         or "relu" in (e.config.model.activation, e.config.model.nonlinearity)
     )
     if unbounded or e.is_done:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from carousel.cells.states import states_of
 from carousel.config import Config
 from carousel.tasks.forecast.output import PARAMETERS
 from carousel.tasks.shared.network import make_dropout, make_recurrent, start
@@ -68,7 +69,7 @@ class Forecaster(nn.Module):
             before = before.repeat_interleave(len(self.targets), 0)
             after = after.repeat_interleave(len(self.targets), 0)
         _, last = self.recurrent(torch.cat((self.input_dropout(x), before), 2))
-        h = (last[0] if isinstance(last, tuple) else last)[-1]
+        h = states_of(last)[0][-1]
         z = self.state(self.dropout(h)).unsqueeze(1) + self.step
         if self.calendar is not None:
             z = z + self.calendar(after)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from carousel.cells.states import hx_of, states_of
 from carousel.config import Config
 from carousel.layers.adaptive_softmax import AdaptiveSoftmax
 from carousel.layers.cross_entropy import linear_cross_entropy, token_losses
@@ -109,10 +110,8 @@ class LanguageModel(nn.Module):
         p = self.regularization.input_dropout
         if self.training and p:
             x = drop_words(x, tokens, p, self.embedding.num_embeddings)
-        is_lstm = self.recurrent.mode == "LSTM"
-        hx: Any = (state if is_lstm else state[0]) if state else None
-        outputs, last = self.recurrent(self.dropout(x), hx)
-        return outputs, tuple(last) if is_lstm else (last,)
+        outputs, last = self.recurrent(self.dropout(x), hx_of(state) if state else None)
+        return outputs, states_of(last)
 
     def _readout(self) -> tuple[Tensor, Tensor]:
         if isinstance(self.head, nn.Linear):

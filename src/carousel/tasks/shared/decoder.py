@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from carousel.cells.states import hx_of, states_of
+from carousel.cells.table import spec_of
 from carousel.config import Config
 from carousel.layers.attention import step_mask
 from carousel.layers.cross_entropy import smoothed_cross_entropy
@@ -83,7 +85,7 @@ class Decoder(nn.Module):
             width, replace(model, bidirectional=False), self.regularization, batch_first=True
         )
         self.dropout = make_dropout(self.regularization.dropout)
-        self._states = 2 if self.recurrent.mode == "LSTM" else 1
+        self._states = len(spec_of(self.recurrent.mode).states)
         self.bridge = nn.Linear(summary_size, self._states * model.num_layers * model.hidden_size)
         self.attention = make_attention(config.decoder.attention, model.hidden_size, memory_size)
         self.combine = nn.Linear(memory_size + model.hidden_size, width)
@@ -163,9 +165,8 @@ class Decoder(nn.Module):
         return self._combine(outputs, memory)
 
     def _recur(self, x: Tensor, state: State) -> tuple[Tensor, State]:
-        is_lstm = self._states == 2
-        outputs, last = self.recurrent(x, state if is_lstm else state[0])
-        return outputs, tuple(last) if is_lstm else (last,)
+        outputs, last = self.recurrent(x, hx_of(state))
+        return outputs, states_of(last)
 
     def _combine(self, queries: Tensor, memory: Memory) -> tuple[Tensor, Tensor]:
         context, weights = self.attention(queries, memory.values, memory.mask, memory.keys)

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel import layers
+from carousel.cells.spec import CellSpec
+from carousel.cells.table import named
 from carousel.config import (
     Config,
     LossConfig,
@@ -19,9 +21,8 @@ from carousel.config import (
     refuse_idle,
 )
 from carousel.errors import ConfigError
+from carousel.layers.base import Recurrent
 from carousel.layers.initialization import initialize
-
-Recurrent = layers.LSTM | layers.GRU | layers.RNN | layers.MinGRU | layers.MinLSTM | layers.IndRNN
 
 
 def check(config: Config) -> None:
@@ -36,9 +37,6 @@ def check(config: Config) -> None:
     _check_options(config)
 
 
-_PARALLEL = ("mingru", "minlstm", "indrnn")
-
-
 def _check_options(config: Config) -> None:
     model, regularization = config.model, config.regularization
     if model.layer_norm and not model.reset_after:
@@ -46,7 +44,7 @@ def _check_options(config: Config) -> None:
             "model.layer_norm is of the GRU with model.reset_after = true: set one of them"
         )
     differ = model.nonlinearity == "relu" and model.activation not in ("", "relu")
-    if model.cell == "rnn" and differ:
+    if differ:
         raise ConfigError("model.activation and model.nonlinearity differ: set one of them")
     if model.coupled and model.variant in ("NIG", "NFG"):
         raise ConfigError(f"model.coupled needs both gates: model.variant is '{model.variant}'")
@@ -66,50 +64,44 @@ def make_recurrent(
     batch_first: bool,
 ) -> Recurrent:
     """The recurrent layers, with dropout between them and what regularises the cells."""
-    options: dict[str, Any] = {
-        "num_layers": model.num_layers,
-        "batch_first": batch_first,
-        "dropout": regularization.dropout if model.num_layers > 1 else 0.0,
-        "bidirectional": model.bidirectional,
-    }
-    if model.cell in _PARALLEL:
-        return _make_parallel(input_size, model, options)
-    options |= {
+    spec = named(model.cell)
+    given = _given(spec, model, regularization)
+    recurrent: Recurrent = getattr(layers, spec.layer)(
+        input_size,
+        model.hidden_size,
+        num_layers=model.num_layers,
+        batch_first=batch_first,
+        dropout=regularization.dropout if model.num_layers > 1 else 0.0,
+        bidirectional=model.bidirectional,
+        **{name: value for name, value in given.items() if name in spec.options},
+    )
+    return recurrent
+
+
+def _given(
+    spec: CellSpec, model: ModelConfig, regularization: RegularizationConfig
+) -> dict[str, Any]:
+    """What the settings say of every option of a cell, whether it has the option or not."""
+    state, cell = regularization.zoneout, regularization.zoneout_cell
+    given: dict[str, Any] = {
+        "gate_activation": model.gate_activation or "sigmoid",
         "layer_norm": model.layer_norm,
-        "zoneout": regularization.zoneout,
+        "reset_after": model.reset_after,
+        "forget_bias": None if model.variant == "NFG" else model.forget_bias,
+        "peephole": model.peephole,
+        "coupled": model.coupled,
+        "variant": model.variant,
+        "zoneout": state if len(spec.states) == 1 else (state if cell < 0 else cell, state),
         "weight_dropout": regularization.weight_dropout,
+        "recurrent_dropout": regularization.recurrent_dropout,
         "variational": regularization.variational,
         "naive_recurrent_dropout": regularization.naive_recurrent_dropout,
     }
+    if model.nonlinearity in spec.nonlinearities:
+        given["nonlinearity"] = model.nonlinearity
     if model.activation:
-        options["activation"] = model.activation
-    if model.cell == "rnn":
-        nonlinearity = model.activation if model.activation == "relu" else model.nonlinearity
-        return layers.RNN(input_size, model.hidden_size, nonlinearity=nonlinearity, **options)
-    options["gate_activation"] = model.gate_activation or "sigmoid"
-    options["recurrent_dropout"] = regularization.recurrent_dropout
-    if model.cell == "gru":
-        return layers.GRU(input_size, model.hidden_size, reset_after=model.reset_after, **options)
-    cell = regularization.zoneout_cell
-    options["zoneout"] = (regularization.zoneout if cell < 0 else cell, regularization.zoneout)
-    return layers.LSTM(
-        input_size,
-        model.hidden_size,
-        forget_bias=None if model.variant == "NFG" else model.forget_bias,
-        peephole=model.peephole,
-        coupled=model.coupled,
-        variant=model.variant,
-        **options,
-    )
-
-
-def _make_parallel(input_size: int, model: ModelConfig, options: dict[str, Any]) -> Recurrent:
-    sizes = (input_size, model.hidden_size)
-    if model.cell == "mingru":
-        return layers.MinGRU(*sizes, **options)
-    if model.cell == "minlstm":
-        return layers.MinLSTM(*sizes, forget_bias=model.forget_bias, **options)
-    return layers.IndRNN(*sizes, nonlinearity=model.nonlinearity, **options)
+        given["activation"] = model.activation
+    return given
 
 
 def make_dropout(p: float) -> nn.Module:

@@ -1,0 +1,220 @@
+"""Every cell's `CellSpec`: what there is to say of it besides its equations, in one place.
+
+The equations are in the file that `equations` names. They need torch, and this table does not, so
+that the configuration, which is read without torch, can refuse a setting that no cell would read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from carousel.cells.spec import CellSpec, Mode, Part, Weight
+
+_HIDDEN = Part("h", "hidden state", "state")
+_INPUT = Weight("weight_ih", "gates", "inputs")
+_INPUT_BIAS = Weight("bias_ih", "gates", needs="bias")
+_PRODUCTS = (  # as torch has them
+    _INPUT,
+    Weight("weight_hh", "gates", "outputs"),
+    _INPUT_BIAS,
+    Weight("bias_hh", "gates", needs="bias"),
+)
+_GAINS = (
+    Weight("weight_ln_ih", "gates", needs="layer_norm"),
+    Weight("weight_ln_hh", "gates", needs="layer_norm"),
+)
+_RECURRENT = (  # options of every cell with a recurrent product
+    "activation",
+    "zoneout",
+    "variational",
+    "naive_recurrent_dropout",
+    "weight_dropout",
+    "layer_norm",
+    "checkpoint_every",
+)
+_GATED = (*_RECURRENT, "gate_activation", "recurrent_dropout")
+
+LSTM = CellSpec(
+    name="lstm",
+    layer="LSTM",
+    equations="lstm.lstm_step",
+    parts=(
+        Part("i", "input gate", "gate"),
+        Part("f", "forget gate", "gate"),
+        Part("g", "candidate", "candidate"),
+        Part("o", "output gate", "gate"),
+        Part("c", "cell state", "state", "c = f ⊙ c + i ⊙ g"),
+        Part("h", "hidden state", "state", "h = o ⊙ tanh(c)"),
+    ),
+    states=("h", "c"),
+    weights=(
+        *_PRODUCTS,
+        Weight("weight_hr", "outputs", "hidden", needs="proj_size"),
+        Weight("weight_c", "peepholes", needs="peephole"),
+        *_GAINS,
+        Weight("weight_ln_c", "hidden", needs="layer_norm"),
+        Weight("bias_ln_c", "hidden", needs="layer_norm"),
+    ),
+    modes=(Mode("LSTM", native=0),),
+    options=(*_GATED, "forget_bias", "peephole", "coupled", "variant"),
+    settings=("activation", "gate_activation", "coupled", "variant"),
+    absent=(
+        ("variant", "NIG", "i"),
+        ("variant", "NFG", "f"),
+        ("variant", "NOG", "o"),
+        ("coupled", True, "f"),
+    ),
+    keeps="f",
+    admits="i",
+    lasting={"f": 1, "i": -1},
+    in_torch=True,
+    onnx="iofg",
+)
+
+GRU = CellSpec(
+    name="gru",
+    layer="GRU",
+    equations="gru.gru_step",
+    parts=(
+        Part("r", "reset gate", "gate"),
+        Part("z", "update gate", "gate"),
+        Part("n", "candidate", "candidate"),
+        Part("h", "hidden state", "state", "h = (1 - z) ⊙ n + z ⊙ h"),
+    ),
+    states=("h",),
+    weights=(*_PRODUCTS, *_GAINS),
+    modes=(Mode("GRU", native=1),),
+    options=(*_GATED, "reset_after"),
+    settings=("activation", "gate_activation", "reset_after"),
+    keeps="z",
+    admits="1-z",
+    lasting={"z": 1},
+    in_torch=True,
+    onnx="zrn",
+)
+
+RNN = CellSpec(
+    name="rnn",
+    layer="RNN",
+    equations="rnn.rnn_step",
+    parts=(_HIDDEN,),
+    states=("h",),
+    weights=(
+        *_PRODUCTS,
+        Weight("weight_ln", "gates", needs="layer_norm", native="w_ln_hh"),
+    ),
+    modes=(Mode("RNN_TANH", "tanh", native=2), Mode("RNN_RELU", "relu", native=3)),
+    options=(*_RECURRENT, "nonlinearity"),
+    settings=("nonlinearity",),
+    in_torch=True,
+    onnx="",
+)
+
+MIN_GRU = CellSpec(
+    name="mingru",
+    layer="MinGRU",
+    equations="min_gru.min_gru_step",
+    parts=(
+        Part("z", "update gate", "gate"),
+        Part("n", "candidate", "candidate"),
+        Part("h", "hidden state", "state", "h = (1 - z) ⊙ h + z ⊙ n"),
+    ),
+    states=("h",),
+    weights=(_INPUT, _INPUT_BIAS),
+    modes=(Mode("MINGRU", "g", native=4), Mode("MINGRU_LINEAR", "linear", native=5)),
+    options=("nonlinearity",),
+    settings=("nonlinearity",),
+    keeps="1-z",
+    admits="z",
+    lasting={"z": -1},
+    bounded=False,
+)
+
+MIN_LSTM = CellSpec(
+    name="minlstm",
+    layer="MinLSTM",
+    equations="min_lstm.min_lstm_step",
+    parts=(
+        Part("f", "forget gate", "gate"),
+        Part("i", "input gate", "gate"),
+        Part("n", "candidate", "candidate"),
+        Part("h", "hidden state", "state", "h = f ⊙ h + i ⊙ n"),
+    ),
+    states=("h",),
+    weights=(_INPUT, _INPUT_BIAS),
+    modes=(Mode("MINLSTM", "g", native=6), Mode("MINLSTM_LINEAR", "linear", native=7)),
+    options=("nonlinearity", "forget_bias"),
+    settings=("nonlinearity",),
+    keeps="f",
+    admits="i",
+    lasting={"f": 1, "i": -1},
+    bounded=False,
+)
+
+IND_RNN = CellSpec(
+    name="indrnn",
+    layer="IndRNN",
+    equations="ind_rnn.ind_rnn_step",
+    parts=(_HIDDEN,),
+    states=("h",),
+    weights=(_INPUT, Weight("weight_hh", "hidden"), _INPUT_BIAS),
+    modes=(Mode("INDRNN_RELU", "relu", native=9), Mode("INDRNN_TANH", "tanh", native=8)),
+    options=("nonlinearity",),
+    settings=("nonlinearity",),
+    bounded=False,
+)
+
+SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN)
+
+_BY_NAME = {spec.name: spec for spec in SPECS}
+_BY_MODE = {mode.name: (spec, mode) for spec in SPECS for mode in spec.modes}
+
+
+def names() -> tuple[str, ...]:
+    """Every cell, as a configuration names it.
+
+    >>> names()
+    ('lstm', 'gru', 'rnn', 'mingru', 'minlstm', 'indrnn')
+    """
+    return tuple(_BY_NAME)
+
+
+def named(name: str) -> CellSpec:
+    """The cell that a configuration names. Raises KeyError for a name that is not there."""
+    return _BY_NAME[name]
+
+
+def spec_of(mode: str) -> CellSpec:
+    """The cell of a layer's `mode`, torch's layers included; KeyError for an unknown one.
+
+    >>> spec_of("RNN_RELU").layer
+    'RNN'
+    """
+    return _BY_MODE[mode][0]
+
+
+def mode_of(mode: str) -> Mode:
+    """What a layer's `mode` stands for.
+
+    >>> mode_of("RNN_RELU").nonlinearity
+    'relu'
+    """
+    return _BY_MODE[mode][1]
+
+
+def names_where(holds: Callable[[CellSpec], object]) -> tuple[str, ...]:
+    """The cells of which something holds, as a configuration names them.
+
+    >>> names_where(lambda spec: "forget_bias" in spec.options)
+    ('lstm', 'minlstm')
+    """
+    return tuple(spec.name for spec in SPECS if holds(spec))
+
+
+def gate_words() -> dict[str, str]:
+    """Every gate's letter in words, of all cells: a letter names the same gate wherever it stands.
+
+    >>> gate_words()["f"]
+    'forget gate'
+    """
+    return {p.name: p.words for spec in SPECS for p in spec.parts if p.kind == "gate"}
