@@ -1,8 +1,8 @@
 """The command line: `carousel VERB`. torch is imported inside the commands only.
 
-Exit codes: 0 the command did what it was asked; 1 training diverged, or a finding is severe; 2 bad
-arguments, bad data or a folder that cannot be used, with the reason in one line on standard error;
-130 interrupted.
+Exit codes: 0 the command did what it was asked; 1 training diverged, a finding is severe, or some
+of several inputs have no answer; 2 bad arguments, bad data or a folder that cannot be used, with
+the reason in one line on standard error; 130 interrupted.
 """
 
 from __future__ import annotations

@@ -15,11 +15,15 @@ from carousel.tasks.shared.task import Given, TrainedModel
 
 @dataclass(frozen=True)
 class Request:
-    """Input and options given to a command."""
+    """Input and options given to a command.
+
+    why: whether to say what moved a decision; None where nobody said.
+    """
 
     input: Path | None = None
     options: dict[str, Any] = field(default_factory=dict)
     as_json: bool = False
+    why: bool | None = None
 
 
 @runtime_checkable

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carousel.cli.answering import STANDARD_INPUT, answer_into, standard_input, tell
 from carousel.cli.output import JsonOption, RunArgument, show
+from carousel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from carousel.tasks.shared.task import TrainedModel
 
 
 def predict(
@@ -15,8 +23,30 @@ def predict(
     source: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[INPUT]", help="Images, a text to score, sentences (a file, or one)."
+            metavar="[INPUT]",
+            help="A file or folder; a sentence; - reads standard input.",
         ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Write all answers here: .csv, .parquet or .ndjson."),
+    ] = None,
+    why: Annotated[
+        bool | None,
+        typer.Option(
+            "--why/--no-why",
+            help="Sentences: which words moved the class [default: shown, not with --out].",
+        ),
+    ] = None,
+    rolling: Annotated[
+        bool, typer.Option("--rolling", help="Series, with --out: forecasts from every row.")
+    ] = False,
+    every: Annotated[
+        int | None, typer.Option(min=1, help="With --rolling: rows between forecasts [default: 1].")
+    ] = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Of standard input: csv, tsv, txt … [default: the task's]."),
     ] = None,
     invert: Annotated[
         bool, typer.Option("--invert", help="Images: the digits are dark on light, turn them.")
@@ -58,6 +88,8 @@ def predict(
 
     Example: carousel predict runs/mnist-rows-20261124-090000 digit.png
 
+    Example: carousel predict runs/sentiment-sst2-20261124-090000 reviews.csv --out answers.csv
+
     Example: carousel predict runs/sentiment-sst2-20261124-090000 "a joy from start to finish"
 
     Example: carousel predict runs/ptb-small-20261124-090000 --prompt "the company said" --top-p 0.9
@@ -83,5 +115,36 @@ def predict(
         "attention": attention,
     }
     given = {name: value for name, value in options.items() if value is not None}
-    for shown in respond(load(run), Request(source, given, as_json)):
-        show(shown)
+    _check(source, out, rolling, every, input_format)
+    model = load(run)
+    with _input(source, input_format, model) as found:
+        request = Request(found, given, as_json, why)
+        if out is None:
+            for shown in respond(model, request):
+                show(shown)
+            return
+        start = time.monotonic()
+        try:
+            outcome = answer_into(model, request, out, rolling=rolling, every=every or 1)
+        except KeyboardInterrupt:
+            print(f"carousel: interrupted: {out} was not written", file=sys.stderr)
+            raise typer.Exit(130) from None
+    if code := tell(outcome, time.monotonic() - start, as_json):
+        raise typer.Exit(code)
+
+
+def _check(
+    source: Path | None, out: Path | None, rolling: bool, every: int | None, kind: str | None
+) -> None:
+    if rolling and out is None:
+        raise ConfigError("--rolling writes a file: name it with --out")
+    if every is not None and not rolling:
+        raise ConfigError("--every is of --rolling: give both")
+    if kind is not None and source != STANDARD_INPUT:
+        raise ConfigError("--format is of standard input, which - reads: files tell theirs by name")
+
+
+def _input(
+    source: Path | None, kind: str | None, model: TrainedModel
+) -> AbstractContextManager[Path | None]:
+    return standard_input(kind, model) if source == STANDARD_INPUT else nullcontext(source)

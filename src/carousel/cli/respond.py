@@ -38,8 +38,8 @@ def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
         model.check_attention(len(given.inputs))
     yield from given.notes
     options = {name: value for name, value in request.options.items() if name in understood}
-    if "influences" in understood:
-        options["influences"] = True
+    if "influences" in understood:  # what is looked at by eye is explained unless told otherwise
+        options["influences"] = request.why is not False
     answers = model.predict(given.inputs, **options)
     if request.as_json:
         yield Json(as_json(given, answers))

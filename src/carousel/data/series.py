@@ -101,8 +101,12 @@ class Windows:
     def gather(self, values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
         """(what stands before, what comes): (B, context, F) and (B, horizon, F)."""
         first = self.starts[index].unsqueeze(1)
-        before = values[first + torch.arange(-self.context, 0)]
-        return before, values[first + torch.arange(self.horizon)]
+        return self.contexts(values, index), values[first + torch.arange(self.horizon)]
+
+    def contexts(self, values: Tensor, index: Tensor) -> Tensor:
+        """What stands before alone, which may end where the values do: (B, context, F)."""
+        first: Tensor = self.starts[index].unsqueeze(1)
+        return values[first + torch.arange(-self.context, 0)]
 
     def epoch(self, batch_size: int, seed: int, epoch: int, start: int = 0) -> Iterator[Tensor]:
         """Numbers of the windows in each batch of an epoch, from batch `start` on; the order

@@ -149,8 +149,11 @@ def find_separator(text: str) -> str:
     (';', ',')
     """
     lines = [line for _, line in zip(range(_LOOKED_AT), _lines_of(text), strict=False)]
+    there = [separator for separator in _SEPARATORS if any(separator in line for line in lines)]
+    if len(there) == 1 and there[0] in lines[0]:  # nothing to choose from: most files are plain
+        return there[0]
     best, most = ",", -1.0
-    for separator in _SEPARATORS:
+    for separator in there:
         rows = [row for row in csv.reader(lines, delimiter=separator) if row]
         widths = {len(row) for row in rows}
         if len(rows) > 1 and len(widths) == 1 and widths != {1}:

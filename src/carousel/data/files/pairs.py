@@ -116,10 +116,11 @@ def is_header(line: str) -> bool:
     return len(names) > 1 and len(_COLUMN_NAMES.intersection(names)) > 1
 
 
-def read_sources(path: Path) -> tuple[list[str], str]:
-    """The sentences to translate in a file: one a line, or the first column where every line has a
-    tab, as one trains on; and what was read, in words ("" if all). Raises `DataError`."""
-    lines = read_text(path).removesuffix("\n").split("\n")
+def sources_in(text: str, path: Path) -> tuple[list[str], str]:
+    """The sentences to translate in the text of a file: one a line, or the first column where every
+    line has a tab, as one trains on; and what was read, in words ("" if all). Raises `DataError`.
+    """
+    lines = text.removesuffix("\n").split("\n")
     full = [line for line in lines if line.strip()]
     with_tab = sum("\t" in line for line in full)
     if with_tab < len(full):

@@ -30,10 +30,12 @@ class Sentence(NamedTuple):
 
 @dataclass(frozen=True)
 class SentenceTable:
-    """The sentences of a file. note: what of the file was read, in words; "" if all of it."""
+    """The sentences of a file. note: what of the file was read, in words; "" if all of it. header:
+    whether its first line names columns."""
 
     rows: list[Sentence]
     note: str = ""
+    header: bool = False
 
 
 def read_labelled(path: str | Path) -> SentenceTable:
@@ -75,7 +77,11 @@ def read_given(path: Path, classes: Collection[str]) -> SentenceTable:
     """The sentences of a file to predict from: one a line, or a file as one trains on, of which
     only the text is read: the column `text` of a .csv or under a header, else what follows a class
     and a tab. Blank ones are kept. Raises `DataError`."""
-    text = read_text(path)
+    return given_in(read_text(path), path, classes)
+
+
+def given_in(text: str, path: Path, classes: Collection[str]) -> SentenceTable:
+    """The same of the text of a file, or a piece of it that begins with its header."""
     if path.suffix.lower() == ".csv":
         return _given_csv(text, path)
     rows = _tab_rows(text)
@@ -173,7 +179,8 @@ def _given_csv(text: str, path: Path) -> SentenceTable:
     except DataError as error:
         raise DataError(f"{error}; sentences alone, one a line, belong in a .txt") from None
     rows = [Sentence("", row.cells[place], row.line) for row in body]
-    return SentenceTable(rows, _read_by_name("text", [n for n in header if n != "text"]))
+    note = _read_by_name("text", [n for n in header if n != "text"])
+    return SentenceTable(rows, note, header=True)
 
 
 def _header(names: Sequence[str]) -> tuple[int | None, int] | None:
@@ -196,7 +203,7 @@ def _by_name(rows: Sequence[Row], header: tuple[int | None, int], path: Path) ->
             raise DataError(f"{path} line {row.line} has no label")
         found.append(Sentence(name, row.cells[text].strip(), row.line))
     others = [name for place, name in enumerate(names) if place != text]
-    return SentenceTable(found, _read_by_name(names[text], others))
+    return SentenceTable(found, _read_by_name(names[text], others), header=True)
 
 
 def _by_place(rows: Sequence[Row], classes: Collection[str], *, must: bool) -> SentenceTable | None:

@@ -115,12 +115,16 @@ class TrainedCaptioner(TrainedModel):
         return self.decode(caption(self.model, self._pixels(images), search, self.longest))
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        return tuple(KINDS if self.model.given is not None else _KINDS)
+
+    @property
     def wants(self) -> str:
         return "name an image, or a folder of them"
 
     def read(self, path: Path) -> Given:
         """The image in a file, or those of a folder; a file of features may have many."""
-        files = _files(path, KINDS if self.model.given is not None else _KINDS)
+        files = _files(path, self.kinds)
         pixels = self._pixels(files)
         if self.model.given is not None:
             files = [Path(name) for file in files for name in read_features(file)]

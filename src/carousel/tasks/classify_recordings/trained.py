@@ -103,17 +103,19 @@ class TrainedRecordingClassifier(TrainedModel):
 
     @property
     def wants(self) -> str:
-        return f"name a recording, or a folder of them: {', '.join(self._kinds)}"
+        return f"name a recording, or a folder of them: {', '.join(self.kinds)}"
 
     def read(self, path: Path) -> Given:
         """The recording in a file, or those of a folder."""
         if reads_tables(self.config):
             return sequences_given(path, self.config, self.columns, "step")
-        files = files_of(path, self._kinds)
+        files = files_of(path, self.kinds)
         return recordings_given(files, self._read_file, self.columns)
 
     @property
-    def _kinds(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[str, ...]:
+        if reads_tables(self.config):
+            return ()
         return SUFFIXES if self.sound else (".csv",)
 
     @property
@@ -127,7 +129,7 @@ class TrainedRecordingClassifier(TrainedModel):
     def _read_file(self, path: Path) -> Frames:
         if self.sound != (path.suffix.lower() in SUFFIXES):
             what = "sound" if self.sound else "numbers"
-            raise DataError(f"{path}: the model reads {what} ({', '.join(self._kinds)})")
+            raise DataError(f"{path}: the model reads {what} ({', '.join(self.kinds)})")
         return read_recording(path, self.config.sound)
 
     def _logits(self, values: Sequence[Tensor]) -> Tensor:

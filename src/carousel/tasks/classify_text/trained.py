@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
-from carousel.data.files.sentences import read_given
-from carousel.data.files.table_texts import texts_in
+from carousel.data.files.sentences import given_in
 from carousel.data.labelled_text import LabelledText
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
@@ -23,7 +22,7 @@ from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.shared import metrics, plots
 from carousel.tasks.shared.answers import ClassAnswer, Influence, classes_of
 from carousel.tasks.shared.example import Example, check_number
-from carousel.tasks.shared.given import SentenceModel, one_text, texts_of
+from carousel.tasks.shared.given import Listed, SentenceModel, one_text, texts_of
 from carousel.tasks.shared.task import Given, Shown
 
 _MOST_PIECES = 200
@@ -118,11 +117,9 @@ class TrainedTextClassifier(SentenceModel):
     def _logits(self, texts: Sequence[str]) -> Tensor:
         return logits_of(self.model, self.tokens.encode(texts))
 
-    def _read_file(self, path: Path) -> tuple[list[str], str]:
-        if self.config.columns.text:
-            return texts_in(path, self.config)
-        table = read_given(path, self.classes)
-        return [row.text for row in table.rows], table.note
+    def listed(self, text: str, path: Path) -> Listed:
+        table = given_in(text, path, self.classes)
+        return Listed([row.text for row in table.rows], table.note, table.header)
 
     def _unknown_in(self, text: str) -> Iterable[str]:
         return self.tokens.unknown_in(text)

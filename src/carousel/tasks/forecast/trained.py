@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.config.columns import names_in
+from carousel.data.files.recordings import TABLES
 from carousel.data.files.table_series import series_of as table_series
 from carousel.data.regular import Series
 from carousel.data.scaling import FeatureScaler
@@ -67,11 +68,15 @@ class Frame:
 
     def batch(self, windows: Windows, index: Tensor) -> tuple[Tensor, ...]:
         """x, what is known before and after, the level, and the truth, of some windows."""
-        x, _ = windows.gather(self.scaled, index)
-        before, after = windows.gather(self.known, index)
         _, truth = windows.gather(self.truth, index)
+        return (*self.inputs(windows, index), truth)
+
+    def inputs(self, windows: Windows, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The same without the truth, which may not have come yet."""
+        x = windows.contexts(self.scaled, index)
+        before, after = windows.gather(self.known, index)
         x, level = self.leveled(x)
-        return x, before, after, level, truth
+        return x, before, after, level
 
     def leveled(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Windows (B, T, F) whose targets start from their last value, and that value."""
@@ -112,7 +117,7 @@ def forecasts(
     parts = []
     with evaluating(model) as device:
         for index in torch.split(torch.arange(len(windows)), _EVALUATION_BATCH):
-            x, before, after, level, _ = frame.batch(windows, index)
+            x, before, after, level = frame.inputs(windows, index)
             raw = model(x.to(device), before.to(device), after.to(device))
             parts.append(output.forecast(raw, level.to(device)).cpu())
     return frame.restore(torch.cat(parts, 1))
@@ -219,9 +224,43 @@ class TrainedForecaster(TrainedModel):
         result: NDArray[np.float64] = np.concatenate(found, 1)[:, :steps]
         return result
 
+    def rolling(self, series: Any, every: int = 1) -> Iterator[tuple[str, ForecastAnswer]]:
+        """The forecast from every row that has enough rows before it, with the time of that row;
+        `measured` has what came, as far as the series goes.
+
+        series: as for `forecast`. every: rows from one forecast to the next. Raises `DataError` if
+        the series does not fit.
+        """
+        series, settings = self._series(series), self.config.forecast
+        frame, horizon = self._frame(series), settings.horizon
+        step = series.stamps[-1] - series.stamps[-2]
+        after = series.stamps[-1] + np.arange(1, horizon + 1) * step
+        stamps = [*map(str, series.stamps), *map(str, after)]
+        names = [self.columns[i] for i in self.targets]
+        truth = np.pad(
+            series.truth[:, self.targets], ((0, horizon), (0, 0)), constant_values=np.nan
+        )
+        # A window may begin behind the last row: nothing of it has come yet.
+        windows = Windows(range(settings.context, len(series) + horizon), settings.context, horizon)
+        windows = windows.take(torch.arange(0, len(windows), every))
+        for some in torch.split(torch.arange(len(windows)), _EVALUATION_BATCH):
+            chosen = windows.take(some)
+            found = forecasts(self.model, frame, chosen, self.output)
+            for number, start in enumerate(chosen.starts.tolist()):
+                inside = slice(start, start + horizon)
+                known = {
+                    name: tuple(None if math.isnan(v) else v for v in truth[inside, i].tolist())
+                    for i, name in enumerate(names)
+                }
+                told = self._told(stamps[inside], found[:, number])
+                yield stamps[start - 1], replace(told, measured=known)
+
     def _answer(self, series: Series, found: NDArray[np.float64]) -> ForecastAnswer:
+        stamps = self._longer(series, found[1]).stamps[len(series) :]
+        return self._told([*map(str, stamps)], found)
+
+    def _told(self, times: Sequence[str], found: NDArray[np.float64]) -> ForecastAnswer:
         low, guess, high = found
-        stamps = self._longer(series, guess).stamps[len(series) :]
         names = [self.columns[i] for i in self.targets]
         intervals = None
         if self.config.forecast.distribution != "none":
@@ -233,7 +272,11 @@ class TrainedForecaster(TrainedModel):
                 for i, name in enumerate(names)
             }
         values = {name: tuple(guess[:, i].tolist()) for i, name in enumerate(names)}
-        return ForecastAnswer(tuple(map(str, stamps)), values, intervals)
+        return ForecastAnswer(tuple(times), values, intervals)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return () if reads_tables(self.config) else TABLES
 
     @property
     def wants(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data import sets
 from carousel.data.files.images import read_film
-from carousel.data.files.recordings import Frames, read_frames
+from carousel.data.files.recordings import TABLES, Frames, read_frames
 from carousel.data.files.text import read_text
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.recordings import LabelledFrames, film_side
@@ -114,6 +114,11 @@ class TrainedFrameLabeller(TrainedModel):
         return [*self.predict([values])[0].labels]
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        others = film_side(self.config) or self._published or reads_tables(self.config)
+        return () if others else TABLES
+
+    @property
     def wants(self) -> str:
         return "name the recording: a file of frames as in training"
 
@@ -134,7 +139,8 @@ class TrainedFrameLabeller(TrainedModel):
             )
             for s in segments_of(guess)
         )
-        return LabelsAnswer(tuple(self.classes[i] for i in guess), tuple(segments))
+        labels = tuple(self.classes[i] for i in guess)
+        return LabelsAnswer(labels, tuple(segments), self.classes, chances)
 
     @property
     def _width(self) -> int:
@@ -154,9 +160,12 @@ class TrainedFrameLabeller(TrainedModel):
     def _read_file(self, path: Path) -> Frames:
         if side := film_side(self.config):
             return Frames(read_film(path, side), [])
-        return (sets.recording_reader(self.config.data.name) or read_frames)(
-            read_text(path), str(path)
-        )
+        return (self._published or read_frames)(read_text(path), str(path))
+
+    @property
+    def _published(self) -> Callable[[str, str], Frames] | None:
+        """What reads a recording of the published set that the model was trained on."""
+        return sets.recording_reader(self.config.data.name)
 
     def _prepare(self, values: Ragged) -> Ragged:
         wide = with_differences(values, self.config.frames.differences)

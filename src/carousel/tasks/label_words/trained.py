@@ -21,7 +21,7 @@ from carousel.tasks.label_words.scores import judge
 from carousel.tasks.label_words.spans import mark_spans, spans_of
 from carousel.tasks.shared.answers import WordLabel, WordsAnswer, WordSpan
 from carousel.tasks.shared.example import Example, check_number, shown
-from carousel.tasks.shared.given import SentenceModel, several, texts_of
+from carousel.tasks.shared.given import Listed, SentenceModel, several, texts_of
 from carousel.tasks.shared.task import Given, Shown, Table
 
 _SHOWN_KINDS = 25
@@ -41,6 +41,7 @@ class TrainedWordLabeller(SentenceModel):
     """
 
     model: WordLabeller
+    in_blocks = True
 
     def __init__(
         self,
@@ -126,8 +127,16 @@ class TrainedWordLabeller(SentenceModel):
         texts = [" ".join(words) for words in given.words]
         return replace(self._given(texts, given.note, unknown), inputs=given.words)
 
+    def listed(self, text: str, path: Path) -> Listed:
+        given = read_given(text, path, self.labels)
+        return super().listed(text, path) if given is None else Listed(given.words, given.note)
+
+    def unknown_in(self, sentence: Sequence[str] | str) -> list[str]:
+        words = self.features.cut(sentence) if isinstance(sentence, str) else sentence
+        return [word for word in words if not self.features.knows(word)]
+
     def _unknown_in(self, text: str) -> list[str]:
-        return [word for word in self.features.cut(text) if not self.features.knows(word)]
+        return self.unknown_in(text)
 
     def _cut(self, sentences: Sentences) -> list[list[str]]:
         return [

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.files.recordings import Frames, read_frames
+from carousel.data.files.recordings import TABLES, Frames, read_frames
 from carousel.data.files.text import read_text
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.ragged import Ragged, with_differences
@@ -98,6 +98,10 @@ class TrainedRegressor(TrainedModel):
     def numbers(self, values: Recording) -> NDArray[np.float64]:
         """The number at each step (T,) of one recording; input as for `predict`."""
         return np.array(self.predict([values])[0].numbers)
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        return () if reads_tables(self.config) else TABLES
 
     @property
     def wants(self) -> str:

@@ -111,6 +111,14 @@ class TrainedWholeRegressor(TrainedModel):
         ]
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        return TABLES
+
+    def takes(self, file: Path) -> bool:
+        """Whether a file of a folder is an input: the file of the targets is none."""
+        return super().takes(file) and file.name != TARGETS
+
+    @property
     def wants(self) -> str:
         return "name a recording, a .csv file of steps as in training, or a folder of them"
 

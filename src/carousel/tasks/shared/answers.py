@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -118,10 +120,16 @@ class Segment:
 
 @dataclass(frozen=True)
 class LabelsAnswer(Answer):
-    """A label for each frame of a recording, and the segments of frames with one label."""
+    """A label for each frame of a recording, and the segments of frames with one label.
+
+    classes, chances (T, C): the probability of each class at each frame; None where they were not
+    kept.
+    """
 
     labels: tuple[str, ...]
     segments: tuple[Segment, ...]
+    classes: tuple[str, ...] = ()
+    chances: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Keys "labels" and "segments"."""
@@ -167,12 +175,14 @@ class ForecastAnswer(Answer):
 
     times: of the steps, as text. values: of each target by name, a number for each step.
     intervals: (low, high) of the same steps, None for a step that has none; None altogether of a
-    model that gives none.
+    model that gives none. measured: what came, None where nothing was measured; None altogether of
+    steps that nobody can have measured yet.
     """
 
     times: tuple[str, ...]
     values: dict[str, tuple[float, ...]]
     intervals: dict[str, tuple[tuple[float, float] | None, ...]] | None = None
+    measured: dict[str, tuple[float | None, ...]] | None = None
 
     def to_json(self) -> list[dict[str, Any]]:
         """A row for each step: "time", the forecast of each target by name, and, of a model that
@@ -184,6 +194,8 @@ class ForecastAnswer(Answer):
                 ends = {name: ends[step] for name, ends in self.intervals.items()}
                 known = {name: [*pair] for name, pair in ends.items() if pair is not None}
                 row["interval"] = known or None
+            if self.measured is not None:
+                row["measured"] = {name: values[step] for name, values in self.measured.items()}
             rows.append(row)
         return rows
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from carousel.data.files.table_texts import texts_in
 from carousel.data.files.text import read_text
+from carousel.data.table import is_table
 from carousel.errors import DataError
 from carousel.tasks.shared.task import Given, Notice, TrainedModel
 
@@ -52,8 +55,26 @@ def one_text(given: object, what: str) -> str:
     return given
 
 
+@dataclass(frozen=True)
+class Listed:
+    """The sentences of a text in their order, blank ones too.
+
+    inputs: as the model takes them. note: what of the text was read, in words; "" if all. header:
+    whether its first line names columns.
+    """
+
+    inputs: Sequence[Any]
+    note: str = ""
+    header: bool = False
+
+
 class SentenceModel(TrainedModel):
-    """A trained model whose inputs are sentences."""
+    """A trained model whose inputs are sentences.
+
+    in_blocks: a sentence may take several lines of a file, up to a blank one.
+    """
+
+    in_blocks = False
 
     def read(self, path: Path) -> Given:
         """The sentences of a file: its lines, or a column where it has several."""
@@ -65,7 +86,25 @@ class SentenceModel(TrainedModel):
 
     def _read_file(self, path: Path) -> tuple[list[str], str]:
         """The sentences of a file; and what of it was read, in words ("" if all)."""
-        return read_text(path).removesuffix("\n").split("\n"), ""
+        listed = self.listed_table(path)
+        if listed is None:
+            listed = self.listed(read_text(path), path)
+        return [*listed.inputs], listed.note
+
+    def listed(self, text: str, path: Path) -> Listed:
+        """The sentences of a text, which is a file or a piece of it: its lines, or a column."""
+        return Listed(text.removesuffix("\n").split("\n"))
+
+    def listed_table(self, path: Path) -> Listed | None:
+        """The sentences of a table by its column of training; None of files that are no table, and
+        for a model that knows no such column."""
+        if not self.config.columns.text or self.in_blocks or not is_table(path):
+            return None
+        return None if path.suffix.lower() == ".txt" else Listed(*texts_in(path, self.config))
+
+    def unknown_in(self, sentence: Any) -> Iterable[str]:
+        """The tokens of a sentence, as the model takes it, that the model does not know."""
+        return self._unknown_in(sentence)
 
     @abstractmethod
     def _unknown_in(self, text: str) -> Iterable[str]:

@@ -164,6 +164,15 @@ class TrainedModel(ABC):
         return []
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """Endings of the names of files that `read` reads; empty where any may be one."""
+        return ()
+
+    def takes(self, file: Path) -> bool:
+        """Whether a file of a folder is an input, by its name."""
+        return not self.kinds or file.suffix.lower() in self.kinds
+
+    @property
     def wants(self) -> str:
         """Words for the input to name where none was given."""
         return "name the input"

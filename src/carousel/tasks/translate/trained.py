@@ -12,8 +12,7 @@ from torch import Tensor
 
 from carousel import scores
 from carousel.config import Config
-from carousel.data.files.pairs import read_sources
-from carousel.data.files.table_texts import texts_in
+from carousel.data.files.pairs import is_header, sources_in
 from carousel.data.ragged import Ragged
 from carousel.data.sentence_pairs import Parallel
 from carousel.data.tokens import Tokens
@@ -24,7 +23,7 @@ from carousel.tasks.shared.beam_search import (
     Search,
     alternatives_of,
 )
-from carousel.tasks.shared.given import SentenceModel, one_text, texts_of
+from carousel.tasks.shared.given import Listed, SentenceModel, one_text, texts_of
 from carousel.tasks.shared.task import Notice, Shown, Table
 from carousel.tasks.translate.network import Translator, alignment, mean_loss, translate
 from carousel.tasks.translate.plots import AttentionPanel, draw_attention
@@ -109,8 +108,9 @@ class TrainedTranslator(SentenceModel):
                 raise DataError(f"sentence {number} is empty: there is nothing to translate")
         return texts
 
-    def _read_file(self, path: Path) -> tuple[list[str], str]:
-        return texts_in(path, self.config) if self.config.columns.text else read_sources(path)
+    def listed(self, text: str, path: Path) -> Listed:
+        texts, note = sources_in(text, path)
+        return Listed(texts, note, bool(note) and is_header(text.lstrip("\n").partition("\n")[0]))
 
     def _unknown_in(self, text: str) -> Iterable[str]:
         return self.sources.unknown_in(text)

@@ -1,0 +1,139 @@
+"""`carousel predict RUN DATA --out FILE`: answers to everything in DATA, in a file."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from carousel.cli.output import print_json, print_out
+from carousel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from carousel.bulk import Outcome
+    from carousel.cli.given import Request
+    from carousel.tasks.shared.task import TrainedModel
+
+STANDARD_INPUT = Path("-")
+
+
+def answer_into(
+    model: TrainedModel, request: Request, out: Path, *, rolling: bool = False, every: int = 1
+) -> Outcome:
+    """Write answers to the input that was named to `out`, with a bar on standard error."""
+    from carousel.bulk import answer_file
+    from carousel.bulk.rolling import Rolls, roll_file
+    from carousel.cli.given import keywords, refuse_others
+
+    if model.config.task == "generate":
+        raise ConfigError(
+            "--out means nothing to a model of the task 'generate', which writes text to standard "
+            "output: > FILE keeps it"
+        )
+    if request.input is None:
+        raise ConfigError(f"--out answers what is in a file or folder: {model.wants}")
+    understood = keywords(model.predict) - {"influences"}
+    refuse_others(model, request, understood)
+    reading = {n: v for n, v in request.options.items() if n in keywords(model.read)}
+    options = {n: v for n, v in request.options.items() if n in understood}
+    if not request.input.exists():
+        raise ConfigError(
+            f"there is no file or folder {request.input}: --out answers what is in one"
+        )
+    if request.why and "influences" in keywords(model.predict):
+        options["influences"] = True
+    with _bar() as progress:
+        if not rolling:
+            return answer_file(
+                model, request.input, out, reading=reading, progress=progress, **options
+            )
+        if not isinstance(model, Rolls):
+            raise ConfigError(
+                f"--rolling means nothing to a model of the task '{model.config.task}'"
+            )
+        return roll_file(model, request.input, out, every=every, progress=progress)
+
+
+def tell(outcome: Outcome, seconds: float, as_json: bool) -> int:
+    """Say what became of the inputs; returns the exit code."""
+    from carousel.data.record import unit_of
+
+    account = outcome.account
+    if as_json:
+        print_json(outcome.to_json())
+    else:
+        failed = f", {outcome.failed:,} without one" if outcome.failed else ""
+        print_out(
+            f"{outcome.path}: {outcome.answered:,} {unit_of(outcome.answered, 'answers')}{failed}; "
+            f"{outcome.rows:,} {unit_of(outcome.rows, 'rows')} in {seconds:.1f} s"
+        )
+    lines = [note if n == 1 else f"{note} ({n:,} times)" for note, n in account.notes.items()]
+    if len(lines) > 10:
+        lines = [*lines[:10], f"and {len(lines) - 10:,} more such notes"]
+    if account.blank:
+        lines.append(f"{account.blank:,} blank sentences passed over: they have no row")
+    if account.filled:
+        lines.append(f"{account.filled:,} missing values, each taken from the step before")
+    if account.others:
+        lines.append(f"{account.others:,} files of other kinds are not read")
+    if account.unknown:
+        named = [*account.named]
+        shown = " ".join(named[:10]) + (" …" if len(named) > 10 else "")
+        lines.append(
+            f"{account.unknown:,} sentences have what is not in the model's vocabulary, read as "
+            f"<unk>: {shown}"
+        )
+    lines += [f"no answer: {problem}" for problem in outcome.problems]
+    if outcome.failed > len(outcome.problems):
+        lines.append(f"and {outcome.failed - len(outcome.problems):,} more without an answer")
+    for line in lines:
+        print(f"carousel: {line}", file=sys.stderr)
+    return 1 if outcome.failed else 0
+
+
+@contextmanager
+def standard_input(kind: str | None, model: TrainedModel) -> Iterator[Path]:
+    """A file with everything that comes in on standard input, for as long as the block lasts.
+
+    kind: what it would be called, such as csv; that of the model's own files if None.
+    """
+    from carousel.tasks.shared.given import SentenceModel
+
+    lines = isinstance(model, SentenceModel) and not model.config.columns.text
+    usual = ".txt" if lines else (*model.kinds, ".csv")[0]
+    suffix = f".{kind.removeprefix('.')}" if kind else usual
+    with tempfile.TemporaryDirectory(prefix="carousel-") as folder:
+        path = Path(folder) / f"standard-input{suffix}"
+        with path.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield path
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[float, int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[answered]:,} answers"),
+    )
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bars:
+        bar = bars.add_task("predict", total=1.0, answered=0)
+        yield lambda done, answered: bars.update(bar, completed=done, answered=answered)
