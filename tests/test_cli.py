@@ -75,8 +75,8 @@ def test_data_without_a_verb_gives_its_help(carousel):
     ("arguments", "says"),
     [
         (["train", ""], "there is no recipe ''"),
-        (["train", "mine.csv"], r"is data, not a recipe\. carousel train own-forecast --set"),
-        (["check", "mine.csv"], "is data, not a recipe"),
+        (["train", "mine.csv"], "has no column that is plainly what is to be learnt"),
+        (["check", "mine.csv"], r"is data, not a recipe\. carousel init .*mine\.csv writes one"),
         (["lr-range", "mine.csv"], "is data, not a recipe"),
         (["coach", "mine.csv"], "is a file"),
         (["train", "--resume", "mine.csv"], "is a file"),

@@ -20,6 +20,7 @@ from carousel.cli.coach import coach
 from carousel.cli.compare import compare
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
+from carousel.cli.init import init
 from carousel.cli.inspect import inspect
 from carousel.cli.lr_range import lr_range
 from carousel.cli.output import with_options
@@ -37,6 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(recipes)
+app.command()(init)
 app.command()(check)
 app.command()(train)
 app.command()(evaluate)

@@ -10,14 +10,23 @@ from typing import Annotated, Any
 import typer
 
 from carousel.cli.board import board_beside
+from carousel.cli.init import Id, Target, Task, Time, recipe_for
 from carousel.cli.output import print_out, table_of
+from carousel.config import Config
 from carousel.errors import ConfigError, command
 
 
 def train(
     recipe: Annotated[
-        str | None, typer.Argument(metavar="RECIPE|FILE", help="A recipe's name or a .toml file.")
+        str | None,
+        typer.Argument(
+            metavar="RECIPE|FILE|DATA", help="A recipe's name, a .toml file, or a table of yours."
+        ),
     ] = None,
+    target: Target = None,
+    id: Id = None,
+    time: Time = None,
+    task: Task = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
@@ -44,11 +53,15 @@ def train(
 ) -> None:
     """Train a recipe, judge it on the test data, compare it with baselines.
 
+    A table in place of a recipe is read as `carousel init` reads it, and trained at once.
+
     Example: carousel train mnist-rows --set training.epochs=5 --seed 1
     """
+    given = {"target": target, "id": id, "time": time, "task": task}
+    roles = {name: value for name, value in given.items() if value}
     if resume is not None:
-        given = (recipe, assignments, seed, threads, device, run_dir)
-        if any(value is not None for value in given):
+        others = (recipe, assignments, seed, threads, device, run_dir)
+        if roles or any(value is not None for value in others):
             raise ConfigError("--resume continues a run as it was: it takes no recipe or settings")
     elif recipe is None:
         raise ConfigError("name a recipe or a .toml file: carousel recipes lists them")
@@ -64,7 +77,7 @@ def train(
             else:
                 assert recipe is not None
                 run = training.train(
-                    recipe,
+                    _recipe(recipe, roles),
                     assignments or (),
                     seed=seed,
                     threads=threads,
@@ -80,6 +93,23 @@ def train(
         print(run.path)
     else:
         _show_result(run.result, run.path)
+
+
+def _recipe(named: str, roles: dict[str, str]) -> str | Config:
+    """A recipe by its name or file, or the one that a table asks for. Raises `ConfigError`."""
+    from carousel import recipes
+
+    path = Path(named)
+    known = {*recipes.names(), *recipes.own_names()}
+    proposed = None
+    if named and named not in known and path.suffix != ".toml" and path.exists():
+        proposed = recipe_for(path, roles)
+    if proposed is not None:
+        return proposed.config
+    if roles:
+        role = next(iter(roles))
+        raise ConfigError(f"{role} names a column of a table, and {named} is none", role)
+    return named
 
 
 def _show_result(result: dict[str, Any], path: Path) -> None:

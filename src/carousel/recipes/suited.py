@@ -57,7 +57,10 @@ def how(path: Path) -> str:
     first, *others = names
     line = command("train", first, "--set", f"data.path={path}")
     more = "".join(f"; or {name}, which reads {READS[name]}" for name in others)
-    return f"{path} is data, not a recipe. {line} reads {READS[first]}{more}"
+    return (
+        f"{path} is data, not a recipe. {command('init', path)} writes one for it; or {line} reads "
+        f"{READS[first]}{more}"
+    )
 
 
 def _header(path: Path) -> set[str]:

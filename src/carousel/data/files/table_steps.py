@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from carousel.data.labelled_recordings import LabelledRecordings
     from carousel.data.measured import MeasuredRecordings
     from carousel.data.recordings import LabelledFrames
+    from carousel.data.whole_targets import WholeRecordings
 
 _FEWEST = 3
 
@@ -191,26 +192,74 @@ def read_frames(config: Config) -> LabelledFrames:
     return LabelledFrames(train, validation, test, classes, names, filled, read.notes)
 
 
-def read_numbers(config: Config) -> MeasuredRecordings:
-    """Sequences with a number at each step."""
+def read_numbers(config: Config) -> MeasuredRecordings | WholeRecordings:
+    """Sequences with a number at each step; or, by `regress.per`, with numbers of the whole: "auto"
+    finds out whether the targets keep one value through each sequence."""
     from carousel.data.measured import MeasuredRecordings, of_frames
 
     table = table_of(config)
-    read, target = Read.of(table, config), target_of(config)
-    numbers = table[target].numbers()
+    read, targets = Read.of(table, config), names_in(config.columns.target)
+    if config.regress.per == "sequence" or (
+        config.regress.per == "auto" and _are_kept(read, config)
+    ):
+        return _read_whole(read, config)
+    numbers = table[target_of(config)].numbers()
 
     def measured(rows: Rows) -> Frames:
-        targets = np.where(rows.rows >= 0, numbers[rows.rows], np.nan)
-        return read.frames(rows)._replace(targets=targets)
+        wanted = np.where(rows.rows >= 0, numbers[rows.rows], np.nan)
+        return read.frames(rows)._replace(targets=wanted)
 
     parts = {
         part: {rows.name: measured(rows) for rows in some}
         for part, some in _parts_of(read, config).items()
     }
+    if np.isnan(numbers).all():
+        raise DataError(f"{table.source} has no number in the column '{targets[0]}'")
     train, validation, test = (of_frames(parts[name]) for name in PARTS)
     filled = sum(frames.filled for some in parts.values() for frames in some.values())
     names = read.features.names
     return MeasuredRecordings(train, validation, test, names, filled, read.notes)
+
+
+def _are_kept(read: Read, config: Config) -> bool:
+    """Whether the table has an id, and targets keep one value through each sequence."""
+    if not config.columns.id:
+        return False
+    for name in names_in(config.columns.target):
+        numbers = read.table[name].numbers()
+        for one in read.sequences.found:
+            known = numbers[one.rows[one.rows >= 0]]
+            known = known[~np.isnan(known)]
+            if len(known) and known.min() != known.max():
+                return False
+    return True
+
+
+def _read_whole(read: Read, config: Config) -> WholeRecordings:
+    import torch
+
+    from carousel.data.ragged import Ragged
+    from carousel.data.whole_targets import WholeRecordings, WholeTargets
+
+    targets, rows = names_in(config.columns.target), read.sequences.found
+    columns = []
+    for name in targets:
+        constant_in(rows, read.table[name].texts(), name, read.table.source)
+        numbers = read.table[name].numbers()
+        first = [numbers[one.rows[one.rows >= 0]] for one in rows]
+        known = [some[~np.isnan(some)] for some in first]
+        columns.append([float(some[0]) if len(some) else np.nan for some in known])
+    frames = [read.frames(one) for one in rows]
+    everything = WholeTargets(
+        tuple(one.name for one in rows),
+        Ragged.of(torch.from_numpy(one.values) for one in frames),
+        torch.tensor(columns, dtype=torch.float64).T.contiguous(),
+    )
+    dealt = deal(rows, config, read.table, None, bool(config.columns.time))
+    train, validation, test = (everything.take(torch.tensor(dealt[name])) for name in PARTS)
+    filled = sum(one.filled for one in frames)
+    names = read.features.names
+    return WholeRecordings(train, validation, test, targets, names, filled, read.notes)
 
 
 # ---- tables to predict from

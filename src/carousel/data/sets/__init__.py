@@ -55,8 +55,8 @@ def find(task: str, name: str) -> Reader:
 
     >>> find("classify_text", "sts2")
     Traceback (most recent call last):
-    carousel.errors.ConfigError: data.name must be one of mr, nsmc, sst2, sst5, sentences; got \
-'sts2'. Did you mean 'sst2'?
+    carousel.errors.ConfigError: data.name must be one of mr, nsmc, sst2, sst5, sentences, table; \
+got 'sts2'. Did you mean 'sst2'?
     """
     known = readers(task)
     if name in known:

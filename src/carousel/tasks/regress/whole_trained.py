@@ -29,12 +29,12 @@ from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.own_recording import (
     Columns,
     Recordings,
-    as_list,
     by_name,
     files_of,
     recordings_given,
     values_of,
 )
+from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
@@ -124,6 +124,8 @@ class TrainedWholeRegressor(TrainedModel):
 
     def read(self, path: Path) -> Given:
         """The recording in a .csv file, or those of a folder."""
+        if reads_tables(self.config):
+            return sequences_given(path, self.config, self.columns, "step")
         files = [file for file in files_of(path, TABLES) if file.name != TARGETS or file == path]
         return recordings_given(files, _read_file, self.columns)
 
@@ -132,7 +134,8 @@ class TrainedWholeRegressor(TrainedModel):
         return len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
 
     def _values(self, inputs: Recordings) -> list[Tensor]:
-        return [values_of(one, self.columns, self._width, _read_file) for one in as_list(inputs)]
+        given = inputs_of(inputs, self.config, self.columns)
+        return [values_of(one, self.columns, self._width, _read_file) for one in given]
 
     def _read(self, values: Ragged) -> Tensor:
         return guesses([*self.targets.values()], outputs_of(self.model, self._scaled(values)))

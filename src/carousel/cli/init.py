@@ -1,0 +1,180 @@
+"""`carousel init`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carousel.cli.output import JsonOption, print_json, print_out, table_of
+from carousel.errors import ConfigError, DataError, command
+
+if TYPE_CHECKING:
+    from carousel.data.proposal import Proposal
+
+Target = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="What is to be learnt, in a table.")
+]
+Id = Annotated[str | None, typer.Option(metavar="COLUMN", help="What tells sequences apart.")]
+Time = Annotated[str | None, typer.Option(metavar="COLUMN", help="What orders their steps.")]
+Task = Annotated[str | None, typer.Option(metavar="TASK", help="Task, if another one is meant.")]
+
+
+def init(
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A table, another file, or a folder of yours.")
+    ],
+    target: Target = None,
+    id: Id = None,
+    time: Time = None,
+    task: Task = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE.toml",
+            help="Recipe to write [default: DATA's name]; -: print it.",
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read data of your own, say what each column is and why, and write a recipe to train it.
+
+    Nothing is asked and nothing of the data is changed. Every guess is a line of the recipe.
+
+    Example: carousel init pumps.csv --target state
+    """  # fmt: skip
+    given = {"target": target, "id": id, "time": time, "task": task}
+    if not is_table(data):
+        _other(data, {name: value for name, value in given.items() if value}, output, as_json)
+        return
+    from carousel.data.proposal import propose
+
+    made = propose(data, target or "", id or "", time or "", task or "")
+    text = made.toml()
+    made.config  # noqa: B018  # what is written can be read
+    if output == "-":
+        print(text, end="")
+        return
+    path = _free(output, data)
+    if as_json:
+        print_json({**made.to_json(), "wrote": str(path)})
+    else:
+        show(made)
+    path.write_text(text, encoding="utf-8")
+    if not as_json:
+        print_out(f"wrote {path} ({len(text.splitlines())} lines, each guess with its reason)")
+        print_out(f"next: {command('check', path)}    then: {command('train', path)}")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a path is a table with named columns. Raises `DataError` if nothing is there."""
+    from carousel.data.table import is_table as has_suffix
+
+    if not path.exists():
+        raise DataError(f"there is no {path}")
+    if path.is_dir() or not has_suffix(path):
+        return False
+    if path.suffix.lower() == ".txt":
+        return False
+    return path.suffix.lower() != ".tsv" or _has_header(path)
+
+
+def _has_header(path: Path) -> bool:
+    """Whether a .tsv names its columns: those of sentences, such as label and text, need not."""
+    from carousel.data.table import read_table
+
+    try:
+        table = read_table(path)
+    except DataError:
+        return False
+    for column in table.columns:
+        if len(column.name.split()) > 4 or (column.name in column.texts()):
+            return False
+    return True
+
+
+def show(made: Proposal) -> None:
+    """Print what was found: the columns, the task and the split."""
+    from carousel.config.columns import ColumnsConfig
+    from carousel.data.proposal import in_words
+
+    found = made.guess
+    words = in_words(made.table, found, ColumnsConfig(), made.step)
+    print_out(f"{made.path}: {words}")
+    for note in made.table.notes:
+        print_out(note)
+    table = table_of("column", "type", "role", "why", "change with")
+    for column in made.table.columns:
+        role = found.roles[column.name]
+        notes = [role.why, column.note]
+        if column.odd:
+            notes.append(f"{column.odd:,} cells do not fit ('{column.example}'): missing")
+        why = "; ".join(dict.fromkeys(filter(None, notes)))
+        table.add_row(column.name, column.kind, role.role, why, role.change)
+    print_out(table)
+    print_out(f"task: {found.task} ({found.why})")
+    print_out(f"split: {found.split_why}")
+
+
+def _free(output: str | None, data: Path) -> Path:
+    """The file to write, which must not be there. Raises `ConfigError`."""
+    path = Path(output or f"{data.name.split('.')[0] or data.stem}.toml")
+    if path.suffix != ".toml":
+        raise ConfigError(f"a recipe is a .toml file, got '{path}'", "output")
+    if path.exists():
+        raise ConfigError(f"{path} is there already: name another output, or remove it", "output")
+    return path
+
+
+def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool) -> None:
+    """A recipe for what is no table with named columns: by its kind, from the recipes own-…"""
+    from carousel.recipes import path_of, suited
+
+    names = suited.suited(data)
+    if "task" in given:
+        wanted = f"own-{given.pop('task').replace('_', '-')}"
+        names = tuple(name for name in (wanted, *names) if name == wanted)
+    if given:
+        raise ConfigError(
+            f"{data} has no named columns, so {next(iter(given))} means nothing to it",
+            next(iter(given)),
+        )
+    if not names or names[0] not in suited.READS:
+        raise DataError(f"{data} is of a kind that nothing here reads: carousel recipes lists them")
+    recipe = path_of(names[0]).read_text(encoding="utf-8")
+    import tomli_w
+
+    where = tomli_w.dumps({"data": {"path": str(data)}})
+    head, found, rest = recipe.partition("[model]")
+    text = f"# {data.name}: {suited.READS[names[0]]}.\n{head}{where}\n{found}{rest}"
+    if output == "-":
+        print(text, end="")
+        return
+    path = _free(output, data)
+    path.write_text(text, encoding="utf-8")
+    task = names[0].removeprefix("own-").replace("-", "_")
+    if as_json:
+        print_json({"path": str(data), "task": {"name": task}, "wrote": str(path)})
+        return
+    print_out(f"{data}: read as {suited.READS[names[0]]}")
+    for other in names[1:]:
+        name = other.removeprefix("own-").replace("-", "_")
+        print_out(f"or as {suited.READS[other]}: {command('init', data, '--task', name)}")
+    print_out(f"task: {task}")
+    print_out(f"wrote {path}")
+    print_out(f"next: {command('check', path)}    then: {command('train', path)}")
+
+
+def recipe_for(data: Path, given: dict[str, str]) -> Proposal | None:
+    """What `train` makes of data in place of a recipe; None if it is no table."""
+    if not data.exists() or not is_table(data):
+        return None
+    from carousel.data.proposal import propose
+
+    found = propose(data, *(given.get(name, "") for name in ("target", "id", "time", "task")))
+    print(f"carousel: {data}: {found.guess.task}, as {found.guess.why}", file=sys.stderr)
+    return found

@@ -1,0 +1,442 @@
+"""Roles of a table's columns, the task and the split, guessed from the data, with the reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.config.columns import SERIES, STEPS, TABLES
+from carousel.data.profiles import Profile, profiles
+from carousel.data.table import Table
+from carousel.errors import ConfigError, DataError
+
+_LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "state", "outcome")
+_IDS = ("id", "uid", "uuid", "unit", "series", "sequence", "session", "recording", "unique_id")
+_TIMES = (
+    *("time", "timestamp", "date", "datetime", "ts", "when", "stamp", "t", "step", "tick", "cycle"),
+    *("frame", "zeit", "datum", "시간", "날짜", "일시", "시각"),
+)
+_GROUPS = ("person", "subject", "patient", "speaker", "user", "participant", "group", "사람")
+_PART_WORDS = {"train", "training", "validation", "valid", "val", "dev", "test"}
+_MOST_LEVELS = 200
+_FEW = 6
+
+
+@dataclass(frozen=True)
+class Role:
+    """What a column is for, why, and the option or setting that says otherwise."""
+
+    role: str
+    why: str
+    change: str = ""
+
+
+@dataclass
+class Guess:
+    """The role of every column, the task, and the split, with the reason of each.
+
+    sequences: how many there are. constant: columns that keep one value through each sequence.
+    """
+
+    task: str = ""
+    why: str = ""
+    roles: dict[str, Role] = field(default_factory=dict)
+    split: str = "sequence"
+    split_column: str = ""
+    split_why: str = ""
+    gap: str = "fill"
+    sequences: int = 1
+    constant: frozenset[str] = frozenset()
+
+    def named(self, role: str) -> list[str]:
+        """The columns of a role, in the table's order."""
+        return [name for name, found in self.roles.items() if found.role == role]
+
+
+def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task: str = "") -> Guess:
+    """What a table is for. What is given is taken; the rest follows from names and values.
+
+    Raises `DataError` for a column that is not there, or where there is nothing to learn, and
+    `ConfigError` for a task that reads no tables.
+    """
+    known = profiles(table)
+    for name in filter(None, (target, id, time)):
+        table[name]  # raises, and says what there is
+    if task and task not in TABLES:
+        raise ConfigError(f"a table can train the tasks {', '.join(TABLES)}; got '{task}'", "task")
+    found = _Guesser(table, known, target, id, time, task).guess()
+    found.roles = {name: found.roles[name] for name in table.names}
+    return found
+
+
+class _Guesser:
+    """The steps of the guess, in order: each column is given a role once."""
+
+    def __init__(
+        self,
+        table: Table,
+        known: Mapping[str, Profile],
+        target: str,
+        id: str,
+        time: str,
+        task: str,
+    ) -> None:
+        self.table, self.known, self.task = table, known, task
+        self.target, self.id, self.time = target, id, time
+        self.found = Guess()
+        self.codes: NDArray[np.int64] = np.zeros(len(table), np.int64)
+
+    def guess(self) -> Guess:
+        self._set_useless()
+        self._set_parts()
+        sentences = [
+            p.name for p in self._free() if p.is_sentence and p.name not in (self.id, self.time)
+        ]
+        others = [p for p in self._free() if p.kind in ("number", "time")]
+        if self.task in ("classify_text", "translate") or (
+            sentences and not self.task and not (others and self.time)
+        ):
+            self._texts(sentences)
+        else:
+            self._steps()
+        self._set_rest()
+        return self.found
+
+    # ---- roles
+
+    def _give(self, name: str, role: str, why: str, change: str = "") -> None:
+        self.found.roles[name] = Role(role, why, change)
+
+    def _free(self) -> list[Profile]:
+        return [p for p in self.known.values() if p.name not in self.found.roles]
+
+    def _set_useless(self) -> None:
+        for p in self.known.values():
+            if p.name in (self.target, self.id, self.time):
+                continue
+            if p.kind == "empty":
+                self._give(p.name, "ignore", "every cell is empty", "columns.ignore")
+            elif p.kind == "nested":
+                self._give(p.name, "ignore", "its cells are lists or objects", "columns.ignore")
+            elif p.distinct <= 1 and not p.column.missing:
+                self._give(p.name, "ignore", "one value in all rows", "columns.ignore")
+            elif p.is_number_of_row and not _is(p.name, _TIMES):
+                self._give(p.name, "ignore", "only counts the rows", "columns.ignore")
+
+    def _set_parts(self) -> None:
+        for p in self._free():
+            if p.kind == "text" and 2 <= p.distinct <= 3 and p.name != self.target:
+                words = {
+                    str(word).strip().lower() for word in p.column.values.drop_nulls().unique()
+                }
+                if words <= _PART_WORDS and {"train", "test"} <= words and len(words) == 3:
+                    self._give(p.name, "split", f"says {', '.join(sorted(words))}", "split.by")
+                    self.found.split, self.found.split_column = "column", p.name
+                    self.found.split_why = f"the column '{p.name}' names the part of each row"
+
+    # ---- texts
+
+    def _texts(self, sentences: Sequence[str]) -> None:
+        found, task = self.found, self.task
+        target = self.target or self._class_beside(sentences)
+        texts = [name for name in sentences if name != target]
+        two = len(sentences) > 1 and (not target or self.known[target].is_sentence)
+        if task == "translate" or (not task and two):
+            target = target or (texts[1] if len(texts) > 1 else "")
+            if not texts or not target:
+                raise DataError(f"{self.table.source} has no two columns of sentences to translate")
+            found.task, found.why = "translate", "two columns of sentences"
+            self._give(target, "target", "sentences", "--target")
+        else:
+            if not texts:
+                texts = [p.name for p in self._free() if p.kind == "text" and p.name != target][:1]
+            if not target or not texts:
+                raise DataError(
+                    f"{self.table.source} has sentences and no column of classes: name what is to "
+                    f"be learnt as target, one of {', '.join(self.table.names)}",
+                    "target",
+                )
+            found.task = "classify_text"
+            found.why = f"sentences, and {self.known[target].distinct} classes in '{target}'"
+            self._give(target, "target", f"{self.known[target].distinct} values", "--target")
+        text = next(name for name in texts if name != target)
+        words = self.known[text].words
+        self._give(text, "text", f"sentences, {words:.0f} words on average", "columns.text")
+        for p in self._free():
+            if p.name != self.id and p.name != self.time:
+                self._give(p.name, "ignore", "neither the text nor its class", "columns.text")
+        for name in filter(None, (self.id, self.time)):
+            self._give(name, "ignore", "orders nothing: texts are drawn at random", "")
+        if not found.split_column:
+            found.split_why = "texts at random"
+        found.sequences = len(self.table)
+
+    def _class_beside(self, sentences: Sequence[str]) -> str:
+        classes = [p for p in self._free() if p.name not in sentences and p.is_class(50)]
+        named = [p for p in classes if _is(p.name, _LABELS)]
+        pick = named or classes
+        return pick[-1].name if pick else ""
+
+    # ---- steps of sequences
+
+    def _steps(self) -> None:
+        self._find_time()
+        self._find_id()
+        self._count_sequences()
+        if self._words_of_sentences():
+            return
+        if not self.target:
+            self.target = self._likely_target()
+        self._choose_task()
+        if not self.found.split_column:
+            self._choose_split()
+
+    def _find_time(self) -> None:
+        if self.time:
+            self._give(self.time, "time", "as asked", "--time")
+            return
+        free = [p for p in self._free() if p.name not in (self.target, self.id)]
+        stamps = [p for p in free if p.kind == "time" and not p.column.missing]
+        if stamps:
+            best = max(stamps, key=lambda p: p.distinct)
+            self._set_time(best.name, f"time stamps such as {best.column.raw[0]}")
+            return
+        for p in free:
+            named = _is(p.name, _TIMES) and p.kind in ("whole", "number")
+            if named and not p.column.missing and (p.counts or p.rises or _is_clock(p)):
+                self._set_time(p.name, "by its name, and its numbers rise")
+                return
+        counting = [p for p in free if p.counts and p.resets]
+        if counting:
+            best = max(counting, key=lambda p: -p.resets)
+            self._set_time(best.name, f"counts up by one and begins again {best.resets:,} times")
+
+    def _set_time(self, name: str, why: str) -> None:
+        self.time = name
+        self._give(name, "time", why, "--time")
+
+    def _find_id(self) -> None:
+        if self.id:
+            self._give(self.id, "id", "as asked", "--id")
+            return
+        free = [p for p in self._free() if p.name != self.target]
+        can = [
+            p
+            for p in free
+            if p.kind in ("text", "whole")
+            and 2 <= p.distinct <= p.rows / 2
+            and not p.column.missing
+        ]
+        named = [p for p in can if _is(p.name, _IDS)]
+        timed = self.known[self.time] if self.time else None
+        if timed is not None and timed.counts and timed.resets:
+            exact = [p for p in can if p.keeps_to_runs and p.runs == timed.resets + 1]
+            can = exact or [p for p in can if p.keeps_to_runs]
+            why = f"changes where '{self.time}' begins again"
+        elif timed is not None and self._single(timed):
+            can = [p for p in can if p.keeps_to_runs and (p.kind == "text" or p in named)]
+            why = "each value stands in one stretch of rows"
+        elif timed is not None:
+            can = [p for p in can if self._orders(p)]
+            why = f"with it, no time in '{self.time}' stands twice"
+        else:
+            can = [p for p in can if p.keeps_to_runs and p.rows / p.distinct >= 2]
+            why = "each value stands in one stretch of rows"
+        best = self._best_id(can, named)
+        if best is not None:
+            self.id = best.name
+            self._give(best.name, "id", f"{best.distinct:,} values; {why}", "--id")
+
+    def _best_id(self, can: Sequence[Profile], named: Sequence[Profile]) -> Profile | None:
+        wanted = [p for p in can if p in named] or list(can)
+        if not wanted:
+            return None
+        contiguous = [p for p in wanted if p.keeps_to_runs]
+        if contiguous:
+            return max(contiguous, key=lambda p: p.distinct)
+        return min(wanted, key=lambda p: p.distinct)
+
+    def _single(self, timed: Profile) -> bool:
+        """Whether all times differ and rise: the rows are one sequence, as far as time tells."""
+        return timed.rises and timed.distinct == timed.rows
+
+    def _orders(self, p: Profile) -> bool:
+        """Whether no time stands twice with one value of the column."""
+        import polars as pl
+
+        pair = pl.DataFrame([p.column.raw.alias("a"), self.table[self.time].raw.alias("b")])
+        return pair.n_unique() >= 0.999 * p.rows
+
+    def _count_sequences(self) -> None:
+        if not self.id:
+            return
+        import polars as pl
+
+        cells = self.table[self.id].cells()
+        names = cells.unique(maintain_order=True)
+        self.found.sequences = len(names)
+        codes = cells.replace_strict(names, range(len(names)), return_dtype=pl.Int64)
+        self.codes = codes.to_numpy()
+        inside = [p for p in self._free() if p.kind not in ("nested", "empty", "time")]
+        frame = pl.DataFrame(
+            [codes.alias("\0id"), *(p.column.values.alias(p.name) for p in inside)]
+        )
+        grouped = frame.group_by("\0id").agg(pl.all().drop_nulls().n_unique())
+        self.found.constant = frozenset(
+            p.name
+            for p in inside
+            if int(grouped[p.name].max() or 0) <= 1  # type: ignore[arg-type]
+        )
+
+    def _words_of_sentences(self) -> bool:
+        """Whether rows are words with tags: texts, an id, and no numbers beside."""
+        free = self._free()
+        texts = [p for p in free if p.kind == "text"]
+        if self.task != "label_words" and (
+            self.task or not self.id or len(texts) < 2 or len(texts) < len(free) or self.time
+        ):
+            return False
+        if not self.id or len(texts) < 2:
+            raise DataError(f"{self.table.source} has no id of sentences, or no words and labels")
+        target = self.target or min(texts[1:], key=lambda p: (p.distinct, p.name)).name
+        word = max((p for p in texts if p.name != target), key=lambda p: p.distinct)
+        found = self.found
+        found.task = "label_words"
+        found.why = f"a word a row in '{word.name}', a label for it in '{target}'"
+        self._give(word.name, "text", f"{word.distinct:,} words", "columns.text")
+        self._give(target, "target", f"{self.known[target].distinct} labels", "--target")
+        for p in self._free():
+            self._give(p.name, "ignore", "neither the word nor its label", "columns.text")
+        if not found.split_column:
+            found.split_why = "sentences at random"
+        return True
+
+    def _likely_target(self) -> str:
+        if self.task == "forecast":
+            return ""
+        free = [p for p in self._free() if p.kind not in ("time",)]
+        classes = [p for p in free if p.is_class()]
+        named = [p for p in free if _is(p.name, _LABELS) and (p.is_class() or p.column.is_number)]
+        if named:
+            return named[-1].name
+        kept = [p for p in classes if p.name in self.found.constant and not _is(p.name, _GROUPS)]
+        if self.id and len(kept) == 1:
+            return kept[0].name
+        last = free[-1] if free else None
+        if last is not None and last.is_class() and last.distinct <= 20:
+            return last.name
+        return ""
+
+    def _choose_task(self) -> None:
+        found, task, target = self.found, self.task, self.target
+        if not target:
+            self._forecast_all()
+            return
+        p = self.known[target]
+        kept = bool(self.id) and target in found.constant
+        if task:
+            found.task, found.why = task, "as asked"
+        elif p.is_class() and kept:
+            found.task = "classify_recordings"
+            found.why = f"'{target}' keeps one of {p.distinct} values through a sequence"
+        elif p.is_class() or p.kind == "text":
+            found.task = "label_frames"
+            found.why = f"'{target}' has {p.distinct} values, and changes within a sequence"
+        elif not p.column.is_number:
+            raise DataError(
+                f"the target '{target}' of {self.table.source} holds neither classes nor numbers",
+                "target",
+            )
+        elif self.time and not self.id and self.known[self.time].kind == "time":
+            found.task = "forecast"
+            found.why = f"one series in time, and the number '{target}' to come"
+        else:
+            found.task = "regress"
+            found.why = (
+                f"'{target}' is one number for a sequence"
+                if kept
+                else (f"'{target}' is a number in each row")
+            )
+        self._give(target, "target", _what(p), "--target")
+
+    def _forecast_all(self) -> None:
+        found = self.found
+        if self.id or not self.time:
+            numbers = [p.name for p in self._free() if p.column.is_number]
+            raise DataError(
+                f"{self.table.source} has no column that is plainly what is to be learnt: name it "
+                f"as target, one of {', '.join((numbers or list(self.table.names))[:12])}",
+                "target",
+            )
+        found.task = "forecast"
+        found.why = "time and numbers, and no column of classes"
+
+    def _choose_split(self) -> None:
+        found = self.found
+        if found.task == "forecast":
+            found.split_why = "in time: the last 15 % judge, the 15 % before them validate"
+            return
+        groups = [
+            p
+            for p in self._free()
+            if _is(p.name, _GROUPS) and p.name in found.constant and p.distinct >= 3
+        ]
+        if groups and found.task in STEPS:
+            found.split, found.split_column = "group", groups[0].name
+            found.split_why = f"the same '{groups[0].name}' never stands in two parts"
+            self._give(groups[0].name, "split", "a group of sequences", "split.by")
+        elif found.sequences < _FEW:
+            found.split = "time"
+            found.split_why = "few sequences: the end of each judges"
+        else:
+            found.split_why = "whole sequences at random" + (
+                ", of each class by itself" if found.task == "classify_recordings" else ""
+            )
+
+    def _set_rest(self) -> None:
+        series = self.found.task in SERIES
+        for p in self._free():
+            kept = p.name in self.found.constant
+            static = kept and self.found.task in STEPS and bool(self.id)
+            if static and p.kind in ("text", "whole") and p.distinct > 0.5 * self.found.sequences:
+                why = f"{p.distinct:,} values for {self.found.sequences:,} sequences: a name"
+                self._give(p.name, "ignore", why, "columns.ignore")
+            elif p.kind == "text" and series and p.distinct <= _MOST_LEVELS:
+                where = ", one for a sequence" if static else ""
+                why = f"{p.distinct} values{where}"
+                self._give(p.name, "static" if static else "category", why, "columns.category")
+            elif p.column.is_number:
+                why = "one value for a sequence" if static else _what(p)
+                self._give(p.name, "static" if static else "number", why, "columns.ignore")
+            elif p.kind == "time":
+                self._give(p.name, "ignore", "another column of times", "--time")
+            else:
+                why = f"a text of {p.distinct:,} values"
+                self._give(p.name, "ignore", why, "columns.category")
+
+
+def _is(name: str, known: Sequence[str]) -> bool:
+    plain = name.strip().casefold()
+    return plain in known or any(plain.endswith(f"_{word}") for word in known if len(word) > 1)
+
+
+def _is_clock(p: Profile) -> bool:
+    try:
+        p.column.times()
+    except DataError:
+        return False
+    return True
+
+
+def _what(p: Profile) -> str:
+    """What a column holds, in a few words."""
+    missing = f"; {p.empty:.1%} missing" if p.empty else ""
+    if p.kind == "boolean":
+        return f"yes or no{missing}"
+    if p.kind == "text" or (p.kind == "whole" and p.distinct <= 20):
+        return f"{p.distinct} values{missing}"
+    known = p.column.numbers()
+    return f"{np.nanmin(known):.6g} to {np.nanmax(known):.6g}{missing}"

@@ -1,0 +1,248 @@
+"""A complete recipe for a table of one's own: what was guessed, written down with its reasons."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carousel.config import Config
+from carousel.config.columns import STEPS, ColumnsConfig, listed
+from carousel.data.guesses import Guess, guess
+from carousel.data.sequences import order_key, sequences_of, step_words
+from carousel.data.sizes import Sections, Size, rules, season_of, settings
+from carousel.data.table import Table, read_table
+from carousel.errors import DataError
+
+_HELD = {"classify_text": "text", "label_words": "text", "translate": "text"}
+_MAPPINGS = {
+    "classify_recordings": "many-to-one",
+    "classify_text": "many-to-one",
+}
+_HEADS = {
+    "columns": "what each column is for",
+    "split": "who trains, who validates, who judges",
+    "frames": "how sequences are cut and held out",
+    "model": "the network",
+    "regularization": "against overfitting",
+    "training": "how long, in what batches",
+}
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A table, what was guessed of it, the step between its rows in words, and the recipe."""
+
+    path: Path
+    table: Table
+    guess: Guess
+    step: str
+    sections: Sections
+    comments: dict[str, str]
+
+    @property
+    def config(self) -> Config:
+        """The recipe as a configuration. Raises `ConfigError`."""
+        return Config.from_dict({"task": self.guess.task, **self.sections})
+
+    def toml(self) -> str:
+        """The recipe with a comment wherever there is a reason."""
+        import tomli_w
+
+        lines = [f"# {self.path.name}: {self.guess.why}.", f"# Split: {self.guess.split_why}.", ""]
+        lines += [f'task = "{self.guess.task}"']
+        for section, values in self.sections.items():
+            head = f"  # {_HEADS[section]}" if section in _HEADS else ""
+            lines += ["", f"[{section}]{head}"]
+            for key, value in values.items():
+                written = tomli_w.dumps({key: value}).rstrip("\n")
+                why = self.comments.get(f"{section}.{key}", "")
+                lines.append(f"{written}  # {why}" if why else written)
+        return "\n".join(lines) + "\n"
+
+    def to_json(self) -> dict[str, Any]:
+        """What was found, as JSON can hold it."""
+        kinds = {column.name: column for column in self.table.columns}
+        return {
+            "path": str(self.path),
+            "rows": len(self.table),
+            "sequences": self.guess.sequences,
+            "step": self.step,
+            "notes": list(self.table.notes),
+            "columns": [
+                {
+                    "name": name,
+                    "type": kinds[name].kind,
+                    "role": role.role,
+                    "why": role.why,
+                    "change": role.change,
+                    "missing": kinds[name].missing,
+                    "odd": kinds[name].odd,
+                    "note": kinds[name].note,
+                }
+                for name, role in self.guess.roles.items()
+            ],
+            "task": {"name": self.guess.task, "why": self.guess.why},
+            "split": {
+                "by": self.guess.split,
+                "column": self.guess.split_column,
+                "why": self.guess.split_why,
+            },
+            "recipe": {"task": self.guess.task, **self.sections},
+        }
+
+
+def propose(
+    path: str | Path,
+    target: str = "",
+    id: str = "",
+    time: str = "",
+    task: str = "",
+    *,
+    table: Table | None = None,
+) -> Proposal:
+    """Read a table, guess what it is for, and make a recipe of it. Raises `DataError`."""
+    path = Path(path)
+    table = read_table(path) if table is None else table
+    found = guess(table, target=target, id=id, time=time, task=task)
+    columns = _columns(found)
+    step, gap = _steps(table, found, columns)
+    columns["gap"] = gap
+    size = _size(table, found)
+    sections = _sections(path, table, found, columns, step, size)
+    comments = {f"columns.{name}": why for name, why in _reasons(found).items()}
+    comments |= dict(rules(found.task, size))
+    comments["columns.gap"] = "or cut, or error: where steps are missing"
+    return Proposal(path, table, found, step, sections, comments)
+
+
+def _columns(found: Guess) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for role in ("id", "time", "target", "text"):
+        if names := found.named(role):
+            columns[role] = listed(names)
+    statics = found.named("static")
+    if statics and found.task in STEPS:
+        columns["static"] = listed(statics)
+    return columns
+
+
+def _reasons(found: Guess) -> dict[str, str]:
+    single = ("id", "time", "target", "text")
+    return {r.role: r.why.replace("\n", " ") for r in found.roles.values() if r.role in single}
+
+
+def _steps(table: Table, found: Guess, columns: dict[str, Any]) -> tuple[str, str]:
+    """The step between rows in words, and what is to be done with gaps."""
+    if "time" not in columns or found.task not in (*STEPS, "forecast"):
+        return "", "fill"
+    roles = ColumnsConfig(id=columns.get("id", ""), time=columns["time"])
+    try:
+        return sequences_of(table, roles).step, "fill"
+    except DataError:  # to fill the gaps would make a far larger table
+        if found.task == "forecast":
+            return "", "fill"
+        from dataclasses import replace
+
+        found.gap = "cut"
+        return sequences_of(table, replace(roles, gap="cut")).step, "cut"
+
+
+def _size(table: Table, found: Guess) -> Size:
+    inputs = found.named("number") + found.named("static") + found.named("category")
+    texts = found.named("text")
+    if found.task in ("classify_text", "translate"):
+        return Size(len(table), len(table))
+    if found.task == "label_words":
+        return Size(found.sequences, len(table), len(texts))
+    targets = len(found.named("target")) or len(inputs)
+    features = len(inputs) + (len(found.named("target")) if found.task == "forecast" else 0)
+    return Size(found.sequences, len(table), features, targets)
+
+
+def _sections(
+    path: Path, table: Table, found: Guess, columns: dict[str, Any], step: str, size: Size
+) -> Sections:
+    task = found.task
+    texts = {n for n in found.named("static") if table[n].kind == "text"}
+    category = [n for n, r in found.roles.items() if r.role == "category" or n in texts]
+    if category:
+        columns["category"] = listed(category)
+    ignored = found.named("ignore")
+    if ignored:
+        columns["ignore"] = listed(ignored)
+    if task not in (*STEPS, "forecast") or not columns.get("time"):
+        columns.pop("gap", None)
+    short = re.sub(r"[^\w.-]+", "-", path.name.split(".")[0]).strip("-.") or "data"
+    what = f"'{listed(found.named('target'))}'" if found.named("target") else "every number"
+    sections: Sections = {
+        "recipe": {
+            "name": short,
+            "summary": f"{what} of {path.name}",
+            "mapping": _MAPPINGS.get(task, "many-to-many"),
+        },
+        "data": {"name": "table", "path": str(path)},
+        "columns": columns,
+    }
+    if task in (*STEPS, "classify_text", "label_words"):
+        split = {"by": found.split}
+        sections["split"] = split | (
+            {"column": found.split_column} if found.split in ("group", "column") else {}
+        )
+    made = settings(task, size, korean=_is_korean(table, found))
+    if task == "forecast":
+        sections["forecast"] = _forecast(table, found, columns, step)
+    held = _HELD.get(task, "frames" if task in STEPS else "")
+    if held and found.split != "column":
+        share = 0.15 if held == "frames" else 0.1
+        made[held] = {**made.get(held, {}), "validation": share, "test": share}
+    order = (
+        "frames",
+        "text",
+        "model",
+        "loss",
+        "regularization",
+        "optimizer",
+        "schedule",
+        "training",
+    )
+    return {**sections, **{name: made[name] for name in order if name in made}}
+
+
+def _forecast(table: Table, found: Guess, columns: dict[str, Any], step: str) -> dict[str, Any]:
+    rows = len(table)
+    season, context, horizon = season_of(step, rows)
+    alone = not (found.named("number") or found.named("category")) or not found.named("target")
+    made: dict[str, Any] = {"context": context, "horizon": horizon}
+    if season > 1:
+        made["season"] = season
+    if table[columns["time"]].kind == "time":
+        made["calendar"] = True
+    made |= {"linear": True, "ridge": True}
+    if alone:
+        made["independent"] = True
+    return made
+
+
+def _is_korean(table: Table, found: Guess) -> bool:
+    for name in found.named("text"):
+        letters = "".join(table[name].texts()[:500])
+        hangul = sum("가" <= letter <= "힣" for letter in letters)
+        if hangul > 0.3 * max(1, sum(letter.isalpha() for letter in letters)):
+            return True
+    return False
+
+
+def in_words(table: Table, found: Guess, columns: ColumnsConfig, step: str) -> str:
+    """The table in a line: rows, sequences, their lengths and the step."""
+    words = f"{len(table):,} rows"
+    if found.named("id") and found.sequences > 1:
+        counts = np.unique(table[found.named("id")[0]].cells().to_numpy(), return_counts=True)[1]
+        words += f", {found.sequences:,} sequences of {counts.min():,} to {counts.max():,} steps"
+    return words + (f", a step of {step}" if step else "")
+
+
+__all__ = ["Proposal", "in_words", "order_key", "propose", "step_words"]

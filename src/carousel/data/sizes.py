@@ -1,0 +1,192 @@
+"""Settings of network and training that follow from the size of the data, with the rules.
+
+They were chosen so that the recipes of published sets of that size would be about what they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from carousel.config.columns import STEPS
+
+Sections = dict[str, dict[str, Any]]
+_UPDATES = 2000
+"""Steps of the optimiser that a small set is trained for."""
+_LONG = 300
+_WINDOW = 100
+_WINDOWS = 400
+_SEASONS = {"minute": 60, "hour": 24, "day": 7, "week": 52, "month": 12, "minutes": 0, "hours": 0}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Size of the data to train on. examples: sequences, texts or rows of a series; steps: of all
+    sequences together, or words; features: numbers of a step."""
+
+    examples: int
+    steps: int
+    features: int = 1
+    classes: int = 0
+
+    @property
+    def length(self) -> float:
+        """Steps of a sequence on average."""
+        return self.steps / max(1, self.examples)
+
+
+def by_size(limits: tuple[tuple[int, Any], ...], size: int, most: Any) -> Any:
+    """The value of the first limit that is not below a size.
+
+    >>> by_size(((10, "small"), (100, "middle")), 50, "large")
+    'middle'
+    """
+    return next((value for limit, value in limits if size <= limit), most)
+
+
+def settings(task: str, size: Size, *, korean: bool = False) -> Sections:
+    """The sections `model`, `regularization`, `optimizer`, `schedule` and `training` of a recipe,
+    and those of the task that depend on size. korean: texts are in Hangul."""
+    made = _of_steps(task, size) if task in STEPS else _OTHERS[task](size, korean)
+    return {
+        **made,
+        "optimizer": {"name": "adam", "clip_norm": 1.0, **made.pop("optimizer", {})},
+        "schedule": {"name": "one-cycle", "warmup": 0.2},
+    }
+
+
+def rules(task: str, size: Size) -> Iterator[tuple[str, str]]:
+    """(key, the rule behind it in words), for the comments of a recipe."""
+    yield "model.hidden_size", _HIDDEN_RULE if task in STEPS else "by task and amount of text"
+    if task in STEPS:
+        yield "model.cell", "remembers longest"
+        yield (
+            "regularization.dropout",
+            "more of it for fewer sequences: 0.4, 0.3 from 1,000 on, 0.2",
+        )
+        yield "frames.window", f"windows of {_WINDOW} steps where sequences are longer than {_LONG}"
+        yield "frames.passes", f"so that an epoch has about {_WINDOWS} windows"
+    yield "training.batch_size", "8 of up to 200 sequences, 16 to 1,000, 32 to 5,000, then 64"
+    yield "training.epochs", f"about {_UPDATES:,} steps of the optimiser, 10 to 60 epochs"
+    yield "training.patience", "a third of the epochs"
+
+
+_HIDDEN_RULE = "32 of up to 5,000 steps, 64 to 200,000, 128 to 2 million, then 256"
+
+
+def _epochs(examples: int, batch: int, most: int = 60) -> int:
+    return int(min(most, max(10, round(_UPDATES * batch / max(1, examples)))))
+
+
+def _of_steps(task: str, size: Size) -> Sections:
+    hidden = by_size(((5_000, 32), (200_000, 64), (2_000_000, 128)), size.steps, 256)
+    long = task != "classify_recordings" and size.length > _LONG
+    windows = max(1, size.steps // _WINDOW) if long else size.examples
+    passes = min(20, max(1, round(_WINDOWS / windows))) if task != "classify_recordings" else 1
+    per_epoch = windows * passes
+    batch = by_size(((200, 8), (1_000, 16), (5_000, 32)), per_epoch, 64)
+    epochs = _epochs(per_epoch, batch)
+    dropout = by_size(((1_000, 0.4), (10_000, 0.3)), size.examples, 0.2)
+    made: Sections = {
+        "model": {"cell": "lstm", "hidden_size": hidden},
+        "regularization": {"dropout": dropout},
+        "optimizer": {"learning_rate": 3e-3},
+        "training": {"epochs": epochs, "batch_size": batch, "patience": max(5, epochs // 3)},
+    }
+    if task != "regress":
+        made["model"]["bidirectional"] = True
+    if task == "classify_recordings":
+        made["model"]["pooling"] = "mean"
+        made["training"]["monitor"] = "loss"
+        made["regularization"]["input_dropout"] = 0.2 if size.features >= 8 else 0.0
+    frames = {"window": _WINDOW} if long else {}
+    if passes > 1:
+        frames["passes"] = passes
+    return {**made, "frames": frames} if frames else made
+
+
+def _sentences(size: Size, korean: bool) -> Sections:
+    large = size.examples > 50_000
+    epochs = by_size(((20_000, 12), (100_000, 8)), size.examples, 5)
+    batch = by_size(((20_000, 32), (50_000, 64)), size.examples, 128)
+    level = {"level": "subword", "max_vocabulary": 12_000 if large else 4_000}
+    text = level if korean else {"level": "word", "lowercase": True, "min_count": 2}
+    dropout = 0.4 if large else 0.5
+    return {
+        "text": text,
+        "model": {
+            **{"cell": "lstm", "hidden_size": 128, "embedding_size": 128},
+            **{"bidirectional": True, "pooling": "max"},
+        },
+        "regularization": {"dropout": dropout, "input_dropout": 0.2 if large else 0.5},
+        "optimizer": {"learning_rate": 2e-3},
+        "training": {"epochs": epochs, "batch_size": batch, "patience": 5},
+    }
+
+
+def _words(size: Size, korean: bool) -> Sections:
+    return {
+        "text": {"features": "word,shape,prefix,suffix", "lowercase": True, "min_count": 2},
+        "model": {
+            **{"cell": "lstm", "hidden_size": 128, "embedding_size": 100, "bidirectional": True},
+        },
+        "regularization": {"dropout": 0.4, "input_dropout": 0.2},
+        "optimizer": {"learning_rate": 3e-3},
+        "training": {"epochs": 10, "batch_size": by_size(((2_000, 16),), size.examples, 32)},
+    }
+
+
+def _pairs(size: Size, korean: bool) -> Sections:
+    return {
+        "text": {"level": "subword", "lowercase": True, "max_vocabulary": 4_000},
+        "model": {
+            **{"cell": "gru", "hidden_size": 256, "embedding_size": 256, "bidirectional": True},
+        },
+        "loss": {"label_smoothing": 0.1},
+        "regularization": {"dropout": 0.4},
+        "optimizer": {"learning_rate": 2e-3},
+        "training": {"epochs": by_size(((10_000, 30),), size.examples, 12), "batch_size": 64},
+    }
+
+
+def _series(size: Size, korean: bool) -> Sections:
+    alone = size.features == size.classes  # every column is to be forecast
+    return {
+        "model": {"cell": "gru", "hidden_size": 32 if alone else 64},
+        "regularization": {"dropout": 0.3},
+        "optimizer": {"learning_rate": 1e-3},
+        "training": {"epochs": 10, "batch_size": 32 if size.steps < 5_000 else 64, "patience": 5},
+    }
+
+
+def season_of(step: str, rows: int) -> tuple[int, int, int]:
+    """Season, context and horizon of a series with this step, in steps.
+
+    A day of hours or minutes, a week of days, a year of months; the context is two seasons, and no
+    more than a tenth of the rows.
+
+    >>> season_of("1 hour", 20_000), season_of("1 month", 144)
+    ((24, 48, 24), (12, 14, 12))
+    """
+    seconds = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
+    count, _, unit = step.partition(" ")
+    unit = unit.removesuffix("s")
+    season = 1
+    if unit in seconds:
+        length = float(count) * seconds[unit]
+        whole = 604_800 if unit == "day" else 86_400 if length >= 300 else 3600
+        season = round(whole / length) if whole >= length else 1
+    elif unit == "month":
+        season = max(1, round(12 / float(count)))
+    horizon = min(max(season, 6), 48, max(1, rows // 12))
+    context = max(season, min(max(2 * season, 24), 200, max(2, rows // 10)))
+    return season, context, horizon
+
+
+_OTHERS = {
+    "classify_text": _sentences,
+    "label_words": _words,
+    "translate": _pairs,
+    "forecast": _series,
+}
