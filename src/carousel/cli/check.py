@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -43,29 +44,23 @@ def check(
 
     Example: carousel check mnist-rows
     """
-    import torch
-
-    from carousel import recipes, tasks
     from carousel.coach import checks
     from carousel.coach.finding import by_severity
     from carousel.coach.words import language
+    from carousel.training.preparation import Preparation, using_threads
 
     spoken = language(lang)
     if not 0 < seconds < 3600:
         raise ConfigError(f"--seconds must lie between 0 and 3600, got {seconds:g}")
-    config, stated = recipes.configured(recipe, assignments or ())
-    seed = seed if seed is not None else stated or 0
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    started = time.monotonic()
-    try:
-        task = tasks.find(config.task)(config, seed)
-        torch.manual_seed(seed)
-        account, model = task.account(), task.build_model()
+    ready = Preparation.of(recipe, assignments or (), seed)
+    config, started = ready.config, time.monotonic()
+    with using_threads(threads):
+        task = ready.task()
+        account, model = task.account(), ready.model(task)
         read = time.monotonic() - started
         outcomes = checks.check(task, model, seconds=seconds, account=account)
-    finally:
-        torch.set_num_threads(before)
+    if changed := ready.changes(task):
+        print(f"carousel: {changed}", file=sys.stderr)
     found = by_severity(checks.findings(outcomes, spoken, config))
     if as_json:
         print_json(

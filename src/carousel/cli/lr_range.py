@@ -52,15 +52,13 @@ def lr_range(
 
     from carousel.run.layout import RANGE_PICTURE
     from carousel.training import lr_range as lr
+    from carousel.training.preparation import using_threads
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        with torch.random.fork_rng(devices=()):
-            begin = lr.start(source, assignments or (), seed=seed, fresh=fresh)
-            test = lr.range_test(begin.task, begin.model, low=low, high=high, steps=steps)
-    finally:
-        torch.set_num_threads(before)
+    with using_threads(threads), torch.random.fork_rng(devices=()):
+        begin = lr.start(source, assignments or (), seed=seed, fresh=fresh)
+        test = lr.range_test(begin.task, begin.model, low=low, high=high, steps=steps)
+    if begin.notice:
+        print(f"carousel: {begin.notice}", file=sys.stderr)
     picture = out or (
         begin.run / RANGE_PICTURE if begin.run else Path(f"lr-range-{begin.name}.png")
     )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from carousel.coach.traces import Trace, output_of, recurrent_layers, trace
+from carousel.coach.watch import in_evaluation
 from carousel.errors import RunError
 
 _TOLERANCE = 1e-4  # between the oracle and the path that the model runs on, of the largest value
@@ -72,9 +73,7 @@ def look(model: nn.Module, output: Callable[[], Tensor]) -> tuple[float, list[Re
     if not layers:
         raise RunError("the model has no recurrent layer: there is nothing to look into")
     calls: dict[str, _Call] = {}
-    was_training = model.training
-    model.eval()
-    try:
+    with in_evaluation(model):
         with ExitStack() as hooks, torch.enable_grad():
             for name, layer in layers.items():
                 before, after = partial(_catch, calls, name), partial(_catch_output, calls, name)
@@ -92,8 +91,6 @@ def look(model: nn.Module, output: Callable[[], Tensor]) -> tuple[float, list[Re
             for (name, call), gradient in zip(calls.items(), gradients, strict=True)
         ]
         return float(value.detach()), found
-    finally:
-        model.train(was_training)
 
 
 class _removed:  # noqa: N801  # a context manager, as contextlib's

@@ -14,6 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from carousel.data.mnist import Images
+from carousel.data.order import generator_of
 
 
 class ShuffledBatches:
@@ -39,7 +40,7 @@ class ShuffledBatches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """(images (B, 28, 28) uint8, labels (B,)) of an epoch, from batch `start` on."""
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        generator = generator_of(self.seed, epoch)
         order = torch.randperm(len(self.part), generator=generator)
         offsets = torch.randint(0, 2 * self.shift + 1, (2, len(order)), generator=generator)
         for batch in range(start, len(self)):

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from carousel.data.order import generator_of
+
 
 @dataclass(frozen=True)
 class Ragged:
@@ -91,7 +93,7 @@ class Buckets:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Tensor]:
         """The numbers of the sequences in each batch of an epoch, from batch `start` on."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        generator = generator_of(self._seed, epoch)
         order = torch.randperm(len(self._lengths), generator=generator)
         batches: list[Tensor] = []
         for pool in torch.split(order, self._span):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import ForecastConfig
+from carousel.data.order import generator_of
 from carousel.data.regular import Series
 from carousel.data.splits import in_time
 from carousel.data.stamps import Stamps, unit_of
@@ -111,7 +112,7 @@ class Windows:
     def epoch(self, batch_size: int, seed: int, epoch: int, start: int = 0) -> Iterator[Tensor]:
         """Numbers of the windows in each batch of an epoch, from batch `start` on; the order
         depends on (seed, epoch) alone."""
-        generator = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+        generator = generator_of(seed, epoch)
         order = torch.randperm(len(self), generator=generator)
         yield from torch.split(order, batch_size)[start:]
 

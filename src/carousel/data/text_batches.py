@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from carousel.data.order import generator_of
 from carousel.data.text import Part
 from carousel.errors import DataError
 
@@ -74,7 +75,7 @@ class LineBatches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """(inputs, targets), each (T, B) int64, of an epoch, from batch `start` on."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        generator = generator_of(self._seed, epoch)
         order = torch.randperm(self._lines, generator=generator)
         for batch in range(start, len(self)):
             index = order[batch * self._rows : (batch + 1) * self._rows]

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from carousel.data.order import generator_of
 from carousel.data.ragged import Ragged
 from carousel.errors import DataError
 
@@ -65,7 +66,7 @@ class LabelledWindows:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """(values (B, T, F), lengths (B,), labels (B, T)) from batch `start` on; in the
         padding -1 or NaN."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        generator = generator_of(self._seed, epoch)
         windows = []
         for number, count in enumerate(self._counts):
             for _ in range(count):

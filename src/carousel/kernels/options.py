@@ -121,17 +121,17 @@ class Options:
         )
         cell, state, candidate, product = rates
         return cls(
-            activation,
-            gate,
-            peephole,
-            coupled,
-            variant,
-            cell,
-            state,
-            candidate,
-            product,
-            each_step,
-            draws,
+            activation=activation,
+            gate_activation=gate,
+            peephole=peephole,
+            coupled=coupled,
+            variant=variant,
+            zoneout_cell=cell,
+            zoneout_state=state,
+            recurrent_dropout=candidate,
+            state_dropout=product,
+            each_step=each_step,
+            draws=draws,
             layer_norm=layer_norm,
             reset_first=reset_first,
         )

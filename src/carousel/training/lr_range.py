@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from carousel import bundle, recipes, tasks
-from carousel.config import Config
+from carousel import bundle
+from carousel.data.record import UNVERIFIED, DataChangedError, DataRecord
 from carousel.errors import ConfigError, RunError
 from carousel.optim.step import OptimizerStep, Taken
 from carousel.run.events import RangeTested
@@ -28,6 +27,7 @@ from carousel.run.layout import MODEL_FACTS, RunFolder
 from carousel.run.writing import note
 from carousel.tasks.shared.task import Batch, StepLoss, Task
 from carousel.training import checkpoint
+from carousel.training.preparation import Preparation, Settings
 from carousel.training.state import under
 
 _SMOOTHING = 0.9  # of the running mean, whose weights add up to one from the first step on
@@ -176,6 +176,7 @@ class Start:
     """What a test begins from: the task, a model to change, and where it came from, in words.
 
     run: the folder of the run that it is of, if it is of one. fresh: whether the weights are.
+    notice: how the data differ from those on record, or that this cannot be told.
     """
 
     task: Task
@@ -184,11 +185,12 @@ class Start:
     name: str
     run: Path | None
     fresh: bool
+    notice: str
 
 
 def start(
     source: str,
-    overrides: Iterable[str] | Mapping[str, Any] = (),
+    settings: Settings = (),
     *,
     seed: int | None = None,
     fresh: bool = False,
@@ -196,22 +198,20 @@ def start(
     """A recipe with fresh weights, or a run with a copy of its best ones; or fresh ones too.
 
     source: a recipe's name, a TOML file, or a run folder, whose weights stay as they are. Raises
-    `ConfigError`, `DataError` or `RunError`.
+    `ConfigError`, `RunError`, or `DataError`, as where a run's data are not what they were.
     """
-    run = Path(source) if Path(source).is_dir() else None
+    run = RunFolder.open(Path(source)) if Path(source).is_dir() else None
+    ready = Preparation.of(run or source, settings, seed)
     weights, origin = None, "fresh weights"
-    if run is not None:
-        opened = RunFolder.open(run)
-        config, stated = opened.config.settled().override(overrides), opened.seed
-        if not fresh:
-            origin, weights = best_weights(opened)
-    else:
-        config, stated_seed = recipes.configured(source, overrides)
-        stated = stated_seed or 0
-    seed = stated if seed is None else seed
-    task = tasks.find(config.task)(_absolute(config), seed)
-    torch.manual_seed(seed)
-    model = task.build_model()
+    if run is not None and not fresh:
+        origin, weights = best_weights(run)
+    task = ready.task()
+    notice = ready.changes(task)
+    if run is not None and notice:
+        raise DataChangedError(notice)
+    if run is not None and DataRecord.read(run.path) is None:
+        notice = UNVERIFIED.format(run=run.path)
+    model = ready.model(task)
     if weights is not None:
         try:
             model.load_state_dict(weights)
@@ -221,7 +221,8 @@ def start(
                 "but the model and the data of a run"
             ) from None
     name = Path(source).name.removesuffix(".toml")
-    return Start(task, model, origin, name, run, weights is None)
+    folder = run.path if run is not None else None
+    return Start(task, model, origin, name, folder, weights is None, notice)
 
 
 def remember(test: RangeTest, begin: Start, settings: Iterable[str] = ()) -> None:
@@ -252,15 +253,6 @@ def best_weights(run: RunFolder) -> tuple[str, dict[str, Tensor]]:
             step = facts["progress"]["step"]
             return f"the {which} weights of {run.path}, which stands at step {step}", weights
     raise RunError(f"the checkpoint of {run.path} holds no weights")
-
-
-def _absolute(config: Config) -> Config:
-    path = config.data.path
-    return (
-        replace(config, data=replace(config.data, path=str(Path(path).absolute())))
-        if path
-        else config
-    )
 
 
 def draw(test: RangeTest, title: str, path: Path) -> None:

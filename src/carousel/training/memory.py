@@ -16,7 +16,7 @@ from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import TrainedModel
 from carousel.training.display import make_display
 from carousel.training.loop import Trainer
-from carousel.training.run import checked
+from carousel.training.preparation import check_seed, checked_threads, using_threads
 from carousel.training.unsaved import Unsaved
 
 
@@ -86,11 +86,11 @@ def fit(
         coach=replace(config.coach, enabled=False),
         training=replace(config.training, samples=0, keep_epochs=0),
     )
-    threads, before = checked(seed, threads), torch.get_num_threads()
+    check_seed(seed)
+    threads = checked_threads(threads)
     display = make_display(quiet)
-    torch.set_num_threads(threads)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with using_threads(threads), torch.random.fork_rng(devices=[]):
             task = tasks.find(config.task)(config, seed, parts)
             fabric = Fabric(accelerator="cpu", devices=1)
             trainer = Trainer(task, Unsaved(config, seed), _Nowhere(), display, fabric)
@@ -98,7 +98,6 @@ def fit(
             model = task.finish(trainer.net)
     finally:
         display.stop()
-        torch.set_num_threads(before)
     model.model.eval()
     model.parts = parts
     epochs = trainer.progress.epoch

@@ -10,7 +10,6 @@ import torch
 
 from carousel.config import Config
 from carousel.data.record import DataRecord
-from carousel.errors import ConfigError
 from carousel.kernels import active_isa
 from carousel.run.layout import RunFolder
 
@@ -34,17 +33,6 @@ def new_run(
         versions=_versions(),
         data=data.text() if data is not None else None,
     )
-
-
-def checked(seed: int, threads: int | None) -> int:
-    """The number of threads, torch's current one if None. Raises `ConfigError` for one that cannot
-    be, or such a seed."""
-    if not 0 <= seed < 2**31:
-        raise ConfigError(f"the seed must lie between 0 and {2**31 - 1}, got {seed}")
-    threads = torch.get_num_threads() if threads is None else threads
-    if threads < 1:
-        raise ConfigError(f"the number of threads must be at least 1, got {threads}")
-    return threads
 
 
 def _versions() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
-from carousel import bundle, recipes, tasks
+from carousel import bundle
 from carousel.config import Config
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
@@ -21,7 +21,8 @@ from carousel.scores import HIGHER_IS_BETTER
 from carousel.tasks.shared.task import Task, TrainedModel, monitored
 from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
-from carousel.training.run import checked, new_run
+from carousel.training.preparation import Preparation, checked_threads, using_threads
+from carousel.training.run import new_run
 
 
 @dataclass(frozen=True)
@@ -64,24 +65,16 @@ def train(
     >>> run.result["test"]["accuracy"]                            # doctest: +SKIP
     0.98...
     """
-    if isinstance(recipe, Config):
-        config, stated_seed = recipe.override(overrides).check_data(), None
-    else:
-        config, stated_seed = recipes.configured(recipe, overrides)
-    if config.data.path:  # the run may be resumed from another folder
-        there = str(Path(config.data.path).absolute())
-        config = replace(config, data=replace(config.data, path=there))
-    if seed is None:
-        seed = stated_seed if stated_seed is not None else 0
-    threads = checked(seed, threads)
+    ready = Preparation.of(recipe, overrides, seed)
+    config, threads = ready.config, checked_threads(threads)
     fabric = _make_fabric(device)
     path = (
         Path(run_dir) if run_dir is not None else layout.new_path(Path("runs"), config.recipe.name)
     )
-    task = tasks.find(config.task)(config, seed)  # bad data leaves no folder
+    task = ready.task()  # bad data leaves no folder
     monitored(task)
     record = DataRecord.of(config, task.parted)
-    run = new_run(path, config, seed=seed, threads=threads, device=device, data=record)
+    run = new_run(path, config, seed=ready.seed, threads=threads, device=device, data=record)
     return _run(run, fabric, make_display(quiet), task)
 
 
@@ -113,23 +106,21 @@ def _make_fabric(device: str) -> Fabric:
 
 
 def _run(run: RunFolder, fabric: Fabric, display: Display, task: Task | None = None) -> TrainedRun:
-    before = torch.get_num_threads()
     with run.locked(), EventStore(run.events, command("train", "--resume", run.path)) as store:
-        torch.set_num_threads(run.threads)
         try:
-            if task is None:
-                task = tasks.find(run.config.task)(run.config, run.seed)
-                _check_data(run, task, display)
-            return _fit_and_judge(run, task, fabric, display, store)
+            with using_threads(run.threads):
+                if task is None:
+                    task = Preparation(run.config, run.seed).task()
+                    _compare_data(run, task, display)
+                return _fit_and_judge(run, task, fabric, display, store)
         except (KeyboardInterrupt, Interrupted):  # the first: outside the loop over steps
             store.event(store.last_step(), events.Interrupted())
             raise Interrupted(run.path) from None
         finally:
             display.stop()
-            torch.set_num_threads(before)
 
 
-def _check_data(run: RunFolder, task: Task, display: Display) -> None:
+def _compare_data(run: RunFolder, task: Task, display: Display) -> None:
     record = DataRecord.read(run.path)
     if record is None:
         display.say(UNVERIFIED.format(run=run.path))

@@ -22,6 +22,7 @@ from carousel.tasks.generate.sampling import Sampling, generate
 from carousel.tasks.shared.answers import TextAnswer, Written
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.given import one_text, texts_of
+from carousel.tasks.shared.network import evaluating
 from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _STEPS = 1000
@@ -219,19 +220,18 @@ class TrainedLanguageModel(TrainedModel):
 
     def _losses(self, part: Part) -> tuple[Tensor, Tensor, Tensor | None]:
         """Per predicted token: its loss, its number, and of labelled lines the label's."""
-        self.model.eval()
-        device = next(self.model.parameters()).device
         lines = part.offsets is not None
         batches = LineBatches(part, 64, seed=0).in_order() if lines else all_of(part, 1, _STEPS)
         losses, targets, labels = [], [], []
         state: State = ()
-        for x, y in batches:
-            batch, last = self.model.losses(x.to(device), y.to(device), state)
-            state = () if lines else last
-            kept = y >= 0
-            losses.append(batch.cpu().double())
-            targets.append(y[kept])
-            labels.append(x[0].expand_as(y)[kept])
+        with evaluating(self.model) as device:
+            for x, y in batches:
+                batch, last = self.model.losses(x.to(device), y.to(device), state)
+                state = () if lines else last
+                kept = y >= 0
+                losses.append(batch.cpu().double())
+                targets.append(y[kept])
+                labels.append(x[0].expand_as(y)[kept])
         return torch.cat(losses), torch.cat(targets), torch.cat(labels) if lines else None
 
     def _measures(self, losses: Tensor) -> dict[str, float]:
