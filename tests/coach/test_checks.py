@@ -8,6 +8,8 @@ import torch
 from every_task import SMALL
 from small import small_config
 from small_frames import frames_config, write_recordings
+from small_pairs import pair_config, write_pairs
+from small_scenes import images_config, write_images
 from small_sentences import sentence_config, write_sentences
 from small_text import text_config, write_text
 from torch import nn
@@ -128,6 +130,28 @@ def test_lengths_that_are_not_passed_on_are_found(tmp_path):
     right = model.recurrent.forward
     model.recurrent.forward = lambda x, hx=None, lengths=None: right(x, hx)
     assert "padding-invariance" in found(task, "padding-invariance", model=model)
+
+
+def test_sources_read_beyond_their_ends_are_found(tmp_path):
+    task = task_of(pair_config(write_pairs(tmp_path, 80), "text.level=word"))
+    assert "padding-invariance" not in found(task, "padding-invariance")
+    model = task.build_model()
+    right = model.decoder.remember
+    model.decoder.remember = lambda values, lengths, summary: right(values, None, summary)
+    assert "padding-invariance" in found(task, "padding-invariance", model=model)
+
+
+def test_captions_that_are_judged_beyond_their_ends_are_found(tmp_path, monkeypatch):
+    task = task_of(images_config(write_images(tmp_path)))
+    assert "padding-invariance" not in found(task, "padding-invariance")
+    right = task.loss
+
+    def wrong(model, batch, carry=()):
+        images, tokens, targets = batch
+        return right(model, (images, tokens, targets.clamp(min=0)), carry)
+
+    monkeypatch.setattr(task, "loss", wrong)
+    assert "padding-invariance" in found(task, "padding-invariance")
 
 
 def test_a_loss_that_counts_padded_frames_is_found(tmp_path, monkeypatch):

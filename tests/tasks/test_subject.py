@@ -40,8 +40,34 @@ def test_padding_adds_nothing_that_is_to_be_found(task):
     wider = subject.padded(batch, 3)
     if wider is None:
         pytest.skip("rows of one length")
-    assert wider[0].numel() > batch[0].numel()
+    assert sum(part.numel() for part in wider) > sum(part.numel() for part in batch)
+    assert [part.dtype for part in wider] == [part.dtype for part in batch]
     assert torch.equal(subject.wanted(wider), subject.wanted(batch))
+
+
+def test_padding_changes_no_loss(task):
+    batch, subject = next(task.train_batches(0, 0)), task.subject
+    wider = subject.padded(batch, 3)
+    if wider is None:
+        pytest.skip("rows of one length")
+    model = task.build_model().eval()
+    with torch.no_grad():
+        loss, again = task.loss(model, batch), task.loss(model, wider)
+    assert again.count == loss.count
+    torch.testing.assert_close(again.sums["loss"], loss.sums["loss"])
+
+
+@pytest.mark.parametrize("name", ["translate", "caption"])
+def test_the_share_of_scheduled_sampling_is_no_row_and_no_target(name, tmp_path):
+    config = EVERY[name](tmp_path).override(["decoder.scheduled_sampling=0.5"])
+    task = tasks.find(config.task)(config, 1)
+    batch = next(task.train_batches(1, 0))
+    assert batch[-1].dim() == 0
+    picked = task.subject.pick(batch, torch.tensor([2, 0]))
+    assert task.subject.rows(picked) == 2
+    assert torch.equal(picked[-2], batch[-2][[2, 0]])
+    assert torch.equal(task.subject.wanted(batch), batch[-2][batch[-2] >= 0])
+    assert torch.equal(task.subject.padded(batch, 2)[-1], batch[-1])
 
 
 def test_a_task_has_at_most_twelve_public_methods():

@@ -4,19 +4,34 @@ files: bit for bit."""
 import pytest
 import torch
 from every_task import SMALL
+from small_pairs import pair_config, write_pairs
+from small_recordings import recordings_config, write_classes
+from small_scenes import images_config, write_images
 
 from carousel import tasks
+from carousel.data.captioned import Captioned, CaptionedImages
+from carousel.data.labelled_recordings import Labelled as LabelledRecording
+from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.labelled_text import LabelledText, Sentences
 from carousel.data.labelled_words import Labelled, LabelledWords
 from carousel.data.measured import Measured, MeasuredRecordings
+from carousel.data.mnist import ImageParts, Images
 from carousel.data.ragged import Ragged
 from carousel.data.recordings import LabelledFrames, Recordings
 from carousel.data.regular import Series
+from carousel.data.sentence_pairs import Pairs, Parallel
 from carousel.data.series_parts import SeriesParts
 from carousel.data.text import TextParts
 from carousel.data.whole_targets import WholeRecordings, WholeTargets
+from carousel.training import fit
 
 STEPS = 3
+EVERY = {
+    **SMALL,
+    "classify_recordings": lambda folder: recordings_config(write_classes(folder)),
+    "translate": lambda folder: pair_config(write_pairs(folder, 80), "text.level=word"),
+    "caption": lambda folder: images_config(write_images(folder)),
+}
 
 
 def values_of(part):
@@ -52,6 +67,20 @@ def by_hand(task):
     if isinstance(data, SeriesParts):
         series = Series(data.series.columns, data.series.stamps, data.series.values.copy())
         return SeriesParts.of(series, task.config.forecast)
+    if isinstance(data, ImageParts):
+        parts = [data.part(name) for name in ("train", "validation", "test")]
+        return ImageParts(*(Images(p.images.clone(), p.labels.clone()) for p in parts))
+    if isinstance(data, LabelledRecordings):
+        parts = [data.part(name) for name in ("train", "validation", "test")]
+        made = [LabelledRecording(p.names, values_of(p), p.labels.clone()) for p in parts]
+        return LabelledRecordings(*made, classes=data.classes)
+    if isinstance(data, Parallel):
+        parts = [data.part(name) for name in ("train", "validation", "test")]
+        return Parallel(*(Pairs.of(list(zip(p.sources, p.targets, strict=True))) for p in parts))
+    if isinstance(data, CaptionedImages):
+        parts = [data.part(name) for name in ("train", "validation", "test")]
+        made = [Captioned(list(p.names), p.images.clone(), list(p.captions)) for p in parts]
+        return CaptionedImages(*made)
     parts = task.corpus._parts
     texts = {name: parts.read_part(name) for name in ("train", "validation", "test")}
     return TextParts(parts.kind, texts.__getitem__)
@@ -71,9 +100,9 @@ def weights_after(task):
     return model, task.validate(model)
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL if name != "classify"])
+@pytest.mark.parametrize("name", EVERY)
 def test_parts_made_by_hand_train_as_files_do_bit_for_bit(name, tmp_path):
-    config = SMALL[name](tmp_path)
+    config = EVERY[name](tmp_path)
     of_files = tasks.find(config.task)(config, 0)
     nowhere = config.override(["data.path=''"])
     handed = tasks.find(config.task)(nowhere, 0, by_hand(of_files))
@@ -81,6 +110,23 @@ def test_parts_made_by_hand_train_as_files_do_bit_for_bit(name, tmp_path):
     assert scores == others
     for key, weight in one.state_dict().items():
         assert torch.equal(weight, other.state_dict()[key]), key
+
+
+@pytest.mark.parametrize("name", ["classify", "classify_recordings", "translate", "caption"])
+def test_a_fit_on_parts_made_by_hand_is_that_on_files_and_judges_them(name, tmp_path):
+    config = EVERY[name](tmp_path).override(["training.epochs=1", "training.max_steps=4"])
+    parts = by_hand(tasks.find(config.task)(config, 3))
+    handed = fit(config.override(["data.path=''"]), parts, seed=3, threads=1)
+    of_files = fit(config, seed=3, threads=1)
+    assert handed.validation == of_files.validation
+    for key, weight in of_files.model.model.state_dict().items():
+        assert torch.equal(weight, handed.model.model.state_dict()[key]), key
+    judged, wanted = handed.model.evaluate(), of_files.model.evaluate()
+    assert numbers_of(judged) == numbers_of(wanted)
+
+
+def numbers_of(report):
+    return {name: value for name, value in report.items() if isinstance(value, float)}
 
 
 def test_a_trained_model_judges_the_parts_that_were_handed_in(tmp_path):

@@ -24,6 +24,7 @@ from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.beam_search import Search
 from carousel.tasks.shared.decoder import shifted
 from carousel.tasks.shared.samples import Sample, Told, likeness
+from carousel.tasks.shared.subject import WriterSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 
 
@@ -57,6 +58,10 @@ class CaptionTask(Task):
     @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
+
+    @property
+    def subject(self) -> WriterSubject[CaptionTask]:
+        return WriterSubject(self)
 
     def build_model(self) -> Captioner:
         return Captioner(len(self.tokens), self.config, self._given)

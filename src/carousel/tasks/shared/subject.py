@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from carousel.data.windows import is_labelled
 
@@ -44,3 +45,19 @@ class TaskSubject(Generic[T]):
 
     def outputs(self, model: nn.Module) -> dict[str, float]:
         return {}
+
+
+class WriterSubject(TaskSubject[T]):
+    """Subject of a task that writes sentences: batches have tokens (B, T) and targets (B, T) last,
+    but for the share of scheduled sampling, which is of no row."""
+
+    def pick(self, batch: Batch, index: Tensor) -> Batch:
+        return tuple(part[index] if part.dim() else part for part in batch)
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        *read, tokens, targets = (part for part in batch if part.dim())
+        share = (part for part in batch if not part.dim())
+        return (*read, pad(tokens, (0, steps), value=1), pad(targets, (0, steps), value=-1), *share)
+
+    def wanted(self, batch: Batch) -> Tensor:
+        return super().wanted(tuple(part for part in batch if part.dim()))

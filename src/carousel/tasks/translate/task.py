@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
+from torch.nn.functional import pad
 
 from carousel import layers
 from carousel.config import Config
@@ -18,6 +19,7 @@ from carousel.errors import DataError
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.beam_search import Search
 from carousel.tasks.shared.samples import Sample, Told, likeness
+from carousel.tasks.shared.subject import WriterSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
 from carousel.tasks.translate.memory import copied, remembered
 from carousel.tasks.translate.network import Translator, batch_of, mean_loss, translate
@@ -56,6 +58,10 @@ class TranslateTask(Task):
     @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
+
+    @property
+    def subject(self) -> TranslateSubject:
+        return TranslateSubject(self)
 
     def build_model(self) -> Translator:
         return Translator(len(self.source_tokens), len(self.target_tokens), self.config)
@@ -160,6 +166,14 @@ class TranslateTask(Task):
                 f"every pair to train on has more than translate.max_length = {longest} tokens"
             )
         return (sides[0].take(index), sides[1].take(index)), int((~kept).sum())
+
+
+class TranslateSubject(WriterSubject[TranslateTask]):
+    """Batches of sentence pairs, for the coach."""
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        sources, *rest = super().padded(batch, steps)
+        return (pad(sources, (0, steps), value=1), *rest)
 
 
 def fit_tokens(train: Pairs, config: Config) -> tuple[Tokens, Tokens]:
