@@ -26,7 +26,7 @@ def task_of(config, seed=1):
 
 def found(task, *only, model=None, **more):
     torch.manual_seed(2)
-    outcomes = check(task, model or task.build_model(), seconds=60, only=only, **more)
+    outcomes = check(task, model or task.build_model(), seconds=600, only=only, **more)
     assert not [o for o in outcomes if o.state == "failed"], outcomes
     return {o.code: o.numbers for o in outcomes if o.state == "found"}
 

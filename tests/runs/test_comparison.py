@@ -10,7 +10,8 @@ from made_runs import make_run
 from scipy import stats
 
 from carousel.errors import RunError
-from carousel.runs.comparison import Verdict, compare, read
+from carousel.runs.comparison import compare, read
+from carousel.runs.verdict import Verdict, welch
 
 
 def made(path, *settings, seed=0, validation=0.9, test=0.8, finished=True):
@@ -87,12 +88,10 @@ def test_many_comparisons_make_each_interval_wider(tmp_path):
 
 def test_seeds_of_one_setting_are_seldom_called_a_difference():
     """Of groups from one distribution, 5 in 100 may be: the interval holds what it says."""
-    from carousel.runs.comparison import _welch
-
     draws = np.random.default_rng(0).normal(0.9, 0.01, (2000, 2, 3))
     wrong = sum(
         not low <= 0 <= high
-        for low, high in (_welch(here.tolist(), there.tolist(), 0.95) for here, there in draws)
+        for low, high in (welch(here.tolist(), there.tolist(), 0.95) for here, there in draws)
     )
     assert 0.02 < wrong / len(draws) < 0.06
 

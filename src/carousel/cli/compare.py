@@ -12,7 +12,8 @@ from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from carousel.runs.comparison import Comparison, Group, Spread
+    from carousel.runs.comparison import Comparison, Group
+    from carousel.runs.verdict import Spread
 
 _MOST = 8  # settings that are shown of a group
 

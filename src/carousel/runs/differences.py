@@ -50,23 +50,27 @@ def parallel_coordinates(
     """
     judged = [(run, run.best[1]) for run in runs if run.best is not None]
     metrics = {run.monitor for run, _ in judged}
-    if len(judged) < 3 or len(metrics) != 1:
-        return None
     settings = [flat(run.config) for run, _ in judged]
     keys = [key for key in keys if all(key in values for values in settings)][:_MOST_AXES]
-    if not keys:
+    if len(judged) < 3 or len(metrics) != 1 or not keys:
         return None
-    columns = [[values[key] for values in settings] for key in keys]
-    axes: list[tuple[str, list[Any] | None]] = []
-    for key, column in zip(keys, columns, strict=True):
-        numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in column)
-        axes.append((key, None if numeric else list(dict.fromkeys(map(str, column)))))
-    values = [
-        [v if axis[1] is None else str(v) for v in column]
-        for axis, column in zip(axes, columns, strict=True)
-    ]
+    drawn = [_axis([values[key] for values in settings]) for key in keys]
+    axes = [(key, labels) for key, (labels, _) in zip(keys, drawn, strict=True)]
     axes.append((scores.title(metrics.pop()), None))
     lines = [
-        (run.id, [*(column[i] for column in values), best]) for i, (run, best) in enumerate(judged)
+        (run.id, [*(values[i] for _, values in drawn), best])
+        for i, (run, best) in enumerate(judged)
     ]
     return axes, lines
+
+
+def _axis(values: list[Any]) -> tuple[list[Any] | None, list[Any]]:
+    """Labels of an axis, None where it has numbers, and the values as they stand on it.
+
+    >>> _axis([1, 2.5]), _axis(["gru", 3, "gru"])
+    ((None, [1, 2.5]), (['gru', '3'], ['gru', '3', 'gru']))
+    """
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
+        return None, values
+    words: list[Any] = [str(value) for value in values]
+    return list(dict.fromkeys(words)), words

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +208,7 @@ class Trainer:
         """One optimiser step; returns what the task said of it, and the numbers to record."""
         self.coach.before_step(self.progress.step + 1)
         started, rate = time.perf_counter(), self.learning_rate
-        step = self.update.take(lambda: self._loss(self.model, batch))
+        step = self.update.take(partial(self.task.loss, self.model, batch, self.carried.tensors))
         if step.trouble:
             self._diverged(step.trouble, batch)
         self._rate = rate
@@ -230,9 +231,6 @@ class Trainer:
         scale = clip.after / step.gradient_norm if step.gradient_norm else 1.0
         self.coach.after_step(self.progress.step, values, scale)
         return step.result, values
-
-    def _loss(self, model: nn.Module, batch: Batch) -> StepLoss:
-        return self.task.loss(model, batch, self.carried.tensors)
 
     def _end_epoch(self) -> None:
         progress, training = self.progress, self.config.training
@@ -317,8 +315,8 @@ class Trainer:
 
     def _diverged(self, what: str, batch: Batch | None) -> None:
         """Stop at once and name the first tensor that is not finite."""
-        again = None if batch is None else lambda: self._loss(self.net, batch)
-        culprit = first_nonfinite(self.net, again)
+        loss = partial(self.task.loss, self.net, batch, self.carried.tensors) if batch else None
+        culprit = first_nonfinite(self.net, loss)
         step, epoch = self.progress.step + 1, self.progress.epoch + 1
         event = Diverged(what, culprit)
         self.store.event(self.progress.step, event)
