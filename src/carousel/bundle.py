@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,21 +31,59 @@ from carousel.run.writing import note_use_of_test
 from carousel.tasks.shared.task import TrainedModel
 
 FORMAT = 1
+_WEIGHTS = "weights.safetensors"
 
 
 def save(trained: TrainedModel, folder: Path) -> None:
     """Write its files, model.json last; an existing bundle there is replaced."""
     folder.mkdir(parents=True, exist_ok=True)
+    if trained.record is not None:
+        remember(trained.record, folder)
+    for name, content in to_bytes(trained).items():
+        (folder / name).write_bytes(content)
+
+
+def to_bytes(trained: TrainedModel) -> dict[str, bytes]:
+    """Contents of the files of a bundle by their names, model.json last."""
     weights = {
         name: tensor.detach().cpu().clone().contiguous()
         for name, tensor in trained.model.state_dict().items()
     }
-    (folder / "weights.safetensors").write_bytes(safetensors.torch.save(weights))
     facts = {"format": FORMAT, "config": trained.config.to_dict(), **trained.facts()}
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-    if trained.record is not None:
-        remember(trained.record, folder)
-    (folder / layout.MODEL_FACTS).write_text(text, encoding="utf-8")
+    return {_WEIGHTS: safetensors.torch.save(weights), layout.MODEL_FACTS: text.encode()}
+
+
+def from_bytes(files: Mapping[str, bytes], name: str = "the bundle") -> TrainedModel:
+    """Restore the trained model of the contents of a bundle's files; runs no code of theirs.
+
+    Raises `RunError` for files of a newer version and for damaged ones; `name` names them.
+    """
+    try:
+        facts = json.loads(files[layout.MODEL_FACTS].decode())
+        if facts["format"] > FORMAT:
+            raise RunError(
+                f"{name} was written by a newer Carousel (bundle format {facts['format']}, this "
+                f"version reads up to {FORMAT}): upgrade with pip install -U carousel-rnn"
+            )
+        config = Config.from_dict(facts["config"])
+        with torch.random.fork_rng():  # the new weights are replaced: leave the caller's draws be
+            trained = tasks.find(config.task).trained.restore(config, facts)
+        trained.model.load_state_dict(safetensors.torch.load(files[_WEIGHTS]))
+    except RunError:
+        raise
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        RuntimeError,
+        SafetensorError,
+        CarouselError,
+    ) as error:
+        reason = " ".join(str(error).split())  # torch lists every tensor on a line of its own
+        raise RunError(f"{name} cannot be read: {reason}") from None
+    trained.model.eval()
+    return trained
 
 
 def remember(record: DataRecord, folder: Path) -> None:
@@ -74,32 +113,11 @@ def load(run_or_bundle: str | Path) -> TrainedModel:
             )
         raise RunError(f"{folder} is neither a run folder nor a bundle: it has no model.json")
     try:
-        facts = json.loads((folder / layout.MODEL_FACTS).read_text(encoding="utf-8"))
-        if facts["format"] > FORMAT:
-            raise RunError(
-                f"{folder} was written by a newer Carousel (bundle format {facts['format']}, this "
-                f"version reads up to {FORMAT}): upgrade with pip install -U carousel-rnn"
-            )
-        config = Config.from_dict(facts["config"])
-        with torch.random.fork_rng():  # the new weights are replaced: leave the caller's draws be
-            trained = tasks.find(config.task).trained.restore(config, facts)
-        weights = safetensors.torch.load((folder / "weights.safetensors").read_bytes())
-        trained.model.load_state_dict(weights)
-        trained.record = _record_of(folder)
-    except RunError:
-        raise
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        RuntimeError,
-        SafetensorError,
-        CarouselError,
-    ) as error:
-        reason = " ".join(str(error).split())  # torch lists every tensor on a line of its own
-        raise RunError(f"the bundle {folder} cannot be read: {reason}") from None
-    trained.model.eval()
+        files = {name: (folder / name).read_bytes() for name in (_WEIGHTS, layout.MODEL_FACTS)}
+    except OSError as error:
+        raise RunError(f"the bundle {folder} cannot be read: {error}") from None
+    trained = from_bytes(files, f"the bundle {folder}")
+    trained.record = _record_of(folder)
     return trained
 
 

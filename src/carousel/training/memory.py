@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -34,6 +35,13 @@ class _Nowhere(EventStore):
 
     def flush(self) -> None:
         pass
+
+
+@cache
+def _fabric() -> Fabric:
+    """One for all: to make one searches every installed package, which takes as long as a short
+    training."""
+    return Fabric(accelerator="cpu", devices=1)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,8 @@ def fit(
     >>> fitted.validation["accuracy"]                            # doctest: +SKIP
     0.97...
     """
-    config = config.override(settings)
+    if settings:
+        config = config.override(settings)
     if parts is None:
         config = config.check_data()
     config = replace(
@@ -92,7 +101,7 @@ def fit(
     try:
         with using_threads(threads), torch.random.fork_rng(devices=[]):
             task = tasks.find(config.task)(config, seed, parts)
-            fabric = Fabric(accelerator="cpu", devices=1)
+            fabric = _fabric()
             trainer = Trainer(task, Unsaved(config, seed), _Nowhere(), display, fabric)
             reason = trainer.fit()
             model = task.finish(trainer.net)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from carousel.config import Config
@@ -67,27 +67,38 @@ class ClassifyRecordingsTask(Task):
         return PooledNetwork(features, len(self.data.classes), self.config)
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        labels = self.data.train.labels
         for index in self._batches.epoch(epoch, start):
-            yield (*self._train.pad(index), self.data.train.labels[index])
+            yield (*self._train.pad(index), *self._rows("train", index), labels[index])
+
+    def _rows(self, part: str, index: Tensor) -> tuple[Tensor, ...]:
+        """Weights of the recordings of these numbers, where they have any."""
+        weights = self.data.weights.get(part)
+        return () if weights is None else (weights[index].float(),)
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
-        values, lengths, labels = batch
+        values, lengths, *rows, labels = batch
         noise = self.config.frames.noise
         if noise and model.training:
             values = values + noise * torch.randn_like(values)
         logits = model(values, lengths)
-        objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
-        hits = (logits.detach().argmax(1) == labels).sum()
+        objective, total = network.weighted_loss(
+            logits, labels, self.config.loss, self._weights, *rows
+        )
+        right = logits.detach().argmax(1) == labels
+        hits = (right * rows[0]).sum() if rows else right.sum()
         return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         labels = self.data.validation.labels
         with network.evaluating(model) as device:
             batches = (
-                tuple(part.to(device) for part in (*self._validation.pad(index), labels[index]))
+                (*self._validation.pad(index), *self._rows("validation", index), labels[index])
                 for index in by_length(self._validation.lengths, _EVALUATION_BATCH)
             )
-            return mean_of(self.loss(model, batch) for batch in batches)
+            return mean_of(
+                self.loss(model, tuple(part.to(device) for part in batch)) for batch in batches
+            )
 
     def samples(self, most: int) -> list[Sample]:
         held = self.data.validation
@@ -149,8 +160,8 @@ class ClassifyRecordingsSubject(TaskSubject[ClassifyRecordingsTask]):
     """Batches of recordings with their classes, for the coach."""
 
     def padded(self, batch: Batch, steps: int) -> Batch:
-        values, lengths, labels = batch
-        return pad(values, (0, 0, 0, steps), value=3), lengths, labels
+        values, *rest = batch
+        return pad(values, (0, 0, 0, steps), value=3), *rest
 
 
 TASK = ClassifyRecordingsTask

@@ -1,0 +1,10 @@
+"""Recurrent networks as scikit-learn estimators: sequences of unequal length in, answers out.
+
+They train in memory, and take lists of arrays (T_i, F), arrays (N, T, F), or arrays (N, T) with
+one feature per step. They clone, pickle, and work in pipelines, grid searches and calibration.
+"""
+
+from carousel.estimators.classifier import SequenceClassifier
+from carousel.estimators.regressor import SequenceRegressor
+
+__all__ = ["SequenceClassifier", "SequenceRegressor"]
