@@ -113,3 +113,7 @@ def test_every_task_has_its_page_and_its_test():
     for name in tasks.names():
         assert (root / "docs" / "tasks" / f"{name}.md").is_file(), name
         assert (root / "tests" / "tasks" / name / f"test_{name}.py").is_file(), name
+
+
+def test_estimators_are_loaded_when_they_are_asked_for():
+    assert "sklearn" in loaded_by("import carousel; carousel.estimators")

@@ -13,6 +13,7 @@ from carousel.operators import register_with_torch
 
 if TYPE_CHECKING:
     from carousel import cells as cells
+    from carousel import estimators as estimators
     from carousel.bundle import load as load
     from carousel.coach.callback import Coach as Coach
     from carousel.errors import CarouselError as CarouselError
@@ -63,6 +64,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "cells",
     "train",
     "load",
+    "estimators",
     "Coach",
     "explain",
     "active_isa",
@@ -71,8 +73,8 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
 
 
 def __getattr__(name: str) -> Any:
-    if name == "cells":
-        return importlib.import_module("carousel.cells")
+    if name in ("cells", "estimators"):
+        return importlib.import_module(f"carousel.{name}")
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("carousel-rnn")
     if name in _HOME:

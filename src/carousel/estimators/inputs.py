@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +88,7 @@ def _items(X: Any) -> tuple[Sequence[Any], str]:
     return [], FLAT
 
 
-def _are_sequences(items: Sequence[Any]) -> bool:
+def _are_sequences(items: Iterable[Any]) -> bool:
     dimensions = {_dimensions(item) for item in items}
     if dimensions == {1}:
         return len({len(item) for item in items}) > 1
