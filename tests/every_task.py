@@ -6,6 +6,7 @@ from small_measured import measured_config, write_measured
 from small_sentences import sentence_config, write_sentences
 from small_series import series_config, write_series
 from small_text import text_config, write_lines, write_text
+from small_watched import watched_config, write_watched
 from small_whole import whole_config, write_whole
 from small_words import words_config, write_columns
 
@@ -17,6 +18,7 @@ SMALL = {
     "regress": lambda folder: measured_config(write_measured(folder)),
     "regress_whole": lambda folder: whole_config(write_whole(folder)),
     "forecast": lambda folder: series_config(write_series(folder)),
+    "anomaly": lambda folder: watched_config(write_watched(folder)),
     "generate": lambda folder: text_config(write_text(folder)),
     "generate_lines": lambda folder: text_config(write_lines(folder)),
 }

@@ -56,7 +56,7 @@ def add(data):
     if data.path.is_file() or data.config.task == "generate":
         text = last.read_text().rstrip("\n")
         gap = "\n\n" if data.config.task == "label_words" else "\n"
-        ending = "2030-01-01T00:00" if data.config.task == "forecast" else None
+        ending = "2030-01-01T00:00" if data.config.task in ("forecast", "anomaly") else None
         rows = text.split("\n\n") if data.config.task == "label_words" else text.split("\n")
         more = rows[0 if ending is None else -1]
         if ending is not None:
@@ -175,7 +175,9 @@ def test_recordings_are_the_same_whatever_the_order_of_their_columns(tmp_path):
     data.model.evaluate("test")
 
 
-@pytest.mark.parametrize("name", ["classify_text", "label_frames", "forecast", "regress"])
+@pytest.mark.parametrize(
+    "name", ["classify_text", "label_frames", "forecast", "anomaly", "regress"]
+)
 def test_an_example_of_changed_data_is_not_shown(name, tmp_path):
     data = Prepared(name, tmp_path)
     data.model.example("validation", 0)

@@ -39,6 +39,14 @@ HIGHER_IS_BETTER = {
     "mse_standardised": False,
     "mae_standardised": False,
     "coverage": True,
+    "precision": True,
+    "recall": True,
+    "window_f1": True,
+    "pr_auc": True,
+    "nab_standard": True,
+    "nab_low_fp": True,
+    "nab_low_fn": True,
+    "false_alarms_per_1000": False,
 }
 
 _TITLES = {
@@ -63,6 +71,12 @@ _TITLES = {
     "mse_standardised": "MSE standardised",
     "mae_standardised": "MAE standardised",
     "span_f1": "span F1",
+    "window_f1": "window F1",
+    "pr_auc": "PR-AUC",
+    "nab_standard": "NAB score",
+    "nab_low_fp": "NAB score, low FP",
+    "nab_low_fn": "NAB score, low FN",
+    "false_alarms_per_1000": "false alarms per 1,000 steps",
     "segment_f1_10": "segment F1@10",
     "segment_f1_25": "segment F1@25",
     "segment_f1_50": "segment F1@50",
@@ -88,7 +102,7 @@ def show(name: str, value: float) -> str:
     """
     if name.startswith("accuracy"):
         return f"{value:.2%}"
-    if name.startswith(("perplexity", "bleu", "chrf")):
+    if name.startswith(("perplexity", "bleu", "chrf", "nab")):
         return f"{value:.2f}"
     return f"{value:.4f}"
 

@@ -9,7 +9,15 @@ from carousel import tasks
 from carousel.errors import ConfigError
 from carousel.training import fit, train
 
-FEW = ("classify_text", "label_frames", "regress", "regress_whole", "forecast", "generate")
+FEW = (
+    "classify_text",
+    "label_frames",
+    "regress",
+    "regress_whole",
+    "forecast",
+    "anomaly",
+    "generate",
+)
 
 
 def weights(model):

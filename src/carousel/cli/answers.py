@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from carousel.tasks.shared.answers import (
+    AnomalyAnswer,
     Answer,
     CaptionAnswer,
     ClassAnswer,
@@ -161,6 +162,24 @@ def _cell(row: dict[str, Any], name: str, pattern: str) -> str:
     return f"{cell} ({low} to {high})"
 
 
+def _anomalies(given: Given, answers: Sequence[AnomalyAnswer]) -> Iterator[Shown]:
+    several = len(answers) > 1
+    table = Table((*["series"] * several, "start", "end", "steps", "score", "columns"), [])
+    for name, one in zip(given.names, answers, strict=True):
+        for w in one.windows:
+            blamed = ", ".join(f"{column} {w.columns[column]:.0%}" for column in w.blamed)
+            places = (w.start, w.end, f"{w.last - w.first + 1:,}", f"{w.score:.4g}", blamed)
+            table.rows.append((*[name] * several, *places))
+    if table.rows:
+        yield table
+    found, steps = len(table.rows), sum(one.steps for one in answers)
+    unscored = sum(one.unscored for one in answers)
+    yield (
+        f"{found} window{'s' * (found != 1)} of anomalies in {steps:,} steps, of which "
+        f"{unscored:,} have no score; a score of 1 is the threshold\n"
+    )
+
+
 def _translations(given: Given, answers: Sequence[TranslationAnswer]) -> Iterator[Shown]:
     if max(len(one.alternatives) for one in answers) == 1:
         yield "".join(f"{one.text}\n" for one in answers)
@@ -197,6 +216,7 @@ _RENDERERS: dict[type[Answer], Callable[[Given, Any], Iterator[Shown]]] = {
     NumbersAnswer: _numbers,
     TargetsAnswer: _targets,
     ForecastAnswer: _forecast,
+    AnomalyAnswer: _anomalies,
     TranslationAnswer: _translations,
     CaptionAnswer: _captions,
 }

@@ -5,6 +5,7 @@ A recipe (TOML) and every setting, section.key=value, end here. A wrong key or v
 modules here and a field of `Config`.
 """
 
+from carousel.config.anomaly import AnomalyConfig
 from carousel.config.coach import CoachConfig, Thresholds
 from carousel.config.columns import ColumnsConfig, SplitConfig
 from carousel.config.data import (
@@ -31,6 +32,7 @@ from carousel.config.training import (
 from carousel.config.translate import TranslateConfig
 
 __all__ = [
+    "AnomalyConfig",
     "AveragingConfig",
     "CoachConfig",
     "ColumnsConfig",

@@ -15,6 +15,7 @@ from carousel.errors import ConfigError
 #: What `data.name` says of custom data, by task; of "generate", "lines" for a folder.
 WORDS = {
     "forecast": "series",
+    "anomaly": "series",
     "classify_text": "sentences",
     "label_words": "columns",
     "translate": "pairs",

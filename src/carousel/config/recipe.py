@@ -10,6 +10,7 @@ from operator import getitem
 from typing import Any, cast
 
 from carousel.config import groups, own
+from carousel.config.anomaly import AnomalyConfig
 from carousel.config.coach import CoachConfig
 from carousel.config.columns import TABLES, ColumnsConfig, SplitConfig
 from carousel.config.data import (
@@ -84,6 +85,7 @@ class Config:
     )
     forecast: ForecastConfig = section(ForecastConfig, tasks=("forecast",))
     regress: RegressConfig = section(RegressConfig, tasks=("regress",))
+    anomaly: AnomalyConfig = section(AnomalyConfig, tasks=("anomaly",))
     model: ModelConfig = field(default_factory=ModelConfig)
     encoder: EncoderConfig = section(EncoderConfig, tasks=groups.SEEN)
     decoder: DecoderConfig = section(DecoderConfig, tasks=groups.WRITERS)

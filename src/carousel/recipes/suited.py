@@ -10,6 +10,7 @@ from carousel.errors import command
 #: What each recipe reads, in a few words.
 READS = {
     "own-forecast": "a .csv of time stamps and columns of numbers",
+    "own-anomaly": "a .csv of numbers, or a folder of them; a column label of 0 and 1 judges",
     "own-classify-text": "a .tsv (label, sentence) or .csv with label and text",
     "own-label-words": "words and labels in columns, with blank lines",
     "own-translate": "a .tsv (sentence, translation), or two files",

@@ -155,6 +155,7 @@ def _fit_and_judge(
     display.say("fitting the baselines, which are not recurrent …")
     store.event(trainer.progress.step, events.UseOfTest("train"))
     report = trained.evaluate("test")
+    headline = task.headline or task.validation_metrics[0]
     result = {
         "recipe": config.recipe.name,
         "seed": run.seed,
@@ -163,8 +164,8 @@ def _fit_and_judge(
         "seconds": round(trainer.progress.seconds, 3),
         "parameters": parameters,
         "monitor": trainer.stopping.monitor,
-        "metric": task.validation_metrics[0],
-        "metric_higher_is_better": HIGHER_IS_BETTER[task.validation_metrics[0]],
+        "metric": headline,
+        "metric_higher_is_better": HIGHER_IS_BETTER[headline],
         "best_epoch": trainer.stopping.best_epoch,
         "kept_epoch": trainer.stopping.kept_epoch(trainer.progress.epoch),
         "stop_reason": reason,

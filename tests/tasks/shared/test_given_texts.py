@@ -228,7 +228,7 @@ def test_numbers_of_pairs_are_no_sources(tmp_path):
     "task",
     [
         *("classify_text", "label_words", "translate", "generate", "caption"),
-        *("classify_recordings", "label_frames", "regress", "forecast"),
+        *("classify_recordings", "label_frames", "regress", "forecast", "anomaly"),
     ],
 )
 def test_a_data_set_that_nobody_named_is_called_the_default(task):

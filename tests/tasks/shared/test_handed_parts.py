@@ -22,6 +22,7 @@ from carousel.data.regular import Series
 from carousel.data.sentence_pairs import Pairs, Parallel
 from carousel.data.series_parts import SeriesParts
 from carousel.data.text import TextParts
+from carousel.data.watched import Watched, WatchedSeries
 from carousel.data.whole_targets import WholeRecordings, WholeTargets
 from carousel.training import fit
 
@@ -81,6 +82,11 @@ def by_hand(task):
         parts = [data.part(name) for name in ("train", "validation", "test")]
         made = [Captioned(list(p.names), p.images.clone(), list(p.captions)) for p in parts]
         return CaptionedImages(*made)
+    if isinstance(data, WatchedSeries):
+        made = [
+            Watched(s.name, s.columns, s.times, s.values.copy(), ends=s.ends) for s in data.series
+        ]
+        return WatchedSeries(tuple(made))
     parts = task.corpus._parts
     texts = {name: parts.read_part(name) for name in ("train", "validation", "test")}
     return TextParts(parts.kind, texts.__getitem__)

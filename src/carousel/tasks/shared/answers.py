@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -198,6 +199,67 @@ class ForecastAnswer(Answer):
                 row["measured"] = {name: values[step] for name, values in self.measured.items()}
             rows.append(row)
         return rows
+
+
+@dataclass(frozen=True)
+class AnomalyWindow:
+    """Rows first, …, last of a series that are unusual; start, end: their times.
+
+    score: the highest in it, in thresholds. columns: share of each in the error of its alarms, the
+    largest first.
+    """
+
+    first: int
+    last: int
+    start: str
+    end: str
+    score: float
+    columns: dict[str, float]
+
+    @property
+    def blamed(self) -> list[str]:
+        """The fewest columns that make up half of the error."""
+        names, total = [], 0.0
+        for name, share in self.columns.items():
+            names.append(name)
+            total += share
+            if total >= 0.5:
+                break
+        return names
+
+
+@dataclass(frozen=True)
+class AnomalyAnswer(Answer):
+    """Anomalies of one series. steps: how many it has; unscored: how many of them have no score.
+    scores: of each step, 1 is the threshold, NaN where there is none; alarms: which of them are
+    some."""
+
+    windows: tuple[AnomalyWindow, ...]
+    steps: int
+    unscored: int
+    scores: tuple[float, ...] = ()
+    alarms: tuple[bool, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Keys "windows" (each with "start", "end", "first", "last", "score", "columns" and
+        "blamed"), "steps", "unscored" and "scores" (null where there is none)."""
+        return {
+            "windows": [
+                {
+                    "start": window.start,
+                    "end": window.end,
+                    "first": window.first,
+                    "last": window.last,
+                    "score": window.score,
+                    "columns": window.columns,
+                    "blamed": window.blamed,
+                }
+                for window in self.windows
+            ],
+            "steps": self.steps,
+            "unscored": self.unscored,
+            "scores": [None if math.isnan(score) else score for score in self.scores],
+        }
 
 
 @dataclass(frozen=True)

@@ -216,6 +216,8 @@ class Task(ABC):
 
     #: What `validate` reports; the first chooses the best epoch, unless `training.monitor` does.
     validation_metrics: tuple[str, ...]
+    #: The metric of the test part by which baselines are judged; empty: the first of those.
+    headline: str = ""
     #: What a batch is counted in, for the display.
     unit: str
     trained: ClassVar[type[TrainedModel]]

@@ -1,0 +1,1 @@
+"""Unsupervised: the steps of a series that are not as its beginning was."""

@@ -1,0 +1,386 @@
+"""A trained detector: what it says of a series, and how it is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.files.text import read_text
+from carousel.data.files.watched import files_in, read_watched
+from carousel.data.watched import Watched, WatchedSeries, filled, probation
+from carousel.errors import ConfigError, DataError
+from carousel.tasks.anomaly.alarms import Limit, alarms_of, answer_of, promise
+from carousel.tasks.anomaly.errors import Usual, forecast_errors, network_errors, scaler_of
+from carousel.tasks.anomaly.network import build
+from carousel.tasks.anomaly.plots import draw_watches
+from carousel.tasks.anomaly.scores import Watch, detail, measures
+from carousel.tasks.anomaly.stream import AnomalyStream
+from carousel.tasks.shared.answers import AnomalyAnswer
+from carousel.tasks.shared.example import Example, check_number
+from carousel.tasks.shared.task import Given, Notice, Shown, Table, TrainedModel
+
+Array = NDArray[np.float64]
+_DRAWN = 2000  # steps of a picture
+
+
+class TrainedDetector(TrainedModel):
+    """A trained network with the scale and the usual error of each series, and the threshold.
+
+    >>> model = carousel.load("runs/anomaly-nab-20261124-090000")   # doctest: +SKIP
+    >>> (answer,) = model.predict("series.csv")                      # doctest: +SKIP
+    >>> [(w.start, w.end, w.blamed) for w in answer.windows]         # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        config: Config,
+        columns: tuple[str, ...],
+        usual: dict[str, Usual],
+        limits: dict[str, Limit],
+    ) -> None:
+        """usual: by the name of the series, or "" where the whole set has one. limits: the same;
+        "" is that of the set."""
+        super().__init__(model, config)
+        self.columns, self.usual, self.limits = columns, usual, limits
+
+    @classmethod
+    def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedDetector:
+        columns = tuple(facts["columns"])
+        usual = {name: Usual.restore(each) for name, each in facts["usual"].items()}
+        model = build(len(columns), config)
+        limits = {name: Limit(**each) for name, each in facts["limits"].items()}
+        return cls(model, config, columns, usual, limits)
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "columns": list(self.columns),
+            "usual": {name: each.facts() for name, each in self.usual.items()},
+            "limits": {name: asdict(each) for name, each in self.limits.items()},
+        }
+
+    # ---- answering
+
+    def encode(self, inputs: Any) -> tuple[Tensor]:
+        """Scaled series (n, T, F), zeros behind the shorter ones; of a reconstruction, every
+        window of them, one series after the other (N, L, F)."""
+        rows = [self._scaled(one, self._usual_of(one)) for one in map(self._series, _list(inputs))]
+        if self.config.anomaly.error == "forecast":
+            return (nn.utils.rnn.pad_sequence(rows, batch_first=True),)
+        length = self.config.anomaly.window
+        whole = [row.unfold(0, length, 1).transpose(1, 2) for row in rows if len(row) >= length]
+        return (torch.cat([rows[0].new_empty(0, length, rows[0].size(1)), *whole]),)
+
+    def example_inputs(self) -> tuple[Tensor]:
+        """A window of zeros."""
+        return (torch.zeros(1, self.config.anomaly.window, len(self.columns)),)
+
+    def decode(self, outputs: Tensor, series: Sequence[Any]) -> list[AnomalyAnswer]:
+        """Answers of the network's outputs for `encode` of these series."""
+        answers, first = [], 0
+        for number, one in enumerate(map(self._series, series)):
+            usual = self._usual_of(one)
+            scaled = self._scaled(one, usual).double().numpy()
+            if self.config.anomaly.error == "forecast":
+                out = outputs[number, : len(one)].detach().double().numpy()
+                errors = forecast_errors(scaled, out)
+                if one.missing is not None:
+                    errors[np.repeat(one.missing[:, None], errors.shape[1], 1)] = np.nan
+            else:
+                count = max(0, len(one) - self.config.anomaly.window + 1)
+                errors = self._of_windows(one, scaled, outputs[first : first + count])
+                first += count
+            answers.append(self._answer(one, usual, errors))
+        return answers
+
+    def predict(self, inputs: Any) -> list[AnomalyAnswer]:
+        """The anomalies of series, or of one: a `Watched`, the path of a .csv file, a data frame,
+        or values (T, F). Raises `DataError` for one that does not fit."""
+        answers = []
+        for one in map(self._series, _list(inputs)):
+            usual = self._usual_of(one)
+            answers.append(self._answer(one, usual, self._errors(one, usual)))
+        return answers
+
+    def scores(self, series: Any) -> Array:
+        """Score of each step (T,) of one series; 1 is the threshold, NaN where there is none."""
+        return np.array(self.predict([series])[0].scores)
+
+    def stream(self, series: str = "", beginning: ArrayLike | None = None) -> AnomalyStream:
+        """A stream that scores live data step by step.
+
+        series: its name, of those of training. beginning (T, F): normal rows of a series that
+        training had not: its scale and usual error come from them, and the stream goes on after
+        them. Raises `DataError` if neither says what is usual.
+        """
+        if beginning is not None and series not in self.usual:
+            one = self._series(np.asarray(beginning, dtype=np.float64))
+            usual = self._fit(one, len(one))
+        else:
+            usual = self._named(series)
+        limit = self._limit(series)
+        stream = AnomalyStream(self.model, usual, limit, self.columns, self.config.anomaly)
+        for row in np.asarray(beginning, dtype=np.float64) if beginning is not None else ():
+            stream.step(row)
+        stream.filled = 0
+        return stream
+
+    @property
+    def wants(self) -> str:
+        return "name the series to watch: a .csv file with the columns of training, or a folder"
+
+    def read(self, path: Path) -> Given:
+        """The series in a .csv file, or in those of a folder."""
+        files = files_in(path)
+        found, notes = [], list[str]()
+        for file in files:
+            label = self.config.anomaly.labels
+            one = read_watched(read_text(file), str(file), file.stem, label)
+            found.append(self._series(one))
+            notes += [f"{file.name}: {note}" for note in found[-1].notes]
+            if one.labels is not None:
+                notes.append(f"{file.name}: the column '{label}' is not read: it only judges")
+            if (said := self._strange(found[-1])) is not None:
+                notes.append(said)
+        facts = tuple({"series": one.name} for one in found)
+        names = tuple(one.name for one in found)
+        missing = sum(one.filled for one in found)
+        if missing:
+            notes.append(f"{missing} missing values, each read as the row before, not judged")
+        return Given(
+            found,
+            () if len(files) == 1 else facts,
+            names,
+            tuple(map(Notice, notes)),
+            noun="series",
+            alone=len(files) == 1,
+        )
+
+    def _series(self, given: Any) -> Watched:
+        """A series with the columns of training, in their order. Raises `DataError`."""
+        one = given if isinstance(given, Watched) else self._read_one(given)
+        one = self._of_values(given) if one is None else one
+        if one.columns == self.columns:
+            return one
+        missing = [name for name in self.columns if name not in one.columns]
+        if missing:
+            raise DataError(
+                f"{one.name or 'the series'} must have the columns {', '.join(self.columns)}, as "
+                f"in training; it lacks {', '.join(missing)}"
+            )
+        order = [one.columns.index(name) for name in self.columns]
+        more = [name for name in one.columns if name not in self.columns]
+        note = f"not read: {', '.join(more)}" if more else "columns are taken by name"
+        return replace(
+            one,
+            columns=self.columns,
+            values=np.ascontiguousarray(one.values[:, order]),
+            missing=None if one.missing is None else one.missing[:, order],
+            notes=(*one.notes, note),
+        )
+
+    def _read_one(self, given: Any) -> Watched | None:
+        """The series in a file or a data frame; None for anything else."""
+        label = self.config.anomaly.labels
+        if isinstance(given, str | Path):
+            return read_watched(read_text(given), str(given), Path(given).stem, label)
+        if hasattr(given, "write_csv"):  # polars
+            return read_watched(given.write_csv(), "the data frame", "", label)
+        if hasattr(given, "to_csv") and hasattr(given, "columns"):  # pandas
+            # An index of numbers only counts the rows.
+            counted = getattr(given.index.dtype, "kind", "O") in "iuf"
+            return read_watched(given.to_csv(index=not counted), "the data frame", "", label)
+        return None
+
+    def _of_values(self, given: Any) -> Watched:
+        try:
+            values = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError):
+            values = np.empty(0)
+        if values.ndim != 2 or values.shape[1] != len(self.columns) or not len(values):
+            raise DataError(
+                f"a series must be a .csv file, a data frame or numbers of the shape (steps, "
+                f"{len(self.columns)}), with the columns {', '.join(self.columns)}; got "
+                f"{type(given).__name__} of the shape {values.shape}"
+            )
+        full, missing = filled(values)
+        return Watched("", self.columns, tuple(map(str, range(len(full)))), full, missing)
+
+    def _strange(self, one: Watched) -> str | None:
+        """Notice about a series whose usual error is taken from its own beginning."""
+        if "" in self.usual or one.name in self.usual:
+            return None
+        return (
+            f"{one.name} is not among the series of training: its scale and usual error are taken "
+            f"from its first {probation(len(one))} rows, which must be normal, and its threshold "
+            f"is that of the whole set"
+        )
+
+    def _named(self, name: str) -> Usual:
+        if "" in self.usual:
+            return self.usual[""]
+        if name in self.usual:
+            return self.usual[name]
+        if not name and len(self.usual) == 1:
+            return next(iter(self.usual.values()))
+        raise DataError(
+            f"the model was trained on {', '.join(self.usual)}, each with a scale of its own: name "
+            f"one of them, or hand in a beginning; got '{name}'",
+            *["beginning"],
+        )
+
+    def _limit(self, name: str) -> Limit:
+        if not name and len(self.usual) == 1:
+            name = next(iter(self.usual))
+        return self.limits.get(name) or self.limits[""]
+
+    def _usual_of(self, one: Watched) -> Usual:
+        if "" in self.usual or one.name in self.usual or len(self.usual) == 1:
+            return self._named(one.name if one.name in self.usual else "")
+        return self._fit(one, probation(len(one)))
+
+    def _fit(self, one: Watched, count: int) -> Usual:
+        """Scale and usual error from the first rows of a series."""
+        if count < 2:
+            raise DataError(
+                f"{one.name or 'the series'} has {len(one)} rows: too few to say what is usual"
+            )
+        one = replace(one, ends=(count, count))
+        scaler = scaler_of([one])
+        scaled = scaler(torch.from_numpy(one.values[:count]))
+        missing = None if one.missing is None else one.missing[:count]
+        settings = self.config.anomaly
+        errors = network_errors(self.model, scaled, missing, settings)
+        return Usual.fit(scaler, errors, settings.score, one.name or "the series")
+
+    def _scaled(self, one: Watched, usual: Usual) -> Tensor:
+        return usual.scaler(torch.from_numpy(one.values))
+
+    def _errors(self, one: Watched, usual: Usual) -> Array:
+        scaled = self._scaled(one, usual)
+        return network_errors(self.model, scaled, one.missing, self.config.anomaly)
+
+    def _of_windows(self, one: Watched, scaled: Array, outputs: Tensor) -> Array:
+        settings = self.config.anomaly
+        last = min(settings.horizon, settings.window)
+        errors = np.full((len(one), last, scaled.shape[1]), np.nan)
+        found = outputs.detach().double().numpy()
+        for number in range(len(found)):
+            end = settings.window + number
+            off = scaled[end - last : end] - found[number, -last:]
+            if one.missing is not None:
+                off = np.where(one.missing[end - last : end], np.nan, off)
+            errors[end - 1] = off[::-1]
+        return errors
+
+    def _answer(self, one: Watched, usual: Usual, errors: Array) -> AnomalyAnswer:
+        raw, shares = usual.judge(errors)
+        settings = self.config.anomaly
+        scores, alarms = alarms_of(raw, self._limit(one.name), settings)
+        return answer_of(scores, alarms, shares, one.times, self.columns, settings.merge)
+
+    # ---- judging
+
+    def _judge(self, part: str) -> dict[str, Any]:
+        data = self.as_trained(self.data(WatchedSeries), part)
+        settings, watches, squares = self.config.anomaly, [], []
+        pictures = {}
+        for one in map(self._series, data.series):
+            usual, rows = self._usual_of(one), one.rows(part)
+            errors = self._errors(one, usual)
+            raw, _ = usual.judge(errors)
+            scores, alarms = alarms_of(raw, self._limit(one.name), settings)
+            labels = None if one.labels is None else one.labels[rows]
+            watches.append(Watch(one.name, scores[rows], alarms[rows], labels))
+            squares.append((errors[rows] ** 2)[~np.isnan(errors[rows])])
+            pictures[one.name] = _picture(one, scores, alarms, rows, labels)
+        report: dict[str, Any] = measures(watches, settings.merge)
+        report["mse_standardised"] = float(np.concatenate(squares).mean())
+        report |= {
+            "thresholds": {w.name: asdict(self._limit(w.name)) for w in watches},
+            "per_series": detail(watches, settings.merge),
+            "pictures": pictures,
+        }
+        return report
+
+    def present(self, report: dict[str, Any]) -> Iterator[Shown]:
+        heads = ("series", "threshold", "windows", "true", "found", "false")
+        table = Table(heads, [])
+        for name, row in report["per_series"].items():
+            cells = [row.get(key) for key in heads[2:]]
+            limit = f"{report['thresholds'][name]['value']:.4g}"
+            table.rows.append((name, limit, *("-" if c is None else f"{c:,}" for c in cells)))
+        yield table
+        yield f"asked for: {promise(self.config.anomaly)}\n"
+
+    def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
+        picture = folder / f"anomalies{suffix}.png"
+        draw_watches(report["pictures"], self.columns[0], picture)
+        return [picture]
+
+    def example(self, source: str | Given, number: int) -> Example:
+        length = self.config.anomaly.window
+        if isinstance(source, Given):
+            places = [(one, len(one)) for one in source.inputs if len(one) >= length]
+            origin = "your own series"
+        else:
+            data = self.as_trained(self.data(WatchedSeries), source)
+            places = [
+                (one, row + 1)
+                for one in map(self._series, data.series)
+                for row in range(len(one))[one.rows(source)]
+                if row + 1 >= length
+            ]
+            origin = f"the {source} part"
+        one, end = places[check_number(number, len(places), f"windows of {length} steps")]
+        x = self._scaled(one, self._usual_of(one))[end - length : end].unsqueeze(0)
+        forecasting = self.config.anomaly.error == "forecast"
+        what = "the forecast of the step to come" if forecasting else "the reconstructed last step"
+        return Example(
+            f"window {number} of {origin}: {one.name}, up to {one.times[end - 1]}",
+            f"{what}, summed over {len(self.columns)} columns",
+            lambda: self.model(x)[0, -1, 0].sum() if forecasting else self.model(x)[0, -1].sum(),
+            one.times[end - length : end],
+        )
+
+
+def _picture(
+    one: Watched,
+    scores: Array,
+    alarms: NDArray[np.bool_],
+    rows: slice,
+    labels: NDArray[np.bool_] | None,
+) -> dict[str, Any]:
+    """First column, scores, alarms and truth of the rows in at most 2,000 pieces: the highest score
+    of each piece is kept."""
+    values, some = one.values[rows, 0], scores[rows]
+    step = -(-len(values) // _DRAWN)
+    cuts = [slice(i, i + step) for i in range(0, len(values), step)]
+    peaks = [some[c][~np.isnan(some[c])].max(initial=-1.0) for c in cuts]
+    return {
+        "times": [one.times[rows][0], one.times[rows][-1]] if len(values) else [],
+        "values": values[::step].tolist(),
+        "scores": [None if p < 0 else float(p) for p in peaks],
+        "alarms": [bool(alarms[rows][c].any()) for c in cuts],
+        "true": None if labels is None else [bool(labels[c].any()) for c in cuts],
+    }
+
+
+def _list(inputs: Any) -> list[Any]:
+    return list(inputs) if isinstance(inputs, list | tuple) else [inputs]
+
+
+def check_names(data: WatchedSeries) -> None:
+    """Raise `ConfigError` if two series have one name."""
+    names = [one.name for one in data.series]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two series are called '{name}': each needs a name of its own")
