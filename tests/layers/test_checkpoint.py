@@ -5,7 +5,8 @@ import torch
 from oracle import KINDS, as_tuple, evaluate, make_pair, randn, random_state
 
 import carousel
-from carousel.kernels.native import Layer, saved_floats
+from carousel.kernels.layer_spec import LayerSpec
+from carousel.kernels.native import saved_floats
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -41,8 +42,8 @@ def test_few_rows_of_a_large_layer_too():
 @pytest.mark.parametrize(("mode", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN_TANH", 1)])
 def test_memory_grows_with_the_checkpoints_only(mode, gates):
     weights = [torch.zeros(gates * 16, 3), torch.zeros(gates * 16, 16)]
-    plain = saved_floats(Layer.of(mode, "TBI", False, weights), 20_000, 2)
-    kept = saved_floats(Layer.of(mode, "TBI", False, weights, 200), 20_000, 2)
+    plain = saved_floats(LayerSpec.of(mode, "TBI", False, weights), 20_000, 2)
+    kept = saved_floats(LayerSpec.of(mode, "TBI", False, weights, 200), 20_000, 2)
     assert kept * 500 <= plain
 
 

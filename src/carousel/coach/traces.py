@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 from carousel.cells.spec import CellSpec
 from carousel.cells.states import states_of
 from carousel.cells.table import spec_of
-from carousel.kernels import Stack, cells_path
+from carousel.kernels import StackSpec, cells_path
 from carousel.layers.base import Recurrent
 
 
@@ -161,7 +161,7 @@ def output_of(traces: list[Trace], layer: Recurrent | nn.RNNBase) -> Tensor:
     return y.transpose(0, 1) if layer.batch_first else y
 
 
-def _stack(layer: Recurrent | nn.RNNBase) -> Stack:
+def _stack(layer: Recurrent | nn.RNNBase) -> StackSpec:
     if isinstance(layer, Recurrent):
         training = layer.training
         layer.training = False  # options are those of a call in the layer's mode
@@ -169,7 +169,7 @@ def _stack(layer: Recurrent | nn.RNNBase) -> Stack:
             return layer.stack()
         finally:
             layer.training = training
-    return Stack(
+    return StackSpec(
         layer.mode,
         layer.num_layers,
         layer.bias,
@@ -181,7 +181,7 @@ def _stack(layer: Recurrent | nn.RNNBase) -> Stack:
 
 
 def _state(
-    layer: Recurrent | nn.RNNBase, stack: Stack, x: Tensor, rows: int, hx: Any
+    layer: Recurrent | nn.RNNBase, stack: StackSpec, x: Tensor, rows: int, hx: Any
 ) -> tuple[Tensor, ...]:
     if hx is not None:
         return states_of(hx)

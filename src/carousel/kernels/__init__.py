@@ -2,25 +2,28 @@
 
 from carousel.kernels.forks import mend_children
 from carousel.kernels.isa import active_isa, supported_isas
-from carousel.kernels.native import Stepper
 from carousel.kernels.native_path import make_stepper
+from carousel.kernels.native_path import run as run_native
 from carousel.kernels.ops import run_packed, runner
 from carousel.kernels.options import Options
-from carousel.kernels.paths import Path, Stack, choose, use
+from carousel.kernels.paths import Path, StackSpec, choose, is_plain, use
 from carousel.kernels.recording import is_exporting, is_tracing
+from carousel.kernels.stepper import Stepper
 from carousel.kernels.watch import Watch
 
 __all__ = [
     "Options",
     "Path",
-    "Stack",
+    "StackSpec",
     "Stepper",
     "Watch",
     "active_isa",
     "choose",
     "is_exporting",
+    "is_plain",
     "is_tracing",
     "make_stepper",
+    "run_native",
     "run_packed",
     "runner",
     "supported_isas",

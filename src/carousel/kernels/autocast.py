@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from carousel.kernels import parallel
-from carousel.kernels.paths import Stack, State
+from carousel.kernels.paths import StackSpec, State
 
 
 def lowered(
-    stack: Stack, whole: bool, given: State, y: Tensor, last: State
+    stack: StackSpec, whole: bool, given: State, y: Tensor, last: State
 ) -> tuple[Tensor, State]:
     """The output and final state in the types that torch's layer gives them.
 

@@ -18,13 +18,13 @@ from carousel import cells
 from carousel.cells import masks
 from carousel.kernels import parallel, recording
 from carousel.kernels.noise import draw_seeds, drop_features
-from carousel.kernels.paths import Stack, State
+from carousel.kernels.paths import StackSpec, State
 
 Step = Callable[..., State]
 
 
 def run(
-    stack: Stack,
+    stack: StackSpec,
     x: Tensor,
     state: State,
     weights: list[Tensor],
@@ -78,7 +78,7 @@ def run(
     return y, tuple(torch.stack(parts) for parts in zip(*last, strict=True))
 
 
-def _bind(stack: Stack, matrices: list[Tensor]) -> Step:
+def _bind(stack: StackSpec, matrices: list[Tensor]) -> Step:
     """The step function of a layer's cell, with its weights and its activations."""
     if stack.mode in parallel.GATES:
         return _bind_parallel(stack, matrices)
@@ -111,7 +111,7 @@ def _bind(stack: Stack, matrices: list[Tensor]) -> Step:
     return lambda x, state, **masks: step(x, state, weight_ih, weight_hh, **named, **masks)
 
 
-def _bind_parallel(stack: Stack, matrices: list[Tensor]) -> Step:
+def _bind_parallel(stack: StackSpec, matrices: list[Tensor]) -> Step:
     cell, _, nonlinearity = stack.mode.partition("_")
     arguments = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih"}
     known = [arguments[name] for name in parallel.names(stack.mode, stack.bias)]
@@ -126,7 +126,7 @@ def _bind_parallel(stack: Stack, matrices: list[Tensor]) -> Step:
 
 
 def _regularised(
-    step: Step, stack: Stack, seed: Tensor | None, steps: list[dict[str, Tensor]] | None = None
+    step: Step, stack: StackSpec, seed: Tensor | None, steps: list[dict[str, Tensor]] | None = None
 ) -> Callable[[Tensor, State, int], State]:
     """A step that knows its time, with the random masks and the zoneout of the options.
 
@@ -184,7 +184,7 @@ def _zoned(
 
 
 def run_packed(
-    stack: Stack,
+    stack: StackSpec,
     packed: PackedSequence,
     state: State,
     weights: list[Tensor],

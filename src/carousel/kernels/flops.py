@@ -12,33 +12,34 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from carousel.kernels.library import ARGUMENTS, Call
+from carousel.kernels.layer_call import ARGUMENTS, LayerCall
 
 
 def of_layer(*arguments: Any, **_: Any) -> int:
     """The forward pass, with the arguments of the operator."""
-    call = Call(*arguments[:ARGUMENTS])
+    call = LayerCall.parse(arguments[:ARGUMENTS], known=False)
     return 2 * _rows(call) * sum(_sizes(call))
 
 
 def of_layer_backward(*arguments: Any, **_: Any) -> int:
     """The backward pass; without the gradient of the input where nobody wants it."""
-    call, want_dx = Call(*arguments[:ARGUMENTS]), arguments[ARGUMENTS + 5]
-    each = len(call.weights) // (1 + call.bidirectional)
+    call, want_dx = LayerCall.parse(arguments[:ARGUMENTS], known=False), arguments[ARGUMENTS + 5]
+    each = len(call.weights) // call.spec.directions
     inputs = sum(call.weights[index].numel() for index in range(0, len(call.weights), each))
     sizes = sum(_sizes(call))
     return 2 * _rows(call) * (2 * sizes - (0 if want_dx else inputs))
 
 
-def _sizes(call: Call) -> list[int]:
+def _sizes(call: LayerCall) -> list[int]:
     return [weight.numel() for weight in call.weights if weight.dim() == 2]
 
 
-def _rows(call: Call) -> int:
+def _rows(call: LayerCall) -> int:
     """Rows of all steps that are no padding, where their number is known."""
-    if call.lengths is not None and call.layout != "packed" and type(call.lengths) is Tensor:
-        return int(call.lengths.sum())
-    return call.x.size(0) * (1 if call.layout == "packed" else call.x.size(1))
+    packed = call.spec.layout == "packed"
+    if call.rows is not None and not packed and type(call.rows.sorted) is Tensor:
+        return int(call.rows.sorted.sum())
+    return call.x.size(0) * (1 if packed else call.x.size(1))
 
 
 def register() -> None:

@@ -6,89 +6,95 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd import profiler
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from carousel.kernels import autocast, cells_path, flops, library, recording
-from carousel.kernels.library import Call
-from carousel.kernels.native import Layer, Lengths, Stepper
+from carousel.kernels import autocast, autograd, flops, library, native, recording
+from carousel.kernels.layer_call import LayerCall
+from carousel.kernels.layer_spec import Lengths
 from carousel.kernels.noise import draw_seeds, drop_features
-from carousel.kernels.paths import Stack, State
+from carousel.kernels.paths import StackSpec, State
+from carousel.kernels.stepper import Stepper
 from carousel.kernels.watch import Watch
 
 
 def run(
-    stack: Stack,
+    stack: StackSpec,
     x: Tensor,
     state: State,
     weights: list[Tensor],
     training: bool,
     lengths: Tensor | Lengths | None,
+    plain: bool = False,
 ) -> tuple[Tensor, State]:
     """The stack over a padded batch, shapes as in `carousel.kernels.ops.Runner`; or over the data
-    of a `PackedSequence`, where `lengths` say so."""
+    of a `PackedSequence`, where `lengths` say so.
+
+    plain: whether `paths.is_plain` has found the call so. Then the state may be (), for zeros.
+    """
     rows = _sorted(lengths) if isinstance(lengths, Tensor) else lengths
     layout = "BTI" if stack.batch_first else "TBI"
     if rows is not None and rows.steps is not None:
         layout = "packed"
-    # What autocast has lowered is raised again: the kernels compute in float32.
-    given, x, state = state, x.float(), tuple(part.float() for part in state)
-    weights = [weight.float() for weight in weights]
-    per_layer = len(weights) // stack.num_layers
-    order = sorted_lengths = steps = None
-    if rows is not None:
-        order, sorted_lengths, steps = rows.order, rows.sorted, rows.steps
+    given = state
+    traced = not plain and library.is_traced(x, state, weights)
+    if not plain:  # what autocast has lowered is raised again: the kernels compute in float32
+        x, state = x.float(), tuple(part.float() for part in state)
+        weights = [weight.float() for weight in weights]
+    L, D = stack.num_layers, stack.directions
+    per_layer = len(weights) // L
     options = stack.options
-    seeds = draw_seeds(stack, x.device)
+    seeds = draw_seeds(stack, x.device) if options.seeded else None
+    # A graph of torch.jit serves training and inference: what is saved may not depend on how it
+    # was traced.
+    saving, tracing = torch.is_grad_enabled(), traced and recording.is_tracing()
+    start, matrices = list(state), weights
     last: list[State] = []
-    for index in range(stack.num_layers):
-        if index > 0 and stack.dropout:
-            x = F.dropout(x, stack.dropout, training)
-        x = drop_features(x, options.input_dropout, layout, rows)
-        own = slice(index * stack.directions, (index + 1) * stack.directions)
-        start = [part[own] for part in state]
-        matrices = weights[index * per_layer : (index + 1) * per_layer]
-        # A graph of torch.jit serves training and inference: what is saved may not depend on how
-        # it was traced.
-        save = recording.is_tracing() or (
-            torch.is_grad_enabled()
-            and any(tensor.requires_grad for tensor in (x, *start, *matrices))
+    # The kernels are called from here, without a function of our own in between: a small layer
+    # feels every frame.
+    for index in range(L):
+        if L > 1:
+            start = [part[index * D : (index + 1) * D] for part in state]
+            matrices = weights[index * per_layer : (index + 1) * per_layer]
+            if index > 0 and stack.dropout:
+                x = F.dropout(x, stack.dropout, training)
+        if options.input_dropout:
+            x = drop_features(x, options.input_dropout, layout, rows)
+        save = tracing or (
+            saving and any(tensor.requires_grad for tensor in (x, *start, *matrices))
         )
         if save:
             x, start = _kept(x, start, turned=index == 0 and layout == "BTI")
         seed = None if seeds is None else seeds[index]
-        call = Call(
-            x,
-            start,
-            matrices,
-            order,
-            sorted_lengths,
-            steps,
-            seed,
-            stack.mode,
-            layout,
-            stack.bidirectional,
-            stack.checkpoint_every,
-            options.text,
-            options.rates,
-        )
-        # Called from here, all three: a small layer feels every frame.
-        if library.is_traced(call):
-            x, final, _ = torch.ops.carousel.layer(*call, save)
-        elif save:
-            x, *final = library.differentiable(call, x, *start, *matrices)
+        if traced:
+            x, final = library.layer(stack, layout, x, start, matrices, rows, seed, save)
+            last.append(tuple(final))
+            continue
+        spec = stack.layer(layout, x.size(-1), matrices)
+        call = LayerCall(spec, x, start, matrices, rows, seed)
+        if start or rows is not None:
+            call.check()
+        if save:
+            x, *final = autograd.differentiable(call, x, *start, *matrices)
+        elif profiler._is_profiler_enabled:
+            with profiler.record_function(f"carousel::layer {stack.mode}"):
+                x, final, _ = native.forward(spec, x, rows, start, matrices, False, seed)
         else:
-            x, final = library.infer(call)
+            x, final, _ = native.forward(spec, x, rows, start, matrices, False, seed)
         last.append(tuple(final))
-    x = drop_features(x, options.output_dropout, layout, rows)
+    if options.output_dropout:
+        x = drop_features(x, options.output_dropout, layout, rows)
     final_state = last[0]
-    if stack.num_layers > 1:
+    if L > 1:
         final_state = tuple(torch.cat(parts) for parts in zip(*last, strict=True))
+    if plain:
+        return x, final_state
     return autocast.lowered(stack, rows is None, given, x, final_state)
 
 
 def run_packed(
-    stack: Stack, packed: PackedSequence, state: State, weights: list[Tensor], training: bool
+    stack: StackSpec, packed: PackedSequence, state: State, weights: list[Tensor], training: bool
 ) -> tuple[PackedSequence, State]:
     """The stack over a `PackedSequence`; the state's rows stand in the caller's order."""
     batch_sizes = packed.batch_sizes
@@ -105,20 +111,12 @@ def run_packed(
     return y, state
 
 
-def make_stepper(stack: Stack, watch: Watch, state: State) -> Stepper:
+def make_stepper(stack: StackSpec, watch: Watch, state: State) -> Stepper:
     """The stack fed one step at a time, from a state (copied); float32 tensors on the CPU."""
     weights = watch.weights
     per_layer = len(weights) // stack.num_layers
-    layers = [
-        Layer.of(
-            stack.mode,
-            "TBI",
-            False,
-            weights[index * per_layer :][:per_layer],
-            options=stack.options,
-        )
-        for index in range(stack.num_layers)
-    ]
+    parts = [weights[index * per_layer :][:per_layer] for index in range(stack.num_layers)]
+    layers = [stack.layer("TBI", part[0].size(1), part) for part in parts]
     return Stepper(layers, watch, state)
 
 
@@ -141,32 +139,4 @@ def _kept(x: Tensor, state: list[Tensor], *, turned: bool) -> tuple[Tensor, list
     return x, state
 
 
-def _by_cells(call: Call) -> tuple[Tensor, State]:
-    """One layer by the oracle, from what the operator `layer` was given."""
-    layer, rows, state = call.layer, call.rows, tuple(call.state)
-    stack = Stack(
-        call.mode,
-        1,
-        layer.bias,
-        call.layout == "BTI",
-        0.0,
-        call.bidirectional,
-        layer.outputs if layer.projected else 0,
-        options=layer.options,
-    )
-    seeds = None if call.seed is None else call.seed[None]
-    if call.layout == "packed":
-        assert rows is not None
-        positions = torch.arange(int(rows.sorted[0]))
-        batch_sizes = (rows.sorted > positions[:, None]).sum(1)
-        packed = PackedSequence(call.x, batch_sizes)
-        y, final = cells_path.run_packed(stack, packed, state, call.weights, True, seeds)
-        return y.data, final
-    lengths = (
-        None if rows is None else torch.empty_like(rows.sorted).scatter_(0, rows.order, rows.sorted)
-    )
-    return cells_path.run(stack, call.x, state, call.weights, True, lengths, seeds)
-
-
-library.oracle = _by_cells
 flops.register()

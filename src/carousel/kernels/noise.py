@@ -5,16 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from carousel.kernels.native import Lengths
-from carousel.kernels.paths import Stack
+from carousel.kernels.layer_spec import Lengths
+from carousel.kernels.paths import StackSpec
 
 
-def draw_seeds(stack: Stack, device: torch.device) -> Tensor | None:
+def draw_seeds(stack: StackSpec, device: torch.device) -> Tensor | None:
     """Seeds (L, D) int64 of the masks inside the cells; None, and nothing drawn, where there are
     none. From the generator of the CPU: one number per layer and direction."""
-    options = stack.options
-    inside = options.recurrent_dropout or options.state_dropout or options.draws
-    if not inside:
+    if not stack.options.seeded:
         return None
     seeds = torch.randint(2**62, (stack.num_layers, stack.directions), dtype=torch.int64)
     return seeds.to(device)
@@ -23,7 +21,7 @@ def draw_seeds(stack: Stack, device: torch.device) -> Tensor | None:
 def drop_features(x: Tensor, p: float, layout: str, lengths: Lengths | None) -> Tensor:
     """Inverted dropout of x with one mask (B, ·) for all steps (Gal and Ghahramani 2016).
 
-    layout: see `Layer`. The rows of packed data are those of its first step.
+    layout: see `LayerSpec`. The rows of packed data are those of its first step.
     """
     if not p:
         return x

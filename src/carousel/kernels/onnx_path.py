@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from carousel.kernels.paths import Stack, State
+from carousel.kernels.paths import StackSpec, State
 
 # Where torch's gates stand in ONNX: i, f, g, o becomes i, o, f, c; and r, z, n becomes z, r, h.
 _GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN_TANH": (0,), "RNN_RELU": (0,)}
 
 
 def run(
-    stack: Stack,
+    stack: StackSpec,
     x: Tensor,
     state: State,
     weights: list[Tensor],
@@ -46,7 +46,7 @@ def run(
 
 
 def _layer(
-    stack: Stack, x: Tensor, start: State, matrices: list[Tensor], lengths: Tensor | None
+    stack: StackSpec, x: Tensor, start: State, matrices: list[Tensor], lengths: Tensor | None
 ) -> tuple[Tensor, State]:
     T, B, H = x.size(0), x.size(1), start[0].size(2)
     # The runtimes refuse rows without a step: those run one, and its result is replaced.
@@ -66,7 +66,7 @@ def _layer(
     return y.masked_fill(empty, 0), tuple(torch.where(empty, *pair) for pair in pairs)
 
 
-def _attributes(stack: Stack, hidden: int) -> dict[str, Any]:
+def _attributes(stack: StackSpec, hidden: int) -> dict[str, Any]:
     attributes: dict[str, Any] = {"hidden_size": hidden}
     if stack.bidirectional:
         attributes["direction"] = "bidirectional"
@@ -77,7 +77,7 @@ def _attributes(stack: Stack, hidden: int) -> dict[str, Any]:
     return attributes
 
 
-def _weights(stack: Stack, matrices: list[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
+def _weights(stack: StackSpec, matrices: list[Tensor]) -> tuple[Tensor, Tensor, Tensor | None]:
     """W (D, G * H, I), R (D, G * H, H) and B (D, 2 * G * H) of ONNX, the gates in its order."""
     each = len(matrices) // stack.directions
     parts = [
@@ -92,7 +92,7 @@ def _weights(stack: Stack, matrices: list[Tensor]) -> tuple[Tensor, Tensor, Tens
     )
 
 
-def _in_order(stack: Stack, weight: Tensor) -> Tensor:
+def _in_order(stack: StackSpec, weight: Tensor) -> Tensor:
     order = _GATES[stack.mode]
     gates = weight.chunk(len(order))
     return torch.cat([gates[gate] for gate in order])

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from carousel.kernels import cells_path, native_path, onnx_path, torch_path
-from carousel.kernels.paths import Path, Stack, State, choose, log_once
+from carousel.kernels.paths import Path, StackSpec, State, choose, log_once
 
 
 class Runner(Protocol):
@@ -28,7 +28,7 @@ class Runner(Protocol):
 
     def __call__(
         self,
-        stack: Stack,
+        stack: StackSpec,
         x: Tensor,
         state: State,
         weights: list[Tensor],
@@ -39,7 +39,7 @@ class Runner(Protocol):
 
 
 def runner(
-    stack: Stack, x: Tensor, state: State, weights: list[Tensor], lengths: Tensor | None
+    stack: StackSpec, x: Tensor, state: State, weights: list[Tensor], lengths: Tensor | None
 ) -> Runner:
     """What runs a call. The layer itself calls it: calls that take little feel every frame."""
     path = choose(stack, x, (*weights, *state), ragged=lengths is not None)
@@ -54,7 +54,7 @@ def runner(
 
 
 def run_packed(
-    stack: Stack, packed: PackedSequence, state: State, weights: list[Tensor], *, training: bool
+    stack: StackSpec, packed: PackedSequence, state: State, weights: list[Tensor], *, training: bool
 ) -> tuple[PackedSequence, State]:
     """The whole stack over a `PackedSequence`; the state's rows stand in the caller's order."""
     path = choose(stack, packed.data, (*weights, *state), ragged=True)

@@ -45,6 +45,11 @@ class Options:
         return not self.words
 
     @property
+    def seeded(self) -> bool:
+        """Whether something inside the cell is drawn at random."""
+        return self.recurrent_dropout > 0 or self.state_dropout > 0 or self.draws
+
+    @property
     def in_cell(self) -> bool:
         """Whether the step itself differs from torch's."""
         around = ("input_dropout", "output_dropout", "draws", "each_step")

@@ -7,13 +7,14 @@ are torch's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from carousel.kernels.native import Lengths
+    from carousel.kernels.layer_spec import Lengths
 
 # Gates by mode, in the order of the cells in native/kernels.hpp.
 GATES = {
@@ -37,10 +38,10 @@ def names(mode: str, bias: bool) -> tuple[str, ...]:
     return ("w_ih", *recurrent, *(("b_ih",) if bias else ()))
 
 
-def shape_of(mode: str, bidirectional: bool, weights: list[Tensor]) -> tuple[int, bool]:
-    """Hidden units, and whether there are biases, of the layer that has these weights."""
-    per_direction = len(weights) // (1 + bidirectional)
-    return weights[0].size(0) // GATES[mode], per_direction - is_weighted(mode) == 2
+def sizes_of(mode: str, directions: int, shapes: Sequence[torch.Size]) -> tuple[int, bool]:
+    """Hidden units, and whether there are biases, of the layer whose weights have these shapes."""
+    per_direction = len(shapes) // directions
+    return shapes[0][0] // GATES[mode], per_direction - is_weighted(mode) == 2
 
 
 def products(
@@ -49,7 +50,7 @@ def products(
     x: Tensor,
     da: Tensor,
     weight: Tensor,
-    d_weights: list[Tensor],
+    d_weights: Sequence[Tensor],
     bias: bool,
     dx: Tensor | None,
     add_to_dx: bool,

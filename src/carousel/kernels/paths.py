@@ -22,6 +22,7 @@ from torch.autograd import forward_ad
 
 from carousel.kernels import parallel, recording
 from carousel.kernels.isa import active_isa
+from carousel.kernels.layer_spec import LayerSpec
 from carousel.kernels.options import PLAIN, Options
 from carousel.kernels.recording import asked_while_tracing
 
@@ -29,12 +30,16 @@ State = tuple[Tensor, ...]
 
 PATHS = ("native", "torch", "cells")
 
+_REMEMBERED = 64  # shapes of the layers of stacks that are alike
+_PLAIN = frozenset((Tensor, torch.nn.Parameter))
+_NATIVE = frozenset(("", "native"))
+
 logger = logging.getLogger("carousel")
 _wanted: ContextVar[str] = ContextVar("carousel_wanted_path", default="")
 
 
 @dataclass(frozen=True)
-class Stack:
+class StackSpec:
     """What the kernels must know of a recurrent module, besides its weights.
 
     mode: torch's name, "LSTM", "GRU", "RNN_TANH" or "RNN_RELU"; or one of `parallel.GATES`.
@@ -57,6 +62,26 @@ class Stack:
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
 
+    @functools.cached_property
+    def _layers(self) -> dict[Any, LayerSpec]:
+        return {}
+
+    def layer(self, layout: str, inputs: int, weights: Sequence[Tensor]) -> LayerSpec:
+        """The spec of one layer of the stack with these weights, of which it remembers some.
+
+        Raises RuntimeError for weights whose shapes do not fit each other or the inputs.
+        """
+        shapes = tuple([weight.shape for weight in weights])
+        found = self._layers.get((layout, inputs, shapes))
+        if found is None:
+            every, options = self.checkpoint_every, self.options
+            found = LayerSpec.of(self.mode, layout, self.bidirectional, shapes, every, options)
+            found.check(inputs, shapes)
+            if len(self._layers) >= _REMEMBERED:
+                self._layers.clear()
+            self._layers[layout, inputs, shapes] = found
+        return found
+
 
 @dataclass(frozen=True)
 class Path:
@@ -77,7 +102,7 @@ def use(path: str) -> Iterator[None]:
     so does, inside `use("torch")`, one of a layer or with options that torch does not have.
 
     >>> with use("cells"):
-    ...     print(choose(Stack("GRU", 1, True, False, 0.0, False, 0), torch.zeros(1, 1, 1)))
+    ...     print(choose(StackSpec("GRU", 1, True, False, 0.0, False, 0), torch.zeros(1, 1, 1)))
     cells: asked for by use('cells')
     """
     if path not in PATHS:
@@ -89,7 +114,9 @@ def use(path: str) -> Iterator[None]:
         _wanted.reset(token)
 
 
-def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bool = False) -> Path:
+def choose(
+    stack: StackSpec, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bool = False
+) -> Path:
     """The path a call takes. x: its input; others: its weights and states;
     ragged: whether rows differ in length."""
     wanted = _asked_for()
@@ -113,6 +140,30 @@ def choose(stack: Stack, x: Tensor, others: Sequence[Tensor] = (), *, ragged: bo
     if lacking:
         return Path("cells", f"{obstacle}; torch has no {lacking}")
     return Path("torch", f"{obstacle}; {_torch_way(stack, x, ragged)}")
+
+
+def is_plain(x: Tensor, others: Sequence[Any]) -> bool:
+    """Whether a call is for the native kernels at first sight, and nobody traces it.
+
+    Most calls are. Of others nothing is said: `choose` looks closer, and says why. Not to be asked
+    while torch.compile traces.
+    others: its weights and states, whatever stands in their places.
+    """
+    if (
+        _wanted.get() not in _NATIVE
+        or torch._C._len_torch_dispatch_stack() > 0
+        or torch._C._get_tracing_state() is not None
+        or torch._C._functorch.peek_interpreter_stack() is not None
+        or forward_ad._current_level >= 0
+        or torch.is_autocast_enabled("cpu")
+        or x.layout is not torch.strided
+        or x.numel() == 0
+    ):
+        return False
+    for part in (x, *others):  # no generator: it would take as long as the looks
+        if type(part) not in _PLAIN or part.dtype is not torch.float32 or not part.is_cpu:
+            return False
+    return True
 
 
 def _native_obstacle(x: Tensor, others: Sequence[Tensor]) -> str:
@@ -167,7 +218,7 @@ def _without_rule() -> str:
     return "inside a torch.func transform that torch's recurrent operators lack"
 
 
-def _torch_way(stack: Stack, x: Tensor, ragged: bool) -> str:
+def _torch_way(stack: StackSpec, x: Tensor, ragged: bool) -> str:
     if x.device.type != "cpu":
         how = "cuDNN where torch has it"
     elif stack.mode == "LSTM" and not ragged and not stack.proj_size and _onednn_takes(x.dtype):
@@ -183,12 +234,12 @@ def _onednn_takes(dtype: torch.dtype) -> bool:
     return bool(usable) and dtype in (torch.float32, torch.bfloat16)
 
 
-def log_once(stack: Stack, path: Path) -> None:
+def log_once(stack: StackSpec, path: Path) -> None:
     """Say at level INFO what runs, the first time that it does."""
     if not torch.compiler.is_compiling() and logger.isEnabledFor(logging.INFO):
         _log_once(stack, path)
 
 
 @functools.cache
-def _log_once(stack: Stack, path: Path) -> None:
+def _log_once(stack: StackSpec, path: Path) -> None:
     logger.info("%s runs on %s", stack.mode, path)

@@ -13,7 +13,7 @@ from torch.nn.utils.rnn import (
 )
 
 from carousel.kernels import recording
-from carousel.kernels.paths import Stack, State
+from carousel.kernels.paths import StackSpec, State
 
 
 def _torch_function(mode: str) -> Callable[..., tuple[Tensor, ...]]:
@@ -27,7 +27,7 @@ def _torch_function(mode: str) -> Callable[..., tuple[Tensor, ...]]:
 
 
 def run(
-    stack: Stack,
+    stack: StackSpec,
     x: Tensor,
     state: State,
     weights: list[Tensor],
@@ -51,7 +51,12 @@ def run(
 
 
 def run_ragged(
-    stack: Stack, x: Tensor, state: State, weights: list[Tensor], training: bool, lengths: Tensor
+    stack: StackSpec,
+    x: Tensor,
+    state: State,
+    weights: list[Tensor],
+    training: bool,
+    lengths: Tensor,
 ) -> tuple[Tensor, State]:
     """Through a PackedSequence, which has no rows of length zero: those run one step of zeros,
     and their result is replaced by what an empty row gives: no output, the state it came with."""
@@ -80,7 +85,7 @@ def run_ragged(
 
 
 def run_packed(
-    stack: Stack, packed: PackedSequence, state: State, weights: list[Tensor], training: bool
+    stack: StackSpec, packed: PackedSequence, state: State, weights: list[Tensor], training: bool
 ) -> tuple[PackedSequence, State]:
     """The stack over a `PackedSequence`; the state's rows stand in the caller's order."""
     state = _permute(state, packed.sorted_indices)

@@ -23,12 +23,9 @@ _users: Callable[[int], int] | None = getattr(torch._C, "_storage_Use_Count", No
 _one_at_a_time = threading.Lock()
 
 
-def address_of(array: Tensor) -> int:
-    """Where the numbers of a strided tensor begin: to read them, or to write memory of one's own.
-
-    `data_ptr` may be written through: of memory that is shared until then it makes a copy.
-    """
-    return array.data_ptr() if _const_data_ptr is None else int(_const_data_ptr(array))
+# Where the numbers of a strided tensor begin: to read them, or to write memory of one's own.
+# `data_ptr` may be written through: of memory that is shared until then it makes a copy.
+address_of: Callable[[Tensor], int] = getattr(Tensor, "const_data_ptr", Tensor.data_ptr)
 
 
 def apart(array: Tensor) -> Tensor:

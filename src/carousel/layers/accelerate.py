@@ -5,8 +5,8 @@ object in its place. The object stays the one that it was, and with it everythin
 parameters and whoever holds them (optimizers, tied layers, DDP), hooks, pruning and weight norm,
 the mode, attributes that the user added, and references from outside the module tree. Nothing has
 to be copied, so nothing can be forgotten. This works because Carousel's layers are subclasses of
-torch's, with the same parameters and the same storage, and differ in methods only. What their
-constructors would have set is set at its default (`forget_bias`, for one, at None).
+torch's, with the same parameters and the same storage, and differ in methods only. Their options
+are those of the class, at their defaults (`forget_bias`, for one, is None).
 
 A subclass of torch's layers gets a class of its own, derived from it and from Carousel's layer: by
 the order of inheritance its own methods still come first, and where they end in `super().forward`,

@@ -6,6 +6,7 @@ order, `state_dict`, `isinstance` and pickling are torch's own; only `forward` i
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,7 +17,8 @@ from torch.nn.utils.rnn import PackedSequence
 
 from carousel import kernels
 from carousel.layers.inputs import checked_lengths
-from carousel.layers.options import Rates, probabilities, probability
+from carousel.layers.options import LayerOptions, option
+from carousel.layers.plain import plain_call, stack_of
 
 if TYPE_CHECKING:
     _Base = nn.RNNBase
@@ -27,40 +29,30 @@ else:
 class Recurrent(_Base):
     """The forward pass that the three modules share. Mixed in before the torch class."""
 
-    # Of the class too, for layers that were made, or pickled, without them.
-    checkpoint_every: int = 0
-    activation: str | None = "tanh"
-    gate_activation: str = "sigmoid"
-    zoneout: float | tuple[float, ...] = 0.0
-    recurrent_dropout: float = 0.0
-    variational: tuple[float, ...] = (0.0, 0.0, 0.0)
-    naive_recurrent_dropout: float = 0.0
-    weight_dropout: float = 0.0
-    layer_norm: bool = False
+    # What a layer has that was made, or pickled, or is torch's own, without them.
+    layer_options: LayerOptions = LayerOptions()
 
-    def _settle(
-        self,
-        dropout: float,
-        checkpoint_every: int,
-        variational: Rates,
-        naive_recurrent_dropout: float,
-        weight_dropout: float,
-    ) -> None:
-        """Take the options that all three layers have, checked."""
+    # Attributes that read them.
+    activation: str | None
+    gate_activation: str
+    zoneout: float | tuple[float, ...]
+    recurrent_dropout: float
+    variational: tuple[float, ...]
+    naive_recurrent_dropout: float
+    weight_dropout: float
+    layer_norm: bool
+    checkpoint_every: int
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "layer_options" in vars(cls):
+            for name in cls.layer_options.values():
+                setattr(cls, name, option(name))
+
+    def _take(self, dropout: float, options: LayerOptions) -> None:
+        """Take what a constructor was given beyond what torch's was told."""
         self.dropout = float(dropout)  # as given, though torch was told of none for one layer
-        if checkpoint_every < 0:
-            raise ValueError(f"checkpoint_every must be 0 or more steps, got {checkpoint_every}")
-        self.checkpoint_every = checkpoint_every
-        self.variational = probabilities("variational", variational, ("input", "state", "output"))
-        self.naive_recurrent_dropout = probability(
-            "naive_recurrent_dropout", naive_recurrent_dropout
-        )
-        self.weight_dropout = probability("weight_dropout", weight_dropout)
-        if self.naive_recurrent_dropout and self.variational[1]:
-            raise ValueError(
-                "variational (of the state) and naive_recurrent_dropout both drop h before the "
-                "recurrent product: choose one"
-            )
+        self.layer_options = options
 
     def forward(
         self,
@@ -69,6 +61,15 @@ class Recurrent(_Base):
         lengths: Tensor | Sequence[int] | None = None,
     ) -> tuple[Any, Any]:
         """Run the stack; shapes as in the class's docstring."""
+        # Most calls are plain ones: a small layer takes less time than a close look at them.
+        if type(input) is Tensor and lengths is None and not torch.compiler.is_compiling():
+            plain = plain_call(self, input, hx)
+            if plain is not None:
+                stack, weights, state = plain
+                output, state = kernels.run_native(
+                    stack, input, state, weights, self.training, None, True
+                )
+                return output, self._as_hx(state)
         if isinstance(input, fx.Proxy):
             return self._fx_node(input, hx, lengths)
         weights = self._dropped(self.weights())
@@ -168,46 +169,13 @@ class Recurrent(_Base):
         )
         return output, self._as_hx(state)
 
-    def stack(self) -> kernels.Stack:
-        return kernels.Stack(
-            self.mode,
-            self.num_layers,
-            self.bias,
-            self.batch_first,
-            self.dropout,
-            self.bidirectional,
-            self.proj_size,
-            self.checkpoint_every,
-            self.options(),
-        )
+    def stack(self) -> kernels.StackSpec:
+        """What the kernels must know of the layer, as it is now, besides its weights."""
+        return stack_of(self)
 
     def options(self) -> kernels.Options:
         """What the cell does differently from torch's in a call now: in evaluation, no masks."""
-        training = self.training
-        zoneout = self.zoneout
-        cell, state = zoneout if isinstance(zoneout, tuple) else (0.0, zoneout)
-        inputs, product, outputs = self.variational
-        naive = self.naive_recurrent_dropout
-        return kernels.Options(
-            activation=self._own_activation(),
-            gate_activation="" if self.gate_activation == "sigmoid" else self.gate_activation,
-            zoneout_cell=cell,
-            zoneout_state=state,
-            recurrent_dropout=self.recurrent_dropout if training else 0.0,
-            state_dropout=(naive or product) if training else 0.0,
-            each_step=training and naive > 0,
-            draws=training and cell + state > 0,
-            input_dropout=inputs if training else 0.0,
-            output_dropout=outputs if training else 0.0,
-            layer_norm=self.layer_norm,
-            **self._structure(),
-        )
-
-    def _own_activation(self) -> str:
-        return "" if self.activation == "tanh" else self.activation or ""
-
-    def _structure(self) -> dict[str, Any]:
-        return {}
+        return self.stack().options
 
     def _dropped(self, weights: list[Tensor]) -> list[Tensor]:
         """The weights of a call: with `weight_dropout` in training, W_hh with a new mask."""
@@ -225,24 +193,21 @@ class Recurrent(_Base):
 
     def own_options(self) -> list[str]:
         """The options that torch's layer lacks and that are not at their defaults: name=value."""
-        return [
-            f"{name}={getattr(self, name)!r}"
-            for name, default in self._defaults().items()
-            if getattr(self, name) != default
-        ]
+        return self.layer_options.changed()
 
-    def _defaults(self) -> dict[str, Any]:
-        names = (
-            "activation",
-            "gate_activation",
-            "zoneout",
-            "recurrent_dropout",
-            "variational",
-            "naive_recurrent_dropout",
-            "weight_dropout",
-            "layer_norm",
-        )
-        return {name: getattr(type(self), name) for name in names}
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled: each option by its name, as layers have had them from the first on."""
+        state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[no-untyped-call]
+        options = state.pop("layer_options", None)
+        return state if options is None else state | options.values()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        names = self.layer_options.values()
+        given = {name: value for name, value in state.items() if name in names}
+        state = {name: value for name, value in state.items() if name not in names}
+        if given:
+            state["layer_options"] = dataclasses.replace(type(self).layer_options, **given)
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
 
     def _add_gains(self) -> None:
         """The parameters of layer normalisation, last of each direction; called at the end."""

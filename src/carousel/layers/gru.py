@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.types import Device
 
 from carousel.layers.base import Recurrent
-from carousel.layers.options import (
-    Rates,
-    between_layers,
-    check_activation,
-    check_gate_activation,
-    check_reset,
-    probability,
-)
+from carousel.layers.options import GRUOptions, Rates, between_layers
 
 
 class GRU(Recurrent, nn.GRU):
@@ -74,7 +65,9 @@ class GRU(Recurrent, nn.GRU):
     (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
     """
 
-    reset_after: bool = True
+    layer_options: GRUOptions = GRUOptions()
+    zoneout: float
+    reset_after: bool
 
     def __init__(
         self,
@@ -110,20 +103,17 @@ class GRU(Recurrent, nn.GRU):
             device=device,
             dtype=dtype,
         )
-        self._settle(
-            dropout, checkpoint_every, variational, naive_recurrent_dropout, weight_dropout
+        options = GRUOptions(
+            activation=activation,
+            gate_activation=gate_activation,
+            zoneout=zoneout,
+            recurrent_dropout=recurrent_dropout,
+            variational=variational,
+            naive_recurrent_dropout=naive_recurrent_dropout,
+            weight_dropout=weight_dropout,
+            layer_norm=layer_norm,
+            checkpoint_every=checkpoint_every,
+            reset_after=reset_after,
         )
-        self.layer_norm = layer_norm
-        check_reset(reset_after, self.layer_norm)
-        self.reset_after = reset_after
-        self.activation = check_activation(activation)
-        self.gate_activation = check_gate_activation(gate_activation)
-        self.zoneout = probability("zoneout", zoneout)
-        self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
+        self._take(dropout, options)
         self._add_gains()
-
-    def _structure(self) -> dict[str, Any]:
-        return {"reset_first": not self.reset_after}
-
-    def _defaults(self) -> dict[str, Any]:
-        return super()._defaults() | {"reset_after": GRU.reset_after}

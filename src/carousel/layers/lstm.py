@@ -8,17 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.types import Device
 
-from carousel.cells.lstm import gates_of
 from carousel.layers.base import Recurrent
-from carousel.layers.options import (
-    Rates,
-    between_layers,
-    check_activation,
-    check_gate_activation,
-    check_gates,
-    probabilities,
-    probability,
-)
+from carousel.layers.options import LSTMOptions, Rates, between_layers
 
 
 class LSTM(Recurrent, nn.LSTM):
@@ -90,11 +81,12 @@ class LSTM(Recurrent, nn.LSTM):
     [1.0, 1.0, 1.0, 1.0, 1.0]
     """
 
-    forget_bias: float | None = None
-    peephole: bool = False
-    coupled: bool = False
-    variant: str = ""
-    zoneout: tuple[float, ...] = (0.0, 0.0)
+    layer_options: LSTMOptions = LSTMOptions()
+    zoneout: tuple[float, ...]
+    forget_bias: float | None
+    peephole: bool
+    coupled: bool
+    variant: str
 
     def __init__(
         self,
@@ -135,17 +127,24 @@ class LSTM(Recurrent, nn.LSTM):
             device=device,
             dtype=dtype,
         )
-        self._settle(
-            dropout, checkpoint_every, variational, naive_recurrent_dropout, weight_dropout
+        options = LSTMOptions(
+            activation=activation,
+            gate_activation=gate_activation,
+            zoneout=zoneout,
+            recurrent_dropout=recurrent_dropout,
+            variational=variational,
+            naive_recurrent_dropout=naive_recurrent_dropout,
+            weight_dropout=weight_dropout,
+            layer_norm=layer_norm,
+            checkpoint_every=checkpoint_every,
+            forget_bias=forget_bias,
+            peephole=peephole,
+            coupled=coupled,
+            variant=variant,
         )
-        self.layer_norm = layer_norm
-        check_gates(variant, coupled, forget_bias, self.bias)
-        self.forget_bias = forget_bias
-        self.activation = check_activation(activation)
-        self.gate_activation = check_gate_activation(gate_activation)
-        self.peephole, self.coupled, self.variant = peephole, coupled, variant
-        self.zoneout = probabilities("zoneout", zoneout, ("cell", "state"))
-        self.recurrent_dropout = probability("recurrent_dropout", recurrent_dropout)
+        self._take(dropout, options)
+        if forget_bias is not None and not self.bias:
+            raise ValueError("forget_bias needs biases: leave it out, or set bias=True")
         if self.zoneout[1] and self.proj_size:
             raise ValueError(
                 "zoneout of the state has no unit to keep where proj_size mixes them: "
@@ -205,14 +204,7 @@ class LSTM(Recurrent, nn.LSTM):
     @property
     def gates(self) -> str:
         """Which of i, f, g, o have rows in the weights, in their order."""
-        return gates_of(self.variant, self.coupled)
-
-    def _structure(self) -> dict[str, Any]:
-        return {"peephole": self.peephole, "coupled": self.coupled, "variant": self.variant}
-
-    def _defaults(self) -> dict[str, Any]:
-        names = ("forget_bias", "peephole", "coupled", "variant")
-        return {name: getattr(LSTM, name) for name in names} | super()._defaults()
+        return self.layer_options.gates
 
     def _state_sizes(self) -> tuple[int, ...]:
         return (self.proj_size or self.hidden_size, self.hidden_size)

@@ -15,11 +15,13 @@ from torch.types import Device
 
 from carousel.kernels import parallel
 from carousel.layers.base import Recurrent
+from carousel.layers.options import LayerOptions
 
 
 class Parallel(Recurrent, nn.Module):
     """What the three layers share; called as `carousel.RNN` is, with its shapes and errors."""
 
+    layer_options: LayerOptions = LayerOptions()
     proj_size: int = 0
     _nonlinearities: tuple[str, ...] = ()
     _modes: tuple[str, ...] = ()

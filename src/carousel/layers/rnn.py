@@ -7,7 +7,7 @@ from torch import nn
 from torch.types import Device
 
 from carousel.layers.base import Recurrent
-from carousel.layers.options import Rates, between_layers, check_activation, probability
+from carousel.layers.options import Rates, RNNOptions, between_layers, check_activation
 
 
 class RNN(Recurrent, nn.RNN):
@@ -66,7 +66,8 @@ class RNN(Recurrent, nn.RNN):
     (torch.Size([7, 2, 5]), torch.Size([1, 2, 5]), True)
     """
 
-    activation: str | None = None  # that of nonlinearity
+    layer_options: RNNOptions = RNNOptions()
+    zoneout: float
 
     def __init__(
         self,
@@ -101,19 +102,20 @@ class RNN(Recurrent, nn.RNN):
             device=device,
             dtype=dtype,
         )
-        self._settle(
-            dropout, checkpoint_every, variational, naive_recurrent_dropout, weight_dropout
+        options = RNNOptions(
+            activation=None if activation == self.nonlinearity else activation,
+            zoneout=zoneout,
+            variational=variational,
+            naive_recurrent_dropout=naive_recurrent_dropout,
+            weight_dropout=weight_dropout,
+            layer_norm=layer_norm,
+            checkpoint_every=checkpoint_every,
         )
-        self.layer_norm = layer_norm
-        self.activation = None if activation == self.nonlinearity else activation
-        self.zoneout = probability("zoneout", zoneout)
+        self._take(dropout, options)
         self._add_gains()
 
     def _gains(self, rows: int) -> dict[str, int]:
         return {"weight_ln": rows}
-
-    def _own_activation(self) -> str:
-        return "" if self.activation in (None, self.nonlinearity) else self.activation or ""
 
 
 def _agreed(nonlinearity: str, activation: str | None) -> str:

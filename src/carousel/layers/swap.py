@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from typing import Any
 
@@ -27,7 +26,7 @@ def swap(layer: nn.Module) -> None:
     """Make a layer of torch's, or of a class derived from one that has a `mixture`, Carousel's."""
     kind = parametrize.type_before_parametrizations(layer)
     _set_class(layer, OURS.get(kind) or mixture(kind))
-    vars(layer).update(copy.deepcopy(_own_attributes(ours_for(kind))), **{_MARK: True})
+    vars(layer).update(layer_options=ours_for(kind).layer_options, **{_MARK: True})
 
 
 def swap_back(layer: nn.Module) -> None:
@@ -35,7 +34,7 @@ def swap_back(layer: nn.Module) -> None:
     kind: Any = parametrize.type_before_parametrizations(layer)
     plain = _TORCHS.get(kind) or kind.plain
     _set_class(layer, plain)
-    for name in (_MARK, *_own_attributes(ours_for(plain))):
+    for name in (_MARK, "layer_options"):
         vars(layer).pop(name, None)
 
 
@@ -83,10 +82,3 @@ def _set_class(layer: nn.Module, kind: Any) -> None:
         layer.__class__ = type(given.__name__, (kind,), members)
     else:
         layer.__class__ = kind
-
-
-@functools.cache
-def _own_attributes(ours: Any) -> dict[str, Any]:
-    """What the constructor of one of our layers sets beyond torch's, at the defaults."""
-    theirs = vars(_TORCHS[ours](1, 1, device="meta"))
-    return {k: v for k, v in vars(ours(1, 1, device="meta")).items() if k not in theirs}

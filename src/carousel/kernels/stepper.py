@@ -1,0 +1,117 @@
+"""A stack of one direction in the compiled kernels, fed one step at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from carousel import _native
+from carousel.kernels.layer_spec import LayerSpec
+from carousel.kernels.native import set_options
+from carousel.kernels.watch import Watch, address_of
+
+
+class Stepper:
+    """A stack of one direction, fed one step at a time, its weights packed once.
+
+    watch: the weights, and whether they are still what was packed.
+    state: (h, c) or (h,), each (L, B, ·): where the stack stands; copied, then changed in place.
+    """
+
+    def __init__(self, layers: list[LayerSpec], watch: Watch, state: tuple[Tensor, ...]) -> None:
+        self._state = tuple(part.clone(memory_format=torch.contiguous_format) for part in state)
+        self._watch, weights = watch, watch.weights
+        self._x_shape = (state[0].size(1), weights[0].size(1))
+        self._y_shape = (state[0].size(1), layers[-1].outputs)
+        self._fresh: list[Tensor] = []
+        per_layer = len(weights) // len(layers)
+        problems = []
+        for index, layer in enumerate(layers):
+            matrices = [w.contiguous() for w in weights[index * per_layer :][:per_layer]]
+            problem = _native.Problem(
+                layer.cell,
+                1,
+                state[0].size(1),
+                matrices[0].size(1),
+                layer.hidden_size,
+                layer.outputs,
+                False,
+                True,
+            )
+            set_options(problem, layer, 0)
+            for name, weight in zip(layer.names, matrices, strict=True):
+                setattr(problem, name, address_of(weight))
+            problem.h0 = problem.hn = self._state[0][index].data_ptr()
+            if len(state) == 2:
+                problem.c0 = problem.cn = self._state[1][index].data_ptr()
+            problems.append(problem)
+        stepper = _native.Stepper(problems, torch.get_num_threads())
+        self._advance = stepper.step
+        self._feed = self._make_feed(stepper)
+
+    def _make_feed(self, stepper: _native.Stepper) -> Callable[[Tensor, Tensor], bool]:
+        """What takes a step with tensors if they fit; nothing where torch is older than 2.10, or
+        the weights must be compared."""
+        exchange, watch = getattr(Tensor, "__dlpack_c_exchange_api__", None), self._watch
+        if exchange is None or not watch.by_address:
+            return lambda x_t, out: False
+        return _native.Feed(
+            stepper,
+            Tensor,
+            exchange,
+            tuple(watch.weights),
+            watch.parameters,
+            tuple(watch.names),
+            tuple(watch.quiet),
+            self._x_shape,
+            self._y_shape,
+        ).step
+
+    @property
+    def state(self) -> Tensor | tuple[Tensor, ...]:
+        """A copy of the state, as a layer's hx."""
+        copies = tuple(part.clone() for part in self._state)
+        return copies if len(copies) == 2 else copies[0]
+
+    def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor | None:
+        """The output of x_t (B, I), written into `out` (B, P), contiguous, if given.
+
+        None, and nothing done, if x_t does not fit, or the weights are no longer as packed.
+        """
+        # A step takes a microsecond: every line here counts.
+        y = (self._fresh or self._outputs()).pop() if out is None else out
+        if self._feed(x_t, y):
+            return y
+        return self._step_other(x_t, y)
+
+    def _step_other(self, x_t: Tensor, out: Tensor) -> Tensor | None:
+        """A step of what the fast path has refused."""
+        if (
+            x_t.shape != self._x_shape
+            or x_t.dtype is not torch.float32
+            or not x_t.is_cpu
+            or not self._watch.unchanged()
+        ):
+            return None
+        fits = out.shape == self._y_shape and out.dtype is torch.float32 and out.is_cpu
+        if not (fits and out.is_contiguous()):
+            raise ValueError(
+                f"out must be a contiguous float32 tensor of shape {self._y_shape}, got "
+                f"{out.dtype} of shape {tuple(out.shape)}"
+            )
+        x_t = x_t.contiguous()
+        self._advance(x_t.data_ptr(), out.data_ptr())
+        return out
+
+    def _outputs(self) -> list[Tensor]:
+        """Memory for the next outputs. To take a small tensor alone from torch costs as much as a
+        step; those of one block share nothing but the memory's owner."""
+        rows, features = self._y_shape
+        count = max(1, min(64, (1 << 14) // max(1, rows * features)))
+        # Whatever torch's defaults are, and whichever mode the steps to come are made in.
+        with torch.inference_mode(False), torch.no_grad():
+            block = torch.empty(count * rows, features, dtype=torch.float32, device="cpu")
+            self._fresh = list(torch.unsafe_chunk(block, count)) if count > 1 else [block]
+        return self._fresh

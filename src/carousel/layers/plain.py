@@ -1,0 +1,112 @@
+"""What of a call follows from the layer alone, found once; and plain calls, told at first sight.
+
+What is remembered goes by the layer's attributes, which are read in every call: whatever changes
+one of them, and however, the next call finds, or makes, another description. Weights are not
+remembered: they are read, and looked at, in every call.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from carousel import kernels
+from carousel.layers.options import LayerOptions
+
+# All that a StackSpec is made of.
+_ATTRIBUTES = (
+    "layer_options",
+    "mode",
+    "num_layers",
+    "bias",
+    "batch_first",
+    "dropout",
+    "bidirectional",
+    "proj_size",
+    "training",
+)
+_attributes = operator.attrgetter(*_ATTRIBUTES)
+# Of torch.nn.RNNBase: what it does with a call before its kernels. A class may have its own.
+_CHECKS = ("check_forward_args", "check_input", "get_expected_hidden_size", "check_hidden_size")
+_OURS_AND_TORCHS = (nn.RNNBase.__module__, "carousel.layers.parallel")
+
+
+def stack_of(layer: Any) -> kernels.StackSpec:
+    """What the kernels must know of a layer, as it is now, besides its weights."""
+    if torch.compiler.is_compiling():  # which cannot look into either of the two below
+        return _described(*[getattr(layer, name) for name in _ATTRIBUTES])
+    return _remembered(*_attributes(layer))
+
+
+def _described(
+    options: LayerOptions,
+    mode: str,
+    num_layers: int,
+    bias: bool,
+    batch_first: bool,
+    dropout: float,
+    bidirectional: bool,
+    proj_size: int,
+    training: bool,
+) -> kernels.StackSpec:
+    return kernels.StackSpec(
+        mode,
+        num_layers,
+        bias,
+        batch_first,
+        dropout,
+        bidirectional,
+        proj_size,
+        options.checkpoint_every,
+        options.in_call(mode, training),
+    )
+
+
+_remembered = functools.lru_cache(1024)(_described)
+
+
+def plain_call(
+    layer: Any, x: Tensor, hx: Any
+) -> tuple[kernels.StackSpec, list[Tensor], tuple[Tensor, ...]] | None:
+    """What the native kernels take of a call that needs no closer look: a padded batch of full
+    rows that fits, with parameters that are the layer's own; None of any other call.
+
+    The state is () for zeros. Raises TypeError for an hx of another kind.
+    """
+    own, kind = vars(layer), layer.__class__
+    parameters = own["_parameters"]
+    weights = [parameters.get(name) for name in layer.weight_names()]
+    if (
+        x.dim() != 3
+        or x.size(-1) != layer.input_size
+        or not _checks_as_usual(kind)
+        or not own.keys().isdisjoint(_CHECKS)
+        or (layer.training and layer.layer_options.weight_dropout)
+    ):
+        return None
+    state: tuple[Tensor, ...] = ()
+    if hx is not None:
+        state = layer._as_state(hx)
+        depth = layer.num_layers * (2 if layer.bidirectional else 1)
+        rows = x.size(0 if layer.batch_first else 1)
+        expected = [(depth, rows, size) for size in layer._state_sizes()]
+        if [part.shape for part in state] != expected:
+            return None
+    if not kernels.is_plain(x, (*weights, *state)):
+        return None
+    return _remembered(*_attributes(layer)), weights, state
+
+
+@functools.lru_cache(1024)
+def _checks_as_usual(kind: type) -> bool:
+    """Whether a class leaves to torch, or us, what happens to a call before it is computed."""
+    return all(
+        base.__module__ in _OURS_AND_TORCHS
+        for base in kind.__mro__
+        for name in _CHECKS
+        if name in vars(base)
+    )
