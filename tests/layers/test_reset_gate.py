@@ -128,7 +128,9 @@ def test_layer_says_where_its_reset_gate_acts_and_what_computes_it():
 
 def test_gains_added_behind_the_constructor_are_refused_on_every_path():
     layer = carousel.GRU(INPUTS, H, layer_norm=True)
-    layer.reset_after = False
+    with pytest.raises(ValueError, match="leave reset_after=False"):
+        layer.reset_after = False
+    object.__setattr__(layer.layer_options, "reset_after", False)
     for path, message in (("native", "plain GRU's alone"), ("cells", "leave reset_after=False")):
         with kernels.use(path), pytest.raises(ValueError, match=message):
             layer(torch.zeros(T, B, INPUTS))

@@ -6,7 +6,7 @@ from carousel.kernels.native_path import make_stepper
 from carousel.kernels.native_path import run as run_native
 from carousel.kernels.ops import run_packed, runner
 from carousel.kernels.options import Options
-from carousel.kernels.paths import Path, StackSpec, choose, is_plain, use
+from carousel.kernels.paths import Path, StackSpec, choose, is_plain, log_native, use
 from carousel.kernels.recording import is_exporting, is_tracing
 from carousel.kernels.stepper import Stepper
 from carousel.kernels.watch import Watch
@@ -22,6 +22,7 @@ __all__ = [
     "is_exporting",
     "is_plain",
     "is_tracing",
+    "log_native",
     "make_stepper",
     "run_native",
     "run_packed",

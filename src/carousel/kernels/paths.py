@@ -46,6 +46,7 @@ class StackSpec:
     dropout: on the output of every layer but the last, in training.
     checkpoint_every: of the native kernels, see `carousel.LSTM`; the other paths keep everything.
     options: what the cell does differently from torch's in this call.
+    hidden_size: that the weights must have; 0: whatever they have.
     """
 
     mode: str
@@ -57,6 +58,7 @@ class StackSpec:
     proj_size: int
     checkpoint_every: int = 0
     options: Options = PLAIN
+    hidden_size: int = 0
 
     @property
     def directions(self) -> int:
@@ -69,7 +71,7 @@ class StackSpec:
     def layer(self, layout: str, inputs: int, weights: Sequence[Tensor]) -> LayerSpec:
         """The spec of one layer of the stack with these weights, of which it remembers some.
 
-        Raises RuntimeError for weights whose shapes do not fit each other or the inputs.
+        Raises RuntimeError for weights whose shapes do not fit each other, the inputs or the stack.
         """
         shapes = tuple([weight.shape for weight in weights])
         found = self._layers.get((layout, inputs, shapes))
@@ -77,6 +79,11 @@ class StackSpec:
             every, options = self.checkpoint_every, self.options
             found = LayerSpec.of(self.mode, layout, self.bidirectional, shapes, every, options)
             found.check(inputs, shapes)
+            if self.hidden_size not in (0, found.hidden_size):
+                raise RuntimeError(
+                    f"{self.mode}: weights must be of {self.hidden_size} hidden units, got those "
+                    f"of {found.hidden_size}"
+                )
             if len(self._layers) >= _REMEMBERED:
                 self._layers.clear()
             self._layers[layout, inputs, shapes] = found
@@ -238,6 +245,11 @@ def log_once(stack: StackSpec, path: Path) -> None:
     """Say at level INFO what runs, the first time that it does."""
     if not torch.compiler.is_compiling() and logger.isEnabledFor(logging.INFO):
         _log_once(stack, path)
+
+
+def log_native(stack: StackSpec) -> None:
+    """Say so of a plain call."""
+    _log_once(stack, Path("native", _isa()))
 
 
 @functools.cache

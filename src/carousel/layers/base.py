@@ -250,8 +250,9 @@ class Recurrent(_Base):
         return cast(list[Tensor], self._flat_weights)
 
     def weight_names(self) -> list[str]:
-        """The attributes that `weights` reads, in its order."""
-        return list(self._flat_weights_names)
+        """The attributes that `weights` reads, in its order: to be read alone."""
+        names: list[str] = self._flat_weights_names
+        return names
 
     def _state_sizes(self) -> tuple[int, ...]:
         return (self.hidden_size,)

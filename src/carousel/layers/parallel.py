@@ -6,6 +6,7 @@ small batches run as fast as large ones, and a step costs what its input costs.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from typing import Any, cast
 
@@ -58,7 +59,7 @@ class Parallel(Recurrent, nn.Module):
             features = input_size if layer == 0 else hidden_size * (1 + bidirectional)
             shapes = {"w_ih": (rows, features), "w_hh": (hidden_size,), "b_ih": (rows,)}
             for direction in range(1 + bidirectional):
-                for part, name in self._names(layer, direction):
+                for part, name in _names(self.mode, self.bias, layer, direction):
                     weight = torch.empty(shapes[part], device=device, dtype=dtype)
                     setattr(self, name, nn.Parameter(weight))
         self.reset_parameters()
@@ -75,18 +76,14 @@ class Parallel(Recurrent, nn.Module):
         if not 0 <= self.dropout <= 1:
             raise ValueError(f"{name}: dropout must lie between 0 and 1, got {self.dropout}")
 
-    def _names(self, layer: int, direction: int) -> list[tuple[str, str]]:
-        """The parameters of one direction: the kernels' name of each, and ours."""
-        words = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih"}
-        suffix = f"_l{layer}" + ("_reverse" if direction else "")
-        known = parallel.names(self.mode, self.bias)
-        return [(part, words[part] + suffix) for part in known]
-
     def reset_parameters(self) -> None:
         """Input weights and biases from U(-1/√F, 1/√F), F their inputs, as `torch.nn.Linear`."""
         for layer in range(self.num_layers):
             for direction in range(1 + self.bidirectional):
-                own = {part: getattr(self, name) for part, name in self._names(layer, direction)}
+                own = {
+                    part: getattr(self, name)
+                    for part, name in _names(self.mode, self.bias, layer, direction)
+                }
                 bound = own["w_ih"].size(1) ** -0.5 if own["w_ih"].size(1) else 0.0
                 with torch.no_grad():
                     for part, weight in own.items():
@@ -99,12 +96,7 @@ class Parallel(Recurrent, nn.Module):
         return [cast(Tensor, getattr(self, name)) for name in self.weight_names()]
 
     def weight_names(self) -> list[str]:
-        return [
-            name
-            for layer in range(self.num_layers)
-            for direction in range(1 + self.bidirectional)
-            for _, name in self._names(layer, direction)
-        ]
+        return _weight_names(self.mode, self.bias, self.num_layers, self.bidirectional)
 
     def check_forward_args(self, input: Tensor, hidden: Any, batch_sizes: Tensor | None) -> None:
         """Raise what `torch.nn.RNN` raises for input and state that do not fit."""
@@ -143,6 +135,31 @@ class Parallel(Recurrent, nn.Module):
             if value != default:
                 text += f", {name}={value}"
         return text
+
+
+def _names(mode: str, bias: bool, layer: int, direction: int) -> list[tuple[str, str]]:
+    """The parameters of one direction: the kernels' name of each, and ours."""
+    words = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih"}
+    suffix = f"_l{layer}" + ("_reverse" if direction else "")
+    return [(part, words[part] + suffix) for part in parallel.names(mode, bias)]
+
+
+def _listed_names(mode: str, bias: bool, num_layers: int, bidirectional: bool) -> list[str]:
+    return [
+        name
+        for layer in range(num_layers)
+        for direction in range(1 + bidirectional)
+        for _, name in _names(mode, bias, layer, direction)
+    ]
+
+
+_remembered_names = functools.cache(_listed_names)  # of every call
+
+
+def _weight_names(mode: str, bias: bool, num_layers: int, bidirectional: bool) -> list[str]:
+    if torch.compiler.is_compiling():  # which warns of what is remembered
+        return _listed_names(mode, bias, num_layers, bidirectional)
+    return _remembered_names(mode, bias, num_layers, bidirectional)
 
 
 class MinGRU(Parallel):

@@ -8,7 +8,9 @@ remembered: they are read, and looked at, in every call.
 from __future__ import annotations
 
 import functools
+import logging
 import operator
+import re
 from typing import Any
 
 import torch
@@ -16,6 +18,8 @@ from torch import Tensor, nn
 
 from carousel import kernels
 from carousel.layers.options import LayerOptions
+
+logger = logging.getLogger("carousel")
 
 # All that a StackSpec is made of.
 _ATTRIBUTES = (
@@ -27,11 +31,13 @@ _ATTRIBUTES = (
     "dropout",
     "bidirectional",
     "proj_size",
+    "hidden_size",
     "training",
 )
 _attributes = operator.attrgetter(*_ATTRIBUTES)
 # Of torch.nn.RNNBase: what it does with a call before its kernels. A class may have its own.
 _CHECKS = ("check_forward_args", "check_input", "get_expected_hidden_size", "check_hidden_size")
+_WEIGHT = re.compile(r"(weight|bias)_\w+_l\d")
 _OURS_AND_TORCHS = (nn.RNNBase.__module__, "carousel.layers.parallel")
 
 
@@ -51,6 +57,7 @@ def _described(
     dropout: float,
     bidirectional: bool,
     proj_size: int,
+    hidden_size: int,
     training: bool,
 ) -> kernels.StackSpec:
     return kernels.StackSpec(
@@ -63,6 +70,7 @@ def _described(
         proj_size,
         options.checkpoint_every,
         options.in_call(mode, training),
+        hidden_size,
     )
 
 
@@ -77,14 +85,15 @@ def plain_call(
 
     The state is () for zeros. Raises TypeError for an hx of another kind.
     """
-    own, kind = vars(layer), layer.__class__
+    own, names, kind = vars(layer), layer.weight_names(), layer.__class__
     parameters = own["_parameters"]
-    weights = [parameters.get(name) for name in layer.weight_names()]
+    weights = [parameters.get(name) for name in names]
     if (
         x.dim() != 3
         or x.size(-1) != layer.input_size
-        or not _checks_as_usual(kind)
+        or not _is_usual(kind)
         or not own.keys().isdisjoint(_CHECKS)
+        or not own.keys().isdisjoint(names)
         or (layer.training and layer.layer_options.weight_dropout)
     ):
         return None
@@ -98,15 +107,18 @@ def plain_call(
             return None
     if not kernels.is_plain(x, (*weights, *state)):
         return None
-    return _remembered(*_attributes(layer)), weights, state
+    stack = _remembered(*_attributes(layer))
+    if logger.isEnabledFor(logging.INFO):
+        kernels.log_native(stack)
+    return stack, weights, state
 
 
 @functools.lru_cache(1024)
-def _checks_as_usual(kind: type) -> bool:
-    """Whether a class leaves to torch, or us, what happens to a call before it is computed."""
-    return all(
-        base.__module__ in _OURS_AND_TORCHS
-        for base in kind.__mro__
-        for name in _CHECKS
-        if name in vars(base)
+def _is_usual(kind: type) -> bool:
+    """Whether a class leaves its weights to torch, and what happens to a call before it is
+    computed to torch, or us."""
+    members = ((base, name) for base in kind.__mro__ for name in vars(base))
+    return not any(
+        _WEIGHT.match(name) or (name in _CHECKS and base.__module__ not in _OURS_AND_TORCHS)
+        for base, name in members
     )
