@@ -27,7 +27,8 @@ from carousel.config import Config
 from carousel.data.record import DataRecord
 from carousel.errors import CarouselError, RunError, command
 from carousel.run import layout
-from carousel.run.writing import note_use_of_test
+from carousel.run.events import EvaluatedNew
+from carousel.run.writing import note, note_use_of_test
 from carousel.tasks.shared.task import TrainedModel
 
 FORMAT = 1
@@ -136,20 +137,45 @@ class Evaluation:
     files: list[Path]
 
 
-def evaluate_run(folder: str | Path, part: str = "test") -> Evaluation:
+def evaluate_run(
+    folder: str | Path, part: str = "test", trained: TrainedModel | None = None
+) -> Evaluation:
     """Load the model in `folder`, judge it on `part`, and leave the report beside it.
 
+    trained: the model, where it has been loaded already, or its run has not ended.
     A use of the test part is noted in the run's event store. Raises as `load`, and `DataError` if
     `part` is neither "test" nor "validation". Where the folder cannot be written to, nothing is
     measured: a use of the test part would go unnoticed.
     """
     folder = Path(folder)
-    trained = load(folder)
+    trained = trained or load(folder)
     _check_writable(folder)
     report = trained.evaluate(part)
     if part == "test":
         note_use_of_test(folder, "evaluate")
     return Evaluation(trained, report, write_report(folder, trained, report, part))
+
+
+def evaluate_new(
+    folder: str | Path, data: str | Path, trained: TrainedModel | None = None
+) -> Evaluation:
+    """Load the model in `folder`, judge it on labelled data that it never saw, and leave the report
+    beside it as evaluation-new-<name>.json.
+
+    It is put on record apart from the uses of the run's test part, which is not looked at. trained:
+    as for `evaluate_run`. Raises as `load`, and `DataError` for data that cannot be judged, or that
+    the model was trained on.
+    """
+    folder, data = Path(folder), Path(data)
+    trained = trained or load(folder)
+    _check_writable(folder)
+    report = {"data": str(data.absolute()), **trained.evaluate_new(data)}
+    run, _ = layout.home(folder)
+    if layout.events_of(run).is_file():
+        metrics = {name: value for name, value in report.items() if isinstance(value, float)}
+        note(run, EvaluatedNew(str(data.absolute()), metrics))
+    files = write_report(folder, trained, report, f"new-{data.name.partition('.')[0]}")
+    return Evaluation(trained, report, files)
 
 
 def _check_writable(folder: Path) -> None:

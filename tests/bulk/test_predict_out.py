@@ -9,8 +9,7 @@ import sys
 import numpy as np
 import polars
 import pytest
-from every_task import SMALL
-from small_recordings import recordings_config, write_classes
+from bulk_runs import small_run
 from small_sentences import read_rows, write_sentences
 from small_series import write_series
 from small_words import write_columns
@@ -18,27 +17,11 @@ from small_words import write_columns
 import carousel as library
 from carousel.data.files.series import read_series
 from carousel.data.files.text import read_text
-from carousel.training import train
-
-OF_TASK = {**SMALL, "classify_recordings": lambda f: recordings_config(write_classes(f))}
-_RUNS = {}
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Trains a small model of a task once; gives its run and the data that it was trained on."""
-    home = tmp_path_factory.mktemp("runs")
-
-    def run(task):
-        if task not in _RUNS:
-            (home / task).mkdir()
-            config = OF_TASK[task](home / task).override({"training.epochs": 2})
-            train(config, seed=0, threads=1, run_dir=home / f"run-{task}", quiet=True)
-            _RUNS[task] = home / f"run-{task}", home / task
-        return _RUNS[task]
-
-    yield run
-    _RUNS.clear()
+    return small_run(tmp_path_factory.mktemp("runs"))
 
 
 def read(path):

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from carousel.cli.loading import model_of
 from carousel.cli.output import JsonOption, RunArgument, print_json, print_out, show
+from carousel.errors import ConfigError, RunError, command
+
+if TYPE_CHECKING:
+    from carousel.bundle import Evaluation
+
+_NAMED = 10
 
 
 def evaluate(
     run: RunArgument,
-    part: Annotated[str, typer.Option(help="test or validation.")] = "test",
+    data: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DATA]", help="Labelled data that it never saw [default: --part]."),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Of its own data: test (default) or validation.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge a trained model on data it was not trained on, in detail.
@@ -19,21 +33,65 @@ def evaluate(
     Writes evaluation.json and the task's pictures into the folder.
 
     Example: carousel evaluate runs/mnist-rows-20261124-090000
+
+    Example: carousel evaluate runs/sentiment-sst2-20261124-090000 new-reviews.csv
     """
-    from carousel import scores
-    from carousel.bundle import evaluate_run
+    from carousel.bundle import evaluate_new, evaluate_run
+
+    if data is not None and part is not None:
+        raise ConfigError("give new data, or a --part of the run's own, not both")
+    model, ended = model_of(run)
+    if data is not None:
+        _tell(run, f"{data}:", evaluate_new(run, data, model), as_json)
+        return
+    part = part or ("test" if ended else "validation")
+    if part == "test" and not ended:
+        raise RunError(
+            f"the test part is opened when the run has ended: {command('train', '--resume', run)}; "
+            "until then, judge it with --part validation or on new data"
+        )
+    evaluation = evaluate_run(run, part, model)
+    if evaluation.trained.record is None:
+        _say_unverified(run)
+    _tell(run, part, evaluation, as_json)
+
+
+def _say_unverified(run: Path) -> None:
     from carousel.data.record import UNVERIFIED
     from carousel.tasks.shared.task import Notice
 
-    evaluation = evaluate_run(run, part)
+    show(Notice(UNVERIFIED.format(run=run)))
+
+
+def _tell(run: Path, what: str, evaluation: Evaluation, as_json: bool) -> None:
+    from carousel import scores
+    from carousel.tasks.shared.task import Notice
+
     report = evaluation.report
-    if evaluation.trained.record is None:
-        show(Notice(UNVERIFIED.format(run=run)))
+    for line in _notes(report):
+        show(Notice(line))
     if as_json:
         print_json(report)
         return
     for shown in evaluation.trained.present(report):
         show(shown)
     metrics = {name: value for name, value in report.items() if isinstance(value, float)}
-    print_out(f"{part} {scores.sentence(metrics)}")
+    print_out(f"{what} {scores.sentence(metrics)}")
     print_out(f"in {run}: {', '.join(path.name for path in evaluation.files)}")
+
+
+def _notes(report: dict[str, Any]) -> list[str]:
+    """What there is to say of data that are new."""
+    if "data" not in report:
+        return []
+    lines = [*report.get("notes", ())]
+    if unknown := report.get("unknown_classes"):
+        named = ", ".join(f"{name} ({n:,})" for name, n in [*unknown.items()][:_NAMED])
+        more = ", …" if len(unknown) > _NAMED else ""
+        lines.append(
+            f"{sum(unknown.values()):,} of classes that the model does not know are in no metric: "
+            f"{named}{more}"
+        )
+    if filled := report.get("missing_values_filled"):
+        lines.append(f"{filled:,} missing values, each taken from the step before")
+    return lines

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carousel.cli.answering import STANDARD_INPUT, answer_into, standard_input, tell
+from carousel.cli.loading import model_of
 from carousel.cli.output import JsonOption, RunArgument, show
 from carousel.errors import ConfigError
 
@@ -96,7 +97,6 @@ def predict(
 
     Example: carousel predict runs/translate-multi30k-de-en-20261125-090000 "Ein Hund rennt."
     """
-    from carousel.bundle import load
     from carousel.cli.given import Request
     from carousel.cli.respond import respond
 
@@ -116,7 +116,7 @@ def predict(
     }
     given = {name: value for name, value in options.items() if value is not None}
     _check(source, out, rolling, every, input_format)
-    model = load(run)
+    model, _ = model_of(run)
     with _input(source, input_format, model) as found:
         request = Request(found, given, as_json, why)
         if out is None:

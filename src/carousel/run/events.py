@@ -100,6 +100,17 @@ class UseOfTest(Event):
 
 
 @dataclass(frozen=True)
+class EvaluatedNew(Event):
+    """Somebody judged the model on labelled data that it never saw. data: where they were; the test
+    part of the run was not looked at."""
+
+    kind = "evaluated_new"
+    stays = True
+    data: str
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
 class RangeTested(Event):
     """A learning rate range test with the settings of the run.
 

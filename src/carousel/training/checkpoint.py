@@ -88,5 +88,10 @@ def _as_written_now(
     return {_BEST.sub("stopping/best_weights/", name): t for name, t in tensors.items()}, now
 
 
+def exists(folder: Path) -> bool:
+    """Whether there is a whole checkpoint."""
+    return bool(_complete(folder))
+
+
 def _complete(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*"))

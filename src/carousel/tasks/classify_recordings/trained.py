@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.files import judged
 from carousel.data.files.classes import read_recording
 from carousel.data.files.recordings import Frames
 from carousel.data.files.sounds import SUFFIXES
-from carousel.data.labelled_recordings import LabelledRecordings
+from carousel.data.labelled_recordings import (
+    Labelled,
+    LabelledRecordings,
+    filled_in,
+    together,
+)
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
 from carousel.errors import DataError
@@ -145,8 +151,20 @@ class TrainedRecordingClassifier(TrainedModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(LabelledRecordings), part)
-        held = data.part(part)
-        values = self._prepare(by_name(held.values, data.columns, self.columns))
+        return {**self._report(data.part(part), data.columns), **data.account()}
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        found = judged.examples(path, self.config, self.classes, self.columns)
+        columns = found.part[0].columns
+        filled = {"missing_values_filled": filled_in(found.part)}
+        return {
+            **self._report(together(found.part, self.classes), columns),
+            **found.account(),
+            **filled,
+        }
+
+    def _report(self, held: Labelled, columns: Columns) -> dict[str, Any]:
+        values = self._prepare(by_name(held.values, columns, self.columns, self._width))
         chances = outputs_of(self.model, values).softmax(1)
         report = metrics.report(held.labels, chances, self.classes)
         rows = zip(held.names, held.labels.tolist(), chances, strict=True)
@@ -160,7 +178,7 @@ class TrainedRecordingClassifier(TrainedModel):
             for name, truth, row in rows
             if int(row.argmax()) != truth
         ]
-        return {**report, **data.account()}
+        return report
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         yield from metrics.show_classes(report, "recordings")

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.files import judged
 from carousel.data.files.sentences import given_in
-from carousel.data.labelled_text import LabelledText
+from carousel.data.labelled_text import LabelledText, Sentences
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
@@ -128,12 +129,18 @@ class TrainedTextClassifier(SentenceModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(LabelledText), part)
-        sentences = data.part(part)
+        return {**self._report(data.part(part)), **data.account()}
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        found = judged.sentences(path, self.config, self.classes)
+        return {**self._report(found.part), **found.account()}
+
+    def _report(self, sentences: Sentences) -> dict[str, Any]:
         encoded = self.tokens.encode(sentences.texts)
         chances = logits_of(self.model, encoded).softmax(1)
         report = metrics.report(sentences.labels, chances, self.classes)
         report["unknown"] = float((encoded.values == 0).double().mean())
-        return {**report, **data.account()}
+        return report
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         yield from metrics.show_classes(report, "sentences")

@@ -351,19 +351,37 @@ class TrainedForecaster(TrainedModel):
         data = self._series_parts(part)
         series, parts = data.series, data.rows
         values = series.truth[:, self.targets]
-        windows = Windows(parts[part], settings.context, settings.horizon, values)
+        yardstick = Yardstick.fit(values[: parts["train"].stop], settings.season)
+        report = self._report(series, parts[part], yardstick, f"the {part} part")
+        names = tuple(self.columns[i] for i in self.targets)
+        report["mase_undefined"] = yardstick.without_mase(names)
+        return {**report, **account(series, parts)}
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        series, first = self._series(path), self.config.forecast.context
+        std = self.scaler.std[self.targets].double().numpy()
+        # What the seasonal naive forecast missed by in training is not kept: there is no MASE.
+        yardstick = Yardstick(std, np.zeros_like(std))
+        report = self._report(series, range(first, len(series)), yardstick, str(path))
+        notes = [*series.notes, "no MASE: it is measured by the series of training"]
+        filled = {"missing_values_filled": series.filled, "mase_undefined": []}
+        return {**report, "rows": len(series), **filled, "notes": notes}
+
+    def _report(
+        self, series: Series, rows: range, yardstick: Yardstick, source: str
+    ) -> dict[str, Any]:
+        settings, values = self.config.forecast, series.truth[:, self.targets]
+        windows = Windows(rows, settings.context, settings.horizon, values)
         if not len(windows):
-            raise DataError(f"the {part} part has no measured value of what is to be forecast")
+            raise DataError(f"{source} has no measured value of what is to be forecast")
         low, guess, high = forecasts(self.model, self._frame(series), windows, self.output)
         _, truth = windows.gather(torch.from_numpy(values), torch.arange(len(windows)))
-        yardstick = Yardstick.fit(values[: parts["train"].stop], settings.season)
         interval = (low, high) if settings.distribution != "none" else None
         names = tuple(self.columns[i] for i in self.targets)
         report: dict[str, Any] = measures(truth.numpy(), guess, yardstick, interval)
         report |= {"windows": len(windows), **detail(truth.numpy(), guess, names)}
-        report["mase_undefined"] = yardstick.without_mase(names)
         report["examples"] = self._examples(series, windows, np.stack((low, guess, high)))
-        return {**report, **account(series, parts)}
+        return report
 
     def _examples(
         self, series: Series, windows: Windows, found: NDArray[np.float64]

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data import sets
+from carousel.data.files import judged
 from carousel.data.files.images import read_film
-from carousel.data.files.recordings import TABLES, Frames, read_frames
+from carousel.data.files.recordings import TABLES, Frames, alike, read_frames
 from carousel.data.files.text import read_text
 from carousel.data.ragged import Ragged, with_differences
-from carousel.data.recordings import LabelledFrames, film_side
+from carousel.data.recordings import LabelledFrames, film_side, of_frames
+from carousel.data.recordings import Recordings as Labelled
 from carousel.data.scaling import FeatureScaler
 from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.segments import segments_of
@@ -175,8 +177,18 @@ class TrainedFrameLabeller(TrainedModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(LabelledFrames), part)
-        held = data.part(part)
-        values = by_name(held.values, data.columns, self.columns)
+        return {**self._report(data.part(part), data.columns), **data.account()}
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        read = judged.frames(path, self.config, self.columns, self._read_file)
+        found = judged.known_labels(read, self.classes, str(path))
+        first = next(iter(found.part.values()))
+        held = of_frames(alike(found.part), self.classes)
+        filled = {"missing_values_filled": sum(one.filled for one in found.part.values())}
+        return {**self._report(held, first.columns), **found.account(), **filled}
+
+    def _report(self, held: Labelled, columns: Columns) -> dict[str, Any]:
+        values = by_name(held.values, columns, self.columns, self._width)
         logits = logits_of(self.model, self._prepare(values))
         report = judge(held, logits, self.classes)
         sizes = held.values.lengths.tolist()
@@ -187,7 +199,7 @@ class TrainedFrameLabeller(TrainedModel):
             name: {"labels": truth.tolist(), "guess": guess.tolist()}
             for name, (truth, guess) in zip(held.names, rows, strict=True)
         }
-        return {**report, **data.account()}
+        return report
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         yield from metrics.show_classes(report, "frames")

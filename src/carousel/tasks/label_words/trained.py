@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
-from carousel.data.files.columns import read_given
+from carousel.data.files import judged
+from carousel.data.files.columns import Labelled, read_given
 from carousel.data.files.text import read_text
 from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.tasks.label_words.network import WordLabeller, logits_of, most_probable
@@ -148,11 +149,17 @@ class TrainedWordLabeller(SentenceModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(LabelledWords), part)
-        held = data.part(part)
+        return {**self._report(data.part(part)), **data.account()}
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        found = judged.words(path)
+        return {**self._report(found.part), **found.account()}
+
+    def _report(self, held: Labelled) -> dict[str, Any]:
         encoded = self.features.encode(held.words)
         values, details = judge(held, logits_of(self.model, encoded), self.labels, self.well_formed)
         values["unknown"] = float((encoded.values[:, 0] == 0).double().mean())
-        return {**values, **details, **data.account()}
+        return {**values, **details}
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         kinds = report.get("per_kind")

@@ -29,6 +29,19 @@ def errors(truth: Tensor, guess: Tensor, cap: float = 0.0) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}
 
 
+def per_recording(part: Measured, guess: Tensor, cap: float) -> dict[str, dict[str, float]]:
+    """`errors` of each recording that has a target, by its name."""
+    sizes = part.values.lengths.tolist()
+    targets, guesses = torch.split(part.targets, sizes), torch.split(guess, sizes)
+    rows = zip(part.names, targets, guesses, strict=True)
+    inside = ((name, truth, found, is_labelled(truth)) for name, truth, found in rows)
+    return {
+        name: errors(truth[known], found[known], cap)
+        for name, truth, found, known in inside
+        if known.any()
+    }
+
+
 def judge(part: Measured, guess: Tensor, cap: float) -> dict[str, float]:
     """`errors` over the steps of a part that have a target. Raises `DataError` if none has."""
     inside = is_labelled(part.targets)

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.files.recordings import TABLES, Frames, read_frames
+from carousel.data.files import judged
+from carousel.data.files.recordings import TABLES, Frames, alike, read_frames
 from carousel.data.files.text import read_text
-from carousel.data.measured import MeasuredRecordings
+from carousel.data.measured import Measured, MeasuredRecordings, of_frames
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import is_labelled
-from carousel.tasks.regress.scores import judge
+from carousel.tasks.regress.scores import judge, per_recording
 from carousel.tasks.regress.target import Target
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import NumbersAnswer
@@ -130,13 +131,23 @@ class TrainedRegressor(TrainedModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(MeasuredRecordings), part)
-        held = data.part(part)
-        guess = self._read(by_name(held.values, data.columns, self.columns))
+        return {**self._report(data.part(part), data.columns), **data.account()}
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        found = judged.frames(path, self.config, self.columns, _read_measured, measured=True)
+        first = next(iter(found.part.values()))
+        held = of_frames(alike(found.part))
+        filled = {"missing_values_filled": sum(one.filled for one in found.part.values())}
+        return {**self._report(held, first.columns), **found.account(), **filled}
+
+    def _report(self, held: Measured, columns: Columns) -> dict[str, Any]:
+        guess = self._read(by_name(held.values, columns, self.columns, self._width))
         report: dict[str, Any] = judge(held, guess, self.target.cap)
         inside = is_labelled(held.targets)
         pairs = torch.stack((held.targets[inside], guess[inside]), 1)
         report["pairs"] = pairs[:: max(1, len(pairs) // 5000)].tolist()
-        return {**report, **data.account()}
+        report["per_recording"] = per_recording(held, guess, self.target.cap)
+        return report
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         pairs = np.array(report["pairs"])
@@ -177,6 +188,10 @@ class TrainedRegressor(TrainedModel):
             "the output at the last step",
             lambda: self.model(x, lengths)[0, -1, 0],
         )
+
+
+def _read_measured(path: Path) -> Frames:
+    return read_frames(read_text(path), str(path), measured=True)
 
 
 def _read_file(path: Path) -> Frames:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.files import judged
 from carousel.data.files.recordings import TABLES, Frames, read_frames
 from carousel.data.files.targets import TARGETS
 from carousel.data.files.text import read_text
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
-from carousel.data.whole_targets import WholeRecordings
+from carousel.data.whole_targets import WholeRecordings, WholeTargets
+from carousel.errors import DataError
 from carousel.tasks.regress.target import Target, guesses
 from carousel.tasks.regress.whole_scores import judge
 from carousel.tasks.shared import plots
@@ -148,8 +150,19 @@ class TrainedWholeRegressor(TrainedModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(WholeRecordings), part)
-        held = data.part(part)
-        guess = self._read(by_name(held.values, data.columns, self.columns))
+        return {**self._report(data.part(part), data.columns), **data.account()}
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        found = judged.whole(path)
+        held, names, columns = found.part
+        if missing := [name for name in self.targets if name not in names]:
+            raise DataError(f"{path / TARGETS} has no column '{missing[0]}', which is to be found")
+        places = [names.index(name) for name in self.targets]
+        held = replace(held, targets=held.targets[:, places])
+        return {**self._report(held, columns), **found.account()}
+
+    def _report(self, held: WholeTargets, columns: Columns) -> dict[str, Any]:
+        guess = self._read(by_name(held.values, columns, self.columns, self._width))
         stds = [target.std for target in self.targets.values()]
         names, cap = [*self.targets], self.config.regress.cap
         report = judge(held.targets, guess, names, stds, cap)
@@ -163,7 +176,7 @@ class TrainedWholeRegressor(TrainedModel):
                 held.names, held.targets.tolist(), guess.tolist(), strict=True
             )
         ]
-        return {**report, **data.account()}
+        return report
 
     def _pairs(self, report: dict[str, Any], target: int) -> NDArray[np.float64]:
         """(true, found) of the recordings whose true number is known."""

@@ -144,10 +144,17 @@ def checked(values: NDArray[Any] | Tensor, width: int, unit: str = "steps") -> T
     return x
 
 
-def by_name(values: Ragged, columns: Columns, wanted: Columns) -> Ragged:
-    """Recordings with their columns in the order that a model was trained on. Raises `DataError`
-    if one is missing."""
+def by_name(values: Ragged, columns: Columns, wanted: Columns, width: int = 0) -> Ragged:
+    """Recordings with their columns in the order that a model was trained on.
+
+    width: how many there must be, where their names do not tell. Raises `DataError` if one is
+    missing.
+    """
     if not wanted or columns == wanted:
+        if width and values.values.size(1) != width:
+            raise DataError(
+                f"the recordings have {values.values.size(1)} columns, the model reads {width}"
+            )
         return values
     missing, _ = differences(columns, wanted)
     if missing:

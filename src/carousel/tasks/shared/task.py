@@ -151,6 +151,33 @@ class TrainedModel(ABC):
             self.record.check(data, part)
         return data
 
+    def evaluate_new(self, path: str | Path) -> dict[str, Any]:
+        """Every metric on labelled data that the model never saw: a file, or a folder, of the kind
+        that it was trained on; the rest is detail.
+
+        "unknown_classes": how many examples have a class that the model does not know; they are in
+        no metric. Raises `DataError` for what was trained on, and what cannot be judged.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise DataError(f"there is no file or folder {path}")
+        own = self.config.data.path
+        if own and Path(own).exists():
+            here, there = path.resolve(), Path(own).resolve()
+            if here == there or here in there.parents or there in here.parents:
+                raise DataError(
+                    f"{path} is what the model was trained on, or part of it: its own test part "
+                    "is judged by part 'test'; new data are data that it never saw"
+                )
+        return self._judge_new(path)
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        """What `evaluate_new` returns."""
+        raise DataError(
+            f"a model of the task '{self.config.task}' cannot be judged on data of your own yet: "
+            "judge it on its validation or test part"
+        )
+
     @abstractmethod
     def _judge(self, part: str) -> dict[str, Any]:
         """Metrics that `evaluate` returns for "test" or "validation"."""

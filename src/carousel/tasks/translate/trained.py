@@ -12,9 +12,10 @@ from torch import Tensor
 
 from carousel import scores
 from carousel.config import Config
+from carousel.data.files import judged
 from carousel.data.files.pairs import is_header, sources_in
 from carousel.data.ragged import Ragged
-from carousel.data.sentence_pairs import Parallel
+from carousel.data.sentence_pairs import Pairs, Parallel
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.answers import Alternative, TranslationAnswer
@@ -152,7 +153,13 @@ class TrainedTranslator(SentenceModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(Parallel), part)
-        pairs = data.part(part)
+        return self._report(data.part(part))
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        found = judged.pairs(path, self.config)
+        return {**self._report(found.part), "empty": {"new": found.part.empty}}
+
+    def _report(self, pairs: Pairs) -> dict[str, Any]:
         sources, targets = self._encode(pairs.sources), self.targets.encode(pairs.targets)
         texts = [answer.text for answer in self.decode(self._search(sources))]
         loss = mean_loss(self.model, sources, targets)

@@ -1,0 +1,200 @@
+"""Labelled data that a trained model never saw: files of the kinds that one trains on, in one part.
+
+Nothing is drawn and no class has to occur: what is there is judged. The configuration of a model
+says what it reads: tables with roles by their columns, other files as `data.files` reads them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import torch
+
+from carousel.config import Config
+from carousel.config.own import TABLE
+from carousel.data.files.classes import read_classes
+from carousel.data.files.columns import Labelled, read_columns
+from carousel.data.files.pairs import read_pairs
+from carousel.data.files.recordings import Frames, alike, read_frames, recognised, tables_in
+from carousel.data.files.sentences import read_labelled
+from carousel.data.files.table_steps import Read, new_table, target_of
+from carousel.data.files.targets import TARGETS, read_targets
+from carousel.data.files.text import read_text
+from carousel.data.labelled_recordings import Example
+from carousel.data.labelled_text import Sentences
+from carousel.data.ragged import Ragged
+from carousel.data.sentence_pairs import Pairs
+from carousel.data.sequences import Rows, constant_in
+from carousel.data.table import Table, is_table, read_table
+from carousel.data.whole_targets import WholeTargets
+from carousel.errors import DataError
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Judged(Generic[P]):
+    """Labelled data to judge a model by.
+
+    part: the examples; notes: what was recognised; unknown: how many examples have a class that
+    the model does not know, by that class: they are left out of `part`.
+    """
+
+    part: P
+    notes: tuple[str, ...] = ()
+    unknown: Mapping[str, int] | None = None
+
+    def account(self) -> dict[str, Any]:
+        """What is to be said of the data, for a report."""
+        return {"notes": [*self.notes], "unknown_classes": dict(self.unknown or {})}
+
+
+def reads_table(config: Config) -> bool:
+    """Whether a model was trained on a table whose rows are the steps of sequences."""
+    return config.data.name == TABLE and not config.columns.file
+
+
+def sentences(path: Path, config: Config, classes: Sequence[str]) -> Judged[Sentences]:
+    """Sentences with a class each."""
+    if config.columns.text and is_table(path):
+        table = read_table(path)
+        name, target = config.columns.text, target_of(config)
+        _require(table, name, target)
+        rows = [*zip(table[target].texts(), table[name].texts(), strict=True)]
+        notes = table.notes
+    else:
+        found = read_labelled(path)
+        rows = [(row.label, row.text) for row in found.rows]
+        notes = (found.note,) if found.note else ()
+    unknown = _unknown((label for label, _ in rows), classes, str(path))
+    number = {name: i for i, name in enumerate(classes)}
+    known = [(number[label], text) for label, text in rows if label in number and text.strip()]
+    if blank := sum(not text.strip() for label, text in rows if label in number):
+        notes = (*notes, f"{blank:,} sentences are blank and are left out")
+    return Judged(Sentences.of(known), notes, unknown)
+
+
+def words(path: Path) -> Judged[Labelled]:
+    """Sentences whose words have a label each."""
+    found = read_columns(read_text(path), path)
+    return Judged(found, (found.note,) if found.note else ())
+
+
+def pairs(path: Path, config: Config) -> Judged[Pairs]:
+    """Sentences and their translations, all that a file or folder has."""
+    found = read_pairs(replace(config, data=replace(config.data, path=str(path))))
+    sources = [one for part in found.values() for one in part.sources]
+    targets = [one for part in found.values() for one in part.targets]
+    return Judged(Pairs(sources, targets, sum(part.empty for part in found.values())))
+
+
+def examples(
+    path: Path, config: Config, classes: Sequence[str], wanted: tuple[str, ...]
+) -> Judged[list[Example]]:
+    """Whole recordings with a class each."""
+    if reads_table(config):
+        read, notes, target = _sequences(path, config, wanted)
+        rows = read.sequences.found
+        labels = constant_in(rows, read.table[target].texts(), target, read.table.source)
+        found = [
+            Example.of(one.name, read.frames(one), label)
+            for one, label in zip(rows, labels, strict=True)
+        ]
+    else:
+        found, _ = read_classes(path, config.sound)
+        notes = tuple(recognised(example.notes for example in found))
+    unknown = _unknown((example.label for example in found), classes, str(path))
+    return Judged([example for example in found if example.label in classes], notes, unknown)
+
+
+def frames(
+    path: Path,
+    config: Config,
+    wanted: tuple[str, ...],
+    read: Callable[[Path], Frames],
+    measured: bool = False,
+) -> Judged[dict[str, Frames]]:
+    """Recordings with a label, or a number (`measured`), at each step; read: a file's."""
+    if not reads_table(config):
+        files = tables_in(path) if path.is_dir() else [path]
+        if not files:
+            raise DataError(f"{path} has no recordings: no .csv or .tsv file")
+        found = {file.stem if path.is_dir() else file.name: read(file) for file in files}
+        return Judged(found, tuple(recognised(one.notes for one in found.values())))
+    table, notes, target = _sequences(path, config, wanted)
+    labels = [] if measured else table.table[target].texts()
+    numbers = table.table[target].numbers() if measured else np.empty(0)
+
+    def of(rows: Rows) -> Frames:
+        if measured:
+            inside = np.where(rows.rows >= 0, numbers[rows.rows], np.nan)
+            return table.frames(rows)._replace(targets=inside)
+        return table.frames(rows)._replace(
+            labels=[labels[row] if row >= 0 else "" for row in rows.rows.tolist()]
+        )
+
+    return Judged({rows.name: of(rows) for rows in table.sequences.found}, notes)
+
+
+def whole(path: Path) -> Judged[tuple[WholeTargets, tuple[str, ...], tuple[str, ...]]]:
+    """Whole recordings of a folder with a table of targets, the names of the targets, and of the
+    columns."""
+    if not (path / TARGETS).is_file():
+        raise DataError(f"{path} must be a folder of recordings with a table {TARGETS}")
+    table = read_targets(read_text(path / TARGETS), str(path / TARGETS))
+    found = alike({file: read_frames(read_text(path / file), file) for file in table.files})
+    recordings = list(found.values())
+    part = WholeTargets(
+        tuple(str(Path(name).with_suffix("")) for name in table.files),
+        Ragged.of(torch.from_numpy(one.values) for one in recordings),
+        torch.from_numpy(table.values),
+    )
+    notes = tuple(recognised([table.notes, *(one.notes for one in recordings)]))
+    return Judged((part, table.names, recordings[0].columns), notes)
+
+
+def known_labels(
+    found: Judged[dict[str, Frames]], classes: Sequence[str], source: str
+) -> Judged[dict[str, Frames]]:
+    """The same, frames of classes that the model does not know without a label."""
+    every = (label for one in found.part.values() for label in one.labels if label)
+    unknown = _unknown(every, classes, source)
+    part = {
+        name: one._replace(labels=[label if label in classes else "" for label in one.labels])
+        for name, one in found.part.items()
+    }
+    return Judged(part, found.notes, unknown)
+
+
+def _sequences(
+    path: Path, config: Config, wanted: tuple[str, ...]
+) -> tuple[Read, tuple[str, ...], str]:
+    table, target = read_table(path), target_of(config)
+    _require(table, target)
+    return (*new_table(table, config, wanted), target)
+
+
+def _require(table: Table, *names: str) -> None:
+    for name in names:
+        if name not in table:
+            raise DataError(
+                f"{table.source} has no column '{name}', which evaluating needs; it has: "
+                f"{', '.join(table.names[:12])}"
+            )
+
+
+def _unknown(labels: Iterable[str], classes: Collection[str], source: str) -> dict[str, int]:
+    """Labels that a model does not know. Raises `DataError` if it knows none of them."""
+    counts = Counter(labels)
+    unknown = {label: n for label, n in counts.items() if label not in classes}
+    if len(unknown) == len(counts):
+        raise DataError(
+            f"{source} has none of the model's classes ({', '.join(sorted(classes)[:10])}); it "
+            f"has: {', '.join(sorted(counts)[:10]) or 'no label'}"
+        )
+    return unknown
