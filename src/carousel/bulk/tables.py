@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import polars
 
 from carousel.errors import DataError
 from carousel.tasks.shared.answers import (
+    AnomalyAnswer,
     Answer,
     ClassAnswer,
     ForecastAnswer,
@@ -95,6 +97,16 @@ def _targets(answer: TargetsAnswer) -> Layout:
     return Layout(columns, lambda one: [tuple(one.targets.values())])
 
 
+def _anomalies(answer: AnomalyAnswer) -> Layout:
+    columns: Columns = {"step": polars.Int64, "score": polars.Float64, "alarm": polars.Boolean}
+
+    def rows(one: AnomalyAnswer) -> list[Row]:
+        scored = (None if math.isnan(score) else score for score in one.scores)
+        return [*zip(range(len(one.scores)), scored, one.alarms, strict=True)]
+
+    return Layout(columns, rows)
+
+
 def _forecast(answer: ForecastAnswer) -> Layout:
     """A row for each step ahead, its time, and of each target forecast, interval and truth."""
     columns: Columns = {"step": polars.Int64, "time": polars.String}
@@ -137,6 +149,7 @@ _LAYOUTS: dict[type[Answer], Callable[[Any], Layout]] = {
     NumbersAnswer: _numbers,
     TargetsAnswer: _targets,
     ForecastAnswer: _forecast,
+    AnomalyAnswer: _anomalies,
     SentenceAnswer: _sentence,
 }
 
