@@ -32,10 +32,16 @@ class Spied:
 
 @pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN"])
 @pytest.mark.parametrize("training", [False, True])
-def test_at_most_four_frames_from_the_layer_to_the_kernels(name, training, monkeypatch):
+@pytest.mark.parametrize("lengths", [None, [4, 2]], ids=["full", "ragged"])
+@pytest.mark.parametrize("plain", [False, True], ids=["looked at", "plain"])
+def test_at_most_four_frames_from_the_layer_to_the_kernels(
+    name, training, lengths, plain, monkeypatch
+):
     spied = Spied(native._native)
     monkeypatch.setattr(native, "_native", spied)
     layer = getattr(carousel, name)(3, 5).train(training)
+    if not plain:
+        layer.check_forward_args = layer.check_forward_args
     with torch.set_grad_enabled(training):
-        layer(torch.zeros(4, 2, 3), lengths=[4, 2])
-    assert 1 <= len(spied.frames) <= 4, spied.frames
+        layer(torch.zeros(4, 2, 3), lengths=lengths)
+    assert 1 <= len(spied.frames) <= 3 + training, spied.frames

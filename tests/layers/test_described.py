@@ -44,11 +44,11 @@ def state_of(layer, rows=B):
     return (parallel_state if of_parallel else random_state)(layer, rows)
 
 
-def results(layer, x, hx=None):
+def results(layer, x, hx=None, lengths=None):
     """Outputs, states and the gradients of x and all parameters."""
     x = x.detach().clone().requires_grad_()
     layer.zero_grad()
-    found = tensors(layer(x, hx))
+    found = tensors(layer(x, hx, lengths))
     sum(part.square().sum() for part in found).backward()
     return [*found, x.grad, *(p.grad for p in layer.parameters() if p.grad is not None)]
 
@@ -98,8 +98,13 @@ def by_pruning(layer):
     prune.l1_unstructured(layer, "weight_ih_l0", 0.5)
 
 
+class Doubled(nn.Module):
+    def forward(self, weight):
+        return 2 * weight
+
+
 def by_parametrization(layer):
-    parametrizations.spectral_norm(layer, "weight_ih_l0")
+    parametrize.register_parametrization(layer, "weight_ih_l0", Doubled())
 
 
 def by_parametrization_and_back(layer):
@@ -406,21 +411,35 @@ def test_check_that_a_subclass_has_of_its_own_is_asked():
 
 @each_kind
 @pytest.mark.parametrize("given", [False, True], ids=["zeros", "hx"])
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
 @pytest.mark.parametrize(
     "options", [{}, {"num_layers": 2, "bidirectional": True, "batch_first": True}], ids=str
 )
-def test_plain_call_has_the_bits_of_one_that_was_looked_at(kind, given, options):
-    layer, x = layer_of(kind, **options), x_of()
-    hx = state_of(layer, x.size(0 if layer.batch_first else 1)) if given else None
+def test_plain_call_has_the_bits_of_one_that_was_looked_at(kind, given, ragged, options):
+    layer, x = layer_of(kind, **options), randn(T, T, INPUTS, dtype=torch.float32)
+    hx = state_of(layer, T) if given else None
+    lengths = [2, 4, 0, 1] if ragged else None
     assert plain_call(layer, x, hx) is not None
-    actual = results(layer, x, hx)
+    actual = results(layer, x, hx, lengths)
     looked_at = copy.deepcopy(layer)
     looked_at.check_forward_args = layer.check_forward_args
     assert plain_call(looked_at, x, hx) is None
-    assert_same_bits(actual, results(looked_at, x, hx))
+    assert_same_bits(actual, results(looked_at, x, hx, lengths))
     with torch.no_grad():
-        assert_same_bits(tensors(layer(x, hx)), tensors(looked_at(x, hx)))
-        assert_same_bits(tensors(layer(x, hx)), actual[: len(tensors(layer(x, hx)))])
+        without = tensors(layer(x, hx, lengths))
+        assert_same_bits(without, tensors(looked_at(x, hx, lengths)))
+        assert_same_bits(without, actual[: len(without)])
+
+
+def test_path_of_a_plain_call_is_logged_once(caplog):
+    layer = carousel.LSTM(INPUTS, H, zoneout=0.0125)  # which no other test has
+    layer(x_of())
+    with caplog.at_level("INFO", logger="carousel"):
+        layer(x_of())
+        layer(x_of())
+    assert [record.message for record in caplog.records] == [
+        f"LSTM runs on {carousel.explain(layer, x_of())}"
+    ]
 
 
 class Passing(TorchDispatchMode):

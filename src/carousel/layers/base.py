@@ -62,12 +62,15 @@ class Recurrent(_Base):
     ) -> tuple[Any, Any]:
         """Run the stack; shapes as in the class's docstring."""
         # Most calls are plain ones: a small layer takes less time than a close look at them.
-        if type(input) is Tensor and lengths is None and not torch.compiler.is_compiling():
+        if type(input) is Tensor and not torch.compiler.is_compiling():
             plain = plain_call(self, input, hx)
             if plain is not None:
                 stack, weights, state = plain
+                rows = (
+                    None if lengths is None else checked_lengths(lengths, input, self.batch_first)
+                )
                 output, state = kernels.run_native(
-                    stack, input, state, weights, self.training, None, True
+                    stack, input, state, weights, self.training, rows, True
                 )
                 return output, self._as_hx(state)
         if isinstance(input, fx.Proxy):

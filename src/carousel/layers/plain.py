@@ -80,8 +80,8 @@ _remembered = functools.lru_cache(1024)(_described)
 def plain_call(
     layer: Any, x: Tensor, hx: Any
 ) -> tuple[kernels.StackSpec, list[Tensor], tuple[Tensor, ...]] | None:
-    """What the native kernels take of a call that needs no closer look: a padded batch of full
-    rows that fits, with parameters that are the layer's own; None of any other call.
+    """What the native kernels take of a call that needs no closer look: a padded batch that fits,
+    with parameters that are the layer's own; None of any other call. Its lengths are not looked at.
 
     The state is () for zeros. Raises TypeError for an hx of another kind.
     """
