@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carousel.cli.init import show_audit
 from carousel.cli.output import JsonOption, print_finding, print_json, print_out, table_of
+from carousel.config.own import TABLE
 from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,6 +49,7 @@ def check(
     from carousel.coach import checks
     from carousel.coach.finding import by_severity
     from carousel.coach.words import language
+    from carousel.data.audit import audit_of
     from carousel.training.preparation import Preparation, using_threads
 
     spoken = language(lang)
@@ -57,6 +60,7 @@ def check(
     with using_threads(threads):
         task = ready.task()
         account, model = task.account(), ready.model(task)
+        audited = audit_of(config)
         read = time.monotonic() - started
         outcomes = checks.check(task, model, seconds=seconds, account=account)
     if changed := ready.changes(task):
@@ -66,6 +70,7 @@ def check(
         print_json(
             {
                 "findings": [finding.to_dict() for finding in found],
+                "audit": [finding.to_dict(spoken) for finding in audited],
                 "checks": [asdict(outcome) for outcome in outcomes],
                 "seconds": {"data": read, "checks": sum(o.seconds for o in outcomes)},
             }
@@ -73,8 +78,10 @@ def check(
     else:
         for line in config.notices():
             print_out(line)
+        if config.data.name == TABLE:
+            show_audit(audited, spoken)
         _show(outcomes, found, spoken, Path(recipe).name, read)
-    if any(finding.severity == "severe" for finding in found):
+    if "severe" in {*(one.severity for one in audited), *(one.severity for one in found)}:
         raise typer.Exit(1)
 
 

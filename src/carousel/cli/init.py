@@ -12,6 +12,7 @@ from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.errors import ConfigError, DataError, command
 
 if TYPE_CHECKING:
+    from carousel.data.audit import Finding
     from carousel.data.proposal import Proposal
 
 Target = Annotated[
@@ -39,11 +40,13 @@ def init(
             help="Recipe to write [default: DATA's name]; -: print it.",
         ),
     ] = None,
+    lang: Annotated[str | None, typer.Option(help="en or ko [default: the locale's].")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read data of your own, say what each column is and why, and write a recipe to train it.
 
-    Nothing is asked and nothing of the data is changed. Every guess is a line of the recipe.
+    Nothing is asked and nothing of the data is changed. Every guess is a line of the recipe. Exit
+    code 1 if the audit of the data has a severe finding.
 
     Example: carousel init pumps.csv --target state
     """  # fmt: skip
@@ -59,15 +62,37 @@ def init(
     if output == "-":
         print(text, end="")
         return
-    path = _free(output, data)
+    from carousel.coach.words import language
+    from carousel.data.audit import audit
+
+    path, spoken = _free(output, data), language(lang)
+    found = audit(made.table, made.config, known=made.guess.profiles)
+    path.write_text(text, encoding="utf-8")
     if as_json:
-        print_json({**made.to_json(), "wrote": str(path)})
+        findings = [finding.to_dict(spoken) for finding in found]
+        print_json({**made.to_json(), "audit": findings, "wrote": str(path)})
     else:
         show(made)
-    path.write_text(text, encoding="utf-8")
-    if not as_json:
+        show_audit(found, spoken)
         print_out(f"wrote {path} ({len(text.splitlines())} lines, each guess with its reason)")
         print_out(f"next: {command('check', path)}    then: {command('train', path)}")
+    if any(finding.severity == "severe" for finding in found):
+        raise typer.Exit(1)
+
+
+def show_audit(found: list[Finding], language: str) -> None:
+    """Print what an audit found, line by line."""
+    from carousel.data.audit.finding import texts
+
+    words = texts(language)["words"]
+    if not found:
+        print_out(words["none"])
+        return
+    for finding in found:
+        for line in finding.lines(language):
+            print_out(line)
+    severe = sum(finding.severity == "severe" for finding in found)
+    print_out(words["total"].format(count=len(found), severe=severe))
 
 
 def is_table(path: Path) -> bool:
@@ -114,7 +139,8 @@ def show(made: Proposal) -> None:
         if column.odd:
             notes.append(f"{column.odd:,} cells do not fit ('{column.example}'): missing")
         why = "; ".join(dict.fromkeys(filter(None, notes)))
-        table.add_row(column.name, column.kind, role.role, why, role.change)
+        change = f"--{role.change}" if role.change in ("id", "time", "target") else role.change
+        table.add_row(column.name, column.kind, role.role, why, change)
     print_out(table)
     print_out(f"task: {found.task} ({found.why})")
     print_out(f"split: {found.split_why}")

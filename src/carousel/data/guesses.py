@@ -27,7 +27,7 @@ _FEW = 6
 
 @dataclass(frozen=True)
 class Role:
-    """What a column is for, why, and the option or setting that says otherwise."""
+    """What a column is for, why, and the argument or setting that says otherwise."""
 
     role: str
     why: str
@@ -39,6 +39,7 @@ class Guess:
     """The role of every column, the task, and the split, with the reason of each.
 
     sequences: how many there are. constant: columns that keep one value through each sequence.
+    profiles: facts of every column.
     """
 
     task: str = ""
@@ -50,6 +51,7 @@ class Guess:
     gap: str = "fill"
     sequences: int = 1
     constant: frozenset[str] = frozenset()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def named(self, role: str) -> list[str]:
         """The columns of a role, in the table's order."""
@@ -86,7 +88,7 @@ class _Guesser:
     ) -> None:
         self.table, self.known, self.task = table, known, task
         self.target, self.id, self.time = target, id, time
-        self.found = Guess()
+        self.found = Guess(profiles=known)
         self.codes: NDArray[np.int64] = np.zeros(len(table), np.int64)
 
     def guess(self) -> Guess:
@@ -149,7 +151,7 @@ class _Guesser:
             if not texts or not target:
                 raise DataError(f"{self.table.source} has no two columns of sentences to translate")
             found.task, found.why = "translate", "two columns of sentences"
-            self._give(target, "target", "sentences", "--target")
+            self._give(target, "target", "sentences", "target")
         else:
             if not texts:
                 texts = [p.name for p in self._free() if p.kind == "text" and p.name != target][:1]
@@ -161,7 +163,7 @@ class _Guesser:
                 )
             found.task = "classify_text"
             found.why = f"sentences, and {self.known[target].distinct} classes in '{target}'"
-            self._give(target, "target", f"{self.known[target].distinct} values", "--target")
+            self._give(target, "target", f"{self.known[target].distinct} values", "target")
         text = next(name for name in texts if name != target)
         words = self.known[text].words
         self._give(text, "text", f"sentences, {words:.0f} words on average", "columns.text")
@@ -196,7 +198,7 @@ class _Guesser:
 
     def _find_time(self) -> None:
         if self.time:
-            self._give(self.time, "time", "as asked", "--time")
+            self._give(self.time, "time", "as asked", "time")
             return
         free = [p for p in self._free() if p.name not in (self.target, self.id)]
         stamps = [p for p in free if p.kind == "time" and not p.column.missing]
@@ -216,11 +218,11 @@ class _Guesser:
 
     def _set_time(self, name: str, why: str) -> None:
         self.time = name
-        self._give(name, "time", why, "--time")
+        self._give(name, "time", why, "time")
 
     def _find_id(self) -> None:
         if self.id:
-            self._give(self.id, "id", "as asked", "--id")
+            self._give(self.id, "id", "as asked", "id")
             return
         free = [p for p in self._free() if p.name != self.target]
         can = [
@@ -248,7 +250,7 @@ class _Guesser:
         best = self._best_id(can, named)
         if best is not None:
             self.id = best.name
-            self._give(best.name, "id", f"{best.distinct:,} values; {why}", "--id")
+            self._give(best.name, "id", f"{best.distinct:,} values; {why}", "id")
 
     def _best_id(self, can: Sequence[Profile], named: Sequence[Profile]) -> Profile | None:
         wanted = [p for p in can if p in named] or list(can)
@@ -307,7 +309,7 @@ class _Guesser:
         found.task = "label_words"
         found.why = f"a word a row in '{word.name}', a label for it in '{target}'"
         self._give(word.name, "text", f"{word.distinct:,} words", "columns.text")
-        self._give(target, "target", f"{self.known[target].distinct} labels", "--target")
+        self._give(target, "target", f"{self.known[target].distinct} labels", "target")
         for p in self._free():
             self._give(p.name, "ignore", "neither the word nor its label", "columns.text")
         if not found.split_column:
@@ -360,7 +362,7 @@ class _Guesser:
                 if kept
                 else (f"'{target}' is a number in each row")
             )
-        self._give(target, "target", _what(p), "--target")
+        self._give(target, "target", _what(p), "target")
 
     def _forecast_all(self) -> None:
         found = self.found
@@ -398,7 +400,11 @@ class _Guesser:
 
     def _set_rest(self) -> None:
         series = self.found.task in SERIES
+        target = self.table[self.target].cells() if self.target else None
         for p in self._free():
+            if target is not None and p.kind != "nested" and (p.column.cells() == target).all():
+                self._give(p.name, "ignore", f"a copy of '{self.target}'", "columns.ignore")
+                continue
             kept = p.name in self.found.constant
             static = kept and self.found.task in STEPS and bool(self.id)
             if static and p.kind in ("text", "whole") and p.distinct > 0.5 * self.found.sequences:
@@ -412,7 +418,7 @@ class _Guesser:
                 why = "one value for a sequence" if static else _what(p)
                 self._give(p.name, "static" if static else "number", why, "columns.ignore")
             elif p.kind == "time":
-                self._give(p.name, "ignore", "another column of times", "--time")
+                self._give(p.name, "ignore", "another column of times", "time")
             else:
                 why = f"a text of {p.distinct:,} values"
                 self._give(p.name, "ignore", why, "columns.category")

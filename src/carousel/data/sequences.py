@@ -20,6 +20,7 @@ from carousel.errors import ConfigError, DataError
 _EVEN = 0.8
 """Share of the steps that must be equal for time to have a step at all."""
 _NEAR = 0.05
+_LOOKED_AT = 1000
 _MOST_FILLED = 10
 """Times the rows of a table that filling gaps may make of them."""
 _UNITS = {
@@ -78,7 +79,8 @@ def order_key(table: Table, time: str) -> tuple[NDArray[np.int64], str, tuple[st
         if column.kind == "number":  # 0.1, 0.2, …
             return np.round(values * 1e6).astype(np.int64), "millionth", ()
         return values.astype(np.int64), "", ()
-    months = as_months(np.unique(stamps)) if len(stamps) > 2 else None
+    some = np.unique(stamps[:_LOOKED_AT])  # to sort a million takes long, and few come by the month
+    months = as_months(np.unique(stamps)) if len(some) > 2 and as_months(some) is not None else None
     if months is not None and unit_of(stamps) not in ("Y", "M"):
         stamps = stamps.astype("datetime64[M]")
     return stamps.astype(np.int64), unit_of(stamps), notes
@@ -86,7 +88,7 @@ def order_key(table: Table, time: str) -> tuple[NDArray[np.int64], str, tuple[st
 
 def sequences_of(table: Table, columns: ColumnsConfig) -> Sequences:
     """The sequences of a table by `columns.id`, `time`, `step` and `gap`. Raises `DataError`."""
-    codes, names = _ids(table, names_in(columns.id))
+    codes, names = ids_of(table, names_in(columns.id))
     if not columns.time:
         order = np.argsort(codes, kind="stable")
         parts = np.split(order, np.flatnonzero(np.diff(codes[order])) + 1)
@@ -106,7 +108,7 @@ def sequences_of(table: Table, columns: ColumnsConfig) -> Sequences:
     return _even(parts, names, key, step, unit, columns, table, said)
 
 
-def _ids(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
+def ids_of(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.int64], list[str]]:
     """The number of each row's sequence (N,), and the names of the sequences."""
     import polars as pl
 

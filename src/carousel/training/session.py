@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 
 from carousel import bundle
 from carousel.config import Config
+from carousel.data.audit import audit_of
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
 from carousel.run import events, layout
@@ -145,6 +146,10 @@ def _fit_and_judge(
     )
     for line in config.notices():
         display.say(line)
+    audited = audit_of(config)
+    for finding in audited:
+        if finding.severity != "info":
+            display.say(f"audit: {finding}")
     reason = trainer.fit()
     store.event(trainer.progress.step, events.Stopped(reason))
     trained = task.finish(trainer.net)
@@ -174,6 +179,8 @@ def _fit_and_judge(
         "baseline": task.baselines(),
         "data": task.account(),
     }
+    if audited:
+        result["audit"] = [finding.to_dict() for finding in audited]
     if record is not None:
         record = record.with_test(task.parted)
         run.remember(record.text())

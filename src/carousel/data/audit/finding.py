@@ -1,0 +1,75 @@
+"""Findings of an audit, and their words in every language there is a file of."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent / "texts"
+SEVERITIES = ("info", "warning", "severe")
+LANGUAGES = ("en", *sorted({path.stem for path in FOLDER.glob("*.toml")} - {"en"}))
+
+
+@cache
+def texts(language: str) -> dict[str, Any]:
+    """Every text in a language, by table and key."""
+    return tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a table, or to be known of it.
+
+    code: of its check, such as "D004". severity: "info", "warning" or "severe". columns: that it is
+    about. numbers: what made it speak, by name.
+
+    >>> print(Finding("D004", "info", ("site",)))
+    note D004: 'site': one value in all rows.
+    """
+
+    code: str
+    severity: str
+    columns: tuple[str, ...] = ()
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+    def text(self, key: str, language: str = "en") -> str:
+        """Its "title", what is "done", or how to "change" that, with its numbers."""
+        shown = ", ".join(f"'{name}'" for name in self.columns[:_NAMED])
+        if len(self.columns) > _NAMED:
+            shown += f" (+{len(self.columns) - _NAMED})"
+        pattern = str(texts(language)["findings"][self.code][key])
+        return pattern.format(columns=shown, **self.numbers)
+
+    def lines(self, language: str = "en") -> list[str]:
+        """All of it: what was found, what is done, and how to change that."""
+        words = texts(language)["words"]
+        return [
+            f"{words[self.severity]} {self.code}: {self.text('title', language)}",
+            f"  {words['done']}: {self.text('done', language)}",
+            f"  {words['change']}: {self.text('change', language)}",
+        ]
+
+    def to_dict(self, language: str = "en") -> dict[str, Any]:
+        """The same as JSON can hold it."""
+        said = {key: self.text(key, language) for key in ("title", "done", "change")}
+        return {
+            **asdict(self),
+            "columns": list(self.columns),
+            "numbers": dict(self.numbers),
+            **said,
+        }
+
+    def __str__(self) -> str:
+        return self.lines()[0]
+
+
+_NAMED = 6
+
+
+def by_severity(findings: Iterable[Finding]) -> list[Finding]:
+    """The severe ones first; among equals, by their codes."""
+    return sorted(findings, key=lambda f: (-SEVERITIES.index(f.severity), f.code))

@@ -1,0 +1,136 @@
+"""The audit of a table: what must fire and what must stay silent, in every language."""
+
+import functools
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import yaml
+
+from carousel.config import Config
+from carousel.data.audit import LANGUAGES, Finding, audit, by_severity
+from carousel.data.audit.checks import CHECKS
+from carousel.data.audit.finding import texts
+from carousel.data.audit.page import SEVERITIES_OF, page, path_of
+from carousel.data.table import of_frame
+
+HERE = Path(__file__).parent
+CASES = yaml.safe_load((HERE / "cases.yaml").read_text(encoding="utf-8"))
+DOCS = HERE.parents[2] / "docs"
+NOW = 1_800_000_000.0
+CODES = list(texts("en")["findings"])
+
+
+@functools.cache
+def _noise(column):
+    return np.random.default_rng(column).normal(size=2000)
+
+
+def noise(i, column):
+    return float(_noise(column)[i])
+
+
+def hour(i):
+    return str(np.datetime64("2020-01-01T00:00") + np.timedelta64(i, "h"))
+
+
+def audited(case):
+    known = {"noise": noise, "hour": hour}
+    columns = {
+        name: [eval(expression, known, {"i": i}) for i in range(case["n"])]
+        for name, expression in case["columns"].items()
+    }
+    frame = pl.DataFrame(
+        {
+            name: [None if v is None else str(v) for v in cells]
+            if any(isinstance(v, str) for v in cells)
+            else cells
+            for name, cells in columns.items()
+        },
+        strict=False,
+    )
+    values = {
+        "task": case["task"],
+        "data": {"path": "x.parquet"},
+        "columns": case["roles"],
+        "split": case.get("split", {}),
+    }
+    return audit(of_frame(frame), Config.from_dict(values), NOW)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_a_finding_fires_where_it_must_and_nothing_else_does(case):
+    found = audited(case)
+    codes = {finding.code for finding in found}
+    assert set(case["fires"]) <= codes
+    assert codes <= {*case["fires"], *case.get("also", [])}
+    assert {f.code for f in found if f.severity == "severe"} >= set(case.get("severe", []))
+    for finding in found:
+        assert finding.severity in SEVERITIES_OF.get(finding.code, ("warning",))
+        json.dumps(finding.to_dict("ko"))
+        for language in LANGUAGES:
+            assert not re.search(r"[{}]", "".join(finding.lines(language)))
+
+
+def test_every_finding_has_a_case_that_fires_and_a_check_that_can():
+    assert set(CODES) == {code for case in CASES for code in case["fires"]}
+    assert len(CHECKS) <= len(CODES)
+
+
+def test_all_languages_say_the_same_things():
+    def keys(node):
+        return {k: keys(v) if isinstance(v, dict) else None for k, v in node.items()}
+
+    assert "ko" in LANGUAGES
+    for language in LANGUAGES:
+        assert keys(texts(language)) == keys(texts("en"))
+        for code in CODES:
+            for key, text in texts("en")["findings"][code].items():
+                wanted = sorted(re.findall(r"{(\w+)}", text))
+                assert (
+                    sorted(re.findall(r"{(\w+)}", texts(language)["findings"][code][key])) == wanted
+                )
+
+
+def test_the_pages_are_current():
+    for language in LANGUAGES:
+        assert path_of(language, DOCS).read_text(encoding="utf-8") == page(language)
+
+
+def test_severe_findings_come_first():
+    found = [Finding("D004", "info"), Finding("D011", "severe"), Finding("D001", "warning")]
+    assert [finding.code for finding in by_severity(found)] == ["D011", "D001", "D004"]
+
+
+def leaky(path):
+    n = 240
+    frame = pl.DataFrame(
+        {
+            "a": [f"p{i // 4}" for i in range(n)],
+            "k": [i % 4 for i in range(n)],
+            "x": [noise(i, 1) for i in range(n)],
+            "code": [i // 4 % 2 + 5 for i in range(n)],
+            "y": ["no" if i // 4 % 2 else "so" for i in range(n)],
+        }
+    )
+    frame.write_csv(path)
+
+
+def test_init_check_and_train_say_what_the_audit_found(carousel, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    leaky(tmp_path / "t.csv")
+    code, out, err = carousel("init", "t.csv", "--target", "y", "--lang", "ko")
+    assert (code, err) == (1, "")
+    assert "심각 D012" in out
+    small = ["--set", "training.epochs=1", "--set", "model.hidden_size=4"]
+    code, out, _ = carousel("check", "t.toml", "--json", "--seconds", "0.1", *small)
+    assert code == 1
+    assert [f["code"] for f in json.loads(out)["audit"]] == ["D012"]
+    code, out, _ = carousel("train", "t.toml", "--run-dir", "run", *small)
+    assert code == 0
+    assert "audit: severe D012: 'code' alone says what 'y' is." in out
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert [f["code"] for f in result["audit"]] == ["D012"]
