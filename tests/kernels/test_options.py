@@ -446,7 +446,7 @@ def test_operator_with_options_keeps_its_promises(pair):
     options = layer.stack().options
     state = [part.detach().requires_grad_() for part in as_tuple(hx)]
     arguments = (
-        x.requires_grad_(), state, list(layer.parameters()), None, None, None,
+        x.requires_grad_(), state, layer.weights(), None, None, None,
         torch.tensor([3, 4]), layer.mode, "TBI", True, 0, options.text, options.rates, True,
     )  # fmt: skip
     torch.library.opcheck(

@@ -40,7 +40,7 @@ class LayerSpec:
         a `PackedSequence`.
     checkpoint_every: keep for the backward pass only the cell states of every so many steps, and
         compute the rest again (0: keep everything).
-    options: what the cell does differently from torch's.
+    options: what the cell does differently from torch's, inside.
     """
 
     mode: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,11 @@ class Options:
             ),
         )
         return tuple(name for name, acts in acting if acts)
+
+    @property
+    def inside(self) -> Options:
+        """Those of the cell alone: what acts around it is done already, or not yet."""
+        return dataclasses.replace(self, input_dropout=0.0, output_dropout=0.0)
 
     @property
     def gates(self) -> str:

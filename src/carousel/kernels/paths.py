@@ -76,7 +76,7 @@ class StackSpec:
         shapes = tuple([weight.shape for weight in weights])
         found = self._layers.get((layout, inputs, shapes))
         if found is None:
-            every, options = self.checkpoint_every, self.options
+            every, options = self.checkpoint_every, self.options.inside
             found = LayerSpec.of(self.mode, layout, self.bidirectional, shapes, every, options)
             found.check(inputs, shapes)
             if self.hidden_size not in (0, found.hidden_size):
