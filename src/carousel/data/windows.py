@@ -31,7 +31,8 @@ class LabelledWindows:
     Each epoch draws, from every recording of T frames, passes * ceil(T / steps) windows around a
     labelled frame chosen at random; a recording shorter than a window is read whole. So every
     window has something to learn from, and none begins where another did. The draw depends on
-    (seed, epoch) alone. steps: frames of a window (0: whole recordings).
+    (seed, epoch) alone. steps: frames of a window (0: whole recordings). weights (n,): how much
+    each recording counts, which then come with every batch.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class LabelledWindows:
         batch_size: int,
         seed: int,
         passes: int = 1,
+        weights: Tensor | None = None,
     ) -> None:
+        self._weights = weights
         self._values, self._labels = values, Ragged(labels, values.offsets)
         self._rows, self._seed = batch_size, seed
         self._steps = steps or int(values.lengths.max())
@@ -63,9 +66,9 @@ class LabelledWindows:
         """Batches in an epoch; the last may be smaller."""
         return -(-sum(self._counts) // self._rows)
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[Tensor, ...]]:
         """(values (B, T, F), lengths (B,), labels (B, T)) from batch `start` on; in the
-        padding -1 or NaN."""
+        padding -1 or NaN. Weights (B,), where there are any, stand before the labels."""
         generator = generator_of(self._seed, epoch)
         windows = []
         for number, count in enumerate(self._counts):
@@ -78,7 +81,9 @@ class LabelledWindows:
             labels = Ragged.of(self._labels[n][a : a + self._steps] for n, a in batch)
             everything = torch.arange(len(batch))
             padded, lengths = values.pad(everything)
-            yield padded, lengths, labels.pad(everything, fill=self._missing)[0]
+            numbers = [n for n, _ in batch]
+            rows = () if self._weights is None else (self._weights[numbers].float(),)
+            yield padded, lengths, *rows, labels.pad(everything, fill=self._missing)[0]
 
     def _first(self, number: int, generator: torch.Generator) -> int:
         labelled = self._labelled[number]

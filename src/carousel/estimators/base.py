@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from carousel import bundle
 from carousel.config import Config
 from carousel.config.defaults import defaults
+from carousel.config.own import WORDS
 from carousel.data.splits import split
 from carousel.errors import CarouselError
 from carousel.estimators.inputs import Given
@@ -68,6 +69,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
     _task: ClassVar[str]
     #: Settings of every network of this estimator; parameters and `settings` come after them.
     _own: ClassVar[dict[str, Any]] = {}
+    #: Parameters that this estimator has besides, and the settings that they are.
+    _settings: ClassVar[dict[str, str]] = {}
 
     def _fit(self, parts: Any, given: Given, more: Mapping[str, Any] | None = None) -> None:
         """Train on parts, and remember what came of it. Raises `ValueError`."""
@@ -86,10 +89,10 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         wanted = self.get_params(deep=False)
         given = {
             setting: _plain(wanted[name])
-            for name, setting in _SETTINGS.items()
+            for name, setting in {**_SETTINGS, **self._settings}.items()
             if wanted.get(name) is not None
         }
-        start = Config.from_dict({"task": self._task, "data": {"name": "recordings"}})
+        start = Config.from_dict({"task": self._task, "data": {"name": WORDS[self._task]}})
         start = start.override({**defaults(sequences, length, features), **self._own, **given})
         return start.override(dict(self.settings or {}))
 
@@ -203,6 +206,16 @@ def said_as_value_error() -> Iterator[None]:
         yield
     except CarouselError as error:
         raise ValueError(str(error)) from error
+
+
+def class_names(classes: NDArray[Any]) -> list[str]:
+    """Classes as text, or their numbers where two would read the same.
+
+    >>> class_names(np.array([1, 2])), class_names(np.array([1, "1"], dtype=object))
+    (['1', '2'], ['0', '1'])
+    """
+    names = [str(name) for name in classes.tolist()]
+    return names if len(set(names)) == len(names) else [str(i) for i in range(len(names))]
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,7 @@ from sklearn.utils.validation import assert_all_finite, column_or_1d
 
 from carousel.data.labelled_recordings import Labelled, LabelledRecordings
 from carousel.data.ragged import Ragged
-from carousel.estimators.base import WholeEstimator, said_as_value_error
+from carousel.estimators.base import WholeEstimator, class_names, said_as_value_error
 from carousel.estimators.inputs import read
 
 
@@ -76,7 +76,7 @@ class SequenceClassifier(ClassifierMixin, WholeEstimator):  # type: ignore[misc]
 
         with said_as_value_error():
             judged = part(held)
-            parts = LabelledRecordings(part(train), judged, judged, self._class_names())
+            parts = LabelledRecordings(part(train), judged, judged, class_names(self.classes_))
         parts.weights = chosen.weights_of(train=train, validation=held)
         self._fit(parts, given, self._keeps_last(train, held))
         return self
@@ -92,12 +92,6 @@ class SequenceClassifier(ClassifierMixin, WholeEstimator):  # type: ignore[misc]
         if len(labels) != count:
             raise ValueError(f"X has {count} sequences, y {len(labels)} classes")
         return labels
-
-    def _class_names(self) -> list[str]:
-        """The classes as text, or their numbers where two would read the same."""
-        names = [str(name) for name in self.classes_.tolist()]
-        distinct = len(set(names)) == len(names)
-        return names if distinct else [str(i) for i in range(len(names))]
 
     def predict(self, X: Any) -> NDArray[Any]:
         """The most probable class of each sequence (N,)."""

@@ -48,12 +48,16 @@ class LabelFramesTask(RecordingsTask):
         return build_model(self._train.values.size(1), len(self.data.classes), self.config)
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
-        values, lengths, labels = batch
+        values, lengths, *weights, labels = batch
         inside = labels >= 0
+        rows = [each.unsqueeze(1).expand_as(labels)[inside] for each in weights]
         values = self._noisy(values, model.training)
         logits, truth = model(values, lengths)[inside], labels[inside]
-        objective, total = network.weighted_loss(logits, truth, self.config.loss, self._weights)
-        hits = (logits.detach().argmax(1) == truth).sum()
+        objective, total = network.weighted_loss(
+            logits, truth, self.config.loss, self._weights, *rows
+        )
+        right = logits.detach().argmax(1) == truth
+        hits = (right * rows[0]).sum() if rows else right.sum()
         return StepLoss(objective, {"loss": total, "accuracy": hits}, len(truth))
 
     def validate(self, model: nn.Module) -> dict[str, float]:

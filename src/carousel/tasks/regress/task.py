@@ -54,10 +54,12 @@ class RegressTask(RecordingsTask):
         return build_model(self._train.values.size(1), 1, self.config)
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
-        values, lengths, numbers = batch
+        values, lengths, *weights, numbers = batch
         inside = is_labelled(numbers)
         raw = model(self._noisy(values, model.training), lengths).squeeze(2)[inside]
         losses = self.target.losses(raw, numbers[inside])
+        for each in weights:
+            losses = losses * each.unsqueeze(1).expand_as(numbers)[inside]
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
 
     def validate(self, model: nn.Module) -> dict[str, float]:

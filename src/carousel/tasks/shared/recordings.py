@@ -51,7 +51,13 @@ class RecordingsTask(Task):
         self._validation = self._prepare(validation)
         rows = self.config.training.batch_size
         self._batches = LabelledWindows(
-            self._train, labels, frames.window, rows, seed, frames.passes
+            self._train,
+            labels,
+            frames.window,
+            rows,
+            seed,
+            frames.passes,
+            self.data.weights.get("train"),
         )
 
     def _prepare(self, values: Ragged) -> Ragged:
@@ -84,12 +90,12 @@ class RecordingsSubject(TaskSubject[T]):
     """Batches of windows with their lengths, padded behind, for the coach."""
 
     def padded(self, batch: Batch, steps: int) -> Batch:
-        values, lengths, labels = batch
+        values, lengths, *rows, labels = batch
         missing = math.nan if labels.is_floating_point() else -1
         wider = [0, 0] * (values.dim() - 2) + [0, steps]
-        return pad(values, wider, value=3), lengths, pad(labels, (0, steps), value=missing)
+        return pad(values, wider, value=3), lengths, *rows, pad(labels, (0, steps), value=missing)
 
     def step_outputs(self, model: nn.Module, batch: Batch) -> Tensor:
-        values, lengths, _ = batch
+        values, lengths, *_ = batch
         said: Tensor = model(values, lengths)
         return said
