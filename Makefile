@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 STRESS := $(BIN)/cmake -S . -DCAROUSEL_STRESS=ON
 JOBS ?= 2
 
-.PHONY: demo test test-rest test-all check symbols sanitize install clean
+.PHONY: demo test test-rest test-all check stub symbols sanitize install clean
 
 install: $(VENV)/.installed
 
@@ -35,7 +35,17 @@ test-rest: install
 test-all: install
 	$(PYTEST)
 
+# What mypy knows of the compiled module, written by nanobind from the module itself; `make check`
+# compares.
+STUB := src/carousel/_native.pyi
+WRITE_STUB := $(BIN)/python -m nanobind.stubgen --quiet --module carousel._native --output-file
+
+stub: install
+	$(WRITE_STUB) $(STUB)
+
 check: install symbols
+	$(WRITE_STUB) build/_native.pyi
+	@diff -u $(STUB) build/_native.pyi || { echo "$(STUB) is not what the module has: make stub"; exit 1; }
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

@@ -19,24 +19,42 @@ namespace {
 
 // A pointer of a problem as a Python integer: Tensor.data_ptr(), or 0 for none.
 template <auto member>
-void pointer(nb::class_<Problem>& cls, const char* name) {
+void pointer(nb::class_<Problem>& cls, const char* name, const char* text) {
     using Pointer = std::remove_reference_t<decltype(std::declval<Problem&>().*member)>;
     cls.def_prop_rw(
         name, [](const Problem& p) { return reinterpret_cast<uintptr_t>(p.*member); },
-        [](Problem& p, uintptr_t address) { p.*member = reinterpret_cast<Pointer>(address); });
+        [](Problem& p, uintptr_t address) { p.*member = reinterpret_cast<Pointer>(address); },
+        text);
 }
 
 // A (T, B, ·) array: its address, the distances of two steps and of two rows in floats, and, of a
 // packed sequence, the address of the numbers of rows before each step.
 template <auto member>
-void rows(nb::class_<Problem>& cls, const char* name) {
+void rows(nb::class_<Problem>& cls, const char* name, const char* text) {
     cls.def(
         name,
         [](Problem& p, uintptr_t data, int64_t step, int64_t row, uintptr_t steps) {
             p.*member = Rows{reinterpret_cast<float*>(data),
                              reinterpret_cast<const int64_t*>(steps), step, row};
         },
-        "data"_a, "step"_a, "row"_a, "steps"_a = 0);
+        "data"_a, "step"_a, "row"_a, "steps"_a = 0, text);
+}
+
+// The arrays of kernels.hpp, by their names.
+void bind_arrays(nb::class_<Problem>& problem) {
+    pointer<&Problem::order>(problem, "order", "[B] rows, longest first; 0: all have T steps");
+    pointer<&Problem::lengths>(problem, "lengths", "[B] their lengths, in that order");
+    pointer<&Problem::saved>(problem, "saved", "saved_floats(problem) for the backward pass");
+#define CAROUSEL_ROWS_SETTER(name, text) rows<&Problem::name>(problem, "set_" #name, text);
+#define CAROUSEL_POINTERS(name, shape)                                      \
+    pointer<&Problem::name>(problem, #name, shape);                         \
+    pointer<&Problem::d##name>(problem, "d" #name, "gradient of " #name);
+    CAROUSEL_ROWS(CAROUSEL_ROWS_SETTER)
+    CAROUSEL_WEIGHTS(CAROUSEL_POINTERS)
+    CAROUSEL_FIRST_STATES(CAROUSEL_POINTERS)
+    CAROUSEL_LAST_STATES(CAROUSEL_POINTERS)
+#undef CAROUSEL_ROWS_SETTER
+#undef CAROUSEL_POINTERS
 }
 
 carousel::Chance chance(double p) {
@@ -196,42 +214,7 @@ NB_MODULE(_native, m) {
             self->reverse = reverse, self->padded = padded;
         },
         "cell"_a, "T"_a, "B"_a, "I"_a, "H"_a, "P"_a, "reverse"_a, "padded"_a);
-    rows<&Problem::x>(problem, "set_x");
-    rows<&Problem::y>(problem, "set_y");
-    rows<&Problem::dy>(problem, "set_dy");
-    rows<&Problem::dx>(problem, "set_dx");
-    rows<&Problem::da>(problem, "set_da");
-    pointer<&Problem::order>(problem, "order");
-    pointer<&Problem::lengths>(problem, "lengths");
-    pointer<&Problem::w_ih>(problem, "w_ih");
-    pointer<&Problem::w_hh>(problem, "w_hh");
-    pointer<&Problem::b_ih>(problem, "b_ih");
-    pointer<&Problem::b_hh>(problem, "b_hh");
-    pointer<&Problem::w_hr>(problem, "w_hr");
-    pointer<&Problem::w_c>(problem, "w_c");
-    pointer<&Problem::w_ln_ih>(problem, "w_ln_ih");
-    pointer<&Problem::w_ln_hh>(problem, "w_ln_hh");
-    pointer<&Problem::w_ln_c>(problem, "w_ln_c");
-    pointer<&Problem::b_ln_c>(problem, "b_ln_c");
-    pointer<&Problem::h0>(problem, "h0");
-    pointer<&Problem::c0>(problem, "c0");
-    pointer<&Problem::hn>(problem, "hn");
-    pointer<&Problem::cn>(problem, "cn");
-    pointer<&Problem::saved>(problem, "saved");
-    pointer<&Problem::dhn>(problem, "dhn");
-    pointer<&Problem::dcn>(problem, "dcn");
-    pointer<&Problem::dh0>(problem, "dh0");
-    pointer<&Problem::dc0>(problem, "dc0");
-    pointer<&Problem::dw_ih>(problem, "dw_ih");
-    pointer<&Problem::dw_hh>(problem, "dw_hh");
-    pointer<&Problem::db_ih>(problem, "db_ih");
-    pointer<&Problem::db_hh>(problem, "db_hh");
-    pointer<&Problem::dw_hr>(problem, "dw_hr");
-    pointer<&Problem::dw_c>(problem, "dw_c");
-    pointer<&Problem::dw_ln_ih>(problem, "dw_ln_ih");
-    pointer<&Problem::dw_ln_hh>(problem, "dw_ln_hh");
-    pointer<&Problem::dw_ln_c>(problem, "dw_ln_c");
-    pointer<&Problem::db_ln_c>(problem, "db_ln_c");
+    bind_arrays(problem);
     problem.def("set_options", &set_options, "activation"_a, "output"_a, "hard_gates"_a, "gates"_a,
                 "peephole"_a, "coupled"_a, "zone_cell"_a, "zone_state"_a, "candidate"_a,
                 "product"_a, "each_step"_a, "draws"_a, "seed"_a, "layer_norm"_a,
@@ -254,6 +237,11 @@ NB_MODULE(_native, m) {
                       std::pair<int64_t, int64_t>>(),
              "stepper"_a, "type"_a, "exchange"_a, "weights"_a, "parameters"_a, "names"_a,
              "quiet"_a, "x_shape"_a, "y_shape"_a,
+             nb::sig("def __init__(self, stepper: Stepper, type: type, exchange: object, "
+                     "weights: tuple[object, ...], parameters: dict[str, typing.Any], "
+                     "names: tuple[str, ...], "
+                     "quiet: tuple[collections.abc.Mapping[typing.Any, typing.Any], ...], "
+                     "x_shape: tuple[int, int], y_shape: tuple[int, int]) -> None"),
              nb::keep_alive<1, 2>())
         .def("step", &Feed::step, "x"_a, "out"_a,
              "Whether x and out fit and the weights are as packed; then the step is done.");

@@ -11,18 +11,34 @@
 //             what flows to the previous h beside the product
 #pragma once
 
+#include "kernels.hpp"
 #include "simd.hpp"
 
 namespace carousel {
 namespace {
 
+// What a cell is where it says nothing else.
+struct CellDefaults {
+    static constexpr bool kHasCellState = false;
+    static constexpr bool kOptions = false;     // its functions read the options: see variants.hpp
+    static constexpr bool kTwoSides = false;    // each product has gradients of the sums of its own
+    static constexpr bool kSavesByRow = false;  // a step saves [B][block][..], not [block][B][..]
+    static constexpr bool kNormalized = false;  // a row's units need each other: see normalized.hpp
+    static constexpr bool kResetFirst = false;  // h has a second product: see reset.hpp
+    static constexpr int kExtra = 0;
+    // Where the gradient of extra weight s goes, [H]; null: nowhere.
+    static float* extra_gradient(const Problem&, int) { return nullptr; }
+    // Floats of a thread's buffers, beyond those of every cell.
+    static constexpr int64_t forward_buffer(int64_t) { return 0; }
+    static constexpr int64_t backward_buffer(int64_t) { return 0; }
+};
+
 // i, f, o = σ(·), g = tanh(·), c' = f c + i g, h' = o tanh(c'). torch's gate order i, f, g, o.
-struct LstmCell {
+struct LstmCell : CellDefaults {
     static constexpr int kGates = 4, kSums = 4;
     static constexpr int kInputFirst = 0, kInput = 4, kHiddenFirst = 0, kHidden = 4;
     static constexpr int kSaved = 5, kBlocks = 1;  // i f g o c
-    static constexpr bool kHasCellState = true, kOptions = false;
-    static constexpr int kExtra = 0;
+    static constexpr bool kHasCellState = true;
     static constexpr int gate_of_sum(int sum) { return sum; }
 
     template <bool kSave>
@@ -60,12 +76,11 @@ struct LstmCell {
 // r, z = σ(·), n = tanh(a_n + r b_n), h' = n + z (h - n). torch's gate order r, z, n. The sums
 // are a_n, r, z, b_n: so each product fills neighbours, the input's the first three, the
 // recurrent one the last three.
-struct GruCell {
+struct GruCell : CellDefaults {
     static constexpr int kGates = 3, kSums = 4;
     static constexpr int kInputFirst = 0, kInput = 3, kHiddenFirst = 1, kHidden = 3;
     static constexpr int kSaved = 4, kBlocks = 1;  // n r z b_n
-    static constexpr bool kHasCellState = false, kOptions = false;
-    static constexpr int kExtra = 0;
+    static constexpr bool kTwoSides = true;
     static constexpr int gate_of_sum(int sum) { return sum == 0 ? 2 : sum - 1; }
 
     template <bool kSave>
@@ -98,12 +113,10 @@ struct GruCell {
 // h' = φ(·), φ = tanh or relu. Four blocks of L units share a tile. Nothing is saved: the
 // derivative follows from h'.
 template <bool kRelu>
-struct RnnCell {
+struct RnnCell : CellDefaults {
     static constexpr int kGates = 1, kSums = 1;
     static constexpr int kInputFirst = 0, kInput = 1, kHiddenFirst = 0, kHidden = 1;
     static constexpr int kSaved = 0, kBlocks = 4;
-    static constexpr bool kHasCellState = false, kOptions = false;
-    static constexpr int kExtra = 0;
     static constexpr int gate_of_sum(int) { return 0; }
 
     template <bool kSave>

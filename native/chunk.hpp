@@ -2,19 +2,10 @@
 // the gradients of the weights so far, by panels.
 #pragma once
 
-#include "forward.hpp"
+#include "forward_pass.hpp"
 
 namespace carousel {
 namespace {
-
-// Whether a sum has one gradient for both products.
-template <class C>
-constexpr bool one_side() {
-    if constexpr (kNormalized<C>)
-        return !C::kTwoSides;
-    else
-        return C::kInputFirst == C::kHiddenFirst && C::kInput == C::kHidden;
-}
 
 // Features of the rows of a chunk, of which the gradient of the weights reads column after column.
 // Row by row, a column would touch another page of memory in each row. So they stand in lines of
@@ -38,7 +29,9 @@ CAROUSEL_INLINE void copy_line(float* to, const float* from, int64_t n) {
 // `rows` below is a row of the chunk.
 template <class C>
 struct Part {
-    static constexpr bool kOneSide = one_side<C>();
+    static constexpr bool kOneSide = !C::kTwoSides;  // of a sum: one gradient for both products
+    static_assert(!kOneSide || (C::kInputFirst == C::kHiddenFirst && C::kInput == C::kHidden),
+                  "products with gradients in common fill the same sums");
 
     int64_t capacity, d_step, p_step;  // rows of a chunk; floats from row to row
     int64_t line_step;                 // floats from line to line of x and h
@@ -51,7 +44,7 @@ struct Part {
     float *w_input, *w_hidden, *bias, *w_project, *w_candidate;  // gradients so far, by panels
     float* extra;                                  // and of the pointwise functions' own weights
     int64_t to_total = 0;  // from those of a block of rows to those of all blocks; 0: one block
-    float* row = nullptr;                          // buffers of normalised cells
+    float* buffer;         // the cell's own
 
     Part(const Problem& p, int64_t share_rows, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
@@ -67,10 +60,10 @@ struct Part {
         bias = arena.floats(units * C::kSums);
         extra = arena.floats(units * C::kExtra);
         w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
-        w_candidate = kResetFirst<C> ? arena.floats(p.P * units) : nullptr;
+        w_candidate = C::kResetFirst ? arena.floats(p.P * units) : nullptr;
         const int64_t gradients = static_cast<int64_t>(arena.used) - before;
         if (share_rows * p.T > kLongSum) arena.floats(gradients), to_total = gradients;
-        if constexpr (kNormalized<C>) row = arena.floats(C::backward_buffer(units));
+        buffer = arena.floats(C::backward_buffer(units));
         d_input = arena.floats(capacity * d_step);
         d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
         x = arena.floats(up(p.I, kLine) * line_step);
@@ -78,8 +71,8 @@ struct Part {
         raw = p.w_hr ? arena.floats(capacity * units) : nullptr;
         dp = p.w_hr ? arena.floats(capacity * p_step) : nullptr;
         c_step = units + 16;
-        d_candidate = kResetFirst<C> ? arena.floats(capacity * c_step) : nullptr;
-        reset = kResetFirst<C> ? arena.floats(up(p.P, kLine) * line_step) : nullptr;
+        d_candidate = C::kResetFirst ? arena.floats(capacity * c_step) : nullptr;
+        reset = C::kResetFirst ? arena.floats(up(p.P, kLine) * line_step) : nullptr;
         dx = p.dx.data ? arena.things<float*>(capacity) : nullptr;
     }
 
@@ -127,8 +120,8 @@ struct BackwardWork {
         dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
         raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
         factor_dh = drops_product<C>(p) ? arena.floats(p.B * dh_step) : nullptr;
-        candidate_t = kResetFirst<C> ? arena.floats(units * dh_step) : nullptr;
-        reset_dh = kResetFirst<C> ? arena.floats(p.B * dh_step) : nullptr;
+        candidate_t = C::kResetFirst ? arena.floats(units * dh_step) : nullptr;
+        reset_dh = C::kResetFirst ? arena.floats(p.B * dh_step) : nullptr;
         keys = C::kOptions ? arena.things<uint64_t>(threads * up(p.B, 8) * 8) : nullptr;
         packed = p.segment ? arena.floats(packed_floats<C>(p)) : nullptr;
         forward = p.segment ? arena.floats(forward_floats<C>(p, threads)) : nullptr;

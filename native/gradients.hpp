@@ -1,8 +1,8 @@
-// The gradients of the weights: summed by panels over the rows of a chunk, and brought into torch's
-// layout at the end.
+// The gradients of weights and inputs from the rows of a chunk: products of what the chunk has
+// collected, summed by panels.
 #pragma once
 
-#include "chunk.hpp"
+#include "backward_pass.hpp"
 
 namespace carousel {
 namespace {
@@ -21,107 +21,126 @@ void columns_times_rows(Columns a, int64_t features, const float* b, int64_t b_r
     }
 }
 
-// From the panels of all parts to torch's layout.
 template <class C>
-struct Unpack {
-    const Problem& p;
-    const BackwardWork<C>& work;
-    const Shape<C> shape;
+struct ChunkGradients {
+    const BackwardPass<C>& b;
+    const Problem& p = b.p;
+    const BackwardWork<C>& work = b.work;
+    // Copies: what is read between the stores of a loop stands nearer.
+    const Shape<C> shape = b.shape;
+    const Share share = b.share;
+    const Part<C> part = b.part;
+    const int64_t units = b.units;
+    float* const panel = work.panels + b.team.thread * work.panel_floats;  // this thread's
+    int64_t summed = 0;  // rows of the block whose gradients are being summed
 
-    // Of the units of a block.
-    void block(int64_t block) const {
-        weights(block, C::kInputFirst, C::kInput, p.I, &Part<C>::w_input, p.dw_ih);
-        weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
-        if (kResetFirst<C>) candidate(block);
-        if (p.db_ih) biases(block);
-        if constexpr (C::kExtra > 0)
-            if (p.dw_c) peepholes(block);
-        if constexpr (kNormalized<C>) normal(block);
+    void start() const {
+        own_gradients([this](float* g, int64_t n) {
+            zero(g, n);
+            if (part.to_total) zero(g + part.to_total, n);
+        });
     }
 
-    void weights(int64_t block, int first, int sums, int64_t features, float* Part<C>::*memory,
-                 float* dw) const {
-        const int64_t panel = block / C::kBlocks, width = shape.blocks_in(panel) * sums * L;
-        const int64_t start = panel * C::kBlocks * sums * L * features +
-                              (block - panel * C::kBlocks) * sums * L;
-        for (int i = 0; i < work.parts; ++i) {
-            const float* from = work.part(i).*memory + start;
-            for (int64_t f = 0; f < features; f += L)
-                for (int s = 0; s < sums; ++s)
-                    square(block, first + s, from + f * width + s * L, width, f, features, dw, i > 0);
+    // Gradients of weights and inputs from the k rows of the chunk.
+    void flush(int64_t k) {
+        if (k == 0) return;
+        const int64_t block = part.block_of(k);
+        for (int64_t r = 0; r < k; r += block) {
+            const int64_t rows = min(block, k - r);
+            weight_gradients(r, rows);
+            summed += rows;
+            if (!part.to_total || summed < kBlockRows) continue;
+            own_gradients([this](float* g, int64_t n) { part.fold(g, n); });
+            summed = 0;
+        }
+        if (p.dx.data) input_gradient(share.begin(k), share.end(k));
+        b.wait_if_shared();
+    }
+
+    // From rows [r, r + rows) of the chunk.
+    void weight_gradients(int64_t r, int64_t rows) const {
+        const int64_t d = r * part.d_step, line = r * kLine;
+        add_weights(part.x + line, p.I, part.d_input + d, C::kInput, rows, part.w_input);
+        add_weights(part.h + line, p.P, part.d_hidden + d, C::kHidden, rows, part.w_hidden);
+        const int64_t wide = up(p.H, kWide);
+        if (C::kResetFirst)
+            for (int64_t q = share.begin(wide); q < share.end(wide); ++q)
+                add_panel(part.reset + line, p.P,
+                          part.d_candidate + r * part.c_step + q * kWide, part.c_step,
+                          vectors_in(q, p.H), rows, part.w_candidate + q * kWide * p.P);
+        if (!p.w_hr) return;
+        for (int64_t q = share.begin(wide); q < share.end(wide); ++q)
+            columns_times_rows({part.dp + r * part.p_step, part.p_step, kLine}, p.P,
+                               part.raw + r * units + q * kWide, units, vectors_in(q, p.H), rows,
+                               part.w_project + q * kWide * p.P);
+    }
+
+    void add_weights(const float* lines, int64_t features, const float* d, int sums, int64_t k,
+                     float* w) const {
+        for (int64_t q = share.begin(shape.panels); q < share.end(shape.panels); ++q) {
+            const int64_t column = q * C::kBlocks * sums * L;
+            add_panel(lines, features, d + column, part.d_step, shape.blocks_in(q) * sums, k,
+                      w + column * features);
         }
     }
 
-    // Of the second product, whose panels have kWide units.
-    void candidate(int64_t block) const {
-        const int64_t q = block / kTileVectors, width = vectors_in(q, p.H) * L;
-        const int64_t start = q * kWide * p.P + block % kTileVectors * L;
-        for (int i = 0; i < work.parts; ++i) {
-            const float* from = work.part(i).w_candidate + start;
-            for (int64_t f = 0; f < p.P; f += L)
-                square(block, 0, from + f * width, width, f, p.P, p.dw_hh, i > 0);
+    void add_panel(const float* lines, int64_t features, const float* d, int64_t d_row, int nv,
+                   int64_t k, float* w) const {
+        const Columns columns{lines, kLine, part.line_step};
+        if (features >= 2 * kLine) {  // read many times: worth a copy without gaps
+            for (int64_t r = 0; r < k; ++r, d += d_row)
+                for (int v = 0; v < nv; ++v) store(panel + (r * nv + v) * L, load(d + v * L));
+            d = panel, d_row = nv * L;
         }
+        columns_times_rows(columns, features, d, d_row, nv, k, w);
     }
 
-    // Gradients of L features of L units, from a row per feature to a row per unit.
-    void square(int64_t block, int sum, const float* from, int64_t width, int64_t f, int64_t features,
-                float* dw, bool add) const {
-        const int count = static_cast<int>(min(L, features - f));
-        const int64_t row = C::gate_of_sum(sum) * p.H + block * L;
-        Vec rows[L];
-        for (int i = 0; i < L; ++i) rows[i] = i < count ? load(from + i * width) : Vec{};
-        transpose(rows);
-        for (int lane = 0; lane < shape.units_in(block); ++lane) {
-            float* to = dw + (row + lane) * features + f;
-            store_first(to, add ? load_first(to, count) + rows[lane] : rows[lane], count);
-        }
-    }
-
-    void biases(int64_t block) const {
-        for (int s = 0; s < C::kSums; ++s)
-            for (int lane = 0; lane < shape.units_in(block); ++lane) {
-                float sum = 0.0f;
-                for (int i = 0; i < work.parts; ++i)
-                    sum += work.part(i).bias[(block * C::kSums + s) * L + lane];
-                const int64_t at = C::gate_of_sum(s) * p.H + block * L + lane;
-                if (s >= C::kInputFirst && s < C::kInputFirst + C::kInput) p.db_ih[at] = sum;
-                if (has_hidden_bias<C>(s)) p.db_hh[at] = sum;
+    void input_gradient(int64_t begin, int64_t end) const {
+        alignas(64) float sums[kMostRows * kWide];
+        const int64_t K = units * C::kInput, n = end - begin;
+        for (int64_t q = 0; q < up(p.I, kWide); ++q) {
+            const int nv = vectors_in(q, p.I);
+            const int64_t count = min(kWide, p.I - q * kWide);
+            const Tiles tiles(n, nv);
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = begin + tiles.start(i);
+                const int rows = tiles.rows(i);
+                const float* row[kMostRows];
+                for (int m = 0; m < rows; ++m) row[m] = part.d_input + (j + m) * part.d_step;
+                tile_for(rows, nv)(row, 1, work.input_t + q * kWide * K, nv * L, K, work.zeros, 0,
+                                   sums, kWide);
+                for (int m = 0; m < rows; ++m) {
+                    float* dx = part.dx[j + m] + q * kWide;
+                    const float* from = sums + m * kWide;
+                    if (p.add_to_dx)
+                        for (int64_t c = 0; c < count; ++c) dx[c] += from[c];
+                    else
+                        copy(dx, from, count);
+                }
             }
-    }
-
-    void peepholes(int64_t block) const {
-        const Gate* gates[] = {&p.options.i, &p.options.f, &p.options.o};
-        for (int s = 0; s < 3; ++s)
-            if (gates[s]->peephole >= 0) extra(block, s, p.dw_c + gates[s]->peephole * p.H);
-    }
-
-    // Of extra weight s of the units of a block, into to [H].
-    void extra(int64_t block, int s, float* to) const {
-        for (int lane = 0; lane < shape.units_in(block); ++lane) {
-            float sum = 0.0f;
-            for (int i = 0; i < work.parts; ++i)
-                sum += work.part(i).extra[(block * C::kExtra + s) * L + lane];
-            to[block * L + lane] = sum;
         }
     }
 
-    void normal(int64_t block) const {
-        constexpr int first = C::kExtra - C::kNormal;
-        for (int k = 0; k < C::kRaw; ++k) extra(block, first + k, C::gain_gradient(p, k));
-        if (!C::kHasCellState) return;
-        extra(block, first + C::kRaw, p.dw_ln_c);
-        extra(block, first + C::kRaw + 1, p.db_ln_c);
+    // The sums of all blocks.
+    void finish() const {
+        if (part.to_total)
+            own_gradients([this](float* g, int64_t n) { add(g, g + part.to_total, n); });
     }
 
-    void project(int64_t q) const {
-        const int64_t width = vectors_in(q, p.H) * L, count = min(width, p.H - q * kWide);
-        for (int64_t o = 0; o < p.P; ++o)
-            for (int64_t u = 0; u < count; ++u) {
-                float sum = 0.0f;
-                for (int i = 0; i < work.parts; ++i)
-                    sum += work.part(i).w_project[q * kWide * p.P + o * width + u];
-                p.dw_hr[o * p.H + q * kWide + u] = sum;
-            }
+    // Calls visit(first, count) for the gradients of the weights that this thread sums.
+    template <class Visit>
+    void own_gradients(const Visit& visit) const {
+        const int64_t u0 = min(share.begin(shape.panels) * C::kBlocks, shape.blocks) * L;
+        const int64_t u1 = min(share.end(shape.panels) * C::kBlocks, shape.blocks) * L;
+        visit(part.w_input + u0 * C::kInput * p.I, (u1 - u0) * C::kInput * p.I);
+        visit(part.w_hidden + u0 * C::kHidden * p.P, (u1 - u0) * C::kHidden * p.P);
+        visit(part.bias + u0 * C::kSums, (u1 - u0) * C::kSums);
+        visit(part.extra + u0 * C::kExtra, (u1 - u0) * C::kExtra);
+        const int64_t wide = up(p.H, kWide);
+        const int64_t q0 = min(share.begin(wide) * kWide, units);
+        const int64_t q1 = min(share.end(wide) * kWide, units);
+        if (p.w_hr) visit(part.w_project + q0 * p.P, (q1 - q0) * p.P);
+        if (C::kResetFirst) visit(part.w_candidate + q0 * p.P, (q1 - q0) * p.P);
     }
 };
 

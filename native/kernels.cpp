@@ -19,8 +19,8 @@ constexpr Kernels kernels_of = {packed_floats<C>, pack<C>,         forward_float
 
 template <class C>
 constexpr Kernels scan_kernels_of = {
-    scan_packed_floats<C>, scan_pack<C>,            scan_forward_floats<C>, scan_forward<C>,
-    scan_saved_floats<C>,  scan_backward_floats<C>, scan_backward<C>};
+    packed_floats<C>,     pack<C>,                 scan_forward_floats<C>, scan_forward<C>,
+    scan_saved_floats<C>, scan_backward_floats<C>, scan_backward<C>};
 
 }  // namespace
 

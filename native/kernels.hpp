@@ -55,6 +55,37 @@ struct Options {
     uint64_t seed = 0;
 };
 
+// A problem's arrays, each named here alone: the members of Problem, their Python names
+// (bindings.cpp) and the random problems of stress.cpp expand from these lists. The text is an
+// array's shape.
+
+// Weights: read forward and backward; dw_ih and so on are their gradients, written backward.
+#define CAROUSEL_WEIGHTS(ARRAY)                                                                  \
+    ARRAY(w_ih, "[G H][I]")                                                                      \
+    ARRAY(w_hh, "[G H][P]; see Cell for those without a recurrent product")                      \
+    ARRAY(b_ih, "[G H]; both biases or neither")                                                 \
+    ARRAY(b_hh, "[G H]")                                                                         \
+    ARRAY(w_hr, "[P][H] of a projection; 0 without one")                                         \
+    ARRAY(w_c, "[gates with a peephole][H]; 0 without any")                                      \
+    ARRAY(w_ln_ih, "[G H] of normalised cells: gains of the products with x; not of the RNN")    \
+    ARRAY(w_ln_hh, "[G H] of normalised cells: gains of those with h; of the RNN, of both")      \
+    ARRAY(w_ln_c, "[H] of the normalised LSTM: gains of the cell state")                         \
+    ARRAY(b_ln_c, "[H] of the normalised LSTM: biases of the cell state")
+
+// States before the first step, whose gradients dh0 and dc0 are written; 0: zeros.
+#define CAROUSEL_FIRST_STATES(ARRAY) ARRAY(h0, "[B][P]; 0: zeros") ARRAY(c0, "[B][H]; 0: zeros")
+
+// States after the last step, written, which may be the first ones; dhn and dcn are read, 0: zeros.
+#define CAROUSEL_LAST_STATES(ARRAY) ARRAY(hn, "[B][P]; may be h0") ARRAY(cn, "[B][H]; may be c0")
+
+// (T, B, ·) arrays. Without dy it is zeros, without dx that is not wanted.
+#define CAROUSEL_ROWS(ROWS)                                                                      \
+    ROWS(x, "inputs, I features")                                                                \
+    ROWS(y, "outputs, P features")                                                               \
+    ROWS(dy, "gradient of y")                                                                    \
+    ROWS(dx, "gradient of x")                                                                    \
+    ROWS(da, "gradients of the sums, G H features, of cells without a recurrent product")
+
 struct Problem {
     Cell cell = Cell::lstm;
     Options options;
@@ -64,34 +95,25 @@ struct Problem {
     const int64_t* lengths = nullptr;  // [B] their lengths, in that order; null with order
     bool padded = true;                // x, y and their gradients have rows past the end: zero them
 
-    const float *w_ih = nullptr, *w_hh = nullptr;  // [G H][I], [G H][P]
-    const float *b_ih = nullptr, *b_hh = nullptr;  // [G H] both or neither
-    const float* w_hr = nullptr;                   // [P][H] or null
-    const float* w_c = nullptr;                    // [gates with a peephole][H] or null
-    // Of normalised cells: gains of the products, [G H] (of the RNN w_ln_hh alone, of the sum of
-    // both), and gain and bias of the LSTM's cell state, [H].
-    const float *w_ln_ih = nullptr, *w_ln_hh = nullptr, *w_ln_c = nullptr, *b_ln_c = nullptr;
-    Rows x, y;
-    const float *h0 = nullptr, *c0 = nullptr;  // [B][P], [B][H]; null: zeros
-    float *hn = nullptr, *cn = nullptr;        // [B][P], [B][H]; may be h0, c0
+    // The backward pass reads all of these but hn and cn, which it ignores, and writes gradients in
+    // torch's layout. Cells without a recurrent product write da in place of dx, dw_ih and db_ih,
+    // which follow from it, and leave its rows past the end as they are.
+#define CAROUSEL_READ(name, shape) const float* name = nullptr; float* d##name = nullptr;
+#define CAROUSEL_WRITTEN(name, shape) float* name = nullptr; const float* d##name = nullptr;
+#define CAROUSEL_ROWS_MEMBER(name, text) Rows name;
+    CAROUSEL_WEIGHTS(CAROUSEL_READ)
+    CAROUSEL_FIRST_STATES(CAROUSEL_READ)
+    CAROUSEL_LAST_STATES(CAROUSEL_WRITTEN)
+    CAROUSEL_ROWS(CAROUSEL_ROWS_MEMBER)
+#undef CAROUSEL_READ
+#undef CAROUSEL_WRITTEN
+#undef CAROUSEL_ROWS_MEMBER
+    bool add_to_dx = false;
     // What the backward pass needs, saved_floats(problem), or null: nothing is to be saved. With a
     // segment of k steps, only the cell states at the start of each segment: the backward pass
     // computes the rest again, segment by segment.
     float* saved = nullptr;
     int64_t segment = 0;
-
-    // The backward pass reads all of the above but hn and cn, which it ignores.
-    Rows dy;                                     // data null: zeros
-    const float *dhn = nullptr, *dcn = nullptr;  // [B][P], [B][H]; null: zeros
-    Rows dx;                                     // data null: not wanted
-    bool add_to_dx = false;
-    float *dh0 = nullptr, *dc0 = nullptr;
-    float *dw_ih = nullptr, *dw_hh = nullptr, *db_ih = nullptr, *db_hh = nullptr, *dw_hr = nullptr;
-    float* dw_c = nullptr;
-    float *dw_ln_ih = nullptr, *dw_ln_hh = nullptr, *dw_ln_c = nullptr, *db_ln_c = nullptr;
-    // Cells without a recurrent product write the gradients of their sums, [G H] a row, in place of
-    // dx, dw_ih and db_ih, which follow from them; rows past the end are left as they are.
-    Rows da;
 };
 
 // The threads that work on one problem. All of them call the kernel with the same problem.

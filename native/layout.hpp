@@ -74,21 +74,13 @@ struct Shape {
 template <class C>
 constexpr int64_t kPanelSums = C::kBlocks * C::kSums * L;
 
-// Of cells that normalise a row over its units (normalized.hpp).
-template <class C>
-constexpr bool kNormalized = false;
-
-// Of the cell whose state goes through a second product of its own (reset.hpp).
-template <class C>
-constexpr bool kResetFirst = false;
-
 // Whether a sum has a bias of the recurrent product.
 template <class C>
 constexpr bool has_hidden_bias(int sum) {
-    return kResetFirst<C> || (sum >= C::kHiddenFirst && sum < C::kHiddenFirst + C::kHidden);
+    return C::kResetFirst || (sum >= C::kHiddenFirst && sum < C::kHiddenFirst + C::kHidden);
 }
 
-// What a step saves: [block][B][kSaved] vectors, or, normalised row by row, [B][block][kSaved].
+// What a step saves: [block][B][kSaved] vectors, or, row by row, [B][block][kSaved].
 template <class C>
 CAROUSEL_INLINE int64_t saved_per_step(const Problem& p) {
     return Shape<C>(p).blocks * p.B * C::kSaved * L;
@@ -97,7 +89,7 @@ template <class C>
 CAROUSEL_INLINE float* saved_at(float* saved, int64_t step, int64_t block, int64_t position,
                                 const Problem& p) {
     const int64_t place =
-        kNormalized<C> ? position * Shape<C>(p).blocks + block : block * p.B + position;
+        C::kSavesByRow ? position * Shape<C>(p).blocks + block : block * p.B + position;
     return saved + step * saved_per_step<C>(p) + place * C::kSaved * L;
 }
 
@@ -128,7 +120,7 @@ bool exceeds_cache(const Problem& p) {
 
 template <class C>
 bool shared_by_units(const Problem& p, int threads) {
-    if (kNormalized<C> || threads == 1 || Shape<C>(p).panels < threads) return false;
+    if (C::kNormalized || threads == 1 || Shape<C>(p).panels < threads) return false;
     const int64_t rows = p.B / threads;
     return rows == 0 || (exceeds_cache<C>(p) && rows < 48);
 }
@@ -153,13 +145,6 @@ CAROUSEL_INLINE int64_t row_at(const Problem& p, int64_t position) {
 }
 CAROUSEL_INLINE int64_t length_at(const Problem& p, int64_t position) {
     return p.lengths ? p.lengths[position] : p.T;
-}
-
-// How many of a share's rows, longest first, are longer than t; `n` is a guess to start from.
-int64_t rows_longer_than(const Problem& p, const Share& share, int64_t t, int64_t n) {
-    while (n < share.rows && length_at(p, share.position(n)) > t) ++n;
-    while (n > 0 && length_at(p, share.position(n - 1)) <= t) --n;
-    return n;
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ struct Packed {
         hidden = arena.floats(p.P * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
         project = p.w_hr ? arena.floats(p.H * up(p.P, L) * L) : nullptr;
-        candidate = kResetFirst<C> ? arena.floats(p.P * units) : nullptr;
+        candidate = C::kResetFirst ? arena.floats(p.P * units) : nullptr;
     }
     const float* input_panel(const Problem& p, int64_t panel) const {
         return input + panel * C::kBlocks * L * C::kInput * p.I;
@@ -102,8 +102,9 @@ void pack(const Problem& p, float* memory, Team team) {
     for (int64_t panel = team.thread; panel < shape.panels; panel += team.threads) {
         pack_panel(shape, panel, p.w_ih, C::kInputFirst, C::kInput, p.I,
                    const_cast<float*>(packed.input_panel(p, panel)));
-        pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, p.P,
-                   const_cast<float*>(packed.hidden_panel(p, panel)));
+        if (C::kHidden > 0)
+            pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, p.P,
+                       const_cast<float*>(packed.hidden_panel(p, panel)));
     }
     for (int64_t block = team.thread; block < shape.blocks; block += team.threads)
         for (int sum = 0; sum < C::kSums; ++sum)
@@ -112,14 +113,16 @@ void pack(const Problem& p, float* memory, Team team) {
                 const bool from_input = sum >= C::kInputFirst && sum < C::kInputFirst + C::kInput;
                 const bool from_hidden = has_hidden_bias<C>(sum);
                 float value = 0.0f;
-                if (p.b_ih && u < p.H)
-                    value = (from_input ? p.b_ih[row] : 0.0f) + (from_hidden ? p.b_hh[row] : 0.0f);
+                if (p.b_ih && u < p.H) {
+                    value = from_input ? p.b_ih[row] : 0.0f;
+                    if (C::kHidden > 0) value += from_hidden ? p.b_hh[row] : 0.0f;
+                }
                 packed.bias[(block * C::kSums + sum) * L + lane] = value;
             }
     if (p.w_hr)
         for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
             pack_plain(q, p.w_hr, 1, p.H, p.H, p.P, packed.project + q * kWide * p.H);
-    if (kResetFirst<C>)
+    if (C::kResetFirst)
         for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads)
             pack_plain(q, gate_row<C>(p.w_hh, 0, 0, p.H, p.P), 1, p.P, p.P, p.H,
                        packed.candidate + q * kWide * p.P);

@@ -6,38 +6,27 @@
 // Between them stand, for each row, z, what the input adds to n, and r ⊙ h.
 #pragma once
 
-#include "pack.hpp"
+#include "forward_pass.hpp"
 
 namespace carousel {
 namespace {
 
 // The sums are n, r, z. The recurrent product of the loop fills r and z; that of n is here.
-struct GruResetFirst {
+struct GruResetFirst : CellDefaults {
     static constexpr int kGates = 3, kSums = 3;
     static constexpr int kInputFirst = 0, kInput = 3, kHiddenFirst = 1, kHidden = 2;
     static constexpr int kSaved = 3, kBlocks = 1;  // n r z
-    static constexpr bool kHasCellState = false, kOptions = true;
-    static constexpr int kExtra = 0;
+    static constexpr bool kOptions = true, kTwoSides = true, kResetFirst = true;
     static constexpr int gate_of_sum(int sum) { return sum == 0 ? 2 : sum - 1; }
     static Vec output(const Site&, const float*, Vec) { return Vec{}; }  // no projection
 };
 
-template <>
-constexpr bool kResetFirst<GruResetFirst> = true;
-
-template <class F, class C>
+template <class C, bool kSave>
 struct ResetForward {
-    const F& f;
+    const ForwardPass<C, kSave>& f;
     const Problem& p = f.p;
     const Shape<C>& shape = f.shape;
     const int64_t units = shape.blocks * L;
-
-    Site site(int64_t j, int64_t block) const {
-        return {p, block * L, shape.units_in(block), f.work.keys[j]};
-    }
-    float* kept_of(int64_t t, int64_t block, int64_t position) const {
-        return F::kSaves ? saved_at<C>(f.saved, t - f.saved_from, block, position, p) : nullptr;
-    }
 
     // Gates of a panel's rows [j, j + rows) of the step, from their sums.
     void gates(int64_t t, int64_t block, int64_t j, int rows, const float* sums) const {
@@ -45,12 +34,12 @@ struct ResetForward {
             const int64_t position = f.share.position(j + m), at = position * units + block * L;
             const Vec r = apply_gate(p.options, load(sums + L));
             const Vec z = apply_gate(p.options, load(sums + 2 * L));
-            const Vec read = load_first(f.work.factor[j + m] + block * L, shape.units_in(block));
+            const Vec read = load_first(*f.factors(j + m) + block * L, shape.units_in(block));
             store(f.work.candidate + at, load(sums));
             store(f.work.update + at, z);
             store(f.work.reset + at, r * read);
-            if (!F::kSaves) continue;
-            float* kept = kept_of(t, block, position);
+            if (!kSave) continue;
+            float* kept = f.kept_of(t, block, position);
             store(kept + L, r), store(kept + 2 * L, z);
         }
     }
@@ -74,14 +63,13 @@ struct ResetForward {
 
     // The same of one row and kRowPanels whole panels, which keeps enough sums in flight.
     void candidates_of_row(int64_t t, int64_t q) const {
-        alignas(64) float sums[F::kRowPanels * kWide];
+        alignas(64) float sums[kRowPanels * kWide];
         const int64_t row = f.share.position(0) * units;
-        tile_row<kTileVectors, F::kRowPanels>(f.work.reset + row,
-                                              f.packed.candidate + q * kWide * p.P, kWide,
-                                              kWide * p.P, p.P,
-                                              f.work.candidate + row + q * kWide, kWide, sums,
-                                              kWide);
-        for (int i = 0; i < F::kRowPanels; ++i) states(t, q + i, 0, kTileVectors, sums + i * kWide);
+        tile_row<kTileVectors, kRowPanels>(f.work.reset + row,
+                                           f.packed.candidate + q * kWide * p.P, kWide,
+                                           kWide * p.P, p.P, f.work.candidate + row + q * kWide,
+                                           kWide, sums, kWide);
+        for (int i = 0; i < kRowPanels; ++i) states(t, q + i, 0, kTileVectors, sums + i * kWide);
     }
 
     void states(int64_t t, int64_t q, int64_t j, int nv, const float* sums) const {
@@ -89,15 +77,14 @@ struct ResetForward {
         const int64_t position = f.share.position(j);
         for (int v = 0; v < nv; ++v) {
             const int64_t block = q * kTileVectors + v;
-            const Site at = site(j, block);
-            const Vec h = load_first(f.work.h[j] + at.unit, at.count);
+            const Site at = f.site(j, block, shape.units_in(block));
+            const Vec h = f.state_of(j, block, at.count);
             const Vec z = load(f.work.update + position * units + at.unit);
             const Vec n = apply(o.activation, load(sums + v * L));
-            if (F::kSaves) store(kept_of(t, block, position), n);
+            if (kSave) store(f.kept_of(t, block, position), n);
             const Vec candidate = dropped(at, n);
-            store_first(f.work.y[j] + at.unit,
-                        zoned(at, o.zone_state, Kind::state, h, fma(z, h - candidate, candidate)),
-                        at.count);
+            f.put(j, position, block, at.count,
+                  zoned(at, o.zone_state, Kind::state, h, fma(z, h - candidate, candidate)));
         }
     }
 
@@ -107,7 +94,7 @@ struct ResetForward {
         const int64_t wide = up(p.H, kWide), end = f.share.end(wide);
         int64_t q = f.share.begin(wide);
         if (n == 1)
-            for (; q + F::kRowPanels <= min(end, p.H / kWide); q += F::kRowPanels)
+            for (; q + kRowPanels <= min(end, p.H / kWide); q += kRowPanels)
                 candidates_of_row(t, q);
         for (; q < end; ++q) candidates(t, q, n);
     }

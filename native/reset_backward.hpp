@@ -1,14 +1,15 @@
 // The backward pass of the cell of reset.hpp: from dh to n and z, through the second product, to r.
 #pragma once
 
-#include "gradients.hpp"
+#include "backward_pass.hpp"
+#include "reset.hpp"
 
 namespace carousel {
 namespace {
 
-template <class B, class C>
+template <class C>
 struct ResetBackward {
-    const B& b;
+    const BackwardPass<C>& b;
     const Problem& p = b.p;
     const Shape<C>& shape = b.shape;
 
@@ -16,7 +17,7 @@ struct ResetBackward {
     template <class Visit>
     void own_rows(int64_t n, const Visit& visit) const {
         const int64_t last = min(b.share.end(shape.panels), shape.blocks);
-        const int64_t rows = b.part.block_of(n);
+        const int64_t rows = b.rows_at_once(n);
         for (int64_t block = b.share.begin(shape.panels); block < last; ++block)
             for (int64_t j = 0; j < n; j += rows) {
                 visit(block, j, min(n, j + rows));
@@ -27,11 +28,9 @@ struct ResetBackward {
     // Row `row` of the chunk: the gradients of sum `sum` as the input's product has them, and, of r
     // and z, as the state's.
     void put(int64_t row, int64_t block, int sum, Vec d) const {
-        store(b.part.d_input + row * b.part.d_step + (block * C::kInput + sum) * L, d);
+        store(b.d_input(row, block) + sum * L, d);
         if (sum >= C::kHiddenFirst)
-            store(b.part.d_hidden + row * b.part.d_step +
-                      (block * C::kHidden + sum - C::kHiddenFirst) * L,
-                  d);
+            store(b.d_hidden(row, block) + (sum - C::kHiddenFirst) * L, d);
     }
 
     float* line_at(float* lines, int64_t block, int64_t row) const {
@@ -52,7 +51,7 @@ struct ResetBackward {
     // From dh to the sums of n and z, and to the h that is mixed in.
     void candidate_and_update(int64_t t, int64_t n, int64_t later, int64_t k) const {
         own_rows(n, [&](int64_t block, int64_t begin, int64_t end) {
-            float* bias = b.part.bias + block * C::kSums * L;
+            float* bias = b.bias(block);
             Vec sum_n = load(bias), sum_z = load(bias + 2 * L);
             for (int64_t j = begin; j < end; ++j) {
                 const Options& o = p.options;
@@ -60,17 +59,15 @@ struct ResetBackward {
                 const int64_t position = b.share.position(j), row = row_at(p, position);
                 const float* kept = b.saved_of(t, block, position);
                 const Vec n_ = load(kept), z = load(kept + 2 * L), one = splat(1.0f);
-                const Vec h = load_first(b.state_before(t, row, j >= later) + at.unit, at.count);
-                float* memory = b.work.dh + position * b.work.dh_step + at.unit;
-                Vec dh = load(memory);
-                if (p.dy.data) dh += load_first(carousel::at(p.dy, t, row) + at.unit, at.count);
+                const Vec h = load_first(b.state(t, row, j >= later) + at.unit, at.count);
+                Vec dh = b.output_gradient(t, position, block, at.count);
                 const Vec direct = share_of_old(at, o.zone_state, Kind::state) * dh;
                 dh = dh - direct;
                 const Vec d_n = keep_first(
                     dropped(at, dh * (one - z) * slope(o.activation, n_)), at.count);
                 const Vec d_z = keep_first(
                     dh * (h - dropped(at, n_)) * slope_of_gate(o, z), at.count);
-                store(memory, fma(dh, z, direct));
+                b.put_direct(position, block, fma(dh, z, direct));
                 store(b.part.d_candidate + (k + j) * b.part.c_step + at.unit, d_n);
                 put(k + j, block, 0, d_n), put(k + j, block, 2, d_z);
                 sum_n += d_n, sum_z += d_z;
@@ -83,7 +80,7 @@ struct ResetBackward {
     void reset(int64_t t, int64_t n, int64_t k) const {
         float* to = drops_product<C>(p) ? b.work.factor_dh : b.work.dh;
         own_rows(n, [&](int64_t block, int64_t begin, int64_t end) {
-            float* bias = b.part.bias + block * C::kSums * L + L;
+            float* bias = b.bias(block) + L;
             Vec sum = load(bias);
             for (int64_t j = begin; j < end; ++j) {
                 const int64_t position = b.share.position(j);
@@ -101,9 +98,9 @@ struct ResetBackward {
     }
 };
 
-template <class C, class B>
-void reset_pointwise(const B& b, int64_t t, int64_t n, int64_t later, int64_t k) {
-    const ResetBackward<B, C> steps{b};
+template <class C>
+void reset_pointwise(const BackwardPass<C>& b, int64_t t, int64_t n, int64_t later, int64_t k) {
+    const ResetBackward<C> steps{b};
     steps.candidate_and_update(t, n, later, k);
     b.wait_if_shared();
     b.rows_times_panels(b.part.d_candidate + k * b.part.c_step, b.part.c_step, n,

@@ -9,115 +9,12 @@
 // Threads share the units where those divide evenly, else the rows; none ever waits for another.
 #pragma once
 
-#include "pack.hpp"
+#include "products.hpp"
+#include "scan_cells.hpp"
+#include "steps.hpp"
 
 namespace carousel {
 namespace {
-
-// exp(-|x|)
-CAROUSEL_INLINE Vec falling(Vec x) {
-    return exponential(clamp(magnitude(x), 0.0f, 80.0f), -kPerLn2).value();
-}
-
-// The candidate's g(x): x + 1/2 from zero on, σ(x) below. Its value tells its slope, so what is
-// below zero stays below a half, however close to zero it is.
-template <bool kPositive>
-CAROUSEL_INLINE Vec candidate(Vec a) {
-    if (!kPositive) return a;
-    const Vec below = sigmoid(a), most = splat(0x1.fffffep-2f);
-    return a < splat(0.0f) ? (below > most ? most : below) : a + 0.5f;
-}
-template <bool kPositive>
-CAROUSEL_INLINE Vec candidate_slope(Vec g) {
-    const Vec one = splat(1.0f);
-    if (!kPositive) return one;
-    return g >= splat(0.5f) ? one : g * (one - g);
-}
-
-// z = σ(a_z), g = g(a_h), h' = (1 - z) h + z g. Sums in the order z, h.
-template <bool kPositive>
-struct MinGruCell {
-    static constexpr int kGates = 2, kSums = 2, kSaved = 2, kBlocks = 2;
-    static constexpr bool kWeighted = false;
-    static constexpr int gate_of_sum(int sum) { return sum; }
-
-    template <bool kSave>
-    static CAROUSEL_INLINE Vec forward(const float* sums, Vec h, Vec, float* saved) {
-        const Vec z = sigmoid(load(sums)), g = candidate<kPositive>(load(sums + L));
-        if (kSave) store(saved, z), store(saved + L, g);
-        return fma(z, g, (splat(1.0f) - z) * h);
-    }
-
-    static CAROUSEL_INLINE Vec backward(const float* saved, Vec, Vec h_before, Vec, Vec dh,
-                                        Vec* d) {
-        const Vec z = load(saved), g = load(saved + L), one = splat(1.0f);
-        d[0] = dh * (g - h_before) * (z * (one - z));
-        d[1] = dh * z * candidate_slope<kPositive>(g);
-        return dh * (one - z);
-    }
-};
-
-// f = σ(a_f), i = σ(a_i), g = g(a_h), h' = (f h + i g) / (f + i). Sums in the order f, i, h.
-//
-// The ratio r = i / f alone decides the mixture. With m(x) = min(x, 0),
-//   r = exp(m(a_i) - m(a_f)) (1 + exp(-|a_f|)) / (1 + exp(-|a_i|)),
-// which holds where both gates underflow, too.
-template <bool kPositive>
-struct MinLstmCell {
-    static constexpr int kGates = 3, kSums = 3, kSaved = 4, kBlocks = 1;
-    static constexpr bool kWeighted = false;
-    static constexpr int gate_of_sum(int sum) { return sum; }
-
-    template <bool kSave>
-    static CAROUSEL_INLINE Vec forward(const float* sums, Vec h, Vec, float* saved) {
-        const Vec a_f = load(sums), a_i = load(sums + L), zero = splat(0.0f), one = splat(1.0f);
-        const Vec g = candidate<kPositive>(load(sums + 2 * L));
-        const Vec low = (a_i < zero ? a_i : zero) - (a_f < zero ? a_f : zero);
-        const Vec e_f = falling(a_f), e_i = falling(a_i);
-        const Vec r = exponential(clamp(low, -80.0f, 80.0f), kPerLn2).value() *
-                      ((one + e_f) / (one + e_i));
-        if (kSave) {
-            store(saved, r), store(saved + 3 * L, g);
-            store(saved + L, (a_f < zero ? one : e_f) / (one + e_f));      // 1 - f
-            store(saved + 2 * L, (a_i < zero ? one : e_i) / (one + e_i));  // 1 - i
-        }
-        const Vec f = one / (one + r);
-        return fma(r * f, g, f * h);  // not (h + r g) / (1 + r): r g may overflow
-    }
-
-    static CAROUSEL_INLINE Vec backward(const float* saved, Vec, Vec h_before, Vec, Vec dh,
-                                        Vec* d) {
-        const Vec r = load(saved), g = load(saved + 3 * L);
-        const Vec f = splat(1.0f) / (splat(1.0f) + r), i = r * f;
-        const Vec mixed = dh * (h_before - g) * (f * i);
-        d[0] = mixed * load(saved + L);
-        d[1] = -mixed * load(saved + 2 * L);
-        d[2] = dh * i * candidate_slope<kPositive>(g);
-        return dh * f;
-    }
-};
-
-// h' = φ(a + u h), φ = tanh or relu, u one weight per unit. The derivative follows from h'.
-template <bool kRelu>
-struct IndRnnCell {
-    static constexpr int kGates = 1, kSums = 1, kSaved = 0, kBlocks = 4;
-    static constexpr bool kWeighted = true;
-    static constexpr int gate_of_sum(int) { return 0; }
-
-    template <bool kSave>
-    static CAROUSEL_INLINE Vec forward(const float* sums, Vec h, Vec u, float*) {
-        const Vec a = fma(u, h, load(sums));
-        return kRelu ? relu(a) : tanh(a);
-    }
-
-    static CAROUSEL_INLINE Vec backward(const float*, Vec h, Vec, Vec u, Vec dh, Vec* d) {
-        if (kRelu)
-            d[0] = h <= splat(0.0f) ? splat(0.0f) : dh;  // dh where h is NaN, as torch
-        else
-            d[0] = dh * (splat(1.0f) - h * h);
-        return d[0] * u;
-    }
-};
 
 template <class C>
 Share scan_share(const Problem& p, Team team) {
@@ -127,50 +24,9 @@ Share scan_share(const Problem& p, Team team) {
     return share_rows(p, team);
 }
 
-// Weights in the order of the products, and the biases of the sums.
-template <class C>
-struct ScanPacked {
-    float *input, *bias;
-    ScanPacked(const Problem& p, Arena& arena) {
-        const int64_t units = Shape<C>(p).blocks * L;
-        input = arena.floats(p.I * units * C::kSums);
-        bias = arena.floats(units * C::kSums);
-    }
-};
-
-template <class C>
-size_t scan_packed_floats(const Problem& p) {
-    Arena arena{nullptr};
-    const ScanPacked<C> packed(p, arena);
-    return arena.used;
-}
-
-template <class C>
-void scan_pack(const Problem& p, float* memory, Team team) {
-    Arena arena{memory};
-    const ScanPacked<C> packed(p, arena);
-    const Shape<C> shape(p);
-    for (int64_t panel = team.thread; panel < shape.panels; panel += team.threads)
-        pack_panel(shape, panel, p.w_ih, 0, C::kSums, p.I,
-                   packed.input + panel * C::kBlocks * L * C::kSums * p.I);
-    for (int64_t block = team.thread; block < shape.blocks; block += team.threads)
-        for (int sum = 0; sum < C::kSums; ++sum) {
-            float* to = packed.bias + (block * C::kSums + sum) * L;
-            const int64_t count = shape.units_in(block);
-            zero(to, L);
-            if (p.b_ih) copy(to, p.b_ih + C::gate_of_sum(sum) * p.H + block * L, count);
-        }
-}
-
-// What a step saves: [B][block][kSaved] vectors.
-template <class C>
-CAROUSEL_INLINE float* scan_saved_at(const Problem& p, int64_t t, int64_t position) {
-    return p.saved + (t * p.B + position) * Shape<C>(p).blocks * C::kSaved * L;
-}
-
 template <class C>
 size_t scan_saved_floats(const Problem& p) {
-    return static_cast<size_t>(p.T * p.B * Shape<C>(p).blocks * C::kSaved * L);
+    return static_cast<size_t>(p.T * saved_per_step<C>(p));
 }
 
 template <class C>
@@ -183,53 +39,41 @@ size_t scan_forward_floats(const Problem&, int) {
 template <class C, bool kSave>
 struct ScanForward {
     static constexpr int kChunk = 16 * kTileRows;
-    static constexpr int kRowPanels = kTileRows >= 6 ? 4 : 3;
-    static constexpr int64_t kStep = C::kBlocks * C::kSums * L;  // sums of a row in a panel
 
     const Problem& p;
-    const ScanPacked<C> packed;
+    const Packed<C>& packed;
     const Shape<C> shape;
     const Share share;
     int64_t k = 0;
     const float *x[kChunk], *h[kChunk];  // h: null for zeros
     float *y[kChunk], *saved[kChunk];
 
-    ScanForward(const Problem& problem, const ScanPacked<C>& weights, Team team)
+    ScanForward(const Problem& problem, const Packed<C>& weights, Team team)
         : p(problem), packed(weights), shape(problem), share(scan_share<C>(problem, team)) {}
 
     void add(int64_t t, int64_t position, const float* before) {
         const int64_t row = row_at(p, position);
         x[k] = at(p.x, t, row), y[k] = at(p.y, t, row), h[k] = before;
-        if (kSave) saved[k] = scan_saved_at<C>(p, t, position);
+        if (kSave) saved[k] = saved_at<C>(p.saved, t, 0, position, p);
         if (++k == kChunk) flush();
     }
 
     void flush() {
         alignas(64) float sums[kMostRows * kTileVectors * L];
-        const int64_t end = share.end(shape.panels);
-        int64_t panel = share.begin(shape.panels);
-        if (k == 1)  // alone, a row has too few sums in flight in one panel
-            for (; panel + kRowPanels <= min(end, shape.blocks / C::kBlocks); panel += kRowPanels) {
-                constexpr int nx = C::kBlocks * C::kSums;
-                tile_row<nx, kRowPanels>(x[0], weights(panel), kStep, kStep * p.I, p.I,
-                                         packed.bias + panel * kStep, kStep, sums, kStep);
-                for (int i = 0; i < kRowPanels; ++i) pointwise(panel + i, 0, sums + i * kStep);
-            }
-        for (; k > 0 && panel < end; ++panel) {
-            const int nx = shape.blocks_in(panel) * C::kSums;
-            const Tiles tiles(k, nx);
-            for (int64_t i = 0; i < tiles.count; ++i) {
-                const int64_t j = tiles.start(i);
-                const int rows = tiles.rows(i);
-                tile_for(rows, nx)(x + j, 1, weights(panel), nx * L, p.I,
-                                   packed.bias + panel * kStep, 0, sums, kStep);
-                for (int m = 0; m < rows; ++m) pointwise(panel, j + m, sums + m * kStep);
-            }
-        }
+        const InputProduct<C> product{p, packed, shape};
+        each_tile(
+            shape, share, k,
+            [&](int64_t panel) {
+                product.of_row(panel, x[0], sums);
+                for (int i = 0; i < kRowPanels; ++i)
+                    pointwise(panel + i, 0, sums + i * kPanelSums<C>);
+            },
+            [&](int64_t panel, int64_t j, int rows) {
+                product.of_rows(panel, x + j, rows, sums);
+                for (int m = 0; m < rows; ++m) pointwise(panel, j + m, sums + m * kPanelSums<C>);
+            });
         k = 0;
     }
-
-    const float* weights(int64_t panel) const { return packed.input + panel * kStep * p.I; }
 
     CAROUSEL_INLINE void pointwise(int64_t panel, int64_t j, const float* sums) const {
         for (int b = 0; b < shape.blocks_in(panel); ++b) {
@@ -256,41 +100,24 @@ struct Units {
 template <class C, bool kSave>
 void run_scan_forward(const Problem& p, const float* packed_memory, Team team) {
     Arena arena{const_cast<float*>(packed_memory)};
-    const ScanPacked<C> packed(p, arena);
+    const Packed<C> packed(p, arena);
     ScanForward<C, kSave> scan(p, packed, team);
     const Share& share = scan.share;
     const Units units(scan.shape, share);
 
-    int64_t n = 0, t_before = 0;
-    for (int64_t s = 0; s < p.T; ++s) {
-        const int64_t t = p.reverse ? p.T - 1 - s : s;
-        const int64_t started = n;  // rows from here on have no step before this one
-        n = rows_longer_than(p, share, t, n);
-        for (int64_t j = 0; j < n; ++j) {
+    for (const Step& step : Steps::forward(p, share)) {
+        for (int64_t j = 0; j < step.rows; ++j) {
             const int64_t position = share.position(j), row = row_at(p, position);
-            scan.add(t, position, j < started ? at(p.y, t_before, row)
-                                  : p.h0      ? p.h0 + row * p.H
-                                              : nullptr);
+            scan.add(step.t, position, state_before(p, step.t, row, j >= step.later, nullptr));
         }
         if (p.padded)
-            for (int64_t j = n; j < share.rows; ++j)
-                zero(at(p.y, t, row_at(p, share.position(j))) + units.first,
+            for (int64_t j = step.rows; j < share.rows; ++j)
+                zero(at(p.y, step.t, row_at(p, share.position(j))) + units.first,
                      units.last - units.first);
-        t_before = t;
     }
     scan.flush();
-    for (int64_t j = 0; j < share.rows; ++j) {
-        const int64_t position = share.position(j), row = row_at(p, position);
-        const int64_t length = length_at(p, position);
-        const float* from = length > 0 ? at(p.y, p.reverse ? 0 : length - 1, row)
-                            : p.h0     ? p.h0 + row * p.H
-                                       : nullptr;
-        float* to = p.hn + row * p.H;
-        if (from == nullptr)
-            zero(to + units.first, units.last - units.first);
-        else if (from != to)
-            copy(to + units.first, from + units.first, units.last - units.first);
-    }
+    for (int64_t j = 0; j < share.rows; ++j)
+        write_last_state(p, share.position(j), units.first, units.last);
 }
 
 template <class C>
@@ -314,19 +141,35 @@ struct ScanBackward {
         dw = C::kWeighted ? arena.floats(threads * 2 * units) : nullptr;
     }
 
-    const float* state_before(int64_t t, int64_t row, bool first) const {
-        if (!first) return at(p.y, p.reverse ? t + 1 : t - 1, row);
-        return p.h0 ? p.h0 + row * p.H : nullptr;
+    // Of the rows of a share, units of a thread: dh after the last step.
+    void start(const Share& share, const Units& mine) const {
+        for (int64_t j = 0; j < share.rows; ++j) {
+            const int64_t position = share.position(j), from = mine.first / L * L;
+            float* to = dh + position * units;
+            zero(to + from, up(mine.last, L) * L - from);
+            if (p.dhn)
+                copy(to + mine.first, p.dhn + row_at(p, position) * p.H + mine.first,
+                     mine.last - mine.first);
+        }
+    }
+
+    // The same of dh0, before the first step.
+    void finish(const Share& share, const Units& mine) const {
+        for (int64_t j = 0; j < share.rows; ++j) {
+            const int64_t position = share.position(j);
+            copy(p.dh0 + row_at(p, position) * p.H + mine.first,
+                 dh + position * units + mine.first, mine.last - mine.first);
+        }
     }
 
     // One row of a step, blocks [first, last).
     void step(int64_t t, int64_t position, bool starts, int64_t first, int64_t last,
               float* dw) const {
         const int64_t row = row_at(p, position);
-        const float* before = state_before(t, row, starts);
+        const float* before = state_before(p, t, row, starts, nullptr);
         const float* after = at(p.y, t, row);
         const float* dy = p.dy.data ? at(p.dy, t, row) : nullptr;
-        const float* saved = scan_saved_at<C>(p, t, position);
+        const float* saved = saved_at<C>(p.saved, t, 0, position, p);
         float* da = at(p.da, t, row);
         for (int64_t block = first; block < last; ++block) {
             const int64_t u = block * L;
@@ -365,36 +208,18 @@ void scan_backward(const Problem& p, float* memory, Team team) {
     if (C::kWeighted) zero(dw, 2 * scan.units);
     const int64_t most = share.rows * p.T > kLongSum ? kBlockRows : share.rows * p.T;
     int64_t summed = 0;
-    for (int64_t j = 0; j < share.rows; ++j) {
-        const int64_t position = share.position(j);
-        float* dh = scan.dh + position * scan.units;
-        zero(dh + first * L, (last - first) * L);
-        if (p.dhn)
-            copy(dh + mine.first, p.dhn + row_at(p, position) * p.H + mine.first,
-                 mine.last - mine.first);
-    }
-    int64_t n = 0;
-    for (int64_t s = p.T - 1; s >= 0; --s) {
-        const int64_t t = p.reverse ? p.T - 1 - s : s;
-        n = rows_longer_than(p, share, t, n);
-        const int64_t later = s == 0      ? 0
-                              : p.reverse ? rows_longer_than(p, share, t + 1, n)
-                                          : n;
-        for (int64_t j = 0; j < n; ++j) {
+    scan.start(share, mine);
+    for (const Step& step : Steps::backward(p, share))
+        for (int64_t j = 0; j < step.rows; ++j) {
             if (C::kWeighted && summed == most) {
                 add(total, dw, scan.units), zero(dw, scan.units);
                 summed = 0;
             }
-            scan.step(t, share.position(j), j >= later, first, last, dw);
+            scan.step(step.t, share.position(j), j >= step.later, first, last, dw);
             ++summed;
         }
-    }
     if (C::kWeighted) add(dw, total, scan.units);
-    for (int64_t j = 0; j < share.rows; ++j) {
-        const int64_t position = share.position(j);
-        copy(p.dh0 + row_at(p, position) * p.H + mine.first,
-             scan.dh + position * scan.units + mine.first, mine.last - mine.first);
-    }
+    scan.finish(share, mine);
     if (!C::kWeighted) return;
     if (share.by_units) return copy(p.dw_hh + mine.first, dw + mine.first, mine.last - mine.first);
     wait(team.barrier, team.threads);

@@ -75,7 +75,7 @@ CAROUSEL_INLINE Vec dropped(const Site& at, Vec candidate) {
 
 // Peepholes see c: those of i and f before the step, that of o after it. An absent gate is open.
 template <int kPresent>
-struct LstmVariant {
+struct LstmVariant : CellDefaults {
     static constexpr int kGates = kPresent, kSums = kPresent;
     static constexpr int kInputFirst = 0, kInput = kPresent, kHiddenFirst = 0, kHidden = kPresent;
     static constexpr int kSaved = 5, kBlocks = kPresent == 2 ? 2 : 1;  // i f g o c
@@ -83,6 +83,11 @@ struct LstmVariant {
     static constexpr int kExtra = 3;  // peepholes of i f o
     static constexpr int gate_of_sum(int sum) { return sum; }
     static bool reads_state(const Problem& p) { return p.options.zone_state.p > 0; }
+    static float* extra_gradient(const Problem& p, int s) {
+        const Options& o = p.options;
+        const int row = (s == 0 ? o.i : s == 1 ? o.f : o.o).peephole;
+        return p.dw_c && row >= 0 ? p.dw_c + row * p.H : nullptr;
+    }
 
     static CAROUSEL_INLINE Vec gate(const Site& at, const float* sums, const Gate& gate, Vec c) {
         if (gate.sum < 0) return splat(1.0f);
@@ -168,12 +173,11 @@ struct LstmVariant {
     }
 };
 
-struct GruVariant {
+struct GruVariant : CellDefaults {
     static constexpr int kGates = 3, kSums = 4;
     static constexpr int kInputFirst = 0, kInput = 3, kHiddenFirst = 1, kHidden = 3;
     static constexpr int kSaved = 4, kBlocks = 1;  // n r z b_n
-    static constexpr bool kHasCellState = false, kOptions = true;
-    static constexpr int kExtra = 0;
+    static constexpr bool kOptions = true, kTwoSides = true;
     static constexpr int gate_of_sum(int sum) { return sum == 0 ? 2 : sum - 1; }
     static bool reads_state(const Problem&) { return true; }
 
@@ -209,12 +213,11 @@ struct GruVariant {
     }
 };
 
-struct RnnVariant {
+struct RnnVariant : CellDefaults {
     static constexpr int kGates = 1, kSums = 1;
     static constexpr int kInputFirst = 0, kInput = 1, kHiddenFirst = 0, kHidden = 1;
     static constexpr int kSaved = 1, kBlocks = 4;  // φ(·)
-    static constexpr bool kHasCellState = false, kOptions = true;
-    static constexpr int kExtra = 0;
+    static constexpr bool kOptions = true;
     static constexpr int gate_of_sum(int) { return 0; }
     static bool reads_state(const Problem& p) { return p.options.zone_state.p > 0; }
 

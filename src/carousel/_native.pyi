@@ -1,82 +1,299 @@
-from collections.abc import Mapping
+"""Compiled core of Carousel; use it through carousel.kernels."""
+
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+
+def active_isa() -> str:
+    """Name of the instruction set in use."""
+
+def supported_isas() -> list[str]:
+    """Instruction sets this CPU can run, the preferred one first."""
+
+def known_isas() -> list[tuple[str, str]]:
+    """Every (name, description) this build knows, the preferred one first."""
+
 class Problem:
-    def __init__(
-        self, cell: int, T: int, B: int, I: int, H: int, P: int, reverse: bool, padded: bool
-    ) -> None: ...
-    def set_x(self, data: int, step: int, row: int, steps: int = 0) -> None: ...
-    def set_y(self, data: int, step: int, row: int, steps: int = 0) -> None: ...
-    def set_dy(self, data: int, step: int, row: int, steps: int = 0) -> None: ...
-    def set_dx(self, data: int, step: int, row: int, steps: int = 0) -> None: ...
-    def set_da(self, data: int, step: int, row: int, steps: int = 0) -> None: ...
-    order: int
-    lengths: int
-    w_ih: int
-    w_hh: int
-    b_ih: int
-    b_hh: int
-    w_hr: int
-    h0: int
-    c0: int
-    hn: int
-    cn: int
-    saved: int
-    dhn: int
-    dcn: int
-    dh0: int
-    dc0: int
-    dw_ih: int
-    dw_hh: int
-    db_ih: int
-    db_hh: int
-    dw_hr: int
-    w_c: int
-    dw_c: int
-    def set_options(
-        self,
-        activation: str,
-        output: str,
-        hard_gates: bool,
-        gates: str,
-        peephole: bool,
-        coupled: bool,
-        zone_cell: float,
-        zone_state: float,
-        candidate: float,
-        product: float,
-        each_step: bool,
-        draws: bool,
-        seed: int,
-        layer_norm: bool,
-        reset_first: bool,
-    ) -> None: ...
-    add_to_dx: bool
-    segment: int
+    """One direction of one layer over a batch: see native/kernels.hpp."""
+
+    def __init__(self, cell: int, T: int, B: int, I: int, H: int, P: int, reverse: bool, padded: bool) -> None: ...
+
+    @property
+    def order(self) -> int:
+        """[B] rows, longest first; 0: all have T steps"""
+
+    @order.setter
+    def order(self, arg: int, /) -> None: ...
+
+    @property
+    def lengths(self) -> int:
+        """[B] their lengths, in that order"""
+
+    @lengths.setter
+    def lengths(self, arg: int, /) -> None: ...
+
+    @property
+    def saved(self) -> int:
+        """saved_floats(problem) for the backward pass"""
+
+    @saved.setter
+    def saved(self, arg: int, /) -> None: ...
+
+    def set_x(self, data: int, step: int, row: int, steps: int = 0) -> None:
+        """inputs, I features"""
+
+    def set_y(self, data: int, step: int, row: int, steps: int = 0) -> None:
+        """outputs, P features"""
+
+    def set_dy(self, data: int, step: int, row: int, steps: int = 0) -> None:
+        """gradient of y"""
+
+    def set_dx(self, data: int, step: int, row: int, steps: int = 0) -> None:
+        """gradient of x"""
+
+    def set_da(self, data: int, step: int, row: int, steps: int = 0) -> None:
+        """
+        gradients of the sums, G H features, of cells without a recurrent product
+        """
+
+    @property
+    def w_ih(self) -> int:
+        """[G H][I]"""
+
+    @w_ih.setter
+    def w_ih(self, arg: int, /) -> None: ...
+
+    @property
+    def dw_ih(self) -> int:
+        """gradient of w_ih"""
+
+    @dw_ih.setter
+    def dw_ih(self, arg: int, /) -> None: ...
+
+    @property
+    def w_hh(self) -> int:
+        """[G H][P]; see Cell for those without a recurrent product"""
+
+    @w_hh.setter
+    def w_hh(self, arg: int, /) -> None: ...
+
+    @property
+    def dw_hh(self) -> int:
+        """gradient of w_hh"""
+
+    @dw_hh.setter
+    def dw_hh(self, arg: int, /) -> None: ...
+
+    @property
+    def b_ih(self) -> int:
+        """[G H]; both biases or neither"""
+
+    @b_ih.setter
+    def b_ih(self, arg: int, /) -> None: ...
+
+    @property
+    def db_ih(self) -> int:
+        """gradient of b_ih"""
+
+    @db_ih.setter
+    def db_ih(self, arg: int, /) -> None: ...
+
+    @property
+    def b_hh(self) -> int:
+        """[G H]"""
+
+    @b_hh.setter
+    def b_hh(self, arg: int, /) -> None: ...
+
+    @property
+    def db_hh(self) -> int:
+        """gradient of b_hh"""
+
+    @db_hh.setter
+    def db_hh(self, arg: int, /) -> None: ...
+
+    @property
+    def w_hr(self) -> int:
+        """[P][H] of a projection; 0 without one"""
+
+    @w_hr.setter
+    def w_hr(self, arg: int, /) -> None: ...
+
+    @property
+    def dw_hr(self) -> int:
+        """gradient of w_hr"""
+
+    @dw_hr.setter
+    def dw_hr(self, arg: int, /) -> None: ...
+
+    @property
+    def w_c(self) -> int:
+        """[gates with a peephole][H]; 0 without any"""
+
+    @w_c.setter
+    def w_c(self, arg: int, /) -> None: ...
+
+    @property
+    def dw_c(self) -> int:
+        """gradient of w_c"""
+
+    @dw_c.setter
+    def dw_c(self, arg: int, /) -> None: ...
+
+    @property
+    def w_ln_ih(self) -> int:
+        """
+        [G H] of normalised cells: gains of the products with x; not of the RNN
+        """
+
+    @w_ln_ih.setter
+    def w_ln_ih(self, arg: int, /) -> None: ...
+
+    @property
+    def dw_ln_ih(self) -> int:
+        """gradient of w_ln_ih"""
+
+    @dw_ln_ih.setter
+    def dw_ln_ih(self, arg: int, /) -> None: ...
+
+    @property
+    def w_ln_hh(self) -> int:
+        """[G H] of normalised cells: gains of those with h; of the RNN, of both"""
+
+    @w_ln_hh.setter
+    def w_ln_hh(self, arg: int, /) -> None: ...
+
+    @property
+    def dw_ln_hh(self) -> int:
+        """gradient of w_ln_hh"""
+
+    @dw_ln_hh.setter
+    def dw_ln_hh(self, arg: int, /) -> None: ...
+
+    @property
+    def w_ln_c(self) -> int:
+        """[H] of the normalised LSTM: gains of the cell state"""
+
+    @w_ln_c.setter
+    def w_ln_c(self, arg: int, /) -> None: ...
+
+    @property
+    def dw_ln_c(self) -> int:
+        """gradient of w_ln_c"""
+
+    @dw_ln_c.setter
+    def dw_ln_c(self, arg: int, /) -> None: ...
+
+    @property
+    def b_ln_c(self) -> int:
+        """[H] of the normalised LSTM: biases of the cell state"""
+
+    @b_ln_c.setter
+    def b_ln_c(self, arg: int, /) -> None: ...
+
+    @property
+    def db_ln_c(self) -> int:
+        """gradient of b_ln_c"""
+
+    @db_ln_c.setter
+    def db_ln_c(self, arg: int, /) -> None: ...
+
+    @property
+    def h0(self) -> int:
+        """[B][P]; 0: zeros"""
+
+    @h0.setter
+    def h0(self, arg: int, /) -> None: ...
+
+    @property
+    def dh0(self) -> int:
+        """gradient of h0"""
+
+    @dh0.setter
+    def dh0(self, arg: int, /) -> None: ...
+
+    @property
+    def c0(self) -> int:
+        """[B][H]; 0: zeros"""
+
+    @c0.setter
+    def c0(self, arg: int, /) -> None: ...
+
+    @property
+    def dc0(self) -> int:
+        """gradient of c0"""
+
+    @dc0.setter
+    def dc0(self, arg: int, /) -> None: ...
+
+    @property
+    def hn(self) -> int:
+        """[B][P]; may be h0"""
+
+    @hn.setter
+    def hn(self, arg: int, /) -> None: ...
+
+    @property
+    def dhn(self) -> int:
+        """gradient of hn"""
+
+    @dhn.setter
+    def dhn(self, arg: int, /) -> None: ...
+
+    @property
+    def cn(self) -> int:
+        """[B][H]; may be c0"""
+
+    @cn.setter
+    def cn(self, arg: int, /) -> None: ...
+
+    @property
+    def dcn(self) -> int:
+        """gradient of cn"""
+
+    @dcn.setter
+    def dcn(self, arg: int, /) -> None: ...
+
+    def set_options(self, activation: str, output: str, hard_gates: bool, gates: str, peephole: bool, coupled: bool, zone_cell: float, zone_state: float, candidate: float, product: float, each_step: bool, draws: bool, seed: int, layer_norm: bool, reset_first: bool) -> None:
+        """
+        Make the cell one with options. gates: those the weights have, in order, such as 'ifgo'; of the LSTM alone.
+        """
+
+    @property
+    def add_to_dx(self) -> bool: ...
+
+    @add_to_dx.setter
+    def add_to_dx(self, arg: bool, /) -> None: ...
+
+    @property
+    def segment(self) -> int: ...
+
+    @segment.setter
+    def segment(self, arg: int, /) -> None: ...
 
 class Stepper:
-    def __init__(self, layers: list[Problem], threads: int) -> None: ...
+    """A stack fed one step at a time."""
+
+    def __init__(self, layers: Sequence[Problem], threads: int) -> None: ...
+
     def step(self, x: int, y: int) -> None: ...
 
 class Feed:
-    def __init__(
-        self,
-        stepper: Stepper,
-        type: type,
-        exchange: object,
-        weights: tuple[object, ...],
-        parameters: dict[str, Any],
-        names: tuple[str, ...],
-        quiet: tuple[Mapping[Any, Any], ...],
-        x_shape: tuple[int, int],
-        y_shape: tuple[int, int],
-    ) -> None: ...
-    def step(self, x: object, out: object) -> bool: ...
+    """A stepper that reads and writes tensors."""
 
-def active_isa() -> str: ...
-def supported_isas() -> list[str]: ...
-def known_isas() -> list[tuple[str, str]]: ...
-def prefer_large_pages(address: int, bytes: int) -> None: ...
-def saved_floats(problem: Problem) -> int: ...
+    def __init__(self, stepper: Stepper, type: type, exchange: object, weights: tuple[object, ...], parameters: dict[str, Any], names: tuple[str, ...], quiet: tuple[Mapping[Any, Any], ...], x_shape: tuple[int, int], y_shape: tuple[int, int]) -> None: ...
+
+    def step(self, x: object, out: object) -> bool:
+        """
+        Whether x and out fit and the weights are as packed; then the step is done.
+        """
+
+def prefer_large_pages(address: int, bytes: int) -> None:
+    """Advise the system to back fresh memory with large pages."""
+
+def saved_floats(problem: Problem) -> int:
+    """Floats that the forward pass saves for the backward pass."""
+
 def forward(problem: Problem, threads: int) -> None: ...
+
 def backward(problem: Problem, threads: int) -> None: ...

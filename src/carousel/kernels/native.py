@@ -17,7 +17,7 @@ from torch import Tensor
 
 from carousel import _native
 from carousel.errors import CarouselError
-from carousel.kernels import parallel
+from carousel.kernels import arrays, parallel
 from carousel.kernels.layer_spec import LayerSpec, Lengths
 from carousel.kernels.watch import address_of
 
@@ -96,13 +96,13 @@ def backward(
         if dx is not None:
             problem.set_dx(*_rows(spec, dx, lengths, 0))
             problem.add_to_dx = d == 1
-        for name, gradient in zip(("dhn", "dcn"), d_final, strict=False):
+        for set_address, gradient in zip(arrays.LAST_STATE_GRADIENTS, d_final, strict=False):
             if gradient is not None:
-                setattr(problem, name, _part(gradient, d))
-        for name, gradient in zip(("dh0", "dc0"), d_before, strict=False):
-            setattr(problem, name, _part(gradient, d))
+                set_address(problem, _part(gradient, d))
+        for set_address, gradient in zip(arrays.FIRST_STATE_GRADIENTS, d_before, strict=False):
+            set_address(problem, _part(gradient, d))
         for name, gradient in zip(spec.names, matrices, strict=True):
-            setattr(problem, "d" + name, gradient.data_ptr())
+            arrays.WEIGHT_GRADIENTS[name](problem, gradient.data_ptr())
         if not spec.parallel:
             _native.backward(problem, threads)
             continue
@@ -153,10 +153,10 @@ def _problem(
     if lengths is not None:
         problem.order = lengths.order.data_ptr()
         problem.lengths = lengths.sorted.data_ptr()
-    for name, part in zip(("h0", "c0"), state, strict=False):
-        setattr(problem, name, _part(part, direction))
+    for set_address, part in zip(arrays.FIRST_STATE, state, strict=False):
+        set_address(problem, _part(part, direction))
     for name, weight in zip(spec.names, _of_direction(spec, weights, direction), strict=True):
-        setattr(problem, name, address_of(weight))
+        arrays.WEIGHTS[name](problem, address_of(weight))
     return problem
 
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from carousel import _native
+from carousel.kernels import arrays
 from carousel.kernels.layer_spec import LayerSpec
 from carousel.kernels.native import set_options
 from carousel.kernels.watch import Watch, address_of
@@ -42,7 +43,7 @@ class Stepper:
             )
             set_options(problem, layer, 0)
             for name, weight in zip(layer.names, matrices, strict=True):
-                setattr(problem, name, address_of(weight))
+                arrays.WEIGHTS[name](problem, address_of(weight))
             problem.h0 = problem.hn = self._state[0][index].data_ptr()
             if len(state) == 2:
                 problem.c0 = problem.cn = self._state[1][index].data_ptr()
