@@ -283,3 +283,43 @@ def test_init_of_what_is_no_table_writes_the_recipe_for_its_kind(carousel, tmp_p
     assert recipes.load("mood.toml")[0].task == "classify_text"
     code, _, err = carousel("init", "nothing.csv")
     assert (code, err) == (2, "carousel: there is no nothing.csv\n")
+
+
+# ---- a file with nothing of the network
+
+
+def test_a_bare_file_gets_what_init_would_write(tmp_path, monkeypatch):
+    from carousel.training.preparation import Preparation
+
+    monkeypatch.chdir(tmp_path)
+    path = write(sequences(zz=lambda i, t: i % 3), tmp_path / "pumps.csv")
+    (tmp_path / "bare.toml").write_text(
+        "task = 'classify_recordings'\n[data]\npath = 'pumps.csv'\n"
+    )
+    config = Preparation.of("bare.toml", {"model.hidden_size": 5}).config
+    wanted = propose(path).config
+    assert config.columns == wanted.columns
+    assert (config.training, config.regularization) == (wanted.training, wanted.regularization)
+    assert (config.model.hidden_size, config.model.bidirectional) == (5, True)
+    assert "by the size of the data" in config.recipe.summary
+    (tmp_path / "full.toml").write_text(
+        "task = 'classify_recordings'\n[data]\npath = 'pumps.csv'\n[columns]\nid = 'aa'\n"
+        "target = 'zz'\n[training]\nepochs = 3\n"
+    )
+    full = Preparation.of("full.toml").config
+    assert (full.columns.time, full.training.batch_size) == ("", 128)
+
+
+def test_a_bare_file_for_a_folder_gets_the_recipe_for_its_kind(tmp_path):
+    from carousel.training.preparation import Preparation
+
+    file = tmp_path / "bare.toml"
+    file.write_text(f"task = 'classify_recordings'\n[data]\npath = '{tmp_path}'\n")
+    config, own = Preparation.of(str(file)).config, recipes.load("own-classify-recordings")[0]
+    assert (config.model, config.training) == (own.model, own.training)
+
+
+def test_a_forecast_of_many_series_is_refused_in_words():
+    frame = SHAPES["ids that alternate"][0].drop("ok")
+    with pytest.raises(DataError, match=r"a forecast reads one series.*has 2 by 'dev'"):
+        guess(of_frame(frame), task="forecast")

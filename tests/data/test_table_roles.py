@@ -321,6 +321,10 @@ def test_a_table_of_words_is_read_by_sentence(tmp_path):
     data = parts_of(config)
     assert sum(len(data.part(name)) for name in NAMES) == 30
     assert data.train.labels[0] == ["D", "N"]
+    model = fit(config).model
+    given = model.read(written(frame.head(4).drop("tag"), tmp_path / "new.csv"))
+    assert given.inputs == [["the", "n0"], ["the", "n1"]]
+    assert [len(answer.words) for answer in model.predict(given.inputs)] == [2, 2]
 
 
 def test_a_manifest_names_the_recordings(tmp_path):

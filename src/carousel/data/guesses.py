@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -339,6 +340,8 @@ class _Guesser:
             return
         p = self.known[target]
         kept = bool(self.id) and target in found.constant
+        if task == "forecast" and self.id and found.sequences > 1:
+            self._refuse_many()
         if task:
             found.task, found.why = task, "as asked"
         elif p.is_class() and kept:
@@ -364,8 +367,16 @@ class _Guesser:
             )
         self._give(target, "target", _what(p), "target")
 
+    def _refuse_many(self) -> NoReturn:
+        raise DataError(
+            f"a forecast reads one series, and {self.table.source} has {self.found.sequences:,} by "
+            f"'{self.id}': write the rows of one of them to a table of their own"
+        )
+
     def _forecast_all(self) -> None:
         found = self.found
+        if self.task == "forecast" and self.id and found.sequences > 1:
+            self._refuse_many()
         if self.id or not self.time:
             numbers = [p.name for p in self._free() if p.column.is_number]
             raise DataError(

@@ -18,6 +18,7 @@ from carousel.errors import ConfigError
 from carousel.run import layout
 from carousel.run.layout import RunFolder
 from carousel.tasks.shared.task import Task
+from carousel.training.bare import completed, is_bare
 
 Settings = Iterable[str] | Mapping[str, Any]
 
@@ -26,6 +27,10 @@ _OF_THE_NETWORK = (
     *("recipe", "model", "encoder", "decoder", "initialization", "loss", "regularization"),
     *("optimizer", "schedule", "averaging", "training", "coach"),
 )
+
+
+def _keys(settings: Settings) -> list[str]:
+    return [str(setting).partition("=")[0].strip() for setting in settings]
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class Preparation:
 
         seed: the source's own if None, or else 0. Raises `ConfigError` or `RunError`.
         """
+        settings = settings if isinstance(settings, Mapping | str) else [*settings]
         run: Path | None = None
         before: Config | None = None
         if isinstance(source, RunFolder):
@@ -57,6 +63,9 @@ class Preparation:
             config, stated = source.override(settings).check_data(), None
         else:
             config, stated = recipes.configured(source, settings)
+            values = recipes.read_toml(recipes.path_of(source))
+            if is_bare(values, config) and source not in recipes.own_names():
+                config = completed(config, values, _keys(settings))
             if Path(source).name == layout.CONFIG:
                 before, run = recipes.load(source)[0], Path(source).parent
         if seed is None:

@@ -90,6 +90,22 @@ def _tensor(numbers: Sequence[int]) -> Any:
     return torch.tensor(numbers, dtype=torch.int64)
 
 
+def has_columns(path: Path) -> bool:
+    """Whether a file's name says that its columns have names: words and labels in a .txt or a .tsv
+    have none."""
+    return is_table(path) and path.suffix.lower() not in (".txt", ".tsv")
+
+
+def words_in(path: Path, config: Config) -> tuple[list[list[str]], str]:
+    """The words of each sentence of a table to predict from, by the column of training and the id,
+    and what was read, in words. Raises `DataError`."""
+    table, name = read_table(path), _text(config)
+    words = table[name].texts()
+    sentences = sequences_of(table, ColumnsConfig(id=config.columns.id)).found
+    said = f"read by the header: the words in {name}, the sentences by {config.columns.id}"
+    return [[words[i] for i in one.rows.tolist()] for one in sentences], said
+
+
 def texts_in(path: Path, config: Config) -> tuple[list[str], str]:
     """The texts of a file to predict from: of a table the column of training, of another text file
     its lines; and what was read, in words. Raises `DataError`."""

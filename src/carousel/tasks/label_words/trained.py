@@ -15,6 +15,7 @@ from torch import Tensor
 from carousel.config import Config
 from carousel.data.files import judged
 from carousel.data.files.columns import Labelled, read_given
+from carousel.data.files.table_texts import has_columns, words_in
 from carousel.data.files.text import read_text
 from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.tasks.label_words.network import WordLabeller, logits_of, most_probable
@@ -120,7 +121,12 @@ class TrainedWordLabeller(SentenceModel):
         return WordsAnswer(labelled, spans, mark_spans(self.labels))
 
     def read(self, path: Path) -> Given:
-        """The sentences of a file: its lines, or the words in the first of its columns."""
+        """The sentences of a file: its lines, the words in the first of its columns, or those of a
+        table by the names of training."""
+        if (table := self.listed_table(path)) is not None:
+            unknown = (w for row in table.inputs for w in row if not self.features.knows(w))
+            texts = [" ".join(words) for words in table.inputs]
+            return replace(self._given(texts, table.note, unknown), inputs=table.inputs)
         given = read_given(read_text(path), path, self.labels)
         if given is None:
             return super().read(path)
@@ -131,6 +137,11 @@ class TrainedWordLabeller(SentenceModel):
     def listed(self, text: str, path: Path) -> Listed:
         given = read_given(text, path, self.labels)
         return super().listed(text, path) if given is None else Listed(given.words, given.note)
+
+    def listed_table(self, path: Path) -> Listed | None:
+        if not self.config.columns.text or not has_columns(path):
+            return None
+        return Listed(*words_in(path, self.config))
 
     def unknown_in(self, sentence: Sequence[str] | str) -> list[str]:
         words = self.features.cut(sentence) if isinstance(sentence, str) else sentence
