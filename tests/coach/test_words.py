@@ -4,8 +4,11 @@ import string
 
 import pytest
 
+from carousel.cells.table import gate_words
 from carousel.coach import words
+from carousel.coach.evidence import Evidence
 from carousel.coach.rules import RULES
+from carousel.config import Config
 from carousel.errors import ConfigError
 
 
@@ -65,3 +68,18 @@ def test_the_locale_chooses_the_language_unless_one_is_asked_for(monkeypatch):
     assert words.language("en") == "en"
     with pytest.raises(ConfigError, match="en, ko"):
         words.language("xx")
+
+
+def test_parts_of_a_cell_are_called_in_english_as_the_cell_calls_them():
+    for letter in "ifo":
+        assert words.word("parts", letter, "en") == gate_words()[letter]
+
+
+def test_korean_names_the_gate_in_korean():
+    evidence = Evidence(config=Config())
+    for end, share in (("low", 0.8), ("high", 0.0)):
+        for step in (1, 2):
+            evidence.add(step, {f"gate/recurrent.l0/i/{end}": share})
+    numbers = RULES["gate-saturation"].judge(evidence, Config().coach.thresholds)
+    assert "입력 게이트가" in RULES["gate-saturation"].finding(numbers, "ko").title
+    assert "input gate" in RULES["gate-saturation"].finding(numbers, "en").title

@@ -71,16 +71,16 @@ TABLE = 'label,text\ngood,"a film,\nin two lines"\nbad,dull\n'
         (TABLE.removesuffix("\n"), ""),
         (TABLE + "\n\n", ""),
         ("\ufeff" + TABLE, ""),
-        (TABLE + "bad,more\n", "1 row was appended (3 rows then, 4 now)"),
-        (TABLE.removesuffix("\n") + "\nx,y\n\nz,w", "2 rows were appended (3 rows then, 5 now)"),
+        (TABLE + "bad,more\n", "1 row was appended (2 rows then, 3 now)"),
+        (TABLE.removesuffix("\n") + "\nx,y\n\nz,w", "2 rows were appended (2 rows then, 4 now)"),
         (
             'label,text\nbad,dull\ngood,"a film,\nin two lines"\n',
-            "the same 3 rows stand in another order",
+            "the same 2 rows stand in another order",
         ),
-        (TABLE.replace("dull", "lame"), "of its 3 rows some were changed"),
+        (TABLE.replace("dull", "lame"), "of its 2 rows some were changed"),
         (
             TABLE.replace("bad,dull\n", ""),
-            "rows of it were changed, or came and went (3 rows then, 2 now)",
+            "rows of it were changed, or came and went (2 rows then, 1 now)",
         ),
     ],
 )
@@ -111,7 +111,7 @@ def test_a_compressed_file_is_known_by_what_is_in_it(tmp_path):
     file.write_bytes(gzip.compress(b"a\tb\n", 1, mtime=2))
     assert origin.changes(file) == ""
     file.write_bytes(gzip.compress(b"a\tb\nc\td\n"))
-    assert origin.changes(file) == "1 row was appended (1 rows then, 2 now)"
+    assert origin.changes(file) == "1 line was appended (1 line then, 2 now)"
 
 
 def test_what_became_of_a_folder_is_said_by_name(tmp_path):

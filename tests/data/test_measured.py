@@ -52,7 +52,7 @@ def test_what_cannot_be_used_says_why(tmp_path):
         load("recordings", path=str(tmp_path))
     for n in range(3):
         (tmp_path / f"{n}.csv").write_text("a,label\n1,high\n")
-    with pytest.raises(DataError, match="row 2, column 'label': must hold numbers, got 'high'"):
+    with pytest.raises(DataError, match="line 2, column 'label': must hold numbers, got 'high'"):
         load("recordings", path=str(tmp_path))
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         load("recordings")

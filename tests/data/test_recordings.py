@@ -98,7 +98,7 @@ def test_missing_numbers_are_carried_on_and_counted():
     [
         ("a,label\n", "a header and no frame"),
         ("label\nx\n", "no column of numbers"),
-        ("a,label\n1,x\n2\n", "row 3 has 1 cells, the header 2"),
+        ("a,label\n1,x\n2\n", "line 3 has 1 cells, the header 2"),
         ("a,label\nred,x\n", "must hold numbers, got 'red'"),
     ],
 )

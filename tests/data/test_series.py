@@ -53,9 +53,9 @@ def test_missing_rows_and_numbers_are_filled_and_counted():
         ("t,a\n2020-01-01,1\n", "at least 2 rows"),
         ("t\n2020-01-01\n2020-01-02\n", "a column of numbers"),
         ("t|a\n2020-01-01|1\n2020-01-02|1\n", r"it has 1 columns \(t\|a\)"),
-        ("t,a\n2020-01-01,1\n2020-01-02\n", "row 3 has 1 cells, the header 2"),
+        ("t,a\n2020-01-01,1\n2020-01-02\n", "line 3 has 1 cells, the header 2"),
         ("t,a\nmonday,1\ntuesday,2\n", "must hold time stamps"),
-        ("t,a\n2020-01-01,1\n2020-01-02,red\n", "row 3, column 'a': must hold numbers, got 'red'"),
+        ("t,a\n2020-01-01,1\n2020-01-02,red\n", "line 3, column 'a': must hold numbers, got 'red'"),
         ("t,a\n2020-01-02,1\n2020-01-01,2\n", "2020-01-01 stands before an earlier one"),
         ("t,a\n2020-01-01,1\n2020-01-01,2\n", "2020-01-01 stands twice"),
         (

@@ -76,19 +76,25 @@ def test_offsets_are_moved_to_utc_and_said():
 @pytest.mark.parametrize(
     ("cells", "says"),
     [
-        (["0", "1", "2"], "row 2: .* numbers from 0 to 2 may mean anything"),
+        (["0", "1", "2"], "line 2: .* numbers from 0 to 2 may mean anything"),
         (["0001", "0002"], "'0001' is no year from 1000 to 2999"),
         (["45000", "45001"], "may mean anything"),
         (["200013", "200014"], "may mean anything"),
         (["20240231", "20240301"], "'20240231' is no date"),
-        (["2024-02-01", "2024-02-30"], "row 3, .*'2024-02-30' is no date or time that there is"),
+        (["2024-02-01", "2024-02-30"], "line 3, .*'2024-02-30' is no date or time that there is"),
         (["01/02/2024", "01/03/2024"], "whether '01/02/2024' begins with the day or the month"),
         (["13/14/2024", "14/13/2024"], "begins with the day or the month"),
-        (["2024-01-01", ""], "row 3, .*an empty cell is no time stamp of the kind of '2024-01-01'"),
+        (
+            ["2024-01-01", ""],
+            "line 3, .*an empty cell is no time stamp of the kind '2024-01-01'",
+        ),
         (["2024-01-01", "01.02.2024"], "'01.02.2024' is no time stamp of the kind of"),
         (["2024-01-01T00+01:00", "2024-01-01T01"], "either every time stamp has an offset or none"),
         (["2024-01-01T00", "2024-01-01T01+01:00"], "either every time stamp has an offset or none"),
-        (["now", "today"], "row 2: the first column must hold time stamps such as .*; it is 'now'"),
+        (
+            ["now", "today"],
+            "line 2: the first column must hold time stamps such .*; it is 'now'",
+        ),
         (["NaT", "NaT"], "it is 'NaT'"),
     ],
 )

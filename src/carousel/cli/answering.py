@@ -60,7 +60,7 @@ def answer_into(
 
 def tell(outcome: Outcome, seconds: float, as_json: bool) -> int:
     """Say what became of the inputs; returns the exit code."""
-    from carousel.data.record import unit_of
+    from carousel.data.counting import unit_of
 
     account = outcome.account
     if as_json:

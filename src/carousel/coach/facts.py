@@ -14,7 +14,7 @@ from carousel.cells.table import spec_of
 from carousel.coach.subject import Batch, Trained
 from carousel.coach.traces import recurrent_layers
 from carousel.coach.watch import Call, in_evaluation, watch
-from carousel.data.record import unit_of
+from carousel.data.counting import unit_of
 
 _MANY_CLASSES = 1000
 _BATCHES = 8  # looked at, where their lengths differ

@@ -67,7 +67,16 @@ def sentence(key: str, **values: object) -> Said:
     >>> sentence("other_row", row=2)["en"]
     'the output of row 0 of a batch depends on row 2'
     """
-    return {language: word("checks", key, language, **values) for language in LANGUAGES}
+    return in_every_language("checks", key, **values)
+
+
+def in_every_language(table: str, key: str, **values: object) -> Said:
+    """One text in every language.
+
+    >>> in_every_language("parts", "f")
+    {'en': 'forget gate', 'ko': '망각 게이트'}
+    """
+    return {language: word(table, key, language, **values) for language in LANGUAGES}
 
 
 def in_language(numbers: Mapping[str, Any], language: str) -> dict[str, float | int | str]:

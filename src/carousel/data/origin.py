@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from carousel.data.counting import unit_of
 from carousel.errors import DataError
 
 _NAMED = 3
@@ -66,15 +67,17 @@ class Origin:
 
     def _of_rows(self, now: Origin, beginning: str, what: str) -> str:
         more = now.rows - self.rows
-        then_and_now = f"{self.rows:,} {what}s then, {now.rows:,} now"
+        header = what == "row"
+        then, rows = self.rows - header, now.rows - header
+        then_and_now = f"{then:,} {unit_of(then, f'{what}s')} then, {rows:,} now"
         if beginning == self.digest:
             were = f"{what} was" if more == 1 else f"{what}s were"
             return f"{more:,} {were} appended ({then_and_now})"
         if now.sums == self.sums:
-            return f"the same {self.rows:,} {what}s stand in another order"
+            return f"the same {then:,} {what}s stand in another order"
         if more:
             return f"{what}s of it were changed, or came and went ({then_and_now})"
-        return f"of its {self.rows:,} {what}s some were changed"
+        return f"of its {then:,} {what}s some were changed"
 
     def lost(self, path: Path) -> str:
         """Files of a folder that were changed or are gone, in words: files that came are not
@@ -95,7 +98,8 @@ class Origin:
 
 
 def _row(path: Path) -> str:
-    return "row" if {".csv", ".tsv"} & set(path.suffixes) else "line"
+    """ "row" of a .csv, which begins with a header; else "line"."""
+    return "row" if ".csv" in path.suffixes else "line"
 
 
 def _read(path: Path, mark: int) -> tuple[Origin, str]:

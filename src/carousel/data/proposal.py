@@ -11,6 +11,7 @@ import numpy as np
 
 from carousel.config import Config
 from carousel.config.columns import STEPS, ColumnsConfig, listed
+from carousel.data.counting import span_of
 from carousel.data.guesses import Guess, guess
 from carousel.data.sequences import order_key, sequences_of, step_words
 from carousel.data.sizes import Sections, Size, rules, season_of, settings
@@ -241,7 +242,7 @@ def in_words(table: Table, found: Guess, columns: ColumnsConfig, step: str) -> s
     words = f"{len(table):,} rows"
     if found.named("id") and found.sequences > 1:
         counts = np.unique(table[found.named("id")[0]].cells().to_numpy(), return_counts=True)[1]
-        words += f", {found.sequences:,} sequences of {counts.min():,} to {counts.max():,} steps"
+        words += f", {found.sequences:,} sequences of {span_of(counts.tolist(), 'steps')}"
     return words + (f", a step of {step}" if step else "")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from carousel.config import Config
+from carousel.data.counting import unit_of
 from carousel.data.fingerprint import fingerprint
 from carousel.data.origin import Origin
 from carousel.errors import DataError, RunError, command
@@ -224,15 +225,6 @@ def _told(other: dict[str, tuple[PartRecord, PartRecord]]) -> str:
         named = f"parts {', '.join(first)} and {last}" if first else f"part {last}"
         told.append(f"others would stand in the {named}")
     return ", ".join(told)
-
-
-def unit_of(count: int, units: str) -> str:
-    """The word for what is counted, as it stands after that count.
-
-    >>> unit_of(1, "separate windows"), unit_of(2, "recordings")
-    ('separate window', 'recordings')
-    """
-    return units.removesuffix("s") if count == 1 else units
 
 
 def sizes(record: DataRecord) -> str:

@@ -80,7 +80,7 @@ class _Cells(NamedTuple):
             raise
 
     def refuse(self, number: int, why: str) -> NoReturn:
-        raise DataError(f"{self.source} row {self.lines[number]}, the first column: {why}")
+        raise DataError(f"{self.source} line {self.lines[number]}, the first column: {why}")
 
 
 def is_stamp(cell: str) -> bool:
@@ -103,7 +103,7 @@ def read_stamps(cells: Sequence[str], lines: Sequence[int], source: str) -> Read
         return _numbers(found)
     what = f"'{found.cells[0]}'" if found.cells[0] else "empty"
     raise DataError(
-        f"{source} row {lines[0]}: the first column must hold {_EXPECTED}; it is {what}"
+        f"{source} line {lines[0]}: the first column must hold {_EXPECTED}; it is {what}"
     )
 
 
@@ -200,7 +200,7 @@ def _numbers(found: _Cells) -> Read:
     unit = units.pop() if len(units) == 1 else None
     if unit is None:
         raise DataError(
-            f"{found.source} row {found.lines[0]}: the first column must hold {_EXPECTED}; "
+            f"{found.source} line {found.lines[0]}: the first column must hold {_EXPECTED}; "
             f"numbers from {first} to {found.cells[-1]} may mean anything: write dates there"
         )
     note = f"numbers like {first} are read as {_CLOCK_NAMES[unit]} since 1970 (UTC)"

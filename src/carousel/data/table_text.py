@@ -40,8 +40,8 @@ def text_frame(text: str, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     if counts is not None:
         line, found = counts
         raise DataError(
-            f"{source} row {line} has {found} cells, the header {width} ({', '.join(header[:6])}): "
-            f"every row must have as many; put a text that holds "
+            f"{source} line {line} has {found} cells, the header {width} "
+            f"({', '.join(header[:6])}): every row must have as many; put a text that holds "
             f"{_SEPARATORS[separator]} in quotation marks"
         )
     if is_headless(header) or (width > 1 and is_stamp(header[0])):

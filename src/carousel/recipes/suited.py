@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,15 +36,15 @@ _FILES = {
 
 def is_data(path: Path) -> bool:
     """True if it looks like data where a recipe was asked for."""
-    return path.exists() or path.suffix.lower() in _FILES
+    return path.exists() or _ending(path) in _FILES
 
 
 def suited(path: Path) -> tuple[str, ...]:
     """The recipes that may fit, the likeliest first; none if nothing here reads such a thing."""
     if path.is_dir():
         return tuple(_of_folder(path))
-    names = _FILES.get(path.suffix.lower(), ())
-    if path.suffix.lower() == ".csv" and {"label", "text"} <= _header(path):
+    names = _FILES.get(_ending(path), ())
+    if _ending(path) == ".csv" and {"label", "text"} <= _header(path):
         return names[::-1]
     return names
 
@@ -64,18 +66,24 @@ def how(path: Path) -> str:
     )
 
 
+def _ending(path: Path) -> str:
+    """Ending of a name in small letters; of a gzipped file, that of what is packed."""
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
 def _header(path: Path) -> set[str]:
+    opened = gzip.open if path.suffix.lower() == ".gz" else open
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
+        with opened(path, "rt", encoding="utf-8-sig", errors="replace") as file:
             return {name.strip(' "').lower() for name in file.readline(10_000).strip().split(",")}
-    except OSError:
+    except (OSError, EOFError, zlib.error):
         return set()
 
 
 def _of_folder(path: Path) -> Iterator[str]:
-    here = {file.suffix.lower() for file in path.iterdir() if file.is_file()}
+    here = {_ending(file) for file in path.iterdir() if file.is_file()}
     deep = (*path.glob("*/*"), *path.glob("*/*/*"))  # CLASS/FILE, CLASS/GROUP/FILE
-    below = {file.suffix.lower() for file in deep if file.is_file()}
+    below = {_ending(file) for file in deep if file.is_file()}
     if (path / "captions.csv").is_file():
         yield "own-caption"
     elif (path / "targets.csv").is_file():

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from carousel import scores
 from carousel.config import TrainingConfig
-from carousel.data.record import unit_of
+from carousel.data.counting import unit_of
 from carousel.training.state import under
 
 _KEPT = ("best_epoch", "best_value", "best_metrics", "last_metrics", "epochs_without")

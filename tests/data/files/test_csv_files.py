@@ -62,15 +62,15 @@ def test_a_comma_in_a_name_is_no_separator_of_a_table_with_semicolons():
     [
         ("1,2\n3,4\n", r"must begin with a row that names the columns.*\(1, 2\)"),
         ("walk,0.25\nrun,0.5\n", r"names the columns.*\(walk, 0.25\)"),
-        ("t,a\n1,2\n2\n", "row 3 has 1 cells, the header 2"),
-        ("t,a\n\n1,2\n\n2,red\n", "row 5, column 'a': must hold numbers, got 'red'"),
+        ("t,a\n1,2\n2\n", "line 3 has 1 cells, the header 2"),
+        ("t,a\n\n1,2\n\n2,red\n", "line 5, column 'a': must hold numbers, got 'red'"),
         ('t,a\n1,2\n2,"3\n3,4\n', "line 3 cannot be read as CSV: a quotation mark"),
         ('t,a\n1,2\n2,"3"4\n', "line 3 cannot be read as CSV"),
         ("t,a,a\n1,2,3\n", "more than one column with the name 'a'"),
-        ("t,a\n1,2\n2,1e101\n", "row 3, column 'a': 1e\\+101 is beyond"),
-        ("t;a;b\n1;2,5;3\n2;2.5;4\n", "row 3, column 'a': '2.5' has a decimal point"),
+        ("t,a\n1,2\n2,1e101\n", "line 3, column 'a': 1e\\+101 is beyond"),
+        ("t;a;b\n1;2,5;3\n2;2.5;4\n", "line 3, column 'a': '2.5' has a decimal point"),
         ("t;a\n1;1,234\n2;5,678\n", "decimal comma or be a number of thousands"),
-        ("t,a\n1,2\n2,5 kg\n", "row 3, column 'a'"),
+        ("t,a\n1,2\n2,5 kg\n", "line 3, column 'a'"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(text, says):
@@ -105,8 +105,8 @@ def test_blocks_read_at_once_and_cell_by_cell_are_the_same(monkeypatch):
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("1,2,3", "row 402 has 3 cells, the header 2"),
-        ("1,two", "row 402, column 'b': must hold numbers, got 'two'"),
+        ("1,2,3", "line 402 has 3 cells, the header 2"),
+        ("1,two", "line 402, column 'b': must hold numbers, got 'two'"),
         ('1,"2', "line 402 cannot be read as CSV: a quotation mark opens a cell"),
     ],
 )

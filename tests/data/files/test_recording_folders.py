@@ -96,10 +96,10 @@ def test_what_was_recognised_is_counted_by_files_in_the_account(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("a,label\n1,well, a walk\n", "row 2 has 3 cells, the header 2"),
+        ("a,label\n1,well, a walk\n", "line 2 has 3 cells, the header 2"),
         ('a,label\n1,x\n2,"y\n3,x\n', "line 3 cannot be read as CSV: a quotation mark"),
-        ("a,b\n1,2\n3,five\n", "row 3, column 'b': must hold numbers, got 'five'"),
-        ("a,b\n1,2\n3,1e200\n", "row 3, column 'b': 1e\\+200 is beyond"),
+        ("a,b\n1,2\n3,five\n", "line 3, column 'b': must hold numbers, got 'five'"),
+        ("a,b\n1,2\n3,1e200\n", "line 3, column 'b': 1e\\+200 is beyond"),
         ("a,,\n1,2,3\n", "2 columns without a name"),
     ],
 )
@@ -110,7 +110,7 @@ def test_what_cannot_be_read_is_named_with_its_row_and_column(text, says):
 
 
 def test_a_word_among_the_numbers_to_be_found_is_named_too():
-    with pytest.raises(DataError, match="row 3, column 'label': must hold numbers, got 'high'"):
+    with pytest.raises(DataError, match="line 3, column 'label': must hold numbers, got 'high'"):
         read_frames("a,label\n1,2\n3,high\n", "f.csv", measured=True)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import statistics
+from collections.abc import Mapping
+from typing import Any
 
-from carousel.cells.table import gate_words, named
+from carousel.cells.table import named
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import rule
+from carousel.coach.words import in_every_language
 from carousel.config import Thresholds
 
 
@@ -33,7 +36,7 @@ def _worst(e: Evidence, prefix: str, suffix: str) -> tuple[str, float, int] | No
         "--set model.layer_norm=true",
     ),
 )
-def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
+def gate_saturation(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     for name, points in e.named("gate/", "/low").items():
         layer, _, gate = name.rpartition("/")
         both = e.points(f"gate/{name}/high")
@@ -42,7 +45,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
         low = statistics.fmean(v for _, v in points[-2:])
         high = statistics.fmean(v for _, v in both[-2:])
         if low > t.saturated or (low + high > 0.9 and low > 0.1):
-            word = gate_words()[gate]
+            word = in_every_language("parts", gate)
             share = low if low > t.saturated else low + high
             return {"gate": word, "layer": layer, "share": share, "low": low, "high": high}
     return None
@@ -60,7 +63,7 @@ def gate_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
         "--set model.layer_norm=true",
     ),
 )
-def state_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
+def state_saturation(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     unbounded = e.config is not None and (
         not named(e.config.model.cell).bounded
         or "relu" in (e.config.model.activation, e.config.model.nonlinearity)
@@ -70,7 +73,8 @@ def state_saturation(e: Evidence, t: Thresholds) -> Numbers | None:
     for prefix, what in (("candidate/", "candidates"), ("state/", "states")):
         worst = _worst(e, prefix, "/saturated")
         if worst and worst[1] > t.state_saturated:
-            return {"what": what, "layer": worst[0], "share": worst[1], "at": worst[2]}
+            said = in_every_language("parts", what)
+            return {"what": said, "layer": worst[0], "share": worst[1], "at": worst[2]}
     return None
 
 

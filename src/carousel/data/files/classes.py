@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from carousel.config import Config, SoundConfig
 from carousel.data.files.recordings import TABLES, Frames, alike, read_frames, say_large
 from carousel.data.files.sounds import SUFFIXES, log_mel, read_sound
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, stem_of, suffix_of
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def read_classes(path: str | Path, sound: SoundConfig) -> tuple[list[Example], t
     if not root.is_dir():
         raise DataError(f"there is no folder {root}")
     kinds = {*TABLES, *SUFFIXES}
-    files = [file for file in sorted(root.rglob("*")) if file.suffix.lower() in kinds]
+    files = [file for file in sorted(root.rglob("*")) if suffix_of(file) in kinds]
     files = [f for f in files if not any(p[0] == "." for p in f.relative_to(root).parts)]
     sounds = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not files or 0 < len(sounds) < len(files):
@@ -53,7 +53,11 @@ def read_classes(path: str | Path, sound: SoundConfig) -> tuple[list[Example], t
         if not label or len(groups) > 1:
             raise DataError(f"{file} must stand in {root}/CLASS/ or {root}/CLASS/GROUP/")
         read[str(file)] = read_recording(file, sound)
-        places[str(file)] = (str(file.relative_to(root).with_suffix("")), label, "".join(groups))
+        places[str(file)] = (
+            str(file.relative_to(root).with_name(stem_of(file))),
+            label,
+            "".join(groups),
+        )
     examples = [
         Example.of(name, frames, label, group)
         for frames, (name, label, group) in zip(alike(read).values(), places.values(), strict=True)

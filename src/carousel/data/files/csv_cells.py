@@ -76,7 +76,7 @@ class Cells:
         for line, row in rows:
             if len(row) != len(self._header):
                 raise DataError(
-                    f"{self._source} row {line} has {len(row)} cells, the header "
+                    f"{self._source} line {line} has {len(row)} cells, the header "
                     f"{len(self._header)}"
                 )
         start, self._count = self._count, self._count + len(rows)
@@ -121,7 +121,7 @@ class Cells:
             self.comma = self.comma or cell
             return float(cell.replace(",", "."))
         raise DataError(
-            f"{self._source} row {line}, column '{self._header[column]}': must hold numbers, got "
+            f"{self._source} line {line}, column '{self._header[column]}': must hold numbers, got "
             f"'{cell}' (leave the cell empty where a number is missing)"
         )
 
@@ -134,7 +134,7 @@ class Cells:
                 cell = row[i].strip()
                 if "." in cell:
                     raise DataError(
-                        f"{self._source} row {line}, column '{self._header[i]}': '{cell}' has a "
+                        f"{self._source} line {line}, column '{self._header[i]}': '{cell}' has a "
                         f"decimal point, and '{self.comma}' a comma: write all numbers with points"
                     )
                 thousands = thousands and ("," not in cell or bool(_THOUSANDS.fullmatch(cell)))

@@ -193,6 +193,6 @@ def _refuse_large(
         places = (np.abs(values[:, i]) > LARGEST).nonzero()[0]
         if len(places):
             raise DataError(
-                f"{source} row {lines[places[0]]}, column '{name}': {values[places[0], i]:g} is "
+                f"{source} line {lines[places[0]]}, column '{name}': {values[places[0], i]:g} is "
                 f"beyond {LARGEST:g}, too large to compute with"
             )

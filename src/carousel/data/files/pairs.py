@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carousel.config import Config
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, suffix_of
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def sources_in(text: str, path: Path) -> tuple[list[str], str]:
     full = [line for line in lines if line.strip()]
     with_tab = sum("\t" in line for line in full)
     if with_tab < len(full):
-        if path.suffix.lower() == ".tsv" and with_tab:
+        if suffix_of(path) == ".tsv" and with_tab:
             number, line = next(
                 (n, line) for n, line in enumerate(lines, 1) if line.strip() and "\t" not in line
             )

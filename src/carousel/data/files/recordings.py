@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.data.files.csv_files import read_table
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, stem_of, suffix_of
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -59,23 +59,23 @@ def read_folder(path: str | Path, measured: bool = False) -> dict[str, Frames]:
             f"{path} must be a folder of at least three .csv files, a recording each, to train on, "
             f"to validate and to judge; it has {len(files)}{_others_in(Path(path))}"
         )
-    for one, other in pairwise(sorted(files, key=lambda file: file.stem)):
-        if one.stem == other.stem:
+    for one, other in pairwise(sorted(files, key=stem_of)):
+        if stem_of(one) == stem_of(other):
             raise DataError(f"{one} and {other} would be one recording: rename or remove one")
     say_large(files)
     found = alike({str(file): read_frames(read_text(file), str(file), measured) for file in files})
-    return {Path(file).stem: frames for file, frames in found.items()}
+    return {stem_of(Path(file)): frames for file, frames in found.items()}
 
 
 def tables_in(folder: Path) -> list[Path]:
     """The .csv and .tsv files of a folder, sorted; hidden ones are no recordings."""
     files = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [f for f in files if f.suffix.lower() in TABLES and not f.name.startswith(".")]
+    return [f for f in files if suffix_of(f) in TABLES and not f.name.startswith(".")]
 
 
 def _others_in(folder: Path) -> str:
     files = folder.iterdir() if folder.is_dir() else iter(())
-    others = sorted({f.suffix.lower() for f in files if f.suffix and not f.name.startswith(".")})
+    others = sorted({suffix_of(f) for f in files if f.suffix and not f.name.startswith(".")})
     wrong = [suffix for suffix in others if suffix not in TABLES]
     return f", and files of the kind {', '.join(wrong)}: save them as .csv" if wrong else ""
 

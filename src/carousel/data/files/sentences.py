@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from carousel.data.files.delimited import Row, check_width, csv_table, places
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, suffix_of
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -46,10 +46,12 @@ def read_labelled(path: str | Path) -> SentenceTable:
     not closed, and a first line that seems to be a header of other names.
     """
     path = Path(path)
-    if path.suffix not in (".tsv", ".csv"):
-        raise DataError(f"{path} must be a .tsv (label, tab, sentence) or a .csv (label, text)")
+    if suffix_of(path) not in (".tsv", ".csv"):
+        raise DataError(
+            f"{path} must be a .tsv (label, tab, sentence) or a .csv (label, text), perhaps .gz"
+        )
     text = read_text(path)
-    table = _labelled_csv(text, path) if path.suffix == ".csv" else _labelled_tsv(text, path)
+    table = _labelled_csv(text, path) if suffix_of(path) == ".csv" else _labelled_tsv(text, path)
     if not table.rows:
         raise DataError(f"{path} has a header and no sentence")
     alike = alike_notice(row.label for row in table.rows)
@@ -82,17 +84,17 @@ def read_given(path: Path, classes: Collection[str]) -> SentenceTable:
 
 def given_in(text: str, path: Path, classes: Collection[str]) -> SentenceTable:
     """The same of the text of a file, or a piece of it that begins with its header."""
-    if path.suffix.lower() == ".csv":
+    if suffix_of(path) == ".csv":
         return _given_csv(text, path)
     rows = _tab_rows(text)
     if (header := _header(rows[0].cells)) is not None:
         return _by_name(rows, header, path)
     tabs = [row for row in rows if len(row.cells) > 1]
     if len(tabs) == len(rows):
-        found = _by_place(rows, classes, must=path.suffix.lower() == ".tsv")
+        found = _by_place(rows, classes, must=suffix_of(path) == ".tsv")
         if found is not None:
             return found
-    elif tabs and path.suffix.lower() == ".tsv":
+    elif tabs and suffix_of(path) == ".tsv":
         odd = next(row for row in rows if len(row.cells) == 1)
         raise DataError(
             f"{path} line {odd.line} has no tab and others have: a .tsv must be sentences alone, "

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carousel.data.files.csv_files import read_table
 from carousel.data.files.recordings import alike, listed, read_frames, recognised, tables_in
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, stem_of
 from carousel.errors import DataError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def read_whole(config: Config) -> WholeRecordings:
     )
     frames = list(found.values())
     everything = WholeTargets(
-        tuple(str(Path(name).with_suffix("")) for name in table.files),
+        tuple(str(Path(name).with_name(stem_of(Path(name)))) for name in table.files),
         Ragged.of(torch.from_numpy(one.values) for one in frames),
         torch.from_numpy(table.values),
         table.groups,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,24 @@ if TYPE_CHECKING:
 
 MAX_LINE = 1000
 _LOOKED_AT = 4096
+
+
+def suffix_of(path: Path) -> str:
+    """Ending of a file's name in small letters, that of what is packed where it is gzipped.
+
+    >>> suffix_of(Path("a.CSV")), suffix_of(Path("a.b.tsv.gz")), suffix_of(Path("a"))
+    ('.csv', '.tsv', '')
+    """
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def stem_of(path: Path) -> str:
+    """Name of a file without its ending, and without that of gzip.
+
+    >>> stem_of(Path("f/a.b.csv.gz")), stem_of(Path("f/a.csv"))
+    ('a.b', 'a')
+    """
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
 
 
 def read_text(path: str | Path) -> str:
@@ -91,10 +110,14 @@ def read_lines(folder: str | Path) -> dict[str, list[str]]:
     file, or a line is too long to be an item.
     """
     folder = Path(folder)
-    files = sorted(path for path in folder.glob("*.txt") if path.is_file())
+    inside = folder.iterdir() if folder.is_dir() else iter(())
+    files = sorted(path for path in inside if suffix_of(path) == ".txt" and path.is_file())
     if not files:
         raise DataError(f"{folder} is not a folder with a file <label>.txt per label")
-    return {path.stem: items_of(read_text(path), str(path)) for path in files}
+    for one, other in pairwise(sorted(files, key=stem_of)):
+        if stem_of(one) == stem_of(other):
+            raise DataError(f"{one} and {other} would be one label: rename or remove one")
+    return {stem_of(path): items_of(read_text(path), str(path)) for path in files}
 
 
 def items_of(text: str, source: str) -> list[str]:

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from carousel.config import Config
 from carousel.data import leaks
+from carousel.data.counting import span_of
 from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.ragged import Buckets, Ragged, by_length, with_differences
 from carousel.data.scaling import FeatureScaler
@@ -145,7 +146,7 @@ class ClassifyRecordingsTask(Task):
         path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
         lengths = train.values.lengths
         return (
-            f"{len(train):,} recordings ({int(lengths.min())} to {int(lengths.max())} steps) to "
+            f"{len(train):,} recordings ({span_of(lengths.tolist(), 'steps')}) to "
             f"train on, {len(validation):,} to validate; {len(self.data.classes)} classes; "
             f"{self._train.values.size(1)} features\nrecurrent layer on {path}"
             f"{remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)}"

@@ -137,24 +137,26 @@ class Linear:
 def fit_linear(before: Array, after: Array) -> Linear:
     """The models of the training windows: contexts (M, T, C) and what came (M, K, C), NaN where
     nothing was measured. A step that was never measured repeats the last value."""
-    from sklearn.linear_model import Ridge  # takes a second to import
     from threadpoolctl import threadpool_limits
+
+    from carousel.tasks.shared.ridge import Ridge  # takes a second to import
 
     weights, offsets = [], []
     with threadpool_limits(1):
         for c in range(before.shape[2]):
             level = before[:, -1:, c]
-            x, y = before[:, :, c] - level, after[:, :, c] - level
+            x, y = before[:, :-1, c] - level, after[:, :, c] - level  # the last is its own level
             inside = ~np.isnan(y)
-            coefficients = np.zeros((x.shape[1], y.shape[1]))
+            coefficients = np.zeros((before.shape[1], y.shape[1]))
             constants = np.zeros(y.shape[1])
             whole = [slice(0, y.shape[1])] if inside.all() else []
             for steps in whole or [slice(k, k + 1) for k in range(y.shape[1])]:
                 rows = inside[:, steps].all(1)
-                if rows.any():
-                    model = Ridge(alpha=1.0).fit(x[rows], y[rows, steps])
-                    coefficients[:, steps] = model.coef_.reshape(-1, x.shape[1]).T
-                    constants[steps] = model.intercept_
+                if rows.any() and x.shape[1]:
+                    model = Ridge.fit(x[rows], y[rows, steps])
+                    coefficients[:-1, steps], constants[steps] = model.weights, model.offsets
+                elif rows.any():  # a context of one step: nothing to go by but the mean
+                    constants[steps] = y[rows, steps].mean(0)
             weights.append(coefficients)
             offsets.append(constants)
     return Linear(np.stack(weights), np.stack(offsets))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.record import unit_of
+from carousel.data.counting import unit_of
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts

@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 
 from carousel.config import Config
 from carousel.data import leaks
+from carousel.data.counting import span_of
 from carousel.data.ragged import Buckets, Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
 from carousel.data.whole_targets import WholeRecordings, WholeTargets
@@ -188,7 +189,7 @@ class WholeRegressTask(Task):
         said = ["identity, squared error", "sigmoid, cross-entropy"]
         capped = f"\n{self._capped():,} numbers count as regress.cap = {self.config.regress.cap:g}"
         return (
-            f"{len(train):,} recordings ({int(lengths.min())} to {int(lengths.max())} steps) to "
+            f"{len(train):,} recordings ({span_of(lengths.tolist(), 'steps')}) to "
             f"train on, {len(validation):,} to validate; to be found: "
             f"{', '.join(self.data.targets)}; {self._train.values.size(1)} features; "
             f"{' and '.join(said[i] for i in how)}\n"

@@ -154,12 +154,12 @@ def fit_numbers(
     x: NDArray[np.float32], numbers: NDArray[np.float32], test: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Numbers of the rows `test` (N, F) by ridge regression, with a penalty of 1."""
-    from sklearn.linear_model import Ridge  # takes a second to import
     from threadpoolctl import threadpool_limits
 
+    from carousel.tasks.shared.ridge import Ridge  # takes a second to import
+
     with threadpool_limits(1):
-        guess: NDArray[np.float32] = Ridge(alpha=1.0).fit(x, numbers).predict(test)
-    return guess.astype(np.float32)
+        return Ridge.fit(x, numbers).predict(test).astype(np.float32)
 
 
 def most_frequent_labels(train: Iterable[tuple[str, int]], words: Iterable[str]) -> list[int]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.data.files.table_texts import texts_in
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, suffix_of
 from carousel.data.table import is_table
 from carousel.errors import DataError
 from carousel.tasks.shared.task import Given, Notice, TrainedModel
@@ -100,7 +100,7 @@ class SentenceModel(TrainedModel):
         for a model that knows no such column."""
         if not self.config.columns.text or self.in_blocks or not is_table(path):
             return None
-        return None if path.suffix.lower() == ".txt" else Listed(*texts_in(path, self.config))
+        return None if suffix_of(path) == ".txt" else Listed(*texts_in(path, self.config))
 
     def unknown_in(self, sentence: Any) -> Iterable[str]:
         """The tokens of a sentence, as the model takes it, that the model does not know."""

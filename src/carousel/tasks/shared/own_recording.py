@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.data.files.recordings import Frames, differences, in_order, listed
+from carousel.data.files.text import suffix_of
 from carousel.data.ragged import Ragged
 from carousel.errors import DataError
 from carousel.tasks.shared.task import Given, Notice
@@ -48,7 +49,7 @@ def files_of(source: Path, kinds: Sequence[str]) -> list[Path]:
     """A file, or those of a folder that end so. Raises `DataError` if it has none."""
     if not source.is_dir():
         return [source]
-    files = [file for file in sorted(source.iterdir()) if file.suffix.lower() in kinds]
+    files = [file for file in sorted(source.iterdir()) if suffix_of(file) in kinds]
     if not files:
         raise DataError(f"{source} has no file of the kind {', '.join(kinds)}")
     return files

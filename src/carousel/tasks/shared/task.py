@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.files.text import suffix_of
 from carousel.data.record import DataChangedError, DataRecord, Parted
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.answers import Answer
@@ -197,7 +198,7 @@ class TrainedModel(ABC):
 
     def takes(self, file: Path) -> bool:
         """Whether a file of a folder is an input, by its name."""
-        return not self.kinds or file.suffix.lower() in self.kinds
+        return not self.kinds or suffix_of(file) in self.kinds
 
     @property
     def wants(self) -> str:
