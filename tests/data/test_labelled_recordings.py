@@ -36,7 +36,7 @@ def test_a_ts_file_is_read_with_its_gaps():
         ("timeStamps false", "timeStamps true", "without time stamps"),
         ("1,2,3", "1,2", "recording 0 is not rows of numbers"),
         ("1,2,3", "1,x,3", "recording 0 is not rows of numbers"),
-        (":a\n", ":c\n", "recording 0 has the unknown class 'c'"),
+        (":a\n", ":c\n", "the recording x-000 has the unknown class 'c'"),
     ],
 )
 def test_a_damaged_ts_file_is_refused(old, new, says):

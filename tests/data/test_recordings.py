@@ -120,7 +120,7 @@ def test_folders_that_cannot_be_used_say_why(tmp_path):
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         load("recordings")
     with pytest.raises(
-        ConfigError, match="gesture-phase, moving-digits, utkinect, recordings; got 'mnist'"
+        ConfigError, match="gesture-phase, moving-digits, utkinect, recordings, table; got 'mnist'"
     ):
         load("mnist")
 

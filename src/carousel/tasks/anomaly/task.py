@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel.config import Config
-from carousel.data.record import unit_of
+from carousel.data.counting import unit_of
 from carousel.data.watched import WatchedSeries
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.anomaly import baselines
