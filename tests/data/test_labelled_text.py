@@ -102,7 +102,7 @@ def test_a_class_without_training_examples_is_refused(tmp_path):
 
 
 def test_names_and_paths_are_asked_for():
-    with pytest.raises(ConfigError, match="mr, nsmc, sst2, sst5, sentences; got 'mnist'"):
+    with pytest.raises(ConfigError, match="mr, nsmc, sst2, sst5, sentences, table; got 'mnist'"):
         load("mnist")
     with pytest.raises(ConfigError, match=r"needs data\.path"):
         load("sentences")
