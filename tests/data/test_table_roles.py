@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from carousel import bundle, tasks
 from carousel.config import Config
@@ -285,6 +286,33 @@ def test_a_table_is_forecast_from_its_columns_wherever_time_stands(tmp_path):
     assert other == answer
     with pytest.raises(DataError, match="no column 'wind', which the model was trained on"):
         model.predict(str(written(hours().drop("wind"), tmp_path / "c.csv")))
+
+
+def test_what_is_known_beforehand_is_read_for_the_steps_to_come(tmp_path):
+    frame = hours().with_columns(price=pl.Series([float(i * 7 % 5) for i in range(120)]))
+    roles = {"time": "when", "target": "load", "category": "wind", "known": "price, wind"}
+    sections = {"forecast": {"context": 12, "horizon": 3}}
+    config = config_of("forecast", written(frame, tmp_path / "a.csv"), roles, **sections)
+    task = tasks.find("forecast")(config, 0)
+    assert task.frame.known.shape == (123, 4)
+    x, before, after, *_ = task.frame.batch(task.windows["train"], torch.tensor([5]))
+    torch.testing.assert_close(before[0], x[0][:, 1:])
+    start = int(task.windows["train"].starts[5])
+    torch.testing.assert_close(after[0], task.frame.scaled[start : start + 3, 1:])
+    model = fit(config, task.parted).model
+    asked = frame.with_columns(load=pl.when(pl.arange(120) < 117).then("load"))
+    (answer,) = model.predict(str(written(asked, tmp_path / "b.csv")))
+    assert answer.times[0] == "2024-01-05T21:00"
+    dearer = asked.with_columns(price=pl.when(pl.arange(120) < 117).then("price").otherwise(50.0))
+    (other,) = model.predict(str(written(dearer, tmp_path / "c.csv")))
+    assert other.values != answer.values
+    with pytest.raises(
+        DataError, match=r"must end with rows for the 3 steps to come.*has 0 of them"
+    ):
+        model.predict(str(tmp_path / "a.csv"))
+    wrong = config_of("forecast", tmp_path / "a.csv", {**roles, "known": "load"}, **sections)
+    with pytest.raises(ConfigError, match=r"can name no target"):
+        tasks.find("forecast")(wrong, 0)
 
 
 def test_a_table_of_texts_trains_every_task_on_sentences(tmp_path):

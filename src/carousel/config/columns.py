@@ -25,6 +25,8 @@ class ColumnsConfig:
         steps of one sequence, or the words of one sentence. Empty: the table is one sequence.
     time: orders the steps of a sequence. Empty: the order of the rows does.
     target: what is to be learnt.
+    known: columns whose values are known for the steps to come, such as prices or holidays: the
+        table that a forecast goes on from has rows for them, without a target.
     static: columns that keep one value through a sequence.
     category: columns of words, or of numbers that are names: each value becomes a column of its
         own, 1 where it stands; beyond the 50 most frequent, "other".
@@ -39,6 +41,7 @@ class ColumnsConfig:
     id: str = key("", tasks=(*STEPS, "label_words"))
     time: str = key("", tasks=SERIES)
     target: str = key("", tasks=TABLES)
+    known: str = key("", tasks=("forecast",))
     static: str = key("", tasks=STEPS)
     category: str = key("", tasks=SERIES)
     text: str = key("", tasks=TEXTS)

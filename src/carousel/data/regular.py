@@ -17,7 +17,8 @@ class Series:
     """Columns over regular time stamps. values (T, F), float64; stamps (T,).
 
     missing (T, F): where a value was not measured but taken from the row before it (whole rows
-    included); None: nowhere. notes: what was recognised while reading, in words.
+    included); None: nowhere. notes: what was recognised while reading, in words. future (K, F): of
+    the steps after the last, what is known beforehand in some of the columns; None: nothing.
     """
 
     columns: tuple[str, ...]
@@ -25,6 +26,7 @@ class Series:
     values: NDArray[np.float64]
     missing: NDArray[np.bool_] | None = None
     notes: tuple[str, ...] = ()
+    future: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.stamps)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.config import Config
-from carousel.config.columns import names_in
+from carousel.config.columns import ColumnsConfig, names_in
 from carousel.data.features import features_of
 from carousel.data.files.table_steps import refuse_missing, sources_of, table_of, unseen_words
 from carousel.data.sequences import features_columns
@@ -60,7 +60,31 @@ def series_of(table: Table, config: Config, wanted: Sequence[str] | None = None)
     values: NDArray[np.float64] = features.values[order]
     series = regular(features.names, stamps[order], values, table.source)
     said = (*table.notes, *notes, *more, *features.notes, *unseen_words(features), *series.notes)
-    return replace(series, notes=said)
+    series = replace(series, notes=said)
+    return series if wanted is None or not columns.known else _with_future(series, columns)
+
+
+def _with_future(series: Series, columns: ColumnsConfig) -> Series:
+    """The series up to the last row with a target; what comes after is known beforehand."""
+    targets = [series.columns.index(name) for name in names_in(columns.target)]
+    measured = np.flatnonzero((~np.isnan(series.truth[:, targets])).any(1))
+    end = int(measured[-1]) + 1
+    return replace(
+        series,
+        stamps=series.stamps[:end],
+        values=series.values[:end],
+        missing=None if series.missing is None else series.missing[:end],
+        future=series.values[end:],
+    )
+
+
+def known_numbers(names: Sequence[str], columns: ColumnsConfig) -> list[int]:
+    """Which of the columns of a series are known for the steps to come. Raises `ConfigError` for
+    one that is to be forecast, or without a target."""
+    known = names_in(columns.known)
+    if known and (not columns.target or set(known) & set(names_in(columns.target))):
+        raise ConfigError("columns.known needs columns.target, and can name no target")
+    return [i for i, name in enumerate(names) if sources_of([name], columns) & {*known}]
 
 
 def _refuse_gaps(stamps: NDArray[Any], source: str) -> None:

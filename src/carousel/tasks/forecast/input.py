@@ -65,6 +65,7 @@ class Kind:
             columns=self.columns,
             values=np.ascontiguousarray(series.values[:, order]),
             missing=None if series.missing is None else series.missing[:, order],
+            future=None if series.future is None else series.future[:, order],
             notes=(*series.notes, "columns stand in another order than in training: taken by name"),
         )
 

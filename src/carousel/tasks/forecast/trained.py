@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.config.columns import names_in
 from carousel.data.files.recordings import TABLES
+from carousel.data.files.table_series import known_numbers
 from carousel.data.files.table_series import series_of as table_series
 from carousel.data.regular import Series
 from carousel.data.scaling import FeatureScaler
@@ -61,10 +62,27 @@ class Frame:
         if series.missing is not None:
             truth = truth.masked_fill(torch.from_numpy(series.missing), torch.nan)
         self.truth = truth[:, self.targets]
-        steps, turns = config.forecast.horizon, numbers_known // 2
-        known = calendar(series.stamps, steps, turns) if config.forecast.calendar else None
-        rows = len(series) + steps
-        self.known = torch.empty(rows, 0) if known is None else torch.from_numpy(known)
+        self.known = self._known_of(series, numbers_known)
+
+    def _known_of(self, series: Series, numbers: int) -> Tensor:
+        """What is known of each step (T + K, C): the calendar, and columns that are known for the
+        steps to come, NaN where they are not."""
+        steps, places = (
+            self.config.forecast.horizon,
+            known_numbers(series.columns, self.config.columns),
+        )
+        parts = [torch.empty(len(series) + steps, 0)]
+        if self.config.forecast.calendar:
+            turns = max(0, numbers - len(places)) // 2
+            parts.append(torch.from_numpy(calendar(series.stamps, steps, turns)))
+        if places:
+            coming = torch.full((steps, len(places)), torch.nan)
+            if series.future is not None and len(series.future):
+                some = torch.from_numpy(series.future[:steps, places])
+                scaler = FeatureScaler(self.scaler.mean[places], self.scaler.std[places])
+                coming[: len(some)] = scaler(some)
+            parts.append(torch.cat((self.scaled[:, places], coming)))
+        return torch.cat(parts, 1)
 
     def batch(self, windows: Windows, index: Tensor) -> tuple[Tensor, ...]:
         """x, what is known before and after, the level, and the truth, of some windows."""
@@ -241,7 +259,10 @@ class TrainedForecaster(TrainedModel):
             series.truth[:, self.targets], ((0, horizon), (0, 0)), constant_values=np.nan
         )
         # A window may begin behind the last row: nothing of it has come yet.
-        windows = Windows(range(settings.context, len(series) + horizon), settings.context, horizon)
+        stop = len(series) + horizon
+        if known_numbers(self.columns, self.config.columns):  # as far as they are known
+            stop = len(series) + min(horizon, 0 if series.future is None else len(series.future))
+        windows = Windows(range(settings.context, stop), settings.context, horizon)
         windows = windows.take(torch.arange(0, len(windows), every))
         for some in torch.split(torch.arange(len(windows)), _EVALUATION_BATCH):
             chosen = windows.take(some)
@@ -323,6 +344,13 @@ class TrainedForecaster(TrainedModel):
         x, level = frame.leveled(frame.scaled[-settings.context :].unsqueeze(0))
         before = frame.known[end - settings.context : end].unsqueeze(0)
         after = frame.known[end : end + settings.horizon].unsqueeze(0)
+        if after.isnan().any():
+            count = 0 if series.future is None else len(series.future)
+            raise DataError(
+                f"columns.known = '{self.config.columns.known}': the table must end with rows for "
+                f"the {settings.horizon} steps to come that have these columns and no target; it "
+                f"has {count} of them"
+            )
         return (x, before, after), level, frame
 
     def _restored(self, raw: Tensor, level: Tensor, frame: Frame) -> NDArray[np.float64]:
@@ -331,6 +359,10 @@ class TrainedForecaster(TrainedModel):
 
     def _longer(self, series: Series, values: NDArray[np.float64]) -> Series:
         rows = np.repeat(series.values[-1:], len(values), axis=0)
+        future = series.future
+        if future is not None and len(places := known_numbers(self.columns, self.config.columns)):
+            count = min(len(values), len(future))
+            rows[:count, places] = future[:count, places]
         rows[:, self.targets] = values
         step = series.stamps[-1] - series.stamps[-2]
         stamps = series.stamps[-1] + np.arange(1, len(values) + 1) * step
@@ -338,6 +370,7 @@ class TrainedForecaster(TrainedModel):
             series.columns,
             np.concatenate((series.stamps, stamps)),
             np.concatenate((series.values, rows)),
+            future=None if future is None else future[len(values) :],
         )
 
     # ---- judging
