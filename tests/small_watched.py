@@ -33,21 +33,22 @@ def write_watched(folder, name="series.csv", label=True, **how):
     return path
 
 
+def watched_args():
+    """The settings of a small detector."""
+    return [
+        "anomaly.window=24",
+        "anomaly.horizon=2",
+        "anomaly.season=12",
+        "anomaly.false_alarms=10",
+        "model.cell=gru",
+        "model.hidden_size=12",
+        "optimizer.learning_rate=1e-2",
+        "optimizer.clip_norm=1",
+        "training.epochs=6",
+        "training.batch_size=32",
+    ]
+
+
 def watched_config(path, *more):
-    return Config(task="anomaly").override(
-        [
-            "data.name=series",
-            f"data.path='{path}'",
-            "anomaly.window=24",
-            "anomaly.horizon=2",
-            "anomaly.season=12",
-            "anomaly.false_alarms=10",
-            "model.cell=gru",
-            "model.hidden_size=12",
-            "optimizer.learning_rate=1e-2",
-            "optimizer.clip_norm=1",
-            "training.epochs=6",
-            "training.batch_size=32",
-            *more,
-        ]
-    )
+    given = ["data.name=series", f"data.path='{path}'", *watched_args(), *more]
+    return Config(task="anomaly").override(given)

@@ -129,6 +129,27 @@ def _forecast(answer: ForecastAnswer) -> Layout:
     return Layout(columns, rows)
 
 
+def _anomalies(answer: AnomalyAnswer) -> Layout:
+    """A row for each step: its time, score and alarm, and the window that it lies in, from 1."""
+    columns: Columns = {
+        "step": polars.Int64,
+        "time": polars.String,
+        "score": polars.Float64,
+        "alarm": polars.Boolean,
+        "window": polars.Int64,
+    }
+
+    def rows(one: AnomalyAnswer) -> list[Row]:
+        windows: list[int | None] = [None] * one.steps
+        for number, window in enumerate(one.windows, 1):
+            size = window.last - window.first + 1
+            windows[window.first : window.last + 1] = [number] * size
+        scores = [None if math.isnan(score) else score for score in one.scores]
+        return [*zip(range(one.steps), one.times, scores, one.alarms, windows, strict=True)]
+
+    return Layout(columns, rows)
+
+
 def _sentence(answer: SentenceAnswer) -> Layout:
     columns: Columns = {
         answer.what: polars.String,

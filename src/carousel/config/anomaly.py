@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from carousel.config.keys import DROPPED, KEPT, key
 
 _FORECAST = ("anomaly.error=forecast",)
-_OWN = ("data.name=series",)
+_OWN = ("data.name=series|table",)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class AnomalyConfig:
     season: steps after which the series resembles itself, of the seasonal baseline (1: none).
     validation, test: shares of each series, at its end; what comes before the test part is taken to
         be normal.
-    labels: column of 0 and 1 that judges, where there is one; training never reads it.
+    labels: column of 0 and 1 that judges, where there is one; training never reads it. Of a table
+        with roles it is `columns.target`.
     windows: a file of the true windows, .json or .csv, in place of such a column.
     """
 
@@ -53,5 +54,5 @@ class AnomalyConfig:
     season: int = key(1, low=1, of_set=DROPPED)
     validation: float = key(0.2, above=0, high=0.9, when=_OWN)
     test: float = key(0.4, above=0, high=0.9, when=_OWN)
-    labels: str = key("label", when=_OWN, of_set=DROPPED)
+    labels: str = key("label", when=("data.name=series",), of_set=DROPPED)
     windows: str = key("", when=_OWN, of_set=DROPPED)

@@ -12,8 +12,10 @@ STEPS = ("classify_recordings", "label_frames", "regress")
 TEXTS = ("classify_text", "label_words", "translate")
 #: Can be dealt out in several ways: a series is cut in time, and pairs by their sentences.
 SPLIT = (*STEPS, "classify_text", "label_words")
+#: Read a column of times.
+TIMED = (*SERIES, "anomaly")
 #: Read tables with named columns.
-TABLES = SERIES + TEXTS
+TABLES = TIMED + TEXTS
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class ColumnsConfig:
     id: what tells sequences apart (several columns together, too): rows of the same value are the
         steps of one sequence, or the words of one sentence. Empty: the table is one sequence.
     time: orders the steps of a sequence. Empty: the order of the rows does.
-    target: what is to be learnt.
+    target: what is to be learnt; of anomalies, the 0 and 1 that judge.
     known: columns whose values are known for the steps to come, such as prices or holidays: the
         table that a forecast goes on from has rows for them, without a target.
     static: columns that keep one value through a sequence.
@@ -38,8 +40,8 @@ class ColumnsConfig:
         sequence, and "error" refuses the table.
     """
 
-    id: str = key("", tasks=(*STEPS, "label_words"))
-    time: str = key("", tasks=SERIES)
+    id: str = key("", tasks=(*STEPS, "label_words", "anomaly"))
+    time: str = key("", tasks=TIMED)
     target: str = key("", tasks=TABLES)
     known: str = key("", tasks=("forecast",))
     static: str = key("", tasks=STEPS)

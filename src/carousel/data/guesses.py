@@ -15,6 +15,7 @@ from carousel.data.table import Table
 from carousel.errors import ConfigError, DataError
 
 _LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "state", "outcome")
+_JUDGES = (*_LABELS, "anomaly", "anomalous", "is_anomaly", "outlier", "fault", "abnormal", "이상")
 _IDS = ("id", "uid", "uuid", "unit", "series", "sequence", "session", "recording", "unique_id")
 _TIMES = (
     *("time", "timestamp", "date", "datetime", "ts", "when", "stamp", "t", "step", "tick", "cycle"),
@@ -318,7 +319,7 @@ class _Guesser:
         return True
 
     def _likely_target(self) -> str:
-        if self.task == "forecast":
+        if self.task in ("forecast", "anomaly"):
             return ""
         free = [p for p in self._free() if p.kind not in ("time",)]
         classes = [p for p in free if p.is_class()]
@@ -335,6 +336,9 @@ class _Guesser:
 
     def _choose_task(self) -> None:
         found, task, target = self.found, self.task, self.target
+        if task == "anomaly":
+            self._watch()
+            return
         if not target:
             self._forecast_all()
             return
@@ -373,6 +377,15 @@ class _Guesser:
             f"'{self.id}': write the rows of one of them to a table of their own"
         )
 
+    def _watch(self) -> None:
+        """Every number is watched, and a column of 0 and 1, where there is one, judges."""
+        found = self.found
+        found.task, found.why = "anomaly", "as asked: labels only judge"
+        judges = [p for p in self._free() if _is(p.name, _JUDGES) and _is_flag(p)]
+        name = self.target or (judges[-1].name if judges else "")
+        if name:
+            self._give(name, "target", "0 and 1: judges, and is never learnt", "target")
+
     def _forecast_all(self) -> None:
         found = self.found
         if self.task == "forecast" and self.id and found.sequences > 1:
@@ -389,6 +402,12 @@ class _Guesser:
 
     def _choose_split(self) -> None:
         found = self.found
+        if found.task == "anomaly":
+            found.split_why = (
+                "in time, each series by itself: the last 40 % judge, the 20 % before them set the "
+                "threshold, and what comes before is learnt as normal"
+            )
+            return
         if found.task == "forecast":
             found.split_why = "in time: the last 15 % judge, the 15 % before them validate"
             return
@@ -438,6 +457,13 @@ class _Guesser:
 def _is(name: str, known: Sequence[str]) -> bool:
     plain = name.strip().casefold()
     return plain in known or any(plain.endswith(f"_{word}") for word in known if len(word) > 1)
+
+
+def _is_flag(p: Profile) -> bool:
+    """Whether a column holds nothing but 0 and 1."""
+    if not p.column.is_number or p.column.missing:
+        return False
+    return bool(np.isin(p.column.numbers(), (0.0, 1.0)).all())
 
 
 def _is_clock(p: Profile) -> bool:

@@ -29,6 +29,7 @@ _HEADS = {
     "frames": "how sequences are cut and held out",
     "model": "the network",
     "regularization": "against overfitting",
+    "anomaly": "what is unusual, and how many false alarms there may be",
     "training": "how long, in what batches",
 }
 
@@ -201,6 +202,7 @@ def _sections(
         share = 0.15 if held == "frames" else 0.1
         made[held] = {**made.get(held, {}), "validation": share, "test": share}
     order = (
+        "anomaly",
         "frames",
         "text",
         "model",

@@ -58,6 +58,9 @@ def settings(task: str, size: Size, *, korean: bool = False) -> Sections:
 
 def rules(task: str, size: Size) -> Iterator[tuple[str, str]]:
     """(key, the rule behind it in words), for the comments of a recipe."""
+    if task == "anomaly":
+        yield from _WATCHED_RULES.items()
+        return
     yield "model.hidden_size", _HIDDEN_RULE if task in STEPS else "by task and amount of text"
     if task in STEPS:
         yield "model.cell", "remembers longest"
@@ -72,6 +75,13 @@ def rules(task: str, size: Size) -> Iterator[tuple[str, str]]:
     yield "training.patience", "a third of the epochs"
 
 
+_WATCHED_RULES = {
+    "anomaly.window": "48 steps of series of 200 and more, else 24",
+    "anomaly.false_alarms": "in 1,000 steps",
+    "anomaly.follow": "0: a threshold that stays, for series that do not drift",
+    "model.hidden_size": "32 of up to 8 columns, else 64",
+    "training.batch_size": "32 of up to 20,000 rows, else 128",
+}
 _HIDDEN_RULE = "32 of up to 5,000 steps, 64 to 200,000, 128 to 2 million, then 256"
 
 
@@ -184,9 +194,27 @@ def season_of(step: str, rows: int) -> tuple[int, int, int]:
     return season, context, horizon
 
 
+def _watched(size: Size, korean: bool) -> Sections:
+    return {
+        "anomaly": {
+            "window": 48 if size.length >= 200 else 24,
+            "horizon": 3,
+            "false_alarms": 1.0,
+            "follow": 0.2,
+            "validation": 0.2,
+            "test": 0.4,
+        },
+        "model": {"cell": "gru", "hidden_size": 32 if size.features <= 8 else 64},
+        "regularization": {"dropout": 0.2},
+        "optimizer": {"learning_rate": 2e-3},
+        "training": {"epochs": 20, "batch_size": 32 if size.steps < 20_000 else 128, "patience": 5},
+    }
+
+
 _OTHERS = {
     "classify_text": _sentences,
     "label_words": _words,
     "translate": _pairs,
     "forecast": _series,
+    "anomaly": _watched,
 }

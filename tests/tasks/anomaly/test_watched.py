@@ -6,8 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_watched import ANOMALIES, watched_config, write_watched
+import torch
+from small_watched import ANOMALIES, rows, watched_args, watched_config, write_watched
 
+from carousel import recipes
+from carousel.config import Config
 from carousel.data.files.watched import read_watched, read_windows
 from carousel.data.watched import Watched, WatchedSeries, filled, probation, runs
 from carousel.errors import DataError
@@ -142,3 +145,94 @@ def test_series_that_are_handed_in_need_names_of_their_own(tmp_path):
     one = Watched("a", ("x",), tuple("0123"), np.zeros((4, 1)), ends=(2, 3))
     with pytest.raises(Exception, match="two series are called 'a'"):
         find("anomaly")(watched_config("x"), 0, WatchedSeries((one, one)))
+
+
+# ---- tables with roles
+
+
+def long_table(folder, name="long.csv"):
+    """Two series one under the other, the first of them not in order of time."""
+    import polars
+
+    found = []
+    for number, unit in enumerate(("pump", "fan")):
+        one = rows(600, seed=number, anomalies=((500, 519),))
+        frame = polars.DataFrame(
+            {
+                "unit": [unit] * 600,
+                "at": [row[0] for row in one],
+                "wave": [row[1] for row in one],
+                "other": [row[2] for row in one],
+                "bad": [row[3] for row in one],
+                "remark": ["x"] * 600,
+            }
+        )
+        found.append(frame.reverse() if number == 0 else frame)
+    table = polars.concat(found)
+    path = folder / name
+    table.write_parquet(path) if path.suffix == ".parquet" else table.write_csv(path)
+    return path
+
+
+ROLES = ["columns.id=unit", "columns.time=at", "columns.target=bad", "columns.ignore=remark"]
+
+
+@pytest.mark.parametrize("name", ["long.csv", "long.parquet"])
+def test_a_table_with_roles_has_a_series_for_each_id_in_order_of_time(name, tmp_path):
+    config = Config(task="anomaly").override([*ROLES, f"data.path='{long_table(tmp_path, name)}'"])
+    assert config.data.name == "table"
+    data = WatchedSeries.read(config)
+    assert [one.name for one in data.series] == ["pump", "fan"]
+    for number, one in enumerate(data.series):
+        wanted = rows(600, seed=number, anomalies=((500, 519),))
+        assert one.columns == ("wave", "other")
+        np.testing.assert_allclose(one.values, [row[1:3] for row in wanted])
+        assert runs(one.labels) == [(500, 519)]
+        assert one.ends == (240, 360)
+        assert np.datetime64(one.times[1]) - np.datetime64(one.times[0]) == np.timedelta64(1, "h")
+
+
+def test_a_table_is_predicted_by_its_ids_and_needs_no_label(tmp_path):
+    import polars
+
+    path = long_table(tmp_path)
+    given = [*ROLES, f"data.path='{path}'", *watched_args()]
+    config = Config(task="anomaly").override(given)
+    task = find("anomaly")(config, 0)
+    torch.manual_seed(0)
+    model = task.finish(task.build_model())
+    new = tmp_path / "new.csv"
+    polars.read_csv(path).drop("bad", "remark").write_csv(new)
+    given = model.read(new)
+    assert given.names == ("pump", "fan")
+    of_file = model.predict(given.inputs)
+    of_frame = model.predict(polars.read_csv(new, try_parse_dates=True))
+    for one, other in zip(of_file, of_frame, strict=True):
+        assert len(one.scores) == 600
+        np.testing.assert_array_equal(one.scores, other.scores)
+
+
+def test_a_target_of_anything_else_than_0_and_1_is_refused(tmp_path):
+    path = long_table(tmp_path)
+    config = Config(task="anomaly").override(
+        ["columns.id=unit", "columns.target=wave", "columns.ignore='remark, at, bad'",
+         f"data.path='{path}'"]
+    )  # fmt: skip
+    with pytest.raises(DataError, match="the column 'wave' must hold 0"):
+        WatchedSeries.read(config)
+
+
+def test_init_writes_a_recipe_that_reads_the_table_as_it_is(tmp_path, carousel):
+    path = long_table(tmp_path)
+    code, out, err = carousel(
+        "init", path, "--task", "anomaly", "--target", "bad", "-o", "mine.toml"
+    )
+    assert code == 0, err
+    assert "labels only judge" in out
+    config = recipes.load(str(tmp_path / "mine.toml"))[0]
+    assert config.columns.id == "unit"
+    assert (config.columns.time, config.columns.target) == ("at", "bad")
+    data = WatchedSeries.read(config)
+    assert data.column_names == ("wave", "other")
+    assert all(runs(one.labels) == [(500, 519)] for one in data.series)
+    find("anomaly")(config, 0)

@@ -161,23 +161,31 @@ def read_parts(config: Config) -> WatchedSeries:
 
     if not config.data.path:
         raise ConfigError("data.name = 'series' needs data.path, a .csv file or a folder of them")
-    files, settings = files_in(Path(config.data.path)), config.anomaly
-    windows = read_windows(settings.windows) if settings.windows else None
     found = []
-    for file in files:
-        one = read_watched(read_text(file), str(file), file.stem, settings.labels)
-        if windows is not None:
-            mine = windows.get(one.name, windows.get("", []) if len(files) == 1 else [])
-            one = labelled(one, mine, settings.windows)
+    for file in files_in(Path(config.data.path)):
+        one = read_watched(read_text(file), str(file), file.stem, config.anomaly.labels)
         found.append(replace(one, ends=shares(len(one), config)))
-    if windows is not None:
-        strange = sorted(set(windows) - {one.name for one in found} - {""})
-        if strange:
-            raise DataError(
-                f"{settings.windows} has windows of {', '.join(strange[:5])}, of which there is no "
-                f"series in {config.data.path}"
-            )
-    return WatchedSeries(tuple(found))
+    return WatchedSeries(tuple(judged(found, config)))
+
+
+def judged(series: Sequence[Watched], config: Config) -> list[Watched]:
+    """Series with the labels of the file `anomaly.windows`, where one is named. Raises
+    `DataError` for windows of a series that is not there."""
+    path = config.anomaly.windows
+    if not path:
+        return list(series)
+    windows = read_windows(path)
+    found = []
+    for one in series:
+        mine = windows.get(one.name, windows.get("", []) if len(series) == 1 else [])
+        found.append(labelled(one, mine, path))
+    strange = sorted(set(windows) - {one.name for one in found} - {""})
+    if strange:
+        raise DataError(
+            f"{path} has windows of {', '.join(strange[:5])}, of which there is no series in "
+            f"{config.data.path}"
+        )
+    return found
 
 
 READERS = {"anomaly": {"series": read_parts}}

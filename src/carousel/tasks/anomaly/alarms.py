@@ -178,5 +178,5 @@ def answer_of(
         peak = float(scores[first : last + 1][inside].max())
         windows.append(AnomalyWindow(first, last, times[first], times[last], peak, ranked))
     unscored = int(np.isnan(scores).sum())
-    found = (tuple(scores.tolist()), tuple(alarms.tolist()))
+    found = (tuple(scores.tolist()), tuple(alarms.tolist()), times)
     return AnomalyAnswer(tuple(windows), len(scores), unscored, *found)

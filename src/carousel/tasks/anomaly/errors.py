@@ -23,9 +23,18 @@ _AT_ONCE = 512  # windows
 _LEAST = 1e-3
 
 
-def forecast_errors(scaled: Array, out: Array) -> Array:
+def warm_up(config: AnomalyConfig) -> int:
+    """Steps at the beginning of a series that have no score: until the first window is whole; of a
+    forecast, until K forecasts of a step are there that were made when the network had read a
+    quarter of a window, as before it knows too little of the series."""
+    if config.error == "forecast":
+        return config.horizon + config.window // 4
+    return config.window - 1
+
+
+def forecast_errors(scaled: Array, out: Array, cold: int = 0) -> Array:
     """Errors (T, K, F) of the forecasts of each step that were made 1, …, K steps before; NaN in
-    the first K steps. scaled (T, F); out (T, K, F): the forecasts made at each step.
+    the first K, or `cold`, steps. scaled (T, F); out (T, K, F): the forecasts made at each step.
 
     >>> forecast_errors(np.array([[1.0], [3.0]]), np.array([[[2.0]], [[0.0]]]))[:, 0, 0]
     array([nan,  1.])
@@ -34,7 +43,7 @@ def forecast_errors(scaled: Array, out: Array) -> Array:
     errors = np.full(out.shape, np.nan)
     for k in range(horizon):
         errors[k + 1 :, k] = scaled[k + 1 :] - out[: max(0, steps - k - 1), k]
-    errors[:horizon] = np.nan
+    errors[: max(horizon, cold)] = np.nan
     return errors
 
 
@@ -44,14 +53,13 @@ def network_errors(
     """Errors (T, K, F) of each step of a series; NaN where there is none.
 
     scaled (T, F): as the network reads it. missing (T, F): values that were filled in, whose error
-    says nothing. There is none in the first K steps of a forecast, or before the first whole
-    window is there.
+    says nothing. There is none in the first steps (`warm_up`).
     """
     wide = scaled.double().numpy()
     with evaluating(model) as device:
         if config.error == "forecast":
             out = model(scaled.unsqueeze(0).to(device))[0].double().cpu().numpy()
-            errors = forecast_errors(wide, out)
+            errors = forecast_errors(wide, out, warm_up(config))
             if missing is not None:
                 errors[np.repeat(missing[:, None], errors.shape[1], 1)] = np.nan
             return errors

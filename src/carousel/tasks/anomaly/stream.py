@@ -15,7 +15,7 @@ from carousel.config import AnomalyConfig
 from carousel.errors import DataError
 from carousel.layers.stream import Stream
 from carousel.tasks.anomaly.alarms import Alarms, Limit
-from carousel.tasks.anomaly.errors import Usual
+from carousel.tasks.anomaly.errors import Usual, warm_up
 from carousel.tasks.shared.network import evaluating
 
 Array = NDArray[np.float64]
@@ -55,6 +55,7 @@ class AnomalyStream:
         """usual, limit: scale and usual error, and the threshold. Made by
         `TrainedDetector.stream`."""
         self.filled = 0
+        self._cold = warm_up(config)
         self._model, self._usual = model, usual
         self._columns, self._config = columns, config
         self._last: Array | None = None
@@ -86,6 +87,7 @@ class AnomalyStream:
             if self._stream is None
             else self._forecast(scaled, missing)
         )
+        self._cold = max(0, self._cold - 1)
         if errors is None:
             return AnomalyStep(math.nan, False, {})
         (raw,), (share,) = self._usual.judge(errors[None])
@@ -96,7 +98,7 @@ class AnomalyStream:
     def _forecast(self, scaled: torch.Tensor, missing: NDArray[np.bool_]) -> Array | None:
         assert self._stream is not None
         found: Array | None = None
-        if len(self._kept) == self._kept.maxlen:
+        if not self._cold:
             made = [self._kept[-1 - k][k] for k in range(len(self._kept))]
             found = scaled.double().numpy() - np.stack(made)
             found[:, missing] = np.nan

@@ -20,7 +20,7 @@ from carousel.data.watched import WatchedSeries
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.anomaly import baselines
 from carousel.tasks.anomaly.alarms import check_promise, limits, promise, smoothed
-from carousel.tasks.anomaly.errors import Usual, network_errors, scaler_of
+from carousel.tasks.anomaly.errors import Usual, network_errors, scaler_of, warm_up
 from carousel.tasks.anomaly.network import Autoencoder, StepForecaster, build
 from carousel.tasks.anomaly.trained import TrainedDetector, check_names
 from carousel.tasks.shared import network, samples
@@ -97,9 +97,7 @@ class AnomalyTask(Task):
 
     def _count_scores(self) -> dict[str, int]:
         """Number of validation steps of each series that will have a score."""
-        first, found = self.settings.horizon, {}
-        if self.settings.error == "reconstruction":
-            first = self.settings.window - 1
+        first, found = warm_up(self.settings), {}
         for one in self.series:
             rows = one.measured[max(one.ends[0], first) : one.ends[1]]
             found[one.name] = int(rows.any(1).sum())

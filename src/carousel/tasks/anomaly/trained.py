@@ -13,18 +13,18 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.files.text import read_text
-from carousel.data.files.watched import files_in, read_watched
-from carousel.data.watched import Watched, WatchedSeries, filled, probation
+from carousel.data.watched import Watched, WatchedSeries, probation
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.anomaly.alarms import Limit, alarms_of, answer_of, promise
-from carousel.tasks.anomaly.errors import Usual, forecast_errors, network_errors, scaler_of
+from carousel.tasks.anomaly.errors import Usual, forecast_errors, network_errors, scaler_of, warm_up
+from carousel.tasks.anomaly.input import Reader
 from carousel.tasks.anomaly.network import build
 from carousel.tasks.anomaly.plots import draw_watches
 from carousel.tasks.anomaly.scores import Watch, detail, measures
 from carousel.tasks.anomaly.stream import AnomalyStream
 from carousel.tasks.shared.answers import AnomalyAnswer
 from carousel.tasks.shared.example import Example, check_number
+from carousel.tasks.shared.own_table import reads_tables
 from carousel.tasks.shared.task import Given, Notice, Shown, Table, TrainedModel
 
 Array = NDArray[np.float64]
@@ -51,6 +51,7 @@ class TrainedDetector(TrainedModel):
         "" is that of the set."""
         super().__init__(model, config)
         self.columns, self.usual, self.limits = columns, usual, limits
+        self.reader = Reader(config, columns)
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedDetector:
@@ -72,7 +73,7 @@ class TrainedDetector(TrainedModel):
     def encode(self, inputs: Any) -> tuple[Tensor]:
         """Scaled series (n, T, F), zeros behind the shorter ones; of a reconstruction, every
         window of them, one series after the other (N, L, F)."""
-        rows = [self._scaled(one, self._usual_of(one)) for one in map(self._series, _list(inputs))]
+        rows = [self._scaled(one, self._usual_of(one)) for one in self.reader.all_of(inputs)]
         if self.config.anomaly.error == "forecast":
             return (nn.utils.rnn.pad_sequence(rows, batch_first=True),)
         length = self.config.anomaly.window
@@ -86,12 +87,12 @@ class TrainedDetector(TrainedModel):
     def decode(self, outputs: Tensor, series: Sequence[Any]) -> list[AnomalyAnswer]:
         """Answers of the network's outputs for `encode` of these series."""
         answers, first = [], 0
-        for number, one in enumerate(map(self._series, series)):
+        for number, one in enumerate(self.reader.all_of(list(series))):
             usual = self._usual_of(one)
             scaled = self._scaled(one, usual).double().numpy()
             if self.config.anomaly.error == "forecast":
                 out = outputs[number, : len(one)].detach().double().numpy()
-                errors = forecast_errors(scaled, out)
+                errors = forecast_errors(scaled, out, warm_up(self.config.anomaly))
                 if one.missing is not None:
                     errors[np.repeat(one.missing[:, None], errors.shape[1], 1)] = np.nan
             else:
@@ -105,7 +106,7 @@ class TrainedDetector(TrainedModel):
         """The anomalies of series, or of one: a `Watched`, the path of a .csv file, a data frame,
         or values (T, F). Raises `DataError` for one that does not fit."""
         answers = []
-        for one in map(self._series, _list(inputs)):
+        for one in self.reader.all_of(inputs):
             usual = self._usual_of(one)
             answers.append(self._answer(one, usual, self._errors(one, usual)))
         return answers
@@ -122,7 +123,7 @@ class TrainedDetector(TrainedModel):
         them. Raises `DataError` if neither says what is usual.
         """
         if beginning is not None and series not in self.usual:
-            one = self._series(np.asarray(beginning, dtype=np.float64))
+            (one,) = self.reader.all_of(np.asarray(beginning, dtype=np.float64))
             usual = self._fit(one, len(one))
         else:
             usual = self._named(series)
@@ -134,22 +135,25 @@ class TrainedDetector(TrainedModel):
         return stream
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        return () if reads_tables(self.config) else (".csv",)
+
+    @property
     def wants(self) -> str:
         return "name the series to watch: a .csv file with the columns of training, or a folder"
 
     def read(self, path: Path) -> Given:
         """The series in a .csv file, or in those of a folder."""
-        files = files_in(path)
         found, notes = [], list[str]()
-        for file in files:
-            label = self.config.anomaly.labels
-            one = read_watched(read_text(file), str(file), file.stem, label)
-            found.append(self._series(one))
-            notes += [f"{file.name}: {note}" for note in found[-1].notes]
+        for one in self.reader.read(path):
+            said = [f"{one.name}: {note}" if one.name else note for note in one.notes]
             if one.labels is not None:
-                notes.append(f"{file.name}: the column '{label}' is not read: it only judges")
-            if (said := self._strange(found[-1])) is not None:
-                notes.append(said)
+                said.append(f"{one.name or path.name}: its labels are not read: they only judge")
+            found.append(self.reader.fitted(replace(one, notes=())))
+            said += [f"{one.name or path.name}: {note}" for note in found[-1].notes]
+            if (strange := self._strange(found[-1])) is not None:
+                said.append(strange)
+            notes += said
         facts = tuple({"series": one.name} for one in found)
         names = tuple(one.name for one in found)
         missing = sum(one.filled for one in found)
@@ -157,66 +161,16 @@ class TrainedDetector(TrainedModel):
             notes.append(f"{missing} missing values, each read as the row before, not judged")
         return Given(
             found,
-            () if len(files) == 1 else facts,
+            () if len(found) == 1 else facts,
             names,
             tuple(map(Notice, notes)),
             noun="series",
-            alone=len(files) == 1,
+            alone=len(found) == 1,
         )
-
-    def _series(self, given: Any) -> Watched:
-        """A series with the columns of training, in their order. Raises `DataError`."""
-        one = given if isinstance(given, Watched) else self._read_one(given)
-        one = self._of_values(given) if one is None else one
-        if one.columns == self.columns:
-            return one
-        missing = [name for name in self.columns if name not in one.columns]
-        if missing:
-            raise DataError(
-                f"{one.name or 'the series'} must have the columns {', '.join(self.columns)}, as "
-                f"in training; it lacks {', '.join(missing)}"
-            )
-        order = [one.columns.index(name) for name in self.columns]
-        more = [name for name in one.columns if name not in self.columns]
-        note = f"not read: {', '.join(more)}" if more else "columns are taken by name"
-        return replace(
-            one,
-            columns=self.columns,
-            values=np.ascontiguousarray(one.values[:, order]),
-            missing=None if one.missing is None else one.missing[:, order],
-            notes=(*one.notes, note),
-        )
-
-    def _read_one(self, given: Any) -> Watched | None:
-        """The series in a file or a data frame; None for anything else."""
-        label = self.config.anomaly.labels
-        if isinstance(given, str | Path):
-            return read_watched(read_text(given), str(given), Path(given).stem, label)
-        if hasattr(given, "write_csv"):  # polars
-            return read_watched(given.write_csv(), "the data frame", "", label)
-        if hasattr(given, "to_csv") and hasattr(given, "columns"):  # pandas
-            # An index of numbers only counts the rows.
-            counted = getattr(given.index.dtype, "kind", "O") in "iuf"
-            return read_watched(given.to_csv(index=not counted), "the data frame", "", label)
-        return None
-
-    def _of_values(self, given: Any) -> Watched:
-        try:
-            values = np.asarray(given, dtype=np.float64)
-        except (TypeError, ValueError):
-            values = np.empty(0)
-        if values.ndim != 2 or values.shape[1] != len(self.columns) or not len(values):
-            raise DataError(
-                f"a series must be a .csv file, a data frame or numbers of the shape (steps, "
-                f"{len(self.columns)}), with the columns {', '.join(self.columns)}; got "
-                f"{type(given).__name__} of the shape {values.shape}"
-            )
-        full, missing = filled(values)
-        return Watched("", self.columns, tuple(map(str, range(len(full)))), full, missing)
 
     def _strange(self, one: Watched) -> str | None:
         """Notice about a series whose usual error is taken from its own beginning."""
-        if "" in self.usual or one.name in self.usual:
+        if "" in self.usual or one.name in self.usual or len(self.usual) == 1:
             return None
         return (
             f"{one.name} is not among the series of training: its scale and usual error are taken "
@@ -234,7 +188,7 @@ class TrainedDetector(TrainedModel):
         raise DataError(
             f"the model was trained on {', '.join(self.usual)}, each with a scale of its own: name "
             f"one of them, or hand in a beginning; got '{name}'",
-            *["beginning"],
+            "beginning",
         )
 
     def _limit(self, name: str) -> Limit:
@@ -293,7 +247,7 @@ class TrainedDetector(TrainedModel):
         data = self.as_trained(self.data(WatchedSeries), part)
         settings, watches, squares = self.config.anomaly, [], []
         pictures = {}
-        for one in map(self._series, data.series):
+        for one in map(self.reader.fitted, data.series):
             usual, rows = self._usual_of(one), one.rows(part)
             errors = self._errors(one, usual)
             raw, _ = usual.judge(errors)
@@ -335,7 +289,7 @@ class TrainedDetector(TrainedModel):
             data = self.as_trained(self.data(WatchedSeries), source)
             places = [
                 (one, row + 1)
-                for one in map(self._series, data.series)
+                for one in map(self.reader.fitted, data.series)
                 for row in range(len(one))[one.rows(source)]
                 if row + 1 >= length
             ]
@@ -372,10 +326,6 @@ def _picture(
         "alarms": [bool(alarms[rows][c].any()) for c in cuts],
         "true": None if labels is None else [bool(labels[c].any()) for c in cuts],
     }
-
-
-def _list(inputs: Any) -> list[Any]:
-    return list(inputs) if isinstance(inputs, list | tuple) else [inputs]
 
 
 def check_names(data: WatchedSeries) -> None:

@@ -232,13 +232,14 @@ class AnomalyWindow:
 class AnomalyAnswer(Answer):
     """Anomalies of one series. steps: how many it has; unscored: how many of them have no score.
     scores: of each step, 1 is the threshold, NaN where there is none; alarms: which of them are
-    some."""
+    some; times: of the steps, as text."""
 
     windows: tuple[AnomalyWindow, ...]
     steps: int
     unscored: int
     scores: tuple[float, ...] = ()
     alarms: tuple[bool, ...] = ()
+    times: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Keys "windows" (each with "start", "end", "first", "last", "score", "columns" and
