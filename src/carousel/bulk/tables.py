@@ -97,16 +97,6 @@ def _targets(answer: TargetsAnswer) -> Layout:
     return Layout(columns, lambda one: [tuple(one.targets.values())])
 
 
-def _anomalies(answer: AnomalyAnswer) -> Layout:
-    columns: Columns = {"step": polars.Int64, "score": polars.Float64, "alarm": polars.Boolean}
-
-    def rows(one: AnomalyAnswer) -> list[Row]:
-        scored = (None if math.isnan(score) else score for score in one.scores)
-        return [*zip(range(len(one.scores)), scored, one.alarms, strict=True)]
-
-    return Layout(columns, rows)
-
-
 def _forecast(answer: ForecastAnswer) -> Layout:
     """A row for each step ahead, its time, and of each target forecast, interval and truth."""
     columns: Columns = {"step": polars.Int64, "time": polars.String}

@@ -86,14 +86,14 @@ class WatchedPart:
     @property
     def counts(self) -> dict[str, int]:
         """Counts of the part's contents."""
-        return {"steps": sum(map(len, self.values)), "series": len(self.names)}
+        return {"steps": sum(map(len, self.values)), "sequences": len(self.names)}
 
 
 @dataclass(frozen=True)
 class WatchedSeries:
     """Several series with the same columns. left_out: why others were left out, by name.
 
-    Raises `DataError` if there is none, if their columns differ, or if a part has no row.
+    Raises `DataError` if there is none, if their columns differ, if two have one name, or if a part has no row.
     """
 
     series: tuple[Watched, ...]
@@ -110,6 +110,10 @@ class WatchedSeries:
                     f"series must have the same columns: {first.name} has "
                     f"{', '.join(first.columns)}, {one.name} has {', '.join(one.columns)}"
                 )
+        names = [one.name for one in self.series]
+        for name in names:
+            if names.count(name) > 1:
+                raise DataError(f"two series are called '{name}': each needs a name of its own")
         for part in NAMES:
             if not self.part(part).counts["steps"]:
                 raise DataError(f"the {part} part has no step: {_SHARES}")

@@ -185,6 +185,19 @@ def test_answers_go_out_as_a_row_for_each_step(run, model, carousel, tmp_path):
     assert found == [(window.first, window.last) for window in answer.windows]
 
 
+def test_labelled_series_it_never_saw_are_judged_whole(model, run, tmp_path):
+    path = write_watched(tmp_path, seed=5)
+    report = model.evaluate_new(path)
+    (answer,) = model.predict(path)
+    assert report["per_series"]["series"]["windows"] == len(answer.windows)
+    assert report["recall"] == 1
+    assert report["window_f1"] > 0.3
+    with pytest.raises(DataError, match="has no labels to judge by"):
+        model.evaluate_new(write_watched(tmp_path, "bare.csv", label=False))
+    with pytest.raises(DataError, match="is what the model was trained on"):
+        model.evaluate_new(model.config.data.path)
+
+
 # ---- training
 
 

@@ -97,7 +97,7 @@ def test_a_folder_has_a_series_in_each_file_and_they_have_the_same_columns(tmp_p
     write_watched(folder, "a.csv", seed=1)
     data = WatchedSeries.read(watched_config(folder))
     assert [one.name for one in data.series] == ["a", "b"]
-    assert data.part("train").counts == {"steps": 720, "series": 2}
+    assert data.part("train").counts == {"steps": 720, "sequences": 2}
     (folder / "c.csv").write_text("time,wave\n2024-01-01,1\n2024-01-02,2\n")
     with pytest.raises(DataError, match="a has wave, other, c has wave"):
         WatchedSeries.read(watched_config(folder))
@@ -141,10 +141,10 @@ def test_the_published_set_is_whole_and_its_windows_are_those_of_the_benchmark(s
         assert one.ends[1] == probation(len(one))
 
 
-def test_series_that_are_handed_in_need_names_of_their_own(tmp_path):
+def test_series_that_are_handed_in_need_names_of_their_own():
     one = Watched("a", ("x",), tuple("0123"), np.zeros((4, 1)), ends=(2, 3))
-    with pytest.raises(Exception, match="two series are called 'a'"):
-        find("anomaly")(watched_config("x"), 0, WatchedSeries((one, one)))
+    with pytest.raises(DataError, match="two series are called 'a'"):
+        WatchedSeries((one, one))
 
 
 # ---- tables with roles

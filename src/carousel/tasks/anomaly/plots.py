@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from carousel.data.watched import Watched
+
+Array = NDArray[np.float64]
 _MOST = 12
+_DRAWN = 2000  # steps of a picture
 
 
 def draw_watches(series: dict[str, Any], column: str, path: Path) -> None:
@@ -53,3 +58,25 @@ def draw_watches(series: dict[str, Any], column: str, path: Path) -> None:
             axes.set_xlim(0, max(len(scores) - 1, 1))
         above.set_xticklabels([])
     figure.savefig(path)
+
+
+def picture_of(
+    one: Watched,
+    scores: Array,
+    alarms: NDArray[np.bool_],
+    rows: slice,
+    labels: NDArray[np.bool_] | None,
+) -> dict[str, Any]:
+    """First column, scores, alarms and truth of the rows in at most 2,000 pieces: the highest score
+    of each piece is kept."""
+    values, some = one.values[rows, 0], scores[rows]
+    step = -(-len(values) // _DRAWN)
+    cuts = [slice(i, i + step) for i in range(0, len(values), step)]
+    peaks = [some[c][~np.isnan(some[c])].max(initial=-1.0) for c in cuts]
+    return {
+        "times": [one.times[rows][0], one.times[rows][-1]] if len(values) else [],
+        "values": values[::step].tolist(),
+        "scores": [None if p < 0 else float(p) for p in peaks],
+        "alarms": [bool(alarms[rows][c].any()) for c in cuts],
+        "true": None if labels is None else [bool(labels[c].any()) for c in cuts],
+    }

@@ -22,7 +22,7 @@ from carousel.tasks.anomaly import baselines
 from carousel.tasks.anomaly.alarms import check_promise, limits, promise, smoothed
 from carousel.tasks.anomaly.errors import Usual, network_errors, scaler_of, warm_up
 from carousel.tasks.anomaly.network import Autoencoder, StepForecaster, build
-from carousel.tasks.anomaly.trained import TrainedDetector, check_names
+from carousel.tasks.anomaly.trained import TrainedDetector
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.network import evaluating
 from carousel.tasks.shared.samples import Sample, Told
@@ -48,7 +48,6 @@ class AnomalyTask(Task):
                 f"{self.settings.window}"
             )
         self._data = WatchedSeries.read(config) if parts is None else parts
-        check_names(self._data)
         self.series = list(self._data.series)
         self.columns = self._data.column_names
         self._scalers = self._fit_scalers()

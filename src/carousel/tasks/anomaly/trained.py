@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.watched import Watched, WatchedSeries, probation
-from carousel.errors import ConfigError, DataError
+from carousel.errors import DataError
 from carousel.tasks.anomaly.alarms import Limit, alarms_of, answer_of, promise
 from carousel.tasks.anomaly.errors import Usual, forecast_errors, network_errors, scaler_of, warm_up
 from carousel.tasks.anomaly.input import Reader
 from carousel.tasks.anomaly.network import build
-from carousel.tasks.anomaly.plots import draw_watches
+from carousel.tasks.anomaly.plots import draw_watches, picture_of
 from carousel.tasks.anomaly.scores import Watch, detail, measures
 from carousel.tasks.anomaly.stream import AnomalyStream
 from carousel.tasks.shared.answers import AnomalyAnswer
@@ -28,7 +28,6 @@ from carousel.tasks.shared.own_table import reads_tables
 from carousel.tasks.shared.task import Given, Notice, Shown, Table, TrainedModel
 
 Array = NDArray[np.float64]
-_DRAWN = 2000  # steps of a picture
 
 
 class TrainedDetector(TrainedModel):
@@ -245,19 +244,40 @@ class TrainedDetector(TrainedModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(WatchedSeries), part)
-        settings, watches, squares = self.config.anomaly, [], []
-        pictures = {}
-        for one in map(self.reader.fitted, data.series):
-            usual, rows = self._usual_of(one), one.rows(part)
+        return self._report([(self.reader.fitted(one), one.rows(part)) for one in data.series])
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        found, notes = [], list[str]()
+        for one in map(self.reader.fitted, self.reader.read(path)):
+            said = self._strange(one)
+            first = probation(len(one)) if said else 0  # which says what is usual
+            found.append((one, slice(first, len(one))))
+            notes += [*one.notes, *([said] if said else [])]
+        if not any(one.labels is not None for one, _ in found):
+            raise DataError(
+                f"{path} has no labels to judge by: a column of 0 and 1 with the name of that in "
+                f"training ('{self.config.columns.target or self.config.anomaly.labels}')"
+            )
+        filled = sum(one.filled for one, _ in found)
+        return {**self._report(found), "missing_values_filled": filled, "notes": notes}
+
+    def _report(self, series: Sequence[tuple[Watched, slice]]) -> dict[str, Any]:
+        """Metrics and detail of some rows of each series."""
+        settings, watches, squares, pictures = self.config.anomaly, [], [], {}
+        for one, rows in series:
+            usual = self._usual_of(one)
             errors = self._errors(one, usual)
             raw, _ = usual.judge(errors)
             scores, alarms = alarms_of(raw, self._limit(one.name), settings)
             labels = None if one.labels is None else one.labels[rows]
             watches.append(Watch(one.name, scores[rows], alarms[rows], labels))
             squares.append((errors[rows] ** 2)[~np.isnan(errors[rows])])
-            pictures[one.name] = _picture(one, scores, alarms, rows, labels)
+            pictures[one.name] = picture_of(one, scores, alarms, rows, labels)
+        together = np.concatenate(squares)
+        if not len(together):
+            raise DataError("no step has a score: every series is too short, or all is missing")
         report: dict[str, Any] = measures(watches, settings.merge)
-        report["mse_standardised"] = float(np.concatenate(squares).mean())
+        report["mse_standardised"] = float(together.mean())
         report |= {
             "thresholds": {w.name: asdict(self._limit(w.name)) for w in watches},
             "per_series": detail(watches, settings.merge),
@@ -304,33 +324,3 @@ class TrainedDetector(TrainedModel):
             lambda: self.model(x)[0, -1, 0].sum() if forecasting else self.model(x)[0, -1].sum(),
             one.times[end - length : end],
         )
-
-
-def _picture(
-    one: Watched,
-    scores: Array,
-    alarms: NDArray[np.bool_],
-    rows: slice,
-    labels: NDArray[np.bool_] | None,
-) -> dict[str, Any]:
-    """First column, scores, alarms and truth of the rows in at most 2,000 pieces: the highest score
-    of each piece is kept."""
-    values, some = one.values[rows, 0], scores[rows]
-    step = -(-len(values) // _DRAWN)
-    cuts = [slice(i, i + step) for i in range(0, len(values), step)]
-    peaks = [some[c][~np.isnan(some[c])].max(initial=-1.0) for c in cuts]
-    return {
-        "times": [one.times[rows][0], one.times[rows][-1]] if len(values) else [],
-        "values": values[::step].tolist(),
-        "scores": [None if p < 0 else float(p) for p in peaks],
-        "alarms": [bool(alarms[rows][c].any()) for c in cuts],
-        "true": None if labels is None else [bool(labels[c].any()) for c in cuts],
-    }
-
-
-def check_names(data: WatchedSeries) -> None:
-    """Raise `ConfigError` if two series have one name."""
-    names = [one.name for one in data.series]
-    for name in names:
-        if names.count(name) > 1:
-            raise ConfigError(f"two series are called '{name}': each needs a name of its own")
