@@ -93,7 +93,8 @@ class WatchedPart:
 class WatchedSeries:
     """Several series with the same columns. left_out: why others were left out, by name.
 
-    Raises `DataError` if there is none, if their columns differ, if two have one name, or if a part has no row.
+    Raises `DataError` if there is none, if their columns differ, if two have one name, or if a part
+    has no row.
     """
 
     series: tuple[Watched, ...]
