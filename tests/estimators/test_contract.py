@@ -7,7 +7,8 @@ from carousel.estimators import SequenceClassifier, SequenceRegressor
 
 QUICK = {
     "hidden_size": 16,
-    "epochs": 30,
+    "dropout": 0.0,
+    "epochs": 25,
     "batch_size": 16,
     "learning_rate": 0.03,
     "random_state": 0,

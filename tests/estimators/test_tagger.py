@@ -11,7 +11,8 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 from carousel import tasks
 from carousel.estimators import SequenceTagger
 
-QUICK = {"hidden_size": 8, "epochs": 10, "batch_size": 8, "learning_rate": 0.05, "random_state": 0}
+QUICK = {"hidden_size": 8, "epochs": 10, "batch_size": 8, "learning_rate": 0.05, "random_state": 0,
+         "settings": {"frames.passes": 1}}  # fmt: skip
 
 
 def sequences(count=30, seed=0, steps=None):

@@ -162,7 +162,9 @@ def _size(table: Table, found: Guess) -> Size:
         return Size(found.sequences, len(table), len(texts))
     targets = len(found.named("target")) or len(inputs)
     features = len(inputs) + (len(found.named("target")) if found.task == "forecast" else 0)
-    return Size(found.sequences, len(table), features, targets)
+    kept = bool(found.named("id")) and set(found.named("target")) <= set(found.constant)
+    whole = found.task == "regress" and kept
+    return Size(found.sequences, len(table), features, targets, whole)
 
 
 def _sections(
@@ -184,7 +186,7 @@ def _sections(
         "recipe": {
             "name": short,
             "summary": f"{what} of {path.name}",
-            "mapping": _MAPPINGS.get(task, "many-to-many"),
+            "mapping": "many-to-one" if size.whole else _MAPPINGS.get(task, "many-to-many"),
         },
         "data": {"name": "table", "path": str(path)},
         "columns": columns,

@@ -23,12 +23,14 @@ _SEASONS = {"minute": 60, "hour": 24, "day": 7, "week": 52, "month": 12, "minute
 @dataclass(frozen=True)
 class Size:
     """Size of the data to train on. examples: sequences, texts or rows of a series; steps: of all
-    sequences together, or words; features: numbers of a step."""
+    sequences together, or words; features: numbers of a step; whole: whether numbers are to be
+    found of whole sequences."""
 
     examples: int
     steps: int
     features: int = 1
     classes: int = 0
+    whole: bool = False
 
     @property
     def length(self) -> float:
@@ -54,6 +56,16 @@ def settings(task: str, size: Size, *, korean: bool = False) -> Sections:
         "optimizer": {"name": "adam", "clip_norm": 1.0, **made.pop("optimizer", {})},
         "schedule": {"name": "one-cycle", "warmup": 0.2},
     }
+
+
+def by_name(task: str, size: Size) -> dict[str, Any]:
+    """The same settings by their full names, for a program that makes a configuration.
+
+    >>> by_name("classify_recordings", Size(216, 3_400, 12))["training.batch_size"]
+    16
+    """
+    sections = settings(task, size)
+    return {f"{name}.{key}": value for name in sections for key, value in sections[name].items()}
 
 
 def rules(task: str, size: Size) -> Iterator[tuple[str, str]]:
@@ -91,9 +103,10 @@ def _epochs(examples: int, batch: int, most: int = 60) -> int:
 
 def _of_steps(task: str, size: Size) -> Sections:
     hidden = by_size(((5_000, 32), (200_000, 64), (2_000_000, 128)), size.steps, 256)
-    long = task != "classify_recordings" and size.length > _LONG
+    whole = task == "classify_recordings" or size.whole
+    long = not whole and size.length > _LONG
     windows = max(1, size.steps // _WINDOW) if long else size.examples
-    passes = min(20, max(1, round(_WINDOWS / windows))) if task != "classify_recordings" else 1
+    passes = min(20, max(1, round(_WINDOWS / windows))) if not whole else 1
     per_epoch = windows * passes
     batch = by_size(((200, 8), (1_000, 16), (5_000, 32)), per_epoch, 64)
     epochs = _epochs(per_epoch, batch)
@@ -104,10 +117,11 @@ def _of_steps(task: str, size: Size) -> Sections:
         "optimizer": {"learning_rate": 3e-3},
         "training": {"epochs": epochs, "batch_size": batch, "patience": max(5, epochs // 3)},
     }
-    if task != "regress":
+    if task != "regress" or whole:
         made["model"]["bidirectional"] = True
-    if task == "classify_recordings":
+    if whole:
         made["model"]["pooling"] = "mean"
+    if task == "classify_recordings":
         made["training"]["monitor"] = "loss"
         made["regularization"]["input_dropout"] = 0.2 if size.features >= 8 else 0.0
     frames = {"window": _WINDOW} if long else {}
@@ -162,11 +176,13 @@ def _pairs(size: Size, korean: bool) -> Sections:
 
 def _series(size: Size, korean: bool) -> Sections:
     alone = size.features == size.classes  # every column is to be forecast
+    batch = 32 if size.steps < 5_000 else 64
+    epochs = _epochs(size.steps, batch) if size.steps < 5_000 else 10
     return {
         "model": {"cell": "gru", "hidden_size": 32 if alone else 64},
         "regularization": {"dropout": 0.3},
         "optimizer": {"learning_rate": 1e-3},
-        "training": {"epochs": 10, "batch_size": 32 if size.steps < 5_000 else 64, "patience": 5},
+        "training": {"epochs": epochs, "batch_size": batch, "patience": max(5, epochs // 3)},
     }
 
 

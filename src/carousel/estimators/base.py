@@ -17,8 +17,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from carousel import bundle
 from carousel.config import Config
-from carousel.config.defaults import defaults
 from carousel.config.own import WORDS
+from carousel.data.sizes import Size, by_name
 from carousel.data.splits import split
 from carousel.errors import CarouselError
 from carousel.estimators.inputs import Given
@@ -67,6 +67,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
     """Base of the estimators: what `fit` of each has in common."""
 
     _task: ClassVar[str]
+    #: Whether numbers are found of whole sequences.
+    _whole: ClassVar[bool] = False
     #: Settings of every network of this estimator; parameters and `settings` come after them.
     _own: ClassVar[dict[str, Any]] = {}
     #: Parameters that this estimator has besides, and the settings that they are.
@@ -75,7 +77,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
     def _fit(self, parts: Any, given: Given, more: Mapping[str, Any] | None = None) -> None:
         """Train on parts, and remember what came of it. Raises `ValueError`."""
         with said_as_value_error():
-            config = self._config(len(given), given.mean_length, given.sequences[0].shape[1])
+            width = given.sequences[0].shape[1]
+            config = self._config(len(given), given.mean_length, width)
             if more:
                 config = config.override(dict(more))
             seed, quiet = self._seed, not self.verbose
@@ -93,7 +96,8 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
             if wanted.get(name) is not None
         }
         start = Config.from_dict({"task": self._task, "data": {"name": WORDS[self._task]}})
-        start = start.override({**defaults(sequences, length, features), **self._own, **given})
+        size = Size(sequences, round(sequences * length), features, whole=self._whole)
+        start = start.override({**by_name(self._task, size), **self._own, **given})
         return start.override(dict(self.settings or {}))
 
     def _chosen(self, sample_weight: Any, count: int) -> Chosen:
@@ -185,7 +189,7 @@ class WholeEstimator(SequenceEstimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        patience: int = 0,
+        patience: int | None = None,
         validation: float = 0.2,
         random_state: Any = None,
         threads: int = 1,

@@ -37,7 +37,7 @@ class SequenceClassifier(ClassifierMixin, WholeEstimator):  # type: ignore[misc]
         settings: further settings by their names, as in docs/settings.md.
         verbose: show the training.
 
-    What is None follows from the size of the data (`carousel.config.defaults.defaults`).
+    What is None follows from the size of the data (`carousel.data.sizes.settings`).
 
     Attributes: `classes_`, `n_features_in_` (features of a step; of a 2-D array its steps),
     `feature_names_in_` of data frames, `model_` (the trained model, as `carousel.load` returns),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from carousel.data.regular import Series, regular
 from carousel.data.series_parts import SeriesParts
 from carousel.estimators.base import SequenceEstimator, said_as_value_error
-from carousel.estimators.inputs import Given
+from carousel.estimators.inputs import RAGGED, Given
 from carousel.tasks.forecast.input import series_of
 
 
@@ -36,7 +36,7 @@ class Forecaster(SequenceEstimator):
     `validation_scores_`, as of `SequenceClassifier`.
 
     >>> wave = np.sin(np.arange(200) / 5)
-    >>> model = Forecaster(horizon=5, context=20, epochs=15, random_state=0).fit(wave)
+    >>> model = Forecaster(horizon=5, context=20, random_state=0).fit(wave)
     >>> model.predict().shape
     (5,)
     >>> bool(np.abs(model.predict() - np.sin(np.arange(200, 205) / 5)).max() < 0.5)
@@ -65,7 +65,7 @@ class Forecaster(SequenceEstimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        patience: int = 0,
+        patience: int | None = None,
         validation: float = 0.2,
         random_state: Any = None,
         threads: int = 1,
@@ -103,10 +103,9 @@ class Forecaster(SequenceEstimator):
         rows = {"train": learnt, "validation": judged, "test": judged}
         self._single = np.ndim(X) == 1
         self._chosen(None, count)  # draws the seed
-        windows = len(learnt) - self.horizon + 1
-        size = Given([series.values[: self.context]] * windows, "windows")
         more = {} if self.validation else {"training.restore_best": False, "training.patience": 0}
-        self._fit(SeriesParts(series, rows, self.horizon), size, more)
+        whole = Given([series.values], RAGGED)
+        self._fit(SeriesParts(series, rows, self.horizon), whole, more)
         self.n_features_in_ = len(series.columns)
         if hasattr(X, "columns"):
             self.feature_names_in_ = np.array(series.columns, dtype=object)

@@ -35,6 +35,7 @@ class SequenceRegressor(RegressorMixin, WholeEstimator):  # type: ignore[misc]
     """
 
     _task = "regress"
+    _whole = True
     _own: ClassVar[dict[str, Any]] = {"regress.per": "sequence", "regress.output": "identity"}
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Any:

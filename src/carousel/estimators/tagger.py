@@ -49,7 +49,7 @@ class SequenceTagger(SequenceEstimator):
         epochs: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        patience: int = 0,
+        patience: int | None = None,
         validation: float = 0.2,
         random_state: Any = None,
         threads: int = 1,

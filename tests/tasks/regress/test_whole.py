@@ -13,6 +13,7 @@ import carousel
 from carousel import tasks
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
+from carousel.data.proposal import propose
 from carousel.data.ragged import Ragged
 from carousel.data.whole_targets import WholeRecordings, WholeTargets
 from carousel.errors import ConfigError, DataError
@@ -250,3 +251,12 @@ def test_samples_and_what_is_said_of_them_are_numbers(folder):
     assert len(samples) == len(told) == 3
     assert "area" in samples[0].wanted
     assert all(one.wrong >= 0 and "last" in one.found for one in told)
+
+
+def test_a_table_with_one_number_for_each_sequence_is_trained_as_init_writes_it(tmp_path):
+    rows = [f"p{i},{t},{(i * 7 + t * 3) % 11 / 10},{20 + i}" for i in range(24) for t in range(6)]
+    (tmp_path / "people.csv").write_text("\n".join(["person,t,x,age", *rows]) + "\n")
+    config = propose(tmp_path / "people.csv", target="age").config
+    assert (config.task, config.recipe.mapping) == ("regress", "many-to-one")
+    assert (config.model.pooling, config.model.bidirectional) == ("mean", True)
+    assert fit(config, settings={"training.epochs": 1}, threads=1).validation["rmse"] > 0
