@@ -430,9 +430,9 @@ class _Guesser:
 
     def _set_rest(self) -> None:
         series = self.found.task in SERIES
-        target = self.table[self.target].cells() if self.target else None
+        target = self.known.get(self.target)
         for p in self._free():
-            if target is not None and p.kind != "nested" and (p.column.cells() == target).all():
+            if target is not None and _is_copy(p, target):
                 self._give(p.name, "ignore", f"a copy of '{self.target}'", "columns.ignore")
                 continue
             kept = p.name in self.found.constant
@@ -464,6 +464,12 @@ def _is_flag(p: Profile) -> bool:
     if not p.column.is_number or p.column.missing:
         return False
     return bool(np.isin(p.column.numbers(), (0.0, 1.0)).all())
+
+
+def _is_copy(p: Profile, other: Profile) -> bool:
+    """Whether two columns have the same cells."""
+    like = (p.distinct, p.runs) == (other.distinct, other.runs) and p.kind != "nested"
+    return like and bool((p.column.cells() == other.column.cells()).all())
 
 
 def _is_clock(p: Profile) -> bool:

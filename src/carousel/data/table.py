@@ -9,8 +9,10 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,21 +125,24 @@ class Table:
     def __len__(self) -> int:
         return len(self.columns[0].values)
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in their order."""
         return tuple(column.name for column in self.columns)
 
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
     def __contains__(self, name: str) -> bool:
-        return name in self.names
+        return name in self._by_name
 
     def __getitem__(self, name: str) -> Column:
         """The column of that name. Raises `DataError`, which says what there is."""
         from carousel.config import closest
 
-        for column in self.columns:
-            if column.name == name:
-                return column
+        if name in self._by_name:
+            return self._by_name[name]
         shown = ", ".join(self.names[:10]) + (", …" if len(self.names) > 10 else "")
         raise DataError(
             f"{self.source} has no column '{name}'.{closest(name, self.names)} It has: {shown}"
@@ -286,8 +291,8 @@ def _typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str) -> Table:
     if not frame.height:
         raise DataError(f"{source} has the names of columns and no row")
     stripped = [name.strip() for name in frame.columns]
-    for name in stripped:
-        if stripped.count(name) > 1 and name:
+    for name, count in Counter(stripped).items():
+        if count > 1 and name:
             raise DataError(f"{source} has more than one column with the name '{name}'")
     if "" in stripped:
         place = stripped.index("") + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -138,9 +139,9 @@ def _wrong_rows(text: str, source: str, separator: str, width: int) -> tuple[int
 
 
 def _refuse_double(header: list[str], source: str) -> None:
-    plain = [name.strip(' "') for name in header]
-    for name in plain:
-        if name and plain.count(name) > 1:
+    plain = Counter(name.strip(' "') for name in header)
+    for name, count in plain.items():
+        if name and count > 1:
             raise DataError(f"{source} has more than one column with the name '{name}'")
 
 

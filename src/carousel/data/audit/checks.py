@@ -122,7 +122,8 @@ def copies_of_target(of: Subject) -> Iterator[Finding]:
     for column in of.table.columns:
         if column.kind in ("nested", "empty") or column is of.target:
             continue
-        if (column.cells() == texts).all():
+        alike = of.profiles[column.name].distinct == of.profiles[of.target.name].distinct
+        if alike and (column.cells() == texts).all():
             severity = "severe" if column.name in read else "info"
             yield Finding("D011", severity, (column.name,), {"target": of.target.name})
         elif column.name not in read:
