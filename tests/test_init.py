@@ -230,7 +230,7 @@ def test_init_prints_every_column_and_writes_a_recipe_that_trains(carousel, tmp_
     write(sequences(zz=lambda i, t: i % 3), tmp_path / "pumps.csv")
     code, out, err = carousel("init", "pumps.csv")
     assert (code, err) == (0, "")
-    for word in ("aa", "sequence", "24 sequences of 6 to 6 steps", "task: classify_recordings"):
+    for word in ("aa", "sequence", "24 sequences of 6 steps", "task: classify_recordings"):
         assert word in out
     assert "carousel train pumps.toml" in out
     settings = ["--set", "training.epochs=1", "--set", "model.hidden_size=4", "--quiet"]
