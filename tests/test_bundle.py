@@ -9,7 +9,7 @@ import torch
 from small import small_config
 
 import carousel
-from carousel.bundle import evaluate_run, load, save
+from carousel.bundle import evaluate_run, from_bytes, load, save, to_bytes
 from carousel.data import mnist
 from carousel.data.scaling import PixelScaler
 from carousel.errors import DataError, RunError
@@ -145,3 +145,19 @@ def test_a_folder_without_a_model_says_what_it_is(tmp_path):
     (tmp_path / "config.toml").write_text("")
     with pytest.raises(RunError, match="has no model yet: finish it with carousel train --resume"):
         load(tmp_path)
+
+
+def test_a_bundle_is_kept_in_memory_as_its_files_are_and_a_damaged_one_is_refused(run):
+    model = load(run)
+    files = to_bytes(model)
+    assert {name: (run / "model" / name).read_bytes() for name in files} == files
+    again = from_bytes(files)
+    for name, weight in model.model.state_dict().items():
+        assert torch.equal(weight, again.model.state_dict()[name])
+    with pytest.raises(RunError, match="the pickle cannot be read"):
+        from_bytes({**files, "weights.safetensors": b"x"}, "the pickle")
+    with pytest.raises(RunError, match="the bundle cannot be read: 'model.json'"):
+        from_bytes({})
+    newer = files["model.json"].replace(b'"format": 1', b'"format": 99')
+    with pytest.raises(RunError, match="written by a newer Carousel"):
+        from_bytes({**files, "model.json": newer})

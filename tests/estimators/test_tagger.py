@@ -114,6 +114,7 @@ def test_groups_never_straddle_the_held_out_share(monkeypatch):
         (lambda X, y: (X, ["low"] * 30), "a row of labels, one for each step"),
         (lambda X, y: (X, [np.full(len(row), "a") for row in y]), "at least 2 classes"),
         (lambda X, y: (X, None), "labels of every step"),
+        (lambda X, y: (X, [[0] * len(y[0]), *y[1:]]), "text and numbers"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(change, says):

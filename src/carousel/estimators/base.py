@@ -98,7 +98,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         start = Config.from_dict({"task": self._task, "data": {"name": WORDS[self._task]}})
         size = Size(sequences, round(sequences * length), features, whole=self._whole)
         start = start.override({**by_name(self._task, size), **self._own, **given})
-        return start.override(dict(self.settings or {}))
+        return start.override(dict(self.settings)) if self.settings else start
 
     def _chosen(self, sample_weight: Any, count: int) -> Chosen:
         """The sequences that count, and how much; draws the seed. Raises `ValueError`."""

@@ -74,6 +74,8 @@ class SequenceTagger(SequenceEstimator):
         rows = _rows(y, given)
         chosen = self._chosen(sample_weight, len(given))
         known = [label for i in chosen.index for label in rows[i] if label is not None]
+        if len({isinstance(label, str) for label in known}) > 1:
+            raise ValueError("y must hold labels of one kind, it has text and numbers")
         self.classes_ = np.unique(np.array(known)) if known else np.array([])
         if len(self.classes_) < 2:
             raise ValueError(
