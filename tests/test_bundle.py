@@ -156,7 +156,7 @@ def test_a_bundle_is_kept_in_memory_as_its_files_are_and_a_damaged_one_is_refuse
         assert torch.equal(weight, again.model.state_dict()[name])
     with pytest.raises(RunError, match="the pickle cannot be read"):
         from_bytes({**files, "weights.safetensors": b"x"}, "the pickle")
-    with pytest.raises(RunError, match="the bundle cannot be read: 'model.json'"):
+    with pytest.raises(RunError, match=r"the bundle cannot be read: 'model\.json'"):
         from_bytes({})
     newer = files["model.json"].replace(b'"format": 1', b'"format": 99')
     with pytest.raises(RunError, match="written by a newer Carousel"):
