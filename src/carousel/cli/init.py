@@ -96,7 +96,7 @@ def show_audit(found: list[Finding], language: str) -> None:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a path is a table with named columns. Raises `DataError` if nothing is there."""
+    """True if a path is a table with named columns. Raises `DataError` if nothing is there."""
     from carousel.data.table import is_table as has_suffix
 
     if not path.exists():
@@ -109,7 +109,7 @@ def is_table(path: Path) -> bool:
 
 
 def _has_header(path: Path) -> bool:
-    """Whether a .tsv names its columns: those of sentences, such as label and text, need not."""
+    """True if a .tsv names its columns: those of sentences, such as label and text, need not."""
     from carousel.data.table import read_table
 
     try:
@@ -196,7 +196,7 @@ def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool)
 
 
 def recipe_for(data: Path, given: dict[str, str]) -> Proposal | None:
-    """What `train` makes of data in place of a recipe; None if it is no table."""
+    """Recipe that `train` makes of data; None if it is no table."""
     if not data.exists() or not is_table(data):
         return None
     from carousel.data.proposal import propose

@@ -55,7 +55,7 @@ class ColumnsConfig:
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How the sequences, or sentences, of a table are dealt out to the parts; how many is said by
+    """Split of a table's sequences, or sentences, into parts; how many go to each is said by
     `frames.validation` and `frames.test`, or those of `text`.
 
     by: "sequence" draws whole ones, of each class by itself; "group" draws all of a value of

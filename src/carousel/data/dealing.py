@@ -1,4 +1,4 @@
-"""Which sequences or texts of a table are in each part, by `split.by`."""
+"""Parts of a table: its sequences or texts dealt out by `split.by`."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def tails(rows: Sequence[Rows], config: Config) -> dict[str, list[Rows]]:
 def text_parts(
     config: Config, table: Table, known: Sequence[int], rows: Sequence[Sequence[int]]
 ) -> dict[str, list[int]]:
-    """Which texts are in each part: `text.test` is drawn first, then `text.validation` of all."""
+    """Texts of each part: `text.test` is drawn first, then `text.validation` of all."""
     text, seed, by = config.text, config.data.split_seed, config.split.by
     count = len(known)
     if count < _FEWEST:

@@ -2,66 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import NoReturn
 
-import numpy as np
-from numpy.typing import NDArray
-
 from carousel.config.columns import SERIES, STEPS, TABLES
-from carousel.data.profiles import Profile, profiles
+from carousel.data.guessing import (
+    TIMES,
+    Finder,
+    Guess,
+    Role,
+    is_copy,
+    is_flag,
+    named_as,
+    words_of,
+)
+from carousel.data.profiles import profiles
 from carousel.data.table import Table
 from carousel.errors import ConfigError, DataError
 
 _LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "state", "outcome")
 _JUDGES = (*_LABELS, "anomaly", "anomalous", "is_anomaly", "outlier", "fault", "abnormal", "이상")
-_IDS = ("id", "uid", "uuid", "unit", "series", "sequence", "session", "recording", "unique_id")
-_TIMES = (
-    *("time", "timestamp", "date", "datetime", "ts", "when", "stamp", "t", "step", "tick", "cycle"),
-    *("frame", "zeit", "datum", "시간", "날짜", "일시", "시각"),
-)
 _GROUPS = ("person", "subject", "patient", "speaker", "user", "participant", "group", "사람")
 _PART_WORDS = {"train", "training", "validation", "valid", "val", "dev", "test"}
 _MOST_LEVELS = 200
 _FEW = 6
 
 
-@dataclass(frozen=True)
-class Role:
-    """What a column is for, why, and the argument or setting that says otherwise."""
-
-    role: str
-    why: str
-    change: str = ""
-
-
-@dataclass
-class Guess:
-    """The role of every column, the task, and the split, with the reason of each.
-
-    sequences: how many there are. constant: columns that keep one value through each sequence.
-    profiles: facts of every column.
-    """
-
-    task: str = ""
-    why: str = ""
-    roles: dict[str, Role] = field(default_factory=dict)
-    split: str = "sequence"
-    split_column: str = ""
-    split_why: str = ""
-    gap: str = "fill"
-    sequences: int = 1
-    constant: frozenset[str] = frozenset()
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
-
-    def named(self, role: str) -> list[str]:
-        """The columns of a role, in the table's order."""
-        return [name for name, found in self.roles.items() if found.role == role]
-
-
 def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task: str = "") -> Guess:
-    """What a table is for. What is given is taken; the rest follows from names and values.
+    """Guess what a table is for. Whatever is given is taken; the rest follows from the data.
 
     Raises `DataError` for a column that is not there, or where there is nothing to learn, and
     `ConfigError` for a task that reads no tables.
@@ -76,22 +44,8 @@ def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task:
     return found
 
 
-class _Guesser:
+class _Guesser(Finder):
     """The steps of the guess, in order: each column is given a role once."""
-
-    def __init__(
-        self,
-        table: Table,
-        known: Mapping[str, Profile],
-        target: str,
-        id: str,
-        time: str,
-        task: str,
-    ) -> None:
-        self.table, self.known, self.task = table, known, task
-        self.target, self.id, self.time = target, id, time
-        self.found = Guess(profiles=known)
-        self.codes: NDArray[np.int64] = np.zeros(len(table), np.int64)
 
     def guess(self) -> Guess:
         self._set_useless()
@@ -111,12 +65,6 @@ class _Guesser:
 
     # ---- roles
 
-    def _give(self, name: str, role: str, why: str, change: str = "") -> None:
-        self.found.roles[name] = Role(role, why, change)
-
-    def _free(self) -> list[Profile]:
-        return [p for p in self.known.values() if p.name not in self.found.roles]
-
     def _set_useless(self) -> None:
         for p in self.known.values():
             if p.name in (self.target, self.id, self.time):
@@ -127,7 +75,7 @@ class _Guesser:
                 self._give(p.name, "ignore", "its cells are lists or objects", "columns.ignore")
             elif p.distinct <= 1 and not p.column.missing:
                 self._give(p.name, "ignore", "one value in all rows", "columns.ignore")
-            elif p.is_number_of_row and not _is(p.name, _TIMES):
+            elif p.is_number_of_row and not named_as(p.name, TIMES):
                 self._give(p.name, "ignore", "only counts the rows", "columns.ignore")
 
     def _set_parts(self) -> None:
@@ -180,7 +128,7 @@ class _Guesser:
 
     def _class_beside(self, sentences: Sequence[str]) -> str:
         classes = [p for p in self._free() if p.name not in sentences and p.is_class(50)]
-        named = [p for p in classes if _is(p.name, _LABELS)]
+        named = [p for p in classes if named_as(p.name, _LABELS)]
         pick = named or classes
         return pick[-1].name if pick else ""
 
@@ -198,105 +146,8 @@ class _Guesser:
         if not self.found.split_column:
             self._choose_split()
 
-    def _find_time(self) -> None:
-        if self.time:
-            self._give(self.time, "time", "as asked", "time")
-            return
-        free = [p for p in self._free() if p.name not in (self.target, self.id)]
-        stamps = [p for p in free if p.kind == "time" and not p.column.missing]
-        if stamps:
-            best = max(stamps, key=lambda p: p.distinct)
-            self._set_time(best.name, f"time stamps such as {best.column.raw[0]}")
-            return
-        for p in free:
-            named = _is(p.name, _TIMES) and p.kind in ("whole", "number")
-            if named and not p.column.missing and (p.counts or p.rises or _is_clock(p)):
-                self._set_time(p.name, "by its name, and its numbers rise")
-                return
-        counting = [p for p in free if p.counts and p.resets]
-        if counting:
-            best = max(counting, key=lambda p: -p.resets)
-            self._set_time(best.name, f"counts up by one and begins again {best.resets:,} times")
-
-    def _set_time(self, name: str, why: str) -> None:
-        self.time = name
-        self._give(name, "time", why, "time")
-
-    def _find_id(self) -> None:
-        if self.id:
-            self._give(self.id, "id", "as asked", "id")
-            return
-        free = [p for p in self._free() if p.name != self.target]
-        can = [
-            p
-            for p in free
-            if p.kind in ("text", "whole")
-            and 2 <= p.distinct <= p.rows / 2
-            and not p.column.missing
-        ]
-        named = [p for p in can if _is(p.name, _IDS)]
-        timed = self.known[self.time] if self.time else None
-        if timed is not None and timed.counts and timed.resets:
-            exact = [p for p in can if p.keeps_to_runs and p.runs == timed.resets + 1]
-            can = exact or [p for p in can if p.keeps_to_runs]
-            why = f"changes where '{self.time}' begins again"
-        elif timed is not None and self._single(timed):
-            can = [p for p in can if p.keeps_to_runs and (p.kind == "text" or p in named)]
-            why = "each value stands in one stretch of rows"
-        elif timed is not None:
-            can = [p for p in can if self._orders(p)]
-            why = f"with it, no time in '{self.time}' stands twice"
-        else:
-            can = [p for p in can if p.keeps_to_runs and p.rows / p.distinct >= 2]
-            why = "each value stands in one stretch of rows"
-        best = self._best_id(can, named)
-        if best is not None:
-            self.id = best.name
-            self._give(best.name, "id", f"{best.distinct:,} values; {why}", "id")
-
-    def _best_id(self, can: Sequence[Profile], named: Sequence[Profile]) -> Profile | None:
-        wanted = [p for p in can if p in named] or list(can)
-        if not wanted:
-            return None
-        contiguous = [p for p in wanted if p.keeps_to_runs]
-        if contiguous:
-            return max(contiguous, key=lambda p: p.distinct)
-        return min(wanted, key=lambda p: p.distinct)
-
-    def _single(self, timed: Profile) -> bool:
-        """Whether all times differ and rise: the rows are one sequence, as far as time tells."""
-        return timed.rises and timed.distinct == timed.rows
-
-    def _orders(self, p: Profile) -> bool:
-        """Whether no time stands twice with one value of the column."""
-        import polars as pl
-
-        pair = pl.DataFrame([p.column.raw.alias("a"), self.table[self.time].raw.alias("b")])
-        return pair.n_unique() >= 0.999 * p.rows
-
-    def _count_sequences(self) -> None:
-        if not self.id:
-            return
-        import polars as pl
-
-        cells = self.table[self.id].cells()
-        names = cells.unique(maintain_order=True)
-        self.found.sequences = len(names)
-        codes = cells.replace_strict(names, range(len(names)), return_dtype=pl.Int64)
-        self.codes = codes.to_numpy()
-        inside = [p for p in self._free() if p.kind not in ("nested", "empty", "time")]
-        frame = pl.DataFrame(
-            [codes.alias("\0id"), *(p.column.values.alias(p.name) for p in inside)]
-        )
-        grouped = frame.group_by("\0id").agg(pl.all().drop_nulls().n_unique())
-        self.found.constant = frozenset(
-            p.name
-            for p in inside
-            if int(grouped[p.name].max() or 0) <= 1  # type: ignore[arg-type]
-        )
-
     def _words_of_sentences(self) -> bool:
-        """Whether rows are words with tags: texts, an id, and no numbers beside."""
+        """True if rows are words with tags: texts, an id, and no numbers beside."""
         free = self._free()
         texts = [p for p in free if p.kind == "text"]
         if self.task != "label_words" and (
@@ -323,10 +174,14 @@ class _Guesser:
             return ""
         free = [p for p in self._free() if p.kind not in ("time",)]
         classes = [p for p in free if p.is_class()]
-        named = [p for p in free if _is(p.name, _LABELS) and (p.is_class() or p.column.is_number)]
+        named = [
+            p for p in free if named_as(p.name, _LABELS) and (p.is_class() or p.column.is_number)
+        ]
         if named:
             return named[-1].name
-        kept = [p for p in classes if p.name in self.found.constant and not _is(p.name, _GROUPS)]
+        kept = [
+            p for p in classes if p.name in self.found.constant and not named_as(p.name, _GROUPS)
+        ]
         if self.id and len(kept) == 1:
             return kept[0].name
         last = free[-1] if free else None
@@ -369,7 +224,7 @@ class _Guesser:
                 if kept
                 else (f"'{target}' is a number in each row")
             )
-        self._give(target, "target", _what(p), "target")
+        self._give(target, "target", words_of(p), "target")
 
     def _refuse_many(self) -> NoReturn:
         raise DataError(
@@ -381,7 +236,7 @@ class _Guesser:
         """Every number is watched, and a column of 0 and 1, where there is one, judges."""
         found = self.found
         found.task, found.why = "anomaly", "as asked: labels only judge"
-        judges = [p for p in self._free() if _is(p.name, _JUDGES) and _is_flag(p)]
+        judges = [p for p in self._free() if named_as(p.name, _JUDGES) and is_flag(p)]
         name = self.target or (judges[-1].name if judges else "")
         if name:
             self._give(name, "target", "0 and 1: judges, and is never learnt", "target")
@@ -414,7 +269,7 @@ class _Guesser:
         groups = [
             p
             for p in self._free()
-            if _is(p.name, _GROUPS) and p.name in found.constant and p.distinct >= 3
+            if named_as(p.name, _GROUPS) and p.name in found.constant and p.distinct >= 3
         ]
         if groups and found.task in STEPS:
             found.split, found.split_column = "group", groups[0].name
@@ -432,7 +287,7 @@ class _Guesser:
         series = self.found.task in SERIES
         target = self.known.get(self.target)
         for p in self._free():
-            if target is not None and _is_copy(p, target):
+            if target is not None and is_copy(p, target):
                 self._give(p.name, "ignore", f"a copy of '{self.target}'", "columns.ignore")
                 continue
             kept = p.name in self.found.constant
@@ -445,7 +300,7 @@ class _Guesser:
                 why = f"{p.distinct} values{where}"
                 self._give(p.name, "static" if static else "category", why, "columns.category")
             elif p.column.is_number:
-                why = "one value for a sequence" if static else _what(p)
+                why = "one value for a sequence" if static else words_of(p)
                 self._give(p.name, "static" if static else "number", why, "columns.ignore")
             elif p.kind == "time":
                 self._give(p.name, "ignore", "another column of times", "time")
@@ -454,38 +309,4 @@ class _Guesser:
                 self._give(p.name, "ignore", why, "columns.category")
 
 
-def _is(name: str, known: Sequence[str]) -> bool:
-    plain = name.strip().casefold()
-    return plain in known or any(plain.endswith(f"_{word}") for word in known if len(word) > 1)
-
-
-def _is_flag(p: Profile) -> bool:
-    """Whether a column holds nothing but 0 and 1."""
-    if not p.column.is_number or p.column.missing:
-        return False
-    return bool(np.isin(p.column.numbers(), (0.0, 1.0)).all())
-
-
-def _is_copy(p: Profile, other: Profile) -> bool:
-    """Whether two columns have the same cells."""
-    like = (p.distinct, p.runs) == (other.distinct, other.runs) and p.kind != "nested"
-    return like and bool((p.column.cells() == other.column.cells()).all())
-
-
-def _is_clock(p: Profile) -> bool:
-    try:
-        p.column.times()
-    except DataError:
-        return False
-    return True
-
-
-def _what(p: Profile) -> str:
-    """What a column holds, in a few words."""
-    missing = f"; {p.empty:.1%} missing" if p.empty else ""
-    if p.kind == "boolean":
-        return f"yes or no{missing}"
-    if p.kind == "text" or (p.kind == "whole" and p.distinct <= 20):
-        return f"{p.distinct} values{missing}"
-    known = p.column.numbers()
-    return f"{np.nanmin(known):.6g} to {np.nanmax(known):.6g}{missing}"
+__all__ = ["Guess", "Role", "guess"]

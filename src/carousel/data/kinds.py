@@ -53,7 +53,7 @@ class Read(NamedTuple):
 
 
 def kind_of(cells: pl.Series, commas: bool = False) -> Read:
-    """What the cells (texts) of a column are. commas: other columns have decimal commas."""
+    """Type of a column by its cells (texts). commas: other columns have decimal commas."""
     import polars as pl
 
     if not commas and (quick := _plain_numbers(cells)) is not None:
@@ -165,7 +165,7 @@ def number(
 
 
 def _style(known: pl.Series, fits: dict[str, int], commas: bool) -> tuple[str, str]:
-    """How most of the cells write numbers, and what is to be said of it."""
+    """Style in which most of the cells write numbers, and what is to be said of it."""
     best = max(fits.values())
     style = next(
         name for name in ("plain", "german", "english", "spaced") if fits.get(name) == best

@@ -14,7 +14,7 @@ _LOOKED_AT = 2000
 
 @dataclass(frozen=True)
 class Profile:
-    """What is known of a column. rows: of the table. distinct: values that are not missing.
+    """Facts of a column. rows: of the table. distinct: values that are not missing.
 
     runs: stretches of rows of one value. counts: the column rises by one from row to row and begins
     again, as the steps of sequences do; resets: how often it begins again. rises: no row stands
@@ -42,22 +42,22 @@ class Profile:
 
     @property
     def is_sentence(self) -> bool:
-        """Whether it holds sentences, most of them different."""
+        """True if it holds sentences, most of them different."""
         long = self.words >= SENTENCE_WORDS or self.letters >= SENTENCE_LETTERS
         return self.kind == "text" and long and self.distinct > 0.3 * self.rows
 
     @property
     def is_number_of_row(self) -> bool:
-        """Whether it only counts the rows."""
+        """True if it only counts the rows."""
         return self.kind == "whole" and self.counts and not self.resets and self.rows > 2
 
     @property
     def keeps_to_runs(self) -> bool:
-        """Whether each value stands in one stretch of rows, as an id of sequences does."""
+        """True if each value stands in one stretch of rows, as an id of sequences does."""
         return self.runs == self.distinct and not self.column.missing
 
     def is_class(self, most: int = 100) -> bool:
-        """Whether its values can be classes: few, and each of them several times."""
+        """True if its values can be classes: few, and each of them several times."""
         if self.kind == "boolean":
             return self.distinct == 2
         few = 2 <= self.distinct <= min(most, max(2, self.rows // 3))

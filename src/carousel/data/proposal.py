@@ -66,7 +66,7 @@ class Proposal:
         return "\n".join(lines) + "\n"
 
     def to_json(self) -> dict[str, Any]:
-        """What was found, as JSON can hold it."""
+        """Everything that was found, as JSON can hold it."""
         kinds = {column.name: column for column in self.table.columns}
         return {
             "path": str(self.path),

@@ -60,7 +60,7 @@ class Sequences:
 
 
 def order_key(table: Table, time: str) -> tuple[NDArray[np.int64], str, tuple[str, ...]]:
-    """What orders rows by a column of times or counts (N,): whole numbers, their unit ("" of mere
+    """Order of rows by a column of times or counts (N,): whole numbers, their unit ("" of mere
     counts), and what was recognised. Raises `DataError` for texts and empty cells."""
     column = table[time]
     if column.missing or column.odd:

@@ -59,7 +59,7 @@ def settings(task: str, size: Size, *, korean: bool = False) -> Sections:
 
 
 def by_name(task: str, size: Size) -> dict[str, Any]:
-    """The same settings by their full names, for a program that makes a configuration.
+    """Settings by their full names, for a program that makes a configuration.
 
     >>> by_name("classify_recordings", Size(216, 3_400, 12))["training.batch_size"]
     16

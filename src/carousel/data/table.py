@@ -55,7 +55,7 @@ class Column:
 
     @property
     def is_number(self) -> bool:
-        """Whether it holds numbers, or yes and no."""
+        """True for numbers, and for yes and no."""
         return self.kind in ("whole", "number", "boolean")
 
     def numbers(self) -> NDArray[np.float64]:
@@ -200,7 +200,7 @@ def of_frame(frame: Any, source: str = "the data frame") -> Table:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file's name says that it is a table that `read_table` reads."""
+    """Tell from a file's name that it is a table that `read_table` reads."""
     suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
     return suffix.lower() in {*_BINARY, *_TEXT}
 

@@ -82,7 +82,7 @@ def _layout(text: str) -> tuple[str, bool, list[str]]:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether lines have as many tabs as the first, and no cell is wholly in quotation marks."""
+    """True if lines have as many tabs as the first, and no cell is wholly in quotation marks."""
     lines = [line for line in text.split("\n") if line.strip()]
     tabs = lines[0].count("\t")
     if any(line.count("\t") != tabs for line in lines):
@@ -92,7 +92,7 @@ def _is_plain(text: str) -> bool:
 
 
 def _separator(text: str) -> str:
-    """What cuts the first rows into the same number of cells, at least two; of several, what the
+    """Find what cuts the first rows into as many cells, at least two; of several, what the
     header has most of.
 
     >>> _separator("a;b\\n1,5;2\\n"), _separator("a,b\\n1;5,2\\n")

@@ -17,7 +17,7 @@ _KEPT = ("recipe", "data")
 
 
 def is_bare(values: Mapping[str, Any], config: Config) -> bool:
-    """Whether a file's tables name data of one's own and nothing of network and training."""
+    """True if a file's tables name data of one's own and nothing of network and training."""
     return is_own(config.data.name) and bool(config.data.path) and not set(_OF_TRAINING) & {*values}
 
 

@@ -54,7 +54,7 @@ class Finding:
         ]
 
     def to_dict(self, language: str = "en") -> dict[str, Any]:
-        """The same as JSON can hold it."""
+        """The finding as JSON can hold it."""
         said = {key: self.text(key, language) for key in ("title", "done", "change")}
         return {
             **asdict(self),

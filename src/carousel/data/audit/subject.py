@@ -19,7 +19,7 @@ from carousel.errors import CarouselError
 
 @dataclass(frozen=True)
 class Subject:
-    """What is looked at. now: seconds since 1970, to know stamps in the future. known:
+    """Subject of an audit. now: seconds since 1970, to know stamps in the future. known:
     the profiles of the columns, where they have been made."""
 
     table: Table
@@ -48,13 +48,13 @@ class Subject:
 
     @cached_property
     def numbers(self) -> list[Column]:
-        """Those of the inputs that are numbers in the table."""
+        """Inputs that are numbers in the table."""
         categories = names_in(self.config.columns.category)
         return [c for c in self.inputs if c.is_number and c.name not in categories]
 
     @cached_property
     def target(self) -> Column | None:
-        """What is to be learnt, where it is one column that is there."""
+        """Column that is to be learnt, where it is one column that is there."""
         names = names_in(self.config.columns.target)
         return self.table[names[0]] if len(names) == 1 and names[0] in self.table else None
 
@@ -87,7 +87,7 @@ class Subject:
 
     @cached_property
     def order(self) -> NDArray[np.int64] | None:
-        """What orders the rows in time (N,), None where nothing does."""
+        """Order of the rows in time (N,), None where nothing does."""
         time = self.config.columns.time
         if not time or time not in self.table:
             return None

@@ -79,7 +79,7 @@ def _with_future(series: Series, columns: ColumnsConfig) -> Series:
 
 
 def known_numbers(names: Sequence[str], columns: ColumnsConfig) -> list[int]:
-    """Which of the columns of a series are known for the steps to come. Raises `ConfigError` for
+    """Columns of a series that are known for the steps to come. Raises `ConfigError` for
     one that is to be forecast, or without a target."""
     known = names_in(columns.known)
     if known and (not columns.target or set(known) & set(names_in(columns.target))):

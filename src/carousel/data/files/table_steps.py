@@ -67,7 +67,7 @@ class Read:
 
     @property
     def notes(self) -> dict[str, int]:
-        """What was recognised; 0, as it is not counted in files."""
+        """Notes on what was recognised; 0, as they are not counted in files."""
         said = (*self.table.notes, *self.sequences.notes, *self.features.notes)
         return dict.fromkeys(said, 0)
 
@@ -222,7 +222,7 @@ def read_numbers(config: Config) -> MeasuredRecordings | WholeRecordings:
 
 
 def _are_kept(read: Read, config: Config) -> bool:
-    """Whether the table has an id, and targets keep one value through each sequence."""
+    """True if the table has an id, and targets keep one value through each sequence."""
     if not config.columns.id:
         return False
     for name in names_in(config.columns.target):

@@ -91,7 +91,7 @@ def _tensor(numbers: Sequence[int]) -> Any:
 
 
 def has_columns(path: Path) -> bool:
-    """Whether a file's name says that its columns have names: words and labels in a .txt or a .tsv
+    """Tell from a file's name that its columns have names: words and labels in a .txt or a .tsv
     have none."""
     return is_table(path) and path.suffix.lower() not in (".txt", ".tsv")
 

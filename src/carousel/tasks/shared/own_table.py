@@ -15,7 +15,7 @@ from carousel.tasks.shared.task import Given, Notice
 
 
 def reads_tables(config: Config) -> bool:
-    """Whether a model was trained on a table with roles."""
+    """True if a model was trained on a table with roles."""
     return config.data.name == TABLE and not config.columns.file
 
 

@@ -1,0 +1,210 @@
+"""Guess of a table: what it holds, and which columns order its rows and tell sequences apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.data.profiles import Profile
+from carousel.data.table import Table
+from carousel.errors import DataError
+
+_IDS = ("id", "uid", "uuid", "unit", "series", "sequence", "session", "recording", "unique_id")
+TIMES = (
+    *("time", "timestamp", "date", "datetime", "ts", "when", "stamp", "t", "step", "tick", "cycle"),
+    *("frame", "zeit", "datum", "시간", "날짜", "일시", "시각"),
+)
+
+
+@dataclass(frozen=True)
+class Role:
+    """Purpose of a column, why, and the argument or setting that says otherwise."""
+
+    role: str
+    why: str
+    change: str = ""
+
+
+@dataclass
+class Guess:
+    """The role of every column, the task, and the split, with the reason of each.
+
+    sequences: how many there are. constant: columns that keep one value through each sequence.
+    profiles: facts of every column.
+    """
+
+    task: str = ""
+    why: str = ""
+    roles: dict[str, Role] = field(default_factory=dict)
+    split: str = "sequence"
+    split_column: str = ""
+    split_why: str = ""
+    gap: str = "fill"
+    sequences: int = 1
+    constant: frozenset[str] = frozenset()
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+    def named(self, role: str) -> list[str]:
+        """The columns of a role, in the table's order."""
+        return [name for name, found in self.roles.items() if found.role == role]
+
+
+class Finder:
+    """A guess on its way: what has a role, and the search for time and id."""
+
+    def __init__(
+        self,
+        table: Table,
+        known: Mapping[str, Profile],
+        target: str,
+        id: str,
+        time: str,
+        task: str,
+    ) -> None:
+        self.table, self.known, self.task = table, known, task
+        self.target, self.id, self.time = target, id, time
+        self.found = Guess(profiles=known)
+        self.codes: NDArray[np.int64] = np.zeros(len(table), np.int64)
+
+    def _give(self, name: str, role: str, why: str, change: str = "") -> None:
+        self.found.roles[name] = Role(role, why, change)
+
+    def _free(self) -> list[Profile]:
+        return [p for p in self.known.values() if p.name not in self.found.roles]
+
+    def _find_time(self) -> None:
+        if self.time:
+            self._give(self.time, "time", "as asked", "time")
+            return
+        free = [p for p in self._free() if p.name not in (self.target, self.id)]
+        stamps = [p for p in free if p.kind == "time" and not p.column.missing]
+        if stamps:
+            best = max(stamps, key=lambda p: p.distinct)
+            self._set_time(best.name, f"time stamps such as {best.column.raw[0]}")
+            return
+        for p in free:
+            named = named_as(p.name, TIMES) and p.kind in ("whole", "number")
+            if named and not p.column.missing and (p.counts or p.rises or is_clock(p)):
+                self._set_time(p.name, "by its name, and its numbers rise")
+                return
+        counting = [p for p in free if p.counts and p.resets]
+        if counting:
+            best = max(counting, key=lambda p: -p.resets)
+            self._set_time(best.name, f"counts up by one and begins again {best.resets:,} times")
+
+    def _set_time(self, name: str, why: str) -> None:
+        self.time = name
+        self._give(name, "time", why, "time")
+
+    def _find_id(self) -> None:
+        if self.id:
+            self._give(self.id, "id", "as asked", "id")
+            return
+        free = [p for p in self._free() if p.name != self.target]
+        can = [
+            p
+            for p in free
+            if p.kind in ("text", "whole")
+            and 2 <= p.distinct <= p.rows / 2
+            and not p.column.missing
+        ]
+        named = [p for p in can if named_as(p.name, _IDS)]
+        timed = self.known[self.time] if self.time else None
+        if timed is not None and timed.counts and timed.resets:
+            exact = [p for p in can if p.keeps_to_runs and p.runs == timed.resets + 1]
+            can = exact or [p for p in can if p.keeps_to_runs]
+            why = f"changes where '{self.time}' begins again"
+        elif timed is not None and self._single(timed):
+            can = [p for p in can if p.keeps_to_runs and (p.kind == "text" or p in named)]
+            why = "each value stands in one stretch of rows"
+        elif timed is not None:
+            can = [p for p in can if self._orders(p)]
+            why = f"with it, no time in '{self.time}' stands twice"
+        else:
+            can = [p for p in can if p.keeps_to_runs and p.rows / p.distinct >= 2]
+            why = "each value stands in one stretch of rows"
+        best = self._best_id(can, named)
+        if best is not None:
+            self.id = best.name
+            self._give(best.name, "id", f"{best.distinct:,} values; {why}", "id")
+
+    def _best_id(self, can: Sequence[Profile], named: Sequence[Profile]) -> Profile | None:
+        wanted = [p for p in can if p in named] or list(can)
+        if not wanted:
+            return None
+        contiguous = [p for p in wanted if p.keeps_to_runs]
+        if contiguous:
+            return max(contiguous, key=lambda p: p.distinct)
+        return min(wanted, key=lambda p: p.distinct)
+
+    def _single(self, timed: Profile) -> bool:
+        """True if all times differ and rise: the rows are one sequence, as far as time tells."""
+        return timed.rises and timed.distinct == timed.rows
+
+    def _orders(self, p: Profile) -> bool:
+        """True if no time stands twice with one value of the column."""
+        import polars as pl
+
+        pair = pl.DataFrame([p.column.raw.alias("a"), self.table[self.time].raw.alias("b")])
+        return pair.n_unique() >= 0.999 * p.rows
+
+    def _count_sequences(self) -> None:
+        if not self.id:
+            return
+        import polars as pl
+
+        cells = self.table[self.id].cells()
+        names = cells.unique(maintain_order=True)
+        self.found.sequences = len(names)
+        codes = cells.replace_strict(names, range(len(names)), return_dtype=pl.Int64)
+        self.codes = codes.to_numpy()
+        inside = [p for p in self._free() if p.kind not in ("nested", "empty", "time")]
+        frame = pl.DataFrame(
+            [codes.alias("\0id"), *(p.column.values.alias(p.name) for p in inside)]
+        )
+        grouped = frame.group_by("\0id").agg(pl.all().drop_nulls().n_unique())
+        self.found.constant = frozenset(
+            p.name
+            for p in inside
+            if int(grouped[p.name].max() or 0) <= 1  # type: ignore[arg-type]
+        )
+
+
+def named_as(name: str, known: Sequence[str]) -> bool:
+    plain = name.strip().casefold()
+    return plain in known or any(plain.endswith(f"_{word}") for word in known if len(word) > 1)
+
+
+def is_flag(p: Profile) -> bool:
+    """True if a column holds nothing but 0 and 1."""
+    if not p.column.is_number or p.column.missing:
+        return False
+    return bool(np.isin(p.column.numbers(), (0.0, 1.0)).all())
+
+
+def is_copy(p: Profile, other: Profile) -> bool:
+    """True if two columns have the same cells."""
+    like = (p.distinct, p.runs) == (other.distinct, other.runs) and p.kind != "nested"
+    return like and bool((p.column.cells() == other.column.cells()).all())
+
+
+def is_clock(p: Profile) -> bool:
+    try:
+        p.column.times()
+    except DataError:
+        return False
+    return True
+
+
+def words_of(p: Profile) -> str:
+    """Content of a column, in a few words."""
+    missing = f"; {p.empty:.1%} missing" if p.empty else ""
+    if p.kind == "boolean":
+        return f"yes or no{missing}"
+    if p.kind == "text" or (p.kind == "whole" and p.distinct <= 20):
+        return f"{p.distinct} values{missing}"
+    known = p.column.numbers()
+    return f"{np.nanmin(known):.6g} to {np.nanmax(known):.6g}{missing}"
