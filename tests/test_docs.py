@@ -112,3 +112,15 @@ def test_architecture_names_every_folder_and_module():
             assert re.search(rf"^  {path.name}/ ", text, re.M), path.name
         elif path.suffix == ".py" and not path.name.startswith("_"):
             assert re.search(rf"^  {path.name} ", text, re.M), path.name
+
+
+def test_architecture_names_only_files_that_are_there():
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    folders = (ROOT, ROOT / "native", Path(carousel.__file__).parent)
+    named = re.findall(r"`([\w-]+/[\w/*.{},-]*\.\w+)`", text)
+    assert len(named) > 60
+    for name in named:
+        head, brace, rest = name.partition("{")
+        inside, _, tail = rest.partition("}")
+        for each in [head + one + tail for one in inside.split(",")] if brace else [name]:
+            assert any(list(folder.glob(each)) for folder in folders), each
