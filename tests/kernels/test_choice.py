@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import carousel
-from carousel import cells, kernels
+from carousel import kernels
+from carousel.cells import over_time
 
 X = torch.zeros(4, 2, 3)
 
@@ -56,8 +57,8 @@ def test_layer_takes_the_path_it_reports(path, scans, lengths, monkeypatch):
         calls.append(args)
         return scan(*args, **kwargs)
 
-    scan = cells.scan
-    monkeypatch.setattr(cells, "scan", counted)
+    scan = over_time.scan
+    monkeypatch.setattr(over_time, "scan", counted)
     with kernels.use(path):
         layer = carousel.GRU(3, 5, bidirectional=True)
         assert carousel.explain(layer, X).startswith(path)

@@ -19,7 +19,8 @@ from torch.nn.utils import parametrizations, parametrize, prune
 from torch.nn.utils.rnn import pack_padded_sequence
 
 import carousel
-from carousel import cells, kernels, layers
+from carousel import kernels, layers
+from carousel.cells import over_time
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 each_name = pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
@@ -662,8 +663,8 @@ def test_subclass_computes_what_it_computed_and_comes_back(kind):
 
 @pytest.mark.parametrize(("kind", "scans"), [(Adding, 1), (Mixed, 1), (Apart, 0), (Subclass, 1)])
 def test_subclass_runs_on_the_kernels_where_it_inherits_forward(kind, scans, monkeypatch):
-    calls, scan = [], cells.scan
-    monkeypatch.setattr(cells, "scan", lambda *a, **k: calls.append(a) or scan(*a, **k))
+    calls, scan = [], over_time.scan
+    monkeypatch.setattr(over_time, "scan", lambda *a, **k: calls.append(a) or scan(*a, **k))
     model = carousel.accelerate(odd_model(kind), subclasses=True)
     with kernels.use("cells"):
         first_output(model, randn(4, 2, 3))

@@ -44,7 +44,8 @@ WEIGHT_GRADIENTS = {
     "w_ln_c": _setter(Problem.dw_ln_c),
     "b_ln_c": _setter(Problem.db_ln_c),
 }
-# Of h, and of c where the cell has it.
-FIRST_STATE = (_setter(Problem.h0), _setter(Problem.c0))
-FIRST_STATE_GRADIENTS = (_setter(Problem.dh0), _setter(Problem.dc0))
-LAST_STATE_GRADIENTS = (_setter(Problem.dhn), _setter(Problem.dcn))
+# By the names of `CellSpec.states`.
+FIRST_STATE = {"h": _setter(Problem.h0), "c": _setter(Problem.c0)}
+LAST_STATE = {"h": _setter(Problem.hn), "c": _setter(Problem.cn)}
+FIRST_STATE_GRADIENTS = {"h": _setter(Problem.dh0), "c": _setter(Problem.dc0)}
+LAST_STATE_GRADIENTS = {"h": _setter(Problem.dhn), "c": _setter(Problem.dcn)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from carousel.kernels import parallel
 from carousel.kernels.paths import StackSpec, State
 
 
@@ -20,7 +19,7 @@ def lowered(
     whole: whether all rows are of one length, not packed. given: the initial state as it came. Of
     cells that torch lacks: as they are, float32.
     """
-    if not torch.is_autocast_enabled("cpu") or stack.mode in parallel.GATES:
+    if not torch.is_autocast_enabled("cpu") or not stack.cell.in_torch:
         return y, last
     low = torch.get_autocast_dtype("cpu")
     kinds: tuple[torch.dtype, ...]

@@ -14,13 +14,16 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
 )
 
-from carousel import cells
-from carousel.cells import masks
-from carousel.kernels import parallel, recording
+from carousel.cells import masks, over_time
+from carousel.cells.table import SPECS, mode_of
+from carousel.kernels import recording
 from carousel.kernels.noise import draw_seeds, drop_features
 from carousel.kernels.paths import StackSpec, State
 
 Step = Callable[..., State]
+
+_STEPS: dict[str, Step] = {spec.name: spec.step for spec in SPECS}
+_NEVER = (0.0, "")  # zoneout of a state without a rate of its own
 
 
 def run(
@@ -36,8 +39,8 @@ def run(
     """The stack over a padded batch. seeds: (L, D) of the masks; drawn if not given.
 
     record: gets, for each layer and in it each direction, what is inside the cell at every step:
-    its input "x" (T, B, I), its gates and candidate as the cell names them, then its states "c"
-    and "h", each (T, B, ·), time first whatever the stack's layout; zeros past a row's end.
+    its input "x" (T, B, I), its gates and candidate as the cell names them, then its states,
+    the output last, each (T, B, ·), time first whatever the stack's layout; zeros past a row's end.
     """
     if stack.batch_first:
         x = x.transpose(0, 1)
@@ -67,9 +70,10 @@ def run(
             steps: list[dict[str, Tensor]] | None = None if record is None else [{}] * len(x)
             bound = _regularised(_bind(stack, matrices), stack, seed, steps)
             start = tuple(part[index] for part in state)
-            y, final = cells.scan(bound, x, start, lengths, reverse=direction == 1, timed=True)
+            y, final = over_time.scan(bound, x, start, lengths, reverse=direction == 1, timed=True)
             if record is not None and steps is not None:
-                record.append({"x": x, **_side_by_side(steps, lengths)})
+                parts = _side_by_side(steps, stack.cell.states[0], lengths)
+                record.append({"x": x, **parts})
             outputs.append(y)
             last.append(final)
         x = torch.cat(outputs, dim=-1)
@@ -80,49 +84,22 @@ def run(
 
 def _bind(stack: StackSpec, matrices: list[Tensor]) -> Step:
     """The step function of a layer's cell, with its weights and its activations."""
-    if stack.mode in parallel.GATES:
-        return _bind_parallel(stack, matrices)
-    weight_ih, weight_hh, *rest = matrices
-    options = stack.options
-    named: dict[str, Any] = {"bias_ih": rest.pop(0), "bias_hh": rest.pop(0)} if stack.bias else {}
-    if stack.proj_size:
-        named["weight_hr"] = rest.pop(0)
-    if options.peephole:
-        named["weight_c"] = rest.pop(0)
-    if options.layer_norm:
-        gains = {
-            "LSTM": ("weight_ln_ih", "weight_ln_hh", "weight_ln_c", "bias_ln_c"),
-            "GRU": ("weight_ln_ih", "weight_ln_hh"),
-        }
-        named |= {name: rest.pop(0) for name in gains.get(stack.mode, ("weight_ln",))}
-    if stack.mode.startswith("RNN"):
-        own = "relu" if stack.mode == "RNN_RELU" else "tanh"
-        named["nonlinearity"] = options.activation or own
-        step: Step = cells.rnn_step
-    else:
-        named["activation"] = options.activation or "tanh"
-        named["gate_activation"] = options.gate_activation or "sigmoid"
-        step = cells.gru_step
-    if stack.mode == "GRU":
-        named["reset_after"] = not options.reset_first
-    if stack.mode == "LSTM":
-        named |= {"coupled": options.coupled, "variant": options.variant}
-        step = cells.lstm_step
-    return lambda x, state, **masks: step(x, state, weight_ih, weight_hh, **named, **masks)
-
-
-def _bind_parallel(stack: StackSpec, matrices: list[Tensor]) -> Step:
-    cell, _, nonlinearity = stack.mode.partition("_")
-    arguments = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih"}
-    known = [arguments[name] for name in parallel.names(stack.mode, stack.bias)]
-    named: dict[str, Any] = dict(zip(known, matrices, strict=True))
-    named["nonlinearity"] = nonlinearity.lower() or "g"
-    steps: dict[str, Step] = {
-        "MINGRU": cells.min_gru_step,
-        "MINLSTM": cells.min_lstm_step,
-        "INDRNN": cells.ind_rnn_step,
+    cell, options = stack.cell, stack.options
+    given = {"bias": stack.bias, "proj_size": stack.proj_size}
+    weights = cell.weights_with(lambda name: given[name] if name in given else options.value(name))
+    own = mode_of(stack.mode).nonlinearity
+    values: dict[str, Any] = {
+        "nonlinearity": options.activation or own,
+        "activation": options.activation or "tanh",
+        "gate_activation": options.gate_activation or "sigmoid",
+        "reset_after": not options.reset_first,
+        "coupled": options.coupled,
+        "variant": options.variant,
     }
-    return lambda x, state, **masks: steps[cell](x, state, **named, **masks)
+    named = {weight.name: matrix for weight, matrix in zip(weights, matrices, strict=True)}
+    settings = {name: values[name] for name in cell.settings}
+    step = _STEPS[cell.name]
+    return lambda x, state, **masks: step(x, state, **named, **settings, **masks)
 
 
 def _regularised(
@@ -132,7 +109,8 @@ def _regularised(
 
     steps: gets what is inside the cell, by time.
     """
-    options = stack.options
+    options, names = stack.options, stack.cell.states
+    rates = {"h": (options.zoneout_state, "state"), "c": (options.zoneout_cell, "cell")}
 
     def regularised(x: Tensor, state: State, t: int) -> State:
         rows = x.size(0)
@@ -152,22 +130,24 @@ def _regularised(
             )
             given["candidate_mask"] = mask.to(state[0].dtype)
         new = step(x, state, **given)
-        rates = {"state": options.zoneout_state, "cell": options.zoneout_cell}
+        drawn = seed if options.draws else None
         new = tuple(
-            _zoned(before, after, p, kind, seed if options.draws else None, t)
-            for before, after, (kind, p) in zip(state, new, rates.items(), strict=False)
+            _zoned(before, after, *rates.get(name, _NEVER), drawn, t)
+            for name, before, after in zip(names, state, new, strict=True)
         )
         if steps is not None:
-            steps[t] = inside | dict(zip("hc", new, strict=False))
+            steps[t] = inside | dict(zip(names, new, strict=True))
         return new
 
     return regularised
 
 
-def _side_by_side(steps: list[dict[str, Tensor]], lengths: Tensor | None) -> dict[str, Tensor]:
+def _side_by_side(
+    steps: list[dict[str, Tensor]], output: str, lengths: Tensor | None
+) -> dict[str, Tensor]:
     """The parts of all steps, (T, B, ·) each; the state that a layer gives out comes last."""
-    names = [name for name in steps[0] if name != "h"]
-    parts = {name: torch.stack([step[name] for step in steps]) for name in (*names, "h")}
+    names = [name for name in steps[0] if name != output]
+    parts = {name: torch.stack([step[name] for step in steps]) for name in (*names, output)}
     if lengths is None:
         return parts
     past = torch.arange(len(steps), device=lengths.device)[:, None, None] >= lengths[:, None]

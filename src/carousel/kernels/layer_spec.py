@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from carousel.kernels import parallel
+from carousel.cells.spec import CellSpec, Weight
+from carousel.cells.table import mode_of, spec_of
 from carousel.kernels.options import PLAIN, Options
-
-CELLS = {"LSTM": 0, "GRU": 1, "RNN_TANH": 2, "RNN_RELU": 3} | {
-    mode: 4 + index for index, mode in enumerate(parallel.GATES)
-}
-_GATES = {"GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}  # the LSTM's depend on its options
 
 
 class Lengths(NamedTuple):
@@ -35,7 +32,7 @@ class Lengths(NamedTuple):
 class LayerSpec:
     """One recurrent layer, all its directions, as the compiled kernels see it.
 
-    mode: torch's name of the cell.
+    mode: of the cell (see carousel.cells.spec.Mode).
     layout: "TBI" or "BTI" of padded input (T, B, I) or (B, T, I); "packed" for the data (N, I) of
         a `PackedSequence`.
     checkpoint_every: keep for the backward pass only the cell states of every so many steps, and
@@ -63,24 +60,31 @@ class LayerSpec:
         options: Options = PLAIN,
     ) -> LayerSpec:
         """The layer whose weights (torch's flat list, direction by direction) have these shapes."""
-        directions = 2 if bidirectional else 1
-        if mode in parallel.GATES:
-            hidden, biased = parallel.sizes_of(mode, directions, shapes)
-            return cls(mode, layout, directions, biased, hidden, hidden)
-        gates = len(options.gates) if mode == "LSTM" else _GATES[mode]
-        hidden, outputs = shapes[1][0] // gates, shapes[1][-1]
-        more = (outputs != hidden) + options.peephole + len(_gains(mode, options))
-        biased = len(shapes) // directions - more == 4
-        return cls(mode, layout, directions, biased, hidden, outputs, checkpoint_every, options)
+        cell, directions = spec_of(mode), 2 if bidirectional else 1
+        if cell.is_parallel:  # of whose kernels there is one kind
+            checkpoint_every, options = 0, PLAIN
+        hidden = outputs = shapes[0][0] // cell.blocks_with(options.value)
+        if not cell.is_parallel:
+            outputs = shapes[1][-1]
+        without = cls(mode, layout, directions, False, hidden, outputs, checkpoint_every, options)
+        biased = len(shapes) // directions != len(without.weights)
+        return dataclasses.replace(without, bias=biased)
 
     @property
     def projected(self) -> bool:
         return self.outputs != self.hidden_size
 
     @functools.cached_property
-    def cell(self) -> int:
+    def cell(self) -> CellSpec:
+        """What there is to say of its cell."""
+        return spec_of(self.mode)
+
+    @functools.cached_property
+    def number(self) -> int:
         """The cell's number in native/kernels.hpp."""
-        return CELLS[self.mode]
+        number = mode_of(self.mode).native
+        assert number is not None  # `paths.choose` sends no other here
+        return number
 
     @functools.cached_property
     def plain(self) -> bool:
@@ -90,22 +94,31 @@ class LayerSpec:
     @functools.cached_property
     def parallel(self) -> bool:
         """Whether the units do not see each other's past."""
-        return self.mode in parallel.GATES
+        return self.cell.is_parallel
+
+    @functools.cached_property
+    def weights(self) -> tuple[Weight, ...]:
+        """The weights of one direction."""
+        given = {"bias": self.bias, "proj_size": self.projected}
+        options = self.options
+        return self.cell.weights_with(
+            lambda name: given[name] if name in given else options.value(name)
+        )
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """The weights of one direction, as the compiled module calls them."""
-        if self.parallel:
-            return parallel.names(self.mode, self.bias)
-        names = ("w_ih", "w_hh", "b_ih", "b_hh") if self.bias else ("w_ih", "w_hh")
-        names = (*names, "w_hr") if self.projected else names
-        names = (*names, "w_c") if self.options.peephole else names
-        return (*names, *_gains(self.mode, self.options))
+        return tuple(weight.in_native for weight in self.weights)
+
+    @functools.cached_property
+    def states(self) -> tuple[str, ...]:
+        """The names of its states, the output first."""
+        return self.cell.states
 
     @functools.cached_property
     def state_sizes(self) -> tuple[int, ...]:
-        """Features of h and, of the LSTM, c."""
-        return (self.outputs, self.hidden_size) if self.mode == "LSTM" else (self.outputs,)
+        """Features of each state, such as h and c."""
+        return self.cell.state_sizes(self.hidden_size, self.outputs)
 
     def check(self, inputs: int, shapes: Sequence[torch.Size]) -> None:
         """Raise RuntimeError unless weights of these shapes are this layer's, for so many inputs.
@@ -127,24 +140,8 @@ class LayerSpec:
                 )
 
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
-        H, P = self.hidden_size, self.outputs
-        if self.parallel:
-            rows = parallel.GATES[self.mode] * H
-            return {"w_ih": (rows, inputs), "w_hh": (H,), "b_ih": (rows,)}
-        gates = len(self.options.gates) if self.mode == "LSTM" else _GATES[self.mode]
-        rows = gates * H
-        return {
-            "w_ih": (rows, inputs),
-            "w_hh": (rows, P),
-            "b_ih": (rows,),
-            "b_hh": (rows,),
-            "w_hr": (P, H),
-            "w_c": (rows - H,),
-            "w_ln_ih": (rows,),
-            "w_ln_hh": (rows,),
-            "w_ln_c": (H,),
-            "b_ln_c": (H,),
-        }
+        H, P, blocks = self.hidden_size, self.outputs, self.cell.blocks_with(self.options.value)
+        return {w.in_native: self.cell.shape_of(w, inputs, H, P, blocks) for w in self.weights}
 
     def steps_and_rows(self, x: Tensor, lengths: Lengths | None) -> tuple[int, int]:
         if self.layout == "packed":
@@ -153,12 +150,3 @@ class LayerSpec:
             return len(lengths.steps), len(lengths.order)
         first, second, _ = x.shape
         return (first, second) if self.layout == "TBI" else (second, first)
-
-
-def _gains(mode: str, options: Options) -> tuple[str, ...]:
-    """The weights of layer normalisation, the last of each direction."""
-    if not options.layer_norm:
-        return ()
-    if mode == "LSTM":
-        return ("w_ln_ih", "w_ln_hh", "w_ln_c", "b_ln_c")
-    return ("w_ln_ih", "w_ln_hh") if mode == "GRU" else ("w_ln_hh",)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from carousel import _native
+from carousel.cells.table import mode_of
 from carousel.errors import CarouselError
 from carousel.kernels import arrays, parallel
 from carousel.kernels.layer_spec import LayerSpec, Lengths
@@ -35,9 +36,8 @@ def forward(
 ) -> tuple[Tensor, list[Tensor], Tensor | None]:
     """Outputs like x with D * P features, final states (D, B, ·), what backward needs if `save`.
 
-    state: (h, c) or (h,), each (D, B, ·), or () for zeros; weights: torch's flat list, direction
-    by direction, and after each direction's the peepholes; seed: (D,) int64 of the masks, if the
-    options draw any.
+    state: as `CellSpec.states`, each (D, B, ·), or () for zeros; weights: as `CellSpec.weights`,
+    direction by direction; seed: (D,) int64 of the masks, if the options draw any.
     """
     # A small layer takes a few microseconds: every line here counts.
     x, state, weights = _contiguous(x, state, weights)
@@ -48,9 +48,8 @@ def forward(
     threads = torch.get_num_threads()
     for d in range(spec.directions):
         problem = _problem(spec, d, steps, rows, x, y, lengths, state, weights, seed)
-        problem.hn = _part(final[0], d)
-        if len(final) == 2:
-            problem.cn = _part(final[1], d)
+        for name, part in zip(spec.states, final, strict=True):
+            arrays.LAST_STATE[name](problem, _part(part, d))
         if save:
             if saved is None:
                 saved = _empty(x, spec.directions, _native.saved_floats(problem))
@@ -96,11 +95,11 @@ def backward(
         if dx is not None:
             problem.set_dx(*_rows(spec, dx, lengths, 0))
             problem.add_to_dx = d == 1
-        for set_address, gradient in zip(arrays.LAST_STATE_GRADIENTS, d_final, strict=False):
+        for name, gradient in zip(spec.states, d_final, strict=False):  # the operator has two
             if gradient is not None:
-                set_address(problem, _part(gradient, d))
-        for set_address, gradient in zip(arrays.FIRST_STATE_GRADIENTS, d_before, strict=False):
-            set_address(problem, _part(gradient, d))
+                arrays.LAST_STATE_GRADIENTS[name](problem, _part(gradient, d))
+        for name, gradient in zip(spec.states, d_before, strict=False):  # none, where none came
+            arrays.FIRST_STATE_GRADIENTS[name](problem, _part(gradient, d))
         for name, gradient in zip(spec.names, matrices, strict=True):
             arrays.WEIGHT_GRADIENTS[name](problem, gradient.data_ptr())
         if not spec.parallel:
@@ -116,7 +115,7 @@ def backward(
 
 def saved_floats(spec: LayerSpec, steps: int, rows: int) -> int:
     """Floats that the forward pass of one direction saves."""
-    one = _native.Problem(spec.cell, 1, 1, 1, spec.hidden_size, spec.outputs, False, True)
+    one = _native.Problem(spec.number, 1, 1, 1, spec.hidden_size, spec.outputs, False, True)
     set_options(one, spec, 0)
     one.segment = spec.checkpoint_every
     kept = -(-steps // spec.checkpoint_every) if spec.checkpoint_every else steps
@@ -136,7 +135,7 @@ def _problem(
     seed: Tensor | None,
 ) -> _native.Problem:
     problem = _native.Problem(
-        spec.cell,
+        spec.number,
         steps,
         rows,
         x.size(-1),
@@ -153,8 +152,8 @@ def _problem(
     if lengths is not None:
         problem.order = lengths.order.data_ptr()
         problem.lengths = lengths.sorted.data_ptr()
-    for set_address, part in zip(arrays.FIRST_STATE, state, strict=False):
-        set_address(problem, _part(part, direction))
+    for name, part in zip(spec.states, state, strict=False):
+        arrays.FIRST_STATE[name](problem, _part(part, direction))
     for name, weight in zip(spec.names, _of_direction(spec, weights, direction), strict=True):
         arrays.WEIGHTS[name](problem, address_of(weight))
     return problem
@@ -165,12 +164,12 @@ def set_options(problem: _native.Problem, spec: LayerSpec, seed: int) -> None:
     if spec.plain:
         return
     options = spec.options
-    own = options.activation or ("relu" if spec.mode == "RNN_RELU" else "tanh")
+    own = options.activation or mode_of(spec.mode).nonlinearity or "tanh"
     problem.set_options(
         activation="identity" if options.variant == "NIAF" else own,
         output="identity" if options.variant == "NOAF" else own,
         hard_gates=options.gate_activation == "hard_sigmoid",
-        gates=options.gates,
+        gates=spec.cell.gates_with(options.value),
         peephole=options.peephole,
         coupled=options.coupled,
         zone_cell=options.zoneout_cell,

@@ -15,10 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from carousel.cells.table import mode_of
 from carousel.kernels.paths import StackSpec, State
-
-# Where torch's gates stand in ONNX: i, f, g, o becomes i, o, f, c; and r, z, n becomes z, r, h.
-_GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN_TANH": (0,), "RNN_RELU": (0,)}
 
 
 def run(
@@ -52,7 +50,7 @@ def _layer(
     # The runtimes refuse rows without a step: those run one, and its result is replaced.
     given = None if lengths is None else lengths.clamp(min=1).to(torch.int32)
     y, *final = torch.onnx.ops.symbolic_multi_out(
-        stack.mode.partition("_")[0],
+        stack.cell.layer,
         (x, *_weights(stack, matrices), given, *start),
         _attributes(stack, H),
         dtypes=[x.dtype] * (1 + len(start)),
@@ -70,9 +68,9 @@ def _attributes(stack: StackSpec, hidden: int) -> dict[str, Any]:
     attributes: dict[str, Any] = {"hidden_size": hidden}
     if stack.bidirectional:
         attributes["direction"] = "bidirectional"
-    if stack.mode == "GRU":
+    if "reset_after" in stack.cell.options:
         attributes["linear_before_reset"] = 0 if stack.options.reset_first else 1
-    if stack.mode == "RNN_RELU":
+    if mode_of(stack.mode).nonlinearity == "relu":
         attributes["activations"] = ["Relu"] * stack.directions
     return attributes
 
@@ -93,6 +91,9 @@ def _weights(stack: StackSpec, matrices: list[Tensor]) -> tuple[Tensor, Tensor, 
 
 
 def _in_order(stack: StackSpec, weight: Tensor) -> Tensor:
-    order = _GATES[stack.mode]
-    gates = weight.chunk(len(order))
+    """The rows of a weight with the gates where ONNX has them."""
+    order = stack.cell.onnx
+    if not order:
+        return weight
+    gates = dict(zip(stack.cell.gates, weight.chunk(len(order)), strict=True))
     return torch.cat([gates[gate] for gate in order])

@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from carousel.cells.lstm import gates_of
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -84,10 +83,9 @@ class Options:
         """Those of the cell alone: what acts around it is done already, or not yet."""
         return dataclasses.replace(self, input_dropout=0.0, output_dropout=0.0)
 
-    @property
-    def gates(self) -> str:
-        """The gates of the LSTM that have weights."""
-        return gates_of(self.variant, self.coupled)
+    def value(self, name: str) -> Any:
+        """An option by the name that it has here; None for one that is no option of a cell."""
+        return getattr(self, name, None)
 
     @property
     def text(self) -> str:

@@ -1,6 +1,5 @@
-"""What the kernels must know of cells without a recurrent product: minGRU, minLSTM, IndRNN.
+"""The backward products of cells without a recurrent one: minGRU, minLSTM, IndRNN.
 
-Their weights, per layer and direction: W_ih (G * H, I); IndRNN's u (H,); b_ih (G * H,) if any.
 The compiled backward pass leaves the gradients of the sums W_ih x + b_ih; the products with them
 are torch's.
 """
@@ -15,33 +14,6 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from carousel.kernels.layer_spec import Lengths
-
-# Gates by mode, in the order of the cells in native/kernels.hpp.
-GATES = {
-    "MINGRU": 2,
-    "MINGRU_LINEAR": 2,
-    "MINLSTM": 3,
-    "MINLSTM_LINEAR": 3,
-    "INDRNN_TANH": 1,
-    "INDRNN_RELU": 1,
-}
-
-
-def is_weighted(mode: str) -> bool:
-    """Whether a unit has a recurrent weight."""
-    return mode.startswith("INDRNN")
-
-
-def names(mode: str, bias: bool) -> tuple[str, ...]:
-    """The weights of one direction, as the compiled module calls them."""
-    recurrent = ("w_hh",) if is_weighted(mode) else ()
-    return ("w_ih", *recurrent, *(("b_ih",) if bias else ()))
-
-
-def sizes_of(mode: str, directions: int, shapes: Sequence[torch.Size]) -> tuple[int, bool]:
-    """Hidden units, and whether there are biases, of the layer whose weights have these shapes."""
-    per_direction = len(shapes) // directions
-    return shapes[0][0] // GATES[mode], per_direction - is_weighted(mode) == 2
 
 
 def products(

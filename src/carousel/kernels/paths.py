@@ -20,7 +20,9 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
-from carousel.kernels import parallel, recording
+from carousel.cells.spec import CellSpec
+from carousel.cells.table import mode_of, spec_of
+from carousel.kernels import recording
 from carousel.kernels.isa import active_isa
 from carousel.kernels.layer_spec import LayerSpec
 from carousel.kernels.options import PLAIN, Options
@@ -42,7 +44,7 @@ _wanted: ContextVar[str] = ContextVar("carousel_wanted_path", default="")
 class StackSpec:
     """What the kernels must know of a recurrent module, besides its weights.
 
-    mode: torch's name, "LSTM", "GRU", "RNN_TANH" or "RNN_RELU"; or one of `parallel.GATES`.
+    mode: of the cell (see carousel.cells.spec.Mode).
     dropout: on the output of every layer but the last, in training.
     checkpoint_every: of the native kernels, see `carousel.LSTM`; the other paths keep everything.
     options: what the cell does differently from torch's in this call.
@@ -63,6 +65,16 @@ class StackSpec:
     @property
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
+
+    @functools.cached_property
+    def cell(self) -> CellSpec:
+        """What there is to say of its cell."""
+        return spec_of(self.mode)
+
+    @functools.cached_property
+    def has_kernels(self) -> bool:
+        """Whether there are compiled kernels of the cell."""
+        return mode_of(self.mode).native is not None
 
     @functools.cached_property
     def _layers(self) -> dict[Any, LayerSpec]:
@@ -129,10 +141,12 @@ def choose(
     wanted = _asked_for()
     if wanted == "cells":
         return Path("cells", "asked for by use('cells')")
-    lacking = ", ".join(stack.options.words) or stack.mode * (stack.mode in parallel.GATES)
+    lacking = ", ".join(stack.options.words) or stack.mode * (not stack.cell.in_torch)
     if not wanted and recording.writes_onnx():
         return Path(*recording.onnx_way(lacking, stack.options.words, bool(stack.proj_size)))
     obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, others)
+    if not stack.has_kernels:
+        obstacle = obstacle or f"{stack.cell.layer} has equations only"
     if not (obstacle or wanted or lacking) and recording.is_tracing():
         obstacle = recording.TRACED
     if not obstacle:

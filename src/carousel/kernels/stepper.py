@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from carousel import _native
+from carousel.cells.states import hx_of
 from carousel.kernels import arrays
 from carousel.kernels.layer_spec import LayerSpec
 from carousel.kernels.native import set_options
@@ -18,7 +20,8 @@ class Stepper:
     """A stack of one direction, fed one step at a time, its weights packed once.
 
     watch: the weights, and whether they are still what was packed.
-    state: (h, c) or (h,), each (L, B, ·): where the stack stands; copied, then changed in place.
+    state: as `CellSpec.states`, each (L, B, ·): where the stack stands; copied, then changed in
+        place.
     """
 
     def __init__(self, layers: list[LayerSpec], watch: Watch, state: tuple[Tensor, ...]) -> None:
@@ -32,7 +35,7 @@ class Stepper:
         for index, layer in enumerate(layers):
             matrices = [w.contiguous() for w in weights[index * per_layer :][:per_layer]]
             problem = _native.Problem(
-                layer.cell,
+                layer.number,
                 1,
                 state[0].size(1),
                 matrices[0].size(1),
@@ -44,9 +47,9 @@ class Stepper:
             set_options(problem, layer, 0)
             for name, weight in zip(layer.names, matrices, strict=True):
                 arrays.WEIGHTS[name](problem, address_of(weight))
-            problem.h0 = problem.hn = self._state[0][index].data_ptr()
-            if len(state) == 2:
-                problem.c0 = problem.cn = self._state[1][index].data_ptr()
+            for name, part in zip(layer.states, self._state, strict=True):
+                arrays.FIRST_STATE[name](problem, part[index].data_ptr())
+                arrays.LAST_STATE[name](problem, part[index].data_ptr())
             problems.append(problem)
         stepper = _native.Stepper(problems, torch.get_num_threads())
         self._advance = stepper.step
@@ -71,10 +74,9 @@ class Stepper:
         ).step
 
     @property
-    def state(self) -> Tensor | tuple[Tensor, ...]:
+    def state(self) -> Any:
         """A copy of the state, as a layer's hx."""
-        copies = tuple(part.clone() for part in self._state)
-        return copies if len(copies) == 2 else copies[0]
+        return hx_of(tuple(part.clone() for part in self._state))
 
     def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor | None:
         """The output of x_t (B, I), written into `out` (B, P), contiguous, if given.

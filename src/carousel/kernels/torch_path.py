@@ -12,18 +12,14 @@ from torch.nn.utils.rnn import (
     pad_packed_sequence,
 )
 
+from carousel.cells.states import hx_of
 from carousel.kernels import recording
 from carousel.kernels.paths import StackSpec, State
 
 
 def _torch_function(mode: str) -> Callable[..., tuple[Tensor, ...]]:
-    functions: dict[str, Callable[..., tuple[Tensor, ...]]] = {
-        "LSTM": torch.lstm,
-        "GRU": torch.gru,
-        "RNN_TANH": torch.rnn_tanh,
-        "RNN_RELU": torch.rnn_relu,
-    }
-    return functions[mode]
+    function: Callable[..., tuple[Tensor, ...]] = getattr(torch, mode.lower())
+    return function
 
 
 def run(
@@ -38,7 +34,7 @@ def run(
         return run_ragged(stack, x, state, weights, training, lengths)
     y, *last = _torch_function(stack.mode)(
         x,
-        state if stack.mode == "LSTM" else state[0],
+        hx_of(state),
         weights,
         stack.bias,
         stack.num_layers,
@@ -90,7 +86,7 @@ def run_packed(
     """The stack over a `PackedSequence`; the state's rows stand in the caller's order."""
     state = _permute(state, packed.sorted_indices)
     function = _torch_function(stack.mode)
-    hx = state if stack.mode == "LSTM" else state[0]
+    hx = hx_of(state)
     data, *last = function(
         packed.data,
         packed.batch_sizes,

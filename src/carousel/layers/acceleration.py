@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
+from carousel.cells.table import SPECS
 from carousel.layers.base import Recurrent
 from carousel.layers.parallel import Parallel
 from carousel.layers.swap import OURS, is_swapped, mixture, ours_for
@@ -90,7 +91,7 @@ def recurrent_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
 def _is_recurrent(layer: nn.Module) -> bool:
     if isinstance(layer, nn.RNNBase | nn.RNNCellBase | Recurrent):
         return True
-    names = {f"{name}{cell}" for name in ("RNN", "GRU", "LSTM") for cell in ("", "Cell")}
+    names = {f"{spec.layer}{cell}" for spec in SPECS if spec.in_torch for cell in ("", "Cell")}
     if isinstance(layer, torch.jit.ScriptModule):
         return getattr(layer, "original_name", "") in names
     return _is_quantised(layer) and type(layer).__name__ in names

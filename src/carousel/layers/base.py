@@ -16,6 +16,8 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from carousel import kernels
+from carousel.cells.spec import CellSpec, Weight
+from carousel.cells.table import spec_of
 from carousel.layers.inputs import checked_lengths
 from carousel.layers.options import LayerOptions, option
 from carousel.layers.plain import plain_call, stack_of
@@ -218,15 +220,28 @@ class Recurrent(_Base):
             return
         for group in self._all_weights:
             like, suffix = getattr(self, group[0]), group[0].removeprefix("weight_ih")
-            for name, rows in self._gains(len(like)).items():
-                self.register_parameter(name + suffix, nn.Parameter(like.new_empty(rows)))
-                group.append(name + suffix)
+            for weight in self.cell_spec.weights:
+                if weight.is_gain:
+                    gain = like.new_empty(self._shape_of(weight, like))
+                    self.register_parameter(weight.name + suffix, nn.Parameter(gain))
+                    group.append(weight.name + suffix)
         self._flat_weights_names = [name for group in self._all_weights for name in group]
         self._init_flat_weights()
         self._reset_gains()
 
-    def _gains(self, rows: int) -> dict[str, int]:
-        return {"weight_ln_ih": rows, "weight_ln_hh": rows}
+    def _shape_of(self, weight: Weight, weight_ih: Tensor) -> tuple[int, ...]:
+        """Rows and columns of a parameter beside the `weight_ih` of the same layer."""
+        H = self.hidden_size
+        blocks = self.cell_spec.blocks_with(self._given)
+        return self.cell_spec.shape_of(weight, weight_ih.size(1), H, self.proj_size or H, blocks)
+
+    def _given(self, option: str) -> Any:
+        return getattr(self, option, None)
+
+    @property
+    def cell_spec(self) -> CellSpec:
+        """What there is to say of its cell: gates, states, weights, options."""
+        return spec_of(self.mode)
 
     @torch.no_grad()
     def _reset_gains(self) -> None:
@@ -258,15 +273,23 @@ class Recurrent(_Base):
         return names
 
     def _state_sizes(self) -> tuple[int, ...]:
-        return (self.hidden_size,)
+        return self.cell_spec.state_sizes(self.hidden_size, self.proj_size or self.hidden_size)
 
     def _as_hx(self, state: tuple[Tensor, ...]) -> Any:
-        return state[0]
+        return state[0] if len(state) == 1 else state
 
     def _as_state(self, hx: Any) -> tuple[Tensor, ...]:
-        if not isinstance(hx, Tensor):
-            raise TypeError(f"{type(self).__name__}: hx must be a tensor, got {type(hx).__name__}")
-        return (hx,)
+        names = self.cell_spec.states
+        if len(names) == 1 and isinstance(hx, Tensor):
+            return (hx,)
+        if len(names) > 1 and isinstance(hx, tuple | list) and len(hx) == len(names):
+            return tuple(hx)
+        several = "pair" if len(names) == 2 else "tuple"
+        wanted = f"the {several} ({', '.join(f'{name}_0' for name in names)})"
+        raise TypeError(
+            f"{type(self).__name__}: hx must be {'a tensor' if len(names) == 1 else wanted}, got "
+            f"{type(hx).__name__}"
+        )
 
     def _initial_state(self, x: Tensor, rows: int, hx: Any, batched: bool) -> tuple[Tensor, ...]:
         if hx is None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.types import Device
 
 from carousel.layers.base import Recurrent
@@ -150,32 +148,24 @@ class LSTM(Recurrent, nn.LSTM):
                 "zoneout of the state has no unit to keep where proj_size mixes them: "
                 "use zoneout=(cell, 0)"
             )
-        if peephole or self.gates != "ifgo":
+        if peephole or self.gates != self.cell_spec.gates:
             self._reshape_weights()
             self.reset_parameters()
         elif forget_bias is not None:
             self._set_forget_bias()
         self._add_gains()
 
-    def _gains(self, rows: int) -> dict[str, int]:
-        return super()._gains(rows) | dict.fromkeys(("weight_ln_c", "bias_ln_c"), self.hidden_size)
-
     def _reshape_weights(self) -> None:
         """Drop the rows of absent gates; add the peepholes, last of each direction."""
-        gates, names = self.gates, []
         for group in self._all_weights:
-            for name in group:
-                if not name.startswith("weight_hr"):
-                    old = getattr(self, name)
-                    new = old.new_empty(len(gates) * self.hidden_size, *old.shape[1:])
-                    setattr(self, name, nn.Parameter(new))
-            if self.peephole:
-                like, name = getattr(self, group[0]), group[0].replace("weight_ih", "weight_c")
-                peepholes = like.new_empty((len(gates) - 1) * self.hidden_size)
-                self.register_parameter(name, nn.Parameter(peepholes))
-                group.append(name)
-            names += group
-        self._flat_weights_names = names
+            like, suffix = getattr(self, group[0]), group[0].removeprefix("weight_ih")
+            group.clear()
+            for weight in self.cell_spec.weights_with(self._given):
+                if not weight.is_gain:
+                    new = like.new_empty(self._shape_of(weight, like))
+                    self.register_parameter(weight.name + suffix, nn.Parameter(new))
+                    group.append(weight.name + suffix)
+        self._flat_weights_names = [name for group in self._all_weights for name in group]
         self._init_flat_weights()
 
     def reset_parameters(self) -> None:
@@ -185,10 +175,11 @@ class LSTM(Recurrent, nn.LSTM):
             self._set_forget_bias()
 
     def _set_forget_bias(self) -> None:
+        forget, H = self.cell_spec.forget_gate(self._given), self.hidden_size
         assert self.forget_bias is not None
-        gates, H = self.gates, self.hidden_size
-        gate, start = ("i", -self.forget_bias) if self.coupled else ("f", self.forget_bias)
-        rows = slice(gates.index(gate) * H, (gates.index(gate) + 1) * H)
+        assert forget is not None  # the options see to it
+        place, start = self.gates.index(forget[0]), forget[1] * self.forget_bias
+        rows = slice(place * H, (place + 1) * H)
         with torch.no_grad():
             for name, parameter in self.named_parameters():
                 if name.startswith("bias_ih"):
@@ -198,21 +189,10 @@ class LSTM(Recurrent, nn.LSTM):
 
     def flatten_parameters(self) -> None:
         """torch's, which knows torch's weights only."""
-        if not self.peephole and self.gates == "ifgo":
+        if not self.peephole and self.gates == self.cell_spec.gates:
             super().flatten_parameters()
 
     @property
     def gates(self) -> str:
         """Which of i, f, g, o have rows in the weights, in their order."""
-        return self.layer_options.gates
-
-    def _state_sizes(self) -> tuple[int, ...]:
-        return (self.proj_size or self.hidden_size, self.hidden_size)
-
-    def _as_hx(self, state: tuple[Tensor, ...]) -> Any:
-        return state
-
-    def _as_state(self, hx: Any) -> tuple[Tensor, ...]:
-        if not (isinstance(hx, tuple | list) and len(hx) == 2):
-            raise TypeError(f"LSTM: hx must be the pair (h_0, c_0), got {type(hx).__name__}")
-        return tuple(hx)
+        return self.cell_spec.gates_with(self._given)

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 from carousel import kernels
 from carousel.cells.activations import ACTIVATIONS, GATE_ACTIVATIONS
 from carousel.cells.gru import NORMALIZED_AFTER
-from carousel.cells.lstm import VARIANTS, gates_of
+from carousel.cells.lstm import VARIANTS
+from carousel.cells.table import mode_of, spec_of
 
 Rates = float | Sequence[float]
 
@@ -77,14 +78,15 @@ class LayerOptions:
         return type(self), tuple(self.values().values())
 
     def in_call(self, mode: str, training: bool) -> kernels.Options:
-        """What acts in a call of a layer of torch's `mode`: in evaluation, no masks."""
+        """What acts in a call of a layer of this `mode`: in evaluation, no masks."""
         zoneout = self.zoneout
         cell, state = (0.0, zoneout) if isinstance(zoneout, float) else zoneout
         inputs, product, outputs = self._masks
         naive = self.naive_recurrent_dropout
-        usual = (None, "relu" if mode == "RNN_RELU" else "tanh")
+        usual = (None, mode_of(mode).nonlinearity or "tanh")
+        own = self.activation if "activation" in spec_of(mode).options else None
         return kernels.Options(
-            activation="" if self.activation in usual else self.activation or "",
+            activation="" if own in usual else own or "",
             gate_activation="" if self.gate_activation == "sigmoid" else self.gate_activation,
             zoneout_cell=cell,
             zoneout_state=state,
@@ -178,11 +180,6 @@ class LSTMOptions(LayerOptions):
 
     def _rates_of_zoneout(self) -> tuple[float, ...]:
         return probabilities("zoneout", self.zoneout, ("cell", "state"))
-
-    @property
-    def gates(self) -> str:
-        """Which of i, f, g, o have rows in the weights, in their order."""
-        return gates_of(self.variant, self.coupled)
 
     def _structure(self) -> dict[str, Any]:
         return {"peephole": self.peephole, "coupled": self.coupled, "variant": self.variant}

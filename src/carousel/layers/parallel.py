@@ -14,18 +14,22 @@ import torch
 from torch import Tensor, nn
 from torch.types import Device
 
-from carousel.kernels import parallel
+from carousel.cells.spec import Weight
+from carousel.cells.states import states_of
+from carousel.cells.table import named, spec_of
 from carousel.layers.base import Recurrent
 from carousel.layers.options import LayerOptions
 
 
 class Parallel(Recurrent, nn.Module):
-    """What the three layers share; called as `carousel.RNN` is, with its shapes and errors."""
+    """What layers that torch lacks share; called as `carousel.RNN` is, with its shapes and errors.
+
+    A layer names its cell, whose description says the rest.
+    """
 
     layer_options: LayerOptions = LayerOptions()
     proj_size: int = 0
-    _nonlinearities: tuple[str, ...] = ()
-    _modes: tuple[str, ...] = ()
+    _cell: str = ""
 
     def __init__(
         self,
@@ -42,7 +46,8 @@ class Parallel(Recurrent, nn.Module):
     ) -> None:
         nn.Module.__init__(self)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.nonlinearity = self._nonlinearities[0] if nonlinearity is None else nonlinearity
+        modes = {mode.nonlinearity: mode.name for mode in named(self._cell).modes}
+        self.nonlinearity = next(iter(modes)) if nonlinearity is None else nonlinearity
         self.bias, self.batch_first, self.dropout = bias, batch_first, float(dropout)
         self.bidirectional = bidirectional
         self._check_arguments()
@@ -53,15 +58,15 @@ class Parallel(Recurrent, nn.Module):
                 UserWarning,
                 stacklevel=2 if type(self).__init__ is Parallel.__init__ else 3,
             )
-        self.mode = dict(zip(self._nonlinearities, self._modes, strict=True))[self.nonlinearity]
-        rows = parallel.GATES[self.mode] * hidden_size
+        self.mode = modes[self.nonlinearity]
+        spec, blocks = self.cell_spec, self.cell_spec.blocks_with(self._given)
         for layer in range(num_layers):
             features = input_size if layer == 0 else hidden_size * (1 + bidirectional)
-            shapes = {"w_ih": (rows, features), "w_hh": (hidden_size,), "b_ih": (rows,)}
             for direction in range(1 + bidirectional):
-                for part, name in _names(self.mode, self.bias, layer, direction):
-                    weight = torch.empty(shapes[part], device=device, dtype=dtype)
-                    setattr(self, name, nn.Parameter(weight))
+                for weight, name in _names(self.mode, self.bias, layer, direction):
+                    shape = spec.shape_of(weight, features, hidden_size, hidden_size, blocks)
+                    empty = torch.empty(shape, device=device, dtype=dtype)
+                    setattr(self, name, nn.Parameter(empty))
         self.reset_parameters()
 
     def _check_arguments(self) -> None:
@@ -70,8 +75,9 @@ class Parallel(Recurrent, nn.Module):
             value, low = getattr(self, argument), 0 if argument == "input_size" else 1
             if value < low:
                 raise ValueError(f"{name}: {argument} must be {low} or more, got {value}")
-        if self.nonlinearity not in self._nonlinearities:
-            known = " or ".join(repr(known) for known in self._nonlinearities)
+        choices = [mode.nonlinearity for mode in named(self._cell).modes]
+        if self.nonlinearity not in choices:
+            known = " or ".join(map(repr, choices))
             raise ValueError(f"{name}: nonlinearity must be {known}, got {self.nonlinearity!r}")
         if not 0 <= self.dropout <= 1:
             raise ValueError(f"{name}: dropout must lie between 0 and 1, got {self.dropout}")
@@ -81,15 +87,16 @@ class Parallel(Recurrent, nn.Module):
         for layer in range(self.num_layers):
             for direction in range(1 + self.bidirectional):
                 own = {
-                    part: getattr(self, name)
-                    for part, name in _names(self.mode, self.bias, layer, direction)
+                    weight.name: getattr(self, name)
+                    for weight, name in _names(self.mode, self.bias, layer, direction)
                 }
-                bound = own["w_ih"].size(1) ** -0.5 if own["w_ih"].size(1) else 0.0
+                features = own["weight_ih"].size(1)
+                bound = features**-0.5 if features else 0.0
                 with torch.no_grad():
-                    for part, weight in own.items():
-                        self._draw(part, weight, bound)
+                    for name, weight in own.items():
+                        self._draw(name, weight, bound)
 
-    def _draw(self, part: str, weight: Tensor, bound: float) -> None:
+    def _draw(self, name: str, weight: Tensor, bound: float) -> None:
         weight.uniform_(-bound, bound)
 
     def weights(self) -> list[Tensor]:
@@ -114,17 +121,23 @@ class Parallel(Recurrent, nn.Module):
         rows = input.size(batch_dim) if batch_sizes is None else int(batch_sizes[0])
         if batch_sizes is None and input.size(1 - batch_dim) == 0:
             raise RuntimeError(f"{name}: input must have at least one step, got none")
-        expected = (self.num_layers * (1 + self.bidirectional), rows, self.hidden_size)
-        if hidden.shape != expected:
-            raise RuntimeError(f"{name}: hx must have shape {expected}, got {tuple(hidden.shape)}")
-        if hidden.dtype != input.dtype and not torch.is_autocast_enabled(input.device.type):
-            raise ValueError(f"{name}: hx must be {input.dtype} as the input, got {hidden.dtype}")
+        depth = self.num_layers * (1 + self.bidirectional)
+        for state, size in zip(states_of(hidden), self._state_sizes(), strict=True):
+            expected = (depth, rows, size)
+            if state.shape != expected:
+                raise RuntimeError(
+                    f"{name}: hx must have shape {expected}, got {tuple(state.shape)}"
+                )
+            if state.dtype != input.dtype and not torch.is_autocast_enabled(input.device.type):
+                raise ValueError(
+                    f"{name}: hx must be {input.dtype} as the input, got {state.dtype}"
+                )
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
         defaults = {
             "num_layers": 1,
-            "nonlinearity": self._nonlinearities[0],
+            "nonlinearity": self.cell_spec.modes[0].nonlinearity,
             "bias": True,
             "batch_first": False,
             "dropout": 0.0,
@@ -137,11 +150,11 @@ class Parallel(Recurrent, nn.Module):
         return text
 
 
-def _names(mode: str, bias: bool, layer: int, direction: int) -> list[tuple[str, str]]:
-    """The parameters of one direction: the kernels' name of each, and ours."""
-    words = {"w_ih": "weight_ih", "w_hh": "weight_hh", "b_ih": "bias_ih"}
+def _names(mode: str, bias: bool, layer: int, direction: int) -> list[tuple[Weight, str]]:
+    """The parameters of one direction, and their names in the layer."""
     suffix = f"_l{layer}" + ("_reverse" if direction else "")
-    return [(part, words[part] + suffix) for part in parallel.names(mode, bias)]
+    weights = spec_of(mode).weights_with(lambda needed: bias and needed == "bias")
+    return [(weight, weight.name + suffix) for weight in weights]
 
 
 def _listed_names(mode: str, bias: bool, num_layers: int, bidirectional: bool) -> list[str]:
@@ -201,8 +214,7 @@ class MinGRU(Parallel):
     (torch.Size([7, 2, 5]), torch.Size([2, 2, 5]), True)
     """
 
-    _nonlinearities = ("g", "linear")
-    _modes = ("MINGRU", "MINGRU_LINEAR")
+    _cell = "mingru"
 
 
 class MinLSTM(Parallel):
@@ -234,8 +246,7 @@ class MinLSTM(Parallel):
     (torch.Size([2, 7, 5]), torch.Size([1, 2, 5]))
     """
 
-    _nonlinearities = ("g", "linear")
-    _modes = ("MINLSTM", "MINLSTM_LINEAR")
+    _cell = "minlstm"
 
     def __init__(
         self,
@@ -271,9 +282,9 @@ class MinLSTM(Parallel):
         if self.forget_bias is not None and not self.bias:
             raise ValueError("forget_bias needs biases: leave it out, or set bias=True")
 
-    def _draw(self, part: str, weight: Tensor, bound: float) -> None:
-        super()._draw(part, weight, bound)
-        if part == "b_ih" and self.forget_bias is not None:
+    def _draw(self, name: str, weight: Tensor, bound: float) -> None:
+        super()._draw(name, weight, bound)
+        if name == "bias_ih" and self.forget_bias is not None:
             weight[: self.hidden_size] = self.forget_bias
 
     def extra_repr(self) -> str:
@@ -312,11 +323,10 @@ class IndRNN(Parallel):
     ...     _ = u.data.clamp_(-limit, limit)
     """
 
-    _nonlinearities = ("relu", "tanh")
-    _modes = ("INDRNN_RELU", "INDRNN_TANH")
+    _cell = "indrnn"
 
-    def _draw(self, part: str, weight: Tensor, bound: float) -> None:
-        if part == "w_hh":
+    def _draw(self, name: str, weight: Tensor, bound: float) -> None:
+        if name == "weight_hh":
             weight.uniform_(0, 1)
         else:
-            super()._draw(part, weight, bound)
+            super()._draw(name, weight, bound)

@@ -108,6 +108,8 @@ def plain_call(
     if not kernels.is_plain(x, (*weights, *state)):
         return None
     stack = _remembered(*_attributes(layer))
+    if not stack.has_kernels:
+        return None
     if logger.isEnabledFor(logging.INFO):
         kernels.log_native(stack)
     return stack, weights, state

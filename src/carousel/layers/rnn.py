@@ -114,9 +114,6 @@ class RNN(Recurrent, nn.RNN):
         self._take(dropout, options)
         self._add_gains()
 
-    def _gains(self, rows: int) -> dict[str, int]:
-        return {"weight_ln": rows}
-
 
 def _agreed(nonlinearity: str, activation: str | None) -> str:
     """The nonlinearity that torch is told; raises ValueError where both are given and differ."""
