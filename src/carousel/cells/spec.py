@@ -115,17 +115,17 @@ class CellSpec:
     in_torch: bool = False
     onnx: str | None = None
 
-    @functools.cached_property
+    @property
     def gates(self) -> str:
         """Letters of the blocks of rows, gates and candidates, with every option at its default."""
         return "".join(part.name for part in self.parts if part.kind != "state")
 
-    @functools.cached_property
+    @property
     def words(self) -> dict[str, str]:
         """Every part in words."""
         return {part.name: part.words for part in self.parts}
 
-    @functools.cached_property
+    @property
     def nonlinearities(self) -> tuple[str, ...]:
         """The functions that can be chosen by `nonlinearity`, the default first."""
         return tuple(mode.nonlinearity for mode in self.modes if mode.nonlinearity)
@@ -217,7 +217,7 @@ class CellSpec:
         """
         return (outputs, *(hidden for _ in self.states[1:]))
 
-    @functools.cached_property
+    @property
     def recurrent(self) -> Weight | None:
         """What multiplies the state: a matrix, a vector, or None."""
         return next((w for w in self.weights if w.name == "weight_hh"), None)

@@ -66,12 +66,12 @@ class StackSpec:
     def directions(self) -> int:
         return 2 if self.bidirectional else 1
 
-    @functools.cached_property
+    @property
     def cell(self) -> CellSpec:
         """What there is to say of its cell."""
         return spec_of(self.mode)
 
-    @functools.cached_property
+    @property
     def has_kernels(self) -> bool:
         """Whether there are compiled kernels of the cell."""
         return mode_of(self.mode).native is not None
