@@ -13,36 +13,34 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.cells.spec import CellSpec
+from carousel.cells.table import SPECS
 from carousel.errors import ConfigError
 
 Array = NDArray[np.float32]
 
-GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_TORCHS = {spec.layer: spec for spec in SPECS if spec.in_torch}
+GATES = {cell: spec.blocks_with(lambda option: None) for cell, spec in _TORCHS.items()}
 SUITES = ("dense", "odd", "ragged", "stream", "scaling")
 SUITES_ON_DEMAND = ("options",)  # its peer compiles for a quarter of a minute in each row
 
 # By what a row is called. Those of _RANDOM draw masks.
-_SHARED: dict[str, dict[str, Any]] = {
+_ROWS: dict[str, dict[str, Any]] = {
     "softsign": {"activation": "softsign"},
     "zoneout": {"zoneout": 0.1},
     "variational": {"variational": 0.25},
     "naive dropout": {"naive_recurrent_dropout": 0.25},
     "weight dropout": {"weight_dropout": 0.5},
     "layer norm": {"layer_norm": True},
-}
-_GATED: dict[str, dict[str, Any]] = _SHARED | {
     "hard": {"activation": "hard_tanh", "gate_activation": "hard_sigmoid"},
     "recurrent dropout": {"recurrent_dropout": 0.25},
-}
-_LSTM: dict[str, dict[str, Any]] = {
     "peephole": {"peephole": True},
     "coupled": {"coupled": True},
     **{name: {"variant": name} for name in ("NIG", "NFG", "NOG", "NIAF", "NOAF")},
 }
 OPTIONS = {
-    "LSTM": _GATED | _LSTM,
-    "GRU": _GATED,
-    "RNN": _SHARED,
+    cell: {name: given for name, given in _ROWS.items() if given.keys() <= {*spec.options}}
+    for cell, spec in _TORCHS.items()
 }
 _RANDOM = ("zoneout", "variational", "naive dropout", "weight dropout", "recurrent dropout")
 
@@ -80,6 +78,11 @@ class Case:
     def random(self) -> bool:
         """True if each call computes something else."""
         return self.option in _RANDOM
+
+    @property
+    def spec(self) -> CellSpec:
+        """What there is to say of the cell."""
+        return _TORCHS[self.cell]
 
     @property
     def gates(self) -> int:
@@ -239,14 +242,12 @@ class Problem:
 
 def _normalized(case: Case) -> dict[str, tuple[int, ...]]:
     """Shapes of the gains and shifts of layer normalisation."""
-    rows: tuple[int, ...] = (case.gates * case.hidden,)
-    hidden: tuple[int, ...] = (case.hidden,)
-    if case.cell == "RNN":
-        return {"weight_ln": hidden}
-    shapes = {"weight_ln_ih": rows, "weight_ln_hh": rows}
-    if case.cell == "LSTM":
-        shapes |= {"weight_ln_c": hidden, "bias_ln_c": hidden}
-    return shapes
+    hidden = case.hidden
+    return {
+        weight.name: case.spec.shape_of(weight, case.inputs, hidden, hidden, case.gates)
+        for weight in case.spec.weights
+        if weight.is_gain
+    }
 
 
 def make_problem(case: Case, seed: int = 0) -> Problem:

@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import (
 )
 
 from carousel.cells import masks, over_time
-from carousel.cells.table import SPECS, mode_of
+from carousel.cells.table import SPECS
 from carousel.kernels import recording
 from carousel.kernels.noise import draw_seeds, drop_features
 from carousel.kernels.paths import StackSpec, State
@@ -87,17 +87,8 @@ def _bind(stack: StackSpec, matrices: list[Tensor]) -> Step:
     cell, options = stack.cell, stack.options
     given = {"bias": stack.bias, "proj_size": stack.proj_size}
     weights = cell.weights_with(lambda name: given[name] if name in given else options.value(name))
-    own = mode_of(stack.mode).nonlinearity
-    values: dict[str, Any] = {
-        "nonlinearity": options.activation or own,
-        "activation": options.activation or "tanh",
-        "gate_activation": options.gate_activation or "sigmoid",
-        "reset_after": not options.reset_first,
-        "coupled": options.coupled,
-        "variant": options.variant,
-    }
     named = {weight.name: matrix for weight, matrix in zip(weights, matrices, strict=True)}
-    settings = {name: values[name] for name in cell.settings}
+    settings = options.settings(stack.mode)
     step = _STEPS[cell.name]
     return lambda x, state, **masks: step(x, state, **named, **settings, **masks)
 

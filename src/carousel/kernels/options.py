@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from carousel.cells.table import mode_of, spec_of
+
 
 @dataclass(frozen=True)
 class Options:
@@ -86,6 +88,22 @@ class Options:
     def value(self, name: str) -> Any:
         """An option by the name that it has here; None for one that is no option of a cell."""
         return getattr(self, name, None)
+
+    def settings(self, mode: str) -> dict[str, Any]:
+        """The keywords that the step of this mode's cell takes, beside its tensors.
+
+        >>> Options(activation="relu").settings("GRU")
+        {'activation': 'relu', 'gate_activation': 'sigmoid', 'reset_after': True}
+        """
+        values = {
+            "nonlinearity": self.activation or mode_of(mode).nonlinearity,
+            "activation": self.activation or "tanh",
+            "gate_activation": self.gate_activation or "sigmoid",
+            "reset_after": not self.reset_first,
+            "coupled": self.coupled,
+            "variant": self.variant,
+        }
+        return {name: values[name] for name in spec_of(mode).settings}
 
     @property
     def text(self) -> str:

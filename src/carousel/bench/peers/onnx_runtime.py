@@ -10,9 +10,6 @@ import numpy as np
 from carousel.bench.cases import Array, Case, Problem
 from carousel.bench.peers.base import Contestant, Local, missing_modules
 
-# Gates in ONNX's order, by their place in torch's.
-_ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
-
 
 class OnnxRuntime:
     """Inference and streams, through bound inputs and outputs."""
@@ -90,7 +87,7 @@ def _stream(session: Any, problem: Problem) -> Local:
 
 
 def _states(case: Case) -> tuple[str, ...]:
-    return ("h", "c") if case.cell == "LSTM" else ("h",)
+    return case.spec.states
 
 
 def make_model(problem: Problem) -> Any:
@@ -139,7 +136,7 @@ def _layer(helper: Any, problem: Problem, depth: int, x: str, constants: dict[st
         outputs,
         hidden_size=case.hidden,
         direction="bidirectional" if case.bidirectional else "forward",
-        **({"linear_before_reset": 1} if case.cell == "GRU" else {}),
+        **({"linear_before_reset": 1} if "reset_after" in case.spec.options else {}),
     )
 
 
@@ -187,5 +184,6 @@ def _tensors(problem: Problem, depth: int) -> tuple[Array, Array, Array]:
 
 
 def _reordered(weight: Array, case: Case) -> Array:
+    order = [case.spec.gates.index(gate) for gate in case.spec.onnx or ""] or [0]
     gates = weight.reshape(-1, case.hidden, *weight.shape[1:])
-    return gates[list(_ORDER[case.cell])].reshape(weight.shape)
+    return gates[order].reshape(weight.shape)

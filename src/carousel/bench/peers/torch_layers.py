@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from carousel import layers
 from carousel.bench.cases import Array, Case, Problem
 from carousel.bench.peers.base import Contestant, Local
+from carousel.cells.states import hx_of, states_of
 
 POOL = "OpenMP of torch"
 
@@ -84,13 +85,13 @@ class TorchCells:
         cell.load_state_dict({k: torch.from_numpy(v) for k, v in problem.weights[0].items()})
         x = torch.from_numpy(problem.x[0])
         zeros = torch.zeros(case.batch, case.hidden)
-        state: Any = (zeros, zeros) if case.cell == "LSTM" else zeros
+        state: Any = hx_of((zeros,) * len(case.spec.states))
 
         @torch.inference_mode()
         def call() -> Tensor:
             nonlocal state
             state = cell(x, state)
-            return state[0] if case.cell == "LSTM" else state  # type: ignore[no-any-return]
+            return states_of(state)[0]
 
         return Local(call, lambda y: {"y": y[None].numpy()})
 

@@ -78,45 +78,27 @@ def _loop(layer: Any, backend: str) -> Callable[[Tensor], Tensor]:
     options = layer.options()
     step = torch.compile(_step(layer), dynamic=False, backend=backend)
     inputs, _, outputs = layer.variational
+    names = [name.removesuffix("_l0") for name in layer.weight_names()]
 
     def forward(x: Tensor) -> Tensor:
-        weights = dict(zip(_NAMES, layer.weights(), strict=False))
+        weights = dict(zip(names, layer.weights(), strict=True))
         if layer.weight_dropout:
             weights["weight_hh"] = F.dropout(weights["weight_hh"], layer.weight_dropout)
-        if layer.mode == "LSTM" and layer.peephole:
-            weights["weight_c"] = layer.weight_c_l0
-        if layer.layer_norm:
-            gains = [name for name, _ in layer.named_parameters() if "_ln" in name]
-            weights |= {name.removesuffix("_l0"): getattr(layer, name) for name in gains}
         x = x * _kept(inputs, x[:1]) if inputs else x
         zeros = x.new_zeros(x.size(1), layer.hidden_size)
         mask = None
         if options.state_dropout and not options.each_step:
             mask = _kept(options.state_dropout, zeros)
-        start = (zeros, zeros) if layer.mode == "LSTM" else (zeros,)
+        start = (zeros,) * len(layer.cell_spec.states)
         y, _ = cells.scan(lambda x, state: step(x, state, mask, weights), x, start)
         return y * _kept(outputs, y[:1]) if outputs else y
 
     return forward
 
 
-_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-
-
 def _step(layer: Any) -> Callable[..., tuple[Tensor, ...]]:
     options = layer.options()
-    kinds: dict[str, Callable[..., tuple[Tensor, ...]]] = {
-        "LSTM": cells.lstm_step,
-        "GRU": cells.gru_step,
-    }
-    kind = kinds.get(layer.mode, cells.rnn_step)
-    settings: dict[str, Any] = {"activation": options.activation or "tanh"}
-    if kind is cells.rnn_step:
-        settings = {"nonlinearity": settings["activation"]}
-    else:
-        settings["gate_activation"] = options.gate_activation or "sigmoid"
-    if layer.mode == "LSTM":
-        settings |= {"coupled": options.coupled, "variant": options.variant}
+    kind, settings = layer.cell_spec.step, options.settings(layer.mode)
 
     def step(
         x: Tensor, state: tuple[Tensor, ...], mask: Tensor | None, weights: dict[str, Tensor]
