@@ -26,6 +26,7 @@ from carousel.cli.lr_range import lr_range
 from carousel.cli.output import with_options
 from carousel.cli.predict import predict
 from carousel.cli.recipes import recipes
+from carousel.cli.report import report
 from carousel.cli.train import train
 from carousel.errors import CarouselError, TrainingDiverged
 from carousel.terminal import write_anything
@@ -44,6 +45,7 @@ app.command()(train)
 app.command()(evaluate)
 app.command()(predict)
 app.command()(inspect)
+app.command()(report)
 app.command("lr-range")(lr_range)
 app.command()(coach)
 app.command()(compare)

@@ -14,6 +14,7 @@ from carousel.cli.init import Id, Target, Task, Time, recipe_for
 from carousel.cli.output import print_out, table_of
 from carousel.config import Config
 from carousel.errors import ConfigError, command
+from carousel.run import layout
 
 
 def train(
@@ -114,8 +115,9 @@ def _recipe(named: str, roles: dict[str, str]) -> str | Config:
 
 def _show_result(result: dict[str, Any], path: Path) -> None:
     from carousel import scores
+    from carousel.report.verdicts import metric_of
 
-    test, name = result["test"], _metric(result)
+    test, name = result["test"], metric_of(result)
     table = table_of("on the test data", scores.title(name))
     table.add_row(
         f"{result['recipe']} (epoch {result['kept_epoch']})", scores.show(name, test[name])
@@ -127,26 +129,34 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
     print_out(table)
     for line in _noteworthy(result.get("data", {})):
         print_out(line)
-    if beaten_by := _better(result):
-        print_out(f"the network does not beat {' and '.join(beaten_by)}")
+    for line in _beside_baselines(result, path):
+        print_out(line)
     print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training")
+    print_out(f"report: {path / layout.REPORT}")
     print_out(f"next: {command('evaluate', path)}")
 
 
-def _metric(result: dict[str, Any]) -> str:
-    """The task's own metric, by which baselines are judged; another may choose the epoch."""
-    return str(result.get("metric") or result["monitor"])
+def _beside_baselines(result: dict[str, Any], path: Path) -> list[str]:
+    """Which baselines were not beaten, and whether that can be told from the test part."""
+    from carousel import scores
+    from carousel.report.facts import evaluation_in
+    from carousel.report.verdicts import interval_of, metric_of, verdicts
+
+    evaluation, metric = evaluation_in(path), metric_of(result)
+    found = verdicts(result, evaluation)
+    lines = []
+    if ends := interval_of(evaluation, metric):
+        low, high = (scores.show(metric, end) for end in ends)
+        lines.append(f"{scores.title(metric)}, 95 % interval: {low} to {high} (bootstrap)")
+    if unsure := _named([verdict.baseline for verdict in found if verdict.sure is False]):
+        lines.append(f"the interval includes {unsure}: no difference is shown")
+    if better := _named([verdict.baseline for verdict in found if not verdict.better]):
+        lines.append(f"the network does not beat {better}")
+    return lines
 
 
-def _better(result: dict[str, Any]) -> list[str]:
-    """The baselines that are at least as good on the test data."""
-    from carousel.scores import HIGHER_IS_BETTER
-
-    name = _metric(result)
-    sign = 1 if HIGHER_IS_BETTER.get(name, True) else -1
-    reached = sign * result["test"][name]
-    values = {k: v[name] for k, v in result["baseline"].items() if name in v}
-    return [k.replace("_", " ") for k, value in values.items() if sign * value >= reached]
+def _named(baselines: list[str]) -> str:
+    return " and ".join(name.replace("_", " ") for name in baselines)
 
 
 _TREATED = {

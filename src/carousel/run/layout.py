@@ -9,6 +9,7 @@ epochs/        bundles of earlier epochs, each in a folder named by its number, 
 inspect/       looks inside the model at one example, a folder each (carousel inspect)
 result.json    the outcome; there only when the run has ended well
 evaluation.json, evaluation-<part>.json   what was measured of the model, and pictures beside it
+report.html    all of it on one page, for people; README.md: the same as a model card
 board.json     what a person has written about it
 """
 
@@ -46,6 +47,8 @@ LOOKS = "inspect"
 LOOK = "inside.json"
 RESULT = "result.json"
 NOTES = "board.json"
+REPORT = "report.html"
+CARD = "README.md"
 RANGE_PICTURE = "lr-range.png"
 _LOCK = ".lock"
 _LOCK_SECONDS = 0.5  # who asks whether a run goes on holds its lock for an instant

@@ -11,10 +11,12 @@ import torch
 from lightning_fabric import Fabric
 
 from carousel import bundle
+from carousel.coach.words import language
 from carousel.config import Config
 from carousel.data.audit import audit_of
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
+from carousel.report import write as write_page
 from carousel.run import events, layout
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
@@ -191,4 +193,5 @@ def _fit_and_judge(
         result["coach"] = coached
     bundle.write_report(run.path, trained, report)
     run.write_result(result)
+    write_page(run.path, language())
     return TrainedRun(run.path, result)

@@ -27,6 +27,7 @@ from carousel.tasks.shared.given import Listed, SentenceModel, one_text, texts_o
 from carousel.tasks.shared.task import Given, Shown
 
 _MOST_PIECES = 200
+_KEPT_MISTAKES = 100
 
 
 class TrainedTextClassifier(SentenceModel):
@@ -139,8 +140,24 @@ class TrainedTextClassifier(SentenceModel):
         encoded = self.tokens.encode(sentences.texts)
         chances = logits_of(self.model, encoded).softmax(1)
         report = metrics.report(sentences.labels, chances, self.classes)
+        report["mistakes"] = self._mistakes(sentences, chances)
         report["unknown"] = float((encoded.values == 0).double().mean())
         return report
+
+    def _mistakes(self, sentences: Sentences, chances: Tensor) -> list[dict[str, Any]]:
+        """The sentences whose class was missed with most confidence."""
+        best, guess = chances.max(1)
+        wrong = (guess != sentences.labels).nonzero().squeeze(1)
+        wrong = wrong[best[wrong].argsort(descending=True, stable=True)][:_KEPT_MISTAKES]
+        return [
+            {
+                "sentence": sentences.texts[i],
+                "class": self.classes[int(sentences.labels[i])],
+                "guess": self.classes[int(guess[i])],
+                "probability": float(best[i]),
+            }
+            for i in wrong.tolist()
+        ]
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         yield from metrics.show_classes(report, "sentences")

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.tasks.shared import bootstrap
+
 Array = NDArray[np.float64]
 
 
@@ -87,6 +89,26 @@ def measures(
         low, high = (end[inside] for end in interval)
         values["coverage"] = ((y >= low) & (y <= high)).mean()
     return {name: float(value) for name, value in values.items()}
+
+
+def intervals(truth: Array, guess: Array, std: Array) -> dict[str, Any]:
+    """Intervals of MAE, RMSE and MSE standardised over stretches of the series drawn anew.
+
+    Windows (N, K, C) that overlap share steps: those that begin within K rows of each other are one
+    stretch, drawn together (a block bootstrap: Künsch 1989).
+    """
+    inside = ~np.isnan(truth)
+    error = np.where(inside, np.abs(guess - truth), 0.0)
+    parts = (error, error**2, (error / std) ** 2, inside.astype(float))
+    each = np.stack([part.sum((1, 2)) for part in parts], 1)
+    sums = np.add.reduceat(each, np.arange(0, len(each), truth.shape[1]))
+    return bootstrap.known(
+        {
+            "mae": bootstrap.interval(sums, lambda rows: rows[:, 0] / rows[:, 3]),
+            "rmse": bootstrap.interval(sums, lambda rows: (rows[:, 1] / rows[:, 3]) ** 0.5),
+            "mse_standardised": bootstrap.interval(sums, lambda rows: rows[:, 2] / rows[:, 3]),
+        }
+    )
 
 
 def detail(truth: Array, guess: Array, columns: tuple[str, ...]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast.input import Kind, series_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import Output
-from carousel.tasks.forecast.scores import Yardstick, detail, measures
+from carousel.tasks.forecast.scores import Yardstick, detail, intervals, measures
 from carousel.tasks.forecast.tables import error_table, mase_note
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import ForecastAnswer
@@ -412,6 +412,7 @@ class TrainedForecaster(TrainedModel):
         interval = (low, high) if settings.distribution != "none" else None
         names = tuple(self.columns[i] for i in self.targets)
         report: dict[str, Any] = measures(truth.numpy(), guess, yardstick, interval)
+        report |= intervals(truth.numpy(), guess, std=yardstick.std)
         report |= {"windows": len(windows), **detail(truth.numpy(), guess, names)}
         report["examples"] = self._examples(series, windows, np.stack((low, guess, high)))
         return report

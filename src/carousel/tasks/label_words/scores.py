@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from carousel import scores
 from carousel.data.files.columns import Labelled
 from carousel.tasks.label_words.network import most_probable
-from carousel.tasks.label_words.spans import mark_spans, span_scores
+from carousel.tasks.label_words.spans import mark_spans, span_scores, spans_of
+from carousel.tasks.shared import bootstrap
 
 
 def judge(
@@ -34,11 +36,27 @@ def judge(
     if mark_spans(labels):
         found = span_scores(part.labels, sentences)
         per_kind = found.pop("per_kind")
-        return {**found, **values}, {"per_kind": per_kind}
+        return {**found, **values}, {"per_kind": per_kind, **_interval(part.labels, sentences)}
     from sklearn.metrics import f1_score  # takes a second to import
 
     macro = f1_score(flat, guessed, average="macro", zero_division=0.0)
     return {"macro_f1": float(macro), **values}, {}
+
+
+def _interval(truth: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> dict[str, Any]:
+    """Of span F1 and accuracy, over sentences drawn anew."""
+    rows = []
+    for one, other in zip(truth, guess, strict=True):
+        a, b = set(spans_of(one)), set(spans_of(other))
+        right = sum(x == y for x, y in zip(one, other, strict=True))
+        rows.append((len(a & b), len(a) + len(b), right, len(one)))
+    sums = np.array(rows, dtype=float).reshape(-1, 4)
+    return bootstrap.known(
+        {
+            "span_f1": bootstrap.interval(sums, lambda r: 2 * r[:, 0] / np.maximum(r[:, 1], 1)),
+            "accuracy": bootstrap.interval(sums, lambda r: r[:, 2] / np.maximum(r[:, 3], 1)),
+        }
+    )
 
 
 def headline(labels: Sequence[str]) -> tuple[str, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from carousel.data.measured import Measured
 from carousel.data.windows import is_labelled
 from carousel.errors import DataError
+from carousel.tasks.shared import bootstrap
 
 _PHM_EARLY, _PHM_LATE = 13.0, 10.0
 
@@ -40,6 +43,21 @@ def per_recording(part: Measured, guess: Tensor, cap: float) -> dict[str, dict[s
         for name, truth, found, known in inside
         if known.any()
     }
+
+
+def intervals(part: Measured, guess: Tensor) -> dict[str, Any]:
+    """Intervals of MAE and RMSE over recordings drawn anew, as a report has them."""
+    inside = is_labelled(part.targets)
+    change = torch.where(inside, guess.double() - part.targets.double(), 0.0)
+    sums = torch.stack((change.abs(), change.square(), inside.double()), 1)
+    sizes = part.values.lengths.tolist()
+    rows = torch.stack([one.sum(0) for one in torch.split(sums, sizes)]).numpy()
+    return bootstrap.known(
+        {
+            "mae": bootstrap.interval(rows, lambda r: r[:, 0] / r[:, 2]),
+            "rmse": bootstrap.interval(rows, lambda r: (r[:, 1] / r[:, 2]) ** 0.5),
+        }
+    )
 
 
 def judge(part: Measured, guess: Tensor, cap: float) -> dict[str, float]:

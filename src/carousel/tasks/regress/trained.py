@@ -21,7 +21,7 @@ from carousel.data.measured import Measured, MeasuredRecordings, of_frames
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import is_labelled
-from carousel.tasks.regress.scores import judge, per_recording
+from carousel.tasks.regress.scores import intervals, judge, per_recording
 from carousel.tasks.regress.target import Target
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import NumbersAnswer
@@ -146,6 +146,7 @@ class TrainedRegressor(TrainedModel):
         inside = is_labelled(held.targets)
         pairs = torch.stack((held.targets[inside], guess[inside]), 1)
         report["pairs"] = pairs[:: max(1, len(pairs) // 5000)].tolist()
+        report |= intervals(held, guess)
         report["per_recording"] = per_recording(held, guess, self.target.cap)
         return report
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from carousel.tasks.shared import bootstrap
 from carousel.tasks.shared.task import Shown, Table
 
 _NAMED = 10
@@ -24,6 +25,7 @@ def report(
     Where classes have no example, they are listed as `classes_without_examples`, and
     `macro_f1_all_classes` is the mean over all the model's classes, with 0 for each of those.
     Row i, column j of `confusion` counts examples of class i that were taken for class j.
+    interval: of accuracy and macro F1, over examples drawn anew (see `bootstrap`).
     head: also the accuracy on the first so many examples, as "accuracy_first_<head>".
     """
     # Here, because scikit-learn takes a second to import and predicting does not need it.
@@ -58,7 +60,7 @@ def report(
         for i, name in enumerate(classes)
     }
     result["confusion"] = confusion_matrix(truth, guess, labels=index).tolist()
-    return result
+    return {**result, **bootstrap.known({**bootstrap.of_confusion(result["confusion"])})}
 
 
 def worst_confusions(confusion: list[list[int]], classes: Sequence[str]) -> str:

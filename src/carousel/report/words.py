@@ -1,0 +1,35 @@
+"""The texts of reports: a TOML file of key and sentence per language, all with the same keys."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "texts"
+
+
+class Words:
+    """The texts in one language.
+
+    >>> Words("en")("curves")
+    'Curves'
+    """
+
+    def __init__(self, language: str) -> None:
+        self.language = language if (FOLDER / f"{language}.toml").is_file() else "en"
+        self._texts = texts(self.language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text of that key, with the values in its braces. Raises `KeyError`."""
+        return self._texts[key].format(**values) if values else self._texts[key]
+
+    def known(self, key: str, otherwise: str) -> str:
+        """The text of that key, where there is one."""
+        return self._texts.get(key, otherwise)
+
+
+@cache
+def texts(language: str) -> dict[str, str]:
+    """Every text in that language, by key."""
+    return tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
