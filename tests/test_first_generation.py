@@ -31,9 +31,13 @@ def ask(carousel, bundle, *more):
     return out
 
 
-def test_there_is_a_bundle_of_every_task():
+LATER = {"anomaly"}
+"""Tasks that came after the first generation."""
+
+
+def test_there_is_a_bundle_of_every_task_that_the_first_generation_had():
     models = [json.loads((HOME / name / "model.json").read_text()) for name in BUNDLES]
-    assert {model["config"]["task"] for model in models} == set(tasks.names())
+    assert {model["config"]["task"] for model in models} == set(tasks.names()) - LATER
 
 
 @pytest.mark.parametrize("bundle", BUNDLES, indirect=True)
