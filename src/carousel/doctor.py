@@ -1,4 +1,4 @@
-"""What Carousel runs on here, and which path each kind of layer takes."""
+"""Report on what Carousel runs on here, and which path each kind of layer takes."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the inputs.
+    """Result of answering a file: what became of its inputs.
 
     answered, failed: how many have an answer, and how many none. rows: of the file. problems: why
     the first few failed. account: what is to be said of the input.

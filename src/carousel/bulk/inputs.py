@@ -31,7 +31,7 @@ class Batch:
 
 @dataclass
 class Account:
-    """What is to be said of the inputs, gathered while they are read.
+    """Account of the inputs, gathered while they are read.
 
     notes: each once, and how often it was true. blank: sentences without a letter, passed over.
     filled: missing values that were taken from the step before. others: files of other kinds.
@@ -133,7 +133,7 @@ def _of_file(
 
 
 def _key(given: Given, place: int, key: dict[str, Any], file: Path) -> dict[str, Any]:
-    """What an input is known by: what was read of it, else its file and its place in that."""
+    """Key of an input: what was read of it, else its file and its place in that."""
     facts = given.facts[place] if given.facts else {}
     if key:  # names the file
         facts = {name: value for name, value in facts.items() if value != str(file)}

@@ -1,4 +1,4 @@
-"""Which tensor of a network is the first that is not finite."""
+"""Search for the first tensor of a network that is not finite."""
 
 from __future__ import annotations
 

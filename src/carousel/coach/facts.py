@@ -27,7 +27,7 @@ def of_task(
     to_device: Callable[[Batch], Batch] = lambda batch: batch,
     seconds: float = math.inf,
 ) -> dict[str, Any]:
-    """All that is known of a task and its network before the first step, in evaluation mode.
+    """Facts of a task and its network before the first step, in evaluation mode.
 
     seconds: after which no further batch is looked at. Besides what the other functions here tell:
     batches_per_epoch; window: the steps that gradients reach back; output_sums_to_one: whether the
@@ -95,7 +95,7 @@ def facts_of_network(model: nn.Module) -> dict[str, Any]:
 
 
 def _forget_gate(layer: Any) -> int | None:
-    """Where the forget gate stands among the gates of a cell that has all of its own; of minLSTM,
+    """Index of the forget gate among the gates of a cell that has all of its own; of minLSTM,
     whose two gates share one, its bias alone says little."""
     spec = spec_of(layer.mode)
     whole = spec.gates_with(lambda option: getattr(layer, option, None)) == spec.gates

@@ -57,7 +57,7 @@ def _has_roles(columns: Mapping[str, Any]) -> bool:
 
 
 def _is_table(task: str, path: str) -> bool:
-    """Whether a file's name says that it is a table that no other reader of the task reads."""
+    """True if a file's name says that it is a table that no other reader of the task reads."""
     suffixes = {suffix.lower() for suffix in Path(path).suffixes}
     if suffixes & _OTHER_TABLES:
         return True

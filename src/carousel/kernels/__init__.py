@@ -1,4 +1,4 @@
-"""What computes a recurrent layer, and which path a call takes."""
+"""Paths that compute a recurrent layer, and the choice among them."""
 
 from carousel.kernels.forks import mend_children
 from carousel.kernels.isa import active_isa, supported_isas

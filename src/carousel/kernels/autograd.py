@@ -25,7 +25,7 @@ Oracle = Callable[[LayerCall], tuple[Tensor, tuple[Tensor, ...]]]
 
 
 class _Layer(torch.autograd.Function):
-    """The same as the operator, for calls that nobody traces.
+    """Counterpart of the operator for calls that nobody traces.
 
     Applied to the call, and to its floating tensors once more, one by one: autograd looks at those.
     """
@@ -103,7 +103,7 @@ def gradients(
     backward: Backward,
     oracle: Oracle,
 ) -> tuple[Tensor | None, Sequence[Tensor | None], Sequence[Tensor | None]]:
-    """Of x, the states and the weights of the call that `keep` has kept."""
+    """Gradients of x, the states and the weights of the call that `keep` has kept."""
     call, y, saved = _kept(ctx)
     # Somebody wants to differentiate once more; or gradients come in batches, as torch.vmap makes
     # them, which have rules for torch's operators.

@@ -1,4 +1,4 @@
-"""What torch's FLOP counter is told of our operators: products, as it counts those of torch's.
+"""FLOPs of our operators for torch's counter: products, as it counts those of torch's.
 
 Every matrix of a layer is read once for each row of each step; backward reads it once more, and
 makes its gradient. Points between the products are not counted: nor are torch's.

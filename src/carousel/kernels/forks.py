@@ -1,4 +1,4 @@
-"""What a fork leaves behind: a child without the threads of its parent.
+"""Mending of a forked child, which lacks the threads of its parent.
 
 torch computes with a pool of threads (OpenMP's). A fork copies the memory of that pool but none of
 its threads, so that the first operator of the child that wants them waits for ever. With one

@@ -38,7 +38,7 @@ _PLAIN = (Tensor, torch.nn.Parameter)
 
 
 def is_traced(x: Tensor, state: tuple[Tensor, ...], weights: list[Tensor]) -> bool:
-    """Whether somebody looks at the operators of a call, so that it has to be one."""
+    """True if somebody looks at the operators of a call, so that it has to be one."""
     return (
         torch.compiler.is_compiling()
         or torch._C._len_torch_dispatch_stack() > 0

@@ -126,7 +126,7 @@ def _sorted(lengths: Tensor) -> Lengths:
 
 
 def _kept(x: Tensor, state: list[Tensor], *, turned: bool) -> tuple[Tensor, list[Tensor]]:
-    """What backward reads of the caller's tensors: copies where torch's layers make some.
+    """Tensors of the caller's that backward reads: copies where torch's layers make some.
 
     turned: whether torch would turn x around, batch first, and so mind no change of the caller's.
     """

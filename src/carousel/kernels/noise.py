@@ -1,4 +1,4 @@
-"""What a call draws from torch's generator: seeds of the kernels' masks, and masks of features."""
+"""Draws from torch's generator: seeds of the kernels' masks, and masks of features."""
 
 from __future__ import annotations
 

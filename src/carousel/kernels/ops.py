@@ -18,7 +18,7 @@ from carousel.kernels.paths import Path, StackSpec, State, choose, log_once
 
 
 class Runner(Protocol):
-    """What computes a whole stack over a padded batch, on one path.
+    """Function that computes a whole stack over a padded batch, on one path.
 
     Shapes: x (T, B, I), or (B, T, I) if batch_first; state: (h, c) for the LSTM, else (h,), each
     (L * D, B, ·); weights: torch's flat list, per layer and direction W_ih, W_hh, b_ih, b_hh,
@@ -41,7 +41,7 @@ class Runner(Protocol):
 def runner(
     stack: StackSpec, x: Tensor, state: State, weights: list[Tensor], lengths: Tensor | None
 ) -> Runner:
-    """What runs a call. The layer itself calls it: calls that take little feel every frame."""
+    """Function that runs a call. The layer itself calls it: short calls feel every frame."""
     path = choose(stack, x, (*weights, *state), ragged=lengths is not None)
     log_once(stack, path)
     if path.name == "native":

@@ -1,4 +1,4 @@
-"""What a cell does differently from torch's, in one call."""
+"""Options of a cell in one call: what it does differently from torch's."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ class Options:
 
     @property
     def plain(self) -> bool:
-        """Whether the cell is torch's."""
+        """True if the cell is torch's."""
         return not self.words
 
     @property
     def seeded(self) -> bool:
-        """Whether something inside the cell is drawn at random."""
+        """True if something inside the cell is drawn at random."""
         return self.recurrent_dropout > 0 or self.state_dropout > 0 or self.draws
 
     @property
     def in_cell(self) -> bool:
-        """Whether the step itself differs from torch's."""
+        """True if the step itself differs from torch's."""
         around = ("input_dropout", "output_dropout", "draws", "each_step")
         return any(name not in around for name in self.words)
 
@@ -82,7 +82,7 @@ class Options:
 
     @property
     def inside(self) -> Options:
-        """Those of the cell alone: what acts around it is done already, or not yet."""
+        """Options of the cell alone: what acts around it is done already, or not yet."""
         return dataclasses.replace(self, input_dropout=0.0, output_dropout=0.0)
 
     def value(self, name: str) -> Any:
@@ -107,7 +107,7 @@ class Options:
 
     @property
     def text(self) -> str:
-        """What is inside the cell, but for probabilities, as an operator's argument."""
+        """Options inside the cell, but for probabilities, as an operator's argument."""
         # Words by branches: torch.compile traces this, and formats no condition.
         peephole = "peephole" if self.peephole else ""
         coupled = "coupled" if self.coupled else ""

@@ -1,4 +1,4 @@
-"""Which path a call takes: an explicit predicate, and words that say what it found.
+"""Choice of the path of a call: an explicit predicate, and words that say what it found.
 
 native  the compiled kernels
 torch   torch's own kernels (oneDNN, cuDNN, or its operators step by step), of what torch has
@@ -42,7 +42,7 @@ _wanted: ContextVar[str] = ContextVar("carousel_wanted_path", default="")
 
 @dataclass(frozen=True)
 class StackSpec:
-    """What the kernels must know of a recurrent module, besides its weights.
+    """Description of a recurrent module for the kernels: all that they must know but its weights.
 
     mode: of the cell (see carousel.cells.spec.Mode).
     dropout: on the output of every layer but the last, in training.
@@ -104,7 +104,7 @@ class StackSpec:
 
 @dataclass(frozen=True)
 class Path:
-    """What computes a call ("native", "torch", "cells" or "onnx"), and why in words."""
+    """Path that computes a call ("native", "torch", "cells" or "onnx"), and why in words."""
 
     name: str
     reason: str
@@ -164,7 +164,7 @@ def choose(
 
 
 def is_plain(x: Tensor, others: Sequence[Any]) -> bool:
-    """Whether a call is for the native kernels at first sight, and nobody traces it.
+    """True if a call is for the native kernels at first sight, and nobody traces it.
 
     Most calls are. Of others nothing is said: `choose` looks closer, and says why. Not to be asked
     while torch.compile traces.
@@ -229,7 +229,7 @@ def _transform() -> str:
 
 @asked_while_tracing
 def _without_rule() -> str:
-    """What transforms the call that torch's recurrent operators have no rules for; empty if they
+    """Transform of the call for which torch's recurrent operators have no rules; empty if they
     have: gradients alone."""
     if forward_ad._current_level >= 0:
         return "forward-mode differentiation, which torch's recurrent operators lack"

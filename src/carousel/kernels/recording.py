@@ -18,8 +18,8 @@ _ONNX = "while torch.onnx exports"
 
 
 def asked_while_tracing(function: Callable[[], T]) -> Callable[[], T]:
-    """What torch.compile cannot look into is asked while it traces, and stays so in what it
-    compiles."""
+    """Mark a function that torch.compile cannot look into: it is asked while tracing, and its
+    answer stays in what is compiled."""
     # All that torch.compiler.assume_constant_result does; but calling that imports the compiler,
     # which takes as long as importing torch.
     function._dynamo_marked_constant = True  # type: ignore[attr-defined]
@@ -28,20 +28,20 @@ def asked_while_tracing(function: Callable[[], T]) -> Callable[[], T]:
 
 @asked_while_tracing
 def is_exporting() -> bool:
-    """Whether torch.export looks at the call; for ONNX, too."""
+    """True if torch.export looks at the call; for ONNX, too."""
     asked = getattr(torch.compiler, "is_exporting", None)  # since torch 2.7
     return bool(asked()) if asked is not None else torch.compiler.is_compiling()
 
 
 @asked_while_tracing
 def is_tracing() -> bool:
-    """Whether torch.jit.trace looks at the call, or what is built on it."""
+    """True if torch.jit.trace looks at the call, or what is built on it."""
     return torch._C._get_tracing_state() is not None
 
 
 @asked_while_tracing
 def writes_onnx() -> bool:
-    """Whether torch.onnx.export looks at the call, by torch.export or by torch.jit.trace."""
+    """True if torch.onnx.export looks at the call, by torch.export or by torch.jit.trace."""
     return (is_exporting() or is_tracing()) and torch.onnx.is_in_onnx_export()
 
 

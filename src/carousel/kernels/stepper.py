@@ -56,8 +56,8 @@ class Stepper:
         self._feed = self._make_feed(stepper)
 
     def _make_feed(self, stepper: _native.Stepper) -> Callable[[Tensor, Tensor], bool]:
-        """What takes a step with tensors if they fit; nothing where torch is older than 2.10, or
-        the weights must be compared."""
+        """Function that takes a step with tensors if they fit; it takes none where torch is older
+        than 2.10, or the weights must be compared."""
         exchange, watch = getattr(Tensor, "__dlpack_c_exchange_api__", None), self._watch
         if exchange is None or not watch.by_address:
             return lambda x_t, out: False

@@ -67,7 +67,7 @@ class Watch:
             )
 
     def unchanged(self) -> bool:
-        """Whether the module has the same parameters still, with the same numbers."""
+        """True if the module has the same parameters still, with the same numbers."""
         same = not any(self.quiet) and all(
             self.parameters.get(name) is weight and _place(weight) == place
             for name, weight, place in zip(self.names, self.weights, self._places, strict=True)
@@ -91,7 +91,7 @@ def _moving_copy(weight: Tensor) -> Tensor | None:
 
 
 def _alone(weights: list[Tensor]) -> bool:
-    """Whether nobody but these weights refers to their memory."""
+    """True if nobody but these weights refers to their memory."""
     if _users is None or _const_data_ptr is None:
         return False
     fresh = torch.empty(1)

@@ -1,4 +1,4 @@
-"""Which layers of a model `accelerate` swaps, which it leaves, and why."""
+"""Report on which layers of a model `accelerate` swaps, which it leaves, and why."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LayerReport:
 
 @dataclass(frozen=True, repr=False)
 class Acceleration:
-    """What `accelerate` did to a model; prints as a table."""
+    """Report of `accelerate` on a model; prints as a table."""
 
     model: str
     layers: tuple[LayerReport, ...]
@@ -63,7 +63,7 @@ class Acceleration:
 
 
 def accelerated(model: nn.Module) -> Acceleration:
-    """Which recurrent layers of a model run as Carousel's, and why the others do not.
+    """List the recurrent layers of a model that run as Carousel's, and why the others do not.
 
     Raises TypeError if `model` is not a module.
 

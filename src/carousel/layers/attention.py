@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 def step_mask(lengths: Tensor, steps: int) -> Tensor:
-    """Which steps of padded rows are real, (B, T) bool, from lengths (B,).
+    """Mask of the real steps of padded rows, (B, T) bool, from lengths (B,).
 
     >>> step_mask(torch.tensor([2, 0]), 3).tolist()
     [[True, True, False], [False, False, False]]

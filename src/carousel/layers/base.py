@@ -116,7 +116,7 @@ class Recurrent(_Base):
 
     @property
     def qconfig(self) -> Any:
-        """How torch.ao.quantization would quantise the layer; it sets this, and leaves it so."""
+        """Configuration of torch.ao.quantization, which sets this, and leaves it so."""
         if "qconfig" not in vars(self):
             raise AttributeError("qconfig")
         return vars(self)["qconfig"]
@@ -146,11 +146,11 @@ class Recurrent(_Base):
         return y.squeeze(time), hx
 
     def path(self, input: Tensor, *, ragged: bool = False) -> kernels.Path:
-        """Which path a call with this input takes, and why."""
+        """Path that a call with this input takes, and why."""
         return kernels.choose(self.stack(), input, self.weights(), ragged=ragged)
 
     def explain(self, input: Tensor | PackedSequence, lengths: Tensor | None = None) -> str:
-        """The same in words."""
+        """Path of a call with this input, in words."""
         packed = isinstance(input, PackedSequence)
         data = input.data if isinstance(input, PackedSequence) else input
         return str(self.path(data, ragged=packed or lengths is not None))
@@ -175,11 +175,11 @@ class Recurrent(_Base):
         return output, self._as_hx(state)
 
     def stack(self) -> kernels.StackSpec:
-        """What the kernels must know of the layer, as it is now, besides its weights."""
+        """Description of the layer for the kernels, as it is now: all but its weights."""
         return stack_of(self)
 
     def options(self) -> kernels.Options:
-        """What the cell does differently from torch's in a call now: in evaluation, no masks."""
+        """Options of the cell in a call now: in evaluation, no masks."""
         return self.stack().options
 
     def _dropped(self, weights: list[Tensor]) -> list[Tensor]:
@@ -201,7 +201,7 @@ class Recurrent(_Base):
         return self.layer_options.changed()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: each option by its name, as layers have had them from the first on."""
+        """Pickled state: each option by its name, as layers have had them from the first on."""
         state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[no-untyped-call]
         options = state.pop("layer_options", None)
         return state if options is None else state | options.values()
@@ -307,7 +307,7 @@ class Recurrent(_Base):
 
 
 def explain(layer: nn.Module, x: Tensor | PackedSequence, lengths: Tensor | None = None) -> str:
-    """Which path `layer(x, lengths=lengths)` takes and why, without running it.
+    """Say which path `layer(x, lengths=lengths)` takes and why, without running it.
 
     Raises TypeError if `layer` is not one of Carousel's.
 

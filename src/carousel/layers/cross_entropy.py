@@ -51,7 +51,7 @@ def smoothed_cross_entropy(
     smoothing: float,
     chunk: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    r"""The same with a share ε of each target spread over all V words, and the loss without that.
+    r"""Cross entropy with a share ε of each target spread over all V words, and that without.
 
     With log p_n = log softmax(W x_n + b): Σ_n -(1 - ε) log p_n[t_n] - ε/V Σ_v log p_n[v], and
     Σ_n -log p_n[t_n], which has no gradient. d_n = p_n - (1 - ε) onehot(t_n) - ε/V. Source:
@@ -119,7 +119,7 @@ def _chunks(rows: Tensor, weight: Tensor, bias: Tensor | None, chunk: int) -> An
 
 
 def _rows_at_a_time(rows: int, size: int) -> int:
-    """As many as are in each of the fewest pieces that are small enough, all alike."""
+    """Number of rows in each of the fewest pieces that are small enough, all alike."""
     pieces = math.ceil(rows / max(16, _CHUNK_ELEMENTS // size))
     return math.ceil(rows / max(1, pieces))
 

@@ -1,4 +1,4 @@
-"""Where the weights of a network start, by name.
+"""Initial weights of a network, by the name of the scheme.
 
 H: hidden units; I: inputs of a layer; a kernel holds the gates one below the other, as torch's.
 """
@@ -92,7 +92,7 @@ def _recurrent(layer: Any, name: str, steps: int, forget_bias: float) -> None:
 
 
 def _is_gain(name: str) -> bool:
-    """Of layer normalisation: it stays at one, its bias at zero."""
+    """True for a weight of layer normalisation: it stays at one, its bias at zero."""
     return name.rsplit(".", 1)[-1].startswith(("weight_ln", "bias_ln"))
 
 

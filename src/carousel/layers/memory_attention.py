@@ -19,7 +19,7 @@ class MemoryAttention(nn.Module):
     """
 
     def keys(self, memory: Tensor) -> Tensor:
-        """What queries are compared with: of the memory (B, S, M) alone, computed once."""
+        """Keys that queries are compared with: of the memory (B, S, M) alone, computed once."""
         raise NotImplementedError
 
     def scores(self, queries: Tensor, keys: Tensor) -> Tensor:

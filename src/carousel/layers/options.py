@@ -20,7 +20,7 @@ Rates = float | Sequence[float]
 
 @dataclass(frozen=True)
 class LayerOptions:
-    """What a layer does differently from torch's: each option is said here, and read from here.
+    """Options of a layer, by which it differs from torch's: stated here, and read from here.
 
     A layer holds one of these; what it has as attributes (`layer.zoneout`) reads it. Docstrings of
     the layers say what the options mean. Raises ValueError naming an option that is out of range.
@@ -78,7 +78,7 @@ class LayerOptions:
         return type(self), tuple(self.values().values())
 
     def in_call(self, mode: str, training: bool) -> kernels.Options:
-        """What acts in a call of a layer of this `mode`: in evaluation, no masks."""
+        """Options that act in a call of a layer of this `mode`: in evaluation, no masks."""
         zoneout = self.zoneout
         cell, state = (0.0, zoneout) if isinstance(zoneout, float) else zoneout
         inputs, product, outputs = self._masks
@@ -216,7 +216,7 @@ def probabilities(name: str, value: Any, parts: tuple[str, ...]) -> tuple[float,
 
 
 def between_layers(dropout: Any, num_layers: int) -> Any:
-    """What torch is told of a dropout between layers: with one layer none, and a warning."""
+    """Dropout between layers as torch is told of it: with one layer none, and a warning."""
     number = isinstance(dropout, int | float) and not isinstance(dropout, bool)
     if num_layers != 1 or not number or not 0 < dropout <= 1:
         return dropout  # torch says what is wrong with it, if anything is

@@ -22,7 +22,7 @@ from carousel.layers.options import LayerOptions
 
 
 class Parallel(Recurrent, nn.Module):
-    """What layers that torch lacks share; called as `carousel.RNN` is, with its shapes and errors.
+    """Base of layers that torch lacks; called as `carousel.RNN` is, with its shapes and errors.
 
     A layer names its cell, whose description says the rest.
     """

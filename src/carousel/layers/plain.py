@@ -1,4 +1,4 @@
-"""What of a call follows from the layer alone, found once; and plain calls, told at first sight.
+"""Description of a layer, made once for all calls; and plain calls, told at first sight.
 
 What is remembered goes by the layer's attributes, which are read in every call: whatever changes
 one of them, and however, the next call finds, or makes, another description. Weights are not
@@ -42,7 +42,7 @@ _OURS_AND_TORCHS = (nn.RNNBase.__module__, "carousel.layers.parallel")
 
 
 def stack_of(layer: Any) -> kernels.StackSpec:
-    """What the kernels must know of a layer, as it is now, besides its weights."""
+    """Description of a layer for the kernels, as it is now: all but its weights."""
     if torch.compiler.is_compiling():  # which cannot look into either of the two below
         return _described(*[getattr(layer, name) for name in _ATTRIBUTES])
     return _remembered(*_attributes(layer))
@@ -80,8 +80,9 @@ _remembered = functools.lru_cache(1024)(_described)
 def plain_call(
     layer: Any, x: Tensor, hx: Any
 ) -> tuple[kernels.StackSpec, list[Tensor], tuple[Tensor, ...]] | None:
-    """What the native kernels take of a call that needs no closer look: a padded batch that fits,
-    with parameters that are the layer's own; None of any other call. Its lengths are not looked at.
+    """Arguments of the native kernels for a call that needs no closer look: a padded batch that
+    fits, with parameters that are the layer's own; None of any other call. Its lengths are not
+    looked at.
 
     The state is () for zeros. Raises TypeError for an hx of another kind.
     """
@@ -117,7 +118,7 @@ def plain_call(
 
 @functools.lru_cache(1024)
 def _is_usual(kind: type) -> bool:
-    """Whether a class leaves its weights to torch, and what happens to a call before it is
+    """True if a class leaves its weights to torch, and what happens to a call before it is
     computed to torch, or us."""
     members = ((base, name) for base in kind.__mro__ for name in vars(base))
     return not any(

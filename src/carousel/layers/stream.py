@@ -151,7 +151,7 @@ _HOOKS_OF_ALL = (modules._global_forward_pre_hooks, modules._global_forward_hook
 
 
 def _has_ways_of_its_own(layer: Recurrent) -> bool:
-    """Whether a call of the layer is more than its cells with its parameters."""
+    """True if a call of the layer is more than its cells with its parameters."""
     return (
         type(layer).forward is not Recurrent.forward
         or "forward" in vars(layer)

@@ -18,7 +18,7 @@ _MARK = "_accelerated"  # in the layer's own attributes, so that copies and pick
 
 
 def is_swapped(layer: nn.Module) -> bool:
-    """Whether `swap` changed the layer, or the one that it is a copy of."""
+    """True if `swap` changed the layer, or the one that it is a copy of."""
     return _MARK in vars(layer)
 
 

@@ -1,4 +1,4 @@
-"""What tools that rewrite models find of a layer: torch.fx, torch.jit.script, torch's quantisation.
+"""Layers as tools that rewrite models find them: torch.fx, torch.jit.script, quantisation.
 
 They know torch's layers by their exact classes, or by modules whose names begin with "torch.nn".
 """

@@ -1,1 +1,1 @@
-"""How gradients become weights: optimisers, schedules, penalties, clipping; one step of them."""
+"""Optimisers, schedules, penalties, clipping, and one step of all of them."""

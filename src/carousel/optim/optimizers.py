@@ -80,7 +80,7 @@ def make_schedule(
 
 
 class _FallAlone(Schedule):
-    """What is left of the one cycle in a run too short to rise in: the fall, from the first step.
+    """Fall of the one cycle alone, from the first step, for a run too short to rise in.
 
     torch's own divides by a rise of no steps there, or begins far down its fall.
     """

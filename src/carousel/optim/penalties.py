@@ -9,7 +9,7 @@ from carousel.config import RegularizationConfig
 
 
 def weight_group(name: str) -> str:
-    """Which group of the penalties a parameter belongs to, by its name.
+    """Group of the penalties that a parameter belongs to, by its name.
 
     >>> [weight_group(n) for n in ("recurrent.weight_ih_l0", "recurrent.weight_hh_l0",
     ...                            "recurrent.bias_hh_l0", "head.weight", "head.bias")]
@@ -44,7 +44,7 @@ class Penalties:
                 self._terms.append((parameter, l1, l2))
 
     def __bool__(self) -> bool:
-        """Whether there is anything to add."""
+        """True if there is anything to add."""
         return bool(self._terms)
 
     @torch.no_grad()

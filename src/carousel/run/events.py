@@ -143,7 +143,7 @@ class Samples(Event):
 
 @dataclass(frozen=True)
 class Answers(Event):
-    """What the model said of the samples after an epoch."""
+    """Answers of the model to the samples after an epoch."""
 
     kind = "answers"
     epoch: int
@@ -155,7 +155,7 @@ class Answers(Event):
 
 @dataclass(frozen=True)
 class Facts(Event):
-    """What is known of data, network and plan before the first step (`carousel.coach.facts`).
+    """Facts of data, network and plan before the first step (`carousel.coach.facts`).
 
     Each may be unknown. checks: what the quick checks found, by code.
     """
@@ -191,7 +191,7 @@ class Facts(Event):
 
 @dataclass(frozen=True)
 class Checks(Event):
-    """What the quick checks before training found, and which could not be done, by code."""
+    """Findings of the quick checks before training, and checks that could not be done, by code."""
 
     kind = "checks"
     found: dict[str, Any]

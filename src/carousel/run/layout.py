@@ -173,7 +173,7 @@ class RunFolder:
 
 
 def is_held(run: Path) -> bool:
-    """Whether a process works on the run: its lock goes with the process, however that ends."""
+    """True if a process works on the run: its lock goes with the process, however that ends."""
     try:
         handle = os.open(run / _LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
@@ -201,7 +201,7 @@ def new_path(parent: Path, recipe: str) -> Path:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is one of a run, be it damaged: those of bundles have no config.toml,
+    """True if a folder is one of a run, be it damaged: those of bundles have no config.toml,
     recipes no folder of their own."""
     return (path / CONFIG).is_file() or (path / EVENTS).is_file()
 
@@ -270,7 +270,7 @@ def home(run_or_bundle: Path) -> tuple[Path, str]:
 
 
 def suffix_of(part: str) -> str:
-    """What is appended to the names of files about a part; nothing for the test part.
+    """Suffix of the names of files about a part; empty for the test part.
 
     >>> suffix_of("test"), suffix_of("validation")
     ('', '-validation')
@@ -279,7 +279,7 @@ def suffix_of(part: str) -> str:
 
 
 def evaluation_of(run_or_bundle: Path, part: str) -> Path:
-    """What was measured of a model on a part of its data."""
+    """File with what was measured of a model on a part of its data."""
     return run_or_bundle / f"evaluation{suffix_of(part)}.json"
 
 
@@ -302,7 +302,7 @@ def looks(run: Path) -> list[str]:
 
 
 def _instead(path: Path) -> str:
-    """What to do where a folder that is not empty was named for a new run."""
+    """Advice where a folder that is not empty was named for a new run."""
     if not (path / CONFIG).is_file():
         return "it holds something else than a run; name a new folder"
     if (path / RESULT).is_file():

@@ -126,7 +126,7 @@ class Reading:
         return [int(step) for (step,) in rows]
 
     def bodies(self, kind: Kind, step: int) -> list[dict[str, Any]]:
-        """What events of a kind say that were recorded at a step; what is no object is left out."""
+        """Contents of the events of a kind at a step; what is no object is left out."""
         rows = self._db.execute(
             "SELECT body FROM events WHERE kind = ? AND step = ?", (kind_of(kind), step)
         )
@@ -154,7 +154,7 @@ class Reading:
         return sorted(int(epoch) for (epoch,) in rows if isinstance(epoch, int))
 
     def resumptions(self) -> tuple[int, float]:
-        """How often the run was resumed, and when last; what was read before holds no longer where
+        """Count of resumptions of the run, and time of the last; what was read before is void where
         that changes, for steps were forgotten and done again."""
         count, newest = self._db.execute(
             "SELECT count(*), max(time) FROM events WHERE kind = ?", (Resumed.kind,)

@@ -28,7 +28,7 @@ class Average:
 
     @property
     def model(self) -> nn.Module:
-        """What is validated and kept: the average once there is one, else the trained weights."""
+        """Model that is validated and kept: the average once there is one, else the trained one."""
         if self._average is None or int(self._average.n_averaged) == 0:
             return self._net
         return self._average.module

@@ -89,7 +89,7 @@ def _as_written_now(
 
 
 def exists(folder: Path) -> bool:
-    """Whether there is a whole checkpoint."""
+    """True if there is a whole checkpoint."""
     return bool(_complete(folder))
 
 

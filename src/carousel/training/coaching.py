@@ -123,7 +123,7 @@ class RunCoach:
             self._say(self.observer.judge(step))
 
     def summary(self, step: int, result: dict[str, Any]) -> dict[str, Any]:
-        """What result.json says of it: the codes of findings that stand, severe ones first, and
+        """Summary for result.json: the codes of findings that stand, severe ones first, and
         the share of the training time that measuring took."""
         if not self._enabled:
             return {}

@@ -1,4 +1,4 @@
-"""What a person sees while a run trains: bars on a terminal, plain lines elsewhere, or nothing."""
+"""Display of a run that trains: bars on a terminal, plain lines elsewhere, or nothing."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ _A_MOMENT = 1.0  # seconds
 
 @dataclass
 class Progress:
-    """Where training stands. epoch and batch: those completed; sums: over the current epoch."""
+    """Place of the training. epoch and batch: those completed; sums: over the current epoch."""
 
     epoch: int = 0
     batch: int = 0
@@ -278,7 +278,7 @@ class Trainer:
         self.coach.end_epoch(progress.step, summary, values)
 
     def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        """The same batches, with the time each took, gather and step, added to the progress."""
+        """Pass the batches on, and add the time each took, gather and step, to the progress."""
         started = time.monotonic()
         for batch in batches:
             self.coach.mark("data", time.monotonic() - started)

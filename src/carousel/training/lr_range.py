@@ -173,7 +173,7 @@ def _read(rates: list[float], smoothed: list[float]) -> tuple[float, float, floa
 
 @dataclass(frozen=True)
 class Start:
-    """What a test begins from: the task, a model to change, and where it came from, in words.
+    """Start of a test: the task, a model to change, and where it came from, in words.
 
     run: the folder of the run that it is of, if it is of one. fresh: whether the weights are.
     notice: how the data differ from those on record, or that this cannot be told.

@@ -49,7 +49,7 @@ class Preparation:
     def of(
         cls, source: str | Config | RunFolder, settings: Settings = (), seed: int | None = None
     ) -> Preparation:
-        """Of a recipe's name, a TOML file, a configuration, or a run as it was begun.
+        """Prepare a recipe's name, a TOML file, a configuration, or a run as it was begun.
 
         seed: the source's own if None, or else 0. Raises `ConfigError` or `RunError`.
         """
@@ -85,7 +85,7 @@ class Preparation:
         return task.build_model()
 
     def changes(self, task: Task) -> str:
-        """How the data differ from those on record, in words; empty if not, or without record."""
+        """Differences of the data from those on record, in words; empty if none or unrecorded."""
         return "" if self.record is None else self.record.differences(task.parted, "validation")
 
 
@@ -116,7 +116,7 @@ def using_threads(threads: int | None) -> Iterator[None]:
 
 
 def _absolute(config: Config) -> Config:
-    """With the whole path of the data: a run may be resumed from another folder."""
+    """Copy with the whole path of the data: a run may be resumed from another folder."""
     if not config.data.path:
         return config
     path = str(Path(config.data.path).absolute())

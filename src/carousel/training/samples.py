@@ -1,4 +1,4 @@
-"""What the model says of a few validation examples, recorded after every epoch."""
+"""Samples: the model's answers to a few validation examples, recorded after every epoch."""
 
 from __future__ import annotations
 

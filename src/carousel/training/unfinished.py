@@ -26,7 +26,7 @@ class BestSoFar(NamedTuple):
 
 
 def is_unfinished(run: Path) -> bool:
-    """Whether a folder is a run without a model of its own that has saved a checkpoint."""
+    """True if a folder is a run without a model of its own that has saved a checkpoint."""
     try:
         folder = RunFolder.open(run)
     except RunError:

@@ -1,4 +1,4 @@
-"""What the loop asks of a run that has no folder."""
+"""Stand-in for a run folder, for the loop in memory."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Frame:
         self.known = self._known_of(series, numbers_known)
 
     def _known_of(self, series: Series, numbers: int) -> Tensor:
-        """What is known of each step (T + K, C): the calendar, and columns that are known for the
+        """Values known of each step (T + K, C): the calendar, and columns that are known for the
         steps to come, NaN where they are not."""
         steps, places = (
             self.config.forecast.horizon,

@@ -166,7 +166,7 @@ class TrainedFrameLabeller(TrainedModel):
 
     @property
     def _published(self) -> Callable[[str, str], Frames] | None:
-        """What reads a recording of the published set that the model was trained on."""
+        """Reader of a recording of the published set that the model was trained on."""
         return sets.recording_reader(self.config.data.name)
 
     def _prepare(self, values: Ragged) -> Ragged:

@@ -117,7 +117,7 @@ class TrainedWholeRegressor(TrainedModel):
         return TABLES
 
     def takes(self, file: Path) -> bool:
-        """Whether a file of a folder is an input: the file of the targets is none."""
+        """True if a file of a folder is an input: the file of the targets is none."""
         return super().takes(file) and file.name != TARGETS
 
     @property

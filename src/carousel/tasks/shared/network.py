@@ -81,7 +81,7 @@ def make_recurrent(
 def _given(
     spec: CellSpec, model: ModelConfig, regularization: RegularizationConfig
 ) -> dict[str, Any]:
-    """What the settings say of every option of a cell, whether it has the option or not."""
+    """Value in the settings of every option of a cell, whether it has the option or not."""
     state, cell = regularization.zoneout, regularization.zoneout_cell
     given: dict[str, Any] = {
         "gate_activation": model.gate_activation or "sigmoid",

@@ -173,7 +173,7 @@ class TrainedModel(ABC):
         return self._judge_new(path)
 
     def _judge_new(self, path: Path) -> dict[str, Any]:
-        """What `evaluate_new` returns."""
+        """Metrics and details that `evaluate_new` returns."""
         raise DataError(
             f"a model of the task '{self.config.task}' cannot be judged on data of your own yet: "
             "judge it on its validation or test part"
@@ -197,7 +197,7 @@ class TrainedModel(ABC):
         return ()
 
     def takes(self, file: Path) -> bool:
-        """Whether a file of a folder is an input, by its name."""
+        """True if a file of a folder is an input, by its name."""
         return not self.kinds or suffix_of(file) in self.kinds
 
     @property
@@ -321,13 +321,13 @@ class Task(ABC):
 
 
 class Restores(Protocol):
-    """What makes a trained model of what it kept (`TrainedModel.restore`)."""
+    """Class that makes a trained model of what it kept (`TrainedModel.restore`)."""
 
     def restore(self, config: Config, facts: dict[str, Any], /) -> TrainedModel: ...
 
 
 class TaskMaker(Protocol):
-    """What makes the task of a mapping: its class, or what chooses one by the data."""
+    """Maker of the task of a mapping: its class, or a choice of one by the data."""
 
     @property
     def trained(self) -> Restores: ...
