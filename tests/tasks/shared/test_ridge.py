@@ -16,7 +16,7 @@ def solved(x, y):
     return weights, y.mean(0) - x.mean(0) @ weights
 
 
-@pytest.mark.parametrize("outputs", [(40, 2), (40,)])
+@pytest.mark.parametrize("outputs", [(40, 2), (40, 1), (40,)])
 def test_weights_and_offsets_solve_the_normal_equations(outputs):
     chance = np.random.default_rng(0)
     x, y = chance.normal(3, 7, (40, 5)), chance.normal(-1, 0.2, outputs)
@@ -24,7 +24,7 @@ def test_weights_and_offsets_solve_the_normal_equations(outputs):
     weights, offsets = solved(x, y)
     np.testing.assert_allclose(model.weights, weights.reshape(5, -1), rtol=1e-9)
     np.testing.assert_allclose(model.offsets, offsets, rtol=1e-9)
-    np.testing.assert_allclose(model.predict(x), x @ weights + offsets, rtol=1e-9)
+    np.testing.assert_allclose(model.predict(x), x @ weights + offsets, rtol=1e-9, strict=True)
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])

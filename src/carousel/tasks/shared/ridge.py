@@ -57,7 +57,7 @@ class Ridge:
     def predict(self, x: Array) -> Array:
         """Numbers (N, K) or (N,) of features (N, F)."""
         found: Array = self._model.predict(x / self._x) * self._y
-        return found
+        return found.reshape(len(x), *np.shape(self.offsets))  # scikit-learn drops a K of one
 
 
 def _solved(x: Array, y: Array, of_x: float, of_y: float, solver: str) -> linear_model.Ridge:
