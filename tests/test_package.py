@@ -1,5 +1,6 @@
 """The package as a whole: its public names, what importing it loads, and its examples."""
 
+import ast
 import doctest
 import importlib
 import importlib.metadata
@@ -15,7 +16,7 @@ import carousel
 
 HEAVY = [
     "torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "typer", "rich", "PIL", "pooch",
-    "nicegui", "psutil", "tensorboardX",
+    "nicegui", "psutil", "tensorboardX", "polars", "pandas",
 ]  # fmt: skip
 
 
@@ -72,6 +73,37 @@ def test_only_kernels_import_the_compiled_module():
         if re.search(r"^\s*(from|import) .*\b_native\b", path.read_text(), re.M)
     }
     assert importers == {"kernels"}
+
+
+QUESTIONS = [
+    "What",
+    "Whether",
+    "Which",
+    "How",
+    "Where",
+    "Who",
+    "When",
+    "Of",
+    "Those",
+    "That",
+    "By",
+    "From",
+    "To",
+    "In",
+    "As",
+]
+
+
+def test_docstrings_begin_with_a_noun_or_a_verb():
+    """A docstring that begins as a question or in the middle of a sentence is hard to search for."""
+    found = []
+    for path in Path(carousel.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Module):
+                text = ast.get_docstring(node) or ""
+                if text.startswith("The same") or text.partition(" ")[0].rstrip(",") in QUESTIONS:
+                    found.append(f"{path.name}: {text.splitlines()[0]}")
+    assert not found
 
 
 def modules_with_examples():

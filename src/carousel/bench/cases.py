@@ -81,7 +81,7 @@ class Case:
 
     @property
     def spec(self) -> CellSpec:
-        """What there is to say of the cell."""
+        """Description of the cell."""
         return _TORCHS[self.cell]
 
     @property

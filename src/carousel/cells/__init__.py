@@ -1,5 +1,5 @@
-"""What each recurrence is: in equations, the oracle of the tests and the fallback of fast paths,
-and as a row of `carousel.cells.table`, from which all is read that depends on the cell.
+"""Recurrences: equations, the oracle of the tests and the fallback of fast paths, and rows of
+`carousel.cells.table`, from which all is read that depends on the cell.
 
 The equations are loaded, and torch with them, when they are first used.
 """

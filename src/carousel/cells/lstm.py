@@ -14,7 +14,7 @@ VARIANTS = ("NIG", "NFG", "NOG", "NIAF", "NOAF")
 
 
 def gates_of(variant: str = "", coupled: bool = False) -> str:
-    """Which of the gates i, f, g, o have weights, in torch's order.
+    """Gates among i, f, g, o that have weights, in torch's order.
 
     >>> gates_of(), gates_of("NOG"), gates_of(coupled=True)
     ('ifgo', 'ifg', 'igo')

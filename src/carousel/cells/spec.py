@@ -56,7 +56,7 @@ class Weight:
 
     @property
     def is_gain(self) -> bool:
-        """Whether it belongs to layer normalisation: it starts at one, or as a bias at zero."""
+        """True if it belongs to layer normalisation: it starts at one, or as a bias at zero."""
         return self.needs == "layer_norm"
 
 
@@ -173,7 +173,7 @@ class CellSpec:
         return candidates[0], self.lasting[candidates[0]]
 
     def blocks_with(self, given: Callable[[str], Any]) -> int:
-        """How many blocks of H rows the weights have: one for each gate, one where there is none.
+        """Number of blocks of H rows in the weights: one for each gate, one where there is none.
 
         >>> from carousel.cells.table import named
         >>> named("rnn").blocks_with({}.get)
@@ -219,12 +219,12 @@ class CellSpec:
 
     @property
     def recurrent(self) -> Weight | None:
-        """What multiplies the state: a matrix, a vector, or None."""
+        """Weight that multiplies the state: a matrix, a vector, or None."""
         return next((w for w in self.weights if w.name == "weight_hh"), None)
 
     @property
     def is_parallel(self) -> bool:
-        """Whether no matrix multiplies the state, so that products of all steps come first."""
+        """True if no matrix multiplies the state, so that products of all steps come first."""
         return self.recurrent is None or not self.recurrent.columns
 
     def share(self, gate: str, parts: Mapping[str, Any]) -> Any:

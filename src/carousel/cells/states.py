@@ -18,7 +18,7 @@ def states_of(hx: Any) -> tuple[Tensor, ...]:
 
 
 def hx_of(states: tuple[Tensor, ...]) -> Any:
-    """What a layer takes or gives for these states: one by itself, several as a tuple.
+    """State argument of a layer for these states: one by itself, several as a tuple.
 
     >>> hx_of(("h",)), hx_of(("h", "c"))
     ('h', ('h', 'c'))

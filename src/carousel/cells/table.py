@@ -194,7 +194,7 @@ def spec_of(mode: str) -> CellSpec:
 
 
 def mode_of(mode: str) -> Mode:
-    """What a layer's `mode` stands for.
+    """Mode that a layer's `mode` stands for.
 
     >>> mode_of("RNN_RELU").nonlinearity
     'relu'

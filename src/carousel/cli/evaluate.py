@@ -81,7 +81,7 @@ def _tell(run: Path, what: str, evaluation: Evaluation, as_json: bool) -> None:
 
 
 def _notes(report: dict[str, Any]) -> list[str]:
-    """What there is to say of data that are new."""
+    """Notes on data that are new."""
     if "data" not in report:
         return []
     lines = [*report.get("notes", ())]

@@ -137,7 +137,7 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
 
 
 def _beside_baselines(result: dict[str, Any], path: Path) -> list[str]:
-    """Which baselines were not beaten, and whether that can be told from the test part."""
+    """Baselines that were not beaten, and whether that can be told from the test part."""
     from carousel import scores
     from carousel.report.facts import evaluation_in
     from carousel.report.verdicts import interval_of, metric_of, verdicts

@@ -105,7 +105,7 @@ class Windows:
         return self.contexts(values, index), values[first + torch.arange(self.horizon)]
 
     def contexts(self, values: Tensor, index: Tensor) -> Tensor:
-        """What stands before alone, which may end where the values do: (B, context, F)."""
+        """Contexts alone, which may end where the values do: (B, context, F)."""
         first: Tensor = self.starts[index].unsqueeze(1)
         return values[first + torch.arange(-self.context, 0)]
 

@@ -28,7 +28,7 @@ class WholeTargets:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of what there are."""
+        """Counts of the part's contents."""
         groups = len(set(self.groups) - {""})
         known = {"groups": groups} if groups else {}
         return {"recordings": len(self), **known, "steps": len(self.values.values)}

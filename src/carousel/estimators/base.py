@@ -205,7 +205,7 @@ class WholeEstimator(SequenceEstimator):
 
 @contextmanager
 def said_as_value_error() -> Iterator[None]:
-    """What a person can mend is a `ValueError`, as scikit-learn has it, in the same words."""
+    """Raise what a person can mend as a `ValueError`, as scikit-learn has it, in the same words."""
     try:
         yield
     except CarouselError as error:

@@ -202,7 +202,7 @@ def _series(X: Any) -> Series:
 
 
 def _has_stamps(frame: Any) -> bool:
-    """Whether the index of a data frame, or else its first column, has dates or words."""
+    """True if the index of a data frame, or else its first column, has dates or words."""
     index = getattr(getattr(frame, "index", None), "dtype", None)
     if index is not None and index.kind not in "iuf":
         return True

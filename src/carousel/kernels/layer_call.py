@@ -47,7 +47,7 @@ class LayerCall(NamedTuple):
         return cls(spec, x, state, weights, rows, seed)
 
     def arguments(self) -> tuple[Any, ...]:
-        """What the operators are given for it."""
+        """Arguments of the operators for this call."""
         spec, rows = self.spec, self.rows
         given = (None, None, None) if rows is None else (rows.order, rows.sorted, rows.steps)
         return (

@@ -1,4 +1,4 @@
-"""What the compiled kernels must know of one layer besides its tensors."""
+"""Description of one layer for the compiled kernels, besides its tensors."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class LayerSpec:
 
     @functools.cached_property
     def cell(self) -> CellSpec:
-        """What there is to say of its cell."""
+        """Description of its cell."""
         return spec_of(self.mode)
 
     @functools.cached_property
@@ -88,12 +88,12 @@ class LayerSpec:
 
     @functools.cached_property
     def plain(self) -> bool:
-        """Whether the step is torch's."""
+        """True if the step is torch's."""
         return not self.options.in_cell
 
     @functools.cached_property
     def parallel(self) -> bool:
-        """Whether the units do not see each other's past."""
+        """True if the units do not see each other's past."""
         return self.cell.is_parallel
 
     @functools.cached_property

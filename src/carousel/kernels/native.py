@@ -187,7 +187,7 @@ def set_options(problem: _native.Problem, spec: LayerSpec, seed: int) -> None:
 def _rows(
     spec: LayerSpec, array: Tensor, lengths: Lengths | None, offset: int
 ) -> tuple[int, int, int, int]:
-    """Where the rows of a (T, B, ·) array stand, from feature `offset` on."""
+    """Positions of the rows of a (T, B, ·) array, from feature `offset` on."""
     address = address_of(array) + 4 * offset
     if spec.layout == "packed":
         assert lengths is not None
@@ -198,7 +198,7 @@ def _rows(
 
 
 def _part(array: Tensor, direction: int) -> int:
-    """Where the part of a direction begins in an array (D, …) whose parts are contiguous."""
+    """Start of a direction's part in an array (D, …) whose parts are contiguous."""
     begin = address_of(array)
     return begin + 4 * array.stride(0) if direction else begin
 

@@ -52,7 +52,7 @@ def products(
 
 
 def _real_rows(layout: str, lengths: Lengths, x: Tensor) -> Tensor:
-    """Which of the rows of x, flattened, are not padding."""
+    """Rows of x, flattened, that are not padding."""
     by_row = torch.empty_like(lengths.sorted).scatter_(0, lengths.order, lengths.sorted)
     steps = torch.arange(x.size(0 if layout == "TBI" else 1))
     real = steps[:, None] < by_row if layout == "TBI" else steps < by_row[:, None]

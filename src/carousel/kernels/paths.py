@@ -68,12 +68,12 @@ class StackSpec:
 
     @property
     def cell(self) -> CellSpec:
-        """What there is to say of its cell."""
+        """Description of its cell."""
         return spec_of(self.mode)
 
     @property
     def has_kernels(self) -> bool:
-        """Whether there are compiled kernels of the cell."""
+        """True if there are compiled kernels of the cell."""
         return mode_of(self.mode).native is not None
 
     @functools.cached_property

@@ -1,4 +1,4 @@
-"""Whether a call is computed only to be written down, by whom, and what that asks of the path.
+"""Tests of who records a call instead of computing it, and what that asks of the path.
 
 torch.compile and torch.export write down our operator, and what they make runs on our kernels.
 The graphs of torch.jit and ONNX are for programs that know torch's operators, or ONNX's, alone.

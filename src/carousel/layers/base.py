@@ -240,7 +240,7 @@ class Recurrent(_Base):
 
     @property
     def cell_spec(self) -> CellSpec:
-        """What there is to say of its cell: gates, states, weights, options."""
+        """Description of its cell: gates, states, weights, options."""
         return spec_of(self.mode)
 
     @torch.no_grad()

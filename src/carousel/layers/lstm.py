@@ -194,5 +194,5 @@ class LSTM(Recurrent, nn.LSTM):
 
     @property
     def gates(self) -> str:
-        """Which of i, f, g, o have rows in the weights, in their order."""
+        """Gates among i, f, g, o that have rows in the weights, in their order."""
         return self.cell_spec.gates_with(self._given)

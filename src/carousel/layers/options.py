@@ -106,7 +106,7 @@ class LayerOptions:
         return self.variational
 
     def _structure(self) -> dict[str, Any]:
-        """What the layer's own kind of cell adds."""
+        """Options that the layer's own kind of cell adds."""
         return {}
 
     def changed(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where a model is good and where it is wrong: tables by class, span, step or recording."""
+"""Details of a model's quality: tables by class, span, step or recording."""
 
 from __future__ import annotations
 

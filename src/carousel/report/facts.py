@@ -35,7 +35,7 @@ class Facts:
 
     @property
     def result(self) -> dict[str, Any]:
-        """What result.json says; empty of a run that has not ended."""
+        """Contents of result.json; empty for a run that has not ended."""
         return self.run.result
 
     @property
@@ -74,12 +74,12 @@ def gather(path: Path, language: str) -> Facts:
 
 
 def evaluation_in(path: Path) -> dict[str, Any]:
-    """What was measured of a run on its test part; empty where nothing was."""
+    """Evaluation of a run on its test part; empty where there is none."""
     return _json(layout.evaluation_of(path, "test"))
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """What a file says; empty where there is none, or it is no object."""
+    """Contents of a JSON file; empty where there is none, or it is no object."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -39,7 +39,7 @@ def headline(facts: Facts, words: Words) -> Html:
 
 
 def verdict(facts: Facts, words: Words) -> Html | None:
-    """Whether the strongest baseline was beaten, and whether that can be told."""
+    """Verdict on the strongest baseline: beaten or not, and whether that can be told."""
     found, metric = verdicts(facts.result, facts.evaluation), metric_of(facts.result)
     if not found:
         return None

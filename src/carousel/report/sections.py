@@ -127,7 +127,7 @@ def pictures(facts: Facts, words: Words) -> Html | None:
 
 
 def findings(facts: Facts, words: Words) -> Html:
-    """What the coach says of the run, with its advice."""
+    """Findings of the coach, with their advice."""
     found: list[Child] = []
     for one in facts.findings:
         advice = [
@@ -186,7 +186,7 @@ def _here(line: str, facts: Facts) -> str:
 
 
 def commands(facts: Facts, words: Words) -> Html:
-    """How to train it again, and how to use it."""
+    """Commands that train it again, and that use it."""
     path = facts.path
     lines = [
         (command("train", path / layout.CONFIG), "command_repeat"),

@@ -1,4 +1,4 @@
-"""Whether the network is better than its baselines, as far as the test part can tell."""
+"""Verdict on network against baselines, as far as the test part can tell."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class Reading:
         self._db = db
 
     def hold(self) -> None:
-        """From here on everything is read of one state of the run."""
+        """Read everything from here on of one state of the run."""
         self._db.execute("BEGIN")
 
     def layout_version(self) -> int:

@@ -1,4 +1,4 @@
-"""From a recipe, a file or a run folder to a task: settings, seed, threads, and the data."""
+"""Preparation of a task from a recipe, a file or a run folder: settings, seed, threads, data."""
 
 from __future__ import annotations
 

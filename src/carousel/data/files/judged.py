@@ -50,12 +50,12 @@ class Judged(Generic[P]):
     unknown: Mapping[str, int] | None = None
 
     def account(self) -> dict[str, Any]:
-        """What is to be said of the data, for a report."""
+        """Account of the data, for a report."""
         return {"notes": [*self.notes], "unknown_classes": dict(self.unknown or {})}
 
 
 def reads_table(config: Config) -> bool:
-    """Whether a model was trained on a table whose rows are the steps of sequences."""
+    """True if a model was trained on a table whose rows are the steps of sequences."""
     return config.data.name == TABLE and not config.columns.file
 
 
@@ -161,7 +161,7 @@ def whole(path: Path) -> Judged[tuple[WholeTargets, tuple[str, ...], tuple[str, 
 def known_labels(
     found: Judged[dict[str, Frames]], classes: Sequence[str], source: str
 ) -> Judged[dict[str, Frames]]:
-    """The same, frames of classes that the model does not know without a label."""
+    """Frames without the labels of classes that the model does not know."""
     every = (label for one in found.part.values() for label in one.labels if label)
     unknown = _unknown(every, classes, source)
     part = {

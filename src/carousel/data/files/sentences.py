@@ -83,7 +83,7 @@ def read_given(path: Path, classes: Collection[str]) -> SentenceTable:
 
 
 def given_in(text: str, path: Path, classes: Collection[str]) -> SentenceTable:
-    """The same of the text of a file, or a piece of it that begins with its header."""
+    """Table of sentences in the text of a file, or in a piece of it that begins with its header."""
     if suffix_of(path) == ".csv":
         return _given_csv(text, path)
     rows = _tab_rows(text)

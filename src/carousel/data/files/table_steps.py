@@ -52,7 +52,7 @@ class Read:
 
     @classmethod
     def of(cls, table: Table, config: Config, wanted: Sequence[str] | None = None) -> Read:
-        """By the roles of the configuration; wanted: features of training (`features_of`)."""
+        """Read by the roles of the configuration; wanted: features of training (`features_of`)."""
         columns = config.columns
         read = features_columns(table, columns, config.split.column)
         if wanted is not None:

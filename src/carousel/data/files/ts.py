@@ -68,7 +68,7 @@ def read_ts_numbers(text: str, source: str) -> WholeTargets:
 
 
 def _parted(text: str) -> tuple[dict[str, str], str]:
-    """What the head of a .ts file says, and its lines of data."""
+    """Head of a .ts file by name, and its lines of data."""
     head, _, body = text.partition("@data")
     return dict(line[1:].split(maxsplit=1) for line in head.splitlines() if line[:1] == "@"), body
 

@@ -1,4 +1,4 @@
-"""From scores to alarms: a threshold with a promise, and windows."""
+"""Alarms from scores: a threshold with a promise, and windows."""
 
 from __future__ import annotations
 

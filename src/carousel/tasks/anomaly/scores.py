@@ -165,8 +165,8 @@ def _pr_auc(scores: Array, labels: Flags) -> float:
 
 
 def detail(watches: Sequence[Watch], merge: int) -> dict[str, Any]:
-    """Of each series: steps, windows of alarms, and, of those with labels, true windows, how many
-    of them were found, and windows of alarms that overlap none."""
+    """Details of each series: steps, windows of alarms, and, of those with labels, true windows,
+    how many of them were found, and windows of alarms that overlap none."""
     rows: dict[str, Any] = {}
     for watch in watches:
         found = merged(watch.alarms, merge)

@@ -90,7 +90,7 @@ class Frame:
         return (*self.inputs(windows, index), truth)
 
     def inputs(self, windows: Windows, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The same without the truth, which may not have come yet."""
+        """Inputs of windows without the truth, which may not have come yet."""
         x = windows.contexts(self.scaled, index)
         before, after = windows.gather(self.known, index)
         x, level = self.leveled(x)

@@ -30,7 +30,7 @@ def judge(part: Recordings, logits: Tensor, classes: Sequence[str]) -> dict[str,
 
 
 def _interval(truth: Sequence[Any], guess: Sequence[Any], classes: int) -> dict[str, Any]:
-    """Of accuracy and macro F1 over recordings drawn anew."""
+    """Intervals of accuracy and macro F1 over recordings drawn anew."""
     sums = np.zeros((len(truth), classes, classes))
     for number, (one, other) in enumerate(zip(truth, guess, strict=True)):
         inside = one >= 0

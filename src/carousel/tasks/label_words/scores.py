@@ -44,7 +44,7 @@ def judge(
 
 
 def _interval(truth: Sequence[Sequence[str]], guess: Sequence[Sequence[str]]) -> dict[str, Any]:
-    """Of span F1 and accuracy, over sentences drawn anew."""
+    """Intervals of span F1 and accuracy, over sentences drawn anew."""
     rows = []
     for one, other in zip(truth, guess, strict=True):
         a, b = set(spans_of(one)), set(spans_of(other))

@@ -1,4 +1,4 @@
-"""How far the numbers found of whole recordings are from the true ones."""
+"""Errors of the numbers found of whole recordings."""
 
 from __future__ import annotations
 

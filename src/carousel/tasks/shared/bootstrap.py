@@ -1,4 +1,4 @@
-"""How uncertain a metric is: its interval over test parts drawn anew from the one there is."""
+"""Uncertainty of a metric: its interval over test parts drawn anew from the one there is."""
 
 from __future__ import annotations
 
