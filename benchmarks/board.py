@@ -35,7 +35,7 @@ from carousel.run.events import Epoch
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
 from carousel.runs.store import Store
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 LOSS = "Training loss per step"
 CHARTS = """() => [...document.querySelectorAll(".chart")]

@@ -24,7 +24,7 @@ from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import Task
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 
 def stretch(task: Task, config: Config, steps: int) -> tuple[float, float, int]:

@@ -26,7 +26,7 @@ from carousel.run.writing import EventStore
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 STEPS = 200
 

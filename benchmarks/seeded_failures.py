@@ -36,7 +36,7 @@ from carousel.errors import TrainingDiverged
 from carousel.run.writing import EventStore
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 COMMON = [
     "coach.budget=3",  # runs of a second: looks must not wait for their share of it

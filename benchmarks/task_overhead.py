@@ -25,7 +25,7 @@ from carousel import recipes, tasks
 from carousel.run.writing import EventStore
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 RECIPES = ("sentiment-sst2", "slots-atis", "frames-utkinect", "forecast-sunspots", "rul-cmapss")
 

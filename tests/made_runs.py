@@ -10,7 +10,7 @@ from small import small_config
 from written import Written
 
 from carousel.run.writing import EventStore
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 
 def make_run(

@@ -17,7 +17,7 @@ from small import SETTINGS
 
 from carousel import active_isa, recipes
 from carousel.data import mnist
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 VERBS = [
     "recipes", "train", "evaluate", "predict", "compare", "board", "export-tensorboard", "bench",

@@ -15,7 +15,7 @@ from carousel.run.writing import EventStore
 from carousel.runs.store import Store
 from carousel.training.checkpoint import save
 from carousel.training.loop import Interrupted
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 SOURCES = Path(bundle.__file__).parent
 

@@ -31,7 +31,7 @@ from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import Task
 from carousel.training.display import Display
 from carousel.training.loop import Interrupted, Trainer
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 FOLDER = Path(__file__).parents[2] / "docs" / "experiments"
 LOST = 1_000_000  # a score beyond this is not worth its digits

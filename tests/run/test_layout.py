@@ -9,7 +9,7 @@ from small import small_config
 from carousel import recipes
 from carousel.errors import RunError
 from carousel.run.layout import RunFolder, new_path
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 
 def make(path, config=None):

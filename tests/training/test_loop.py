@@ -17,7 +17,7 @@ from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.training import Interrupted, resume, train
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 
 THREADS = 1
 

@@ -17,7 +17,7 @@ from carousel.tasks.classify.task import ClassifyTask
 from carousel.training import checkpoint, lr_range, resume, train
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
-from carousel.training.run import new_run
+from carousel.training.new_run import new_run
 from carousel.training.state import gather, restore
 
 OLD = Path(__file__).parents[1] / "fixtures" / "first_generation" / "interrupted"

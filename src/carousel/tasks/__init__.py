@@ -4,15 +4,31 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from carousel.config import closest
 from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
-    from carousel.tasks.shared.task import Task, TaskMaker
+    from carousel.config import Config
+    from carousel.tasks.shared.task import Task, TrainedModel
 
-__all__ = ["Task", "find", "names"]
+__all__ = ["Task", "TaskMaker", "find", "names"]
+
+
+class Restores(Protocol):
+    """Class that makes a trained model of what it kept (`TrainedModel.restore`)."""
+
+    def restore(self, config: Config, facts: dict[str, Any], /) -> TrainedModel: ...
+
+
+class TaskMaker(Protocol):
+    """Maker of the task of a mapping: its class, or a choice of one by the data."""
+
+    @property
+    def trained(self) -> Restores: ...
+
+    def __call__(self, config: Config, seed: int, parts: Any = None) -> Task: ...
 
 
 def find(name: str) -> TaskMaker:

@@ -24,8 +24,8 @@ from carousel.scores import HIGHER_IS_BETTER
 from carousel.tasks.shared.task import Task, TrainedModel, monitored
 from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
+from carousel.training.new_run import new_run
 from carousel.training.preparation import Preparation, checked_threads, using_threads
-from carousel.training.run import new_run
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from carousel.data.scaling import PixelScaler
 from carousel.layers.pooling import Pooling
 from carousel.tasks.shared.network import evaluating, make_dropout, make_recurrent, start
 
-_EVALUATION_BATCH = 1000
+EVALUATION_BATCH = 1000
 
 
 def as_sequence(images: Tensor, view: str, permutation: int = 0) -> Tensor:
@@ -87,6 +87,6 @@ def logits_of(
     with evaluating(model) as device:
         logits = [
             model(as_sequence(scaler(chunk.to(device)), view, permutation)).cpu()
-            for chunk in torch.split(images, _EVALUATION_BATCH)
+            for chunk in torch.split(images, EVALUATION_BATCH)
         ]
     return torch.cat(logits) if len(images) else torch.empty(0, len(mnist.CLASSES))

@@ -17,7 +17,7 @@ from carousel.data import mnist
 from carousel.data.batches import ShuffledBatches, in_order
 from carousel.data.scaling import PixelScaler
 from carousel.errors import ConfigError
-from carousel.tasks.classify.network import _EVALUATION_BATCH, Classifier, as_sequence, build_model
+from carousel.tasks.classify.network import EVALUATION_BATCH, Classifier, as_sequence, build_model
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.samples import Sample, Told
@@ -92,7 +92,7 @@ class ClassifyTask(Task):
         return as_sequence(self.scaler(images), data.view, data.permutation)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        batches = in_order(self.parts.validation, _EVALUATION_BATCH)
+        batches = in_order(self.parts.validation, EVALUATION_BATCH)
         with network.evaluating(model) as device:
             return mean_of(self.loss(model, (x.to(device), y.to(device))) for x, y in batches)
 

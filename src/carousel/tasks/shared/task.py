@@ -320,21 +320,6 @@ class Task(ABC):
         """The data in words, and what computes the recurrence."""
 
 
-class Restores(Protocol):
-    """Class that makes a trained model of what it kept (`TrainedModel.restore`)."""
-
-    def restore(self, config: Config, facts: dict[str, Any], /) -> TrainedModel: ...
-
-
-class TaskMaker(Protocol):
-    """Maker of the task of a mapping: its class, or a choice of one by the data."""
-
-    @property
-    def trained(self) -> Restores: ...
-
-    def __call__(self, config: Config, seed: int, parts: Any = None) -> Task: ...
-
-
 def monitored(task: Task) -> str:
     """The metric that chooses the best epoch. Raises `ConfigError` if the task has it not."""
     known, wanted = task.validation_metrics, task.config.training.monitor

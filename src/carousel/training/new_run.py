@@ -1,4 +1,4 @@
-"""A new run folder, with what only a training knows of: the versions that it is trained with."""
+"""Making of a run folder, with the versions that the run is trained with."""
 
 from __future__ import annotations
 
