@@ -1,5 +1,6 @@
 """The classification task: views, network, pooling, dropout, and who sees the test part."""
 
+import numpy as np
 import pytest
 import torch
 from oracle import assert_close, randn, randomise
@@ -9,8 +10,7 @@ from torch.nn import functional as F
 
 from carousel.config import Config
 from carousel.data import mnist
-from carousel.data.scaling import PixelScaler
-from carousel.tasks.classify.network import as_sequence, build_model, logits_of
+from carousel.tasks.classify.network import as_sequence, build_model
 from carousel.tasks.classify.task import ClassifyTask
 
 
@@ -144,11 +144,13 @@ def test_validation_scores_do_not_depend_on_how_it_is_batched(task):
 def test_probabilities_sum_to_one_and_leave_the_mode_alone(task):
     model = randomise(task.build_model()).train()
     images = mnist.load_test().images[:1003]  # more than one batch, and a rest
-    chances = logits_of(model, images, "rows", task.scaler).softmax(1)
+    trained = task.finish(model)
+    chances = trained.predict_proba(images)
     assert model.training
     assert chances.shape == (1003, 10)
-    torch.testing.assert_close(chances.sum(1), torch.ones(1003))
-    alone = logits_of(model, images[1000:1001], "rows", task.scaler).softmax(1)
-    torch.testing.assert_close(alone[0], chances[1000])
-    none = logits_of(model, images[:0], "rows", PixelScaler(0.0, 255.0))
+    np.testing.assert_allclose(chances.sum(1), np.ones(1003), rtol=1e-6)
+    np.testing.assert_allclose(trained.predict_proba(images[1000])[0], chances[1000], rtol=1e-6)
+    whole = model.eval()(*trained.encode(images)).softmax(1)
+    np.testing.assert_allclose(chances, whole.detach().numpy(), rtol=1e-6)
+    none = trained.predict_proba(images[:0])
     assert none.shape == (0, 10)

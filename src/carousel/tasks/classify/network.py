@@ -8,15 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from carousel.config import (
-    Config,
-    ModelConfig,
-    RegularizationConfig,
-)
+from carousel.config import Config, ModelConfig, RegularizationConfig
 from carousel.data import mnist
-from carousel.data.scaling import PixelScaler
 from carousel.layers.pooling import Pooling
-from carousel.tasks.shared.network import evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.shared.network import make_dropout, make_recurrent, start
 
 EVALUATION_BATCH = 1000
 
@@ -78,15 +73,3 @@ def build_model(config: Config) -> Classifier:
     classifier = Classifier(input_size, len(mnist.CLASSES), config.model, config.regularization)
     start(classifier, config)
     return classifier
-
-
-def logits_of(
-    model: nn.Module, images: Tensor, view: str, scaler: PixelScaler, permutation: int = 0
-) -> Tensor:
-    """Logits (N, C) of uint8 images (N, 28, 28), in evaluation mode, on the CPU."""
-    with evaluating(model) as device:
-        logits = [
-            model(as_sequence(scaler(chunk.to(device)), view, permutation)).cpu()
-            for chunk in torch.split(images, EVALUATION_BATCH)
-        ]
-    return torch.cat(logits) if len(images) else torch.empty(0, len(mnist.CLASSES))

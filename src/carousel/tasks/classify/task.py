@@ -10,9 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel import layers
-from carousel.config import (
-    Config,
-)
+from carousel.config import Config
 from carousel.data import mnist
 from carousel.data.batches import ShuffledBatches, in_order
 from carousel.data.scaling import PixelScaler

@@ -12,13 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from carousel.config import (
-    Config,
-)
+from carousel.config import Config
 from carousel.data import mnist
 from carousel.data.files.images import check_images, read_images
 from carousel.data.scaling import PixelScaler
-from carousel.tasks.classify.network import as_sequence, build_model, logits_of
+from carousel.tasks.classify.network import EVALUATION_BATCH, as_sequence, build_model
 from carousel.tasks.shared import metrics, network, plots
 from carousel.tasks.shared.answers import ClassAnswer, classes_of
 from carousel.tasks.shared.example import Example, check_number
@@ -56,7 +54,7 @@ class TrainedClassifier(TrainedModel):
 
     def encode(self, inputs: Images) -> tuple[Tensor]:
         """Scaled sequences (N, T, I) of images."""
-        return (self._sequences(self.scaler(check_images(inputs, "images"))),)
+        return (self._encoded(check_images(inputs, "images")),)
 
     def example_inputs(self) -> tuple[Tensor]:
         """A black image."""
@@ -99,8 +97,18 @@ class TrainedClassifier(TrainedModel):
         return metrics.report(images.labels, chances, self.classes, head=head)
 
     def _logits(self, images: Tensor) -> Tensor:
-        data = self.config.data
-        return logits_of(self.model, images, data.view, self.scaler, data.permutation)
+        """Logits (N, C) of uint8 images (N, 28, 28), on the CPU."""
+        if not len(images):
+            return torch.empty(0, len(self.classes))
+        with network.evaluating(self.model) as device:
+            logits = [
+                self.model(self._encoded(some.to(device))).cpu()
+                for some in torch.split(images, EVALUATION_BATCH)
+            ]
+        return torch.cat(logits)
+
+    def _encoded(self, images: Tensor) -> Tensor:
+        return self._sequences(self.scaler(images))
 
     def _sequences(self, images: Tensor) -> Tensor:
         return as_sequence(images, self.config.data.view, self.config.data.permutation)
