@@ -95,7 +95,7 @@ QUESTIONS = [
 
 
 def test_docstrings_begin_with_a_noun_or_a_verb():
-    """A docstring that begins as a question or in the middle of a sentence is hard to search for."""
+    """A docstring that begins as a question or in the middle of a sentence is hard to find."""
     found = []
     for path in Path(carousel.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
