@@ -67,6 +67,11 @@ def add(data):
         image = next(file for file in files if file.suffix != ".csv")
         shutil.copy(image, image.with_name(f"zz{image.suffix}"))
         table.write_text(table.read_text() + f"zz{image.suffix},a new one\n")
+    elif (targets := data.path / "targets.csv") in files:
+        name = next(file.name for file in files if file != targets)
+        shutil.copy(data.path / name, data.path / "zz.csv")
+        *_, row = (r for r in targets.read_text().splitlines() if r.startswith(name.split(".")[0]))
+        targets.write_text(targets.read_text() + "zz.csv," + row.split(",", 1)[1] + "\n")
     else:
         shutil.copy(last, last.with_name(f"zz{last.suffix}"))
 
@@ -303,7 +308,7 @@ def test_evaluate_and_inspect_refuse_changed_data_in_one_line(own, carousel):
         code, _, err = carousel(*arguments)
         assert code == 2, arguments
         assert len(err.splitlines()) == 1
-        assert f"{file} is not what was trained on: 1 row was appended (400 rows then, 401" in err
+        assert f"{file} is not what was trained on: 1 line was appended (400 lines then, 401" in err
         assert f"carousel train '{run / 'config.toml'}'" in err
 
 
@@ -321,7 +326,7 @@ def test_a_bundle_alone_remembers(own, tmp_path):
     alone = shutil.copytree(run / "model", tmp_path / "bundle")
     product.load(alone).evaluate()
     append(file)
-    with pytest.raises(DataError, match="1 row was appended") as caught:
+    with pytest.raises(DataError, match="1 line was appended") as caught:
         product.load(alone).evaluate()
     assert str(caught.value).endswith("or train anew")
 
@@ -331,7 +336,7 @@ def test_a_run_is_not_resumed_with_other_data(own):
     (run / "result.json").unlink()
     before = file.read_text()
     append(file)
-    with pytest.raises(DataError, match="1 row was appended"):
+    with pytest.raises(DataError, match="1 line was appended"):
         training.resume(run, quiet=True)
     file.write_text(before)
     training.resume(run, quiet=True)

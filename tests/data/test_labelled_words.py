@@ -73,7 +73,7 @@ def test_own_columns_are_split_and_counted(tmp_path):
     ("settings", "says"),
     [
         ({"name": "columns"}, r"needs data\.path"),
-        ({"name": "mnist"}, "atis, conll2000, columns; got 'mnist'"),
+        ({"name": "mnist"}, "atis, conll2000, columns, table; got 'mnist'"),
     ],
 )
 def test_names_and_paths_are_asked_for(settings, says):

@@ -12,7 +12,7 @@ from carousel.errors import command
 #: What each recipe reads, in a few words.
 READS = {
     "own-forecast": "a .csv of time stamps and columns of numbers",
-    "own-anomaly": "a .csv of numbers, or a folder of them; a column label of 0 and 1 judges",
+    "own-anomaly": "a .csv of numbers or a folder; column label: 0 and 1",
     "own-classify-text": "a .tsv (label, sentence) or .csv with label and text",
     "own-label-words": "words and labels in columns, with blank lines",
     "own-translate": "a .tsv (sentence, translation), or two files",
@@ -20,7 +20,7 @@ READS = {
     "own-caption": "a folder of images with captions.csv",
     "own-classify-recordings": "a folder for each class, of .csv files or sounds",
     "own-label-frames": "a folder of .csv files with a column label",
-    "own-regress": "a folder of .csv files whose column label has numbers, or with targets.csv",
+    "own-regress": "a folder of .csv with numbers in label or targets.csv",
 }
 _TABLES = {".csv", ".tsv"}
 _SOUNDS = {".wav", ".flac", ".ogg", ".aiff", ".aif", ".mp3"}
