@@ -43,14 +43,12 @@ class Example(NamedTuple):
         return cls(name, values, label, group, frames.filled, frames.columns, frames.notes)
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Several recordings: names, values (N, F), the class of each (n,), and its group."""
+class WholeRecordingsPart:
+    """Part of whole recordings: their names, values (N, F), and the group of each, if any."""
 
     names: tuple[str, ...]
     values: Ragged
-    labels: Tensor
-    groups: tuple[str, ...] = ()
+    groups: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -65,6 +63,16 @@ class Labelled:
     def contents(self) -> Iterable[Hashable]:
         """The values of each recording."""
         return contents(self.values[i] for i in range(len(self)))
+
+
+@dataclass(frozen=True)
+class Labelled(WholeRecordingsPart):
+    """Several recordings: names, values (N, F), the class of each (n,), and its group."""
+
+    names: tuple[str, ...]
+    values: Ragged
+    labels: Tensor
+    groups: tuple[str, ...] = ()
 
 
 class LabelledRecordings(Parts[Labelled]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from carousel.config import Config
 from carousel.config.columns import STEPS, ColumnsConfig, listed
 from carousel.data.counting import span_of
 from carousel.data.guesses import Guess, guess
-from carousel.data.sequences import order_key, sequences_of, step_words
+from carousel.data.sequences import sequences_of
 from carousel.data.sizes import Sections, Size, rules, season_of, settings
 from carousel.data.table import Table, read_table
 from carousel.errors import DataError
@@ -147,8 +147,6 @@ def _steps(table: Table, found: Guess, columns: dict[str, Any]) -> tuple[str, st
     except DataError:  # to fill the gaps would make a far larger table
         if found.task == "forecast":
             return "", "fill"
-        from dataclasses import replace
-
         found.gap = "cut"
         return sequences_of(table, replace(roles, gap="cut")).step, "cut"
 
@@ -248,6 +246,3 @@ def in_words(table: Table, found: Guess, columns: ColumnsConfig, step: str) -> s
         counts = np.unique(table[found.named("id")[0]].cells().to_numpy(), return_counts=True)[1]
         words += f", {found.sequences:,} sequences of {span_of(counts.tolist(), 'steps')}"
     return words + (f", a step of {step}" if step else "")
-
-
-__all__ = ["Proposal", "in_words", "order_key", "propose", "step_words"]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
-from carousel.data.parts import NAMES, Parts, contents
+from carousel.data.labelled_recordings import WholeRecordingsPart
+from carousel.data.parts import NAMES, Parts
 from carousel.data.ragged import Ragged
 from carousel.errors import DataError
 
 
 @dataclass(frozen=True)
-class WholeTargets:
+class WholeTargets(WholeRecordingsPart):
     """Several recordings: names, values (N, F), targets (n, K), NaN where there is none, and the
     group that each belongs to."""
 
@@ -22,20 +23,6 @@ class WholeTargets:
     values: Ragged
     targets: Tensor
     groups: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Counts of the part's contents."""
-        groups = len(set(self.groups) - {""})
-        known = {"groups": groups} if groups else {}
-        return {"recordings": len(self), **known, "steps": len(self.values.values)}
-
-    def contents(self) -> Iterable[Hashable]:
-        """The values of each recording."""
-        return contents(self.values[i] for i in range(len(self)))
 
     def take(self, index: Tensor) -> WholeTargets:
         """Select recordings by their numbers."""
