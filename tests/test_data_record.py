@@ -73,7 +73,11 @@ def add(data):
         *_, row = (r for r in targets.read_text().splitlines() if r.startswith(name.split(".")[0]))
         targets.write_text(targets.read_text() + "zz.csv," + row.split(",", 1)[1] + "\n")
     else:
-        shutil.copy(last, last.with_name(f"zz{last.suffix}"))
+        more = last.with_name(f"zz{last.suffix}")
+        shutil.copy(last, more)
+        if (table := data.path / "targets.csv").is_file():  # where each file has a row
+            of_last = table.read_text().splitlines()[-1]
+            table.write_text(table.read_text() + of_last.replace(last.name, more.name) + "\n")
 
 
 def next_row(rows):
