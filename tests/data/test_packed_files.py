@@ -61,3 +61,16 @@ def test_a_label_in_two_files_is_refused(tmp_path):
     shutil.copy(pack(tmp_path / "b.txt"), tmp_path / "a.txt.gz")
     with pytest.raises(DataError, match=r"a\.txt and .*a\.txt\.gz would be one label"):
         read_lines(tmp_path)
+
+
+def test_a_folder_of_gzipped_series_is_read_as_one_of_plain_ones(tmp_path):
+    (tmp_path / "one").mkdir()
+    config = SMALL["anomaly"](tmp_path / "one")
+    folder = tmp_path / "series"
+    folder.mkdir()
+    shutil.copy(config.data.path, folder / "a.csv")
+    plain = tasks.find("anomaly")(config.override([f"data.path='{folder}'"]), 0).parted
+    pack(folder)
+    packed = tasks.find("anomaly")(config.override([f"data.path='{folder}'"]), 0).parted
+    assert [one.name for one in packed.series] == [one.name for one in plain.series] == ["a"]
+    assert fingerprint(packed.part("train")) == fingerprint(plain.part("train"))

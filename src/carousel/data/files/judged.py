@@ -24,7 +24,7 @@ from carousel.data.files.recordings import Frames, alike, read_frames, recognise
 from carousel.data.files.sentences import read_labelled
 from carousel.data.files.table_steps import Read, new_table, target_of
 from carousel.data.files.targets import TARGETS, read_targets
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, stem_of
 from carousel.data.labelled_recordings import Example
 from carousel.data.labelled_text import Sentences
 from carousel.data.ragged import Ragged
@@ -124,7 +124,7 @@ def frames(
         files = tables_in(path) if path.is_dir() else [path]
         if not files:
             raise DataError(f"{path} has no recordings: no .csv or .tsv file")
-        found = {file.stem if path.is_dir() else file.name: read(file) for file in files}
+        found = {stem_of(file) if path.is_dir() else file.name: read(file) for file in files}
         return Judged(found, tuple(recognised(one.notes for one in found.values())))
     table, notes, target = _sequences(path, config, wanted)
     labels = [] if measured else table.table[target].texts()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from carousel.config import Config
 from carousel.data.files.csv_files import Table, find_separator, read_table
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, stem_of
 from carousel.data.stamps import is_stamp, read_stamps
 from carousel.errors import ConfigError, DataError
 
@@ -107,7 +107,7 @@ def read_windows(path: str) -> Windows:
             content = json.loads(text)
             listed = content if isinstance(content, dict) else {"": content}
             for name, windows in listed.items():
-                found[Path(name).stem] = [(str(start), str(end)) for start, end in windows]
+                found[stem_of(Path(name))] = [(str(start), str(end)) for start, end in windows]
         except (ValueError, TypeError):
             raise DataError(
                 f'{path} must hold {{"series": [[start, end], …]}} or [[start, end], …]'
@@ -119,7 +119,7 @@ def read_windows(path: str) -> Windows:
             f"{path} must have the columns start and end; it has {', '.join(rows.fieldnames or ())}"
         )
     for row in rows:
-        name = Path(row.get("series") or "").stem
+        name = stem_of(Path(row.get("series") or ""))
         found.setdefault(name, []).append((row["start"].strip(), row["end"].strip()))
     return found
 
@@ -149,7 +149,8 @@ def files_in(path: Path) -> list[Path]:
     """The .csv files of a folder, or the file itself. Raises `DataError` if there is none."""
     if not path.is_dir():
         return [path]
-    found = sorted(p for p in path.iterdir() if p.suffix.lower() == ".csv" and p.is_file())
+    ends = (".csv", ".csv.gz")
+    found = sorted(p for p in path.iterdir() if p.name.lower().endswith(ends) and p.is_file())
     if not found:
         raise DataError(f"{path} has no .csv file: a folder of series has one for each of them")
     return found
@@ -163,7 +164,7 @@ def read_parts(config: Config) -> WatchedSeries:
         raise ConfigError("data.name = 'series' needs data.path, a .csv file or a folder of them")
     found = []
     for file in files_in(Path(config.data.path)):
-        one = read_watched(read_text(file), str(file), file.stem, config.anomaly.labels)
+        one = read_watched(read_text(file), str(file), stem_of(file), config.anomaly.labels)
         found.append(replace(one, ends=shares(len(one), config)))
     return WatchedSeries(tuple(judged(found, config)))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from carousel.config import Config
 from carousel.data.files.table_watched import series_of
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, stem_of
 from carousel.data.files.watched import files_in, read_watched
 from carousel.data.table import read_table
 from carousel.data.watched import Watched, filled
@@ -32,7 +32,7 @@ class Reader:
             return series_of(read_table(path), self.config, self.columns)
         label = self.config.anomaly.labels
         files = files_in(path)
-        return [read_watched(read_text(file), str(file), file.stem, label) for file in files]
+        return [read_watched(read_text(file), str(file), stem_of(file), label) for file in files]
 
     def all_of(self, inputs: Any) -> list[Watched]:
         """Series of what a program hands over, one or a list: a `Watched`, the path of a file, a
