@@ -15,7 +15,7 @@ from small_watched import watched_config, write_watched
 from small_whole import whole_config, write_whole
 from small_words import words_config, write_columns
 
-from carousel.cli.train import _better, _noteworthy
+from carousel.cli.train import _beside_baselines, _noteworthy
 from carousel.training import train
 
 CAROUSEL = Path(sys.executable).with_name("carousel")
@@ -87,21 +87,21 @@ def test_what_cannot_be_asked_is_one_line_and_code_2(run):
         assert line.startswith("carousel: ")
 
 
-def test_a_network_that_a_baseline_beats_is_told_so():
+def test_a_network_that_a_baseline_beats_is_told_so(tmp_path):
     result = {
         "monitor": "mae",
         "test": {"mae": 3.0},
         "baseline": {"last_value": {"mae": 2.0}, "mean": {"mae": 9.0}, "odd": {"rmse": 1.0}},
     }
-    assert _better(result) == ["last value"]
+    assert _beside_baselines(result, tmp_path) == ["the network does not beat last value"]
     accuracy = {
         "monitor": "accuracy",
         "test": {"accuracy": 0.8},
         "baseline": {"linear": {"accuracy": 0.7}, "other": {"accuracy": 0.8}},
     }
-    assert _better(accuracy) == ["other"]
+    assert _beside_baselines(accuracy, tmp_path) == ["the network does not beat other"]
     chosen_by_loss = {**accuracy, "monitor": "loss", "metric": "accuracy"}
-    assert _better(chosen_by_loss) == ["other"]
+    assert _beside_baselines(chosen_by_loss, tmp_path) == ["the network does not beat other"]
 
 
 def test_what_became_of_the_data_is_said_where_there_is_anything_to_say():
