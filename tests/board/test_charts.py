@@ -10,6 +10,7 @@ from written import Written
 from carousel.board import charts, signals
 from carousel.board.charts import Level, Line, Mark
 from carousel.board.findings import said_of
+from carousel.board.points import extremes, smoothed
 from carousel.board.series import Bucket
 from carousel.run.writing import EventStore
 from carousel.runs.differences import differing, flat, parallel_coordinates
@@ -24,21 +25,21 @@ def test_a_curve_has_both_extremes_of_every_bucket_and_a_gap_for_nan():
         Bucket(5, 8, NAN, NAN, NAN, 0, 4),
         Bucket(9, 9, 3, 3, 3, 1),
     ]
-    assert charts.extremes(buckets) == [[1, 0.5], [4, 9], [5, None], [8, None], [9, 3]]
-    assert charts.extremes([Bucket(1, 2, -math.inf, math.inf, NAN, 2)]) == [[1, None], [2, None]]
+    assert extremes(buckets) == [[1, 0.5], [4, 9], [5, None], [8, None], [9, 3]]
+    assert extremes([Bucket(1, 2, -math.inf, math.inf, NAN, 2)]) == [[1, None], [2, None]]
 
 
 def test_smoothing_of_a_constant_is_that_constant_from_the_start():
     buckets = [Bucket(step, step, 3, 3, 3, 1) for step in range(1, 30)]
     for weight in (0, 0.5, 0.99):
-        values = [value for _, value in charts.smoothed(buckets, weight)]
+        values = [value for _, value in smoothed(buckets, weight)]
         assert values == pytest.approx([3] * 29)
-    assert charts.smoothed([Bucket(1, 1, NAN, NAN, NAN, 0, 1)], 0.9) == []
+    assert smoothed([Bucket(1, 1, NAN, NAN, NAN, 0, 1)], 0.9) == []
 
 
 def test_options_are_json_a_browser_reads():
     bucket = Bucket(1, 2, -math.inf, NAN, NAN, 1, 1)
-    line = Line("<b>", charts.extremes([bucket]))
+    line = Line("<b>", extremes([bucket]))
     options = charts.line_chart(
         [line, line], dark=True, levels=[Level(1.0, "clip")], marks=[Mark(3, "</script>", "severe")]
     )

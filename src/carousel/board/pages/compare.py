@@ -12,6 +12,7 @@ from carousel.board import charts, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, address, badge, card, link, score, text
 from carousel.board.pages.live import Data, Live, LiveChart
+from carousel.board.points import Point, means, smoothed
 from carousel.errors import RunError
 from carousel.run import reading
 from carousel.runs.differences import differing, flat, parallel_coordinates
@@ -87,14 +88,14 @@ class _Compare:
             chart.invalidate()
 
     def _draw_metric(self, data: Data) -> dict[str, Any]:
-        return self._draw({id: charts.means(b) for (id, _), b in data.items()}, dots=True)
+        return self._draw({id: means(b) for (id, _), b in data.items()}, dots=True)
 
     def _draw_loss(self, data: Data) -> dict[str, Any]:
         return self._draw(
-            {id: charts.smoothed(b, self._smoothing) for (id, _), b in data.items()}, dots=False
+            {id: smoothed(b, self._smoothing) for (id, _), b in data.items()}, dots=False
         )
 
-    def _draw(self, curves: dict[str, list[charts.Point]], *, dots: bool) -> dict[str, Any]:
+    def _draw(self, curves: dict[str, list[Point]], *, dots: bool) -> dict[str, Any]:
         lines = [
             Line(
                 id, self._placed(id, points), PALETTE[self.ids.index(id) % len(PALETTE)], dots=dots
@@ -105,7 +106,7 @@ class _Compare:
         # The zoom reads on by steps, so it is there for steps alone.
         return charts.line_chart(lines, dark=self.view.dark, x_name=name, zoom=self._axis == "step")
 
-    def _placed(self, id: str, points: list[charts.Point]) -> list[charts.Point]:
+    def _placed(self, id: str, points: list[Point]) -> list[Point]:
         """The points with steps turned into epochs or seconds, by what the epochs say."""
         if self._axis == "step":
             return points

@@ -16,6 +16,7 @@ from carousel.board.pages.frame import View, badge, card, facts, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.board.pages.looks import MAKERS, Looks
 from carousel.board.pages.overview import GUIDE
+from carousel.board.points import extremes
 from carousel.errors import RunError
 from carousel.run import reading
 from carousel.run.events import Event
@@ -167,7 +168,7 @@ class _Group:
     def _options(self, title: str, data: Data) -> dict[str, Any]:
         labels = {name: label for label, name in self.panels[title].items()}
         return charts.line_chart(
-            [Line(labels[name], charts.extremes(b)) for (_, name), b in data.items()],
+            [Line(labels[name], extremes(b)) for (_, name), b in data.items()],
             dark=self.view.dark,
             levels=[Level(GUIDE, f"{GUIDE:g}")] if self.name == "ratio" else (),
             x_name=self.view.words("step"),

@@ -13,6 +13,7 @@ from carousel.board.charts import PALETTE, Level, Line, Mark
 from carousel.board.findings import Said, said_of
 from carousel.board.pages.frame import View, badge, card, facts, moment, score, text
 from carousel.board.pages.live import Data, Draw, Live, LiveChart
+from carousel.board.points import extremes, smoothed
 from carousel.errors import RunError
 from carousel.run import reading
 from carousel.runs.store import Run
@@ -116,8 +117,8 @@ class _Overview:
         t = self.view.words
         buckets = data.get((self.id, "train/loss"), [])
         lines = [
-            Line(t("loss"), charts.extremes(buckets), PALETTE[0], faint=True),
-            Line(t("smoothed"), charts.smoothed(buckets, self._smoothing), PALETTE[0]),
+            Line(t("loss"), extremes(buckets), PALETTE[0], faint=True),
+            Line(t("smoothed"), smoothed(buckets, self._smoothing), PALETTE[0]),
         ]
         positive = all(bucket.low > 0 for bucket in buckets)
         marks = self._marks()
@@ -155,19 +156,19 @@ class _Overview:
             entry = signals.epochwise(name)
             if entry is not None:
                 training = entry.part == "train"
-                points = charts.extremes(buckets)
+                points = extremes(buckets)
                 color = PALETTE[0] if training else PALETTE[1]
                 lines.append(Line(t(entry.part), points, color, dashed=training, dots=True))
         return self._options(lines, marks=self._marks())
 
     def _draw_lines(self, data: Data) -> dict[str, Any]:
-        lines = [Line(name, charts.extremes(buckets)) for (_, name), buckets in data.items()]
+        lines = [Line(name, extremes(buckets)) for (_, name), buckets in data.items()]
         return self._options(lines)
 
     def _draw_gradient(self, data: Data) -> dict[str, Any]:
         levels = [Level(self._clip, self.view.words("clip_level"))] if self._clip else []
         lines = [
-            Line(self.view.words(key), charts.extremes(data[self.id, name]), color)
+            Line(self.view.words(key), extremes(data[self.id, name]), color)
             for name, key, color in _NORMS
             if (self.id, name) in data
         ]
@@ -175,7 +176,7 @@ class _Overview:
 
     def _draw_ratios(self, data: Data) -> dict[str, Any]:
         lines = [
-            Line(name.partition("/")[2] or name, charts.extremes(buckets))
+            Line(name.partition("/")[2] or name, extremes(buckets))
             for (_, name), buckets in data.items()
         ]
         return self._options(lines, levels=[Level(GUIDE, f"{GUIDE:g}")])

@@ -14,6 +14,7 @@ from carousel.board import charts, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, badge, card, facts, text
 from carousel.board.pages.live import Data, Live, LiveChart
+from carousel.board.points import Point, extremes
 from carousel.errors import RunError
 from carousel.run import reading
 from carousel.runs.store import Run
@@ -73,14 +74,13 @@ class _System:
     def _draw_times(self, title: str, data: Data) -> dict[str, Any]:
         labels = self._panels[title]
         lines = [
-            Line(labels[name], charts.extremes(buckets), dots=True)
-            for (_, name), buckets in data.items()
+            Line(labels[name], extremes(buckets), dots=True) for (_, name), buckets in data.items()
         ]
         return charts.line_chart(lines, dark=self.view.dark, x_name=self.view.words("step"))
 
     def _draw_speed(self, _: Data) -> dict[str, Any]:
         """Steps per second of each epoch, its validation included."""
-        points: list[charts.Point] = []
+        points: list[Point] = []
         step, seconds = 0.0, 0.0
         for epoch in self.view.store.run(self.id).epochs:
             steps, spent = epoch["step"] - step, float(epoch.get("seconds", 0)) - seconds
