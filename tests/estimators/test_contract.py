@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from carousel.estimators import SequenceClassifier, SequenceRegressor
+from carousel.estimators import AnomalyDetector, SequenceClassifier, SequenceRegressor
 
 QUICK = {
     "hidden_size": 16,
@@ -28,4 +28,26 @@ FAILS = {
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_finds_what_it_expects(estimator, check):
+    check(estimator)
+
+
+WATCHED = {"window": 2, "horizon": 1, "hidden_size": 4, "epochs": 1, "false_alarms": 400}
+ORDER = "a step is judged by those before it"
+WATCHED_FAILS = {
+    "check_methods_sample_order_invariance": ORDER,
+    "check_methods_subset_invariance": ORDER,
+    "check_outliers_train": "the first steps have no score: NaN is not at least 0, and no alarm",
+    "check_fit1d": "a series of one column may be flat",
+    "check_fit2d_predict1d": "a flat series is one of one column: another number of features",
+    "check_estimators_empty_data_messages": "the shape is said in other words",
+}
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [AnomalyDetector(**WATCHED, random_state=0)],
+    expected_failed_checks=lambda estimator: WATCHED_FAILS,
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_scikit_learn_finds_what_it_expects_of_a_detector(estimator, check):
     check(estimator)

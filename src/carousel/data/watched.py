@@ -91,7 +91,8 @@ class WatchedPart:
 
 @dataclass(frozen=True)
 class WatchedSeries:
-    """Several series with the same columns. left_out: why others were left out, by name.
+    """Several series with the same columns. left_out: why others were left out, by name. judged:
+    whether there must be a test part.
 
     Raises `DataError` if there is none, if their columns differ, if two have one name, or if a part
     has no row.
@@ -99,6 +100,7 @@ class WatchedSeries:
 
     series: tuple[Watched, ...]
     left_out: dict[str, str] = field(default_factory=dict)
+    judged: bool = True
 
     def __post_init__(self) -> None:
         if not self.series:
@@ -115,7 +117,7 @@ class WatchedSeries:
         for name in names:
             if names.count(name) > 1:
                 raise DataError(f"two series are called '{name}': each needs a name of its own")
-        for part in NAMES:
+        for part in NAMES if self.judged else NAMES[:2]:
             if not self.part(part).counts["steps"]:
                 raise DataError(f"the {part} part has no step: {_SHARES}")
 

@@ -55,10 +55,10 @@ def read(estimator: BaseEstimator, X: Any, *, reset: bool) -> Given:
             f"{max(widths)}"
         )
     (width,) = widths
-    names = _names_of(items)
+    names = names_of(items)
     if reset:
         estimator.n_features_in_, estimator._form = width, RAGGED
-        _remember(estimator, names)
+        remember_names(estimator, names)
         return Given(found, form)
     if estimator._form == FLAT:
         raise ValueError(
@@ -70,7 +70,7 @@ def read(estimator: BaseEstimator, X: Any, *, reset: bool) -> Given:
             f"X has {width} features, but {type(estimator).__name__} is expecting "
             f"{estimator.n_features_in_} features as input"
         )
-    _compare(estimator, names)
+    compare_names(estimator, names)
     return Given(found, form)
 
 
@@ -148,7 +148,7 @@ def _read_flat(estimator: BaseEstimator, X: Any, reset: bool) -> Given:
     return Given([row[:, None] for row in values], FLAT)
 
 
-def _names_of(items: Sequence[Any]) -> tuple[str, ...]:
+def names_of(items: Sequence[Any]) -> tuple[str, ...]:
     """The names of the features, where every sequence is a data frame; they must agree."""
     named = [tuple(map(str, item.columns)) for item in items if hasattr(item, "columns")]
     if len(named) < len(items):
@@ -162,14 +162,14 @@ def _names_of(items: Sequence[Any]) -> tuple[str, ...]:
     return named[0]
 
 
-def _remember(estimator: BaseEstimator, names: tuple[str, ...]) -> None:
+def remember_names(estimator: BaseEstimator, names: tuple[str, ...]) -> None:
     if names:
         estimator.feature_names_in_ = np.array(names, dtype=object)
     elif hasattr(estimator, "feature_names_in_"):
         del estimator.feature_names_in_
 
 
-def _compare(estimator: BaseEstimator, names: tuple[str, ...]) -> None:
+def compare_names(estimator: BaseEstimator, names: tuple[str, ...]) -> None:
     known = tuple(getattr(estimator, "feature_names_in_", ()))
     if names and known and names != known:
         raise ValueError(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.watched import Watched, WatchedSeries, probation
 from carousel.errors import DataError
-from carousel.tasks.anomaly.alarms import Limit, alarms_of, answer_of, promise
+from carousel.tasks.anomaly.alarms import Limit, alarms_of, answer_of, promise, smoothed
 from carousel.tasks.anomaly.errors import Usual, forecast_errors, network_errors, scaler_of, warm_up
 from carousel.tasks.anomaly.input import Reader
 from carousel.tasks.anomaly.network import build
@@ -113,6 +113,13 @@ class TrainedDetector(TrainedModel):
     def scores(self, series: Any) -> Array:
         """Score of each step (T,) of one series; 1 is the threshold, NaN where there is none."""
         return np.array(self.predict([series])[0].scores)
+
+    def raw_scores(self, series: Any) -> Array:
+        """Score of each step (T,) of one series before it is divided by the threshold: about 1 is
+        usual, NaN where there is none."""
+        (one,) = self.reader.all_of([series])
+        usual = self._usual_of(one)
+        return smoothed(usual.judge(self._errors(one, usual))[0], self.config.anomaly)
 
     def stream(self, series: str = "", beginning: ArrayLike | None = None) -> AnomalyStream:
         """A stream that scores live data step by step.
