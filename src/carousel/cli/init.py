@@ -164,13 +164,13 @@ def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool)
     if "task" in given:
         wanted = f"own-{given.pop('task').replace('_', '-')}"
         names = tuple(name for name in (wanted, *names) if name == wanted)
+    if not names or names[0] not in suited.READS:
+        raise DataError(_of_no_kind(data))
     if given:
         raise ConfigError(
             f"{data} has no named columns, so {next(iter(given))} means nothing to it",
             next(iter(given)),
         )
-    if not names or names[0] not in suited.READS:
-        raise DataError(f"{data} is of a kind that nothing here reads: carousel recipes lists them")
     recipe = path_of(names[0]).read_text(encoding="utf-8")
     import tomli_w
 
@@ -193,6 +193,20 @@ def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool)
     print_out(f"task: {task}")
     print_out(f"wrote {path}")
     print_out(f"next: {command('check', path)}    then: {command('train', path)}")
+
+
+def _of_no_kind(data: Path) -> str:
+    from carousel.data.table import is_table as has_suffix
+
+    tables = sorted(file for file in data.glob("*") if has_suffix(file)) if data.is_dir() else []
+    if tables:
+        return (
+            f"{data} is a folder with a table beside other files: if {tables[0].name} names them "
+            f"and their classes, {command('init', tables[0])} reads them"
+        )
+    suffix = f"the suffix '{data.suffix}'" if data.suffix else "no suffix"
+    named = "" if data.is_dir() else f" (a table is known by its suffix, and it has {suffix})"
+    return f"{data} is of a kind that nothing here reads{named}: carousel recipes lists them"
 
 
 def recipe_for(data: Path, given: dict[str, str]) -> Proposal | None:

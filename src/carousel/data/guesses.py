@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from carousel.config.columns import SERIES, STEPS, TABLES
@@ -14,6 +15,7 @@ from carousel.data.guessing import (
     is_copy,
     is_flag,
     named_as,
+    names_files,
     words_of,
 )
 from carousel.data.profiles import profiles
@@ -135,6 +137,8 @@ class _Guesser(Finder):
     # ---- steps of sequences
 
     def _steps(self) -> None:
+        if self._files_of_recordings():
+            return
         self._find_time()
         self._find_id()
         self._count_sequences()
@@ -145,6 +149,31 @@ class _Guesser(Finder):
         self._choose_task()
         if not self.found.split_column:
             self._choose_split()
+
+    def _files_of_recordings(self) -> bool:
+        """True if a column names files beside the table: a recording each, with a class."""
+        from carousel.data.files.recordings import TABLES as COLUMNS
+        from carousel.data.files.sounds import SUFFIXES
+
+        if self.task not in ("", "classify_recordings") or self.id or self.time:
+            return False
+        folder, kinds = Path(self.table.source).parent, (*SUFFIXES, *COLUMNS)
+        free = [p for p in self._free() if p.kind == "text" and p.name != self.target]
+        file = next((p for p in free if names_files(p, folder, kinds)), None)
+        target = self.target or self._class_beside([file.name] if file else [])
+        if file is None or not target or not self.known[target].is_class():
+            return False
+        found, self.target = self.found, target
+        found.task = "classify_recordings"
+        found.why = f"'{file.name}' names a file in each row, and '{target}' its class"
+        found.sequences = len(self.table)
+        self._give(file.name, "file", f"{file.distinct:,} files beside the table", "columns.file")
+        self._give(target, "target", words_of(self.known[target]), "target")
+        for p in self._free():
+            self._give(p.name, "ignore", "neither the file nor its class", "columns.file")
+        if not found.split_column:
+            found.split_why = "files at random, of each class by itself"
+        return True
 
     def _words_of_sentences(self) -> bool:
         """True if rows are words with tags: texts, an id, and no numbers beside."""

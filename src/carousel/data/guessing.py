@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,15 +143,26 @@ class Finder:
         return min(wanted, key=lambda p: p.distinct)
 
     def _single(self, timed: Profile) -> bool:
-        """True if all times differ and rise: the rows are one sequence, as far as time tells."""
-        return timed.rises and timed.distinct == timed.rows
+        """True if all times differ and rise: the rows are one sequence, as far as time tells. Times
+        that stand twice in rows that are alike in every column do not differ less."""
+        if timed.distinct == timed.rows:
+            return timed.rises
+        return self._unlike < timed.rows and timed.distinct == self._unlike
+
+    @cached_property
+    def _unlike(self) -> int:
+        """Rows of the table that differ: a row that stands twice counts once."""
+        import polars as pl
+
+        return pl.DataFrame([c.raw.alias(c.name) for c in self.table.columns]).n_unique()
 
     def _orders(self, p: Profile) -> bool:
-        """True if no time stands twice with one value of the column."""
+        """True if no time stands twice with one value of the column, but in rows all alike."""
         import polars as pl
 
         pair = pl.DataFrame([p.column.raw.alias("a"), self.table[self.time].raw.alias("b")])
-        return pair.n_unique() >= 0.999 * p.rows
+        pairs = pair.n_unique()
+        return pairs >= 0.999 * p.rows or pairs >= 0.999 * self._unlike
 
     def _count_sequences(self) -> None:
         if not self.id:
@@ -176,6 +189,14 @@ class Finder:
 def named_as(name: str, known: Sequence[str]) -> bool:
     plain = name.strip().casefold()
     return plain in known or any(plain.endswith(f"_{word}") for word in known if len(word) > 1)
+
+
+def names_files(p: Profile, folder: Path, suffixes: Sequence[str]) -> bool:
+    """True if every cell of a column names a file of its own in a folder, of certain suffixes."""
+    names = p.column.texts()
+    if p.distinct < len(names) or not all(n.lower().endswith(tuple(suffixes)) for n in names):
+        return False
+    return all((folder / name).is_file() for name in names)
 
 
 def is_flag(p: Profile) -> bool:

@@ -23,6 +23,8 @@ _MAPPINGS = {
     "classify_recordings": "many-to-one",
     "classify_text": "many-to-one",
 }
+#: Steps of a recording in a file, of which none has been read: a second of a sound has 100.
+_STEPS_OF_A_FILE = 100
 _HEADS = {
     "columns": "what each column is for",
     "split": "who trains, who validates, who judges",
@@ -123,7 +125,7 @@ def propose(
 
 def _columns(found: Guess) -> dict[str, Any]:
     columns: dict[str, Any] = {}
-    for role in ("id", "time", "target", "text"):
+    for role in ("id", "time", "target", "text", "file"):
         if names := found.named(role):
             columns[role] = listed(names)
     statics = found.named("static")
@@ -133,7 +135,7 @@ def _columns(found: Guess) -> dict[str, Any]:
 
 
 def _reasons(found: Guess) -> dict[str, str]:
-    single = ("id", "time", "target", "text")
+    single = ("id", "time", "target", "text", "file")
     return {r.role: r.why.replace("\n", " ") for r in found.roles.values() if r.role in single}
 
 
@@ -156,6 +158,8 @@ def _size(table: Table, found: Guess) -> Size:
     texts = found.named("text")
     if found.task in ("classify_text", "translate"):
         return Size(len(table), len(table))
+    if found.named("file"):
+        return Size(found.sequences, _STEPS_OF_A_FILE * found.sequences)
     if found.task == "label_words":
         return Size(found.sequences, len(table), len(texts))
     targets = len(found.named("target")) or len(inputs)

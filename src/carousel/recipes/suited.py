@@ -88,7 +88,7 @@ def _of_folder(path: Path) -> Iterator[str]:
         yield "own-caption"
     elif (path / "targets.csv").is_file():
         yield "own-regress"
-    elif here & _TABLES:
+    elif here & _TABLES and not here & _SOUNDS:
         yield from ("own-label-frames", "own-regress")
     if below & (_TABLES | _SOUNDS):
         yield "own-classify-recordings"

@@ -190,7 +190,7 @@ class TrainedRecordingClassifier(TrainedModel):
         if mistakes:
             yield table
         if len(mistakes) > _SHOWN_MISTAKES:
-            yield f"and {len(mistakes) - _SHOWN_MISTAKES} more in evaluation.json\n"
+            yield f"and {len(mistakes) - _SHOWN_MISTAKES} more in the JSON file of the evaluation\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
         picture = folder / f"confusion{suffix}.png"

@@ -1,0 +1,89 @@
+"""What `carousel init` makes of tables that are not as they should be, and of lists of files."""
+
+import wave
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from carousel.data.guesses import guess
+from carousel.data.proposal import propose
+from carousel.data.table import of_frame
+
+
+def stamped(sequences=20, steps=10):
+    rows = [
+        (f"p{i}", f"2026-01-01T00:{t:02}:00", i + t / 7, "ab"[i % 2])
+        for i in range(sequences)
+        for t in range(steps)
+    ]
+    return pl.DataFrame(rows, schema=["pump", "at", "x", "state"], orient="row")
+
+
+def test_rows_that_stand_twice_do_not_hide_the_id():
+    frame = stamped()
+    found = guess(of_frame(pl.concat([frame, frame[5:30]])), target="state")
+    assert (found.roles["pump"].role, found.task) == ("id", "classify_recordings")
+    assert found.sequences == 20
+
+
+def test_rows_of_one_series_that_stand_twice_make_no_id():
+    rows = [(f"2026-01-01T{t // 60:02}:{t % 60:02}:00", t % 7 / 2, "cd"[t % 2]) for t in range(300)]
+    frame = pl.DataFrame(rows, schema=["at", "x", "mode"], orient="row")
+    found = guess(of_frame(pl.concat([frame, frame[5:30]])), target="x")
+    assert found.named("id") == []
+
+
+def listed(folder: Path, suffix: str) -> Path:
+    """A folder of twelve recordings with a table of their names, classes and makers."""
+    for i in range(12):
+        if suffix == ".csv":
+            pl.DataFrame({"v": np.arange(5.0) + i % 3}).write_csv(folder / f"s{i}.csv")
+            continue
+        with wave.open(str(folder / f"s{i}.wav"), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes((np.arange(1600) % (20 + i % 3)).astype("<i2").tobytes())
+    table = folder / "all.csv"
+    rows = [(f"s{i}{suffix}", "abc"[i % 3], f"m{i % 4}") for i in range(12)]
+    pl.DataFrame(rows, schema=["datei", "ton", "who"], orient="row").write_csv(table)
+    return table
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".csv"])
+def test_a_table_of_files_and_classes_trains_on_the_files(suffix, carousel, tmp_path):
+    made = propose(listed(tmp_path, suffix), target="ton")
+    assert {name: role.role for name, role in made.guess.roles.items()} == {
+        "datei": "file",
+        "ton": "target",
+        "who": "ignore",
+    }
+    assert made.config.columns.file == "datei"
+    assert made.guess.task == "classify_recordings"
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(made.toml(), encoding="utf-8")
+    small = ("--set", "training.epochs=1", "--set", "model.hidden_size=4", "--quiet")
+    code, _, err = carousel("train", str(recipe), *small, "--run-dir", str(tmp_path / "run"))
+    assert code == 0, err
+
+
+def test_names_of_files_that_are_not_there_are_words(tmp_path):
+    table = listed(tmp_path, ".csv")
+    (tmp_path / "s3.csv").unlink()
+    assert propose(table, target="ton").guess.named("file") == []
+
+
+def test_a_folder_of_sounds_with_a_table_leads_to_the_table(carousel, tmp_path):
+    table = listed(tmp_path, ".wav")
+    code, _, err = carousel("init", str(tmp_path))
+    assert code == 2
+    assert f"carousel init {table}" in err
+
+
+def test_a_table_of_an_unknown_suffix_is_told_so_whatever_is_asked(carousel, tmp_path):
+    file = tmp_path / "pumps.foo"
+    stamped().write_csv(file)
+    for asked in ((), ("--target", "state")):
+        code, _, err = carousel("init", str(file), *asked)
+        assert code == 2
+        assert "it has the suffix '.foo'" in err
