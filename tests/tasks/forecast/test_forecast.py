@@ -13,10 +13,10 @@ from carousel.cli.respond import respond
 from carousel.data.files.series import read_series
 from carousel.data.series_parts import SeriesParts
 from carousel.errors import ConfigError, DataError
+from carousel.tasks.forecast.frame import forecasts
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
 from carousel.tasks.forecast.task import ForecastTask
-from carousel.tasks.forecast.trained import forecasts
 from carousel.tasks.shared.task import Json
 from carousel.training import train
 

@@ -17,17 +17,12 @@ from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
+from carousel.tasks.forecast.frame import Frame, forecasts, target_numbers, targets_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
 from carousel.tasks.forecast.tables import mase_note
-from carousel.tasks.forecast.trained import (
-    Frame,
-    TrainedForecaster,
-    forecasts,
-    target_numbers,
-    targets_of,
-)
+from carousel.tasks.forecast.trained import TrainedForecaster
 from carousel.tasks.shared import network, outputs, samples
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject

@@ -14,131 +14,32 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.config.columns import names_in
 from carousel.data.files.recordings import TABLES
 from carousel.data.files.table_series import known_numbers
 from carousel.data.files.table_series import series_of as table_series
 from carousel.data.regular import Series
 from carousel.data.scaling import FeatureScaler
-from carousel.data.series import Windows, account, calendar
+from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts
-from carousel.errors import ConfigError, DataError
+from carousel.errors import DataError
+from carousel.tasks.forecast.frame import (
+    EVALUATION_BATCH,
+    Frame,
+    forecasts,
+    target_numbers,
+    targets_of,
+)
 from carousel.tasks.forecast.input import Kind, series_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, detail, intervals, measures
-from carousel.tasks.forecast.tables import error_table, mase_note
+from carousel.tasks.forecast.tables import error_table, examples_of, mase_note
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import ForecastAnswer
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.network import evaluating
 from carousel.tasks.shared.own_table import reads_tables, table_in
 from carousel.tasks.shared.task import Given, Notice, Shown, TrainedModel
-
-_EVALUATION_BATCH = 512
-
-
-class Frame:
-    """A series as a network reads it: scaled, with the calendar, its targets first in order.
-
-    targets: numbers of the target columns. The level of a window is its last row. truth: as the
-    loss sees it, NaN where nothing was measured. numbers_known: of the calendar, which a
-    trained network reads; 0: what the time stamps tell.
-    """
-
-    def __init__(
-        self,
-        series: Series,
-        scaler: FeatureScaler,
-        config: Config,
-        sigmoid: bool,
-        numbers_known: int = 0,
-    ) -> None:
-        self.config, self.sigmoid, self.scaler = config, sigmoid, scaler
-        self.targets = target_numbers(series.columns, targets_of(config))
-        raw = torch.from_numpy(series.values)
-        self.scaled = scaler(raw)
-        truth = raw.float() if sigmoid else self.scaled
-        if series.missing is not None:
-            truth = truth.masked_fill(torch.from_numpy(series.missing), torch.nan)
-        self.truth = truth[:, self.targets]
-        self.known = self._known_of(series, numbers_known)
-
-    def _known_of(self, series: Series, numbers: int) -> Tensor:
-        """Values known of each step (T + K, C): the calendar, and columns that are known for the
-        steps to come, NaN where they are not."""
-        steps, places = (
-            self.config.forecast.horizon,
-            known_numbers(series.columns, self.config.columns),
-        )
-        parts = [torch.empty(len(series) + steps, 0)]
-        if self.config.forecast.calendar:
-            turns = max(0, numbers - len(places)) // 2
-            parts.append(torch.from_numpy(calendar(series.stamps, steps, turns)))
-        if places:
-            coming = torch.full((steps, len(places)), torch.nan)
-            if series.future is not None and len(series.future):
-                some = torch.from_numpy(series.future[:steps, places])
-                scaler = FeatureScaler(self.scaler.mean[places], self.scaler.std[places])
-                coming[: len(some)] = scaler(some)
-            parts.append(torch.cat((self.scaled[:, places], coming)))
-        return torch.cat(parts, 1)
-
-    def batch(self, windows: Windows, index: Tensor) -> tuple[Tensor, ...]:
-        """x, what is known before and after, the level, and the truth, of some windows."""
-        _, truth = windows.gather(self.truth, index)
-        return (*self.inputs(windows, index), truth)
-
-    def inputs(self, windows: Windows, index: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Inputs of windows without the truth, which may not have come yet."""
-        x = windows.contexts(self.scaled, index)
-        before, after = windows.gather(self.known, index)
-        x, level = self.leveled(x)
-        return x, before, after, level
-
-    def leveled(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Windows (B, T, F) whose targets start from their last value, and that value."""
-        level = x[:, -1:, self.targets]
-        if self.sigmoid or not self.config.forecast.relative:
-            return x, torch.zeros_like(level)
-        x = x.clone()
-        x[:, :, self.targets] -= level
-        return x, level
-
-    def restore(self, values: Tensor) -> NDArray[np.float64]:
-        """Forecasts (…, C) on the series' own scale."""
-        if self.sigmoid:
-            return values.double().numpy()
-        mean, std = self.scaler.mean[self.targets], self.scaler.std[self.targets]
-        result: NDArray[np.float64] = (values.double() * std + mean).numpy()
-        return result
-
-
-def targets_of(config: Config) -> str:
-    """The names of what is to be forecast, with commas between; empty for all columns."""
-    return config.forecast.targets or config.columns.target
-
-
-def target_numbers(columns: Sequence[str], names: str) -> list[int]:
-    """The numbers of the target columns. Raises `ConfigError` for a name that is not there."""
-    wanted = names_in(names)
-    for name in wanted:
-        if name not in columns:
-            raise ConfigError(f"forecast.targets: there is no column '{name}' in {columns}")
-    return [columns.index(name) for name in wanted] or list(range(len(columns)))
-
-
-def forecasts(
-    model: nn.Module, frame: Frame, windows: Windows, output: Output
-) -> NDArray[np.float64]:
-    """(low, forecast, high) of every window on the series' own scale, (3, N, K, C)."""
-    parts = []
-    with evaluating(model) as device:
-        for index in torch.split(torch.arange(len(windows)), _EVALUATION_BATCH):
-            x, before, after, level = frame.inputs(windows, index)
-            raw = model(x.to(device), before.to(device), after.to(device))
-            parts.append(output.forecast(raw, level.to(device)).cpu())
-    return frame.restore(torch.cat(parts, 1))
 
 
 class TrainedForecaster(TrainedModel):
@@ -264,7 +165,7 @@ class TrainedForecaster(TrainedModel):
             stop = len(series) + min(horizon, 0 if series.future is None else len(series.future))
         windows = Windows(range(settings.context, stop), settings.context, horizon)
         windows = windows.take(torch.arange(0, len(windows), every))
-        for some in torch.split(torch.arange(len(windows)), _EVALUATION_BATCH):
+        for some in torch.split(torch.arange(len(windows)), EVALUATION_BATCH):
             chosen = windows.take(some)
             found = forecasts(self.model, frame, chosen, self.output)
             for number, start in enumerate(chosen.starts.tolist()):
@@ -414,30 +315,9 @@ class TrainedForecaster(TrainedModel):
         report: dict[str, Any] = measures(truth.numpy(), guess, yardstick, interval)
         report |= intervals(truth.numpy(), guess, std=yardstick.std)
         report |= {"windows": len(windows), **detail(truth.numpy(), guess, names)}
-        report["examples"] = self._examples(series, windows, np.stack((low, guess, high)))
+        found = np.stack((low, guess, high))
+        report["examples"] = examples_of(series, self.targets[0], windows, found)
         return report
-
-    def _examples(
-        self, series: Series, windows: Windows, found: NDArray[np.float64]
-    ) -> list[dict[str, Any]]:
-        """The first target of three windows, early, middle and late, for the picture."""
-        column, settings = self.targets[0], self.config.forecast
-        measured = series.truth[:, column]
-        examples = []
-        for number in np.linspace(0, len(windows) - 1, 3).astype(int).tolist():
-            first = int(windows.starts[number])
-            rows = measured[first - settings.context : first + settings.horizon]
-            low, guess, high = found[:, number, :, 0].tolist()
-            examples.append(
-                {
-                    "start": str(series.stamps[first]),
-                    "truth": [None if math.isnan(value) else value for value in rows.tolist()],
-                    "low": low,
-                    "forecast": guess,
-                    "high": high,
-                }
-            )
-        return examples
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         if undefined := report["mase_undefined"]:
