@@ -36,7 +36,7 @@ $ {command}
 _END = """The licence is that of the data it was trained on: say it in the front matter before you
 publish it. `report.html` beside this file has curves, worst examples and settings.
 """
-_TAGS = ("carousel", "rnn", "recurrent", "cpu")
+_TAGS = ("carousel", "recurrent-neural-network", "cpu")
 
 
 def card(facts: Facts) -> str:
