@@ -159,13 +159,14 @@ class Table:
         return replace(self, columns=tuple(map(some, self.columns)))
 
 
-def read_table(path: str | Path) -> Table:
+def read_table(path: str | Path, *, fewest: int = 2) -> Table:
     """The table in a file, by its suffix: .csv, .tsv, .txt, .parquet, .ndjson, .jsonl, .json,
     .arrow, .feather, .ipc, .xlsx, .xls, .xlsb, .ods; each also with .gz behind it.
 
     Text may be separated by commas, semicolons, tabs or bars, and be in any usual encoding. Raises
-    `DataError` for a file that is not there, empty, damaged, not what its suffix says, has one
-    column or no rows, names a column twice, or has rows of other lengths.
+    `DataError` for a file that is not there, empty, damaged, not what its suffix says, has fewer
+    columns than `fewest` (2, to learn from; a table to predict from may have one) or no rows,
+    names a column twice, or has rows of other lengths.
     """
     path = Path(path)
     require_file(path)
@@ -177,10 +178,10 @@ def read_table(path: str | Path) -> Table:
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
     suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
-    return _typed(*_frame_of(content, suffix, str(path)), str(path))
+    return _typed(*_frame_of(content, suffix, str(path)), str(path), fewest)
 
 
-def of_frame(frame: Any, source: str = "the data frame") -> Table:
+def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> Table:
     """The table in a data frame of polars, pandas or Arrow. Raises `DataError`."""
     import narwhals
     import polars as pl
@@ -196,7 +197,7 @@ def of_frame(frame: Any, source: str = "the data frame") -> Table:
         polars = pl.DataFrame(
             [pl.Series(n, c, strict=False) for n, c in zip(names, columns, strict=True)]
         )
-    return _typed(polars, (), source)
+    return _typed(polars, (), source, fewest)
 
 
 def is_table(path: Path) -> bool:
@@ -277,10 +278,10 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str) -> Table:
+def _typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str, fewest: int) -> Table:
     import polars as pl
 
-    if frame.width < 2:
+    if frame.width < fewest:
         names = f" ('{frame.columns[0][:60]}')" if frame.width else ""
         raise DataError(
             f"{source} has {frame.width or 'no'} column{names}, and a table needs at least two: "

@@ -103,7 +103,8 @@ def words_in(path: Path, config: Config) -> tuple[list[list[str]], str]:
     words = table[name].texts()
     sentences = sequences_of(table, ColumnsConfig(id=config.columns.id)).found
     said = f"read by the header: the words in {name}, the sentences by {config.columns.id}"
-    return [[words[i] for i in one.rows.tolist()] for one in sentences], said
+    found = [[words[i] for i in one.rows.tolist()] for one in sentences]
+    return found, "; ".join((said, *table.notes))
 
 
 def texts_in(path: Path, config: Config) -> tuple[list[str], str]:
@@ -111,10 +112,11 @@ def texts_in(path: Path, config: Config) -> tuple[list[str], str]:
     its lines; and what was read, in words. Raises `DataError`."""
     if not is_table(path) or path.suffix.lower() == ".txt":
         return read_text(path).removesuffix("\n").split("\n"), ""
-    table, name = read_table(path), _text(config)
+    table, name = read_table(path, fewest=1), _text(config)
     others = [other for other in table.names if other != name]
     rest = f"; not read: {', '.join(others[:10])}" if others else ""
-    return table[name].texts(), f"read by the header: the column {name}{rest}"
+    said = (f"read by the header: the column {name}{rest}", *table.notes)
+    return table[name].texts(), "; ".join(said)
 
 
 READERS = {

@@ -29,7 +29,7 @@ class Reader:
     def read(self, path: Path) -> list[Watched]:
         """The series in a file, or in those of a folder, as they are."""
         if reads_tables(self.config):
-            return series_of(read_table(path), self.config, self.columns)
+            return series_of(read_table(path, fewest=1), self.config, self.columns)
         label = self.config.anomaly.labels
         files = files_in(path)
         return [read_watched(read_text(file), str(file), stem_of(file), label) for file in files]

@@ -33,7 +33,9 @@ def inputs_of(inputs: Any, config: Config, wanted: tuple[str, ...]) -> list[Any]
 
 def table_in(given: Any) -> Table:
     """The table of a file, or of a data frame."""
-    return read_table(given) if isinstance(given, str | Path) else of_frame(given)
+    if isinstance(given, str | Path):
+        return read_table(given, fewest=1)
+    return of_frame(given, fewest=1)
 
 
 def sequences_given(given: Any, config: Config, wanted: tuple[str, ...], step: str) -> Given:
