@@ -87,3 +87,22 @@ def test_a_table_of_an_unknown_suffix_is_told_so_whatever_is_asked(carousel, tmp
         code, _, err = carousel("init", str(file), *asked)
         assert code == 2
         assert "it has the suffix '.foo'" in err
+
+
+def test_a_single_finding_is_told_as_one(carousel, tmp_path):
+    stamped().write_csv(tmp_path / "a.csv")
+    for language, said in (("en", "audit: 1 finding, 0 of"), ("ko", "점검: 1건, 그 가운데")):
+        recipe = tmp_path / f"{language}.toml"
+        options = ("--target", "state", "--lang", language, "-o", str(recipe))
+        code, out, err = carousel("init", str(tmp_path / "a.csv"), *options)
+        assert (code, err) == (0, "")
+        assert said in out
+
+
+def test_a_table_without_an_id_is_not_said_to_change_within_sequences():
+    rows = [(f"2026-01-01T00:{t:02}:00", t / 7, "cd"[t % 2]) for t in range(60)]
+    found = guess(of_frame(pl.DataFrame(rows, schema=["at", "x", "mode"], orient="row")))
+    assert (found.task, found.why) == (
+        "label_frames",
+        "'mode' has 2 values, and stands in each row",
+    )

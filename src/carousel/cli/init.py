@@ -92,7 +92,8 @@ def show_audit(found: list[Finding], language: str) -> None:
         for line in finding.lines(language):
             print_out(line)
     severe = sum(finding.severity == "severe" for finding in found)
-    print_out(words["total"].format(count=len(found), severe=severe))
+    total = words["single" if len(found) == 1 else "total"]
+    print_out(total.format(count=len(found), severe=severe))
 
 
 def is_table(path: Path) -> bool:

@@ -237,7 +237,8 @@ class _Guesser(Finder):
             found.why = f"'{target}' keeps one of {p.distinct} values through a sequence"
         elif p.is_class() or p.kind == "text":
             found.task = "label_frames"
-            found.why = f"'{target}' has {p.distinct} values, and changes within a sequence"
+            changes = "changes within a sequence" if self.id else "stands in each row"
+            found.why = f"'{target}' has {p.distinct} values, and {changes}"
         elif not p.column.is_number:
             raise DataError(
                 f"the target '{target}' of {self.table.source} holds neither classes nor numbers",
