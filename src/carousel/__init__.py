@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from carousel.layers import restore as restore
     from carousel.layers.accelerate import accelerate as accelerate
     from carousel.training import train as train
+    from carousel.training.own_data import fit as fit
 
 _HOME = {
     "GRU": "carousel.layers",
@@ -45,6 +46,7 @@ _HOME = {
     "active_isa": "carousel.kernels",
     "Stream": "carousel.layers",
     "explain": "carousel.layers",
+    "fit": "carousel.training.own_data",
     "load": "carousel.bundle",
     "restore": "carousel.layers",
     "train": "carousel.training",
@@ -62,6 +64,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "accelerated",
     "restore",
     "cells",
+    "fit",
     "train",
     "load",
     "estimators",

@@ -29,30 +29,10 @@ from carousel.errors import CarouselError, RunError, command
 from carousel.run import layout
 from carousel.run.events import EvaluatedNew
 from carousel.run.writing import note, note_use_of_test
+from carousel.tasks.shared.saving import FORMAT, WEIGHTS
+from carousel.tasks.shared.saving import save as save
+from carousel.tasks.shared.saving import to_bytes as to_bytes
 from carousel.tasks.shared.task import TrainedModel
-
-FORMAT = 1
-_WEIGHTS = "weights.safetensors"
-
-
-def save(trained: TrainedModel, folder: Path) -> None:
-    """Write its files, model.json last; an existing bundle there is replaced."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if trained.record is not None:
-        remember(trained.record, folder)
-    for name, content in to_bytes(trained).items():
-        (folder / name).write_bytes(content)
-
-
-def to_bytes(trained: TrainedModel) -> dict[str, bytes]:
-    """Contents of the files of a bundle by their names, model.json last."""
-    weights = {
-        name: tensor.detach().cpu().clone().contiguous()
-        for name, tensor in trained.model.state_dict().items()
-    }
-    facts = {"format": FORMAT, "config": trained.config.to_dict(), **trained.facts()}
-    text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
-    return {_WEIGHTS: safetensors.torch.save(weights), layout.MODEL_FACTS: text.encode()}
 
 
 def from_bytes(files: Mapping[str, bytes], name: str = "the bundle") -> TrainedModel:
@@ -70,7 +50,7 @@ def from_bytes(files: Mapping[str, bytes], name: str = "the bundle") -> TrainedM
         config = Config.from_dict(facts["config"])
         with torch.random.fork_rng():  # the new weights are replaced: leave the caller's draws be
             trained = tasks.find(config.task).trained.restore(config, facts)
-        trained.model.load_state_dict(safetensors.torch.load(files[_WEIGHTS]))
+        trained.model.load_state_dict(safetensors.torch.load(files[WEIGHTS]))
     except RunError:
         raise
     except (
@@ -85,11 +65,6 @@ def from_bytes(files: Mapping[str, bytes], name: str = "the bundle") -> TrainedM
         raise RunError(f"{name} cannot be read: {reason}") from None
     trained.model.eval()
     return trained
-
-
-def remember(record: DataRecord, folder: Path) -> None:
-    """Write down in a folder what the data were (see `carousel.data.record`)."""
-    (folder / layout.DATA).write_text(record.text(), encoding="utf-8")
 
 
 def save_epoch(trained: TrainedModel, run: Path, epoch: int) -> None:
@@ -114,7 +89,7 @@ def load(run_or_bundle: str | Path) -> TrainedModel:
             )
         raise RunError(f"{folder} is neither a run folder nor a bundle: it has no model.json")
     try:
-        files = {name: (folder / name).read_bytes() for name in (_WEIGHTS, layout.MODEL_FACTS)}
+        files = {name: (folder / name).read_bytes() for name in (WEIGHTS, layout.MODEL_FACTS)}
     except OSError as error:
         raise RunError(f"the bundle {folder} cannot be read: {error}") from None
     trained = from_bytes(files, f"the bundle {folder}")

@@ -50,8 +50,10 @@ def init(
 
     Example: carousel init pumps.csv --target state
     """  # fmt: skip
+    from carousel.data.proposal import has_columns
+
     given = {"target": target, "id": id, "time": time, "task": task}
-    if not is_table(data):
+    if not has_columns(data):
         _other(data, {name: value for name, value in given.items() if value}, output, as_json)
         return
     from carousel.data.proposal import propose
@@ -94,33 +96,6 @@ def show_audit(found: list[Finding], language: str) -> None:
     severe = sum(finding.severity == "severe" for finding in found)
     total = words["single" if len(found) == 1 else "total"]
     print_out(total.format(count=len(found), severe=severe))
-
-
-def is_table(path: Path) -> bool:
-    """True if a path is a table with named columns. Raises `DataError` if nothing is there."""
-    from carousel.data.table import is_table as has_suffix
-
-    if not path.exists():
-        raise DataError(f"there is no {path}")
-    if path.is_dir() or not has_suffix(path):
-        return False
-    if path.suffix.lower() == ".txt":
-        return False
-    return path.suffix.lower() != ".tsv" or _has_header(path)
-
-
-def _has_header(path: Path) -> bool:
-    """True if a .tsv names its columns: those of sentences, such as label and text, need not."""
-    from carousel.data.table import read_table
-
-    try:
-        table = read_table(path)
-    except DataError:
-        return False
-    for column in table.columns:
-        if len(column.name.split()) > 4 or (column.name in column.texts()):
-            return False
-    return True
 
 
 def show(made: Proposal) -> None:
@@ -212,9 +187,10 @@ def _of_no_kind(data: Path) -> str:
 
 def recipe_for(data: Path, given: dict[str, str]) -> Proposal | None:
     """Recipe that `train` makes of data; None if it is no table."""
-    if not data.exists() or not is_table(data):
+    from carousel.data.proposal import has_columns, propose
+
+    if not data.exists() or not has_columns(data):
         return None
-    from carousel.data.proposal import propose
 
     found = propose(data, *(given.get(name, "") for name in ("target", "id", "time", "task")))
     print(f"carousel: {data}: {found.guess.task}, as {found.guess.why}", file=sys.stderr)

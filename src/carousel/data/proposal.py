@@ -15,7 +15,7 @@ from carousel.data.counting import span_of
 from carousel.data.guesses import Guess, guess
 from carousel.data.sequences import sequences_of
 from carousel.data.sizes import Sections, Size, rules, season_of, settings
-from carousel.data.table import Table, read_table
+from carousel.data.table import Table, is_table, read_table
 from carousel.errors import DataError
 
 _HELD = {"classify_text": "text", "label_words": "text", "translate": "text"}
@@ -34,6 +34,29 @@ _HEADS = {
     "anomaly": "what is unusual, and how many false alarms there may be",
     "training": "how long, in what batches",
 }
+
+
+def has_columns(path: Path) -> bool:
+    """True if a path is a table with named columns. Raises `DataError` if nothing is there."""
+    if not path.exists():
+        raise DataError(f"there is no {path}")
+    if path.is_dir() or not is_table(path):
+        return False
+    if path.suffix.lower() == ".txt":
+        return False
+    return path.suffix.lower() != ".tsv" or _has_header(path)
+
+
+def _has_header(path: Path) -> bool:
+    """True if a .tsv names its columns: those of sentences, such as label and text, need not."""
+    try:
+        table = read_table(path)
+    except DataError:
+        return False
+    for column in table.columns:
+        if len(column.name.split()) > 4 or (column.name in column.texts()):
+            return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -107,11 +130,14 @@ def propose(
     task: str = "",
     *,
     table: Table | None = None,
+    found: Guess | None = None,
 ) -> Proposal:
-    """Read a table, guess what it is for, and make a recipe of it. Raises `DataError`."""
+    """Read a table, guess what it is for, and make a recipe of it; table, found: where they are
+    known already. Raises `DataError`."""
     path = Path(path)
     table = read_table(path) if table is None else table
-    found = guess(table, target=target, id=id, time=time, task=task)
+    if found is None:
+        found = guess(table, target=target, id=id, time=time, task=task)
     columns = _columns(found)
     step, gap = _steps(table, found, columns)
     columns["gap"] = gap

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from carousel.data.files.file_kind import kind_of as file_kind_of
 from carousel.data.files.file_kind import require_file
+from carousel.data.frame_index import with_index
 from carousel.data.kinds import Read, kind_of, number
 from carousel.data.stamps import Stamps, read_stamps
 from carousel.errors import DataError
@@ -182,10 +183,12 @@ def read_table(path: str | Path, *, fewest: int = 2) -> Table:
 
 
 def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> Table:
-    """The table in a data frame of polars, pandas or Arrow. Raises `DataError`."""
+    """The table in a data frame of polars, pandas or Arrow. An index of pandas that has a name, or
+    is no count of the rows, is its first column. Raises `DataError`."""
     import narwhals
     import polars as pl
 
+    frame, notes = with_index(frame)
     try:
         found = narwhals.from_native(frame, eager_only=True)
     except TypeError:
@@ -197,7 +200,7 @@ def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> 
         polars = pl.DataFrame(
             [pl.Series(n, c, strict=False) for n, c in zip(names, columns, strict=True)]
         )
-    return _typed(polars, (), source, fewest)
+    return _typed(polars, notes, source, fewest)
 
 
 def is_table(path: Path) -> bool:

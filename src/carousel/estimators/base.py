@@ -18,6 +18,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from carousel import bundle
 from carousel.config import Config
 from carousel.config.own import WORDS
+from carousel.config.short_names import SHORT_NAMES
 from carousel.data.sizes import Size, by_name
 from carousel.data.splits import split
 from carousel.errors import CarouselError
@@ -25,19 +26,6 @@ from carousel.estimators.inputs import Given
 from carousel.training import fit as train
 
 _SEEDS = 2**31 - 1
-#: Parameters that are a setting each, by their names; None leaves it to the size of the data.
-_SETTINGS = {
-    "cell": "model.cell",
-    "hidden_size": "model.hidden_size",
-    "num_layers": "model.num_layers",
-    "bidirectional": "model.bidirectional",
-    "pooling": "model.pooling",
-    "dropout": "regularization.dropout",
-    "epochs": "training.epochs",
-    "batch_size": "training.batch_size",
-    "learning_rate": "optimizer.learning_rate",
-    "patience": "training.patience",
-}
 
 
 @dataclass(frozen=True)
@@ -92,7 +80,7 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
         wanted = self.get_params(deep=False)
         given = {
             setting: _plain(wanted[name])
-            for name, setting in {**_SETTINGS, **self._settings}.items()
+            for name, setting in {**SHORT_NAMES, **self._settings}.items()
             if wanted.get(name) is not None
         }
         start = Config.from_dict({"task": self._task, "data": {"name": WORDS[self._task]}})

@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 
 from carousel import tasks
 from carousel.config import Config
+from carousel.data.record import Parted
 from carousel.run.events import Event
 from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import TrainedModel
@@ -50,6 +51,7 @@ class Fitted:
 
     epochs: that were trained. best_epoch: whose weights the model has, unless
     `training.restore_best` is off. validation: its metrics. reason: why training ended, in words.
+    parted: the data, as a record of them is made (`carousel.data.record`).
     """
 
     model: TrainedModel
@@ -57,6 +59,7 @@ class Fitted:
     best_epoch: int
     validation: dict[str, float]
     reason: str
+    parted: Parted
 
 
 def fit(
@@ -111,4 +114,4 @@ def fit(
     model.parts = parts
     epochs = trainer.progress.epoch
     kept = trainer.stopping.kept_epoch(epochs)
-    return Fitted(model, epochs, kept, dict(trainer.stopping.kept_metrics), reason)
+    return Fitted(model, epochs, kept, dict(trainer.stopping.kept_metrics), reason, task.parted)

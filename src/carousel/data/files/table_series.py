@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from carousel.data.series_parts import SeriesParts
 
 
-def read_series_parts(config: Config) -> SeriesParts:
+def read_series_parts(config: Config, table: Table | None = None) -> SeriesParts:
     """The series of a table, in order of time."""
     from carousel.data.series_parts import SeriesParts
 
-    return SeriesParts.of(series_of(table_of(config), config), config.forecast)
+    return SeriesParts.of(series_of(table_of(config, table), config), config.forecast)
 
 
 def series_of(table: Table, config: Config, wanted: Sequence[str] | None = None) -> Series:

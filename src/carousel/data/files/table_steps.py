@@ -35,10 +35,15 @@ if TYPE_CHECKING:
 _FEWEST = 3
 
 
-def table_of(config: Config) -> Table:
-    """The table in `data.path`. Raises `DataError`."""
+def table_of(config: Config, table: Table | None = None) -> Table:
+    """The table that was handed in, or else that in `data.path`. Raises `DataError`."""
+    if table is not None:
+        return table
     if not config.data.path:
-        raise ConfigError("data.name = 'table' needs data.path, a table (docs/own-data.md)")
+        raise ConfigError(
+            "data.name = 'table' needs data.path, a table (docs/own-data.md); of a model that was "
+            "fitted in memory the parts are gone once it is saved"
+        )
     return read_table(config.data.path)
 
 
@@ -111,13 +116,13 @@ def _parts_of(read: Read, config: Config) -> dict[str, list[Rows]]:
     return {part: [rows[i] for i in numbers] for part, numbers in dealt.items()}
 
 
-def read_classes(config: Config) -> LabelledRecordings:
+def read_classes(config: Config, table: Table | None = None) -> LabelledRecordings:
     """Sequences with a class each."""
     from carousel.data.labelled_recordings import Example, LabelledRecordings, by_group
 
     if config.columns.file:
-        return _read_files(config)
-    table = table_of(config)
+        return _read_files(config, table)
+    table = table_of(config, table)
     read, target = Read.of(table, config), target_of(config)
     rows = read.sequences.found
     labels = constant_in(rows, table[target].texts(), target, table.source)
@@ -146,13 +151,13 @@ def read_classes(config: Config) -> LabelledRecordings:
     )
 
 
-def _read_files(config: Config) -> LabelledRecordings:
+def _read_files(config: Config, table: Table | None) -> LabelledRecordings:
     """Recordings in files that a table names, with a class each."""
     from carousel.data.files.classes import read_recording
     from carousel.data.files.recordings import alike
     from carousel.data.labelled_recordings import Example, LabelledRecordings
 
-    table, target = table_of(config), target_of(config)
+    table, target = table_of(config, table), target_of(config)
     files, labels = table[config.columns.file].texts(), table[target].texts()
     folder = Path(config.data.path).parent
     found = {name: read_recording(folder / name, config.sound) for name in dict.fromkeys(files)}
@@ -169,11 +174,11 @@ def _read_files(config: Config) -> LabelledRecordings:
     return LabelledRecordings.whole(examples, sorted(set(labels)), parts, sound=sound)
 
 
-def read_frames(config: Config) -> LabelledFrames:
+def read_frames(config: Config, table: Table | None = None) -> LabelledFrames:
     """Sequences with a class at each step."""
     from carousel.data.recordings import LabelledFrames, of_frames
 
-    table = table_of(config)
+    table = table_of(config, table)
     read, target = Read.of(table, config), target_of(config)
     cells = table[target].texts()
 
@@ -192,12 +197,14 @@ def read_frames(config: Config) -> LabelledFrames:
     return LabelledFrames(train, validation, test, classes, names, filled, read.notes)
 
 
-def read_numbers(config: Config) -> MeasuredRecordings | WholeRecordings:
+def read_numbers(
+    config: Config, table: Table | None = None
+) -> MeasuredRecordings | WholeRecordings:
     """Sequences with a number at each step; or, by `regress.per`, with numbers of the whole: "auto"
     finds out whether the targets keep one value through each sequence."""
     from carousel.data.measured import MeasuredRecordings, of_frames
 
-    table = table_of(config)
+    table = table_of(config, table)
     read, targets = Read.of(table, config), names_in(config.columns.target)
     if config.regress.per == "sequence" or (
         config.regress.per == "auto" and _are_kept(read, config)

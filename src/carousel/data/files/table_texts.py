@@ -13,7 +13,7 @@ from carousel.data.files.sentences import alike_notice
 from carousel.data.files.table_steps import table_of, target_of
 from carousel.data.files.text import read_text
 from carousel.data.sequences import sequences_of
-from carousel.data.table import is_table, read_table
+from carousel.data.table import Table, is_table, read_table
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from carousel.data.sentence_pairs import Parallel
 
 
-def read_sentences(config: Config) -> LabelledText:
+def read_sentences(config: Config, table: Table | None = None) -> LabelledText:
     """Sentences with a class each."""
     from carousel.data.labelled_text import LabelledText, Sentences
 
-    table, target = table_of(config), target_of(config)
+    table, target = table_of(config, table), target_of(config)
     texts, labels = table[_text(config)].texts(), table[target].texts()
     known = [i for i, label in enumerate(labels) if label]
     classes = tuple(sorted({labels[i] for i in known}))
@@ -42,21 +42,21 @@ def read_sentences(config: Config) -> LabelledText:
     return LabelledText(train, validation, test, classes, "; ".join(filter(None, said)))
 
 
-def read_pairs(config: Config) -> Parallel:
+def read_pairs(config: Config, table: Table | None = None) -> Parallel:
     """Sentences and their translations."""
     from carousel.data.sentence_pairs import Pairs, Parallel
 
-    table, target = table_of(config), target_of(config)
+    table, target = table_of(config, table), target_of(config)
     pairs = zip(table[_text(config)].texts(), table[target].texts(), strict=True)
     return Parallel.drawn({"train": Pairs.of(list(pairs))}, config)
 
 
-def read_words(config: Config) -> LabelledWords:
+def read_words(config: Config, table: Table | None = None) -> LabelledWords:
     """Sentences of labelled words, a word a row."""
     from carousel.data.files.columns import Labelled
     from carousel.data.labelled_words import LabelledWords
 
-    table, target = table_of(config), target_of(config)
+    table, target = table_of(config, table), target_of(config)
     sentences = sequences_of(table, ColumnsConfig(id=_named(config.columns.id, "id"))).found
     words, labels = table[_text(config)].texts(), table[target].texts()
     blank = sum(not (word and label) for word, label in zip(words, labels, strict=True))

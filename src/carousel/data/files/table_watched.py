@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from carousel.data.watched import Watched, WatchedSeries
 
 
-def read_watched_parts(config: Config) -> WatchedSeries:
+def read_watched_parts(config: Config, table: Table | None = None) -> WatchedSeries:
     """The series of a table, each cut in time."""
     from carousel.data.files.watched import judged
     from carousel.data.watched import WatchedSeries, shares
 
-    series = series_of(table_of(config), config)
+    series = series_of(table_of(config, table), config)
     cut = [replace(one, ends=shares(len(one), config)) for one in series]
     return WatchedSeries(tuple(judged(cut, config)))
 

@@ -19,14 +19,15 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from carousel.config import Config, DataConfig, closest
+from carousel.config import DataConfig, closest
 from carousel.data.source import Source
 from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
     from carousel.data.files.recordings import Frames
 
-Reader = Callable[[Config], Any]
+#: Makes parts of a configuration; of `data.name` = "table", also of a table that is handed in.
+Reader = Callable[..., Any]
 
 
 @cache

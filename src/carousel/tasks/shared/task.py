@@ -21,6 +21,7 @@ from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.answers import Answer
 from carousel.tasks.shared.example import Example
 from carousel.tasks.shared.samples import Sample, Told
+from carousel.tasks.shared.saving import save
 from carousel.tasks.shared.subject import TaskSubject
 
 P = TypeVar("P", bound=Parted)
@@ -111,9 +112,15 @@ class TrainedModel(ABC):
     record: DataRecord | None = None
     #: The parts that were handed in to train on; None where its configuration says what to read.
     parts: Any = None
+    #: What `carousel.fit` guessed and found in the data, in words.
+    notices: tuple[str, ...] = ()
 
     def __init__(self, model: nn.Module, config: Config) -> None:
         self.model, self.config = model, config
+
+    def save(self, folder: str | Path) -> None:
+        """Write the files that `carousel.load` reads; an existing model there is replaced."""
+        save(self, Path(folder))
 
     @classmethod
     @abstractmethod
