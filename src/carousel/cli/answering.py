@@ -77,7 +77,9 @@ def tell(outcome: Outcome, seconds: float, as_json: bool) -> int:
     if account.blank:
         lines.append(f"{account.blank:,} blank sentences passed over: they have no row")
     if account.filled:
-        lines.append(f"{account.filled:,} missing values, each taken from the step before")
+        from carousel.data.regular import filled_in_words
+
+        lines.append(filled_in_words(account.filled))
     if account.others:
         lines.append(f"{account.others:,} files of other kinds are not read")
     if account.unknown:

@@ -93,5 +93,7 @@ def _notes(report: dict[str, Any]) -> list[str]:
             f"{named}{more}"
         )
     if filled := report.get("missing_values_filled"):
-        lines.append(f"{filled:,} missing values, each taken from the step before")
+        from carousel.data.regular import filled_in_words
+
+        lines.append(filled_in_words(filled))
     return lines

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from carousel.cli.answers import as_json, render
 from carousel.cli.given import Request, given_of, keywords, refuse_others
 from carousel.cli.writing import write
+from carousel.data.regular import filled_in_words
 from carousel.tasks.generate.trained import TrainedLanguageModel
 from carousel.tasks.shared.task import Json, Notice, Shown, TrainedModel
 
@@ -47,7 +48,7 @@ def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
         yield Notice(f"there is no {given.noun} in it")
     else:
         if filled := sum(given.filled):
-            yield Notice(f"{filled} missing values, each taken from the {given.step} before")
+            yield Notice(filled_in_words(filled, given.step))
         yield from render(given, answers)
     if picture is not None and isinstance(model, DrawsAttention):
         yield from model.draw_attention(given.inputs[0], answers[0], picture)

@@ -83,3 +83,13 @@ def regular(
         column[:] = column[known[nearest]]
     all_stamps = stamps[0] + np.arange(count) * step
     return Series(columns, all_stamps, full, missing if missing.any() else None, notes)
+
+
+def filled_in_words(count: int, step: str = "step") -> str:
+    """Sentence on values that were missing and were filled.
+
+    >>> filled_in_words(1)
+    '1 missing value, taken from the step before, at the start 0 or the first value there is'
+    """
+    what = "1 missing value, taken" if count == 1 else f"{count:,} missing values, each taken"
+    return f"{what} from the {step} before, at the start 0 or the first value there is"

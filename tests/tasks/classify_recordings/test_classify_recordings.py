@@ -14,6 +14,7 @@ import carousel
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged
+from carousel.data.regular import filled_in_words
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_recordings.task import ClassifyRecordingsTask
 from carousel.tasks.shared.baselines import fit_recordings, summaries
@@ -134,7 +135,7 @@ def test_the_command_answers_of_a_file_a_folder_or_in_json(model, folder, tmp_pa
     assert answer.content[0]["class"] == "up-down"
     (tmp_path / "x.csv").write_text("pulse,noise\n1,0\n,0\n")
     notice, _ = respond(model, Request(tmp_path / "x.csv"))
-    assert notice == Notice("1 missing values, each taken from the step before")
+    assert notice == Notice(filled_in_words(1))
 
 
 def test_what_is_no_recording_is_refused(model, tmp_path):

@@ -13,6 +13,7 @@ import carousel
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged, with_differences
+from carousel.data.regular import filled_in_words
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.task import LabelFramesTask
@@ -111,7 +112,7 @@ def test_the_command_answers_with_segments_or_json(model, folder, tmp_path):
     assert [s["label"] for s in answer.content["segments"]] == [row[0] for row in table.rows]
     (tmp_path / "x.csv").write_text("pulse,noise\n1,0\n,0\n")
     notice, _ = respond(model, Request(tmp_path / "x.csv"))
-    assert notice == Notice("1 missing values, each taken from the frame before")
+    assert notice == Notice(filled_in_words(1, "frame"))
 
 
 def test_what_is_no_recording_is_refused(model):

@@ -12,6 +12,7 @@ from carousel.cli.given import Request
 from carousel.cli.respond import respond
 from carousel.config import RegressConfig
 from carousel.data.ragged import Ragged
+from carousel.data.regular import filled_in_words
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.regress.scores import errors
 from carousel.tasks.regress.target import Target
@@ -118,7 +119,7 @@ def test_the_command_answers_with_a_table_or_json(model, folder, tmp_path):
     assert len(answer.content["numbers"]) == 60
     (tmp_path / "x.csv").write_text("x,noise\n1,0\n,0\n")
     notice, _ = respond(model, Request(tmp_path / "x.csv"))
-    assert notice == Notice("1 missing values, each taken from the step before")
+    assert notice == Notice(filled_in_words(1))
 
 
 def test_what_is_no_recording_is_refused(model, folder):

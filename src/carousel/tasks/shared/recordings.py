@@ -16,6 +16,7 @@ from carousel.data.leaks import Leak
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.recordings import LabelledFrames, film_side
+from carousel.data.regular import filled_in_words
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import LabelledWindows
 from carousel.tasks.shared.subject import T, TaskSubject
@@ -26,7 +27,7 @@ def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: Frame
     """Remarks on the data that a person should read before training, each after a line break."""
     lines = [f"{count:,} files: {note}" if count else note for note, count in notes.items()]
     if filled:
-        lines.append(f"{filled:,} missing values, each taken from the step before")
+        lines.append(filled_in_words(filled))
     if frames.noise:
         lines.append(f"in training, noise of {frames.noise:g} is added to the scaled values")
     if found:
