@@ -18,9 +18,10 @@ from carousel.data.files import judged
 from carousel.data.files.recordings import TABLES, Frames, alike, read_frames
 from carousel.data.files.text import read_text
 from carousel.data.measured import Measured, MeasuredRecordings, of_frames
-from carousel.data.ragged import Ragged, with_differences
+from carousel.data.ragged import Ragged
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import is_labelled
+from carousel.tasks.regress.reading import ReadsRecordings, read_file
 from carousel.tasks.regress.scores import intervals, judge, per_recording
 from carousel.tasks.regress.target import Target
 from carousel.tasks.shared import plots
@@ -34,13 +35,12 @@ from carousel.tasks.shared.own_recording import (
     Recordings,
     by_name,
     recording_given,
-    values_of,
 )
-from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
-from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
+from carousel.tasks.shared.own_table import reads_tables, sequences_given
+from carousel.tasks.shared.task import Given, Shown, Table
 
 
-class TrainedRegressor(TrainedModel):
+class TrainedRegressor(ReadsRecordings):
     """A trained network with the scaler of its inputs and the scale of its target.
 
     >>> model = carousel.load("runs/rul-cmapss-20261124-090000")  # doctest: +SKIP
@@ -112,22 +112,10 @@ class TrainedRegressor(TrainedModel):
         """The recording in a .csv file."""
         if reads_tables(self.config):
             return sequences_given(path, self.config, self.columns, "step")
-        return recording_given(path, _read_file, self.columns)
-
-    @property
-    def _width(self) -> int:
-        return len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
-
-    def _values(self, inputs: Recordings) -> list[Tensor]:
-        given = inputs_of(inputs, self.config, self.columns)
-        return [values_of(one, self.columns, self._width, _read_file) for one in given]
+        return recording_given(path, read_file, self.columns)
 
     def _read(self, values: Ragged) -> Tensor:
         return self.target.number(logits_of(self.model, self._scaled(values)).squeeze(1))
-
-    def _scaled(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(MeasuredRecordings), part)
@@ -193,8 +181,3 @@ class TrainedRegressor(TrainedModel):
 
 def _read_measured(path: Path) -> Frames:
     return read_frames(read_text(path), str(path), measured=True)
-
-
-def _read_file(path: Path) -> Frames:
-    # A target that stands in it too is not read, whatever it is.
-    return read_frames(read_text(path), str(path))

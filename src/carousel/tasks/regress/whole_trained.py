@@ -15,13 +15,13 @@ from torch import Tensor
 
 from carousel.config import Config
 from carousel.data.files import judged
-from carousel.data.files.recordings import TABLES, Frames, read_frames
+from carousel.data.files.recordings import TABLES
 from carousel.data.files.targets import TARGETS
-from carousel.data.files.text import read_text
-from carousel.data.ragged import Ragged, with_differences
+from carousel.data.ragged import Ragged
 from carousel.data.scaling import FeatureScaler
 from carousel.data.whole_targets import WholeRecordings, WholeTargets
 from carousel.errors import DataError
+from carousel.tasks.regress.reading import ReadsRecordings, read_file
 from carousel.tasks.regress.target import Target, guesses
 from carousel.tasks.regress.whole_scores import judge
 from carousel.tasks.shared import plots
@@ -34,16 +34,15 @@ from carousel.tasks.shared.own_recording import (
     by_name,
     files_of,
     recordings_given,
-    values_of,
 )
-from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
+from carousel.tasks.shared.own_table import reads_tables, sequences_given
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
-from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
+from carousel.tasks.shared.task import Given, Shown, Table
 
 _SHOWN = 20
 
 
-class TrainedWholeRegressor(TrainedModel):
+class TrainedWholeRegressor(ReadsRecordings):
     """A trained network with the scaler of its inputs and the scale of each target by its name.
 
     >>> model = carousel.load("runs/regress-covid-20261124-090000")  # doctest: +SKIP
@@ -129,22 +128,10 @@ class TrainedWholeRegressor(TrainedModel):
         if reads_tables(self.config):
             return sequences_given(path, self.config, self.columns, "step")
         files = [file for file in files_of(path, TABLES) if file.name != TARGETS or file == path]
-        return recordings_given(files, _read_file, self.columns)
-
-    @property
-    def _width(self) -> int:
-        return len(self.scaler.mean) // (2 if self.config.frames.differences else 1)
-
-    def _values(self, inputs: Recordings) -> list[Tensor]:
-        given = inputs_of(inputs, self.config, self.columns)
-        return [values_of(one, self.columns, self._width, _read_file) for one in given]
+        return recordings_given(files, read_file, self.columns)
 
     def _read(self, values: Ragged) -> Tensor:
         return guesses([*self.targets.values()], outputs_of(self.model, self._scaled(values)))
-
-    def _scaled(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
 
     # ---- judging
 
@@ -244,7 +231,3 @@ class TrainedWholeRegressor(TrainedModel):
             f"the output for {first[0]}",
             lambda: self.model(x, lengths)[0, 0],
         )
-
-
-def _read_file(path: Path) -> Frames:
-    return read_frames(read_text(path), str(path))
