@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from carousel.data.stamps import is_stamp, read_stamps
+from carousel.data.stamps import is_stamp, read_clock, read_stamps
 from carousel.data.steps import step_name, step_of
 from carousel.errors import DataError
 
@@ -118,3 +118,16 @@ def test_steps_have_names():
     assert name(["2024-01", "2024-04"], "M") == "3 months"
     assert name(["2024", "2025"], "Y") == "1 year"
     assert name(["2024-01-01T00:00:00.000", "2024-01-01T00:00:00.500"], "ms") == "0.5 seconds"
+
+
+@pytest.mark.parametrize("scale", [1, 1000, 10**6, 10**9])
+@pytest.mark.parametrize("first", [1_700_000_000, 1_900_000_000, 2_024_013_112, 123_456_789])
+def test_counts_that_are_read_at_once_are_those_that_are_read_one_by_one(first, scale):
+    counts = (first + np.array([0, 60, 3600])) * scale
+    quick = read_clock(counts)
+    slow = read_stamps([str(count) for count in counts], [2, 3, 4], "t.csv")
+    assert (quick is None) == str(first).startswith(("19", "20"))
+    if quick is not None:
+        assert quick.stamps.dtype == slow.stamps.dtype
+        assert (quick.stamps == slow.stamps).all()
+        assert quick.notes == slow.notes

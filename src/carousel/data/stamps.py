@@ -203,12 +203,47 @@ def _numbers(found: _Cells) -> Read:
             f"{found.source} line {found.lines[0]}: the first column must hold {_EXPECTED}; "
             f"numbers from {first} to {found.cells[-1]} may mean anything: write dates there"
         )
-    note = f"numbers like {first} are read as {_CLOCK_NAMES[unit]} since 1970 (UTC)"
+    note = _clock_note(first, unit)
     if any(value % 1 for value in values):
         if unit != "s" or max(values) >= 9 * 10**9:
             raise DataError(f"{found.source}: fractions of {_CLOCK_NAMES[unit]} cannot be read")
         values, unit = [value * 10**9 for value in values], "ns"
     return Read(np.array([int(value) for value in values], f"datetime64[{unit}]"), (note,))
+
+
+def read_clock(counts: NDArray[np.int64]) -> Read | None:
+    """Read whole numbers that count from 1970, all at once; None where `read_stamps` must look at
+    each of them, as they may write dates or mean nothing.
+
+    >>> read_clock(np.array([1700000000, 1700000060])).stamps[1]
+    np.datetime64('2023-11-14T22:14:20')
+    """
+    if str(counts[0]).startswith(_CENTURIES):
+        return None
+    low, high = int(counts.min()), int(counts.max())
+    for least, unit in _CLOCKS:
+        if least <= low <= high < 1000 * least:
+            return Read(counts.astype(f"datetime64[{unit}]"), (_clock_note(str(counts[0]), unit),))
+    return None
+
+
+def excel_days(values: NDArray[np.float64], inside: NDArray[np.bool_]) -> Stamps:
+    """Stamps of days (N,) as Excel counts them, NaT where not `inside`; whole days as dates.
+
+    >>> excel_days(np.array([45322.0, 45322.5]), np.array([True, True]))[1]
+    np.datetime64('2024-01-31T12:00:00')
+    """
+    seconds = np.where(inside, values * 86_400, 0).round().astype("timedelta64[s]")
+    stamps = np.datetime64("1899-12-30", "s") + seconds
+    if (stamps[inside] == stamps[inside].astype("datetime64[D]")).all():
+        stamps = stamps.astype("datetime64[D]")
+    stamps[~inside] = np.datetime64("NaT")
+    result: Stamps = stamps
+    return result
+
+
+def _clock_note(first: str, unit: str) -> str:
+    return f"numbers like {first} are read as {_CLOCK_NAMES[unit]} since 1970 (UTC)"
 
 
 def _clock(value: Decimal) -> str | None:

@@ -1,4 +1,4 @@
-"""Tables of one's own: any usual kind of file, or a data frame, as columns whose types are known.
+"""Custom tables: any usual kind of file, or a data frame, as columns whose types are known.
 
 What is recognised is said, what does not fit is counted, and nothing is dropped in silence. Rows
 stay in their order. polars reads; it is imported only when a table is.
@@ -23,14 +23,13 @@ from carousel.data.files.file_kind import kind_of as file_kind_of
 from carousel.data.files.file_kind import require_file
 from carousel.data.frame_index import with_index
 from carousel.data.kinds import Read, kind_of, number
-from carousel.data.stamps import Stamps, read_stamps
+from carousel.data.stamps import Stamps, excel_days, read_clock, read_stamps
 from carousel.errors import DataError
 
 if TYPE_CHECKING:
     import polars as pl
 
 _EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
-_EXCEL_START = np.datetime64("1899-12-30")
 _MOST_COLUMNS = 10_000
 
 
@@ -89,6 +88,10 @@ class Column:
         days as Excel counts them, or, if none of these, as mere counts (timedelta64 is not used:
         stamps are then in the generic unit "ns" since 1970). Raises `DataError`.
         """
+        return self._times
+
+    @cached_property  # a million cells take seconds to read, and init, audit and split ask for them
+    def _times(self) -> tuple[Stamps, tuple[str, ...]]:
         if self.stamps is not None:
             return self.stamps, (self.note,) if self.note else ()
         if self.kind not in ("whole", "number"):
@@ -97,15 +100,14 @@ class Column:
         inside = ~np.isnan(values)
         low, high = values[inside].min(), values[inside].max()
         if _EXCEL_DAYS[0] <= low <= high <= _EXCEL_DAYS[1]:
-            seconds = np.where(inside, values * 86_400, 0).round().astype("timedelta64[s]")
-            stamps = _EXCEL_START.astype("datetime64[s]") + seconds
-            if (stamps[inside] == stamps[inside].astype("datetime64[D]")).all():
-                stamps = stamps.astype("datetime64[D]")
-            stamps[~inside] = np.datetime64("NaT")
-            return stamps, (f"numbers like {low:g} are read as Excel's days",)
+            note = f"numbers like {low:g} are read as Excel's days"
+            return excel_days(values, inside), (note,)
         places = np.flatnonzero(inside)
-        texts = self.values.drop_nulls().cast(str).to_list()
-        found = read_stamps(texts, (places + 2).tolist(), f"'{self.name}'")
+        known = self.values.drop_nulls()
+        found = read_clock(known.to_numpy().astype(np.int64)) if self.kind == "whole" else None
+        if found is None:
+            texts = known.cast(str).to_list()
+            found = read_stamps(texts, (places + 2).tolist(), f"'{self.name}'")
         stamps = np.full(len(values), np.datetime64("NaT"), found.stamps.dtype)
         stamps[places] = found.stamps
         return stamps, found.notes
