@@ -8,7 +8,7 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 STRESS := $(BIN)/cmake -S . -DCAROUSEL_STRESS=ON
 JOBS ?= 2
 
-.PHONY: demo test test-rest test-all check stub symbols sanitize install clean
+.PHONY: demo test test-rest test-all check docs stub symbols sanitize install clean
 
 install: $(VENV)/.installed
 
@@ -50,6 +50,12 @@ check: install symbols
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The documentation as a site, in build/site: strict, every link checked, nothing fetched by a reader.
+docs: install
+	$(BIN)/python tools/site/assemble.py build/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean
+	$(BIN)/python tools/site/check.py build/site
 
 # The kernels of one instruction set share no symbol with those of another: the linker would take
 # one of them for both. Each object defines its table, and nothing that is weak or unique.

@@ -28,6 +28,7 @@ def blocks(page, *languages):
 def commands(page, program):
     for block in blocks(page, "bash", "console"):
         for line in block.splitlines():
+            line = line.partition(" > ")[0]  # what the shell does with what is printed
             words = shlex.split(line.removeprefix("$ "), comments=True)
             if program in words:
                 yield words[words.index(program) + 1 :]
