@@ -67,6 +67,17 @@ def test_a_table_of_files_and_classes_trains_on_the_files(suffix, carousel, tmp_
     assert code == 0, err
 
 
+def test_names_of_files_as_long_as_sentences_are_files(tmp_path):
+    table = listed(tmp_path, ".wav")
+    frame = pl.read_csv(table)
+    for name in frame["datei"]:
+        (tmp_path / name).rename(tmp_path / f"spoken_by_george_{name}")
+    renamed = pl.lit("spoken_by_george_") + pl.col("datei")
+    frame.with_columns(renamed.alias("datei")).write_csv(table)
+    for target in ("", "ton"):
+        assert propose(table, target=target).guess.named("file") == ["datei"]
+
+
 def test_names_of_files_that_are_not_there_are_words(tmp_path):
     table = listed(tmp_path, ".csv")
     (tmp_path / "s3.csv").unlink()

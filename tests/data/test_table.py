@@ -1,11 +1,15 @@
 """Tables of one's own: every kind of file, what its cells are, and what is told or refused."""
 
 import gzip
+import random
 
 import numpy as np
 import polars as pl
 import pytest
 
+from carousel.data import kinds as kinds_of_cells
+from carousel.data import table_text
+from carousel.data.files import recordings
 from carousel.data.table import is_table, of_frame, read_table
 from carousel.errors import DataError
 
@@ -232,3 +236,61 @@ def test_rows_stay_in_their_order_and_some_can_be_taken(tmp_path):
     assert len(some) == 2
     with pytest.raises(DataError, match=r"no column .nam.\. Did you mean .name."):
         table["nam"]
+
+
+def widths_line_by_line(text, separator, width):
+    """Blank lines before the first whose cells are not `width`, and that line and its cells."""
+    blank = 0
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), 1):
+        if not line.strip():
+            blank += 1
+        elif line.count(separator) != width - 1:
+            return blank, (number, line.count(separator) + 1)
+    return blank, None
+
+
+@pytest.mark.parametrize("separator", [",", "\t"])
+@pytest.mark.parametrize("block", [1, 10, 1000])
+def test_lines_looked_at_in_blocks_are_those_looked_at_one_by_one(separator, block, monkeypatch):
+    monkeypatch.setattr(table_text, "_BLOCK", block)
+    rng = random.Random(block)
+    for _ in range(300):
+        width = rng.randint(1, 4)
+        cells = [[rng.choice(["", "a", "ü", " "]) for _ in range(width)] for _ in range(5)]
+        lines = [separator.join(row) for row in cells]
+        lines[rng.randrange(5)] = rng.choice(["", "  ", "\u3000", "a", f"a{separator}b"])
+        text = "\n".join(lines) + rng.choice(["", "\n"])
+        wanted = widths_line_by_line(text, separator, width)
+        assert table_text._look_at_lines(text.encode(), separator, width) == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        (["auto", "hand", "off"], "text"),
+        (["auto", "hand", "", "na"], "text"),
+        (["auto", " hand"], "text"),
+        (["yes", "no", "NA"], "boolean"),
+        (["inf", "auto"], "text"),
+        (["inf"], "whole"),
+        (["", "-"], "empty"),
+        (["a1", "12", "13"], "text"),
+    ],
+)
+def test_a_few_words_many_times_are_what_every_cell_by_itself_would_be(words, kind, monkeypatch):
+    cells = pl.Series("c", [words[i % len(words)] for i in range(400)])
+    found = kinds_of_cells.kind_of(cells)
+    monkeypatch.setattr(kinds_of_cells, "_plain_words", lambda cells: None)
+    wanted = kinds_of_cells.kind_of(cells)
+    assert (found.kind, wanted.kind) == (kind, kind)
+    assert found.values.equals(wanted.values, check_dtypes=True)
+    assert (found.missing, found.odd, found.example) == (wanted.missing, wanted.odd, wanted.example)
+
+
+def test_of_a_large_text_the_time_and_memory_it_takes_are_said_first(tmp_path, capsys, monkeypatch):
+    path = written(tmp_path / "a.csv", "a,b\n1,2\n")
+    read_table(path)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(recordings, "_LARGE", 5)
+    read_table(path)
+    assert "a.csv, 0 MB: about 1 s and 0.0 GB of memory …" in capsys.readouterr().err

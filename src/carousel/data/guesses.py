@@ -52,6 +52,9 @@ class _Guesser(Finder):
     def guess(self) -> Guess:
         self._set_useless()
         self._set_parts()
+        if self._files_of_recordings():  # whose names are as long as sentences
+            self._set_rest()
+            return self.found
         sentences = [
             p.name for p in self._free() if p.is_sentence and p.name not in (self.id, self.time)
         ]
@@ -137,8 +140,6 @@ class _Guesser(Finder):
     # ---- steps of sequences
 
     def _steps(self) -> None:
-        if self._files_of_recordings():
-            return
         self._find_time()
         self._find_id()
         self._count_sequences()

@@ -29,6 +29,7 @@ _CODE = r"^0\d+$"
 _GROUPED = r"^[+-]?\d{1,3}[.,]\d{3}$"
 _FORMS = {10: "%Y-%m-%d", 16: "%Y-%m-%dT%H:%M", 19: "%Y-%m-%dT%H:%M:%S"}
 _LOOKED_AT = 100
+_FEW_WORDS = 10_000
 _FITS, _FITS_BUT, _ODD_WORDS = 0.98, 0.9, 3
 _LARGEST = 1e100
 
@@ -57,6 +58,8 @@ def kind_of(cells: pl.Series, commas: bool = False) -> Read:
     import polars as pl
 
     if not commas and (quick := _plain_numbers(cells)) is not None:
+        return quick
+    if (quick := _plain_words(cells)) is not None:
         return quick
     cells = cells.str.strip_chars()
     if not cells.head(_LOOKED_AT).cast(pl.Float64, strict=False).is_not_null().any():
@@ -87,6 +90,28 @@ def _plain_numbers(cells: pl.Series) -> Read | None:
         return None  # which is told below
     nothing = pl.Series(cells.name, [False])
     return number(values, nothing, nothing, cells)
+
+
+def _plain_words(cells: pl.Series) -> Read | None:
+    """The column if its cells are a few words that neither are numbers nor could be: those are
+    looked at once each, as there may be millions of them."""
+    import polars as pl
+
+    if cells.head(_LOOKED_AT).cast(pl.Float64, strict=False).null_count() < _LOOKED_AT:
+        return None
+    words = cells.unique().drop_nulls()
+    if len(words) > _FEW_WORDS:
+        return None
+    plain = words.str.strip_chars()
+    if (plain != words).any() or plain.str.contains(r"\d").any():
+        return None
+    known = plain.filter(~plain.str.to_lowercase().is_in(list(MISSING)))
+    if not len(known) or known.cast(pl.Float64, strict=False).is_not_null().any():
+        return None  # "inf" is a number
+    if _as_boolean(known, known.is_null(), known, False) is not None:
+        return None
+    blank = cells.is_null() | (cells == "")
+    return Read("text", cells.set(blank, None), int(blank.sum()))
 
 
 def _iso_times(cells: pl.Series) -> Read | None:

@@ -6,9 +6,7 @@ stay in their order. polars reads; it is imported only when a table is.
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 
 from carousel.data.files.file_kind import kind_of as file_kind_of
 from carousel.data.files.file_kind import require_file
+from carousel.data.files.whole import content_of
 from carousel.data.frame_index import with_index
 from carousel.data.kinds import Read, kind_of, number
 from carousel.data.stamps import Stamps, excel_days, read_clock, read_stamps
@@ -174,14 +173,9 @@ def read_table(path: str | Path, *, fewest: int = 2) -> Table:
     path = Path(path)
     require_file(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
     suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
-    return _typed(*_frame_of(content, suffix, str(path)), str(path), fewest)
+    said = path.suffix.lower() in _TEXT
+    return _typed(*_frame_of(content_of(path, said), suffix, str(path)), str(path), fewest)
 
 
 def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> Table:
@@ -273,6 +267,7 @@ def _frame_of(content: bytes, suffix: str, source: str) -> Frame:
     from carousel.data.table_text import lines_frame, text_frame
 
     text, notes = decoded(content, source)
+    del content  # which may be large, as may be the text
     if suffix in (".ndjson", ".jsonl", ".json"):
         return lines_frame(text, source), notes
     frame, more = text_frame(text, source)
@@ -337,7 +332,7 @@ def _of_type(series: pl.Series) -> Read:
         finite = values.is_finite().fill_null(False)
         absent = absent | values.is_nan().fill_null(False)
         values = values.set(~finite, None)
-        return number(values, absent, values.is_null() & ~absent, series.cast(pl.String))
+        return number(values, absent, values.is_null() & ~absent, series)
     if kind in (pl.Date, pl.Datetime):
         zone = getattr(kind, "time_zone", None)
         note = f"times of the zone {zone} are moved to UTC" if zone not in (None, "UTC") else ""

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from carousel.data.files.csv_files import is_headless, refuse_headless, split_rows
 from carousel.data.stamps import is_stamp
 from carousel.errors import DataError
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _LOOKED_AT = 200
+_BLOCK = 1 << 24
+_BREAK, _BLANK = ord("\n"), ord(" ")
 
 
 def text_frame(text: str, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -25,19 +29,18 @@ def text_frame(text: str, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     import polars as pl
 
     separator, quoted, notes = _layout(text)
+    blank = 0
     if quoted:
         rows = [row for _, row in islice(split_rows(text, source, separator), 1)]
         width, header = len(rows[0]), rows[0]
-        counts, blank = _wrong_rows(text, source, separator, width), 0
+        counts, content = _wrong_rows(text, source, separator, width), text.encode()
     else:
-        lines = text.split("\n")
-        blank = sum(not line.strip() for line in lines[:-1])
-        if blank or not lines[0].strip():
-            kept = [line for line in lines if line.strip()]
-            text = "\n".join(kept)
-        header = next(line for line in lines if line.strip()).split(separator)
-        width = len(header)
-        counts = _wrong_widths(lines, separator, width)
+        header = next(line for line in _lines(text) if line.strip()).strip("\n").split(separator)
+        width, content = len(header), text.encode()
+        blank, counts = _look_at_lines(content, separator, width)
+        if blank:
+            content = "\n".join(line for line in text.split("\n") if line.strip()).encode()
+    del text  # there may be hundreds of megabytes of it
     if counts is not None:
         line, found = counts
         raise DataError(
@@ -50,7 +53,7 @@ def text_frame(text: str, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
     _refuse_double(header, source)
     try:
         frame = pl.read_csv(
-            io.BytesIO(text.encode()),
+            io.BytesIO(content),
             separator=separator,
             infer_schema=False,
             quote_char='"' if quoted else None,
@@ -122,12 +125,42 @@ def _lines(text: str) -> Iterator[str]:
         start = end
 
 
-def _wrong_widths(lines: list[str], separator: str, width: int) -> tuple[int, int] | None:
-    """The first line with another number of cells, and that number."""
-    for number, line in enumerate(lines, 1):
-        if line.count(separator) != width - 1 and line.strip():
-            return number, line.count(separator) + 1
-    return None
+def _look_at_lines(
+    content: bytes, separator: str, width: int
+) -> tuple[int, tuple[int, int] | None]:
+    """How many lines are blank; the first with another number of cells, and that number.
+
+    In blocks, as there may be millions: bytes are counted, and lines that are odd are looked at.
+    """
+    blank = line = 0
+    for block in _blocks(content):
+        letters = np.frombuffer(block, np.uint8)
+        breaks = letters == _BREAK
+        places = np.flatnonzero(breaks | (letters == ord(separator)))
+        last = np.flatnonzero(breaks[places])  # of the separators and breaks, the breaks
+        ends = places[last]
+        if not block.endswith(b"\n"):
+            last, ends = np.append(last, len(places)), np.append(ends, len(block))
+        cells, starts = np.diff(last, prepend=-1), np.concatenate(([0], ends[:-1] + 1))
+        odd = cells != width
+        if separator == "\t" or width == 1:  # a blank line may be as wide as any
+            odd |= ~np.logical_or.reduceat(letters > _BLANK, starts) | (width == 1)
+        for one in np.flatnonzero(odd).tolist():
+            if not block[starts[one] : ends[one]].decode().strip():
+                blank += 1
+            elif cells[one] != width:
+                return blank, (line + one + 1, int(cells[one]))
+        line += len(starts)
+    return blank, None
+
+
+def _blocks(content: bytes) -> Iterator[bytes]:
+    """Pieces of a text that end where a line does."""
+    start = 0
+    while start < len(content):
+        end = content.find(b"\n", min(start + _BLOCK, len(content) - 1)) + 1 or len(content)
+        yield content[start:end]
+        start = end
 
 
 def _wrong_rows(text: str, source: str, separator: str, width: int) -> tuple[int, int] | None:

@@ -80,12 +80,13 @@ def _others_in(folder: Path) -> str:
     return f", and files of the kind {', '.join(wrong)}: save them as .csv" if wrong else ""
 
 
-def say_large(files: Sequence[Path]) -> None:
-    """Say on standard error what is read, where that takes seconds."""
+def say_large(files: Sequence[Path], needs: str = "") -> None:
+    """Say on standard error what is read, where that takes seconds, and what it needs."""
     size = sum(file.stat().st_size for file in files)
     if size >= _LARGE:
         where = files[0] if len(files) == 1 else f"{len(files):,} files beside {files[0]}"
-        print(f"carousel: reading {where}, {size / 1e6:,.0f} MB …", file=sys.stderr, flush=True)
+        said = f"carousel: reading {where}, {size / 1e6:,.0f} MB{needs} …"
+        print(said, file=sys.stderr, flush=True)
 
 
 def alike(found: Mapping[str, Frames]) -> dict[str, Frames]:
