@@ -47,7 +47,7 @@ def from_bytes(files: Mapping[str, bytes], name: str = "the bundle") -> TrainedM
                 f"{name} was written by a newer Carousel (bundle format {facts['format']}, this "
                 f"version reads up to {FORMAT}): upgrade with pip install -U carousel-rnn"
             )
-        config = Config.from_dict(facts["config"])
+        config = Config.from_stored(facts["config"])
         with torch.random.fork_rng():  # the new weights are replaced: leave the caller's draws be
             trained = tasks.find(config.task).trained.restore(config, facts)
         trained.model.load_state_dict(safetensors.torch.load(files[WEIGHTS]))

@@ -234,7 +234,7 @@ def test_categories_that_training_did_not_have_are_counted(tmp_path):
 
 def test_many_levels_share_one_column_beyond_the_most_frequent(tmp_path):
     frame = long_table(30).with_columns(code=pl.Series([f"c{i % 60}" for i in range(150)]))
-    roles = {**ROLES, "category": "mode, code"}
+    roles = {**ROLES, "category": "mode, code", "embed": False}
     data = parts_of(config_of("classify_recordings", written(frame, tmp_path / "a.csv"), roles))
     assert len(data.columns) == 3 + 51
     assert data.columns[-1] == "code=(other)"

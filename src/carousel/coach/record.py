@@ -45,7 +45,7 @@ def _read_config(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
         if (newer := layout.newer_format(values)) is not None:
             lacks.say("version", format=newer)
         values.pop("run", None)
-        evidence.config = Config.from_dict(values)
+        evidence.config = Config.from_stored(values)
     except (CarouselError, OSError, ValueError, TypeError, AttributeError) as error:
         lacks.say("config", error=error)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 
 from carousel.config.keys import key
@@ -16,6 +17,9 @@ SPLIT = (*STEPS, "classify_text", "label_words")
 TIMED = (*SERIES, "anomaly")
 #: Read tables with named columns.
 TABLES = TIMED + TEXTS
+#: Levels up to which a category is a column for each; of more, each level has an embedding.
+FEW_LEVELS = 8
+_WIDEST = 50
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,10 @@ class ColumnsConfig:
     known: columns whose values are known for the steps to come, such as prices or holidays: the
         table that a forecast goes on from has rows for them, without a target.
     static: columns that keep one value through a sequence.
-    category: columns of words, or of numbers that are names: each value becomes a column of its
-        own, 1 where it stands; beyond the 50 most frequent, "other".
+    category: columns of words, or of numbers that are names. Of up to 8 values, each becomes a
+        column of its own, 1 where it stands; of more, each has a row of numbers that is learnt.
+    embed: learn such rows; false: a column of its own for each of the 50 most frequent values, and
+        one for the others.
     text: the column of sentences, or of words to label.
     file: a column with names of files, sounds or tables, beside the table: each is a recording.
     ignore: columns that are not read.
@@ -46,6 +52,7 @@ class ColumnsConfig:
     known: str = key("", tasks=("forecast",))
     static: str = key("", tasks=STEPS)
     category: str = key("", tasks=SERIES)
+    embed: bool = key(True, tasks=SERIES)
     text: str = key("", tasks=TEXTS)
     file: str = key("", tasks=("classify_recordings",))
     ignore: str = key("", tasks=TABLES)
@@ -89,3 +96,14 @@ def listed(names: tuple[str, ...] | list[str]) -> str:
     """
     quoted = ('"' + n.replace('"', '""') + '"' if "," in n or '"' in n else n for n in names)
     return ", ".join(quoted)
+
+
+def embedding_size(levels: int) -> int:
+    """Numbers that stand for each level of a category: min(50, ⌈1.6 n^0.56⌉).
+
+    The rule of fastai (Howard and Gugger 2020, arXiv:2002.04688), which has 600 for 50.
+
+    >>> embedding_size(9), embedding_size(100), embedding_size(10_000)
+    (6, 22, 50)
+    """
+    return min(_WIDEST, math.ceil(1.6 * math.pow(levels, 0.56)))

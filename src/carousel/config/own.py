@@ -53,7 +53,7 @@ def word_of(task: str, path: str, columns: Mapping[str, Any] | None = None) -> s
 
 
 def _has_roles(columns: Mapping[str, Any]) -> bool:
-    return any(value for role, value in columns.items() if role != "gap")
+    return any(value for role, value in columns.items() if role not in ("gap", "embed"))
 
 
 def _is_table(task: str, path: str) -> bool:

@@ -108,6 +108,15 @@ class Config:
             values = own.named(values)
         return cast(Config, build(cls, values, ""))
 
+    @classmethod
+    def from_stored(cls, values: Mapping[str, Any]) -> Config:
+        """The configuration that a run or a bundle was written with, which names every setting that
+        there was. Raises `ConfigError`."""
+        columns = values.get("columns")
+        if isinstance(columns, Mapping) and "embed" not in columns and columns.get("category"):
+            values = {**values, "columns": {**columns, "embed": False}}  # as it was read then
+        return cls.from_dict(values)
+
     def to_dict(self) -> dict[str, Any]:
         """Configuration as plain dictionaries; `from_dict` of it is equal to this."""
         return dataclasses.asdict(self)

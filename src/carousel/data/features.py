@@ -1,4 +1,4 @@
-"""Columns of a table as numbers for a network: categories as columns of their own."""
+"""Columns of a table as numbers for a network: categories as columns of their own, or as codes."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.config.columns import listed
+from carousel.config.columns import FEW_LEVELS, listed
+from carousel.data.coded import ABSENT, OTHER, Coded
 from carousel.data.table import Column, Table
 from carousel.errors import DataError
 
 MOST_LEVELS = 50
-OTHER = "(other)"
-ABSENT = "(missing)"
 
 
 @dataclass(frozen=True)
 class Features:
     """values (N, F), float64, NaN where a number is missing; and the names of their columns.
 
-    A category is a column `name=level` for each level. notes: what became of columns, in words.
-    unseen: cells of categories whose level training did not have, by column.
+    A category of few levels is a column `name=level` for each, and one of more a column of codes,
+    whose name is a `Coded`. notes: what became of columns, in words. unseen: cells of categories
+    whose level training did not have, by column.
     """
 
     values: NDArray[np.float64]
@@ -36,12 +36,15 @@ def features_of(
     columns: Sequence[str],
     categories: Collection[str],
     wanted: Sequence[str] | None = None,
+    embed: bool = True,
 ) -> Features:
     """The numbers of some columns of a table, in their order.
 
     wanted: names of features as `names` had them in training: levels are those, and what is not
-    among them is counted. Raises `DataError` for a text that is no category.
+    among them is counted. embed: categories of many levels become codes. Raises `DataError` for a
+    text that is no category.
     """
+    coded = {str(name): name for name in wanted or () if isinstance(name, Coded)}
     values: list[NDArray[np.float64]] = []
     names: list[str] = []
     notes: list[str] = []
@@ -49,6 +52,13 @@ def features_of(
     for name in columns:
         column = table[name]
         if name in categories:
+            if name in coded or (wanted is None and embed and _has_many(column)):
+                made, full, lost = _codes(column, coded.get(name))
+                values.append(made)
+                names.append(full)
+                if lost:
+                    unseen[name] = lost
+                continue
             known = None
             if wanted is not None:
                 known = [n[len(name) + 1 :] for n in wanted if n.startswith(f"{name}=")]
@@ -89,6 +99,24 @@ def _refuse(column: Column, table: Table) -> None:
         f"{table.source}: the column '{column.name}' holds {what[column.kind]}{shown}, and what is "
         f"read must be numbers: name it in {hint}"
     )
+
+
+def _has_many(column: Column) -> bool:
+    return column.cells().n_unique() > FEW_LEVELS
+
+
+def _codes(column: Column, known: Coded | None) -> tuple[NDArray[np.float64], Coded, int]:
+    """The codes of a column (N, 1), its name with the levels, and how many cells are none that is
+    known: those have the code 0."""
+    import polars as pl
+
+    cells = column.cells().replace("", ABSENT)
+    levels = cells.unique().sort().to_list() if known is None else [*known.levels]
+    codes = cells.replace_strict(
+        levels, range(1, len(levels) + 1), default=0, return_dtype=pl.Int64
+    ).to_numpy()
+    name = Coded(column.name, levels) if known is None else known
+    return codes[:, None].astype(np.float64), name, int((codes == 0).sum())
 
 
 def _one_hot(

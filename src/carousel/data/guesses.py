@@ -26,7 +26,8 @@ _LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "sta
 _JUDGES = (*_LABELS, "anomaly", "anomalous", "is_anomaly", "outlier", "fault", "abnormal", "이상")
 _GROUPS = ("person", "subject", "patient", "speaker", "user", "participant", "group", "사람")
 _PART_WORDS = {"train", "training", "validation", "valid", "val", "dev", "test"}
-_MOST_LEVELS = 200
+_MOST_LEVELS, _OFTEN = 200, 20
+"""Values up to which a text is a category; more of them, if each has so many rows on average."""
 _FEW = 6
 
 
@@ -326,7 +327,7 @@ class _Guesser(Finder):
             if static and p.kind in ("text", "whole") and p.distinct > 0.5 * self.found.sequences:
                 why = f"{p.distinct:,} values for {self.found.sequences:,} sequences: a name"
                 self._give(p.name, "ignore", why, "columns.ignore")
-            elif p.kind == "text" and series and p.distinct <= _MOST_LEVELS:
+            elif p.kind == "text" and series and p.distinct <= max(_MOST_LEVELS, p.rows // _OFTEN):
                 where = ", one for a sequence" if static else ""
                 why = f"{p.distinct} values{where}"
                 self._give(p.name, "static" if static else "category", why, "columns.category")

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from carousel.config import Config
-from carousel.config.columns import STEPS, ColumnsConfig, listed
+from carousel.config.columns import (
+    FEW_LEVELS,
+    STEPS,
+    ColumnsConfig,
+    embedding_size,
+    listed,
+    names_in,
+)
 from carousel.data.counting import span_of
 from carousel.data.guesses import Guess, guess
 from carousel.data.sequences import sequences_of
@@ -145,6 +152,8 @@ def propose(
     sections = _sections(path, table, found, columns, step, size)
     comments = {f"columns.{name}": why for name, why in _reasons(found).items()}
     comments |= dict(rules(found.task, size))
+    comments["columns.category"] = _levels_in_words(found, columns)
+    comments["columns.static"] = "read at every step, like the columns that change"
     comments["columns.gap"] = "or cut, or error: where steps are missing"
     return Proposal(path, table, found, step, sections, comments)
 
@@ -158,6 +167,17 @@ def _columns(found: Guess) -> dict[str, Any]:
     if statics and found.task in STEPS:
         columns["static"] = listed(statics)
     return columns
+
+
+def _levels_in_words(found: Guess, columns: dict[str, Any]) -> str:
+    """Categories with their levels, and what becomes of them."""
+    said = []
+    for name in names_in(columns.get("category", "")):
+        count = found.profiles[name].distinct
+        size = embedding_size(count)
+        how = "a column each" if count <= FEW_LEVELS else f"{size} numbers each, learnt"
+        said.append(f"{name}: {count:,} values, {how}")
+    return "; ".join(said) + f" (more than {FEW_LEVELS} values: min(50, 1.6 n^0.56) numbers)"
 
 
 def _reasons(found: Guess) -> dict[str, str]:

@@ -5,7 +5,7 @@ Nothing here remembers where an epoch stands (as in `batches.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -109,10 +109,12 @@ def by_length(lengths: Tensor, batch_size: int) -> Iterator[Tensor]:
         yield from torch.split(lengths.argsort(stable=True), batch_size)
 
 
-def with_differences(values: Ragged, wanted: bool) -> Ragged:
-    """Beside each x_t also x_t - x_{t-1}, which is 0 in the first frame of a recording."""
+def with_differences(values: Ragged, wanted: bool, codes: Sequence[int] = ()) -> Ragged:
+    """Beside each x_t also x_t - x_{t-1}, which is 0 in the first frame of a recording, and in
+    columns of codes."""
     if not wanted:
         return values
     change = values.values.diff(dim=0, prepend=values.values[:1])
     change[values.offsets[:-1]] = 0.0
+    change[:, [*codes]] = 0.0
     return Ragged(torch.cat((values.values, change), 1), values.offsets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -57,9 +58,12 @@ class FeatureScaler:
     std: Tensor
 
     @classmethod
-    def fit(cls, values: Tensor, measured: Tensor | None = None) -> FeatureScaler:
+    def fit(
+        cls, values: Tensor, measured: Tensor | None = None, codes: Collection[int] = ()
+    ) -> FeatureScaler:
         """values (N, F): the training part. measured (N, F): False for those that are not to count
-        because they were filled in; each feature needs one that counts.
+        because they were filled in; each feature needs one that counts. codes: features that stay
+        as they are, for they count nothing.
 
         >>> FeatureScaler.fit(torch.tensor([[1.0, 5.0], [3.0, 5.0]]))(torch.tensor([4.0, 6.0]))
         tensor([2., 1.])
@@ -73,7 +77,9 @@ class FeatureScaler:
             std = ((wide - mean).where(measured, 0.0).square().sum(0) / count).sqrt()
         # Rounding may leave a constant feature a deviation of a few bits of its size.
         flat = std <= _ROUNDING * wide.abs().amax(0)
-        return cls(mean, std.masked_fill(flat, 1.0))
+        std = std.masked_fill(flat, 1.0)
+        mean[[*codes]], std[[*codes]] = 0.0, 1.0
+        return cls(mean, std)
 
     @classmethod
     def restore(cls, facts: dict[str, Any]) -> FeatureScaler:

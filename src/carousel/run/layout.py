@@ -116,7 +116,7 @@ class RunFolder:
             seed, threads, device = int(run["seed"]), int(run["threads"]), str(run["device"])
             if seed < 0 or threads < 1:
                 raise RunError(f"{path / CONFIG} says seed {seed}, threads {threads}")
-            return cls(path, Config.from_dict(values), seed, threads, device)
+            return cls(path, Config.from_stored(values), seed, threads, device)
         except RunError:
             raise
         except KeyError as error:

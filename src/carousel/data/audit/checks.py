@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from carousel.config.columns import names_in
+from carousel.config.columns import FEW_LEVELS, embedding_size, names_in
 from carousel.data.audit.finding import Finding
 from carousel.data.audit.subject import Subject
 from carousel.data.audit.target_checks import (
@@ -25,6 +25,7 @@ Check = Callable[[Subject], Iterator[Finding]]
 _FEWEST = 3
 _MANY_MISSING = 0.2
 _SMALL = 50
+_MANY_LEVELS = 50
 _BLOCKS, _JUMP, _ALIKE = 20, 20.0, 5.0
 _LOOKED_AT = 200_000
 
@@ -180,8 +181,28 @@ def doubled_sequences(of: Subject) -> Iterator[Finding]:
 
 def many_levels(of: Subject) -> Iterator[Finding]:
     for name in names_in(of.config.columns.category):
-        if name in of.table and (levels := of.profiles[name].distinct) > MOST_LEVELS:
+        if name not in of.table or (levels := of.profiles[name].distinct) <= FEW_LEVELS:
+            continue
+        if _is_name(of, name, levels):
+            yield Finding("D033", "warning", (name,), {"levels": levels})
+        elif not of.config.columns.embed and levels > MOST_LEVELS:
             yield Finding("D028", "info", (name,), {"levels": levels, "most": MOST_LEVELS})
+        elif of.config.columns.embed and levels > _MANY_LEVELS:
+            numbers = {"levels": levels, "size": embedding_size(levels)}
+            yield Finding("D032", "info", (name,), numbers)
+
+
+def _is_name(of: Subject, name: str, levels: int) -> bool:
+    """True if hardly a value of a category stands in two sequences, or without an id in two rows:
+    it names them, and tells nothing of those to come."""
+    import polars as pl
+
+    cells = of.table[name].cells()
+    if not of.config.columns.id:
+        return levels > len(cells) / 2
+    frame = pl.DataFrame([pl.Series("s", of.ids), cells.alias("v")])
+    counts = frame.filter(pl.col("v") != "").group_by("v").agg(pl.col("s").n_unique())
+    return bool((counts["s"].to_numpy() > 1).mean() < 0.1)
 
 
 def unit_changes(of: Subject) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from carousel.data.audit.finding import LANGUAGES, texts
 
 #: The severities that a finding may have.
 SEVERITIES_OF = {
-    **dict.fromkeys(("D004", "D005", "D006", "D008", "D009", "D028"), ("info",)),
+    **dict.fromkeys(("D004", "D005", "D006", "D008", "D009", "D028", "D032"), ("info",)),
     **dict.fromkeys(("D012", "D014", "D017", "D018"), ("severe",)),
     "D007": ("warning", "severe"),
     "D011": ("info", "severe"),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from carousel.config import Config
 from carousel.config.columns import ColumnsConfig, names_in
+from carousel.data.coded import as_trained
 from carousel.data.features import features_of
 from carousel.data.files.table_steps import refuse_missing, sources_of, table_of, unseen_words
 from carousel.data.sequences import features_columns
@@ -26,7 +27,11 @@ def read_series_parts(config: Config, table: Table | None = None) -> SeriesParts
     """The series of a table, in order of time."""
     from carousel.data.series_parts import SeriesParts
 
-    return SeriesParts.of(series_of(table_of(config, table), config), config.forecast)
+    found = SeriesParts.of(series_of(table_of(config, table), config), config.forecast)
+    series, end = found.series, found.rows["train"].stop
+    rest = [series.values[end:], *([] if series.future is None else [series.future])]
+    columns = as_trained(series.columns, [series.values[:end]], rest)
+    return replace(found, series=replace(series, columns=columns))
 
 
 def series_of(table: Table, config: Config, wanted: Sequence[str] | None = None) -> Series:
@@ -52,7 +57,7 @@ def series_of(table: Table, config: Config, wanted: Sequence[str] | None = None)
         sources = sources_of(wanted, columns)
         refuse_missing(table, sources)
         read = [name for name in table.names if name in sources]
-    features = features_of(table, read, names_in(columns.category), wanted)
+    features = features_of(table, read, names_in(columns.category), wanted, columns.embed)
     if columns.gap == "error":
         _refuse_gaps(stamps[order], table.source)
     elif columns.gap == "cut":

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from carousel.config import Config
 from carousel.config.columns import ColumnsConfig, listed, names_in
+from carousel.data.coded import as_trained
 from carousel.data.dealing import PARTS, deal, tails
 from carousel.data.features import Features, features_of
 from carousel.data.files.recordings import listed as listed_columns
@@ -62,7 +63,7 @@ class Read:
         read = features_columns(table, columns, config.split.column)
         if wanted is not None:
             read = [name for name in read if name in sources_of(wanted, columns)]
-        features = features_of(table, read, names_in(columns.category), wanted)
+        features = features_of(table, read, names_in(columns.category), wanted, columns.embed)
         if wanted is not None:
             features = _in_order(features, wanted)
         found = sequences_of(table, columns)
@@ -145,9 +146,11 @@ def read_classes(config: Config, table: Table | None = None) -> LabelledRecordin
     notes = dict(read.notes)
     if len(known) < len(rows):
         notes[f"{len(rows) - len(known):,} sequences have no class and are left out"] = 0
+    train, *rest = ([e.values for e in parts[part]] for part in PARTS)
+    names = as_trained(read.features.names, train, [values for some in rest for values in some])
     opened = {name: lambda some=some: some for name, some in parts.items()}
     return LabelledRecordings.of(
-        opened, sorted({e.label for e in examples}), columns=read.features.names, notes=notes
+        opened, sorted({e.label for e in examples}), columns=names, notes=notes
     )
 
 
@@ -191,9 +194,9 @@ def read_frames(config: Config, table: Table | None = None) -> LabelledFrames:
         for part, some in _parts_of(read, config).items()
     }
     classes = sorted({cell for cell in cells if cell})
+    names = _names(read, parts)
     train, validation, test = (of_frames(parts[name], classes) for name in PARTS)
     filled = sum(frames.filled for some in parts.values() for frames in some.values())
-    names = read.features.names
     return LabelledFrames(train, validation, test, classes, names, filled, read.notes)
 
 
@@ -222,10 +225,16 @@ def read_numbers(
     }
     if np.isnan(numbers).all():
         raise DataError(f"{table.source} has no number in the column '{targets[0]}'")
+    names = _names(read, parts)
     train, validation, test = (of_frames(parts[name]) for name in PARTS)
     filled = sum(frames.filled for some in parts.values() for frames in some.values())
-    names = read.features.names
     return MeasuredRecordings(train, validation, test, names, filled, read.notes)
+
+
+def _names(read: Read, parts: Mapping[str, Mapping[str, Frames]]) -> tuple[str, ...]:
+    """The columns with the levels of the training part; its codes are changed to those."""
+    train, *rest = ([one.values for one in parts[name].values()] for name in PARTS)
+    return as_trained(read.features.names, train, [values for some in rest for values in some])
 
 
 def _are_kept(read: Read, config: Config) -> bool:
@@ -257,15 +266,16 @@ def _read_whole(read: Read, config: Config) -> WholeRecordings:
         known = [some[~np.isnan(some)] for some in first]
         columns.append([float(some[0]) if len(some) else np.nan for some in known])
     frames = [read.frames(one) for one in rows]
+    dealt = deal(rows, config, read.table, None, bool(config.columns.time))
+    train_values, *rest = ([frames[i].values for i in dealt[name]] for name in PARTS)
+    names = as_trained(read.features.names, train_values, [v for some in rest for v in some])
     everything = WholeTargets(
         tuple(one.name for one in rows),
         Ragged.of(torch.from_numpy(one.values) for one in frames),
         torch.tensor(columns, dtype=torch.float64).T.contiguous(),
     )
-    dealt = deal(rows, config, read.table, None, bool(config.columns.time))
     train, validation, test = (everything.take(torch.tensor(dealt[name])) for name in PARTS)
     filled = sum(one.filled for one in frames)
-    names = read.features.names
     return WholeRecordings(train, validation, test, targets, names, filled, read.notes)
 
 
@@ -278,7 +288,7 @@ def new_table(table: Table, config: Config, wanted: Sequence[str]) -> tuple[Read
     """
     columns, said = config.columns, list[str]()
     refuse_missing(table, sources_of(wanted, columns))
-    roles = {"target": "", "ignore": "", "static": "", "file": ""}
+    roles: dict[str, Any] = {"target": "", "ignore": "", "static": "", "file": ""}
     for role, meaning in (("id", "its rows are one sequence"), ("time", "its rows are in order")):
         names = names_in(getattr(columns, role))
         if names and not all(name in table for name in names):

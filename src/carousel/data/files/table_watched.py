@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def series_of(table: Table, config: Config, wanted: Sequence[str] | None = None)
     else:
         refuse_missing(table, set(wanted))
         read = wanted
-        present = {
+        present: dict[str, Any] = {
             role: "" for role in ("id", "time", "target")
             if not all(name in table for name in names_in(getattr(columns, role)))
         }  # fmt: skip

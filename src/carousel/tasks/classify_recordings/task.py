@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from carousel.config import Config
 from carousel.data import leaks
+from carousel.data.coded import codes_in
 from carousel.data.counting import span_of
 from carousel.data.labelled_recordings import LabelledRecordings
-from carousel.data.ragged import Buckets, Ragged, by_length, with_differences
-from carousel.data.scaling import FeatureScaler
+from carousel.data.ragged import Buckets, Ragged, by_length
+from carousel.layers.categories import noisy
 from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
 from carousel.tasks.shared import baselines, network, samples
 from carousel.tasks.shared.pooled import PooledNetwork
+from carousel.tasks.shared.prepared import prepared, scaler_of, with_levels
 from carousel.tasks.shared.recordings import remarks
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -41,9 +42,8 @@ class ClassifyRecordingsTask(Task):
         self.config = config
         self.data = LabelledRecordings.read(config) if parts is None else parts
         train = self.data.train
-        wide = with_differences(train.values, config.frames.differences)
-        self.scaler = FeatureScaler.fit(wide.values)
-        self._train = Ragged(self.scaler(wide.values), wide.offsets)
+        self.scaler = scaler_of(train.values, config.frames, self.data.columns)
+        self._train = self._prepare(train.values)
         self._validation = self._prepare(self.data.validation.values)
         self._weights = network.class_weights(train.labels, len(self.data.classes), config.loss)
         self.leaks = leaks.of_recordings(
@@ -52,8 +52,11 @@ class ClassifyRecordingsTask(Task):
         self._batches = Buckets(self._train.lengths, config.training.batch_size, seed, span=10)
 
     def _prepare(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
+        return prepared(values, self.scaler, self.config.frames, self.data.columns)
+
+    @property
+    def _levels(self) -> dict[int, int]:
+        return codes_in(self.data.columns)
 
     @property
     def parted(self) -> LabelledRecordings:
@@ -65,7 +68,7 @@ class ClassifyRecordingsTask(Task):
 
     def build_model(self) -> PooledNetwork:
         features = self._train.values.size(1)
-        return PooledNetwork(features, len(self.data.classes), self.config)
+        return PooledNetwork(features, len(self.data.classes), self.config, self._levels)
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         labels = self.data.train.labels
@@ -81,7 +84,7 @@ class ClassifyRecordingsTask(Task):
         values, lengths, *rows, labels = batch
         noise = self.config.frames.noise
         if noise and model.training:
-            values = values + noise * torch.randn_like(values)
+            values = noisy(values, noise, self._levels)
         logits = model(values, lengths)
         objective, total = network.weighted_loss(
             logits, labels, self.config.loss, self._weights, *rows
@@ -122,9 +125,9 @@ class ClassifyRecordingsTask(Task):
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent class, and two models of summary statistics of a recording."""
         train, test = self.data.train, self.data.part("test")
-        return baselines.fit_recordings(
-            self._train, train.labels.numpy(), self._prepare(test.values), test.labels.numpy()
-        )
+        held = self._prepare(test.values)
+        x, test_x = (with_levels(some, self.data.columns) for some in (self._train, held))
+        return baselines.fit_recordings(x, train.labels.numpy(), test_x, test.labels.numpy())
 
     def account(self) -> dict[str, Any]:
         return {**self.data.account(), "leaks": self.leaks}
@@ -143,7 +146,8 @@ class ClassifyRecordingsTask(Task):
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, PooledNetwork)
         train, validation = self.data.train, self.data.validation
-        path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
+        example = self._train.values.new_zeros(1, 2, model.recurrent.input_size)
+        path = model.recurrent.path(example, ragged=True)
         lengths = train.values.lengths
         return (
             f"{len(train):,} recordings ({span_of(lengths.tolist(), 'steps')}) to "

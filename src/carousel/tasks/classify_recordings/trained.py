@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.coded import codes_in, columns_of, facts_of
 from carousel.data.files import judged
 from carousel.data.files.classes import read_recording
 from carousel.data.files.recordings import Frames
@@ -22,7 +23,7 @@ from carousel.data.labelled_recordings import (
     filled_in,
     together,
 )
-from carousel.data.ragged import Ragged, with_differences
+from carousel.data.ragged import Ragged
 from carousel.data.scaling import FeatureScaler
 from carousel.errors import DataError
 from carousel.tasks.shared import metrics, plots
@@ -38,6 +39,7 @@ from carousel.tasks.shared.own_recording import (
 )
 from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
+from carousel.tasks.shared.prepared import prepared
 from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _SHOWN_MISTAKES = 20
@@ -69,8 +71,8 @@ class TrainedRecordingClassifier(TrainedModel):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedRecordingClassifier:
         scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
-        network = PooledNetwork(len(scaler.mean), len(classes), config)
-        columns = tuple(facts.get("columns", ()))
+        columns = columns_of(facts)
+        network = PooledNetwork(len(scaler.mean), len(classes), config, codes_in(columns))
         return cls(network, config, classes, scaler, facts["sound"], columns)
 
     def facts(self) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class TrainedRecordingClassifier(TrainedModel):
             "classes": list(self.classes),
             "scaler": self.scaler.facts(),
             "sound": self.sound,
-            "columns": list(self.columns),
+            **facts_of(self.columns),
         }
 
     # ---- answering
@@ -144,8 +146,7 @@ class TrainedRecordingClassifier(TrainedModel):
         return outputs_of(self.model, self._prepare(Ragged.of(values)))
 
     def _prepare(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
+        return prepared(values, self.scaler, self.config.frames, self.columns)
 
     # ---- judging
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.config.columns import names_in
+from carousel.data.coded import codes_in
 from carousel.data.files.table_series import known_numbers
 from carousel.data.regular import Series
 from carousel.data.scaling import FeatureScaler
@@ -107,7 +108,21 @@ def target_numbers(columns: Sequence[str], names: str) -> list[int]:
     for name in wanted:
         if name not in columns:
             raise ConfigError(f"forecast.targets: there is no column '{name}' in {columns}")
-    return [columns.index(name) for name in wanted] or list(range(len(columns)))
+    codes = codes_in(columns)
+    found = [columns.index(name) for name in wanted]
+    if lost := [columns[place] for place in found if place in codes]:
+        raise ConfigError(f"'{lost[0]}' is a category, and a forecast is of numbers")
+    return found or [place for place in range(len(columns)) if place not in codes]
+
+
+def levels_of(
+    columns: Sequence[str], config: Config, known: int
+) -> tuple[dict[int, int], dict[int, int]]:
+    """How many levels columns of codes have, by their places in a row of the series, and in the
+    `known` numbers that are known beforehand."""
+    codes, places = codes_in(columns), known_numbers(columns, config.columns)
+    first = known - len(places)
+    return codes, {first + i: codes[place] for i, place in enumerate(places) if place in codes}
 
 
 def forecasts(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from carousel.data.coded import codes_in, recoded
 from carousel.data.files.series import read_series
 from carousel.data.files.text import read_text
 from carousel.data.regular import Series
@@ -49,7 +50,7 @@ class Kind:
 
     def _fit_columns(self, series: Series) -> Series:
         if series.columns == self.columns:
-            return series
+            return self._recoded(series)
         missing = [name for name in self.columns if name not in series.columns]
         new = [name for name in series.columns if name not in self.columns]
         if missing or new:
@@ -60,13 +61,26 @@ class Kind:
                 f"{'; '.join(found)}"
             )
         order = [series.columns.index(name) for name in self.columns]
-        return replace(
+        ordered = replace(
             series,
-            columns=self.columns,
+            columns=tuple(series.columns[i] for i in order),
             values=np.ascontiguousarray(series.values[:, order]),
             missing=None if series.missing is None else series.missing[:, order],
             future=None if series.future is None else series.future[:, order],
             notes=(*series.notes, "columns stand in another order than in training: taken by name"),
+        )
+        return self._recoded(ordered)
+
+    def _recoded(self, series: Series) -> Series:
+        """The series with the codes that levels have in the model."""
+        if not codes_in(self.columns):
+            return series
+        future = series.future
+        return replace(
+            series,
+            columns=self.columns,
+            values=recoded(series.values, series.columns, self.columns),
+            future=None if future is None else recoded(future, series.columns, self.columns),
         )
 
     def _fit_step(self, series: Series) -> Series:

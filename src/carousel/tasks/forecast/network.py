@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from carousel.cells.states import states_of
 from carousel.config import Config
+from carousel.layers.categories import category_input
 from carousel.tasks.forecast.output import PARAMETERS
 from carousel.tasks.shared.network import make_dropout, make_recurrent, start
 
@@ -26,11 +27,25 @@ class Forecaster(nn.Module):
     et al. 2023, arXiv:2211.14730).
     """
 
-    def __init__(self, features: int, known: int, targets: Sequence[int], config: Config) -> None:
-        """features: columns; known: numbers known beforehand; targets: columns to forecast."""
+    def __init__(
+        self,
+        features: int,
+        known: int,
+        targets: Sequence[int],
+        config: Config,
+        levels: tuple[Mapping[int, int], Mapping[int, int]] = ({}, {}),
+    ) -> None:
+        """features: columns; known: numbers known beforehand; targets: columns to forecast; levels:
+        how many levels codes have, by their places among features, and among what is known."""
         super().__init__()
         model, dropout, settings = config.model, config.regularization.dropout, config.forecast
         self.targets, self.known, self.independent = list(targets), known, settings.independent
+        self.categories = None if self.independent else category_input(features, levels[0])
+        self.known_categories = category_input(known, levels[1])
+        if self.categories is not None:
+            features = self.categories.width
+        if self.known_categories is not None:
+            known = self.known_categories.width
         features, outputs = (1, 1) if self.independent else (features, len(targets))
         self.parameters_each = PARAMETERS[config.forecast.distribution]
         self.recurrent = make_recurrent(
@@ -64,6 +79,10 @@ class Forecaster(nn.Module):
         """x (B, T, F); what is known of its steps, before (B, T, C), and of those to come, after
         (B, K, C). Returns (B, K, targets, P)."""
         own, rows = x[:, :, self.targets], len(x)
+        if self.categories is not None:
+            x = self.categories(x)
+        if self.known_categories is not None:
+            before, after = self.known_categories(before), self.known_categories(after)
         if self.independent:  # a row for each target of each window
             x = own.transpose(1, 2).reshape(-1, x.size(1), 1)
             before = before.repeat_interleave(len(self.targets), 0)

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.coded import codes_in
 from carousel.data.counting import unit_of
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
-from carousel.tasks.forecast.frame import Frame, forecasts, target_numbers, targets_of
+from carousel.tasks.forecast.frame import Frame, forecasts, levels_of, target_numbers, targets_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
@@ -54,7 +55,7 @@ class ForecastTask(Task):
         self.series, self.parts = self._data.series, self._data.rows
         end = self.parts["train"].stop
         train, measured = self._measured(end)
-        self.scaler = FeatureScaler.fit(train, measured)
+        self.scaler = FeatureScaler.fit(train, measured, codes_in(self.series.columns))
         self.output = Output(self._is_sigmoid(train), settings.distribution)
         if settings.ridge and self.output.sigmoid:
             raise ConfigError("forecast.ridge needs forecast.output = 'identity'")
@@ -120,7 +121,9 @@ class ForecastTask(Task):
 
     def build_model(self) -> Forecaster:
         known = self.frame.known.size(1)
-        model = Forecaster(len(self.series.columns), known, self.frame.targets, self.config)
+        columns = self.series.columns
+        levels = levels_of(columns, self.config, known)
+        model = Forecaster(len(columns), known, self.frame.targets, self.config, levels)
         if self.config.forecast.ridge:
             line = fit_linear(*self._gather(self.windows["train"]))
             scale = self.scaler.std[self.frame.targets].unsqueeze(1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.coded import columns_of, facts_of
 from carousel.data.files.recordings import TABLES
 from carousel.data.files.table_series import known_numbers
 from carousel.data.files.table_series import series_of as table_series
@@ -26,6 +27,7 @@ from carousel.tasks.forecast.frame import (
     EVALUATION_BATCH,
     Frame,
     forecasts,
+    levels_of,
     target_numbers,
     targets_of,
 )
@@ -67,18 +69,19 @@ class TrainedForecaster(TrainedModel):
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedForecaster:
-        columns, known = tuple(facts["columns"]), facts["known"]
+        columns, known = columns_of(facts), facts["known"]
         stretch = facts.get("stretch") and torch.tensor(facts["stretch"])
         output = Output(facts["sigmoid"], config.forecast.distribution, stretch)
         targets = target_numbers(columns, targets_of(config))
-        model = Forecaster(len(columns), known, targets, config)
+        levels = levels_of(columns, config, known)
+        model = Forecaster(len(columns), known, targets, config, levels)
         scaler = FeatureScaler.restore(facts["scaler"])
         count, unit = facts.get("step") or (0, "")  # models from before it was kept lack it
         return cls(model, config, columns, scaler, output, known, (count, unit) if unit else None)
 
     def facts(self) -> dict[str, Any]:
         return {
-            "columns": list(self.columns),
+            **facts_of(self.columns),
             "step": self.kind.step and list(self.kind.step),
             "known": self.known,
             "sigmoid": self.output.sigmoid,

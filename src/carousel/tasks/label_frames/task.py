@@ -12,6 +12,7 @@ from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.trained import TrainedFrameLabeller
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
+from carousel.tasks.shared.prepared import with_levels
 from carousel.tasks.shared.recordings import RecordingsSubject, RecordingsTask
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.task import Batch, Carry, StepLoss
@@ -45,7 +46,9 @@ class LabelFramesTask(RecordingsTask):
         self.leaks = leaks.of_frames(train.values, train.labels, self.data.columns, classes)
 
     def build_model(self) -> FrameLabeller:
-        return build_model(self._train.values.size(1), len(self.data.classes), self.config)
+        return build_model(
+            self._train.values.size(1), len(self.data.classes), self.config, self._levels
+        )
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         values, lengths, *weights, labels = batch
@@ -90,8 +93,10 @@ class LabelFramesTask(RecordingsTask):
         """The most frequent class, and logistic regression of each frame by itself."""
         test, train = self.data.part("test"), self.data.train
         inside = train.labels >= 0
-        x, y = self._train.values[inside].numpy(), train.labels[inside].numpy()
-        guesses = baselines.fit_frames(x, y, self._prepare(test.values).values.numpy())
+        held = self._prepare(test.values)
+        wide, test_x = (with_levels(some, self.data.columns) for some in (self._train, held))
+        x, y = wide.values[inside].numpy(), train.labels[inside].numpy()
+        guesses = baselines.fit_frames(x, y, test_x.values.numpy())
         scores = {}
         for name, guess in guesses.items():
             sure = nn.functional.one_hot(torch.from_numpy(guess), len(self.data.classes)).float()

@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data import sets
+from carousel.data.coded import codes_in, columns_of, facts_of
 from carousel.data.files import judged
 from carousel.data.files.images import read_film
 from carousel.data.files.recordings import TABLES, Frames, alike, read_frames
 from carousel.data.files.text import read_text
-from carousel.data.ragged import Ragged, with_differences
+from carousel.data.ragged import Ragged
 from carousel.data.recordings import LabelledFrames, film_side, of_frames
 from carousel.data.recordings import Recordings as Labelled
 from carousel.data.scaling import FeatureScaler
@@ -36,6 +37,7 @@ from carousel.tasks.shared.own_recording import (
     values_of,
 )
 from carousel.tasks.shared.own_table import inputs_of, reads_tables, sequences_given
+from carousel.tasks.shared.prepared import prepared
 from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _DRAWN = 24
@@ -70,12 +72,13 @@ class TrainedFrameLabeller(TrainedModel):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedFrameLabeller:
         scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
-        network = build_model(_width(config, scaler), len(classes), config)
-        return cls(network, config, classes, scaler, tuple(facts.get("columns", ())))
+        columns = columns_of(facts)
+        network = build_model(_width(config, scaler), len(classes), config, codes_in(columns))
+        return cls(network, config, classes, scaler, columns)
 
     def facts(self) -> dict[str, Any]:
-        scaler, columns = self.scaler.facts(), list(self.columns)
-        return {"classes": list(self.classes), "scaler": scaler, "columns": columns}
+        scaler = self.scaler.facts()
+        return {"classes": list(self.classes), "scaler": scaler, **facts_of(self.columns)}
 
     # ---- answering
 
@@ -170,8 +173,7 @@ class TrainedFrameLabeller(TrainedModel):
         return sets.recording_reader(self.config.data.name)
 
     def _prepare(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
+        return prepared(values, self.scaler, self.config.frames, self.columns)
 
     # ---- judging
 

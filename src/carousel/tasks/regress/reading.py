@@ -8,10 +8,11 @@ from torch import Tensor
 
 from carousel.data.files.recordings import Frames, read_frames
 from carousel.data.files.text import read_text
-from carousel.data.ragged import Ragged, with_differences
+from carousel.data.ragged import Ragged
 from carousel.data.scaling import FeatureScaler
 from carousel.tasks.shared.own_recording import Columns, Recordings, values_of
 from carousel.tasks.shared.own_table import inputs_of
+from carousel.tasks.shared.prepared import prepared
 from carousel.tasks.shared.task import TrainedModel
 
 
@@ -30,8 +31,7 @@ class ReadsRecordings(TrainedModel):
         return [values_of(one, self.columns, self._width, read_file) for one in given]
 
     def _scaled(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
+        return prepared(values, self.scaler, self.config.frames, self.columns)
 
 
 def read_file(path: Path) -> Frames:

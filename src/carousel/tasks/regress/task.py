@@ -26,6 +26,7 @@ from carousel.tasks.regress.whole_task import WholeRegressTask
 from carousel.tasks.regress.whole_trained import TrainedWholeRegressor
 from carousel.tasks.shared import baselines, network, outputs
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
+from carousel.tasks.shared.prepared import with_levels
 from carousel.tasks.shared.recordings import RecordingsSubject, RecordingsTask
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, TrainedModel
 
@@ -51,7 +52,7 @@ class RegressTask(RecordingsTask):
         self.leaks = leaks.of_numbers(train.values.values, train.targets, self.data.columns)
 
     def build_model(self) -> FrameLabeller:
-        return build_model(self._train.values.size(1), 1, self.config)
+        return build_model(self._train.values.size(1), 1, self.config, self._levels)
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         values, lengths, *weights, numbers = batch
@@ -77,8 +78,10 @@ class RegressTask(RecordingsTask):
         numbers = self.target.capped(train.targets[inside])
         guess = torch.full_like(test.targets, float(numbers.mean()))
         found = {"mean": judge(test, guess, self.target.cap)}
-        x = _last_steps(self._train, inside, _BASELINE_STEPS)
-        test_x = _last_steps(self._prepare(test.values), judged, _BASELINE_STEPS)
+        held = self._prepare(test.values)
+        wide, test_wide = (with_levels(some, self.data.columns) for some in (self._train, held))
+        x = _last_steps(wide, inside, _BASELINE_STEPS)
+        test_x = _last_steps(test_wide, judged, _BASELINE_STEPS)
         mean, std = float(numbers.mean()), float(numbers.std(correction=0)) or 1.0
         scaled = ((numbers - mean) / std).float()
         guess = guess.clone()
@@ -111,7 +114,8 @@ class RegressTask(RecordingsTask):
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, FrameLabeller)
         train, validation = self.data.train, self.data.validation
-        path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
+        example = self._train.values.new_zeros(1, 2, model.recurrent.input_size)
+        path = model.recurrent.path(example, ragged=True)
         how = "sigmoid, cross-entropy" if self.target.sigmoid else "identity, squared error"
         return (
             f"{len(train)} recordings ({len(train.targets):,} steps, "

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.coded import codes_in, columns_of, facts_of
 from carousel.data.files import judged
 from carousel.data.files.recordings import TABLES, Frames, alike, read_frames
 from carousel.data.files.text import read_text
@@ -62,13 +63,13 @@ class TrainedRegressor(ReadsRecordings):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedRegressor:
         scaler = FeatureScaler.restore(facts["scaler"])
-        model = build_model(len(scaler.mean), 1, config)
-        columns = tuple(facts.get("columns", ()))
+        columns = columns_of(facts)
+        model = build_model(len(scaler.mean), 1, config, codes_in(columns))
         return cls(model, config, scaler, Target(**facts["target"]), columns)
 
     def facts(self) -> dict[str, Any]:
-        scaler, columns = self.scaler.facts(), list(self.columns)
-        return {"scaler": scaler, "target": asdict(self.target), "columns": columns}
+        scaler, target = self.scaler.facts(), asdict(self.target)
+        return {"scaler": scaler, "target": target, **facts_of(self.columns)}
 
     # ---- answering
 

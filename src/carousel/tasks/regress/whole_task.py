@@ -11,17 +11,19 @@ from torch.nn.functional import pad
 
 from carousel.config import Config
 from carousel.data import leaks
+from carousel.data.coded import codes_in
 from carousel.data.counting import span_of
-from carousel.data.ragged import Buckets, Ragged, with_differences
-from carousel.data.scaling import FeatureScaler
+from carousel.data.ragged import Buckets, Ragged
 from carousel.data.whole_targets import WholeRecordings, WholeTargets
 from carousel.errors import ConfigError
+from carousel.layers.categories import noisy
 from carousel.tasks.regress.target import Target, guesses
 from carousel.tasks.regress.whole_scores import judge
 from carousel.tasks.regress.whole_trained import TrainedWholeRegressor
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.digits import few_digits
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
+from carousel.tasks.shared.prepared import prepared, scaler_of, with_levels
 from carousel.tasks.shared.recordings import remarks
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -49,9 +51,8 @@ class WholeRegressTask(Task):
         self.targets = tuple(
             Target.fit(numbers[~numbers.isnan()], config.regress) for numbers in train.targets.T
         )
-        wide = with_differences(train.values, config.frames.differences)
-        self.scaler = FeatureScaler.fit(wide.values)
-        self._train = Ragged(self.scaler(wide.values), wide.offsets)
+        self.scaler = scaler_of(train.values, config.frames, parts.columns)
+        self._train = self._prepare(train.values)
         self._validation = self._prepare(parts.validation.values)
         self._known = (~train.targets.isnan()).any(1).nonzero().flatten()
         self.leaks = leaks.of_whole_numbers(train.values, train.targets, parts.columns)
@@ -64,8 +65,11 @@ class WholeRegressTask(Task):
         )
 
     def _prepare(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
+        return prepared(values, self.scaler, self.config.frames, self.data.columns)
+
+    @property
+    def _levels(self) -> dict[int, int]:
+        return codes_in(self.data.columns)
 
     def _judge(self, part: WholeTargets, guess: Tensor) -> dict[str, Any]:
         """Against capped targets: what lies beyond the cap is not to be known."""
@@ -83,7 +87,8 @@ class WholeRegressTask(Task):
         return len(self._batches)
 
     def build_model(self) -> PooledNetwork:
-        return PooledNetwork(self._train.values.size(1), len(self.targets), self.config)
+        features = self._train.values.size(1)
+        return PooledNetwork(features, len(self.targets), self.config, self._levels)
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         weights = self.data.weights.get("train")
@@ -96,7 +101,7 @@ class WholeRegressTask(Task):
         values, lengths, *rows, numbers = batch
         noise = self.config.frames.noise
         if noise and model.training:
-            values = values + noise * torch.randn_like(values)
+            values = noisy(values, noise, self._levels)
         raw, known = model(values, lengths), ~numbers.isnan()
         losses = torch.cat(
             [
@@ -145,7 +150,10 @@ class WholeRegressTask(Task):
     def baselines(self) -> dict[str, dict[str, float]]:
         """The mean of the training part, and ridge regression on summary statistics."""
         train, test = self.data.train, self.data.part("test")
-        x, test_x = baselines.standardised_summaries(self._train, self._prepare(test.values))
+        held = self._prepare(test.values)
+        x, test_x = baselines.standardised_summaries(
+            *(with_levels(some, self.data.columns) for some in (self._train, held))
+        )
         means, lines = [], []
         for target, numbers in zip(self.targets, train.targets.T, strict=True):
             known = ~numbers.isnan()
@@ -181,7 +189,8 @@ class WholeRegressTask(Task):
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, PooledNetwork)
         train, validation = self.data.train, self.data.validation
-        path = model.recurrent.path(self._train.values[:2].unsqueeze(0), ragged=True)
+        example = self._train.values.new_zeros(1, 2, model.recurrent.input_size)
+        path = model.recurrent.path(example, ragged=True)
         lengths = train.values.lengths
         without = len(train) - len(self._known)
         unread = f"\n{without:,} recordings to train on have no number and are not used"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.coded import codes_in, columns_of, facts_of
 from carousel.data.files import judged
 from carousel.data.files.recordings import TABLES
 from carousel.data.files.targets import TARGETS
@@ -67,14 +68,15 @@ class TrainedWholeRegressor(ReadsRecordings):
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedWholeRegressor:
         scaler = FeatureScaler.restore(facts["scaler"])
         targets = {name: Target(**target) for name, target in facts["targets"].items()}
-        network = PooledNetwork(len(scaler.mean), len(targets), config)
-        return cls(network, config, scaler, targets, tuple(facts["columns"]))
+        columns = columns_of(facts)
+        network = PooledNetwork(len(scaler.mean), len(targets), config, codes_in(columns))
+        return cls(network, config, scaler, targets, columns)
 
     def facts(self) -> dict[str, Any]:
         return {
             "scaler": self.scaler.facts(),
             "targets": {name: asdict(target) for name, target in self.targets.items()},
-            "columns": list(self.columns),
+            **facts_of(self.columns),
         }
 
     # ---- answering

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from carousel.config import Config
 from carousel.data.ragged import Ragged, by_length
 from carousel.data.recordings import film_side
 from carousel.layers.attention import step_mask
+from carousel.layers.categories import category_input
 from carousel.layers.convolution import ConvolutionalMap
 from carousel.tasks.shared.network import evaluating, make_dropout, make_recurrent, start
 
@@ -24,11 +26,18 @@ class FrameLabeller(nn.Module):
 
     Where frames are pictures (F = side²), x_t = relu(V map(frame_t) + c) stands for them, with the
     map of a `ConvolutionalMap`. Dropout acts on vertical connections only: `input_dropout` on x,
-    `dropout` between layers and before the head.
+    `dropout` between layers and before the head. Codes among the values become rows of numbers
+    first (`CategoryInput`).
     """
 
-    def __init__(self, features: int, classes: int, config: Config) -> None:
+    def __init__(
+        self, features: int, classes: int, config: Config, levels: Mapping[int, int] | None = None
+    ) -> None:
+        """levels: how many levels each column of codes has, by its place."""
         super().__init__()
+        self.levels = dict(levels or {})
+        self.categories = category_input(features, self.levels)
+        features = features if self.categories is None else self.categories.width
         model, regularization = config.model, config.regularization
         side, encoder = film_side(config), config.encoder
         self.pictures: nn.Sequential | None = None
@@ -48,6 +57,8 @@ class FrameLabeller(nn.Module):
         """x (B, T, F), lengths (B,). Returns logits (B, T, C), in the padding too."""
         if self.pictures is not None:
             x = self._look(self.pictures, x, lengths)
+        if self.categories is not None:
+            x = self.categories(x)
         outputs, _ = self.recurrent(self.input_dropout(x), lengths=lengths)
         logits: Tensor = self.head(self.dropout(outputs))
         return logits
@@ -61,9 +72,11 @@ class FrameLabeller(nn.Module):
         return frames
 
 
-def build_model(features: int, classes: int, config: Config) -> FrameLabeller:
-    """A new network; weights from torch's global random state."""
-    model = FrameLabeller(features, classes, config)
+def build_model(
+    features: int, classes: int, config: Config, levels: Mapping[int, int] | None = None
+) -> FrameLabeller:
+    """A new network; weights from torch's global random state. levels: of columns of codes."""
+    model = FrameLabeller(features, classes, config, levels)
     start(model, config)
     return model
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from carousel.data.coded import codes_in, recoded
 from carousel.data.files.recordings import Frames, differences, in_order, listed
 from carousel.data.files.text import suffix_of
 from carousel.data.ragged import Ragged
@@ -156,11 +157,20 @@ def by_name(values: Ragged, columns: Columns, wanted: Columns, width: int = 0) -
             raise DataError(
                 f"the recordings have {values.values.size(1)} columns, the model reads {width}"
             )
-        return values
+        return _recoded(values, columns, wanted)
     missing, _ = differences(columns, wanted)
     if missing:
         raise DataError(
             f"the recordings have no {listed(missing)} any more, which the model was trained on"
         )
     places = [columns.index(name) for name in wanted]
-    return Ragged(values.values[:, places], values.offsets)
+    taken = Ragged(values.values[:, places], values.offsets)
+    return _recoded(taken, [columns[place] for place in places], wanted)
+
+
+def _recoded(values: Ragged, columns: Sequence[str], wanted: Columns) -> Ragged:
+    """The values with the model's codes of levels; themselves, where there are none."""
+    if not codes_in(wanted):
+        return values
+    changed = recoded(values.values.numpy(), columns, wanted)
+    return Ragged(torch.from_numpy(changed), values.offsets)

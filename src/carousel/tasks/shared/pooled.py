@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.ragged import Ragged, by_length
+from carousel.layers.categories import category_input
 from carousel.layers.pooling import Pooling
 from carousel.tasks.shared.network import evaluating, make_dropout, make_recurrent, start
 
@@ -19,11 +22,18 @@ class PooledNetwork(nn.Module):
     y = recurrent(x);  outputs = W pool(y) + b
 
     Dropout acts on vertical connections only: `input_dropout` on the input, `dropout` between
-    layers and before the head. What stands in the padding never matters.
+    layers and before the head. What stands in the padding never matters. Codes among the values
+    become rows of numbers first (`CategoryInput`).
     """
 
-    def __init__(self, features: int, outputs: int, config: Config) -> None:
+    def __init__(
+        self, features: int, outputs: int, config: Config, levels: Mapping[int, int] | None = None
+    ) -> None:
+        """levels: how many levels each column of codes has, by its place."""
         super().__init__()
+        self.levels = dict(levels or {})
+        self.categories = category_input(features, self.levels)
+        features = features if self.categories is None else self.categories.width
         model, regularization = config.model, config.regularization
         width = model.hidden_size * (2 if model.bidirectional else 1)
         self.recurrent = make_recurrent(features, model, regularization, batch_first=True)
@@ -35,6 +45,8 @@ class PooledNetwork(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x (B, T, F), lengths (B,). Returns outputs (B, C)."""
+        if self.categories is not None:
+            x = self.categories(x)
         outputs, state = self.recurrent(self.input_dropout(x), lengths=lengths)
         found: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
         return found

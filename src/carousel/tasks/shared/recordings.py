@@ -6,19 +6,21 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from carousel.config import FramesConfig
 from carousel.data import leaks
+from carousel.data.coded import codes_in
 from carousel.data.leaks import Leak
 from carousel.data.measured import MeasuredRecordings
-from carousel.data.ragged import Ragged, with_differences
+from carousel.data.ragged import Ragged
 from carousel.data.recordings import LabelledFrames, film_side
 from carousel.data.regular import filled_in_words
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import LabelledWindows
+from carousel.layers.categories import noisy
+from carousel.tasks.shared.prepared import prepared, scaler_of
 from carousel.tasks.shared.subject import T, TaskSubject
 from carousel.tasks.shared.task import Batch, Task
 
@@ -44,11 +46,12 @@ class RecordingsTask(Task):
     def _cut(self, train: Ragged, labels: Tensor, validation: Ragged, seed: int) -> None:
         """Standardise the features, and cut the training part with its labels into windows."""
         frames = self.config.frames
-        wide = with_differences(train, frames.differences)
-        # The pixels of a film share one mean and one deviation: those at its edges hardly vary.
-        film = film_side(self.config) > 0
-        self.scaler = FeatureScaler.fit(wide.values.view(-1, 1) if film else wide.values)
-        self._train = Ragged(self.scaler(wide.values), wide.offsets)
+        if film_side(self.config):
+            # Pixels share one mean and one deviation: those at the edges of a film hardly vary.
+            self.scaler = FeatureScaler.fit(train.values.view(-1, 1))
+        else:
+            self.scaler = scaler_of(train, frames, self.data.columns)
+        self._train = self._prepare(train)
         self._validation = self._prepare(validation)
         rows = self.config.training.batch_size
         self._batches = LabelledWindows(
@@ -62,12 +65,15 @@ class RecordingsTask(Task):
         )
 
     def _prepare(self, values: Ragged) -> Ragged:
-        wide = with_differences(values, self.config.frames.differences)
-        return Ragged(self.scaler(wide.values), wide.offsets)
+        return prepared(values, self.scaler, self.config.frames, self.data.columns)
+
+    @property
+    def _levels(self) -> dict[int, int]:
+        return codes_in(self.data.columns)
 
     def _noisy(self, values: Tensor, training: bool) -> Tensor:
         noise = self.config.frames.noise
-        return values + noise * torch.randn_like(values) if noise and training else values
+        return noisy(values, noise, self._levels) if noise and training else values
 
     @property
     def parted(self) -> LabelledFrames | MeasuredRecordings:
