@@ -343,3 +343,37 @@ def test_sentences_of_several_files_are_told_by_file_and_row(runs, carousel, tmp
     found = [(row["file"], row["row"]) for row in read(tmp_path / "a.csv")]
     rows = [("sentences.tsv", str(n)) for n in range(1, 6)]
     assert found == [("b.txt", "1"), ("c.txt", ""), *rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("some.csv", "label,text\nup,the film was great\n\n,\ndown,the film was awful\n\n"),
+        ("some.tsv", "label\ttext\nup\tthe film was great\n\n \t \ndown\tthe film was awful\n"),
+        ("quoted.csv", 'label,text\nup,"the film\nwas great"\n\n,\ndown,the film was awful\n'),
+        ("some.txt", "the film was great\n\n\nthe film was awful\n"),
+    ],
+)
+def test_a_row_has_the_number_that_it_has_in_the_file_blank_ones_counted(
+    runs, carousel, tmp_path, name, content
+):
+    run, _ = runs("classify_text")
+    (tmp_path / name).write_text(content)
+    assert carousel("predict", run, name, "--out", "a.csv")[0] == 0
+    assert [row["row"] for row in read(tmp_path / "a.csv")] == ["1", "4"]
+
+
+def test_a_series_too_short_for_any_score_is_one_without_an_answer(runs, carousel, tmp_path):
+    run, data = runs("anomaly")
+    (whole,) = (data / "series").glob("*.csv") if (data / "series").is_dir() else data.glob("*.csv")
+    (tmp_path / "new").mkdir()
+    lines = whole.read_text().splitlines(keepends=True)
+    (tmp_path / "new" / "whole.csv").write_text("".join(lines))
+    (tmp_path / "new" / "one.csv").write_text("".join(lines[:2]))
+    code, out, err = carousel("predict", run, "new", "--out", "a.csv")
+    assert code == 1
+    assert "1 answer, 1 without one" in out
+    assert "has 1 row, and none is judged: the first score is that of row" in err
+    code, out, err = carousel("predict", run, "new/one.csv")
+    assert (code, out) == (2, "")
+    assert "none is judged" in err

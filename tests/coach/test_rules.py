@@ -1,9 +1,11 @@
 """The list of rules: every one speaks both languages, and its texts can be filled in."""
 
+import re
 import string
 
 import pytest
 
+from carousel import recipes
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import SEVERITIES
 from carousel.coach.rules import RULES, SOURCES, WHEN
@@ -109,3 +111,34 @@ def test_without_a_configuration_advice_comes_without_lines_that_need_one():
     finding = RULES["learning-rate-too-low"].finding({"rate": 1e-6, "update_ratio": -5.0})
     assert [advice.do for advice in finding.advice] == ["", ""]
     assert all(advice.text for advice in finding.advice)
+
+
+def numbers_of(rule):
+    """A number by each name that the title of a rule has."""
+    title = rule.text("en").title
+    return {name: 1 for _, name, _, _ in string.Formatter().parse(title) if name}
+
+
+def commands_of(findings):
+    return [a.do for finding in findings for a in finding.advice if a.do.startswith("carousel ")]
+
+
+def test_commands_of_an_advice_name_the_recipe_or_the_run_itself(tmp_path):
+    own = Config().override(["recipe.name=mine"])
+    every = [rule.finding(numbers_of(rule), config=own, run="runs/a b") for rule in RULES.values()]
+    found = commands_of(every)
+    assert len(found) > 5
+    for line in found:
+        assert "'runs/a b/config.toml'" in line or "'runs/a b'" in line
+        assert not re.search(r"RUN|[{}]|mine", line)
+    unsaved = [rule.finding(numbers_of(rule), config=own) for rule in RULES.values()]
+    assert commands_of(unsaved) == []
+    checked = [
+        rule.finding(numbers_of(rule), config=own, recipe="mine.toml") for rule in RULES.values()
+    ]
+    assert all(line.split()[2] == "mine.toml" for line in commands_of(checked))
+    published = recipes.load("mnist-rows")[0]
+    known = [
+        rule.finding(numbers_of(rule), config=published, run="runs/a") for rule in RULES.values()
+    ]
+    assert "carousel check mnist-rows" in commands_of(known)

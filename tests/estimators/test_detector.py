@@ -139,7 +139,7 @@ def test_a_reconstruction_has_no_score_before_its_first_window():
     [
         (series(), {"false_alarms": 1}, "999 validation steps with a score, there are 40"),
         (series(), {"validation": 0}, r"a share in \(0, 1\)"),
-        (series(), {"window": 500}, "no training part holds a window of 501 steps"),
+        (series(), {"window": 500}, "a window takes 501"),
         (series(), {"error": "rebuild"}, r"anomaly\.error must be one of"),
         (series(), {"cell": "lstmm"}, r"model\.cell must be one of"),
         (np.full((200, 1), np.inf), {}, "infinity"),
@@ -181,3 +181,16 @@ def test_pickle_clone_seeds_and_searches(fitted):
     cells = {"cell": ["gru", "rnn"]}
     search = GridSearchCV(detector(epochs=1), cells, cv=KFold(2), scoring=quiet).fit(lists)
     assert search.best_params_["cell"] in ("gru", "rnn")
+
+
+def test_a_series_too_short_to_learn_from_is_told_in_words_of_the_estimator():
+    with pytest.raises(
+        ValueError, match=r"at most 10 steps in a row.*a window takes 13: .*9 or less"
+    ) as e:
+        detector().fit(series(12))
+    assert "anomaly." not in str(e.value)
+
+
+def test_a_new_series_too_short_for_a_score_has_no_alarm(fitted):
+    assert fitted.predict(series(1)).tolist() == [1]
+    assert np.isnan(fitted.score_samples(series(1))).all()

@@ -264,3 +264,29 @@ def test_the_example_of_the_page_runs():
 def test_what_cannot_be_fitted_is_said_in_words(table, call, says):
     with pytest.raises((ConfigError, DataError), match=says):
         call(sequences(), table)
+
+
+def test_columns_of_data_frames_in_a_list_go_by_name():
+    rng = np.random.default_rng(0)
+    frames = [pd.DataFrame(rng.normal(size=(n, 2)), columns=["y", "sequence"]) for n in [4, 6] * 20]
+    y = ["up" if one["y"].mean() > 0 else "down" for one in frames]
+    turned = [one[["sequence", "y"]] if i % 2 else one for i, one in enumerate(frames)]
+    models = [carousel.fit(some, y, epochs=2, quiet=True) for some in (frames, turned)]
+    assert [model.columns for model in models] == [("y", "sequence")] * 2
+    straight, other = (model.predict_proba(frames) for model in models)
+    assert np.array_equal(straight, other)
+    assert np.array_equal(straight, models[0].predict_proba([*map(pl.from_pandas, turned)]))
+    with pytest.raises(DataError, match="sequence 1 has the columns y, and sequence 0 has y, seq"):
+        carousel.fit([frames[0], frames[1][["y"]], *frames[2:]], y)
+    with pytest.raises(DataError, match=r"sequence 0 is DataFrame.*sequence 1 ndarray"):
+        carousel.fit([frames[0], frames[1].to_numpy(), *frames[2:]], y)
+
+
+def test_steps_that_are_put_in_for_a_gap_are_not_missing_values_as_well():
+    rows = [(i, t, float(i + t), i % 2) for i in range(40) for t in range(8) if (i, t) != (3, 4)]
+    frame = pl.DataFrame(rows, schema=["id", "t", "x", "y"], orient="row")
+    frame = frame.with_columns(pl.when((pl.col("id") == 5) & (pl.col("t") == 2)).then(None)
+                               .otherwise(pl.col("x")).alias("x"))  # fmt: skip
+    model = carousel.fit(frame, target="y", id="id", time="t", epochs=1, quiet=True)
+    assert model.parts.account()["missing_values_filled"] == 1
+    assert any("1 gap of more than 1 is filled with 1 step" in line for line in model.notices)

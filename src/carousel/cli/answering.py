@@ -75,7 +75,8 @@ def tell(outcome: Outcome, seconds: float, as_json: bool) -> int:
     if len(lines) > 10:
         lines = [*lines[:10], f"and {len(lines) - 10:,} more such notes"]
     if account.blank:
-        lines.append(f"{account.blank:,} blank sentences passed over: they have no row")
+        what = unit_of(account.blank, "blank sentences")
+        lines.append(f"{account.blank:,} {what} passed over: without a row in the answers")
     if account.filled:
         from carousel.data.regular import filled_in_words
 

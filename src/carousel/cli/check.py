@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from dataclasses import asdict
@@ -65,7 +66,8 @@ def check(
         outcomes = checks.check(task, model, seconds=seconds, account=account)
     if changed := ready.changes(task):
         print(f"carousel: {changed}", file=sys.stderr)
-    found = by_severity(checks.findings(outcomes, spoken, config))
+    named = shlex.join([recipe, *(word for one in assignments or () for word in ("--set", one))])
+    found = by_severity(checks.findings(outcomes, spoken, config, named))
     if as_json:
         print_json(
             {

@@ -71,6 +71,7 @@ class Evidence:
     events: everything else by kind, each with its step.
     monitor: the validation metric that chooses the best epoch; higher_is_better: its direction.
     result: what `result.json` says; empty while the run goes on.
+    run: the folder of the run, as a command names it; empty where there is none.
     """
 
     series: dict[str, Series] = field(default_factory=dict)
@@ -81,6 +82,7 @@ class Evidence:
     monitor: str = "loss"
     higher_is_better: bool = False
     result: dict[str, Any] = field(default_factory=dict)
+    run: str = ""
 
     # ---- what comes in
 

@@ -62,7 +62,9 @@ class Monitor:
             numbers = self._numbers(rule, evidence)
             if numbers is None:
                 return None
-            return rule.finding(numbers, self.language, evidence.config, evidence.step)
+            return rule.finding(
+                numbers, self.language, evidence.config, evidence.step, run=evidence.run
+            )
         except Exception as error:  # a rule that fails must not stop a run: it is told as it is
             told = f"{type(error).__name__}: {error}"
             numbers = {"rule": rule.code, "error": told}

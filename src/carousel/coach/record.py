@@ -23,7 +23,7 @@ def read_run(path: Path, language: str = "en") -> tuple[Evidence, list[str]]:
     if not layout.is_run(path):
         raise layout.no_run(path)
     lacks = _Lacks(language)
-    evidence = Evidence()
+    evidence = Evidence(run=str(path))
     _read_config(path, evidence, lacks)
     _read_events(path, evidence, lacks)
     _read_result(path, evidence, lacks)

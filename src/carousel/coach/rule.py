@@ -69,16 +69,19 @@ class Rule:
         config: Config | None = None,
         step: int = 0,
         severity: str | None = None,
+        *,
+        run: str = "",
+        recipe: str = "",
     ) -> Finding:
         """Finding of the rule for these numbers, some of which may be words by language. A number
-        "severity" overrides the rule's own.
+        "severity" overrides the rule's own. run, recipe: as `suggestions` takes them.
 
         An advice whose line needs what is not known, as in a loop without a configuration, or does
         nothing in this task, is given without the line; one that is followed already is left out.
         """
         text = self.text(language)
         numbers = in_language(numbers, language)
-        known: dict[str, Number] = {**suggestions(config), **numbers}
+        known: dict[str, Number] = {**suggestions(config, run, recipe), **numbers}
         shown = {name: value for name, value in numbers.items() if name != "severity"}
         return Finding(
             code=self.code,

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import functools
 import shlex
+from pathlib import Path
 
 from carousel import recipes
 from carousel.config import Config
 from carousel.config.readers import settings
+from carousel.run.layout import CONFIG
 
 
-def suggestions(config: Config | None) -> dict[str, str | int | float]:
+def suggestions(
+    config: Config | None, run: str = "", recipe: str = ""
+) -> dict[str, str | int | float]:
     """Names that the lines of advice may use; empty where no configuration is known.
+
+    run: the folder of the run. recipe: what a command was given as recipe, ready for a shell; where
+    nothing was, the run's own, or the one that the configuration names.
 
     >>> suggestions(Config())["lower_rate"]
     '0.0002'
@@ -36,16 +43,17 @@ def suggestions(config: Config | None) -> dict[str, str | int | float]:
         "fewer_epochs": max(1, training.epochs // 2),
         "larger_batch": training.batch_size * 2,
         "wider_context": config.forecast.context * 2,
-        **({"recipe": recipe} if (recipe := recipe_of(config)) else {}),
+        **({"recipe": recipe} if (recipe := recipe or recipe_of(config, run)) else {}),
+        **({"run": shlex.quote(run)} if run else {}),
     }
 
 
-def recipe_of(config: Config) -> str:
-    """Word that names a recipe on the command line: its name, or its file if custom, quoted for a
-    shell. Only the file's name is known, not its folder. Empty where it has no name.
+def recipe_of(config: Config, run: str = "") -> str:
+    """Word that names a recipe on the command line, quoted for a shell: its name, or, of a custom
+    one, the configuration in the folder of its run. Empty where neither is known.
 
-    >>> recipe_of(Config().override(["recipe.name='my own'"]))
-    "'my own.toml'"
+    >>> recipe_of(Config().override(["recipe.name='my own'"]), "runs/my own-1")
+    "'runs/my own-1/config.toml'"
 
     On other data than the recipe's own, it takes the data too:
 
@@ -53,17 +61,12 @@ def recipe_of(config: Config) -> str:
     "rul-cmapss --set data.path='my pumps'"
     """
     name, based_on, data = config.recipe.name, config.recipe.based_on, config.data
-    if based_on:
+    if based_on in (known := (*recipes.names(), *recipes.own_names())):
         what = f"data.path={shlex.quote(data.path)}" if data.path else f"data.name={data.name}"
-        return f"{_found(based_on)} --set {what}"
-    if name in ("", Config().recipe.name):
-        return ""
-    return _found(name)
-
-
-def _found(name: str) -> str:
-    known = (*recipes.names(), *recipes.own_names())
-    return name if name in known else shlex.quote(f"{name}.toml")
+        return f"{based_on} --set {what}"
+    if name in known and not based_on:
+        return name
+    return shlex.quote(str(Path(run) / CONFIG)) if run else ""
 
 
 def settings_of(line: str) -> list[str]:

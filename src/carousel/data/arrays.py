@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.config.columns import STEPS
+from carousel.config.columns import STEPS, listed
 from carousel.data.counting import unit_of
 from carousel.data.guessing import Guess, Role
 from carousel.data.profiles import Profile, profiles
@@ -37,7 +37,8 @@ def table_of_arrays(X: Any, y: Any, task: str = "") -> tuple[Table, Guess]:
         raise ConfigError(f"arrays can train the tasks {', '.join(_TASKS)}; got '{task}'", "task")
     sequences, names = _sequences(X)
     lengths = [len(one) for one in sequences]
-    columns: dict[str, Any] = {"sequence": np.repeat(np.arange(len(lengths)), lengths)}
+    place = _free("sequence", names)
+    columns: dict[str, Any] = {place: np.repeat(np.arange(len(lengths)), lengths)}
     columns |= dict(zip(names, np.concatenate(sequences).T, strict=True))
     if y is not None and not hasattr(y, "__len__"):
         raise DataError(
@@ -53,12 +54,13 @@ def table_of_arrays(X: Any, y: Any, task: str = "") -> tuple[Table, Guess]:
             "y",
         )
     targets = {} if y is None else _targets(y, lengths)
+    targets = {_free(name, names): values for name, values in targets.items()}
     by_step = y is not None and _by_step(y, lengths)
     table = of_frame(_frame({**columns, **targets}), SOURCE)
     known = profiles(table)
     found = Guess(sequences=len(lengths), profiles=known)
     found.roles = {name: Role("number", "a column of X") for name in table.names}
-    found.roles["sequence"] = Role("id", "the place in X")
+    found.roles[place] = Role("id", "the place in X")
     for name in targets:
         found.roles[name] = Role("target", "y", "y")
     _choose(found, known, tuple(targets), by_step, task)
@@ -114,9 +116,11 @@ def _sequences(X: Any) -> tuple[list[NDArray[np.float64]], list[str]]:
         )
     if not items:
         raise DataError("data is an empty list: there is no sequence to learn from")
+    names = _names(items)
     found: list[NDArray[np.float64]] = []
     for number, item in enumerate(items):
         try:
+            item = item[names] if names else item
             values = np.asarray(item.to_numpy() if hasattr(item, "to_numpy") else item, np.float64)
         except (TypeError, ValueError):
             raise DataError(f"sequence {number} must hold numbers; got {_shape(item)}") from None
@@ -132,7 +136,36 @@ def _sequences(X: Any) -> tuple[list[NDArray[np.float64]], list[str]]:
                 f"{found[0].shape[1]}: all must have the same"
             )
         found.append(values)
-    return found, [f"x{k}" for k in range(found[0].shape[1])]
+    return found, names or [f"x{k}" for k in range(found[0].shape[1])]
+
+
+def _free(name: str, taken: Sequence[str]) -> str:
+    """A name for a column that no other one has."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _names(items: Sequence[Any]) -> list[str]:
+    """The names of the columns where every sequence is a data frame, in the order of the first;
+    none of arrays. Raises `DataError` for frames with other columns, or beside arrays."""
+    framed = [hasattr(item, "columns") for item in items]
+    if not any(framed):
+        return []
+    if not all(framed):
+        other = framed.index(not framed[0])
+        raise DataError(
+            f"sequence 0 is {_shape(items[0])}, and sequence {other} {_shape(items[other])}: give "
+            f"all as data frames, whose columns go by name, or all as arrays"
+        )
+    first = list(items[0].columns)
+    for number, item in enumerate(items):
+        if sorted(map(str, item.columns)) != sorted(map(str, first)):
+            raise DataError(
+                f"sequence {number} has the columns {listed([*map(str, item.columns)])}, and "
+                f"sequence 0 has {listed([*map(str, first)])}: all must have the same"
+            )
+    return first
 
 
 def _by_step(y: Any, lengths: Sequence[int]) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.config.columns import ColumnsConfig, listed, names_in
+from carousel.data.counting import unit_of as counted
 from carousel.data.features import Features
 from carousel.data.files.recordings import fill_missing
 from carousel.data.stamps import unit_of
@@ -228,19 +229,21 @@ def _even(
             found.append(Rows(name, full, int(key[rows[0]])))
     if gaps:
         what = {
-            "fill": f"filled with {filled:,} steps like the one before",
+            "fill": f"filled with {filled:,} {counted(filled, 'steps')} like the one before",
             "cut": f"cut: {len(names):,} sequences became {len(found):,}",
         }[columns.gap]
-        said.append(f"{gaps:,} gaps of more than {words} are {what}")
+        many = "gaps of more than {} are" if gaps > 1 else "gap of more than {} is"
+        said.append(f"{gaps:,} {many.format(words)} {what}")
     return Sequences(tuple(found), words, filled, gaps, tuple(said))
 
 
 def values_of(rows: Rows, features: Features) -> tuple[NDArray[np.float64], int]:
-    """The values (T, F) of a sequence without NaN, and how many were missing (steps that were put
-    in count as one for each column)."""
+    """The values (T, F) of a sequence without NaN, and how many cells of its rows were missing;
+    steps that were put in are counted as such, not here."""
     values = features.values[np.maximum(rows.rows, 0)]
+    missing = int(np.isnan(values[rows.rows >= 0]).sum())
     values[rows.rows < 0] = np.nan
-    return fill_missing(values)
+    return fill_missing(values)[0], missing
 
 
 def constant_in(rows: Sequence[Rows], cells: Sequence[str], column: str, source: str) -> list[str]:

@@ -161,11 +161,12 @@ class Table:
         return replace(self, columns=tuple(map(some, self.columns)))
 
 
-def read_table(path: str | Path, *, fewest: int = 2) -> Table:
+def read_table(path: str | Path, *, fewest: int = 2, blank: bool = False) -> Table:
     """The table in a file, by its suffix: .csv, .tsv, .txt, .parquet, .ndjson, .jsonl, .json,
     .arrow, .feather, .ipc, .xlsx, .xls, .xlsb, .ods; each also with .gz behind it.
 
-    Text may be separated by commas, semicolons, tabs or bars, and be in any usual encoding. Raises
+    Text may be separated by commas, semicolons, tabs or bars, and be in any usual encoding. blank:
+    keep blank rows of a text, as empty cells, so that a row's place is that in the file. Raises
     `DataError` for a file that is not there, empty, damaged, not what its suffix says, has fewer
     columns than `fewest` (2, to learn from; a table to predict from may have one) or no rows,
     names a column twice, or has rows of other lengths.
@@ -175,7 +176,7 @@ def read_table(path: str | Path, *, fewest: int = 2) -> Table:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
     said = path.suffix.lower() in _TEXT
-    return _typed(*_frame_of(content_of(path, said), suffix, str(path)), str(path), fewest)
+    return _typed(*_frame_of(content_of(path, said), suffix, str(path), blank), str(path), fewest)
 
 
 def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> Table:
@@ -244,7 +245,7 @@ _BINARY: dict[str, tuple[str, Callable[[bytes], pl.DataFrame], tuple[str, ...]]]
 _TEXT = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json")
 
 
-def _frame_of(content: bytes, suffix: str, source: str) -> Frame:
+def _frame_of(content: bytes, suffix: str, source: str, blank: bool = False) -> Frame:
     if suffix in _BINARY:
         wanted, read, kinds = _BINARY[suffix]
         found = file_kind_of(content)
@@ -270,7 +271,7 @@ def _frame_of(content: bytes, suffix: str, source: str) -> Frame:
     del content  # which may be large, as may be the text
     if suffix in (".ndjson", ".jsonl", ".json"):
         return lines_frame(text, source), notes
-    frame, more = text_frame(text, source)
+    frame, more = text_frame(text, source, blank)
     return frame, (*notes, *more)
 
 

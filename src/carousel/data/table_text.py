@@ -24,8 +24,11 @@ _BLOCK = 1 << 24
 _BREAK, _BLANK = ord("\n"), ord(" ")
 
 
-def text_frame(text: str, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """All cells of a text as texts, and what was recognised. Raises `DataError`."""
+def text_frame(
+    text: str, source: str, keep_blank: bool = False
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """All cells of a text as texts, and what was recognised. keep_blank: blank rows below the
+    header are rows of empty cells. Raises `DataError`."""
     import polars as pl
 
     separator, quoted, notes = _layout(text)
@@ -38,7 +41,9 @@ def text_frame(text: str, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
         header = next(line for line in _lines(text) if line.strip()).strip("\n").split(separator)
         width, content = len(header), text.encode()
         blank, counts = _look_at_lines(content, separator, width)
-        if blank:
+        if keep_blank:
+            content = text.lstrip("\n ").encode()
+        elif blank:
             content = "\n".join(line for line in text.split("\n") if line.strip()).encode()
     del text  # there may be hundreds of megabytes of it
     if counts is not None:
@@ -63,6 +68,8 @@ def text_frame(text: str, source: str) -> tuple[pl.DataFrame, tuple[str, ...]]:
         raise DataError(f"{source} is empty") from None
     except pl.exceptions.PolarsError as error:
         raise DataError(f"{source} cannot be read: {str(error).splitlines()[0]}") from None
+    if keep_blank:
+        return frame.with_columns(pl.all().fill_null("")), tuple(notes)
     # A row without any cell: polars makes one of a blank line.
     full = frame.select(pl.any_horizontal(pl.all() != "")).to_series()
     if not full.all():

@@ -105,6 +105,8 @@ class AnomalyDetector(OutlierMixin, SequenceEstimator):  # type: ignore[misc]
         self._chosen(None, sum(map(len, given.series)))  # draws the seed
         named = getattr(self, "feature_names_in_", [f"x{k}" for k in range(self.n_features_in_)])
         self._columns = tuple(map(str, named))
+        whole = Given(given.series, RAGGED)
+        self._check_lengths(whole)
         series = tuple(
             watched(f"series {number}", self._columns, one, round(self.validation * len(one)))
             for number, one in enumerate(given.series)
@@ -112,9 +114,22 @@ class AnomalyDetector(OutlierMixin, SequenceEstimator):  # type: ignore[misc]
         with said_as_value_error():
             parts = WatchedSeries(series, judged=False)
         more = {"anomaly.validation": min(self.validation, 0.9)}
-        self._fit(parts, Given(given.series, RAGGED), more)
+        self._fit(parts, whole, more)
         self.offset_ = -self._trained().limits[""].value
         return self
+
+    def _check_lengths(self, given: Given) -> None:
+        """Raise `ValueError` where no series is long enough to learn from."""
+        with said_as_value_error():
+            settings = self._config(len(given), given.mean_length, self.n_features_in_).anomaly
+        needed = settings.window + (settings.horizon if settings.error == "forecast" else 0)
+        longest = max(len(one) - round(self.validation * len(one)) for one in given.sequences)
+        if longest < needed:
+            raise ValueError(
+                f"X has at most {longest} steps in a row to learn from (after the share "
+                f"validation={self.validation:g}), and a window takes {needed}: give longer "
+                f"series, or a window of {max(2, longest - needed + settings.window)} or less"
+            )
 
     def predict(self, X: Any) -> Any:
         """-1 at every step that is unusual, 1 elsewhere, also at the first steps of a series,
@@ -123,8 +138,7 @@ class AnomalyDetector(OutlierMixin, SequenceEstimator):  # type: ignore[misc]
         model = self._trained()
 
         def answer(values: NDArray[np.float64]) -> NDArray[np.int64]:
-            (found,) = model.predict(watched("", self._columns, values))
-            return np.where(found.alarms, -1, 1)
+            return np.where(model.alarms(watched("", self._columns, values)), -1, 1)
 
         return read_series(self, X, reset=False).each(answer)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
-import shlex
 from typing import Any
 
 import tomli_w
@@ -131,8 +129,7 @@ def findings(facts: Facts, words: Words) -> Html:
     found: list[Child] = []
     for one in facts.findings:
         advice = [
-            tag("li", a.text, tag("div", tag("code", _here(a.do, facts))) if a.do else None)
-            for a in one.advice
+            tag("li", a.text, tag("div", tag("code", a.do)) if a.do else None) for a in one.advice
         ]
         said = dict(one.lines(words.language))
         mark = word_of(one.severity, words.language)
@@ -167,7 +164,7 @@ def advice_next(facts: Facts, words: Words) -> Html:
         if done.startswith("--set"):
             lines.append(f"{command('train', config)} {done}")
         elif done and one.severity != "info":
-            lines.append(_here(done, facts))
+            lines.append(done)
     lines = list(dict.fromkeys(lines))[:_NEXT]
     seed = int(facts.run.setting("run.seed", 0)) + 1
     another = command("train", config, "--seed", str(seed))
@@ -178,11 +175,6 @@ def advice_next(facts: Facts, words: Words) -> Html:
         tag("p", tag("code", another)),
     ]
     return tag("section", tag("h2", words("next")), *steps)
-
-
-def _here(line: str, facts: Facts) -> str:
-    """A line of advice with this run in place of RUN."""
-    return re.sub(r"\bRUN\b", lambda _: shlex.quote(str(facts.path)), line)
 
 
 def commands(facts: Facts, words: Words) -> Html:

@@ -54,7 +54,8 @@ class RunCoach:
         self._enabled, self._total = run.config.coach.enabled, total_steps
         self._checks = run.config.coach.check
         self._clock: dict[str, float] = {}
-        self._evidence = Evidence(config=run.config, monitor=monitored(task))
+        path = str(run.path) if isinstance(run, RunFolder) else ""
+        self._evidence = Evidence(config=run.config, monitor=monitored(task), run=path)
         self._evidence.higher_is_better = scores.HIGHER_IS_BETTER.get(monitored(task), False)
         self.observer = Observer(
             net,

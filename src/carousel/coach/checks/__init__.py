@@ -60,9 +60,9 @@ class Outcome:
     numbers: Found = field(default_factory=dict)
     said: Said = field(default_factory=dict)
 
-    def finding(self, language: str, config: Config) -> Finding:
+    def finding(self, language: str, config: Config, recipe: str = "") -> Finding:
         """Finding of this outcome; only where something was found."""
-        return RULES[self.code].finding(self.numbers, language, config)
+        return RULES[self.code].finding(self.numbers, language, config, recipe=recipe)
 
 
 def check(
@@ -136,6 +136,9 @@ def _judge_facts(setup: Setup) -> list[Outcome]:
     return outcomes
 
 
-def findings(outcomes: list[Outcome], language: str, config: Config) -> list[Finding]:
-    """Findings of the checks, in words."""
-    return [found.finding(language, config) for found in outcomes if found.state == "found"]
+def findings(
+    outcomes: list[Outcome], language: str, config: Config, recipe: str = ""
+) -> list[Finding]:
+    """Findings of the checks, in words. recipe: what was checked, as a command names it."""
+    found = (outcome for outcome in outcomes if outcome.state == "found")
+    return [outcome.finding(language, config, recipe) for outcome in found]

@@ -7,6 +7,7 @@ from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
 from carousel.coach.rules.curves import overfits
 from carousel.config import Thresholds
+from carousel.errors import command
 
 _LEAKED = 0.01
 
@@ -106,8 +107,9 @@ def stop_verdict(e: Evidence, t: Thresholds) -> Numbers | None:
 def next_knob(e: Evidence, t: Thresholds) -> Numbers | None:
     if not e.result or e.config is None:
         return None
-    if not e.of_kind("lr_range"):
-        return {"knob": "optimizer.learning_rate", "try_this": "carousel lr-range RUN --fresh"}
+    if e.run and not e.of_kind("lr_range"):
+        line = command("lr-range", e.run, "--fresh")
+        return {"knob": "optimizer.learning_rate", "try_this": line}
     if overfits(e, t):
         line = "--set regularization.dropout=0.5"
         return {"knob": "regularization.dropout", "try_this": line}
@@ -120,7 +122,7 @@ def next_knob(e: Evidence, t: Thresholds) -> Numbers | None:
     "after",
     "info",
     "CS231, OWN",
-    do=("carousel evaluate RUN --part validation",),
+    do=("carousel evaluate {run} --part validation",),
 )
 def test_used_again(e: Evidence, t: Thresholds) -> Numbers | None:
     uses = e.of_kind("test_used")

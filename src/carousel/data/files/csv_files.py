@@ -106,16 +106,16 @@ def _blocks(text: str, start: int, line: int) -> Iterator[tuple[int, str]]:
 
 
 def split_rows(
-    text: str, source: str, separator: str = ",", line: int = 1
+    text: str, source: str, separator: str = ",", line: int = 1, *, blank: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """(line number, cells) of each row that is not blank, read one by one. line: the number of the
-    text's first line. Raises `DataError`."""
+    text's first line. blank: give blank rows too, without a cell. Raises `DataError`."""
     # One call for each line, since io.StringIO would hold four bytes for each letter.
     reader = csv.reader(_lines_of(text), delimiter=separator, strict=True)
     first = line
     try:
         for row in reader:
-            if row:
+            if row or blank:
                 yield first, row
             first = line + reader.line_num
     except csv.Error:

@@ -18,20 +18,23 @@ class Row(NamedTuple):
     cells: list[str]
 
 
-def csv_table(text: str, source: str) -> tuple[list[str], list[Row]]:
-    """The header, its names without blanks around them, and the rows below it.
+def csv_table(text: str, source: str, *, blank: bool = False) -> tuple[list[str], list[Row]]:
+    """The header, its names without blanks around them, and the rows below it. blank: give blank
+    rows too, each cell empty.
 
     Raises `DataError` as `split_rows`, for a name that stands twice, and for a row with more or
     fewer cells than the header has.
     """
-    rows = (Row(line, row) for line, row in split_rows(text, source))
-    first = next(rows, None)
+    rows = (Row(line, row) for line, row in split_rows(text, source, blank=blank))
+    first = next((row for row in rows if row.cells), None)
     header = [name.strip() for name in first.cells] if first else []
     for name in header:
         if name and header.count(name) > 1:
             raise DataError(f"{source} has the column '{name}' twice: rename one")
     body = []
     for row in rows:
+        if not row.cells:
+            row = Row(row.line, [""] * len(header))
         check_width(row, len(header), source)
         body.append(row)
     return header, body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +36,13 @@ class SentenceTable:
     rows: list[Sentence]
     note: str = ""
     header: bool = False
+
+    def with_blanks(self, first: int, last: int) -> SentenceTable:
+        """The same with an empty sentence for each line after `first`, up to `last`, without one:
+        a sentence's place is then its row."""
+        by_line = {row.line: row for row in self.rows}
+        lines = range(first + 1, last + 1)
+        return replace(self, rows=[by_line.get(line, Sentence("", "", line)) for line in lines])
 
 
 def read_labelled(path: str | Path) -> SentenceTable:
@@ -87,13 +94,14 @@ def given_in(text: str, path: Path, classes: Collection[str]) -> SentenceTable:
     if suffix_of(path) == ".csv":
         return _given_csv(text, path)
     rows = _tab_rows(text)
+    last = text.removesuffix("\n").count("\n") + 1
     if (header := _header(rows[0].cells)) is not None:
-        return _by_name(rows, header, path)
+        return _by_name(rows, header, path).with_blanks(rows[0].line, last)
     tabs = [row for row in rows if len(row.cells) > 1]
     if len(tabs) == len(rows):
         found = _by_place(rows, classes, must=suffix_of(path) == ".tsv")
         if found is not None:
-            return found
+            return found.with_blanks(0, last)
     elif tabs and suffix_of(path) == ".tsv":
         odd = next(row for row in rows if len(row.cells) == 1)
         raise DataError(
@@ -175,7 +183,7 @@ def _but(counts: Counter[str], left_out: str) -> list[int]:
 
 
 def _given_csv(text: str, path: Path) -> SentenceTable:
-    header, body = csv_table(text, str(path))
+    header, body = csv_table(text, str(path), blank=True)
     try:
         (place,) = places(header, ("text",), str(path))
     except DataError as error:

@@ -112,7 +112,7 @@ def texts_in(path: Path, config: Config) -> tuple[list[str], str]:
     its lines; and what was read, in words. Raises `DataError`."""
     if not is_table(path) or path.suffix.lower() == ".txt":
         return read_text(path).removesuffix("\n").split("\n"), ""
-    table, name = read_table(path, fewest=1), _text(config)
+    table, name = read_table(path, fewest=1, blank=True), _text(config)
     others = [other for other in table.names if other != name]
     rest = f"; not read: {', '.join(others[:10])}" if others else ""
     said = (f"read by the header: the column {name}{rest}", *table.notes)

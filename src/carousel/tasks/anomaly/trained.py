@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.counting import unit_of
 from carousel.data.watched import Watched, WatchedSeries, probation
 from carousel.errors import DataError
 from carousel.tasks.anomaly.alarms import Limit, alarms_of, answer_of, promise, smoothed
@@ -103,12 +104,33 @@ class TrainedDetector(TrainedModel):
 
     def predict(self, inputs: Any) -> list[AnomalyAnswer]:
         """The anomalies of series, or of one: a `Watched`, the path of a .csv file, a data frame,
-        or values (T, F). Raises `DataError` for one that does not fit."""
+        or values (T, F). Raises `DataError` for one that does not fit, and one without any
+        score, as it is too short."""
         answers = []
         for one in self.reader.all_of(inputs):
             usual = self._usual_of(one)
-            answers.append(self._answer(one, usual, self._errors(one, usual)))
+            errors = self._errors(one, usual)
+            if np.isnan(errors).all():
+                raise DataError(self._without_score(one))
+            answers.append(self._answer(one, usual, errors))
         return answers
+
+    def alarms(self, series: Any) -> NDArray[np.bool_]:
+        """True at each step (T,) of one series that is unusual; never at steps without a score."""
+        (one,) = self.reader.all_of([series])
+        usual = self._usual_of(one)
+        return np.array(self._answer(one, usual, self._errors(one, usual)).alarms)
+
+    def _without_score(self, one: Watched) -> str:
+        settings, name = self.config.anomaly, one.name or "the series"
+        first = warm_up(settings) if settings.error == "forecast" else settings.window - 1
+        if len(one) > first:
+            return f"{name} has no step that can be judged: every value is missing"
+        rows = unit_of(len(one), "rows")
+        return (
+            f"{name} has {len(one):,} {rows}, and none is judged: the first score is that of row "
+            f"{first + 1:,}; give {first:,} rows before what is to be judged"
+        )
 
     def scores(self, series: Any) -> Array:
         """Score of each step (T,) of one series; 1 is the threshold, NaN where there is none."""

@@ -168,5 +168,8 @@ class ClassifyRecordingsSubject(TaskSubject[ClassifyRecordingsTask]):
         values, *rest = batch
         return pad(values, (0, 0, 0, steps), value=3), *rest
 
+    def targets(self) -> tuple[Tensor, Tensor]:
+        return self.task.data.train.labels, self.task.data.validation.labels
+
 
 TASK = ClassifyRecordingsTask

@@ -120,7 +120,7 @@ def values_of(
         frames, said = fitted(found, wanted, str(recording))
     elif isinstance(recording, DataFrame):
         names = tuple(map(str, recording.columns))
-        values = np.asarray(recording.to_numpy())
+        values = np.array(recording.to_numpy())  # a copy: torch refuses what is read-only
         frames, said = fitted(Frames(values, [], columns=names), wanted, "the data frame")
     else:
         return checked(recording, width, unit)
