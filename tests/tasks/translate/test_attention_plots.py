@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carousel.tasks.translate.plots import AttentionPanel, draw_attention, fonts_for
+from carousel.tasks.shared.fonts import fonts_for
+from carousel.tasks.translate.plots import AttentionPanel, draw_attention
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])

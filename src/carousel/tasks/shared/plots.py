@@ -8,9 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from carousel.tasks.shared.fonts import lettering, shown
+
 
 def draw_confusion(confusion: list[list[int]], classes: Sequence[str], path: Path) -> None:
-    """A PNG of the confusion matrix: counts written out, mistakes shaded by share of their row."""
+    """A PNG of the confusion matrix: counts written out, mistakes shaded by share of their row.
+
+    Names in letters that no installed font has are drawn as boxes, and the picture says so.
+    """
+    with lettering(classes) as missing:
+        _draw_confusion(confusion, [shown(name, missing) for name in classes], missing, path)
+
+
+def _draw_confusion(
+    confusion: list[list[int]], classes: Sequence[str], missing: str, path: Path
+) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
@@ -40,12 +52,21 @@ def draw_confusion(confusion: list[list[int]], classes: Sequence[str], path: Pat
             )
     accuracy = np.trace(counts) / max(counts.sum(), 1)
     axes.set_title(f"Accuracy {accuracy:.2%} on {counts.sum():,} examples", fontsize=11)
-    axes.set_xlabel("predicted class")
+    axes.set_xlabel("predicted class" + _without_font(missing))
     axes.set_ylabel("true class")
     axes.set_xticks(range(len(classes)), classes)
     axes.set_yticks(range(len(classes)), classes)
     axes.tick_params(length=0)
     figure.savefig(path)
+
+
+def _without_font(missing: str) -> str:
+    """A line for a picture in which letters are missing.
+
+    >>> _without_font("긍정")
+    '\\n□: one of 2 letters that no installed font has'
+    """
+    return f"\n□: one of {len(missing)} letters that no installed font has" if missing else ""
 
 
 def draw_timelines(recordings: dict[str, Any], classes: Sequence[str], path: Path) -> None:
@@ -54,6 +75,14 @@ def draw_timelines(recordings: dict[str, Any], classes: Sequence[str], path: Pat
     recordings: by name, "labels" and "guess" per frame; labels below 0 are left white, and so is
     the guess there.
     """
+    with lettering([*classes, *recordings]) as missing:
+        rows = {shown(name, missing): row for name, row in recordings.items()}
+        _draw_timelines(rows, [shown(name, missing) for name in classes], missing, path)
+
+
+def _draw_timelines(
+    recordings: dict[str, Any], classes: Sequence[str], missing: str, path: Path
+) -> None:
     from matplotlib import colormaps
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.colors import ListedColormap
@@ -83,6 +112,8 @@ def draw_timelines(recordings: dict[str, Any], classes: Sequence[str], path: Pat
     figure.legend(
         handles=handles, loc="outside upper center", ncols=min(6, len(classes)), fontsize=8
     )
+    if missing:
+        figure.supxlabel(_without_font(missing).strip(), fontsize=8)
     figure.savefig(path)
 
 
