@@ -40,7 +40,8 @@ def test_every_command_of_every_page_is_one_the_command_line_takes(page):
     for verb, *arguments in commands(page, "carousel"):
         context = verbs[verb].make_context(verb, list(arguments))  # raises on unknown options
         recipe = context.params.get("recipe")
-        if verb == "train" and recipe and not Path(recipe).suffix:  # a file is the reader's own
+        own = recipe and (Path(recipe).suffix or recipe.endswith("/"))  # a file or folder of theirs
+        if verb == "train" and recipe and not own:
             config, _ = recipes.load(context.params["recipe"])
             config.override(context.params["assignments"] or ())
 

@@ -55,7 +55,7 @@ def test_no_recipe_sets_what_nothing_reads(name):
         (["task=label_words", "model.feature_size=9"], "with text.features = 'word'"),
         (["task=caption", "scenes.count=9"], "with data.name = 'mnist'"),
         (["text.bptt=7"], "in the task 'classify'"),
-        (["data.path=pictures"], "in the task 'classify'"),
+        (["pictures.fit=crop"], "with data.name = 'mnist'"),
     ],
     ids=str,
 )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from carousel.data.batches import ShuffledBatches, in_order
-from carousel.data.mnist import Images
+from carousel.data.labelled_images import Images
 from carousel.data.scaling import PixelScaler
 from carousel.data.splits import hold_out
 from carousel.errors import DataError

@@ -5,6 +5,7 @@ import torch
 from small_frames import film_config
 
 from carousel.data import mnist, moving_digits
+from carousel.data.labelled_images import Images
 from carousel.data.moving_digits import digits_of_parts, films, shrink
 from carousel.data.parts import NAMES
 
@@ -33,7 +34,7 @@ def test_more_films_begin_with_the_fewer():
 def test_the_labels_compare_each_digit_with_the_one_before(monkeypatch):
     # One image of each digit, of one grey each: then a frame says which digit it shows.
     images = (torch.arange(1, 11).view(10, 1, 1) * 20).expand(10, 28, 28).to(torch.uint8)
-    digits = mnist.Images(images.contiguous(), torch.arange(10))
+    digits = Images(images.contiguous(), torch.arange(10))
     monkeypatch.setattr(moving_digits, "digits_of_parts", lambda data: {"train": digits})
     dark = 0
     for film in made(parts=["train"])["train"].values():

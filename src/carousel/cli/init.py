@@ -12,6 +12,7 @@ from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.errors import ConfigError, DataError, command
 
 if TYPE_CHECKING:
+    from carousel.config import Config
     from carousel.data.audit import Finding
     from carousel.data.proposal import Proposal
 
@@ -50,10 +51,14 @@ def init(
 
     Example: carousel init pumps.csv --target state
     """  # fmt: skip
+    from carousel.data.image_proposal import has_images
     from carousel.data.proposal import has_columns
 
     given = {"target": target, "id": id, "time": time, "task": task}
     if not has_columns(data):
+        if has_images(data) and task in (None, "classify"):
+            _images(data, {name: value for name, value in given.items() if value}, output, as_json)
+            return
         _other(data, {name: value for name, value in given.items() if value}, output, as_json)
         return
     from carousel.data.proposal import propose
@@ -132,6 +137,35 @@ def _free(output: str | None, data: Path) -> Path:
     return path
 
 
+def _images(data: Path, given: dict[str, str], output: str | None, as_json: bool) -> None:
+    """A recipe for images: a folder for each class, or arrays."""
+    from carousel.data.image_proposal import propose_images
+
+    given.pop("task", None)
+    refuse_roles(data, given)
+    made = propose_images(data)
+    made.config  # noqa: B018  # what is written can be read
+    text = made.toml()
+    if output == "-":
+        print(text, end="")
+        return
+    path = _free(output, data)
+    path.write_text(text, encoding="utf-8")
+    if as_json:
+        print_json({**made.to_json(), "wrote": str(path)})
+        return
+    for line in made.lines():
+        print_out(line)
+    print_out(f"wrote {path} ({len(text.splitlines())} lines, each guess with its reason)")
+    print_out(f"next: {command('check', path)}    then: {command('train', path)}")
+
+
+def refuse_roles(data: Path, given: dict[str, str]) -> None:
+    """Raise `ConfigError` for a role of a column where there are no columns."""
+    for role in given:
+        raise ConfigError(f"{data} has no named columns, so {role} means nothing to it", role)
+
+
 def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool) -> None:
     """A recipe for what is no table with named columns: by its kind, from the recipes own-…"""
     from carousel.recipes import path_of, suited
@@ -142,11 +176,7 @@ def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool)
         names = tuple(name for name in (wanted, *names) if name == wanted)
     if not names or names[0] not in suited.READS:
         raise DataError(_of_no_kind(data))
-    if given:
-        raise ConfigError(
-            f"{data} has no named columns, so {next(iter(given))} means nothing to it",
-            next(iter(given)),
-        )
+    refuse_roles(data, given)
     recipe = path_of(names[0]).read_text(encoding="utf-8")
     import tomli_w
 
@@ -158,14 +188,13 @@ def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool)
         return
     path = _free(output, data)
     path.write_text(text, encoding="utf-8")
-    task = names[0].removeprefix("own-").replace("-", "_")
+    task = task_of(names[0])
     if as_json:
         print_json({"path": str(data), "task": {"name": task}, "wrote": str(path)})
         return
     print_out(f"{data}: read as {suited.READS[names[0]]}")
     for other in names[1:]:
-        name = other.removeprefix("own-").replace("-", "_")
-        print_out(f"or as {suited.READS[other]}: {command('init', data, '--task', name)}")
+        print_out(f"or as {suited.READS[other]}: {command('init', data, '--task', task_of(other))}")
     print_out(f"task: {task}")
     print_out(f"wrote {path}")
     print_out(f"next: {command('check', path)}    then: {command('train', path)}")
@@ -185,13 +214,33 @@ def _of_no_kind(data: Path) -> str:
     return f"{data} is of a kind that nothing here reads{named}: carousel recipes lists them"
 
 
-def recipe_for(data: Path, given: dict[str, str]) -> Proposal | None:
-    """Recipe that `train` makes of data; None if it is no table."""
+def recipe_for(data: Path, given: dict[str, str]) -> Config | None:
+    """Configuration that `train` makes of data: of a table and of images that of `init`, of other
+    data the recipe for its kind. None if nothing here reads it."""
+    from carousel import recipes
+    from carousel.data.image_proposal import has_images, propose_images
     from carousel.data.proposal import has_columns, propose
+    from carousel.recipes import suited
 
-    if not data.exists() or not has_columns(data):
+    if has_columns(data):
+        made = propose(data, *(given.get(name, "") for name in ("target", "id", "time", "task")))
+        print(f"carousel: {data}: {made.guess.task}, as {made.guess.why}", file=sys.stderr)
+        return made.config
+    roles = {name: value for name, value in given.items() if name != "task"}
+    task = given.get("task", "")
+    if has_images(data) and task in ("", "classify"):
+        refuse_roles(data, roles)
+        found = propose_images(data)
+        print(f"carousel: {data}: classify, as {found.why}", file=sys.stderr)
+        return found.config
+    names = [name for name in suited.suited(data) if task in ("", task_of(name))]
+    if not names:
         return None
+    refuse_roles(data, roles)
+    print(f"carousel: {data}: read as {suited.READS[names[0]]}, by {names[0]}", file=sys.stderr)
+    return recipes.load(names[0])[0].override({"data.path": str(data)})
 
-    found = propose(data, *(given.get(name, "") for name in ("target", "id", "time", "task")))
-    print(f"carousel: {data}: {found.guess.task}, as {found.guess.why}", file=sys.stderr)
-    return found
+
+def task_of(recipe: str) -> str:
+    """The task of a recipe for data of one's own."""
+    return recipe.removeprefix("own-").replace("-", "_")

@@ -21,7 +21,7 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            metavar="RECIPE|FILE|DATA", help="A recipe's name, a .toml file, or a table of yours."
+            metavar="RECIPE|FILE|DATA", help="A recipe's name, a .toml file, or data of yours."
         ),
     ] = None,
     target: Target = None,
@@ -54,7 +54,7 @@ def train(
 ) -> None:
     """Train a recipe, judge it on the test data, compare it with baselines.
 
-    A table in place of a recipe is read as `carousel init` reads it, and trained at once.
+    Data in place of a recipe are read as `carousel init` reads them, and trained at once.
 
     Example: carousel train mnist-rows --set training.epochs=5 --seed 1
     """
@@ -102,11 +102,10 @@ def _recipe(named: str, roles: dict[str, str]) -> str | Config:
 
     path = Path(named)
     known = {*recipes.names(), *recipes.own_names()}
-    proposed = None
     if named and named not in known and path.suffix != ".toml" and path.exists():
         proposed = recipe_for(path, roles)
-    if proposed is not None:
-        return proposed.config
+        if proposed is not None:
+            return proposed
     if roles:
         role = next(iter(roles))
         raise ConfigError(f"{role} names a column of a table, and {named} is none", role)
@@ -166,6 +165,8 @@ _TREATED = {
     "too_long": "too long to train on, left out",
     "empty": "empty",
     "unreadable": "images that cannot be read, left out",
+    "resized": "images of another size, made alike",
+    "recoloured": "images in color, read as grey",
     "labels_not_in_training": "labels that the training part lacks",
     "unlabelled": "without a label, in no metric",
 }

@@ -12,11 +12,13 @@ SERIES = ("classify_recordings", "label_frames", "regress", "forecast")
 STEPS = ("classify_recordings", "label_frames", "regress")
 TEXTS = ("classify_text", "label_words", "translate")
 #: Can be dealt out in several ways: a series is cut in time, and pairs by their sentences.
-SPLIT = (*STEPS, "classify_text", "label_words")
+SPLIT = (*STEPS, "classify_text", "label_words", "classify")
 #: Read a column of times.
 TIMED = (*SERIES, "anomaly")
+#: Read tables that name files.
+FILES = ("classify_recordings", "classify")
 #: Read tables with named columns.
-TABLES = TIMED + TEXTS
+TABLES = (*TIMED, *TEXTS, "classify")
 #: Levels up to which a category is a column for each; of more, each level has an embedding.
 FEW_LEVELS = 8
 _WIDEST = 50
@@ -39,7 +41,7 @@ class ColumnsConfig:
     embed: learn such rows; false: a column of its own for each of the 50 most frequent values, and
         one for the others.
     text: the column of sentences, or of words to label.
-    file: a column with names of files, sounds or tables, beside the table: each is a recording.
+    file: a column with names of files beside the table: recordings (sounds or tables), or images.
     ignore: columns that are not read.
     step: time from step to step, such as "15 minutes" or "1 day" (empty: the most frequent one).
     gap: where steps are missing, "fill" puts them in with the values before, "cut" begins another
@@ -54,7 +56,7 @@ class ColumnsConfig:
     category: str = key("", tasks=SERIES)
     embed: bool = key(True, tasks=SERIES)
     text: str = key("", tasks=TEXTS)
-    file: str = key("", tasks=("classify_recordings",))
+    file: str = key("", tasks=FILES)
     ignore: str = key("", tasks=TABLES)
     step: str = key("", tasks=STEPS)
     gap: str = key("fill", choices=("fill", "cut", "error"), tasks=SERIES)

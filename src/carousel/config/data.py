@@ -7,24 +7,32 @@ from dataclasses import dataclass
 from carousel.config import groups
 from carousel.config.keys import DROPPED, KEPT, key
 
+#: Reads image files, each with a caption.
+CAPTIONED = {"caption": "data.name!=digit-scenes"}
+#: Reads image files, each with a class.
+OWN_IMAGES = {"classify": "data.name!=mnist"}
+
 
 @dataclass(frozen=True)
 class DataConfig:
     """Data set or path, images as sequences, and the validation part.
 
-    name: "mnist" to classify; a text's name to generate (carousel data list), or "text" for a
-        file and "lines" for a folder of your own, which `path` names; for other tasks see the
-        task's page in docs/tasks.
+    name: "mnist" to classify, or "images" for your own; a text's name to generate (carousel data
+        list), or "text" for a file and "lines" for a folder of your own, which `path` names; for
+        other tasks see the task's page in docs/tasks.
     path: the file or folder of your own data; empty for a published set.
-    view: how a 28 x 28 image is read: "rows" (28 steps of 28), "pixels" (784 steps of 1),
-        "image" (1 step of 784).
+    view: how an image is read, such as one of 28 x 28: "rows" (28 steps of 28), "pixels" (784 steps
+        of 1), "patches" (squares, row by row: 49 steps of 4 x 4), "image" (1 step of 784). A pixel
+        of a coloured one is three numbers.
+    patch: pixels of a side of a patch; what is lacking at the right and below is filled up.
     permutation: read the pixels of every image in one shuffled order, that of NumPy's
         RandomState(permutation).permutation(784) (0: in their own order).
     scaling: "standard" (zero mean, unit deviation over the training part) or "unit" ([0, 1]).
-    validation: how many training images are held out to choose the best epoch.
+    validation: how many images of the published set are held out to choose the best epoch.
     split_seed: of the random draw that holds examples out, and of scenes that are made.
     train_limit: use only so many training images, or tokens of a text (0: all).
-    shift: move each training image by up to so many pixels in x and y, drawn anew each epoch.
+    shift: move each training image by up to so many pixels in x and y, drawn anew each epoch; what
+        comes in is black, of images of your own like the edge.
     fold: which tenth judges, of a set that has no split of its own and is cross-validated.
     hold_out: a speaker, or another group of recordings, that judges in place of the usual test
         part (see docs/tasks/classify_recordings.md).
@@ -33,16 +41,22 @@ class DataConfig:
 
     name: str = "mnist"
     path: str = key("", tasks=groups.OWN)
-    view: str = key("rows", choices=("rows", "pixels", "image"), tasks=groups.IMAGES)
+    view: str = key("rows", choices=("rows", "pixels", "patches", "image"), tasks=groups.IMAGES)
+    patch: int = key(4, low=1, high=64, tasks=groups.IMAGES, when=("data.view=patches",))
     permutation: int = key(0, low=0, high=2**32 - 1, tasks=groups.IMAGES)
     scaling: str = key("standard", choices=("standard", "unit"), tasks=groups.IMAGES)
-    validation: int = key(5000, low=1, tasks={"classify": "", "caption": "data.name=digit-scenes"})
+    validation: int = key(
+        5000,
+        low=1,
+        tasks={"classify": "data.name=mnist", "caption": "data.name=digit-scenes"},
+        of_set=DROPPED,
+    )
     split_seed: int = key(0, low=0, tasks=groups.DRAWN)
     train_limit: int = key(0, low=0, tasks=groups.LIMITED, of_set=DROPPED)
     shift: int = key(0, low=0, high=8, tasks=groups.IMAGES)
     fold: int = key(0, low=0, high=9, tasks=("classify_text",), of_set=DROPPED)
     hold_out: str = key("", tasks=("classify_recordings",), of_set=DROPPED)
-    test_head: int = key(0, low=0, tasks=groups.IMAGES)
+    test_head: int = key(0, low=0, tasks=groups.IMAGES, of_set=DROPPED)
 
 
 @dataclass(frozen=True)
@@ -131,14 +145,27 @@ class ScenesConfig:
 
 @dataclass(frozen=True)
 class PicturesConfig:
-    """Reading of image files: any size and kind, fitted into a square with black beside.
+    """Reading of image files: any size and kind, fitted into one size.
 
-    side: pixels of the square, up and across.
+    side: pixels of the square, up and across; black stands beside what is no square.
     color: three channels, red, green and blue; else one, grey.
     features: a file of numbers in place of images, .npz or .safetensors in the folder: an array for
         each image by its name, all of one shape, (F,), (S, F) for S places, or (h, w, F).
+    size: to classify: "28" for a square, "32x100" for 32 pixels up and 100 across, or "auto": the
+        size that most images of the training part have, else the median; at most 64 up or across.
+    channels: to classify: "grey", "color", or "auto": color if an image of the training part has
+        any.
+    fit: how an image of another size gets there: "pad" shows all of it, with black beside; "crop"
+        cuts off what is too much at both ends; "stretch" changes its shape.
+    validation, test: shares of the images that are held out, of each class by itself, where files
+        or folders do not say who validates and who judges.
     """
 
-    side: int = key(96, low=8, high=512, when=("pictures.features=",))
-    color: bool = key(True, when=("pictures.features=",))
-    features: str = key("", of_set=DROPPED)
+    side: int = key(96, low=8, high=512, tasks=CAPTIONED, when=("pictures.features=",))
+    color: bool = key(True, tasks=CAPTIONED, when=("pictures.features=",))
+    features: str = key("", tasks=CAPTIONED, of_set=DROPPED)
+    size: str = key("auto", tasks=OWN_IMAGES)
+    channels: str = key("auto", choices=("auto", "grey", "color"), tasks=OWN_IMAGES)
+    fit: str = key("pad", choices=("pad", "crop", "stretch"), tasks=OWN_IMAGES)
+    validation: float = key(0.15, above=0, high=0.5, tasks=OWN_IMAGES)
+    test: float = key(0.15, above=0, high=0.5, tasks=OWN_IMAGES)

@@ -14,6 +14,7 @@ from carousel.errors import ConfigError
 
 #: What `data.name` says of custom data, by task; of "generate", "lines" for a folder.
 WORDS = {
+    "classify": "images",
     "forecast": "series",
     "anomaly": "series",
     "classify_text": "sentences",
@@ -27,6 +28,8 @@ WORDS = {
 }
 #: What it says of a table whose columns have roles (`carousel.config.columns`), in any task.
 TABLE = "table"
+#: Tasks that read a published set where nobody says what to read.
+_DEFAULT_SETS = ("classify",)
 _ALIASES = {*WORDS.values(), "lines", TABLE}
 _CSV = {".csv", ".tsv"}
 _OTHER_TABLES = {
@@ -61,7 +64,7 @@ def _is_table(task: str, path: str) -> bool:
     suffixes = {suffix.lower() for suffix in Path(path).suffixes}
     if suffixes & _OTHER_TABLES:
         return True
-    return task in STEPS and bool(suffixes & _CSV) and Path(path).is_file()
+    return task in (*STEPS, "classify") and bool(suffixes & _CSV) and Path(path).is_file()
 
 
 def named(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -71,6 +74,8 @@ def named(values: Mapping[str, Any]) -> Mapping[str, Any]:
     if task not in WORDS or not isinstance(data, Mapping) or "name" in data:
         return values
     path = str(data.get("path", ""))
+    if not path and task in _DEFAULT_SETS:
+        return values
     columns = values.get("columns", {})
     name = word_of(task, path, columns if isinstance(columns, Mapping) else {}) if path else ""
     return {**values, "data": {**data, "name": name}}

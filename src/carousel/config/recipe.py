@@ -14,6 +14,8 @@ from carousel.config.anomaly import AnomalyConfig
 from carousel.config.coach import CoachConfig
 from carousel.config.columns import TABLES, ColumnsConfig, SplitConfig
 from carousel.config.data import (
+    CAPTIONED,
+    OWN_IMAGES,
     DataConfig,
     FramesConfig,
     PicturesConfig,
@@ -80,9 +82,7 @@ class Config:
     frames: FramesConfig = section(FramesConfig, tasks=groups.RECORDINGS)
     sound: SoundConfig = section(SoundConfig, tasks=("classify_recordings",))
     scenes: ScenesConfig = section(ScenesConfig, tasks=groups.MADE_SCENES)
-    pictures: PicturesConfig = section(
-        PicturesConfig, tasks=("caption",), when=("data.name!=digit-scenes",)
-    )
+    pictures: PicturesConfig = section(PicturesConfig, tasks=CAPTIONED | OWN_IMAGES)
     forecast: ForecastConfig = section(ForecastConfig, tasks=("forecast",))
     regress: RegressConfig = section(RegressConfig, tasks=("regress",))
     anomaly: AnomalyConfig = section(AnomalyConfig, tasks=("anomaly",))

@@ -26,8 +26,9 @@ def deal(
     rows: Sequence[Rows], config: Config, table: Table, classes: Sequence[str] | None, starts: bool
 ) -> dict[str, list[int]]:
     """The numbers of the sequences in each part, by `split.by`."""
-    frames, seed, by = config.frames, config.data.split_seed, config.split.by
-    held = {"test": frames.test, "validation": frames.validation}
+    shares = config.pictures if config.task == "classify" else config.frames
+    seed, by = config.data.split_seed, config.split.by
+    held = {"test": shares.test, "validation": shares.validation}
     count = len(rows)
     if by == "column":
         words = constant_in(rows, table[split_column(config)].texts(), config.split.column, "")

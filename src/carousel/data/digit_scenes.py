@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from carousel.config import DataConfig, ScenesConfig
-from carousel.data.mnist import Images
+from carousel.data.labelled_images import Images
 from carousel.data.moving_digits import digits_of_parts, shrink
 
 NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from carousel.config.columns import SERIES, STEPS, TABLES
+from carousel.config.columns import FILES, SERIES, STEPS, TABLES
 from carousel.data.guessing import (
     TIMES,
     Finder,
@@ -53,7 +53,7 @@ class _Guesser(Finder):
     def guess(self) -> Guess:
         self._set_useless()
         self._set_parts()
-        if self._files_of_recordings():  # whose names are as long as sentences
+        if self._files():  # whose names are as long as sentences
             self._set_rest()
             return self.found
         sentences = [
@@ -152,25 +152,43 @@ class _Guesser(Finder):
         if not self.found.split_column:
             self._choose_split()
 
-    def _files_of_recordings(self) -> bool:
-        """True if a column names files beside the table: a recording each, with a class."""
+    def _files(self) -> bool:
+        """True if a column names files beside the table, each with a class: recordings, images."""
+        from carousel.data.files.image_fit import SUFFIXES as PICTURES
         from carousel.data.files.recordings import TABLES as COLUMNS
         from carousel.data.files.sounds import SUFFIXES
 
-        if self.task not in ("", "classify_recordings") or self.id or self.time:
+        if self.task not in ("", *FILES) or self.id or self.time:
             return False
-        folder, kinds = Path(self.table.source).parent, (*SUFFIXES, *COLUMNS)
+        kinds = {"classify_recordings": (*SUFFIXES, *COLUMNS), "classify": PICTURES}
+        for task, suffixes in kinds.items():
+            if self.task in ("", task) and self._named_files(task, suffixes):
+                return True
+        if self.task == "classify":
+            raise DataError(
+                f"{self.table.source} has no column with names of pictures beside it, each with a "
+                f"class in another column, which is what the task 'classify' reads of a table"
+            )
+        return False
+
+    def _named_files(self, task: str, suffixes: Sequence[str]) -> bool:
+        folder = Path(self.table.source).parent
         free = [p for p in self._free() if p.kind == "text" and p.name != self.target]
-        file = next((p for p in free if names_files(p, folder, kinds)), None)
+        file = next((p for p in free if names_files(p, folder, suffixes)), None)
         target = self.target or self._class_beside([file.name] if file else [])
         if file is None or not target or not self.known[target].is_class():
             return False
         found, self.target = self.found, target
-        found.task = "classify_recordings"
+        found.task = task
         found.why = f"'{file.name}' names a file in each row, and '{target}' its class"
         found.sequences = len(self.table)
         self._give(file.name, "file", f"{file.distinct:,} files beside the table", "columns.file")
         self._give(target, "target", words_of(self.known[target]), "target")
+        groups = [p for p in self._free() if named_as(p.name, _GROUPS) and p.distinct >= 3]
+        if not found.split_column and groups:
+            found.split, found.split_column = "group", groups[0].name
+            found.split_why = f"the same '{groups[0].name}' never stands in two parts"
+            self._give(groups[0].name, "split", "a group of files", "split.by")
         for p in self._free():
             self._give(p.name, "ignore", "neither the file nor its class", "columns.file")
         if not found.split_column:

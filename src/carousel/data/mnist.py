@@ -9,15 +9,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from carousel.data.files.idx import parse_idx
-from carousel.data.parts import Parts
+from carousel.data.labelled_images import Images
 from carousel.errors import DataError
 
 FOLDER = Path(__file__).parent / "embedded" / "mnist"
@@ -31,35 +29,6 @@ _SHA256 = {
     "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
-
-
-@dataclass(frozen=True)
-class Images:
-    """Grey images (N, 28, 28), uint8, and their digits (N,), int64."""
-
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Counts of the part's contents."""
-        return {"images": len(self)}
-
-    def contents(self) -> Iterator[bytes]:
-        """The pixels of each image."""
-        return (image.numpy().tobytes() for image in self.images)
-
-    def take(self, index: Tensor | slice) -> Images:
-        return Images(self.images[index], self.labels[index])
-
-
-class ImageParts(Parts[Images]):
-    """Images to train on, to validate and to judge."""
-
-    task = "classify"
 
 
 def load_train() -> Images:

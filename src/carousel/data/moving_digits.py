@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from carousel.config import DataConfig, ScenesConfig
 from carousel.data import mnist
 from carousel.data.files.recordings import Frames
+from carousel.data.labelled_images import Images
 from carousel.data.parts import NAMES
 from carousel.data.splits import hold_out
 
@@ -42,7 +43,7 @@ def films(data: DataConfig, scenes: ScenesConfig, part: str) -> dict[str, Frames
     return {f"{part}-{number:04}": film for number, film in numbered}
 
 
-def digits_of_parts(data: DataConfig) -> dict[str, mnist.Images]:
+def digits_of_parts(data: DataConfig) -> dict[str, Images]:
     """Disjoint MNIST images to make scenes of, by part; the test part's are MNIST's own."""
     full = mnist.load_train()
     train, validation = hold_out(len(full), data.validation, data.split_seed)
@@ -60,7 +61,7 @@ def shrink(image: torch.Tensor, side: int) -> NDArray[np.uint8]:
     return result
 
 
-def _endless(images: mnist.Images, side: int, seed: int) -> Iterator[Frames]:
+def _endless(images: Images, side: int, seed: int) -> Iterator[Frames]:
     # The legacy generator, whose numbers NumPy promises never to change.
     chance = np.random.RandomState(seed)
     digits = images.labels.numpy()

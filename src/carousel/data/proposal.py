@@ -12,6 +12,7 @@ import numpy as np
 from carousel.config import Config
 from carousel.config.columns import (
     FEW_LEVELS,
+    SPLIT,
     STEPS,
     ColumnsConfig,
     embedding_size,
@@ -25,8 +26,12 @@ from carousel.data.sizes import Sections, Size, rules, season_of, settings
 from carousel.data.table import Table, is_table, read_table
 from carousel.errors import DataError
 
-_HELD = {"classify_text": "text", "label_words": "text", "translate": "text"}
+_HELD = {
+    **{"classify_text": "text", "label_words": "text", "translate": "text"},
+    "classify": "pictures",
+}
 _MAPPINGS = {
+    "classify": "many-to-one",
     "classify_recordings": "many-to-one",
     "classify_text": "many-to-one",
 }
@@ -36,6 +41,7 @@ _HEADS = {
     "columns": "what each column is for",
     "split": "who trains, who validates, who judges",
     "frames": "how sequences are cut and held out",
+    "pictures": "how images are made alike and held out",
     "model": "the network",
     "regularization": "against overfitting",
     "anomaly": "what is unusual, and how many false alarms there may be",
@@ -84,18 +90,8 @@ class Proposal:
 
     def toml(self) -> str:
         """The recipe with a comment wherever there is a reason."""
-        import tomli_w
-
-        lines = [f"# {self.path.name}: {self.guess.why}.", f"# Split: {self.guess.split_why}.", ""]
-        lines += [f'task = "{self.guess.task}"']
-        for section, values in self.sections.items():
-            head = f"  # {_HEADS[section]}" if section in _HEADS else ""
-            lines += ["", f"[{section}]{head}"]
-            for key, value in values.items():
-                written = tomli_w.dumps({key: value}).rstrip("\n")
-                why = self.comments.get(f"{section}.{key}", "")
-                lines.append(f"{written}  # {why}" if why else written)
-        return "\n".join(lines) + "\n"
+        heads = [f"{self.path.name}: {self.guess.why}.", f"Split: {self.guess.split_why}."]
+        return commented(heads, self.guess.task, self.sections, self.comments)
 
     def to_json(self) -> dict[str, Any]:
         """Everything that was found, as JSON can hold it."""
@@ -127,6 +123,26 @@ class Proposal:
             },
             "recipe": {"task": self.guess.task, **self.sections},
         }
+
+
+def commented(heads: list[str], task: str, sections: Sections, comments: dict[str, str]) -> str:
+    """A recipe as TOML, below some lines of comment, with a comment behind keys that have one."""
+    import tomli_w
+
+    lines = [*(f"# {head}" for head in heads), "", f'task = "{task}"']
+    for section, values in sections.items():
+        head = f"  # {_HEADS[section]}" if section in _HEADS else ""
+        lines += ["", f"[{section}]{head}"]
+        for key, value in values.items():
+            written = tomli_w.dumps({key: value}).rstrip("\n")
+            why = comments.get(f"{section}.{key}", "")
+            lines.append(f"{written}  # {why}" if why else written)
+    return "\n".join(lines) + "\n"
+
+
+def short_name(path: Path) -> str:
+    """The name of a file or folder as runs can be called by it."""
+    return re.sub(r"[^\w.-]+", "-", path.name.split(".")[0]).strip("-.") or "data"
 
 
 def propose(
@@ -228,18 +244,17 @@ def _sections(
         columns["ignore"] = listed(ignored)
     if task not in (*STEPS, "forecast") or not columns.get("time"):
         columns.pop("gap", None)
-    short = re.sub(r"[^\w.-]+", "-", path.name.split(".")[0]).strip("-.") or "data"
     what = f"'{listed(found.named('target'))}'" if found.named("target") else "every number"
     sections: Sections = {
         "recipe": {
-            "name": short,
+            "name": short_name(path),
             "summary": f"{what} of {path.name}",
             "mapping": "many-to-one" if size.whole else _MAPPINGS.get(task, "many-to-many"),
         },
         "data": {"name": "table", "path": str(path)},
         "columns": columns,
     }
-    if task in (*STEPS, "classify_text", "label_words"):
+    if task in SPLIT:
         split = {"by": found.split}
         sections["split"] = split | (
             {"column": found.split_column} if found.split in ("group", "column") else {}
@@ -249,9 +264,12 @@ def _sections(
         sections["forecast"] = _forecast(table, found, columns, step)
     held = _HELD.get(task, "frames" if task in STEPS else "")
     if held and found.split != "column":
-        share = 0.15 if held == "frames" else 0.1
+        share = 0.1 if held == "text" else 0.15
         made[held] = {**made.get(held, {}), "validation": share, "test": share}
+    if "data" in made:
+        sections["data"] |= made["data"]
     order = (
+        "pictures",
         "anomaly",
         "frames",
         "text",

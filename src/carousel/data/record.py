@@ -79,7 +79,7 @@ class DataRecord:
         """Make the record of data just read. A test part that is a thing of its own stays
         closed."""
         path = config.data.path
-        read_whole = bool(path) and config.task != "caption"
+        read_whole = bool(path) and config.task not in ("caption", "classify")
         numbers = read_whole and not getattr(data, "sound", False)
         names = PARTS if read_whole else PARTS[:2]
         parts = {name: _record(data, name, numbers) for name in names}

@@ -73,6 +73,9 @@ def rules(task: str, size: Size) -> Iterator[tuple[str, str]]:
     if task == "anomaly":
         yield from _WATCHED_RULES.items()
         return
+    if task == "classify":
+        yield from _IMAGE_RULES.items()
+        return
     yield "model.hidden_size", _HIDDEN_RULE if task in STEPS else "by task and amount of text"
     if task in STEPS:
         yield "model.cell", "remembers longest"
@@ -93,6 +96,18 @@ _WATCHED_RULES = {
     "anomaly.follow": "0: a threshold that stays, for series that do not drift",
     "model.hidden_size": "32 of up to 8 columns, else 64",
     "training.batch_size": "32 of up to 20,000 rows, else 128",
+}
+_IMAGE_RULES = {
+    "data.view": "or pixels, patches (data.patch), image: what a step reads",
+    "data.shift": "pixels that training images are moved by: 2 of up to 1,000 images, else 1",
+    "pictures.size": "that most have, at most 64; or such as 28, 32x100 (up x across)",
+    "pictures.channels": "grey, if none has colors; or grey, color",
+    "pictures.fit": "or crop, stretch: images of another size",
+    "model.hidden_size": "128 for images of any number",
+    "regularization.dropout": "more of it for fewer images: 0.4, 0.3 from 1,000 on, 0.2",
+    "training.batch_size": "16 of up to 1,000 images, 32 to 10,000, then 128",
+    "training.epochs": f"about {_UPDATES:,} steps of the optimiser, 10 to 60 epochs",
+    "training.patience": "a third of the epochs",
 }
 _HIDDEN_RULE = "32 of up to 5,000 steps, 64 to 200,000, 128 to 2 million, then 256"
 
@@ -227,7 +242,29 @@ def _watched(size: Size, korean: bool) -> Sections:
     }
 
 
+def _images(size: Size, korean: bool) -> Sections:
+    """Settings for images; of 60,000 about those of the recipe for the published digits."""
+    batch = by_size(((1_000, 16), (10_000, 32)), size.examples, 128)
+    epochs = _epochs(size.examples, batch) if size.examples < 10_000 else 16
+    dropout = by_size(((1_000, 0.4), (10_000, 0.3)), size.examples, 0.2)
+    return {
+        "data": {"view": "rows", "shift": by_size(((1_000, 2),), size.examples, 1)},
+        "pictures": {"size": "auto", "channels": "auto", "fit": "pad"},
+        "model": {
+            **{"cell": "lstm", "hidden_size": 128, "forget_bias": 1.0},
+            **{"bidirectional": True, "pooling": "max"},
+        },
+        "regularization": {"dropout": dropout},
+        "optimizer": {"learning_rate": 3e-3},
+        "training": {
+            **{"epochs": epochs, "batch_size": batch, "patience": max(5, epochs // 3)},
+            "monitor": "loss",
+        },
+    }
+
+
 _OTHERS = {
+    "classify": _images,
     "classify_text": _sentences,
     "label_words": _words,
     "translate": _pairs,

@@ -19,12 +19,17 @@ READS = {
     "own-generate": "a text, or a folder of <label>.txt files",
     "own-caption": "a folder of images with captions.csv",
     "own-classify-recordings": "a folder for each class, of .csv files or sounds",
+    "own-classify": "a folder for each class, of pictures; .npz, .npy or IDX",
     "own-label-frames": "a folder of .csv files with a column label",
     "own-regress": "a folder of .csv with numbers in label or targets.csv",
 }
 _TABLES = {".csv", ".tsv"}
 _SOUNDS = {".wav", ".flac", ".ogg", ".aiff", ".aif", ".mp3"}
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm"}
+_ARRAYS = {".npz", ".npy"}
 _FILES = {
+    ".npz": ("own-classify",),
+    ".npy": ("own-classify",),
     ".csv": ("own-forecast", "own-classify-text"),
     ".tsv": ("own-classify-text", "own-translate"),
     ".txt": ("own-generate", "own-label-words"),
@@ -43,7 +48,7 @@ def suited(path: Path) -> tuple[str, ...]:
     """The recipes that may fit, the likeliest first; none if nothing here reads such a thing."""
     if path.is_dir():
         return tuple(_of_folder(path))
-    names = _FILES.get(_ending(path), ())
+    names = ("own-classify",) if _is_idx(path) else _FILES.get(_ending(path), ())
     if _ending(path) == ".csv" and {"label", "text"} <= _header(path):
         return names[::-1]
     return names
@@ -71,6 +76,10 @@ def _ending(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
+def _is_idx(path: Path) -> bool:
+    return "-ubyte" in path.name.lower() or _ending(path).startswith(".idx")
+
+
 def _header(path: Path) -> set[str]:
     opened = gzip.open if path.suffix.lower() == ".gz" else open
     try:
@@ -82,8 +91,10 @@ def _header(path: Path) -> set[str]:
 
 def _of_folder(path: Path) -> Iterator[str]:
     here = {_ending(file) for file in path.iterdir() if file.is_file()}
-    deep = (*path.glob("*/*"), *path.glob("*/*/*"))  # CLASS/FILE, CLASS/GROUP/FILE
-    below = {_ending(file) for file in deep if file.is_file()}
+    # CLASS/FILE, CLASS/GROUP/FILE, of pictures also train/CLASS/GROUP/FILE
+    below = {_ending(file) for n in (1, 2) for file in path.glob("*/" * n + "*") if file.is_file()}
+    deep = {_ending(file) for file in path.glob("*/*/*/*") if file.is_file()}
+    arrays = any(_ending(f) in _ARRAYS or _is_idx(f) for f in path.iterdir() if f.is_file())
     if (path / "captions.csv").is_file():
         yield "own-caption"
     elif (path / "targets.csv").is_file():
@@ -92,6 +103,8 @@ def _of_folder(path: Path) -> Iterator[str]:
         yield from ("own-label-frames", "own-regress")
     if below & (_TABLES | _SOUNDS):
         yield "own-classify-recordings"
+    if arrays or (below | deep) & _PICTURES:
+        yield "own-classify"
     if ".txt" in here:
         yield "own-generate"
     if len(here) == 2 and not here & {*_TABLES, ".toml", ""}:

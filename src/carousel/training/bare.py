@@ -9,11 +9,12 @@ from typing import Any
 from carousel import recipes
 from carousel.config import Config
 from carousel.config.own import TABLE, is_own
+from carousel.data.image_proposal import propose_images
 from carousel.data.proposal import propose
 
 #: A file with one of these says how to train; without all of them it is bare.
 _OF_TRAINING = ("model", "regularization", "optimizer", "schedule", "training")
-_KEPT = ("recipe", "data")
+_KEPT = ("data.name", "data.path")
 
 
 def is_bare(values: Mapping[str, Any], config: Config) -> bool:
@@ -39,6 +40,9 @@ def completed(config: Config, values: Mapping[str, Any], given: Collection[str] 
         has_roles = "columns" in values or any(name.startswith("columns.") for name in given)
         if has_roles:
             made = {name: keys for name, keys in made.items() if name not in ("columns", "split")}
+    elif config.task == "classify":
+        made = propose_images(config.data.path).sections
+        how = "by the size of the data"
     else:
         name = f"own-{config.task.replace('_', '-')}"
         made = recipes.read_toml(recipes.path_of(name))
@@ -46,9 +50,9 @@ def completed(config: Config, values: Mapping[str, Any], given: Collection[str] 
     settings = {
         f"{section}.{key}": value
         for section, keys in made.items()
-        if section not in _KEPT and isinstance(keys, Mapping)
+        if section != "recipe" and isinstance(keys, Mapping)
         for key, value in keys.items()
-        if f"{section}.{key}" not in stated
+        if f"{section}.{key}" not in {*stated, *_KEPT}
     }
     if not config.recipe.summary:
         settings["recipe.summary"] = f"{Path(config.data.path).name}, network and training {how}"

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from carousel.config import Config
 from carousel.data import mnist
+from carousel.data.labelled_images import ImageParts
 from carousel.tasks.classify.network import as_sequence, build_model
 from carousel.tasks.classify.task import ClassifyTask
 
@@ -94,7 +95,7 @@ def test_the_model_follows_from_torchs_seed():
 
 
 def test_parts_are_disjoint_and_cover_the_training_file():
-    parts = mnist.ImageParts.read(Config())
+    parts = ImageParts.read(Config())
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (55_000, 5_000, 10_000)
     full = mnist.load_train()
     brightness = torch.cat([parts.train.images, parts.validation.images]).long().sum((1, 2))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from carousel.data.mnist import Images
+from carousel.data.labelled_images import Images
 from carousel.tasks.shared.baselines import (
     fit_and_score,
     fit_frames,

@@ -10,12 +10,12 @@ from small_scenes import images_config, write_images
 
 from carousel import tasks
 from carousel.data.captioned import Captioned, CaptionedImages
+from carousel.data.labelled_images import ImageParts, Images
 from carousel.data.labelled_recordings import Labelled as LabelledRecording
 from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.labelled_text import LabelledText, Sentences
 from carousel.data.labelled_words import Labelled, LabelledWords
 from carousel.data.measured import Measured, MeasuredRecordings
-from carousel.data.mnist import ImageParts, Images
 from carousel.data.ragged import Ragged
 from carousel.data.recordings import LabelledFrames, Recordings
 from carousel.data.regular import Series

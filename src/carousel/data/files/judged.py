@@ -71,7 +71,7 @@ def sentences(path: Path, config: Config, classes: Sequence[str]) -> Judged[Sent
         found = read_labelled(path)
         rows = [(row.label, row.text) for row in found.rows]
         notes = (found.note,) if found.note else ()
-    unknown = _unknown((label for label, _ in rows), classes, str(path))
+    unknown = unknown_in((label for label, _ in rows), classes, str(path))
     number = {name: i for i, name in enumerate(classes)}
     known = [(number[label], text) for label, text in rows if label in number and text.strip()]
     if blank := sum(not text.strip() for label, text in rows if label in number):
@@ -108,7 +108,7 @@ def examples(
     else:
         found, _ = read_classes(path, config.sound)
         notes = tuple(recognised(example.notes for example in found))
-    unknown = _unknown((example.label for example in found), classes, str(path))
+    unknown = unknown_in((example.label for example in found), classes, str(path))
     return Judged([example for example in found if example.label in classes], notes, unknown)
 
 
@@ -163,7 +163,7 @@ def known_labels(
 ) -> Judged[dict[str, Frames]]:
     """Frames without the labels of classes that the model does not know."""
     every = (label for one in found.part.values() for label in one.labels if label)
-    unknown = _unknown(every, classes, source)
+    unknown = unknown_in(every, classes, source)
     part = {
         name: one._replace(labels=[label if label in classes else "" for label in one.labels])
         for name, one in found.part.items()
@@ -188,7 +188,7 @@ def _require(table: Table, *names: str) -> None:
             )
 
 
-def _unknown(labels: Iterable[str], classes: Collection[str], source: str) -> dict[str, int]:
+def unknown_in(labels: Iterable[str], classes: Collection[str], source: str) -> dict[str, int]:
     """Labels that a model does not know. Raises `DataError` if it knows none of them."""
     counts = Counter(labels)
     unknown = {label: n for label, n in counts.items() if label not in classes}

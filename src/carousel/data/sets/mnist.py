@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from carousel.config import Config
-    from carousel.data.mnist import ImageParts
+    from carousel.data.labelled_images import ImageParts
 
 
 def read(config: Config) -> ImageParts:
     """The parts; the file of the published test part is opened when it is asked for."""
-    from carousel.data.mnist import ImageParts, load_test, load_train
+    from carousel.data.labelled_images import ImageParts
+    from carousel.data.mnist import load_test, load_train
     from carousel.data.splits import hold_out
 
     full = load_train()

@@ -1,9 +1,9 @@
-"""Many-to-one: one label for a whole sequence. Here: an MNIST image read step by step."""
+"""Many-to-one: one label for a whole sequence. Here: an image read step by step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,11 +11,15 @@ from torch.nn import functional as F
 
 from carousel import layers
 from carousel.config import Config
-from carousel.data import mnist
 from carousel.data.batches import ShuffledBatches, in_order
+from carousel.data.labelled_images import ImageParts
 from carousel.data.scaling import PixelScaler
-from carousel.errors import ConfigError
-from carousel.tasks.classify.network import EVALUATION_BATCH, Classifier, as_sequence, build_model
+from carousel.tasks.classify.network import (
+    EVALUATION_BATCH,
+    Classifier,
+    build_model,
+    sequences_of,
+)
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.samples import Sample, Told
@@ -37,24 +41,23 @@ class ClassifyTask(Task):
     validation_metrics = ("accuracy", "loss")
     unit = "images"
     trained = TrainedClassifier
-    classes = mnist.CLASSES
 
-    def __init__(self, config: Config, seed: int, parts: mnist.ImageParts | None = None) -> None:
-        if parts is None and config.data.name != "mnist":
-            raise ConfigError(
-                f"data.name must be mnist to classify, got '{config.data.name}'; images of your "
-                f"own go to predict alone"
-            )
+    def __init__(self, config: Config, seed: int, parts: ImageParts | None = None) -> None:
         network.check(config)
         self.config = config
-        self.parts = mnist.ImageParts.read(config) if parts is None else parts
+        self.parts = ImageParts.read(config) if parts is None else parts
+        self.classes = self.parts.classes
         self.scaler = PixelScaler.fit(self.parts.train.images, config.data.scaling)
         self._batches = ShuffledBatches(
-            self.parts.train, config.training.batch_size, seed, config.data.shift
+            self.parts.train,
+            config.training.batch_size,
+            seed,
+            config.data.shift,
+            edges=self.parts.notes is not None,
         )
 
     @property
-    def parted(self) -> mnist.ImageParts:
+    def parted(self) -> ImageParts:
         return self.parts
 
     @property
@@ -62,7 +65,7 @@ class ClassifyTask(Task):
         return len(self._batches)
 
     def build_model(self) -> Classifier:
-        return build_model(self.config)
+        return build_model(self.config, self.parts.shape, len(self.classes))
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         return self._batches.epoch(epoch, start)
@@ -86,8 +89,7 @@ class ClassifyTask(Task):
         return logits, network.activation_penalty(outputs, outputs, regularization, time_dim=1)
 
     def _sequences(self, images: Tensor) -> Tensor:
-        data = self.config.data
-        return as_sequence(self.scaler(images), data.view, data.permutation)
+        return sequences_of(self.scaler(images), self.config.data)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         batches = in_order(self.parts.validation, EVALUATION_BATCH)
@@ -114,15 +116,19 @@ class ClassifyTask(Task):
     def baselines(self) -> dict[str, dict[str, float]]:
         return baselines.fit_and_score(self.parts.train, self.parts.test)
 
+    def account(self) -> dict[str, Any]:
+        return self.parts.account()
+
     def finish(self, model: nn.Module) -> TrainedClassifier:
-        return TrainedClassifier(model, self.config, self.classes, self.scaler)
+        return TrainedClassifier(model, self.config, self.classes, self.scaler, self.parts.shape)
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, Classifier)
         parts = self.parts
         example = self._sequences(parts.train.images[:1])
+        own = "" if parts.notes is None else f"{'; '.join(parts.notes.words)}\n"
         return (
-            f"{len(parts.train):,} images to train on, {len(parts.validation):,} to validate\n"
+            f"{len(parts.train):,} images to train on, {len(parts.validation):,} to validate\n{own}"
             f"recurrent layer on {layers.explain(model.recurrent, example)}"
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from carousel.data.mnist import Images
+from carousel.data.labelled_images import Images
 from carousel.data.ragged import Ragged
 
 Scores = dict[str, dict[str, float]]

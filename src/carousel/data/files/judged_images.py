@@ -1,0 +1,55 @@
+"""Labelled images that a trained model never saw (see `carousel.data.files.judged`)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from carousel.config import Config
+from carousel.config.columns import ColumnsConfig
+from carousel.data.counting import unit_of
+from carousel.data.files.image_classes import Entry, entries_in, gather
+from carousel.data.files.judged import Judged, unknown_in
+from carousel.data.files.table_images import entries_of
+from carousel.data.labelled_images import ImageNotes, NamedImages, Shape
+from carousel.data.table import is_table, read_table
+
+_USUAL = ColumnsConfig(file="file", target="label")
+
+
+def images(
+    path: Path, config: Config, classes: tuple[str, ...], shape: Shape
+) -> Judged[NamedImages]:
+    """All images with a class in a folder, a table of names (its columns `file` and `label` where
+    the model was trained on none) or arrays, in the shape of training. Raises `DataError`."""
+    found, words = labelled(path, config)
+    unknown = unknown_in((one.label for one in found), classes, str(path))
+    known = [one for one in found if one.label in classes]
+    notes = ImageNotes()
+    part = gather("", known, classes, shape, config.pictures.fit, notes)
+    return Judged(part, (*words, *in_words(notes, shape)), unknown)
+
+
+def labelled(path: Path, config: Config) -> tuple[list[Entry], list[str]]:
+    """The images with a class, and what is to be said of them. Raises `DataError`."""
+    if path.is_file() and is_table(path):
+        columns = config.columns if config.columns.file else _USUAL
+        found, _, words = entries_of(read_table(path), replace(config, columns=columns))
+        return found, words
+    return entries_in(path)
+
+
+def in_words(notes: ImageNotes, shape: Shape) -> list[str]:
+    """Lines on what became of images while they were read."""
+    size = " x ".join(map(str, shape[-2:]))
+    told = (
+        (notes.resized, f"of another size: made {size}"),
+        (notes.recoloured, "in color: read as grey"),
+        (notes.unreadable, "that cannot be read: left out"),
+    )
+    lines = [
+        f"{count:,} {unit_of(count, 'images')} {what}"
+        for counts, what in told
+        if (count := sum(counts.values()))
+    ]
+    return [*lines, *notes.named]
