@@ -135,7 +135,7 @@ def _lines(text: str) -> Iterator[str]:
 def _look_at_lines(
     content: bytes, separator: str, width: int
 ) -> tuple[int, tuple[int, int] | None]:
-    """How many lines are blank; the first with another number of cells, and that number.
+    """Count of blank lines; the first with another number of cells, and that number.
 
     In blocks, as there may be millions: bytes are counted, and lines that are odd are looked at.
     """
