@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,16 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.data.ragged import Ragged
+from carousel.data.telling import Floats, tells_class, tells_number
 
-Floats = NDArray[np.floating[Any]]
 Leak = dict[str, Any]
-_WRONG = 0.01
-"""Share of what guessing the most frequent class gets wrong that a column may still get wrong."""
-_ALIKE = 1e-4
-"""1 - r² of a column that says the number, or its rank."""
-_BY_CHANCE = 1e-3
 _LOOKED_AT = 100_000
-_FEWEST, _REPEATS, _AGAIN = 6, 3, 10
 
 
 def of_recordings(
@@ -67,20 +59,10 @@ def of_numbers(values: Tensor, targets: Tensor, columns: tuple[str, ...]) -> lis
 
     values (N, F) and targets (N,): the training part, NaN where there is none.
     """
-    from scipy.stats import rankdata  # here, because few tasks need it
-
     rows = _some(~targets.isnan())
     wanted, found = targets[rows].double().numpy(), []
-    if len(wanted) < _FEWEST or not wanted.std() > 0:
-        return []
     for number, name in enumerate(columns):
-        column = values[rows, number].double().numpy()
-        if not column.std() > 0:
-            continue
-        exact = _correlation(column, wanted) ** 2
-        ranks = _correlation(rankdata(column), rankdata(wanted)) ** 2
-        if max(exact, ranks) >= 1 - _ALIKE:
-            how = "scaled" if exact >= ranks else "in its order"
+        if how := tells_number(values[rows, number].double().numpy(), wanted):
             found.append({"column": name, "tells": "number", "how": how})
     return found
 
@@ -119,12 +101,6 @@ def _some(inside: Tensor) -> Tensor:
     return rows[:: max(1, len(rows) // _LOOKED_AT)]
 
 
-def _correlation(a: Floats, b: Floats) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    a, b = a / np.abs(a).max(), b / np.abs(b).max()  # squares of large numbers overflow
-    return float(a @ b / math.sqrt((a @ a) * (b @ b)))
-
-
 def _tells(
     column: Floats,
     labels: NDArray[np.int64],
@@ -133,42 +109,5 @@ def _tells(
     tried: int,
     by_value: bool = True,
 ) -> list[Leak]:
-    """Leaks by which a column tells the class. units (C,): independent examples of each class."""
-    if int(units.sum()) < _FEWEST or (units > 0).sum() < 2:
-        return []
-    how = "by value" if by_value and _by_value(column, labels) else ""
-    if not how and _by_range(column, labels) and _chance(units) * tried < _BY_CHANCE:
-        how = "by range"
+    how = tells_class(column, labels, units, tried, by_value)
     return [{"column": name, "tells": "class", "how": how}] if how else []
-
-
-def _by_value(column: Floats, labels: NDArray[np.int64]) -> bool:
-    """Few values, each of which comes with one class."""
-    known, place = np.unique(column, return_inverse=True)
-    repeated = len(column) >= max(_REPEATS * len(known), len(known) + _AGAIN)
-    # A value that comes once says nothing; one for each class is no accident.
-    if len(known) < 2 or not (repeated or len(known) == len(np.unique(labels))):
-        return False
-    classes = int(labels.max()) + 1
-    table = np.zeros((len(known), classes), np.int64)
-    np.add.at(table, (place, labels), 1)
-    wrong, usual = len(labels) - table.max(1).sum(), len(labels) - table.sum(0).max()
-    return bool(usual and wrong <= _WRONG * usual)
-
-
-def _by_range(column: Floats, labels: NDArray[np.int64]) -> bool:
-    """Each class in a range of its own, but for the outermost of its values."""
-    ranges = []
-    for label in np.unique(labels):
-        inside = column[labels == label]
-        low, high = np.quantile(inside, (_WRONG / 2, 1 - _WRONG / 2), method="nearest")
-        ranges.append((float(low), float(high)))
-    ranges.sort()
-    return all(one[1] < other[0] for one, other in pairwise(ranges))
-
-
-def _chance(units: NDArray[np.int64]) -> float:
-    """Probability that random numbers stand apart by class: C! Π n_c! / N!"""
-    counts = units[units > 0]
-    log = math.lgamma(len(counts) + 1) + sum(math.lgamma(n + 1) for n in counts.tolist())
-    return math.exp(log - math.lgamma(int(counts.sum()) + 1))

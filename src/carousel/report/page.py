@@ -32,6 +32,7 @@ def page(facts: Facts, language: str) -> str:
         scoreboard.leaderboard(facts, words),
         sections.curves(facts, words),
         sections.data(facts, words),
+        sections.audit(facts, words),
         details.detail(facts, words),
         details.worst(facts, words) if facts.evaluation else None,
         sections.pictures(facts, words),

@@ -9,6 +9,7 @@ import tomli_w
 
 from carousel import scores
 from carousel.config import Config
+from carousel.data.audit.finding import Finding, texts
 from carousel.errors import CarouselError, command
 from carousel.report.charts import curves as drawn
 from carousel.report.facts import Facts
@@ -87,6 +88,27 @@ def data(facts: Facts, words: Words) -> Html:
         tag(
             "details", tag("summary", words("split_settings")), tag("pre", _changed(facts, _SPLIT))
         ),
+    )
+
+
+def audit(facts: Facts, words: Words) -> Html | None:
+    """Everything that the audit of the table found, severe or not."""
+    found = facts.result.get("audit") or []
+    if not found:
+        return None
+    blocks = [_audited(Finding.from_dict(one), words.language) for one in found]
+    return tag("section", tag("h2", words("audit")), *blocks)
+
+
+def _audited(found: Finding, language: str) -> Html:
+    said = texts(language)["words"]
+    head = f"{said[found.severity]} {found.code}"
+    return tag(
+        "div",
+        tag("p", tag("b", head, class_="mark"), tag("b", found.text("title", language))),
+        tag("p", f"{said['done']}: {found.text('done', language)}"),
+        tag("p", tag("small", f"{said['change']}: {found.text('change', language)}")),
+        class_=f"finding {found.severity}",
     )
 
 

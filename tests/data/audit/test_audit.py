@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import yaml
 
+from carousel import tasks
 from carousel.config import Config
 from carousel.data.audit import LANGUAGES, Finding, audit, by_severity
 from carousel.data.audit.checks import CHECKS
@@ -134,3 +135,44 @@ def test_init_check_and_train_say_what_the_audit_found(carousel, tmp_path, monke
     assert "audit: severe D012: 'code' alone says what 'y' is." in out
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert [f["code"] for f in result["audit"]] == ["D012"]
+    report = (tmp_path / "run" / "report.html").read_text()
+    assert "severe D012" in report
+    assert "'code' alone says what 'y' is.".replace("'", "&#x27;") in report
+    monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
+    assert carousel("report", "run")[0] == 0
+    assert "심각 D012" in (tmp_path / "run" / "report.html").read_text()
+    code, out, _ = carousel("coach", "run", "--lang", "en")
+    named = re.findall(r"carousel \w+(?:-\w+)? (\S+)", out)
+    assert "run/config.toml" in named
+    assert all((tmp_path / name).exists() for name in named)
+
+
+def test_a_finding_of_another_version_is_shown_in_the_words_that_were_written():
+    written = Finding("D001", "warning", (), {"count": 3, "share": "1 %"}).to_dict()
+    assert Finding.from_dict(written).to_dict("ko")["title"].startswith("3개 행")
+    later = {**written, "code": "D999", "title": "3 rows are odd."}
+    assert Finding.from_dict(later).text("title", "ko") == "3 rows are odd."
+
+
+@pytest.mark.parametrize("how", ["by value", "by range"])
+def test_what_a_task_calls_a_leak_the_audit_finds_too(tmp_path, how):
+    n = 400
+    column = {"by value": lambda i: i // 4 % 4, "by range": lambda i: i // 4 % 2 + 0.1 * (i % 5)}
+    frame = pl.DataFrame(
+        {
+            "a": [f"p{i // 4}" for i in range(n)],
+            "x": [noise(i, 1) for i in range(n)],
+            "z": [column[how](i) for i in range(n)],
+            "y": ["no" if i // 4 % 2 else "so" for i in range(n)],
+        },
+        strict=False,
+    )
+    frame.write_csv(tmp_path / "t.csv")
+    values = {"task": "classify_recordings", "columns": {"id": "a", "target": "y"}}
+    config = Config.from_dict(
+        {**values, "data": {"name": "table", "path": str(tmp_path / "t.csv")}}
+    )
+    (leak,) = tasks.find(config.task)(config, 0).leaks
+    assert (leak["column"], leak["how"]) == ("z", how)
+    found = {f.code: f.columns for f in audit(of_frame(frame), config, NOW)}
+    assert found == {{"by value": "D012", "by range": "D040"}[how]: ("z",)}

@@ -8,10 +8,10 @@ import numpy as np
 
 from carousel.config.columns import FEW_LEVELS, embedding_size, names_in
 from carousel.data.audit.finding import Finding
+from carousel.data.audit.leak_checks import columns_that_tell
 from carousel.data.audit.subject import Subject
 from carousel.data.audit.target_checks import (
     contradictions,
-    copies_of_target,
     drift,
     labels_alike,
     rare_classes,
@@ -228,7 +228,7 @@ def unit_changes(of: Subject) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     *(duplicate_rows, gaps, constant_columns, empty_columns, nested_columns, doubled_stamps),
-    *(rows_out_of_order, uneven_steps, future_stamps, copies_of_target, time_tells_class),
+    *(rows_out_of_order, uneven_steps, future_stamps, columns_that_tell, time_tells_class),
     *(rare_classes, target_itself, labels_alike, cells_that_do_not_fit, missing_values),
     *(short_sequences, few_examples, doubled_sequences, many_levels, unit_changes, drift),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ class Finding:
     """One thing that is wrong with a table, or to be known of it.
 
     code: of its check, such as "D004". severity: "info", "warning" or "severe". columns: that it is
-    about. numbers: what made it speak, by name.
+    about. numbers: what made it speak, by name. written: its words, where it was read from a file.
 
     >>> print(Finding("D004", "info", ("site",)))
     note D004: 'site': one value in all rows.
@@ -35,13 +35,17 @@ class Finding:
     severity: str
     columns: tuple[str, ...] = ()
     numbers: Mapping[str, Any] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
 
     def text(self, key: str, language: str = "en") -> str:
         """Its "title", what is "done", or how to "change" that, with its numbers."""
         shown = ", ".join(f"'{name}'" for name in self.columns[:_NAMED])
         if len(self.columns) > _NAMED:
             shown += f" (+{len(self.columns) - _NAMED})"
-        pattern = str(texts(language)["findings"][self.code][key])
+        known = texts(language)["findings"].get(self.code)
+        if known is None:
+            return self.written.get(key, "")
+        pattern = str(known[key])
         return pattern.format(columns=shown, **self.numbers)
 
     def lines(self, language: str = "en") -> list[str]:
@@ -53,11 +57,24 @@ class Finding:
             f"  {words['change']}: {self.text('change', language)}",
         ]
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Finding:
+        """The finding that `to_dict` wrote down; its words are those of then where it has a code
+        that is not known here."""
+        return cls(
+            str(values["code"]),
+            str(values["severity"]),
+            tuple(values.get("columns", ())),
+            {**values.get("numbers", {})},
+            {key: str(values[key]) for key in ("title", "done", "change") if key in values},
+        )
+
     def to_dict(self, language: str = "en") -> dict[str, Any]:
         """The finding as JSON can hold it."""
         said = {key: self.text(key, language) for key in ("title", "done", "change")}
         return {
-            **asdict(self),
+            "code": self.code,
+            "severity": self.severity,
             "columns": list(self.columns),
             "numbers": dict(self.numbers),
             **said,
