@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 
 from carousel import tasks
 from carousel.config import Config
+from carousel.data.audit import Seen
 from carousel.data.record import DataRecord
 from carousel.errors import CarouselError, RunError, command
 from carousel.run import layout
@@ -51,6 +52,8 @@ def from_bytes(files: Mapping[str, bytes], name: str = "the bundle") -> TrainedM
         with torch.random.fork_rng():  # the new weights are replaced: leave the caller's draws be
             trained = tasks.find(config.task).trained.restore(config, facts)
         trained.model.load_state_dict(safetensors.torch.load(files[WEIGHTS]))
+        if "seen" in facts:
+            trained.seen = Seen.from_json(facts["seen"])
     except RunError:
         raise
     except (
@@ -145,6 +148,8 @@ def evaluate_new(
     trained = trained or load(folder)
     _check_writable(folder)
     report = {"data": str(data.absolute()), **trained.evaluate_new(data)}
+    if found := trained.audit(data):
+        report["audit"] = [finding.to_dict() for finding in found]
     run, _ = layout.home(folder)
     if layout.events_of(run).is_file():
         metrics = {name: value for name, value in report.items() if isinstance(value, float)}

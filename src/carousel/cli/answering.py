@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from carousel.errors import ConfigError
 if TYPE_CHECKING:
     from carousel.bulk import Outcome
     from carousel.cli.given import Request
+    from carousel.data.audit import Finding
     from carousel.tasks.shared.task import TrainedModel
 
 STANDARD_INPUT = Path("-")
@@ -58,20 +59,30 @@ def answer_into(
         return roll_file(model, request.input, out, every=every, progress=progress)
 
 
-def tell(outcome: Outcome, seconds: float, as_json: bool) -> int:
-    """Say what became of the inputs; returns the exit code."""
+def tell(
+    outcome: Outcome,
+    seconds: float,
+    as_json: bool,
+    audited: Sequence[Finding] = (),
+    language: str = "en",
+) -> int:
+    """Say what became of the inputs; returns the exit code. audited: what has been said of them
+    beside the table of training, for JSON."""
+    from carousel.cli.audited import is_told
     from carousel.data.counting import unit_of
 
     account = outcome.account
     if as_json:
-        print_json(outcome.to_json())
+        found = {"audit": [one.to_dict(language) for one in audited]} if audited else {}
+        print_json({**outcome.to_json(), **found})
     else:
         failed = f", {outcome.failed:,} without one" if outcome.failed else ""
         print_out(
             f"{outcome.path}: {outcome.answered:,} {unit_of(outcome.answered, 'answers')}{failed}; "
             f"{outcome.rows:,} {unit_of(outcome.rows, 'rows')} in {seconds:.1f} s"
         )
-    lines = [note if n == 1 else f"{note} ({n:,} times)" for note, n in account.notes.items()]
+    notes = {note: n for note, n in account.notes.items() if not is_told(note, audited)}
+    lines = [note if n == 1 else f"{note} ({n:,} times)" for note, n in notes.items()]
     if len(lines) > 10:
         lines = [*lines[:10], f"and {len(lines) - 10:,} more such notes"]
     if account.blank:

@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carousel.cli.output import JsonOption, print_finding, print_json
+from carousel.cli.output import JsonOption, LangOption, print_finding, print_json
 
 if TYPE_CHECKING:
     from carousel.coach.finding import Finding
-
-LangOption = Annotated[
-    str | None, typer.Option(help="en or ko [default: the locale's language].", metavar="LANG")
-]
 
 
 def coach(

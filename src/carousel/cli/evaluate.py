@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carousel.cli.loading import model_of
-from carousel.cli.output import JsonOption, RunArgument, print_json, print_out, show
+from carousel.cli.output import JsonOption, LangOption, RunArgument, print_json, print_out, show
 from carousel.errors import ConfigError, RunError, command
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def evaluate(
     part: Annotated[
         str | None, typer.Option(help="Of its own data: test (default) or validation.")
     ] = None,
+    lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Judge a trained model on data it was not trained on, in detail.
@@ -37,12 +38,18 @@ def evaluate(
     Example: carousel evaluate runs/sentiment-sst2-20261124-090000 new-reviews.csv
     """
     from carousel.bundle import evaluate_new, evaluate_run
+    from carousel.cli.audited import tell_audit
+    from carousel.coach.words import language
+    from carousel.data.audit import Finding
 
     if data is not None and part is not None:
         raise ConfigError("give new data, or a --part of the run's own, not both")
+    spoken = language(lang)
     model, ended = model_of(run)
     if data is not None:
-        _tell(run, f"{data}:", evaluate_new(run, data, model), as_json)
+        judged = evaluate_new(run, data, model)
+        tell_audit([Finding.from_dict(one) for one in judged.report.get("audit", ())], spoken)
+        _tell(run, f"{data}:", judged, as_json)
         return
     part = part or ("test" if ended else "validation")
     if part == "test" and not ended:
@@ -82,9 +89,13 @@ def _tell(run: Path, what: str, evaluation: Evaluation, as_json: bool) -> None:
 
 def _notes(report: dict[str, Any]) -> list[str]:
     """Notes on data that are new."""
+    from carousel.cli.audited import is_told
+    from carousel.data.audit import Finding
+
     if "data" not in report:
         return []
-    lines = [*report.get("notes", ())]
+    found = [Finding.from_dict(one) for one in report.get("audit", ())]
+    lines = [note for note in report.get("notes", ()) if not is_told(note, found)]
     if unknown := report.get("unknown_classes"):
         named = ", ".join(f"{name} ({n:,})" for name, n in [*unknown.items()][:_NAMED])
         more = ", …" if len(unknown) > _NAMED else ""

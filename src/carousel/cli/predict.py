@@ -12,7 +12,7 @@ import typer
 
 from carousel.cli.answering import STANDARD_INPUT, answer_into, standard_input, tell
 from carousel.cli.loading import model_of
-from carousel.cli.output import JsonOption, RunArgument, show
+from carousel.cli.output import JsonOption, LangOption, RunArgument, show
 from carousel.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ def predict(
     attention: Annotated[
         Path | None, typer.Option(help="Translation: draw where it looked, as PNG.")
     ] = None,
+    lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Predict on new input: classes, labels, a translation, text after a prompt.
@@ -97,8 +98,11 @@ def predict(
 
     Example: carousel predict runs/translate-multi30k-de-en-20261125-090000 "Ein Hund rennt."
     """
+    from carousel.cli.audited import found_in, is_told, tell_audit
     from carousel.cli.given import Request
     from carousel.cli.respond import respond
+    from carousel.coach.words import language
+    from carousel.tasks.shared.task import Notice
 
     options = {
         "invert": invert or None,
@@ -116,12 +120,16 @@ def predict(
     }
     given = {name: value for name, value in options.items() if value is not None}
     _check(source, out, rolling, every, input_format)
+    spoken = language(lang)
     model, _ = model_of(run)
     with _input(source, input_format, model) as found:
+        audited = found_in(model, found)
+        tell_audit(audited, spoken)
         request = Request(found, given, as_json, why)
         if out is None:
             for shown in respond(model, request):
-                show(shown)
+                if not (isinstance(shown, Notice) and is_told(shown.text, audited)):
+                    show(shown)
             return
         start = time.monotonic()
         try:
@@ -129,7 +137,7 @@ def predict(
         except KeyboardInterrupt:
             print(f"carousel: interrupted: {out} was not written", file=sys.stderr)
             raise typer.Exit(130) from None
-    if code := tell(outcome, time.monotonic() - start, as_json):
+    if code := tell(outcome, time.monotonic() - start, as_json, audited, spoken):
         raise typer.Exit(code)
 
 

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from carousel.cli.coach import LangOption
-from carousel.cli.output import JsonOption, print_json, print_out
+from carousel.cli.output import JsonOption, LangOption, print_json, print_out
 
 
 def report(

@@ -13,7 +13,7 @@ from carousel.config.own import TABLE
 from carousel.config.short_names import by_full_name
 from carousel.data import sets
 from carousel.data.arrays import table_of_arrays
-from carousel.data.audit import audit
+from carousel.data.audit import audit, seen_of
 from carousel.data.counting import unit_of
 from carousel.data.parts import Parts
 from carousel.data.proposal import Proposal, has_columns, propose
@@ -95,6 +95,7 @@ def fit(
         display.stop()
     fitted = fit_in_memory(config, parts, seed=seed, threads=threads, quiet=quiet)
     model = fitted.model
+    model.seen = seen_of(made.table, config) if made is not None else None
     if config.data.path:
         model.record = DataRecord.of(config, fitted.parted)
     ended = f"{fitted.reason}; validation {scores.sentence(fitted.validation)}"

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from carousel import bundle
 from carousel.coach.words import language
 from carousel.config import Config
-from carousel.data.audit import audit_of
+from carousel.data.audit import look_at
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
 from carousel.report import write as write_page
@@ -148,14 +148,14 @@ def _fit_and_judge(
     )
     for line in config.notices():
         display.say(line)
-    audited = audit_of(config)
+    audited, seen = look_at(config)
     for finding in audited:
         if finding.severity != "info":
             display.say(f"audit: {finding}")
     reason = trainer.fit()
     store.event(trainer.progress.step, events.Stopped(reason))
     trained = task.finish(trainer.net)
-    trained.record = record
+    trained.record, trained.seen = record, seen
     bundle.save(trained, run.model)
     display.stop()
     display.say(reason)

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 import yaml
 
-from carousel import tasks
+from carousel import load, tasks
 from carousel.config import Config
-from carousel.data.audit import LANGUAGES, Finding, audit, by_severity
+from carousel.data.audit import LANGUAGES, Finding, Seen, audit, audit_new, by_severity, seen_of
 from carousel.data.audit.checks import CHECKS
 from carousel.data.audit.finding import texts
 from carousel.data.audit.page import SEVERITIES_OF, page, path_of
@@ -38,28 +38,33 @@ def hour(i):
     return str(np.datetime64("2020-01-01T00:00") + np.timedelta64(i, "h"))
 
 
-def audited(case):
+def table_of(made):
     known = {"noise": noise, "hour": hour}
     columns = {
-        name: [eval(expression, known, {"i": i}) for i in range(case["n"])]
-        for name, expression in case["columns"].items()
+        name: [eval(expression, known, {"i": i}) for i in range(made["n"])]
+        for name, expression in made["columns"].items()
     }
-    frame = pl.DataFrame(
-        {
-            name: [None if v is None else str(v) for v in cells]
-            if any(isinstance(v, str) for v in cells)
-            else cells
-            for name, cells in columns.items()
-        },
-        strict=False,
-    )
+    frame = {
+        name: [None if v is None else str(v) for v in cells]
+        if any(isinstance(v, str) for v in cells)
+        else cells
+        for name, cells in columns.items()
+    }
+    return of_frame(pl.DataFrame(frame, strict=False), fewest=1)
+
+
+def audited(case):
     values = {
         "task": case["task"],
         "data": {"path": "x.parquet"},
         "columns": case["roles"],
         "split": case.get("split", {}),
     }
-    return audit(of_frame(frame), Config.from_dict(values), NOW)
+    config = Config.from_dict(values)
+    if "new" not in case:
+        return audit(table_of(case), config, NOW)
+    kept = json.loads(json.dumps(seen_of(table_of(case), config).to_json()))
+    return audit_new(table_of(case["new"]), config, Seen.from_json(kept))
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
@@ -176,3 +181,45 @@ def test_what_a_task_calls_a_leak_the_audit_finds_too(tmp_path, how):
     assert (leak["column"], leak["how"]) == ("z", how)
     found = {f.code: f.columns for f in audit(of_frame(frame), config, NOW)}
     assert found == {{"by value": "D012", "by range": "D040"}[how]: ("z",)}
+
+
+def test_predict_and_evaluate_hold_a_new_table_against_that_of_training(
+    carousel, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    n = 400
+    names = {"a": [f"p{i // 4}" for i in range(n)], "k": [i % 4 for i in range(n)]}
+    values = {"x": [noise(i, 1) for i in range(n)], "c": ["uvw"[i % 3] for i in range(n)]}
+    frame = pl.DataFrame({**names, **values, "y": ["no" if i // 4 % 2 else "so" for i in range(n)]})
+    frame.write_csv(tmp_path / "t.csv")
+    carousel("init", "t.csv", "--target", "y")
+    small = ["--set", "training.epochs=1", "--set", "model.hidden_size=4"]
+    assert carousel("train", "t.toml", "--run-dir", "run", "--quiet", *small)[0] == 0
+    odd = frame.with_columns(x=pl.col("x") * 100, c=pl.lit("q"))
+    odd.write_csv(tmp_path / "odd.csv")
+    code, _, err = carousel("predict", "run", "odd.csv", "--out", "o.csv")
+    assert code == 0
+    assert [line.split(":")[1].split()[-1] for line in err.splitlines() if " D1" in line] == [
+        *("D103", "D104", "D106"),
+    ]
+    assert "lie outside the range of training" in err
+    assert "training did not have: read as" not in err  # said once
+    code, out, err = carousel(
+        "predict", "run", "odd.csv", "--out", "o.csv", "--json", "--lang", "ko"
+    )
+    assert [one["code"] for one in json.loads(out)["audit"]] == ["D103", "D104", "D106"]
+    assert "경고 D104" in err
+    code, out, err = carousel("predict", "run", "odd.csv")
+    assert "warning D104" in err
+    code, out, _ = carousel("evaluate", "run", "odd.csv", "--json")
+    assert {one["code"] for one in json.loads(out)["audit"]} == {"D103", "D104", "D106"}
+    written = json.loads((tmp_path / "run" / "evaluation-new-odd.json").read_text())
+    assert "audit" in written
+    frame.head(200).write_csv(tmp_path / "like.csv")
+    code, out, err = carousel("evaluate", "run", "like.csv", "--json")
+    assert "audit" not in json.loads(out)
+    assert err == ""
+    size = len((tmp_path / "run" / "model" / "model.json").read_bytes())
+    assert size < 20_000
+    found = load(tmp_path / "run").audit(odd)
+    assert {one.code for one in found} == {"D103", "D104", "D106"}

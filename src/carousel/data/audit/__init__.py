@@ -6,6 +6,19 @@ that.
 """
 
 from carousel.data.audit.finding import LANGUAGES, Finding, by_severity
-from carousel.data.audit.look import audit, audit_of
+from carousel.data.audit.look import audit, audit_of, look_at, seen_of
+from carousel.data.audit.new_checks import audit_data, audit_new
+from carousel.data.audit.seen import Seen
 
-__all__ = ["LANGUAGES", "Finding", "audit", "audit_of", "by_severity"]
+__all__ = [
+    "LANGUAGES",
+    "Finding",
+    "Seen",
+    "audit",
+    "audit_data",
+    "audit_new",
+    "audit_of",
+    "by_severity",
+    "look_at",
+    "seen_of",
+]

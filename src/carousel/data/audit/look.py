@@ -6,9 +6,11 @@ import time
 from collections.abc import Mapping
 
 from carousel.config import Config
+from carousel.config.columns import STEPS
 from carousel.config.own import TABLE
 from carousel.data.audit.checks import CHECKS
 from carousel.data.audit.finding import Finding, by_severity
+from carousel.data.audit.seen import Seen
 from carousel.data.audit.subject import Subject
 from carousel.data.profiles import Profile
 from carousel.data.table import Table, read_table
@@ -32,6 +34,21 @@ def audit(
 def audit_of(config: Config) -> list[Finding]:
     """The findings on the data of a configuration; none where they are no table with roles. Raises
     `DataError` if the table cannot be read."""
-    if config.data.name != TABLE or not config.data.path:
-        return []
-    return audit(read_table(config.data.path), config)
+    return look_at(config)[0]
+
+
+def look_at(config: Config, table: Table | None = None) -> tuple[list[Finding], Seen | None]:
+    """The findings on the data of a configuration, and the statistics that a new table is held
+    against later; none where they are no table with roles. table: where it has been read. Raises
+    `DataError`."""
+    if config.data.name != TABLE or not (config.data.path or table is not None):
+        return [], None
+    table = read_table(config.data.path) if table is None else table
+    return audit(table, config), seen_of(table, config)
+
+
+def seen_of(table: Table, config: Config) -> Seen | None:
+    """Statistics of a table that is trained on; None of texts and files."""
+    subject = Subject(table, config, 0.0)
+    kept = (*STEPS, "forecast", "anomaly")
+    return None if config.task not in kept or config.columns.file else Seen.of(subject)

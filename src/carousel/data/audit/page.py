@@ -11,6 +11,9 @@ from carousel.data.audit.finding import LANGUAGES, texts
 SEVERITIES_OF = {
     **dict.fromkeys(("D004", "D005", "D006", "D008", "D009", "D028", "D032"), ("info",)),
     **dict.fromkeys(("D012", "D014", "D017", "D018"), ("severe",)),
+    "D101": ("severe",),
+    "D102": ("info",),
+    "D104": ("info", "warning"),
     "D007": ("warning", "severe"),
     "D011": ("info", "severe"),
     "D019": ("info", "warning"),

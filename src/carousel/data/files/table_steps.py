@@ -320,10 +320,13 @@ def refuse_missing(table: Table, wanted: set[str]) -> None:
         )
 
 
+UNSEEN = "have a value that training did not have"
+
+
 def unseen_words(features: Features) -> list[str]:
     """Values of categories that training did not have, in words."""
     return [
-        f"{count:,} cells of '{name}' have a value that training did not have: read as none of them"
+        f"{count:,} cells of '{name}' {UNSEEN}: read as none of them"
         for name, count in features.unseen.items()
     ]
 

@@ -34,6 +34,8 @@ def to_bytes(trained: TrainedModel) -> dict[str, bytes]:
         for name, tensor in trained.model.state_dict().items()
     }
     facts = {"format": FORMAT, "config": trained.config.to_dict(), **trained.facts()}
+    if trained.seen is not None:
+        facts["seen"] = trained.seen.to_json()
     text = json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
     return {WEIGHTS: safetensors.torch.save(weights), layout.MODEL_FACTS: text.encode()}
 

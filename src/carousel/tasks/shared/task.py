@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.audit import Finding, Seen, audit_data
 from carousel.data.files.text import suffix_of
 from carousel.data.record import DataChangedError, DataRecord, Parted
 from carousel.errors import ConfigError, DataError
@@ -112,6 +113,8 @@ class TrainedModel(ABC):
     record: DataRecord | None = None
     #: The parts that were handed in to train on; None where its configuration says what to read.
     parts: Any = None
+    #: Statistics of the table that it was trained on; None of other data, and of older bundles.
+    seen: Seen | None = None
     #: What `carousel.fit` guessed and found in the data, in words.
     notices: tuple[str, ...] = ()
 
@@ -178,6 +181,13 @@ class TrainedModel(ABC):
                     "is judged by part 'test'; new data are data that it never saw"
                 )
         return self._judge_new(path)
+
+    def audit(self, data: Any) -> list[Finding]:
+        """Differences of a new table, in a file or a data frame, from the one that the model was
+        trained on (docs/audit.md, from D101 on): columns that are missing, categories that training
+        had not, numbers out of its range, another step, another distribution. Empty where the model
+        was trained on other data than a table. Raises `DataError`."""
+        return [] if self.seen is None else audit_data(data, self.config, self.seen)
 
     def _judge_new(self, path: Path) -> dict[str, Any]:
         """Metrics and details that `evaluate_new` returns."""
