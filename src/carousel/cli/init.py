@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carousel.cli.column_rows import rows_of
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.errors import ConfigError, DataError, command
 
@@ -114,14 +115,8 @@ def show(made: Proposal) -> None:
     for note in made.table.notes:
         print_out(note)
     table = table_of("column", "type", "role", "why", "change with")
-    for column in made.table.columns:
-        role = found.roles[column.name]
-        notes = [role.why, column.note]
-        if column.odd:
-            notes.append(f"{column.odd:,} cells do not fit ('{column.example}'): missing")
-        why = "; ".join(dict.fromkeys(filter(None, notes)))
-        change = f"--{role.change}" if role.change in ("id", "time", "target") else role.change
-        table.add_row(column.name, column.kind, role.role, why, change)
+    for row in rows_of(made.table.columns, found.roles):
+        table.add_row(*row)
     print_out(table)
     print_out(f"task: {found.task} ({found.why})")
     print_out(f"split: {found.split_why}")

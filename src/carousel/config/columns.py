@@ -15,6 +15,8 @@ TEXTS = ("classify_text", "label_words", "translate")
 SPLIT = (*STEPS, "classify_text", "label_words", "classify")
 #: Read a column of times.
 TIMED = (*SERIES, "anomaly")
+#: Read tables with a row for each sequence.
+WIDE = ("classify_recordings", "regress")
 #: Read tables that name files.
 FILES = ("classify_recordings", "classify")
 #: Read tables with named columns.
@@ -42,6 +44,9 @@ class ColumnsConfig:
         one for the others.
     text: the column of sentences, or of words to label.
     file: a column with names of files beside the table: recordings (sounds or tables), or images.
+    wide: the steps of a sequence stand in the columns of one row, from the first to the last one,
+        such as "t1..t100"; several numbers of a step as "x_1..x_24, y_1..y_24". Empty cells at the
+        end make a sequence shorter.
     ignore: columns that are not read.
     step: time from step to step, such as "15 minutes" or "1 day" (empty: the most frequent one).
     gap: where steps are missing, "fill" puts them in with the values before, "cut" begins another
@@ -57,6 +62,7 @@ class ColumnsConfig:
     embed: bool = key(True, tasks=SERIES)
     text: str = key("", tasks=TEXTS)
     file: str = key("", tasks=FILES)
+    wide: str = key("", tasks=WIDE)
     ignore: str = key("", tasks=TABLES)
     step: str = key("", tasks=STEPS)
     gap: str = key("fill", choices=("fill", "cut", "error"), tasks=SERIES)

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
-from carousel.config.columns import FILES, SERIES, STEPS, TABLES
+from carousel.config.columns import SERIES, STEPS, TABLES
 from carousel.data.guessing import (
     TIMES,
-    Finder,
     Guess,
     Role,
     is_copy,
     is_flag,
     named_as,
-    names_files,
     words_of,
 )
+from carousel.data.guessing_rows import JUDGES, LABELS, PEOPLE, RowFinder
 from carousel.data.profiles import profiles
 from carousel.data.table import Table
 from carousel.errors import ConfigError, DataError
 
-_LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "state", "outcome")
-_JUDGES = (*_LABELS, "anomaly", "anomalous", "is_anomaly", "outlier", "fault", "abnormal", "이상")
-_GROUPS = ("person", "subject", "patient", "speaker", "user", "participant", "group", "사람")
 _PART_WORDS = {"train", "training", "validation", "valid", "val", "dev", "test"}
 _MOST_LEVELS, _OFTEN = 200, 20
 """Values up to which a text is a category; more of them, if each has so many rows on average."""
@@ -47,7 +42,7 @@ def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task:
     return found
 
 
-class _Guesser(Finder):
+class _Guesser(RowFinder):
     """The steps of the guess, in order: each column is given a role once."""
 
     def guess(self) -> Guess:
@@ -132,16 +127,12 @@ class _Guesser(Finder):
             found.split_why = "texts at random"
         found.sequences = len(self.table)
 
-    def _class_beside(self, sentences: Sequence[str]) -> str:
-        classes = [p for p in self._free() if p.name not in sentences and p.is_class(50)]
-        named = [p for p in classes if named_as(p.name, _LABELS)]
-        pick = named or classes
-        return pick[-1].name if pick else ""
-
     # ---- steps of sequences
 
     def _steps(self) -> None:
         self._find_time()
+        if self._wide():
+            return
         self._find_id()
         self._count_sequences()
         if self._words_of_sentences():
@@ -151,49 +142,6 @@ class _Guesser(Finder):
         self._choose_task()
         if not self.found.split_column:
             self._choose_split()
-
-    def _files(self) -> bool:
-        """True if a column names files beside the table, each with a class: recordings, images."""
-        from carousel.data.files.image_fit import SUFFIXES as PICTURES
-        from carousel.data.files.recordings import TABLES as COLUMNS
-        from carousel.data.files.sounds import SUFFIXES
-
-        if self.task not in ("", *FILES) or self.id or self.time:
-            return False
-        kinds = {"classify_recordings": (*SUFFIXES, *COLUMNS), "classify": PICTURES}
-        for task, suffixes in kinds.items():
-            if self.task in ("", task) and self._named_files(task, suffixes):
-                return True
-        if self.task == "classify":
-            raise DataError(
-                f"{self.table.source} has no column with names of pictures beside it, each with a "
-                f"class in another column, which is what the task 'classify' reads of a table"
-            )
-        return False
-
-    def _named_files(self, task: str, suffixes: Sequence[str]) -> bool:
-        folder = Path(self.table.source).parent
-        free = [p for p in self._free() if p.kind == "text" and p.name != self.target]
-        file = next((p for p in free if names_files(p, folder, suffixes)), None)
-        target = self.target or self._class_beside([file.name] if file else [])
-        if file is None or not target or not self.known[target].is_class():
-            return False
-        found, self.target = self.found, target
-        found.task = task
-        found.why = f"'{file.name}' names a file in each row, and '{target}' its class"
-        found.sequences = len(self.table)
-        self._give(file.name, "file", f"{file.distinct:,} files beside the table", "columns.file")
-        self._give(target, "target", words_of(self.known[target]), "target")
-        groups = [p for p in self._free() if named_as(p.name, _GROUPS) and p.distinct >= 3]
-        if not found.split_column and groups:
-            found.split, found.split_column = "group", groups[0].name
-            found.split_why = f"the same '{groups[0].name}' never stands in two parts"
-            self._give(groups[0].name, "split", "a group of files", "split.by")
-        for p in self._free():
-            self._give(p.name, "ignore", "neither the file nor its class", "columns.file")
-        if not found.split_column:
-            found.split_why = "files at random, of each class by itself"
-        return True
 
     def _words_of_sentences(self) -> bool:
         """True if rows are words with tags: texts, an id, and no numbers beside."""
@@ -224,12 +172,12 @@ class _Guesser(Finder):
         free = [p for p in self._free() if p.kind not in ("time",)]
         classes = [p for p in free if p.is_class()]
         named = [
-            p for p in free if named_as(p.name, _LABELS) and (p.is_class() or p.column.is_number)
+            p for p in free if named_as(p.name, LABELS) and (p.is_class() or p.column.is_number)
         ]
         if named:
             return named[-1].name
         kept = [
-            p for p in classes if p.name in self.found.constant and not named_as(p.name, _GROUPS)
+            p for p in classes if p.name in self.found.constant and not named_as(p.name, PEOPLE)
         ]
         if self.id and len(kept) == 1:
             return kept[0].name
@@ -286,7 +234,7 @@ class _Guesser(Finder):
         """Every number is watched, and a column of 0 and 1, where there is one, judges."""
         found = self.found
         found.task, found.why = "anomaly", "as asked: labels only judge"
-        judges = [p for p in self._free() if named_as(p.name, _JUDGES) and is_flag(p)]
+        judges = [p for p in self._free() if named_as(p.name, JUDGES) and is_flag(p)]
         name = self.target or (judges[-1].name if judges else "")
         if name:
             self._give(name, "target", "0 and 1: judges, and is never learnt", "target")
@@ -319,7 +267,7 @@ class _Guesser(Finder):
         groups = [
             p
             for p in self._free()
-            if named_as(p.name, _GROUPS) and p.name in found.constant and p.distinct >= 3
+            if named_as(p.name, PEOPLE) and p.name in found.constant and p.distinct >= 3
         ]
         if groups and found.task in STEPS:
             found.split, found.split_column = "group", groups[0].name

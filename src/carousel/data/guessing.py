@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from carousel.data.profiles import Profile
 from carousel.data.table import Table
+from carousel.data.wide import Block
 from carousel.errors import DataError
 
 _IDS = ("id", "uid", "uuid", "unit", "series", "sequence", "session", "recording", "unique_id")
@@ -35,7 +36,7 @@ class Guess:
     """The role of every column, the task, and the split, with the reason of each.
 
     sequences: how many there are. constant: columns that keep one value through each sequence.
-    profiles: facts of every column.
+    profiles: facts of every column. wide: the columns that are steps, as `columns.wide` has them.
     """
 
     task: str = ""
@@ -47,6 +48,7 @@ class Guess:
     gap: str = "fill"
     sequences: int = 1
     constant: frozenset[str] = frozenset()
+    wide: tuple[Block, ...] = ()
     profiles: Mapping[str, Profile] = field(default_factory=dict)
 
     def named(self, role: str) -> list[str]:

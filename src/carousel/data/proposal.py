@@ -19,7 +19,7 @@ from carousel.config.columns import (
     listed,
     names_in,
 )
-from carousel.data.counting import span_of
+from carousel.data.counting import span_of, unit_of
 from carousel.data.guesses import Guess, guess
 from carousel.data.sequences import sequences_of
 from carousel.data.sizes import Sections, Size, rules, season_of, settings
@@ -179,6 +179,8 @@ def _columns(found: Guess) -> dict[str, Any]:
     for role in ("id", "time", "target", "text", "file"):
         if names := found.named(role):
             columns[role] = listed(names)
+    if found.wide:
+        columns["wide"] = listed([block.setting for block in found.wide])
     statics = found.named("static")
     if statics and found.task in STEPS:
         columns["static"] = listed(statics)
@@ -224,6 +226,9 @@ def _size(table: Table, found: Guess) -> Size:
         return Size(found.sequences, _STEPS_OF_A_FILE * found.sequences)
     if found.task == "label_words":
         return Size(found.sequences, len(table), len(texts))
+    if found.wide:
+        steps, features = len(found.wide[0].columns) * len(table), len(found.wide) + len(inputs)
+        return Size(len(table), steps, features, 1, found.task == "regress")
     targets = len(found.named("target")) or len(inputs)
     features = len(inputs) + (len(found.named("target")) if found.task == "forecast" else 0)
     kept = bool(found.named("id")) and set(found.named("target")) <= set(found.constant)
@@ -309,7 +314,10 @@ def _is_korean(table: Table, found: Guess) -> bool:
 
 def in_words(table: Table, found: Guess, columns: ColumnsConfig, step: str) -> str:
     """The table in a line: rows, sequences, their lengths and the step."""
-    words = f"{len(table):,} rows"
+    words = f"{len(table):,} {unit_of(len(table), 'rows')}"
+    if found.wide:
+        names = ", ".join(f"'{block.name}'" for block in found.wide[:5])
+        return f"{words}, each a sequence of {len(found.wide[0].columns):,} steps of {names}"
     if found.named("id") and found.sequences > 1:
         counts = np.unique(table[found.named("id")[0]].cells().to_numpy(), return_counts=True)[1]
         words += f", {found.sequences:,} sequences of {span_of(counts.tolist(), 'steps')}"

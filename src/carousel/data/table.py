@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _EXCEL_DAYS = (20_000, 80_000)  # 1954 to 2119
-_MOST_COLUMNS = 10_000
+_MOST_COLUMNS = 50_000
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def read_table(path: str | Path, *, fewest: int = 2, blank: bool = False) -> Tab
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
     said = path.suffix.lower() in _TEXT
-    return _typed(*_frame_of(content_of(path, said), suffix, str(path), blank), str(path), fewest)
+    return typed(*_frame_of(content_of(path, said), suffix, str(path), blank), str(path), fewest)
 
 
 def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> Table:
@@ -197,7 +197,7 @@ def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> 
         polars = pl.DataFrame(
             [pl.Series(n, c, strict=False) for n, c in zip(names, columns, strict=True)]
         )
-    return _typed(polars, notes, source, fewest)
+    return typed(polars, notes, source, fewest)
 
 
 def is_table(path: Path) -> bool:
@@ -279,7 +279,8 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str, fewest: int) -> Table:
+def typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str, fewest: int) -> Table:
+    """The table in a frame of polars, with what is to be said of it. Raises `DataError`."""
     import polars as pl
 
     if frame.width < fewest:

@@ -24,6 +24,7 @@ from carousel.data.sequences import (
     values_of,
 )
 from carousel.data.table import Table, read_table
+from carousel.data.wide import in_rows
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -286,6 +287,8 @@ def new_table(table: Table, config: Config, wanted: Sequence[str]) -> tuple[Read
     """The sequences of a table that a model has not seen, with the features `wanted` of training,
     read by the names of columns; and what there is to say. Raises `DataError` if one is missing.
     """
+    if config.columns.wide:
+        table, config = in_rows(table, config)
     columns, said = config.columns, list[str]()
     refuse_missing(table, sources_of(wanted, columns))
     roles: dict[str, Any] = {"target": "", "ignore": "", "static": "", "file": ""}
@@ -331,8 +334,4 @@ def unseen_words(features: Features) -> list[str]:
     ]
 
 
-READERS = {
-    "classify_recordings": {"table": read_classes},
-    "label_frames": {"table": read_frames},
-    "regress": {"table": read_numbers},
-}
+READERS = {"label_frames": {"table": read_frames}}
