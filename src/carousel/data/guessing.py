@@ -193,14 +193,14 @@ def named_as(name: str, known: Sequence[str]) -> bool:
     return plain in known or any(plain.endswith(f"_{word}") for word in known if len(word) > 1)
 
 
-def names_files(p: Profile, folder: Path, suffixes: Sequence[str]) -> bool:
-    """True if every cell of a column names a file of its own, of certain suffixes, and most of
-    those are in a folder: what becomes of the others is said where they are read."""
+def names_files(p: Profile, folder: Path, suffixes: Sequence[str], least: float = 1.0) -> bool:
+    """True if every cell of a column names a file of its own, of certain suffixes, and at least a
+    share of those are in a folder."""
     names = p.column.texts()
     if p.distinct < len(names) or not all(n.lower().endswith(tuple(suffixes)) for n in names):
         return False
     there = sum((folder / name).is_file() for name in names)
-    return 2 * there >= len(names)
+    return there >= least * len(names)
 
 
 def is_flag(p: Profile) -> bool:
