@@ -42,9 +42,7 @@ class RowFinder(Finder):
     def _named_files(self, task: str, suffixes: Sequence[str]) -> bool:
         folder = Path(self.table.source).parent
         free = [p for p in self._free() if p.kind == "text" and p.name != self.target]
-        least = (
-            0.5 if task == "classify" else 1.0
-        )  # a picture that is missing is counted
+        least = 0.5 if task == "classify" else 1.0  # a picture that is missing is counted
         file = next((p for p in free if names_files(p, folder, suffixes, least)), None)
         target = self.target or self._class_beside([file.name] if file else [])
         if file is None or not target or not self.known[target].is_class():
