@@ -22,6 +22,13 @@ Target = Annotated[
 ]
 Id = Annotated[str | None, typer.Option(metavar="COLUMN", help="What tells sequences apart.")]
 Time = Annotated[str | None, typer.Option(metavar="COLUMN", help="What orders their steps.")]
+Validation = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Data of the same kind that choose the epoch."),
+]
+Test = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Data of the same kind that judge.")
+]
 Task = Annotated[str | None, typer.Option(metavar="TASK", help="Task, if another one is meant.")]
 
 
@@ -33,6 +40,8 @@ def init(
     id: Id = None,
     time: Time = None,
     task: Task = None,
+    validation: Validation = None,
+    test: Test = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -56,17 +65,20 @@ def init(
     from carousel.data.proposal import has_columns
 
     given = {"target": target, "id": id, "time": time, "task": task}
+    files = files_of(validation, test)
     if not has_columns(data):
+        roles = {name: value for name, value in given.items() if value}
         if has_images(data) and task in (None, "classify"):
-            _images(data, {name: value for name, value in given.items() if value}, output, as_json)
+            _images(data, roles, files, output, as_json)
             return
-        _other(data, {name: value for name, value in given.items() if value}, output, as_json)
+        _other(data, roles, files, output, as_json)
         return
     from carousel.data.proposal import propose
 
-    made = propose(data, target or "", id or "", time or "", task or "")
+    made = propose(data, target or "", id or "", time or "", task or "", files=files)
     text = made.toml()
-    made.config  # noqa: B018  # what is written can be read
+    said = _read_parts(made) if files else []  # what is written can be read
+    made.config.check_data()
     if output == "-":
         print(text, end="")
         return
@@ -81,11 +93,29 @@ def init(
         print_json({**made.to_json(), "audit": findings, "wrote": str(path)})
     else:
         show(made)
+        for line in said:
+            print_out(line)
         show_audit(found, spoken)
         print_out(f"wrote {path} ({len(text.splitlines())} lines, each guess with its reason)")
         print_out(f"next: {command('check', path)}    then: {command('train', path)}")
     if any(finding.severity == "severe" for finding in found):
         raise typer.Exit(1)
+
+
+def files_of(validation: Path | None, test: Path | None) -> dict[str, str]:
+    """Files of parts that were named, by part."""
+    named = {"validation": validation, "test": test}
+    return {part: str(file) for part, file in named.items() if file is not None}
+
+
+def _read_parts(made: Proposal) -> list[str]:
+    """Lines on the parts that have files. Raises `DataError` for one that does not
+    suit."""
+    from carousel.data import sets
+    from carousel.data.held import completed, said_of
+
+    config = made.config.check_data()
+    return said_of(completed(sets.find(config.task, config.data.name)(config, made.table), config))
 
 
 def show_audit(found: list[Finding], language: str) -> None:
@@ -132,13 +162,15 @@ def _free(output: str | None, data: Path) -> Path:
     return path
 
 
-def _images(data: Path, given: dict[str, str], output: str | None, as_json: bool) -> None:
+def _images(
+    data: Path, given: dict[str, str], files: dict[str, str], output: str | None, as_json: bool
+) -> None:
     """A recipe for images: a folder for each class, or arrays."""
     from carousel.data.image_proposal import propose_images
 
     given.pop("task", None)
     refuse_roles(data, given)
-    made = propose_images(data)
+    made = propose_images(data, files)
     made.config  # noqa: B018  # what is written can be read
     text = made.toml()
     if output == "-":
@@ -161,7 +193,9 @@ def refuse_roles(data: Path, given: dict[str, str]) -> None:
         raise ConfigError(f"{data} has no named columns, so {role} means nothing to it", role)
 
 
-def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool) -> None:
+def _other(
+    data: Path, given: dict[str, str], files: dict[str, str], output: str | None, as_json: bool
+) -> None:
     """A recipe for what is no table with named columns: by its kind, from the recipes own-…"""
     from carousel.recipes import path_of, suited
 
@@ -175,7 +209,7 @@ def _other(data: Path, given: dict[str, str], output: str | None, as_json: bool)
     recipe = path_of(names[0]).read_text(encoding="utf-8")
     import tomli_w
 
-    where = tomli_w.dumps({"data": {"path": str(data)}})
+    where = tomli_w.dumps({"data": {"path": str(data), **files}})
     head, found, rest = recipe.partition("[model]")
     text = f"# {data.name}: {suited.READS[names[0]]}.\n{head}{where}\n{found}{rest}"
     if output == "-":
@@ -209,23 +243,26 @@ def _of_no_kind(data: Path) -> str:
     return f"{data} is of a kind that nothing here reads{named}: carousel recipes lists them"
 
 
-def recipe_for(data: Path, given: dict[str, str]) -> Config | None:
+def recipe_for(
+    data: Path, given: dict[str, str], files: dict[str, str] | None = None
+) -> Config | None:
     """Configuration that `train` makes of data: of a table and of images that of `init`, of other
-    data the recipe for its kind. None if nothing here reads it."""
+    data the recipe for its kind. None if nothing here reads it. files: of parts, by part."""
     from carousel import recipes
     from carousel.data.image_proposal import has_images, propose_images
     from carousel.data.proposal import has_columns, propose
     from carousel.recipes import suited
 
     if has_columns(data):
-        made = propose(data, *(given.get(name, "") for name in ("target", "id", "time", "task")))
+        named = (given.get(name, "") for name in ("target", "id", "time", "task"))
+        made = propose(data, *named, files=files)
         print(f"carousel: {data}: {made.guess.task}, as {made.guess.why}", file=sys.stderr)
         return made.config
     roles = {name: value for name, value in given.items() if name != "task"}
     task = given.get("task", "")
     if has_images(data) and task in ("", "classify"):
         refuse_roles(data, roles)
-        found = propose_images(data)
+        found = propose_images(data, files)
         print(f"carousel: {data}: classify, as {found.why}", file=sys.stderr)
         return found.config
     names = [name for name in suited.suited(data) if task in ("", task_of(name))]

@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from carousel.cli.board import board_beside
-from carousel.cli.init import Id, Target, Task, Time, recipe_for
+from carousel.cli.init import (
+    Id,
+    Target,
+    Task,
+    Test,
+    Time,
+    Validation,
+    files_of,
+    recipe_for,
+)
 from carousel.cli.output import print_out, table_of
 from carousel.config import Config
 from carousel.errors import ConfigError, command
@@ -28,6 +37,8 @@ def train(
     id: Id = None,
     time: Time = None,
     task: Task = None,
+    validation: Validation = None,
+    test: Test = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
@@ -54,14 +65,16 @@ def train(
 ) -> None:
     """Train a recipe, judge it on the test data, compare it with baselines.
 
-    Data in place of a recipe are read as `carousel init` reads them, and trained at once.
+    Data in place of a recipe are read as `carousel init` reads them, and trained at once; so are
+    files for --validation and --test.
 
     Example: carousel train mnist-rows --set training.epochs=5 --seed 1
     """
     given = {"target": target, "id": id, "time": time, "task": task}
     roles = {name: value for name, value in given.items() if value}
+    files = files_of(validation, test)
     if resume is not None:
-        others = (recipe, assignments, seed, threads, device, run_dir)
+        others = (recipe, assignments, seed, threads, device, run_dir, validation, test)
         if roles or any(value is not None for value in others):
             raise ConfigError("--resume continues a run as it was: it takes no recipe or settings")
     elif recipe is None:
@@ -78,8 +91,8 @@ def train(
             else:
                 assert recipe is not None
                 run = training.train(
-                    _recipe(recipe, roles),
-                    assignments or (),
+                    _recipe(recipe, roles, files),
+                    [*(assignments or ()), *(f"data.{k}={v}" for k, v in files.items())],
                     seed=seed,
                     threads=threads,
                     device=device or "cpu",
@@ -96,14 +109,14 @@ def train(
         _show_result(run.result, run.path)
 
 
-def _recipe(named: str, roles: dict[str, str]) -> str | Config:
+def _recipe(named: str, roles: dict[str, str], files: dict[str, str]) -> str | Config:
     """A recipe by its name or file, or the one that a table asks for. Raises `ConfigError`."""
     from carousel import recipes
 
     path = Path(named)
     known = {*recipes.names(), *recipes.own_names()}
     if named and named not in known and path.suffix != ".toml" and path.exists():
-        proposed = recipe_for(path, roles)
+        proposed = recipe_for(path, roles, files)
         if proposed is not None:
             return proposed
     if roles:

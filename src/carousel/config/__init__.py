@@ -7,7 +7,7 @@ modules here and a field of `Config`.
 
 from carousel.config.anomaly import AnomalyConfig
 from carousel.config.coach import CoachConfig, Thresholds
-from carousel.config.columns import ColumnsConfig, SplitConfig
+from carousel.config.columns import ColumnsConfig
 from carousel.config.data import (
     DataConfig,
     FramesConfig,
@@ -23,6 +23,7 @@ from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.readers import refuse_idle
 from carousel.config.recipe import Config, RecipeInfo, settable_keys
 from carousel.config.regularization import MaxNorm, Penalty, RegularizationConfig
+from carousel.config.split import SplitConfig
 from carousel.config.training import (
     AveragingConfig,
     OptimizerConfig,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 
 from carousel.config.keys import key
+from carousel.config.keys import listed as listed
+from carousel.config.keys import names_in as names_in
 
 SERIES = ("classify_recordings", "label_frames", "regress", "forecast")
 STEPS = ("classify_recordings", "label_frames", "regress")
@@ -66,44 +67,6 @@ class ColumnsConfig:
     ignore: str = key("", tasks=TABLES)
     step: str = key("", tasks=STEPS)
     gap: str = key("fill", choices=("fill", "cut", "error"), tasks=SERIES)
-
-
-@dataclass(frozen=True)
-class SplitConfig:
-    """Split of a table's sequences, or sentences, into parts; how many go to each is said by
-    `frames.validation` and `frames.test`, or those of `text`.
-
-    by: "sequence" draws whole ones, of each class by itself; "group" draws all of a value of
-        `split.column` together, such as a person; "time" takes the latest to judge and those before
-        them to validate, of few sequences the end of each; "column" reads the part in
-        `split.column`: train, validation or test.
-    column: of "group" and "column".
-    """
-
-    by: str = key("sequence", choices=("sequence", "group", "time", "column"), tasks=SPLIT)
-    column: str = key("", tasks=SPLIT, when=("split.by=group|column",))
-
-
-def names_in(text: str) -> tuple[str, ...]:
-    """The names in a setting that holds several.
-
-    >>> names_in('flow, "a, b",x')
-    ('flow', 'a, b', 'x')
-    """
-    if not text.strip():
-        return ()
-    row = next(csv.reader([text], skipinitialspace=True))
-    return tuple(name.strip() for name in row if name.strip())
-
-
-def listed(names: tuple[str, ...] | list[str]) -> str:
-    """A setting that holds these names.
-
-    >>> listed(("flow", "a, b"))
-    'flow, "a, b"'
-    """
-    quoted = ('"' + n.replace('"', '""') + '"' if "," in n or '"' in n else n for n in names)
-    return ", ".join(quoted)
 
 
 def embedding_size(levels: int) -> int:

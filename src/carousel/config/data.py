@@ -21,6 +21,7 @@ class DataConfig:
         list), or "text" for a file and "lines" for a folder of your own, which `path` names; for
         other tasks see the task's page in docs/tasks.
     path: the file or folder of your own data; empty for a published set.
+    test: a file or folder of the same kind that judges; empty: a share of `path` does.
     view: how an image is read, such as one of 28 x 28: "rows" (28 steps of 28), "pixels" (784 steps
         of 1), "patches" (squares, row by row: 49 steps of 4 x 4), "image" (1 step of 784). A pixel
         of a coloured one is three numbers.
@@ -28,7 +29,9 @@ class DataConfig:
     permutation: read the pixels of every image in one shuffled order, that of NumPy's
         RandomState(permutation).permutation(784) (0: in their own order).
     scaling: "standard" (zero mean, unit deviation over the training part) or "unit" ([0, 1]).
-    validation: how many images of the published set are held out to choose the best epoch.
+    validation: how many images of the published set are held out to choose the best epoch; or, of
+        your own data, a file or folder of the same kind that chooses it, in place of a share of
+        `path`.
     split_seed: of the random draw that holds examples out, and of scenes that are made.
     train_limit: use only so many training images, or tokens of a text (0: all).
     shift: move each training image by up to so many pixels in x and y, drawn anew each epoch; what
@@ -41,14 +44,19 @@ class DataConfig:
 
     name: str = "mnist"
     path: str = key("", tasks=groups.OWN)
+    test: str = key("", tasks=groups.OWN)
     view: str = key("rows", choices=("rows", "pixels", "patches", "image"), tasks=groups.IMAGES)
     patch: int = key(4, low=1, high=64, tasks=groups.IMAGES, when=("data.view=patches",))
     permutation: int = key(0, low=0, high=2**32 - 1, tasks=groups.IMAGES)
     scaling: str = key("standard", choices=("standard", "unit"), tasks=groups.IMAGES)
-    validation: int = key(
+    validation: int | str = key(
         5000,
         low=1,
-        tasks={"classify": "data.name=mnist", "caption": "data.name=digit-scenes"},
+        tasks=groups.OWN,
+        by_kind={
+            int: {"classify": "data.name=mnist", "caption": "data.name=digit-scenes"},
+            str: groups.OWN,
+        },
         of_set=DROPPED,
     )
     split_seed: int = key(0, low=0, tasks=groups.DRAWN)
@@ -57,6 +65,17 @@ class DataConfig:
     fold: int = key(0, low=0, high=9, tasks=("classify_text",), of_set=DROPPED)
     hold_out: str = key("", tasks=("classify_recordings",), of_set=DROPPED)
     test_head: int = key(0, low=0, tasks=groups.IMAGES, of_set=DROPPED)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files or folders of one's own for the validation and the test part, by part."""
+        found = {"validation": self.validation, "test": self.test}
+        return {part: path for part, path in found.items() if isinstance(path, str) and path}
+
+    @property
+    def images(self) -> int:
+        """Training images that are held out to choose the best epoch."""
+        return self.validation if isinstance(self.validation, int) else 5000
 
 
 @dataclass(frozen=True)

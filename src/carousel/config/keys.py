@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import difflib
 import functools
@@ -32,6 +33,8 @@ def key(
     tasks: Readers | None = None,
     when: tuple[str, ...] = (),
     only: Mapping[str, str] | None = None,
+    by_kind: Mapping[type, Readers] | None = None,
+    names: bool = False,
     of_set: str = "",
 ) -> Any:
     """A field with its limits: one of `choices`, or low <= value <= high and value > above.
@@ -39,8 +42,10 @@ def key(
     tasks: that read it; None: those of the section, or all. when: conditions on other settings, all
     of which must hold, as "optimizer.name=sgd|nesterov" or "data.name!=mnist"; a task may have a
     condition of its own: {"caption": "data.name=digit-scenes"}. only: values that need such a
-    condition themselves. of_set: what becomes of it on other data than a recipe's own, DROPPED or
-    KEPT; "" for a choice that has nothing to do with the data.
+    condition themselves. by_kind: of a setting that may be of two types, its readers by the type of
+    its value, in place of `tasks`. names: a text that holds several names, which may be a list.
+    of_set: what becomes of it on other data than a recipe's own, DROPPED or KEPT; "" for a choice
+    that has nothing to do with the data.
     """
     return field(
         default=default,
@@ -52,6 +57,8 @@ def key(
             "tasks": tasks,
             "when": when,
             "only": only or {},
+            "by_kind": by_kind or {},
+            "names": names,
             "of_set": of_set,
         },
     )
@@ -104,14 +111,26 @@ def assign(
     values[last] = value
 
 
-def _read(text: str, kind: type) -> Any:
+def _read(text: str, kind: Any) -> Any:
     """The value of a text as TOML has it; where text is wanted, of whatever is no TOML text, such
     as model.cell=gru or the folder data.path=2024, its letters."""
     try:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
-    return value if kind is not str or isinstance(value, str) else text
+    if kind is str and isinstance(value, list):
+        return value
+    kinds = kinds_in(kind)
+    return value if str not in kinds or type(value) in kinds else text
+
+
+def kinds_in(kind: Any) -> tuple[type, ...]:
+    """The types that a setting may be of.
+
+    >>> kinds_in(int), kinds_in(int | str)
+    ((<class 'int'>,), (<class 'int'>, <class 'str'>))
+    """
+    return typing.get_args(kind) or (kind,)
 
 
 def build(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
@@ -135,20 +154,54 @@ def build(cls: type, values: Mapping[str, Any], prefix: str) -> Any:
 def _value(kind: Any, part: dataclasses.Field[Any], value: Any, name: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return build(typing.cast(type, kind), value, name + ".")
+    limits = part.metadata
     if kind is float and type(value) is int:
         value = float(value)
-    if type(value) is not kind:
-        words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    if limits.get("names") and isinstance(value, list) and all(isinstance(v, str) for v in value):
+        value = listed(value)
+    if type(value) not in kinds_in(kind):
         quoted = f": put it in quotation marks, '{value}'" if kind is str else ""
-        raise ConfigError(f"{name} must be {words[kind]}, got {value!r}{quoted}")
-    limits = part.metadata
+        raise ConfigError(f"{name} must be {in_words(kind)}, got {value!r}{quoted}")
     if limits.get("choices") and value not in limits["choices"]:
         raise ConfigError(
             f"{name} must be one of {', '.join(limits['choices'])}; got '{value}'."
             f"{closest(str(value), limits['choices'])}"
         )
-    _check_range(name, value, limits)
+    if not (isinstance(value, str) and kind is not str):  # the limits are those of the number
+        _check_range(name, value, limits)
     return value
+
+
+def in_words(kind: Any) -> str:
+    """The types that a setting may be of, in words.
+
+    >>> in_words(int | str)
+    'a whole number or text'
+    """
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+    return " or ".join(words[one] for one in kinds_in(kind))
+
+
+def names_in(text: str) -> tuple[str, ...]:
+    """The names in a setting that holds several.
+
+    >>> names_in('flow, "a, b",x')
+    ('flow', 'a, b', 'x')
+    """
+    if not text.strip():
+        return ()
+    row = next(csv.reader([text], skipinitialspace=True))
+    return tuple(name.strip() for name in row if name.strip())
+
+
+def listed(names: typing.Iterable[str]) -> str:
+    """A setting that holds these names.
+
+    >>> listed(("flow", "a, b"))
+    'flow, "a, b"'
+    """
+    quoted = ('"' + n.replace('"', '""') + '"' if "," in n or '"' in n else n for n in names)
+    return ", ".join(quoted)
 
 
 def _check_range(name: str, value: Any, limits: Mapping[str, Any]) -> None:

@@ -81,10 +81,25 @@ def named(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, "data": {**data, "name": name}}
 
 
-def check(task: str, name: str, path: str) -> None:
-    """Raise `ConfigError` unless either a published set or custom data are named."""
+def check(task: str, name: str, path: str, files: Mapping[str, str] | None = None) -> None:
+    """Raise `ConfigError` unless either a published set or custom data are named.
+
+    files: for the validation and the test part; they go with a path alone, and are other files.
+    """
     if task not in WORDS:
         return
+    for part, file in (files or {}).items():
+        if not path:
+            raise ConfigError(
+                f"data.{part} = '{file}' is a file for one part of data of your own, and data.path "
+                f"names none to train on: set it"
+            )
+        same = [p for p, other in (files or {}).items() if p != part and other == file]
+        if same or Path(file).absolute() == Path(path).absolute():
+            raise ConfigError(
+                f"data.{part} = '{file}' is the file of data.{same[0] if same else 'path'} too: "
+                f"each part needs data of its own"
+            )
     if path and not is_own(name):
         raise ConfigError(
             f"data.name = '{name}' asks for a published set, and data.path = '{path}' data of your "

@@ -54,7 +54,7 @@ class Setting:
     """
 
     name: str
-    kind: type
+    kind: Any
     default: Any
     limits: Mapping[str, Any]
     tasks: Mapping[str, Condition | None] | None
@@ -63,10 +63,13 @@ class Setting:
 
     def idle(self, config: Any) -> str:
         """Reason why the setting has no effect, in words; empty if something reads it."""
-        if self.tasks is not None:
-            if config.task not in self.tasks:
+        by_kind = self.limits.get("by_kind") or {}
+        readers = by_kind.get(type(value_of(config, self.name)))
+        tasks = self.tasks if readers is None else parsed(readers)
+        if tasks is not None:
+            if config.task not in tasks:
                 return f"in the task '{config.task}'"
-            condition = self.tasks[config.task]
+            condition = tasks[config.task]
             if condition is not None and not condition.holds(config):
                 return _where(condition, config)
         for condition in (*self.conditions, *self._of_value(config)):
@@ -101,7 +104,7 @@ def _walk(
     for part in dataclasses.fields(section):
         kind, name = kinds[part.name], prefix + part.name
         own = part.metadata.get("tasks")
-        readers = tasks if own is None else _parsed(own)
+        readers = tasks if own is None else parsed(own)
         needed = conditions + tuple(map(Condition.parse, part.metadata.get("when", ())))
         if dataclasses.is_dataclass(kind):
             yield from _walk(typing.cast(type, kind), name + ".", readers, needed)
@@ -109,7 +112,8 @@ def _walk(
             yield Setting(name, kind, part.default, part.metadata, readers, needed, section)
 
 
-def _parsed(tasks: Mapping[str, str] | tuple[str, ...]) -> dict[str, Condition | None]:
+def parsed(tasks: Mapping[str, str] | tuple[str, ...]) -> dict[str, Condition | None]:
+    """Readers of a setting, each with its condition or None."""
     if not isinstance(tasks, Mapping):
         return dict.fromkeys(tasks)
     return {task: Condition.parse(text) if text else None for task, text in tasks.items()}

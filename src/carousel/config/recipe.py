@@ -12,7 +12,7 @@ from typing import Any, cast
 from carousel.config import groups, own
 from carousel.config.anomaly import AnomalyConfig
 from carousel.config.coach import CoachConfig
-from carousel.config.columns import TABLES, ColumnsConfig, SplitConfig
+from carousel.config.columns import TABLES, ColumnsConfig
 from carousel.config.data import (
     CAPTIONED,
     OWN_IMAGES,
@@ -29,6 +29,7 @@ from carousel.config.model import EncoderConfig, InitializationConfig, LossConfi
 from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.readers import Setting, idle_settings, value_of
 from carousel.config.regularization import RegularizationConfig
+from carousel.config.split import SplitConfig
 from carousel.config.training import (
     AveragingConfig,
     OptimizerConfig,
@@ -76,7 +77,7 @@ class Config:
     task: str = "classify"
     data: DataConfig = field(default_factory=DataConfig)
     columns: ColumnsConfig = section(ColumnsConfig, tasks=TABLES, when=("data.name=table",))
-    split: SplitConfig = section(SplitConfig, tasks=TABLES, when=("data.name=table",))
+    split: SplitConfig = field(default_factory=SplitConfig)
     text: TextConfig = field(default_factory=TextConfig)
     translate: TranslateConfig = section(TranslateConfig, tasks=("translate",))
     frames: FramesConfig = section(FramesConfig, tasks=groups.RECORDINGS)
@@ -161,7 +162,7 @@ class Config:
     def check_data(self) -> Config:
         """Return this configuration if it names data: a published set, or a path. Raises
         `ConfigError`."""
-        own.check(self.task, self.data.name, self.data.path)
+        own.check(self.task, self.data.name, self.data.path, self.data.files)
         return self
 
     def notices(self) -> list[str]:

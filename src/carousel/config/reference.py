@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
-from carousel.config.keys import DROPPED, KEPT
-from carousel.config.readers import Setting, settings
+from carousel.config.keys import DROPPED, KEPT, Readers, kinds_in
+from carousel.config.readers import Condition, Setting, parsed, settings
 from carousel.config.recipe import Config
 
 _ENTRY = re.compile(r"^    ([a-z0-9_]+(?:, [a-z0-9_]+)*): (.*)$")
@@ -52,12 +53,14 @@ def _range(setting: Setting) -> str:
     if limits.get("choices"):
         return ", ".join(f"`{choice}`" if choice else "empty" for choice in limits["choices"])
     words = {int: "whole number", float: "number", bool: "`true`, `false`", str: "text"}
+    first, *others = (words[kind] for kind in kinds_in(setting.kind))
     parts = [
         f"{sign} {limits[name]}"
         for name, sign in (("above", ">"), ("low", "≥"), ("high", "≤"))
         if limits.get(name) is not None
     ]
-    return words[setting.kind] + (" " + ", ".join(parts) if parts else "")
+    limited = first + (" " + ", ".join(parts) if parts else "")
+    return " or ".join((limited, *others))
 
 
 def _fate(setting: Setting) -> str:
@@ -70,15 +73,20 @@ def _fate(setting: Setting) -> str:
 
 def _readers(setting: Setting) -> str:
     parts = []
-    if setting.tasks is not None:
-        parts.append(
-            ", ".join(
-                task + (f" (where {condition})" if condition else "")
-                for task, condition in setting.tasks.items()
-            )
-        )
+    by_kind: dict[type, Readers] = setting.limits.get("by_kind") or {}
+    words = {int: "a number: ", str: "a text: "}
+    for kind, readers in by_kind.items():
+        parts.append(words[kind] + _listed(parsed(readers)))
+    if setting.tasks is not None and not by_kind:
+        parts.append(_listed(setting.tasks))
     parts += [f"where {condition}" for condition in setting.conditions]
     return "; ".join(parts) or "all"
+
+
+def _listed(tasks: Mapping[str, Condition | None]) -> str:
+    return ", ".join(
+        task + (f" (where {condition})" if condition else "") for task, condition in tasks.items()
+    )
 
 
 def _default(setting: Setting) -> str:

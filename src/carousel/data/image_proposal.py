@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,9 +81,9 @@ def has_images(path: Path) -> bool:
     return path.exists() and suited.suited(path)[:1] == ("own-classify",)
 
 
-def propose_images(path: str | Path) -> ImageProposal:
-    """Look at the images in a folder or in arrays, and make a recipe for them. Raises `DataError`
-    where they cannot be trained on."""
+def propose_images(path: str | Path, files: Mapping[str, str] | None = None) -> ImageProposal:
+    """Look at the images in a folder or in arrays, and make a recipe for them; files: of the
+    validation and the test part, by part. Raises `DataError` where they cannot be trained on."""
     path = Path(path)
     found, words = entries_in(path)
     counts = Counter(one.label for one in found)
@@ -95,7 +96,7 @@ def propose_images(path: str | Path) -> ImageProposal:
             "summary": f"{len(classes)} classes of images in {path.name}",
             "mapping": "many-to-one",
         },
-        "data": {"name": "images", "path": str(path)},
+        "data": {"name": "images", "path": str(path), **(files or {})},
     }
     parts = dealt(found, Config.from_dict({"task": "classify", **made}), str(path))
     trained = [found[i] for i in parts["train"]]
@@ -105,7 +106,7 @@ def propose_images(path: str | Path) -> ImageProposal:
         made[name] = {**made.get(name, {}), **keys}
     drawn = not any(one.part for one in found)
     if drawn:
-        made["pictures"] |= {"validation": 0.15, "test": 0.15}
+        made["pictures"] |= {p: 0.15 for p in ("validation", "test") if p not in (files or {})}
     unread = sum(one.size() is None for one in found)
     if unread:
         words.append(
@@ -116,5 +117,7 @@ def propose_images(path: str | Path) -> ImageProposal:
     notes = (*words, f"images are read as {why}")
     split = "whole groups" if all(one.group for one in found) else "of each class by itself"
     split = split if drawn else "as folders or arrays say, the rest drawn"
-    sizes = {name: len(parts[name]) for name in _PARTS}
+    if files:
+        split = ", ".join([f"the {part} part is {file}" for part, file in files.items()])
+    sizes = {name: len(parts.get(name, ())) for name in _PARTS if name not in (files or {})}
     return ImageProposal(path, classes, notes, sizes, split, made, comments)

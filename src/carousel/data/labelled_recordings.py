@@ -17,6 +17,7 @@ from carousel.config import Config
 from carousel.data.files.recordings import Frames, recognised
 from carousel.data.parts import NAMES, Parts, contents
 from carousel.data.ragged import Ragged
+from carousel.data.shares import Share, of_rest, shares
 from carousel.data.splits import split
 from carousel.errors import ConfigError, DataError
 
@@ -174,7 +175,7 @@ def together(examples: Sequence[Example], classes: Sequence[str]) -> Labelled:
     return Labelled(
         tuple(e.name for e in examples),
         Ragged.of(e.values for e in examples),
-        torch.tensor([number[e.label] for e in examples]),
+        torch.tensor([number[e.label] for e in examples], dtype=torch.int64),
         tuple(e.group for e in examples),
     )
 
@@ -188,18 +189,19 @@ def usual(
     found: Sequence[Example], config: Config, in_groups: bool = False
 ) -> dict[str, list[Example]]:
     """The parts that `frames.test` and `frames.validation` draw of each class, or of groups."""
-    frames, seed = config.frames, config.data.split_seed
-    share = frames.validation / (1 - frames.test)
-    rest, test = draw(found, "test", frames.test, seed, in_groups)
-    train, validation = draw(rest, "validation", share, seed, in_groups)
+    held, seed = shares(config, config.frames), config.data.split_seed
+    rest, test = draw(found, "test", held["test"], seed, in_groups)
+    train, validation = draw(rest, "validation", of_rest(held), seed, in_groups)
     return {"train": train, "validation": validation, "test": test}
 
 
 def draw(
-    found: Sequence[Example], held: str, share: float, seed: int, in_groups: bool = False
+    found: Sequence[Example], held: str, share: Share, seed: int, in_groups: bool = False
 ) -> tuple[list[Example], list[Example]]:
     """The rest, and of each class a share that is to be the part `held`, at least one; or a share
     of the groups, with all that they recorded."""
+    if share is None:
+        return list(found), []
     by = [example.group if in_groups else example.label for example in found]
     if in_groups and len(set(by)) < 2:
         raise DataError("groups of recordings cannot be split: three groups are the least")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from carousel.data.parts import NAMES, Parts
+from carousel.data.shares import Share
 from carousel.data.splits import split
 from carousel.errors import DataError
 
@@ -91,7 +92,7 @@ class LabelledText(Parts[Sentences]):
                 )
 
 
-def draw(whole: Sentences, held: str, share: float, seed: int) -> tuple[Sentences, Sentences]:
+def draw(whole: Sentences, held: str, share: Share, seed: int) -> tuple[Sentences, Sentences]:
     """The rest, and a share that is to be the part `held`."""
     index = split(len(whole), {held: share}, seed, settings="text.validation and text.test")
     return whole.take(index["train"]), whole.take(index[held])

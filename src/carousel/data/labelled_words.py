@@ -13,6 +13,7 @@ from carousel.config import TextConfig
 from carousel.data.files.columns import Labelled
 from carousel.data.parts import NAMES, Parts
 from carousel.data.ragged import Ragged
+from carousel.data.shares import Share
 from carousel.data.splits import split
 from carousel.data.text import UNKNOWN, Vocabulary
 from carousel.errors import ConfigError, DataError
@@ -71,7 +72,7 @@ class LabelledWords(Parts[Labelled]):
             )
 
 
-def draw(whole: Labelled, held: str, share: float, seed: int) -> tuple[Labelled, Labelled]:
+def draw(whole: Labelled, held: str, share: Share, seed: int) -> tuple[Labelled, Labelled]:
     """The rest, and a share that is to be the part `held`."""
     index = split(len(whole), {held: share}, seed, settings="text.validation and text.test")
     return whole.take(index["train"]), whole.take(index[held])

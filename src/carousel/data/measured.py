@@ -94,4 +94,5 @@ def of_frames(recordings: Mapping[str, Frames]) -> Measured:
         np.full(len(frames.values), np.nan) if frames.targets is None else frames.targets
         for frames in recordings.values()
     ]
-    return Measured(tuple(recordings), values, torch.from_numpy(np.concatenate(targets)))
+    every = np.concatenate(targets) if targets else np.empty(0)
+    return Measured(tuple(recordings), values, torch.from_numpy(every))

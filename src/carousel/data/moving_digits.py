@@ -46,7 +46,7 @@ def films(data: DataConfig, scenes: ScenesConfig, part: str) -> dict[str, Frames
 def digits_of_parts(data: DataConfig) -> dict[str, Images]:
     """Disjoint MNIST images to make scenes of, by part; the test part's are MNIST's own."""
     full = mnist.load_train()
-    train, validation = hold_out(len(full), data.validation, data.split_seed)
+    train, validation = hold_out(len(full), data.images, data.split_seed)
     return {
         "train": full.take(train),
         "validation": full.take(validation),

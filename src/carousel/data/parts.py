@@ -16,6 +16,7 @@ from torch import Tensor
 
 from carousel.config import Config
 from carousel.data import sets
+from carousel.data.held import Held, completed
 
 NAMES = ("train", "validation", "test")
 
@@ -40,7 +41,8 @@ class Parts(Generic[P]):
     """Three parts; `test` is a part, or a function that opens it when it is first asked for.
 
     weights: by the name of a part, how much each of its examples counts in the loss ("train") and
-    in what chooses the epoch ("validation"), with a mean of 1; alike where there are none.
+    in what chooses the epoch ("validation"), with a mean of 1; alike where there are none. held: by
+    part, what there is to say of one that has a file of its own (`carousel.data.held`).
     """
 
     #: The task whose data these are: what `data.name` may be depends on it.
@@ -49,6 +51,7 @@ class Parts(Generic[P]):
     def __init__(self, train: P, validation: P, test: P | Callable[[], P]) -> None:
         self.train, self.validation, self._test = train, validation, test
         self.weights: dict[str, Tensor] = {}
+        self.held: dict[str, Held] = {}
 
     @classmethod
     def read(cls, config: Config) -> Self:
@@ -59,7 +62,17 @@ class Parts(Generic[P]):
         found: Self = sets.find(cls.task, config.data.name)(config)
         if config.data.train_limit:
             found.limit(config.data.train_limit)
-        return found
+        done: Self = completed(found, config)
+        return done
+
+    def put(self, name: str, part: P, held: Held) -> None:
+        """Take a part that has a file of its own."""
+        if name == "test":
+            self._test = part
+            self.__dict__.pop("test", None)
+        else:
+            self.validation = part
+        self.held[name] = held
 
     @cached_property
     def test(self) -> P:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -152,11 +153,12 @@ def propose(
     time: str = "",
     task: str = "",
     *,
+    files: Mapping[str, str] | None = None,
     table: Table | None = None,
     found: Guess | None = None,
 ) -> Proposal:
-    """Read a table, guess what it is for, and make a recipe of it; table, found: where they are
-    known already. Raises `DataError`."""
+    """Read a table, guess what it is for, and make a recipe of it; files: of the validation and the
+    test part, by part; table, found: where they are known already. Raises `DataError`."""
     path = Path(path)
     table = read_table(path) if table is None else table
     if found is None:
@@ -166,12 +168,32 @@ def propose(
     columns["gap"] = gap
     size = _size(table, found)
     sections = _sections(path, table, found, columns, step, size)
+    _put(sections, found, files or {})
     comments = {f"columns.{name}": why for name, why in _reasons(found).items()}
     comments |= dict(rules(found.task, size))
     comments["columns.category"] = _levels_in_words(found, columns)
     comments["columns.static"] = "read at every step, like the columns that change"
     comments["columns.gap"] = "or cut, or error: where steps are missing"
     return Proposal(path, table, found, step, sections, comments)
+
+
+def _put(sections: Sections, found: Guess, files: Mapping[str, str]) -> None:
+    """Name the files of parts in the recipe, and leave out what they make idle."""
+    if not files:
+        return
+    sections["data"] |= files
+    said = ", ".join(f"the {part} part is {file}" for part, file in files.items())
+    drawn = [part for part in ("validation", "test") if part not in files]
+    if drawn:
+        found.split_why = f"{said}; the {drawn[0]} part: {found.split_why}"
+        return
+    found.split_why = said
+    sections.pop("split", None)
+    for held in ("frames", "text", "pictures"):
+        for part in files:
+            sections.get(held, {}).pop(part, None)
+        if not sections.get(held, {"": ""}):
+            sections.pop(held)
 
 
 def _columns(found: Guess) -> dict[str, Any]:

@@ -31,9 +31,10 @@ class Ragged:
 
     @classmethod
     def of(cls, sequences: Iterable[Tensor]) -> Ragged:
-        """Make a ragged array from tensors (T_i, ...) that agree in all but the first dimension; at
-        least one."""
+        """Make a ragged array from tensors (T_i, ...) that agree in all but the first dimension."""
         parts = list(sequences)
+        if not parts:
+            return cls(torch.empty(0), torch.zeros(1, dtype=torch.int64))
         lengths = torch.tensor([0, *map(len, parts)])
         return cls(torch.cat(parts), lengths.cumsum(0))
 

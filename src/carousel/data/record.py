@@ -8,7 +8,8 @@ fingerprint of each part (see `fingerprint`) and of its own files (see `origin`)
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -63,7 +64,8 @@ class DataRecord:
     joins them when it has judged. origin: the custom files; None of a published set, whose
     files are pinned by their SHA-256. numbers: whether fingerprints are of arrays too. Sounds and
     images become numbers in ways that differ in their last bits between machines: they are known
-    by their files. run: the folder that it was read from.
+    by their files. run: the folder that it was read from. held: origins of the files of one's own
+    for the validation and the test part, by their paths.
     """
 
     name: str
@@ -73,6 +75,7 @@ class DataRecord:
     numbers: bool
     carousel: str
     run: Path | None = None
+    held: dict[str, Origin] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: Config, data: Parted) -> DataRecord:
@@ -84,7 +87,9 @@ class DataRecord:
         names = PARTS if read_whole else PARTS[:2]
         parts = {name: _record(data, name, numbers) for name in names}
         origin = Origin.of(Path(path)) if path else None
-        return cls(config.data.name, path, parts, origin, numbers, version("carousel-rnn"))
+        held = {file: Origin.of(Path(file)) for file in config.data.files.values()}
+        made = version("carousel-rnn")
+        return cls(config.data.name, path, parts, origin, numbers, made, held=held)
 
     def with_test(self, data: Parted) -> DataRecord:
         """Record with the test part, once it has been opened."""
@@ -121,6 +126,7 @@ class DataRecord:
                 facts["numbers"],
                 facts["carousel"],
                 folder,
+                {file: Origin.restore(one) for file, one in facts.get("held", {}).items()},
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(f"{file} cannot be read: {error}") from None
@@ -139,6 +145,8 @@ class DataRecord:
             "numbers": self.numbers,
             "origin": None if self.origin is None else self.origin.facts(),
         }
+        if self.held:
+            facts["held"] = {file: origin.facts() for file, origin in self.held.items()}
         return json.dumps(facts, indent=2, ensure_ascii=False) + "\n"
 
     # ---- comparison
@@ -160,15 +168,15 @@ class DataRecord:
         other = [name for name in asked if now[name] != self.parts[name]]
         if not other and (self.numbers or self.origin is None):
             return ""
-        path = Path(self.path)
         if not other:
-            assert self.origin is not None
-            changed = self.origin.lost(path)
-            return f"{self._not_as_it_was()}: {changed}. {self._advice()}" if changed else ""
+            for path, origin in self._origins():
+                if changed := origin.lost(path):
+                    return f"{_not_as_it_was(path)}: {changed}. {self._advice()}"
+            return ""
         parts = _told({name: (self.parts[name], now[name]) for name in other})
-        changed = "" if self.origin is None else self.origin.changes(path)
-        if changed:
-            return f"{self._not_as_it_was()}: {changed}; {parts}. {self._advice()}"
+        for path, origin in self._origins():
+            if changed := origin.changes(path):
+                return f"{_not_as_it_was(path)}: {changed}; {parts}. {self._advice()}"
         return (
             f"{self.path or self.name} is as it was, but read otherwise by this Carousel "
             f"({version('carousel-rnn')}) than by the one that trained ({self.carousel}): {parts}. "
@@ -178,13 +186,18 @@ class DataRecord:
     def changed(self) -> str:
         """Changes of custom files, in words; empty if there are none, or they cannot be read."""
         try:
-            said = "" if self.origin is None else self.origin.changes(Path(self.path))
+            for path, origin in self._origins():
+                if said := origin.changes(path):
+                    return f"{_not_as_it_was(path)}: {said}"
         except (DataError, OSError):
-            return ""
-        return f"{self._not_as_it_was()}: {said}" if said else ""
+            pass
+        return ""
 
-    def _not_as_it_was(self) -> str:
-        return f"{self.path} is not what was trained on"
+    def _origins(self) -> Iterator[tuple[Path, Origin]]:
+        """Files of one's own with their origins, the training file first."""
+        if self.origin is not None:
+            yield Path(self.path), self.origin
+        yield from ((Path(file), origin) for file, origin in self.held.items())
 
     def _advice(self) -> str:
         return (
@@ -196,6 +209,10 @@ class DataRecord:
         own = self.run / layout.CONFIG if self.run is not None else None
         known = own is not None and own.is_file()
         return f"train anew{': ' + command('train', own) if known and own is not None else ''}"
+
+
+def _not_as_it_was(path: Path) -> str:
+    return f"{path} is not what was trained on"
 
 
 def _record(data: Parted, name: str, numbers: bool) -> PartRecord:

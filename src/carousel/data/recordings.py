@@ -13,10 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from carousel.config import Config, FramesConfig
+from carousel.config import Config
 from carousel.data.files.recordings import Frames
 from carousel.data.parts import NAMES, Parts, contents
 from carousel.data.ragged import Ragged
+from carousel.data.shares import shares
 from carousel.data.splits import split
 from carousel.errors import DataError
 
@@ -107,7 +108,7 @@ def of_frames(found: Mapping[str, Frames], classes: Sequence[str]) -> Recordings
     number = {label: i for i, label in enumerate(classes)} | {"": UNLABELLED}
     values = Ragged.of(torch.from_numpy(frames.values) for frames in found.values())
     labels = [number[label] for frames in found.values() for label in frames.labels]
-    return Recordings(tuple(found), values, torch.tensor(labels))
+    return Recordings(tuple(found), values, torch.tensor(labels, dtype=torch.int64))
 
 
 def film_side(config: Config) -> int:
@@ -115,8 +116,8 @@ def film_side(config: Config) -> int:
     return config.scenes.side if config.data.name == "moving-digits" else 0
 
 
-def draw(found: dict[str, Frames], config: FramesConfig, seed: int) -> dict[str, dict[str, Frames]]:
-    """The parts of recordings: whole ones, at random by `seed`, at least one in each."""
+def draw(found: dict[str, Frames], config: Config) -> dict[str, dict[str, Frames]]:
+    """The parts of recordings: whole ones, at random, at least one in each that is drawn."""
     names = list(found)
-    drawn = split(len(names), {"test": config.test, "validation": config.validation}, seed)
+    drawn = split(len(names), shares(config, config.frames), config.data.split_seed)
     return {p: {names[i]: found[names[i]] for i in index.tolist()} for p, index in drawn.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from carousel.config import Config
 from carousel.data.parts import NAMES, Parts
+from carousel.data.shares import shares
 from carousel.data.splits import split
 from carousel.errors import ConfigError, DataError
 
@@ -54,14 +55,21 @@ class Pairs:
 
 
 class Parallel(Parts[Pairs]):
-    """The parts of a set of sentence pairs. Raises `DataError` if one that is open has no pair."""
+    """The parts of a set of sentence pairs. elsewhere: parts that have files of their own, or that
+    there are none of. Raises `DataError` if another that is open has no pair."""
 
     task = "translate"
 
-    def __init__(self, train: Pairs, validation: Pairs, test: Pairs | Callable[[], Pairs]) -> None:
+    def __init__(
+        self,
+        train: Pairs,
+        validation: Pairs,
+        test: Pairs | Callable[[], Pairs],
+        elsewhere: Collection[str] = (),
+    ) -> None:
         super().__init__(train, validation, test)
         for name in NAMES[: 2 if self.is_closed else 3]:
-            if not len(self.part(name)):
+            if name not in elsewhere and not len(self.part(name)):
                 raise DataError(f"the {name} part has no pair with two sentences: add some")
 
     @classmethod
@@ -69,9 +77,9 @@ class Parallel(Parts[Pairs]):
         """The parts that are given, and the others drawn from "train" by their shares `text.test`
         and `text.validation`, so that no sentence, of either side, stands in two parts: sentences
         with several translations would tell the answer otherwise."""
-        text, rest = config.text, given["train"]
-        shares = {"test": text.test, "validation": text.validation}
-        held = {name: share for name, share in shares.items() if name not in given}
+        rest = given["train"]
+        wanted = shares(config, config.text)
+        held = {name: share for name, share in wanted.items() if name not in given}
         found = dict(given)
         if held:
             groups, seed = groups_of(rest), config.data.split_seed
@@ -80,7 +88,8 @@ class Parallel(Parts[Pairs]):
                 some = rest.take(index[name])
                 found[name] = Pairs(some.sources, some.targets)
             found["train"] = rest.take(index["train"])
-        return cls(found["train"], found["validation"], found["test"])
+        elsewhere = [name for name, share in wanted.items() if share is None]
+        return cls(found["train"], found["validation"], found["test"], elsewhere)
 
     def account(self) -> dict[str, Any]:
         """Sizes, pairs left out because a side is blank, and what the training part has as well.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carousel.config import Config, ForecastConfig
 from carousel.data import sets
+from carousel.data.held import Held, completed
 from carousel.data.regular import Series
 from carousel.data.series import cut
+from carousel.data.shares import ends_in_time, fold_of, shares
 from carousel.data.stamps import Stamps
 
 
@@ -37,11 +39,13 @@ class SeriesPart:
 
 @dataclass(frozen=True)
 class SeriesParts:
-    """A series, which rows are targets in each part, and how many steps a window forecasts."""
+    """A series, which rows are targets in each part, and how many steps a window forecasts. held:
+    what there is to say of parts that have files of their own."""
 
     series: Series
     rows: dict[str, range]
     horizon: int
+    held: dict[str, Held] = field(default_factory=dict)
 
     @classmethod
     def of(cls, series: Series, config: ForecastConfig, ends: Sequence[int] = ()) -> SeriesParts:
@@ -49,12 +53,23 @@ class SeriesParts:
         return cls(series, cut(len(series), config, ends), config.horizon)
 
     @classmethod
+    def own(cls, series: Series, config: Config) -> SeriesParts:
+        """A series of one's own: cut by shares or folds; where parts have files, they come later
+        (`carousel.data.held`) and all of it trains until then."""
+        if config.data.files:
+            return cls(series, {"train": range(len(series))}, config.forecast.horizon)
+        held = shares(config, config.forecast)
+        if fold_of(config) is None:
+            return cls.of(series, config.forecast)
+        return cls.of(series, config.forecast, ends_in_time(len(series), held, least=0))
+
+    @classmethod
     def read(cls, config: Config) -> SeriesParts:
         """Read the series that `data.name` names: a published one, or a custom file, `data.path`.
 
         Raises `ConfigError` or `DataError`.
         """
-        found: SeriesParts = sets.find("forecast", config.data.name)(config)
+        found: SeriesParts = completed(sets.find("forecast", config.data.name)(config), config)
         return found
 
     def part(self, name: str) -> SeriesPart:

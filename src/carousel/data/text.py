@@ -6,7 +6,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
 
@@ -17,7 +17,9 @@ from torch import Tensor
 
 from carousel.config import Config, TextConfig
 from carousel.data import sets
+from carousel.data.held import Held, completed
 from carousel.data.parts import NAMES
+from carousel.data.shares import Fold, Share, shares
 from carousel.data.splits import in_time, split
 from carousel.errors import ConfigError
 
@@ -114,13 +116,23 @@ def _code_points(text: str, step: int = 1 << 20) -> Iterator[NDArray[np.uint32]]
         yield np.frombuffer(piece, "<u4")
 
 
-def split_text(text: str, config: TextConfig) -> dict[str, str]:
+def split_text(
+    text: str, config: TextConfig, held: Mapping[str, Share] | None = None
+) -> dict[str, str]:
     """The parts of a running text: its beginning to train, then validation, then test.
 
-    At the level of words the cuts move to the next white space.
+    At the level of words the cuts move to the next white space. held: shares of the two in place of
+    those of the configuration.
     """
-    shares = (config.validation + config.test, config.test)
-    cuts = [int(len(text) * (1 - share)) for share in shares]
+    found = held or {"validation": config.validation, "test": config.test}
+    if any(isinstance(share, Fold) for share in found.values()):
+        raise ConfigError(
+            "a running text is one piece, and has no units to make folds of: leave split.folds out"
+        )
+    validation, test = (found[name] or 0.0 for name in NAMES[1:])
+    assert not isinstance(validation, Fold)
+    assert not isinstance(test, Fold)
+    cuts = [int(len(text) * (1 - share)) for share in (validation + test, test)]
     if config.level == "word":
         cuts = [match.start() if (match := _SPACE.search(text, c)) else len(text) for c in cuts]
     ends = [*cuts, len(text)]
@@ -128,13 +140,18 @@ def split_text(text: str, config: TextConfig) -> dict[str, str]:
 
 
 def split_lines(
-    items: Mapping[str, Sequence[str]], config: TextConfig, seed: int
+    items: Mapping[str, Sequence[str]],
+    config: TextConfig,
+    seed: int,
+    held: Mapping[str, Share] | None = None,
 ) -> dict[str, Lines]:
-    """The parts of labelled lines: the same shares of every label, drawn at random by `seed`."""
+    """The parts of labelled lines: the same shares of every label, drawn at random by `seed`. held:
+    as for `split_text`."""
     parts: dict[str, Lines] = {part: [] for part in NAMES}
-    shares = {"validation": config.validation, "test": config.test}
+    found = held or {"validation": config.validation, "test": config.test}
+    wanted = {part: found[part] for part in NAMES[1:]}
     for label, lines in items.items():
-        for part, index in split(len(lines), shares, seed, least=0).items():
+        for part, index in split(len(lines), wanted, seed, least=0).items():
             parts[part] += [(label, lines[i]) for i in index.tolist()]
     return parts
 
@@ -172,22 +189,28 @@ class TextParts:
     """Texts, or labelled lines, of a language model, by part.
 
     kind: "word", "character", or "line". read: a part by its name, each time it is asked for, so
-    that a long text is not held three times. is_one_text: the parts are pieces of one text.
+    that a long text is not held three times. is_one_text: the parts are pieces of one text. held:
+    what there is to say of parts that have files of their own.
     """
 
     kind: str
     read_part: Callable[[str], str | Lines]
     is_one_text: bool = False
+    held: dict[str, Held] = field(default_factory=dict)
 
     @classmethod
-    def of_text(cls, text: str, config: TextConfig) -> TextParts:
+    def of_text(
+        cls, text: str, config: TextConfig, held: Mapping[str, Share] | None = None
+    ) -> TextParts:
         """The pieces of one running text, see `split_text`."""
-        return cls(config.level, split_text(text, config).__getitem__, True)
+        return cls(config.level, split_text(text, config, held).__getitem__, True)
 
     @classmethod
     def of_lines(cls, items: Mapping[str, Sequence[str]], config: Config) -> TextParts:
         """Lines by label, drawn from each by `text.validation` and `text.test`."""
-        return cls("line", split_lines(items, config.text, config.data.split_seed).__getitem__)
+        held = shares(config, config.text)
+        parts = split_lines(items, config.text, config.data.split_seed, held)
+        return cls("line", parts.__getitem__)
 
     @classmethod
     def read(cls, config: Config) -> TextParts:
@@ -195,7 +218,7 @@ class TextParts:
 
         Raises `ConfigError` or `DataError`.
         """
-        found: TextParts = sets.find("generate", config.data.name)(config)
+        found: TextParts = completed(sets.find("generate", config.data.name)(config), config)
         return found
 
 
@@ -215,7 +238,7 @@ class Corpus:
         vocabulary: Vocabulary | None = None,
     ) -> None:
         self.kind, self.is_one_text = parts.kind, parts.is_one_text
-        self._parts, self._limit = parts, limit
+        self._parts, self._limit, self.held = parts, limit, parts.held
         self.vocabulary = vocabulary or self._fit(text)
 
     @classmethod

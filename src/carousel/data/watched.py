@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from carousel.config import Config
 from carousel.data import sets
-from carousel.errors import DataError
+from carousel.data.held import Held, completed
+from carousel.errors import ConfigError, DataError
 
 Numbers = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+#: Ends of the parts of a series that is all training, until files of their own bring the others.
+UNCUT = (-1, -1)
 NAMES = ("train", "validation", "test")
 
 
@@ -92,7 +95,8 @@ class WatchedPart:
 @dataclass(frozen=True)
 class WatchedSeries:
     """Several series with the same columns. left_out: why others were left out, by name. judged:
-    whether there must be a test part.
+    whether there must be a test part. held: what there is to say of parts that have files of their
+    own.
 
     Raises `DataError` if there is none, if their columns differ, if two have one name, or if a part
     has no row.
@@ -101,6 +105,7 @@ class WatchedSeries:
     series: tuple[Watched, ...]
     left_out: dict[str, str] = field(default_factory=dict)
     judged: bool = True
+    held: dict[str, Held] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.series:
@@ -117,6 +122,8 @@ class WatchedSeries:
         for name in names:
             if names.count(name) > 1:
                 raise DataError(f"two series are called '{name}': each needs a name of its own")
+        if all(one.ends == UNCUT for one in self.series):
+            return
         for part in NAMES if self.judged else NAMES[:2]:
             if not self.part(part).counts["steps"]:
                 raise DataError(f"the {part} part has no step: {_SHARES}")
@@ -127,7 +134,7 @@ class WatchedSeries:
 
         Raises `ConfigError` or `DataError`.
         """
-        found: WatchedSeries = sets.find("anomaly", config.data.name)(config)
+        found: WatchedSeries = completed(sets.find("anomaly", config.data.name)(config), config)
         return found
 
     @property
@@ -179,6 +186,13 @@ _SHARES = "anomaly.validation and anomaly.test must leave rows in each of the th
 def shares(count: int, config: Config) -> tuple[int, int]:
     """Ends of the training and the validation part of a series of so many rows. Raises
     `DataError` if the two shares leave nothing to train on."""
+    if config.data.files:
+        return UNCUT
+    if config.split.folds:
+        raise ConfigError(
+            "a series is watched from its beginning on, so its parts cannot change places: the "
+            "task 'anomaly' makes no folds; leave split.folds out"
+        )
     settings = config.anomaly
     test, validation = round(settings.test * count), round(settings.validation * count)
     if settings.validation + settings.test >= 1:

@@ -15,6 +15,7 @@ from carousel.data import sets
 from carousel.data.arrays import table_of_arrays
 from carousel.data.audit import audit, seen_of
 from carousel.data.counting import unit_of
+from carousel.data.held import Tables, completed, said_of
 from carousel.data.parts import Parts
 from carousel.data.proposal import Proposal, has_columns, propose
 from carousel.data.record import DataRecord
@@ -34,6 +35,8 @@ def fit(
     task: str = "",
     id: str = "",
     time: str = "",
+    validation: Any = None,
+    test: Any = None,
     seed: int = 0,
     threads: int | None = None,
     quiet: bool = False,
@@ -50,6 +53,8 @@ def fit(
         task: such as "classify_recordings", "label_frames", "regress", "forecast", "classify_text"
             or "anomaly", where another one is meant than is guessed.
         id, time: of a table, the columns that tell sequences apart and that order their steps.
+        validation, test: data of the same kind that choose the epoch, and that judge, in place of
+            shares of `data`: a frame, a path, or of arrays a pair (X, y).
         seed: of weights, order and dropout.
         threads: CPU threads; torch's current number if None.
         quiet: print nothing.
@@ -76,16 +81,21 @@ def fit(
     if handed := sorted({"data.name", "data.path"} & {*changes}):
         raise ConfigError(f"{handed[0]} says where data are, and they are handed in: leave it out")
     roles = {"target": target, "id": id, "time": time}
-    made, path = _proposal(data, y, roles, task)
+    given = {"validation": validation, "test": test}
+    given = {part: some for part, some in given.items() if some is not None}
+    files = {part: str(one) for part, one in given.items() if isinstance(one, str | Path)}
+    made, path = _proposal(data, y, roles, task, files)
+    tables = {part: _table_of(one, data, task) for part, one in given.items() if part not in files}
     display = make_display(quiet)
     try:
         if made is None:
-            config = _other(path, roles, task).override(changes)
-            parts = _parts(config)
+            named = {f"data.{part}": file for part, file in files.items()}
+            config = _other(path, roles, task).override(named | changes).check_data()
+            parts = _parts(config, held=tables)
             notices = [f"{path.name}: {config.task}, as data of its kind", *_read(parts)]
         else:
-            config = _config_of(made, path, changes)
-            parts = _parts(config, made.table)
+            config = _config_of(made, path, changes | _marked(tables))
+            parts = _parts(config, made.table, held=tables)
             told = [*_told(made), *_read(parts)]
             told += [f"audit: {finding}" for finding in _findings(made, config)]
             notices = list(dict.fromkeys(told))
@@ -105,7 +115,30 @@ def fit(
     return model
 
 
-def _proposal(data: Any, y: Any, roles: dict[str, str], task: str) -> tuple[Proposal | None, Path]:
+def _marked(tables: Tables) -> dict[str, str]:
+    """Settings that say that a part is handed over, so that none is drawn for it."""
+    return {f"data.{part}": table.source for part, table in tables.items()}
+
+
+def _table_of(given: Any, data: Any, task: str) -> Table:
+    """A part that is handed over as a table: a frame, or a pair (X, y) of arrays. Raises
+    `ConfigError` for another kind than that of the training data."""
+    pair = isinstance(given, tuple) and len(given) == 2
+    if pair == _is_frame(data) or not (pair or _is_frame(given)):
+        want = "a data frame or a path" if _is_frame(data) else "a path or a pair (X, y) of arrays"
+        raise ConfigError(
+            f"validation and test must be of the kind of the training data, {want}; got "
+            f"{type(given).__name__}"
+        )
+    if not pair:
+        return of_frame(given)
+    X, y = given
+    return table_of_arrays(X, y, task)[0]
+
+
+def _proposal(
+    data: Any, y: Any, roles: dict[str, str], task: str, files: dict[str, str]
+) -> tuple[Proposal | None, Path]:
     """Guess of what the data are for, None of a file that is no table; and the file's path."""
     is_path = isinstance(data, str | Path)
     asked = (roles["target"], roles["id"], roles["time"], task)
@@ -115,9 +148,9 @@ def _proposal(data: Any, y: Any, roles: dict[str, str], task: str) -> tuple[Prop
         path = Path(data).absolute()
         if not has_columns(path):
             return None, path
-        return propose(path, *asked, table=read_table(path)), path
+        return propose(path, *asked, files=files, table=read_table(path)), path
     if _is_frame(data):
-        return propose("data frame", *asked, table=of_frame(data)), Path()
+        return propose("data frame", *asked, files=files, table=of_frame(data)), Path()
     if named := [name for name, value in roles.items() if value]:
         raise ConfigError(f"{named[0]} names a column, and arrays have none: give y", named[0])
     table, found = table_of_arrays(data, y, task)
@@ -136,11 +169,11 @@ def _config_of(made: Proposal, path: Path, changes: dict[str, Any]) -> Config:
     return replace(config, data=replace(config.data, name=TABLE, path=where))
 
 
-def _parts(config: Config, *table: Table) -> Any:
+def _parts(config: Config, *table: Table, held: Tables | None = None) -> Any:
     parts = sets.find(config.task, config.data.name)(config, *table)
     if config.data.train_limit and isinstance(parts, Parts):
         parts.limit(config.data.train_limit)
-    return parts
+    return completed(parts, config, held)
 
 
 def _other(path: Path, roles: dict[str, str], task: str) -> Config:
@@ -177,7 +210,8 @@ def _told(made: Proposal) -> Iterator[str]:
 def _read(parts: Any) -> list[str]:
     """Lines on what was recognised, and left out, as the parts were made."""
     notes = getattr(parts, "notes", ())
-    return [note for note in notes.split("; ") if note] if isinstance(notes, str) else [*notes]
+    said = [note for note in notes.split("; ") if note] if isinstance(notes, str) else [*notes]
+    return [*said, *said_of(parts)]
 
 
 def _findings(made: Proposal, config: Config) -> Iterator[Any]:

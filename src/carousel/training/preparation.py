@@ -116,11 +116,11 @@ def using_threads(threads: int | None) -> Iterator[None]:
 
 
 def _absolute(config: Config) -> Config:
-    """Copy with the whole path of the data: a run may be resumed from another folder."""
+    """Copy with the whole paths of the data: a run may be resumed from another folder."""
     if not config.data.path:
         return config
-    path = str(Path(config.data.path).absolute())
-    return replace(config, data=replace(config.data, path=path))
+    paths = {"path": config.data.path, **config.data.files}
+    return config.override({f"data.{k}": str(Path(path).absolute()) for k, path in paths.items()})
 
 
 def _same_data(one: Config, other: Config) -> bool:

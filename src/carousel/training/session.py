@@ -14,6 +14,7 @@ from carousel import bundle
 from carousel.coach.words import language
 from carousel.config import Config
 from carousel.data.audit import look_at
+from carousel.data.held import facts_of, said_of
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
 from carousel.report import write as write_page
@@ -148,6 +149,8 @@ def _fit_and_judge(
     )
     for line in config.notices():
         display.say(line)
+    for line in said_of(task.parted):
+        display.say(line)
     audited, seen = look_at(config)
     for finding in audited:
         if finding.severity != "info":
@@ -181,6 +184,8 @@ def _fit_and_judge(
         "baseline": task.baselines(),
         "data": task.account(),
     }
+    if held := facts_of(task.parted):
+        result["held_files"] = held
     if audited:
         result["audit"] = [finding.to_dict() for finding in audited]
     if record is not None:

@@ -81,21 +81,22 @@ def picture_of(source: bytes | Path, config: PicturesConfig, name: str = "") -> 
 def read_parts(config: Config) -> CaptionedImages:
     """The parts of `data.path`; `text.test` and `text.validation` are drawn. The images of the test
     part are read when it is asked for. Raises `ConfigError` or `DataError`."""
-    from carousel.data.captioned import CaptionedImages, gather
+    from carousel.data.captioned import Captioned, CaptionedImages, gather
+    from carousel.data.shares import Fewest, shares
     from carousel.data.splits import split
 
     if not config.data.path:
         raise ConfigError(f"data.name = 'images' needs data.path, a folder with {CAPTIONS}")
-    root, text = Path(config.data.path), config.text
+    root = Path(config.data.path)
     captions = read_captions(read_text(root / CAPTIONS), str(root / CAPTIONS))
     names = list(captions)
-    if len(names) < 3:
+    least = Fewest.of(config)
+    if len(names) < least.count:
         raise DataError(
-            f"{root / CAPTIONS} must name at least three images, to train on, to validate and "
+            f"{root / CAPTIONS} must name at least {least} images, to train on, to validate and "
             f"to judge; it names {len(names)}"
         )
-    shares = {"test": text.test, "validation": text.validation}
-    drawn = split(len(names), shares, config.data.split_seed)
+    drawn = split(len(names), shares(config, config.text), config.data.split_seed)
     features, unreadable = config.pictures.features, dict[str, int]()
     known = read_features(root / features) if features else {}
 
@@ -105,7 +106,31 @@ def read_parts(config: Config) -> CaptionedImages:
             return _look_up(name, wanted, known, features, unreadable)
         return gather(name, wanted, lambda n: (root / n).read_bytes(), config.pictures, unreadable)
 
-    return CaptionedImages(part("train"), part("validation"), lambda: part("test"), unreadable)
+    def drawn_part(name: str) -> Captioned:
+        if len(drawn[name]):
+            return part(name)
+        return Captioned([], torch.empty(0), [])
+
+    return CaptionedImages(
+        drawn_part("train"), drawn_part("validation"), lambda: drawn_part("test"), unreadable
+    )
+
+
+def captioned_in(root: Path, config: Config, part: str) -> tuple[Captioned, int]:
+    """All images with captions of a folder, and how many cannot be read. Raises `DataError`."""
+    from carousel.data.captioned import gather
+
+    captions = read_captions(read_text(root / CAPTIONS), str(root / CAPTIONS))
+    unreadable: dict[str, int] = {}
+    features = config.pictures.features
+    if features:
+        known = read_features(root / features)
+        found = _look_up(part, captions, known, features, unreadable)
+    else:
+        found = gather(
+            part, captions, lambda name: (root / name).read_bytes(), config.pictures, unreadable
+        )
+    return found, unreadable.get(part, 0)
 
 
 def _look_up(

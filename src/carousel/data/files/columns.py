@@ -219,21 +219,23 @@ def _lines(text: str) -> list[tuple[int, str]]:
 def read_parts(config: Config) -> LabelledWords:
     """The parts of `data.path`: `text.test` is drawn first, then `text.validation` of all."""
     from carousel.data.labelled_words import LabelledWords, draw
+    from carousel.data.shares import Fewest, of_rest, shares
 
-    data, text = config.data, config.text
+    data = config.data
     if not data.path:
         raise ConfigError("data.name = 'columns' needs data.path, a file of columns")
     everything = read_columns(read_text(data.path), data.path)
     alike = alike_notice(chain.from_iterable(everything.labels))
-    if len(everything) < 3:
+    least = Fewest.of(config)
+    if len(everything) < least.count:
         raise DataError(
-            f"{data.path} must have at least three sentences, with blank lines between "
+            f"{data.path} must have at least {least} sentences, with blank lines between "
             f"them, to train on, to validate and to judge; it has {len(everything)} of "
             f"{everything.total:,} words"
         )
-    rest, test = draw(everything, "test", text.test, data.split_seed)
-    share = text.validation / (1 - text.test)  # of all sentences
-    train, validation = draw(rest, "validation", share, data.split_seed)
+    held = shares(config, config.text)
+    rest, test = draw(everything, "test", held["test"], data.split_seed)
+    train, validation = draw(rest, "validation", of_rest(held), data.split_seed)
     read_as = "; ".join(filter(None, (everything.note, alike)))
     return LabelledWords(train, validation, test, read_as)
 

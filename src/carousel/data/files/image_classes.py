@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from carousel.config import Config
 from carousel.data.counting import unit_of
+from carousel.data.dealing import PARTS
 from carousel.data.files.image_arrays import Block, is_array_file, read_blocks
 from carousel.data.files.image_fit import (
     Look,
@@ -25,6 +26,7 @@ from carousel.data.files.image_fit import (
     shape_of,
 )
 from carousel.data.labelled_images import ImageNotes, ImageParts, NamedImages, Shape
+from carousel.data.shares import Fewest, Share, shares
 from carousel.data.splits import split
 from carousel.errors import ConfigError, DataError
 
@@ -36,7 +38,6 @@ _PART_FOLDERS = {
     **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-_FEWEST = 3
 _LOOKED_AT = 200
 _NAMED = 10
 
@@ -153,39 +154,48 @@ def in_order(labels: Iterable[str]) -> tuple[str, ...]:
 def dealt(found: Sequence[Entry], config: Config, source: str) -> dict[str, list[int]]:
     """The numbers of the images in each part: as their folders say, else drawn; whole groups
     (CLASS/GROUP/FILE) where there are any, else of each class by itself. Raises `DataError`."""
-    shares = {"test": config.pictures.test, "validation": config.pictures.validation}
-    given = {part: [i for i, one in enumerate(found) if one.part == part] for part in shares}
+    wanted = shares(config, config.pictures)
+    given = {part: [i for i, one in enumerate(found) if one.part == part] for part in wanted}
+    for part, file in config.data.files.items():
+        if given[part]:
+            raise DataError(
+                f"{source} has a {part} part of its own, and data.{part} = '{file}' is that part: "
+                f"leave one of them out"
+            )
+    if config.split.folds and any(given.values()):
+        raise DataError(f"{source} says itself what judges, so there is nothing to fold")
     if any(given.values()):
         rest = [i for i, one in enumerate(found) if one.part in ("train", "")]
-        shares = {part: share for part, share in shares.items() if not given[part]}
+        wanted = {part: share for part, share in wanted.items() if not given[part]}
     else:
         rest = list(range(len(found)))
-    drawn = _drawn([found[i] for i in rest], shares, config, source) if shares else {}
+    held = {part: share for part, share in wanted.items() if share is not None}
+    drawn = _drawn([found[i] for i in rest], held, config, source) if held else {}
     taken = {part: [rest[i] for i in numbers] for part, numbers in drawn.items()}
     parts = {**given, **taken}
     return {**parts, "train": taken.get("train", rest)}
 
 
 def _drawn(
-    found: Sequence[Entry], shares: Mapping[str, float], config: Config, source: str
+    found: Sequence[Entry], held: Mapping[str, Share], config: Config, source: str
 ) -> dict[str, list[int]]:
     seed, groups = config.data.split_seed, [one.group for one in found]
     if all(groups):
-        if len(set(groups)) < _FEWEST:
+        if len(set(groups)) < len(held) + 1:
             raise DataError(
                 f"{source} has pictures of {len(set(groups))} groups (CLASS/GROUP/picture), and "
-                f"three are the least, one for each part"
+                f"{Fewest(len(held) + 1)} are the least, one for each part"
             )
-        index = split(len(found), shares, seed, groups=groups)
+        index = split(len(found), held, seed, groups=groups)
     else:
-        least = len(shares) + 1
+        least = len(held) + 1
         for label, count in Counter(one.label for one in found).items():
             if count < least:
                 raise DataError(
                     f"the class '{label}' of {source} has {count} {unit_of(count, 'images')}, and "
                     f"{least} are the least, one for each part: add some, or remove it"
                 )
-        index = split(len(found), shares, seed, classes=[one.label for one in found])
+        index = split(len(found), held, seed, classes=[one.label for one in found])
     return {name: some.tolist() for name, some in index.items()}
 
 
@@ -258,7 +268,7 @@ def parts_of(
     classes = in_order(one.label for one in found)
     if len(classes) < 2:
         raise DataError(f"{source} must have at least two classes; it has {len(classes)}")
-    some = {part: [found[i] for i in numbers] for part, numbers in dealt.items()}
+    some = {part: [found[i] for i in dealt.get(part, ())] for part in PARTS}
     shape, why = shape_for(some["train"], config)
     notes = ImageNotes(words=[*words, f"images are read as {why}"])
     groups = {one.group for one in found}
@@ -266,6 +276,9 @@ def parts_of(
         notes.words.append(f"{len(groups):,} groups of pictures: none stands in two parts")
 
     def read(part: str) -> NamedImages:
+        if not some[part]:  # it has a file of its own, or nothing judges
+            empty = torch.empty((0, *shape), dtype=torch.uint8)
+            return NamedImages(empty, torch.empty(0, dtype=torch.int64))
         return gather(part, some[part], classes, shape, config.pictures.fit, notes)
 
     return ImageParts(read("train"), read("validation"), lambda: read("test"), classes, notes)

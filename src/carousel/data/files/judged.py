@@ -16,13 +16,21 @@ import numpy as np
 import torch
 
 from carousel.config import Config
+from carousel.config.columns import names_in
 from carousel.config.own import TABLE
 from carousel.data.files.classes import read_classes
 from carousel.data.files.columns import Labelled, read_columns
 from carousel.data.files.pairs import read_pairs
 from carousel.data.files.recordings import Frames, alike, read_frames, recognised, tables_in
 from carousel.data.files.sentences import read_labelled
-from carousel.data.files.table_steps import Read, new_table, target_of
+from carousel.data.files.table_steps import (
+    Read,
+    listed_files,
+    new_table,
+    target_of,
+    whole_part,
+)
+from carousel.data.files.table_texts import has_columns, labelled_words, paired
 from carousel.data.files.targets import TARGETS, read_targets
 from carousel.data.files.text import read_text, stem_of
 from carousel.data.labelled_recordings import Example
@@ -54,21 +62,36 @@ class Judged(Generic[P]):
         return {"notes": [*self.notes], "unknown_classes": dict(self.unknown or {})}
 
 
+Source = Path | Table
+"""Labelled data: a file or folder, or a table that is handed over."""
+
+
+def table_in(source: Source) -> Table:
+    """The table of a file, or the one that is handed over."""
+    return source if isinstance(source, Table) else read_table(source)
+
+
+def _file(source: Source) -> Path:
+    if isinstance(source, Table):
+        raise DataError(f"{source.source} is a table, and the model reads files: name one")
+    return source
+
+
 def reads_table(config: Config) -> bool:
     """True if a model was trained on a table whose rows are the steps of sequences."""
     return config.data.name == TABLE and not config.columns.file
 
 
-def sentences(path: Path, config: Config, classes: Sequence[str]) -> Judged[Sentences]:
+def sentences(path: Source, config: Config, classes: Sequence[str]) -> Judged[Sentences]:
     """Sentences with a class each."""
-    if config.columns.text and is_table(path):
-        table = read_table(path)
+    if config.columns.text and (isinstance(path, Table) or is_table(path)):
+        table = table_in(path)
         name, target = config.columns.text, target_of(config)
         _require(table, name, target)
         rows = [*zip(table[target].texts(), table[name].texts(), strict=True)]
         notes = table.notes
     else:
-        found = read_labelled(path)
+        found = read_labelled(_file(path))
         rows = [(row.label, row.text) for row in found.rows]
         notes = (found.note,) if found.note else ()
     unknown = unknown_in((label for label, _ in rows), classes, str(path))
@@ -79,14 +102,24 @@ def sentences(path: Path, config: Config, classes: Sequence[str]) -> Judged[Sent
     return Judged(Sentences.of(known), notes, unknown)
 
 
-def words(path: Path) -> Judged[Labelled]:
+def words(path: Source, config: Config) -> Judged[Labelled]:
     """Sentences whose words have a label each."""
-    found = read_columns(read_text(path), path)
+    if config.data.name == TABLE and (isinstance(path, Table) or has_columns(path)):
+        table = table_in(path)
+        _require(table, *names_in(config.columns.text), target_of(config))
+        _require(table, *names_in(config.columns.id))
+        return Judged(labelled_words(table, config)[0], table.notes)
+    file = _file(path)
+    found = read_columns(read_text(file), file)
     return Judged(found, (found.note,) if found.note else ())
 
 
-def pairs(path: Path, config: Config) -> Judged[Pairs]:
+def pairs(path: Source, config: Config) -> Judged[Pairs]:
     """Sentences and their translations, all that a file or folder has."""
+    if config.data.name == TABLE and (isinstance(path, Table) or is_table(path)):
+        table = table_in(path)
+        _require(table, *names_in(config.columns.text), target_of(config))
+        return Judged(paired(table, config), table.notes)
     found = read_pairs(replace(config, data=replace(config.data, path=str(path))))
     sources = [one for part in found.values() for one in part.sources]
     targets = [one for part in found.values() for one in part.targets]
@@ -94,7 +127,7 @@ def pairs(path: Path, config: Config) -> Judged[Pairs]:
 
 
 def examples(
-    path: Path, config: Config, classes: Sequence[str], wanted: tuple[str, ...]
+    path: Source, config: Config, classes: Sequence[str], wanted: tuple[str, ...]
 ) -> Judged[list[Example]]:
     """Whole recordings with a class each."""
     if reads_table(config):
@@ -105,15 +138,19 @@ def examples(
             Example.of(one.name, read.frames(one), label)
             for one, label in zip(rows, labels, strict=True)
         ]
+    elif config.columns.file and (isinstance(path, Table) or is_table(path)):
+        table = table_in(path)
+        _require(table, config.columns.file, target_of(config))
+        found, notes = listed_files(table, config), table.notes
     else:
-        found, _ = read_classes(path, config.sound)
+        found, _ = read_classes(_file(path), config.sound)
         notes = tuple(recognised(example.notes for example in found))
     unknown = unknown_in((example.label for example in found), classes, str(path))
     return Judged([example for example in found if example.label in classes], notes, unknown)
 
 
 def frames(
-    path: Path,
+    path: Source,
     config: Config,
     wanted: tuple[str, ...],
     read: Callable[[Path], Frames],
@@ -121,6 +158,7 @@ def frames(
 ) -> Judged[dict[str, Frames]]:
     """Recordings with a label, or a number (`measured`), at each step; read: a file's."""
     if not reads_table(config):
+        path = _file(path)
         files = tables_in(path) if path.is_dir() else [path]
         if not files:
             raise DataError(f"{path} has no recordings: no .csv or .tsv file")
@@ -141,9 +179,18 @@ def frames(
     return Judged({rows.name: of(rows) for rows in table.sequences.found}, notes)
 
 
-def whole(path: Path) -> Judged[tuple[WholeTargets, tuple[str, ...], tuple[str, ...]]]:
-    """Whole recordings of a folder with a table of targets, the names of the targets, and of the
-    columns."""
+def whole(
+    path: Source, config: Config, wanted: tuple[str, ...]
+) -> Judged[tuple[WholeTargets, tuple[str, ...], tuple[str, ...]]]:
+    """Whole recordings, of a table or of a folder with a table of targets; the names of the
+    targets, and of the columns."""
+    if reads_table(config):
+        targets = names_in(config.columns.target)
+        read, notes, _ = _sequences(path, config, wanted)
+        _require(read.table, *targets)
+        frames = [read.frames(one) for one in read.sequences.found]
+        return Judged((whole_part(read, config, frames), targets, read.features.names), notes)
+    path = _file(path)
     if not (path / TARGETS).is_file():
         raise DataError(f"{path} must be a folder of recordings with a table {TARGETS}")
     table = read_targets(read_text(path / TARGETS), str(path / TARGETS))
@@ -172,9 +219,9 @@ def known_labels(
 
 
 def _sequences(
-    path: Path, config: Config, wanted: tuple[str, ...]
+    path: Source, config: Config, wanted: tuple[str, ...]
 ) -> tuple[Read, tuple[str, ...], str]:
-    table, target = read_table(path), target_of(config)
+    table, target = table_in(path), names_in(config.columns.target)[0]
     _require(table, target)
     return (*new_table(table, config, wanted), target)
 
@@ -183,7 +230,7 @@ def _require(table: Table, *names: str) -> None:
     for name in names:
         if name not in table:
             raise DataError(
-                f"{table.source} has no column '{name}', which evaluating needs; it has: "
+                f"{table.source} has no column '{name}', which is needed to judge by; it has: "
                 f"{', '.join(table.names[:12])}"
             )
 

@@ -3,38 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from carousel.config import Config
 from carousel.config.columns import ColumnsConfig
 from carousel.data.counting import unit_of
 from carousel.data.files.image_classes import Entry, entries_in, gather
-from carousel.data.files.judged import Judged, unknown_in
+from carousel.data.files.judged import Judged, Source, table_in, unknown_in
 from carousel.data.files.table_images import entries_of
 from carousel.data.labelled_images import ImageNotes, NamedImages, Shape
-from carousel.data.table import is_table, read_table
+from carousel.data.table import Table, is_table
 
 _USUAL = ColumnsConfig(file="file", target="label")
 
 
 def images(
-    path: Path, config: Config, classes: tuple[str, ...], shape: Shape
+    path: Source, config: Config, classes: tuple[str, ...], shape: Shape
 ) -> Judged[NamedImages]:
     """All images with a class in a folder, a table of names (its columns `file` and `label` where
     the model was trained on none) or arrays, in the shape of training. Raises `DataError`."""
     found, words = labelled(path, config)
-    unknown = unknown_in((one.label for one in found), classes, str(path))
+    source = path.source if isinstance(path, Table) else str(path)
+    unknown = unknown_in((one.label for one in found), classes, source)
     known = [one for one in found if one.label in classes]
     notes = ImageNotes()
     part = gather("", known, classes, shape, config.pictures.fit, notes)
     return Judged(part, (*words, *in_words(notes, shape)), unknown)
 
 
-def labelled(path: Path, config: Config) -> tuple[list[Entry], list[str]]:
+def labelled(path: Source, config: Config) -> tuple[list[Entry], list[str]]:
     """The images with a class, and what is to be said of them. Raises `DataError`."""
-    if path.is_file() and is_table(path):
+    if isinstance(path, Table) or (path.is_file() and is_table(path)):
         columns = config.columns if config.columns.file else _USUAL
-        found, _, words = entries_of(read_table(path), replace(config, columns=columns))
+        found, _, words = entries_of(table_in(path), replace(config, columns=columns))
         return found, words
     return entries_in(path)
 

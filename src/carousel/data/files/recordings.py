@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from carousel.data.files.csv_files import read_table
 from carousel.data.files.text import read_text, stem_of, suffix_of
+from carousel.data.shares import Fewest
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -47,17 +48,20 @@ class Frames(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_folder(path: str | Path, measured: bool = False) -> dict[str, Frames]:
+def read_folder(
+    path: str | Path, measured: bool = False, fewest: Fewest | None = None
+) -> dict[str, Frames]:
     """Every .csv of a folder, by its name, with the columns in the order of the first.
 
-    measured: labels are numbers. Raises `DataError` unless all have the same columns, in whatever
-    order.
+    measured: labels are numbers. fewest: files; three if None. Raises `DataError` unless all have
+    the same columns, in whatever order.
     """
     files = tables_in(Path(path))
-    if len(files) < 3:
+    least = fewest or Fewest(3)
+    if len(files) < least.count:
         raise DataError(
-            f"{path} must be a folder of at least three .csv files, a recording each, to train on, "
-            f"to validate and to judge; it has {len(files)}{_others_in(Path(path))}"
+            f"{path} must be a folder of at least {least} .csv files, a recording each, to train "
+            f"on, to validate and to judge; it has {len(files)}{_others_in(Path(path))}"
         )
     for one, other in pairwise(sorted(files, key=stem_of)):
         if stem_of(one) == stem_of(other):
@@ -188,10 +192,10 @@ def read_labelled(config: Config) -> LabelledFrames:
     """The parts of a folder, `data.path`; `frames.test` and `frames.validation` are drawn."""
     from carousel.data.recordings import LabelledFrames, draw, of_frames
 
-    found = read_folder(_path(config))
+    found = read_folder(_path(config), fewest=Fewest.of(config))
     labels = {label for frames in found.values() for label in frames.labels if label}
     classes = tuple(sorted(labels))
-    drawn = draw(found, config.frames, config.data.split_seed)
+    drawn = draw(found, config)
     train, validation, test = (of_frames(drawn[name], classes) for name in _PARTS)
     return LabelledFrames(train, validation, test, classes, *_facts(found))
 
@@ -206,8 +210,8 @@ def read_measured(config: Config) -> MeasuredRecordings | WholeRecordings:
     per, root = config.regress.per, Path(_path(config))
     if per == "sequence" or (per == "auto" and (root / TARGETS).is_file()):
         return read_whole(config)
-    found = read_folder(root, measured=True)
-    drawn = draw(found, config.frames, config.data.split_seed)
+    found = read_folder(root, measured=True, fewest=Fewest.of(config))
+    drawn = draw(found, config)
     train, validation, test = (of_frames(drawn[name]) for name in _PARTS)
     return MeasuredRecordings(train, validation, test, *_facts(found))
 

@@ -248,20 +248,22 @@ def _tab_rows(text: str) -> list[Row]:
 def read_parts(config: Config) -> LabelledText:
     """The parts of `data.path`: `text.test` is drawn first, then `text.validation` of all."""
     from carousel.data.labelled_text import LabelledText, draw
+    from carousel.data.shares import Fewest, of_rest, shares
 
-    data, text = config.data, config.text
+    data = config.data
     if not data.path:
         raise ConfigError("data.name = 'sentences' needs data.path, a .tsv or .csv file")
     table = read_labelled(data.path)
     whole, classes = _numbered(table.rows, data.path)
-    if len(whole) < 3:
+    least = Fewest.of(config)
+    if len(whole) < least.count:
         raise DataError(
-            f"{data.path} must have at least three sentences, to train on, to validate and "
+            f"{data.path} must have at least {least} sentences, to train on, to validate and "
             f"to judge; it has {len(whole)}"
         )
-    rest, test = draw(whole, "test", text.test, data.split_seed)
-    share = text.validation / (1 - text.test)
-    train, validation = draw(rest, "validation", share, data.split_seed)
+    held = shares(config, config.text)
+    rest, test = draw(whole, "test", held["test"], data.split_seed)
+    train, validation = draw(rest, "validation", of_rest(held), data.split_seed)
     return LabelledText(train, validation, test, classes, table.note)
 
 

@@ -44,7 +44,7 @@ def read_parts(config: Config) -> SeriesParts:
     if not config.data.path:
         raise ConfigError("data.name = 'series' needs data.path, a .csv file")
     series = read_series(read_text(config.data.path), config.data.path)
-    return SeriesParts.of(series, config.forecast)
+    return SeriesParts.own(series, config)
 
 
 READERS = {"forecast": {"series": read_parts}}

@@ -27,7 +27,7 @@ def read_series_parts(config: Config, table: Table | None = None) -> SeriesParts
     """The series of a table, in order of time."""
     from carousel.data.series_parts import SeriesParts
 
-    found = SeriesParts.of(series_of(table_of(config, table), config), config.forecast)
+    found = SeriesParts.own(series_of(table_of(config, table), config), config)
     series, end = found.series, found.rows["train"].stop
     rest = [series.values[end:], *([] if series.future is None else [series.future])]
     columns = as_trained(series.columns, [series.values[:end]], rest)

@@ -29,10 +29,10 @@ from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from carousel.data.files.recordings import Frames
-    from carousel.data.labelled_recordings import LabelledRecordings
+    from carousel.data.labelled_recordings import Example, LabelledRecordings
     from carousel.data.measured import MeasuredRecordings
     from carousel.data.recordings import LabelledFrames
-    from carousel.data.whole_targets import WholeRecordings
+    from carousel.data.whole_targets import WholeRecordings, WholeTargets
 
 _FEWEST = 3
 
@@ -157,25 +157,34 @@ def read_classes(config: Config, table: Table | None = None) -> LabelledRecordin
 
 def _read_files(config: Config, table: Table | None) -> LabelledRecordings:
     """Recordings in files that a table names, with a class each."""
-    from carousel.data.files.classes import read_recording
-    from carousel.data.files.recordings import alike
-    from carousel.data.labelled_recordings import Example, LabelledRecordings
+    from carousel.data.labelled_recordings import LabelledRecordings
 
-    table, target = table_of(config, table), target_of(config)
-    files, labels = table[config.columns.file].texts(), table[target].texts()
-    folder = Path(config.data.path).parent
-    found = {name: read_recording(folder / name, config.sound) for name in dict.fromkeys(files)}
-    if len(found) < len(files):
-        raise DataError(f"{table.source}: a file stands in more than one row")
+    table = table_of(config, table)
+    examples = listed_files(table, config)
+    labels = [example.label for example in examples]
+    files = table[config.columns.file].texts()
     rows = [Rows(name, np.array([i])) for i, name in enumerate(files)]
-    examples = [
-        Example.of(name, frames, label)
-        for (name, frames), label in zip(alike(found).items(), labels, strict=True)
-    ]
     dealt = deal(rows, config, table, labels if config.split.by == "sequence" else None, False)
     parts = {part: [examples[i] for i in numbers] for part, numbers in dealt.items()}
     sound = not examples[0].columns
     return LabelledRecordings.whole(examples, sorted(set(labels)), parts, sound=sound)
+
+
+def listed_files(table: Table, config: Config) -> list[Example]:
+    """The recordings that a table names, from the folder that it stands in. Raises `DataError`."""
+    from carousel.data.files.classes import read_recording
+    from carousel.data.files.recordings import alike
+    from carousel.data.labelled_recordings import Example
+
+    files, labels = table[config.columns.file].texts(), table[target_of(config)].texts()
+    folder = Path(table.source).parent
+    found = {name: read_recording(folder / name, config.sound) for name in dict.fromkeys(files)}
+    if len(found) < len(files):
+        raise DataError(f"{table.source}: a file stands in more than one row")
+    return [
+        Example.of(name, frames, label)
+        for (name, frames), label in zip(alike(found).items(), labels, strict=True)
+    ]
 
 
 def read_frames(config: Config, table: Table | None = None) -> LabelledFrames:
@@ -255,8 +264,27 @@ def _are_kept(read: Read, config: Config) -> bool:
 def _read_whole(read: Read, config: Config) -> WholeRecordings:
     import torch
 
+    from carousel.data.whole_targets import WholeRecordings
+
+    rows = read.sequences.found
+    frames = [read.frames(one) for one in rows]
+    dealt = deal(rows, config, read.table, None, bool(config.columns.time))
+    train_values, *rest = ([frames[i].values for i in dealt[name]] for name in PARTS)
+    names = as_trained(read.features.names, train_values, [v for some in rest for v in some])
+    everything = whole_part(read, config, frames)
+    train, validation, test = (
+        everything.take(torch.tensor(dealt[name], dtype=torch.int64)) for name in PARTS
+    )
+    targets, filled = names_in(config.columns.target), sum(one.filled for one in frames)
+    return WholeRecordings(train, validation, test, targets, names, filled, read.notes)
+
+
+def whole_part(read: Read, config: Config, frames: Sequence[Frames]) -> WholeTargets:
+    """All sequences of a table, whose values are in `frames`, with their numbers."""
+    import torch
+
     from carousel.data.ragged import Ragged
-    from carousel.data.whole_targets import WholeRecordings, WholeTargets
+    from carousel.data.whole_targets import WholeTargets
 
     targets, rows = names_in(config.columns.target), read.sequences.found
     columns = []
@@ -266,18 +294,11 @@ def _read_whole(read: Read, config: Config) -> WholeRecordings:
         first = [numbers[one.rows[one.rows >= 0]] for one in rows]
         known = [some[~np.isnan(some)] for some in first]
         columns.append([float(some[0]) if len(some) else np.nan for some in known])
-    frames = [read.frames(one) for one in rows]
-    dealt = deal(rows, config, read.table, None, bool(config.columns.time))
-    train_values, *rest = ([frames[i].values for i in dealt[name]] for name in PARTS)
-    names = as_trained(read.features.names, train_values, [v for some in rest for v in some])
-    everything = WholeTargets(
+    return WholeTargets(
         tuple(one.name for one in rows),
         Ragged.of(torch.from_numpy(one.values) for one in frames),
         torch.tensor(columns, dtype=torch.float64).T.contiguous(),
     )
-    train, validation, test = (everything.take(torch.tensor(dealt[name])) for name in PARTS)
-    filled = sum(one.filled for one in frames)
-    return WholeRecordings(train, validation, test, targets, names, filled, read.notes)
 
 
 # ---- tables to predict from

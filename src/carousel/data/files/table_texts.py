@@ -17,9 +17,10 @@ from carousel.data.table import Table, is_table, read_table
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    from carousel.data.files.columns import Labelled
     from carousel.data.labelled_text import LabelledText
     from carousel.data.labelled_words import LabelledWords
-    from carousel.data.sentence_pairs import Parallel
+    from carousel.data.sentence_pairs import Pairs, Parallel
 
 
 def read_sentences(config: Config, table: Table | None = None) -> LabelledText:
@@ -44,19 +45,37 @@ def read_sentences(config: Config, table: Table | None = None) -> LabelledText:
 
 def read_pairs(config: Config, table: Table | None = None) -> Parallel:
     """Sentences and their translations."""
-    from carousel.data.sentence_pairs import Pairs, Parallel
+    from carousel.data.sentence_pairs import Parallel
 
-    table, target = table_of(config, table), target_of(config)
-    pairs = zip(table[_text(config)].texts(), table[target].texts(), strict=True)
-    return Parallel.drawn({"train": Pairs.of(list(pairs))}, config)
+    return Parallel.drawn({"train": paired(table_of(config, table), config)}, config)
+
+
+def paired(table: Table, config: Config) -> Pairs:
+    """All sentences of a table with their translations."""
+    from carousel.data.sentence_pairs import Pairs
+
+    pairs = zip(table[_text(config)].texts(), table[target_of(config)].texts(), strict=True)
+    return Pairs.of(list(pairs))
 
 
 def read_words(config: Config, table: Table | None = None) -> LabelledWords:
     """Sentences of labelled words, a word a row."""
-    from carousel.data.files.columns import Labelled
     from carousel.data.labelled_words import LabelledWords
 
-    table, target = table_of(config, table), target_of(config)
+    table = table_of(config, table)
+    whole, rows = labelled_words(table, config)
+    parts = text_parts(config, table, range(len(rows)), rows)
+    labels = table[target_of(config)].texts()
+    said = "; ".join(filter(None, [*table.notes, alike_notice(labels)]))
+    train, validation, test = (whole.take(_tensor(parts[name])) for name in PARTS)
+    return LabelledWords(train, validation, test, said)
+
+
+def labelled_words(table: Table, config: Config) -> tuple[Labelled, list[list[int]]]:
+    """All sentences of labelled words, and the rows of each. Raises `DataError`."""
+    from carousel.data.files.columns import Labelled
+
+    target = target_of(config)
     sentences = sequences_of(table, ColumnsConfig(id=_named(config.columns.id, "id"))).found
     words, labels = table[_text(config)].texts(), table[target].texts()
     blank = sum(not (word and label) for word, label in zip(words, labels, strict=True))
@@ -66,11 +85,7 @@ def read_words(config: Config, table: Table | None = None) -> LabelledWords:
         [[words[i] for i in one.rows.tolist()] for one in sentences],
         [[labels[i] for i in one.rows.tolist()] for one in sentences],
     )
-    rows = [one.rows.tolist() for one in sentences]
-    parts = text_parts(config, table, range(len(sentences)), rows)
-    said = "; ".join(filter(None, [*table.notes, alike_notice(labels)]))
-    train, validation, test = (whole.take(_tensor(parts[name])) for name in PARTS)
-    return LabelledWords(train, validation, test, said)
+    return whole, [one.rows.tolist() for one in sentences]
 
 
 def _text(config: Config) -> str:

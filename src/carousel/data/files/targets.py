@@ -15,11 +15,11 @@ from carousel.errors import DataError
 
 if TYPE_CHECKING:
     from carousel.config import Config
+    from carousel.data.shares import Fewest
     from carousel.data.whole_targets import WholeRecordings
 
 TARGETS = "targets.csv"
 _FILE, _GROUP = "file", "group"
-_FEWEST = 3
 
 
 class TargetTable(NamedTuple):
@@ -63,12 +63,13 @@ def read_whole(config: Config) -> WholeRecordings:
     import torch
 
     from carousel.data.ragged import Ragged
+    from carousel.data.shares import Fewest, shares
     from carousel.data.splits import split
     from carousel.data.whole_targets import WholeRecordings, WholeTargets
 
     root = Path(config.data.path)
     table = read_targets(read_text(root / TARGETS), str(root / TARGETS))
-    _check_files(root, table.files)
+    _check_files(root, table.files, Fewest.of(config))
     found = alike(
         {name: read_frames(read_text(root / name), str(root / name)) for name in table.files}
     )
@@ -79,13 +80,13 @@ def read_whole(config: Config) -> WholeRecordings:
         torch.from_numpy(table.values),
         table.groups,
     )
-    shares = {"test": config.frames.test, "validation": config.frames.validation}
-    grouped = len(set(table.groups)) >= _FEWEST
+    fewest = Fewest.of(config)
+    grouped = any(table.groups) and len(set(table.groups)) >= fewest.count
     if any(table.groups) and not grouped:
-        raise DataError(f"{root / TARGETS} must name at least {_FEWEST} groups, or none")
+        raise DataError(f"{root / TARGETS} must name at least {fewest.count} groups, or none")
     drawn = split(
         len(everything),
-        shares,
+        shares(config, config.frames),
         config.data.split_seed,
         groups=table.groups if grouped else None,
     )
@@ -103,12 +104,12 @@ def read_whole(config: Config) -> WholeRecordings:
     )
 
 
-def _check_files(root: Path, files: tuple[str, ...]) -> None:
+def _check_files(root: Path, files: tuple[str, ...], fewest: Fewest) -> None:
     """Raise `DataError` unless the table and the folder name the same recordings."""
-    if len(files) < _FEWEST:
+    if len(files) < fewest.count:
         raise DataError(
-            f"{root / TARGETS} must name at least {_FEWEST} recordings, to train on, to validate "
-            f"and to judge; it names {len(files)}"
+            f"{root / TARGETS} must name at least {fewest.count} recordings, to train on, to "
+            f"validate and to judge; it names {len(files)}"
         )
     missing = [name for name in files if not (root / name).is_file()]
     if missing:

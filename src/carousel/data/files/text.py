@@ -136,9 +136,11 @@ def items_of(text: str, source: str) -> list[str]:
 
 def read_running(config: Config) -> TextParts:
     """The parts of the text in `data.path`."""
+    from carousel.data.shares import shares
     from carousel.data.text import TextParts
 
-    return TextParts.of_text(read_text(_path(config, "the text file")), config.text)
+    text = read_text(_path(config, "the text file"))
+    return TextParts.of_text(text, config.text, shares(config, config.text))
 
 
 def read_labelled(config: Config) -> TextParts:

@@ -16,7 +16,7 @@ def read(config: Config) -> ImageParts:
     from carousel.data.splits import hold_out
 
     full = load_train()
-    train, validation = hold_out(len(full), config.data.validation, config.data.split_seed)
+    train, validation = hold_out(len(full), config.data.images, config.data.split_seed)
     return ImageParts(full.take(train), full.take(validation), load_test)
 
 

@@ -163,7 +163,7 @@ class TrainedWordLabeller(SentenceModel):
         return {**self._report(data.part(part)), **data.account()}
 
     def _judge_new(self, path: Path) -> dict[str, Any]:
-        found = judged.words(path)
+        found = judged.words(path, self.config)
         return {**self._report(found.part), **found.account()}
 
     def _report(self, held: Labelled) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class TrainedWholeRegressor(ReadsRecordings):
         return {**self._report(data.part(part), data.columns), **data.account()}
 
     def _judge_new(self, path: Path) -> dict[str, Any]:
-        found = judged.whole(path)
+        found = judged.whole(path, self.config, self.columns)
         held, names, columns = found.part
         if missing := [name for name in self.targets if name not in names]:
             raise DataError(f"{path / TARGETS} has no column '{missing[0]}', which is to be found")

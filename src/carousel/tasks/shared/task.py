@@ -172,8 +172,9 @@ class TrainedModel(ABC):
         path = Path(path)
         if not path.exists():
             raise DataError(f"there is no file or folder {path}")
-        own = self.config.data.path
-        if own and Path(own).exists():
+        for own in (self.config.data.path, *self.config.data.files.values()):
+            if not own or not Path(own).exists():
+                continue
             here, there = path.resolve(), Path(own).resolve()
             if here == there or here in there.parents or there in here.parents:
                 raise DataError(
