@@ -8,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 from small_frames import frames_config, write_recordings
+from small_images import images_config as own_images_config
+from small_images import write_images as write_own_images
 from small_measured import measured_config, write_measured
 from small_pairs import pair_config, some_pairs
 from small_recordings import recordings_config, write_classes
@@ -44,6 +46,7 @@ def cut_in_three(path, *folders):
 
 
 WRITERS = {
+    "classify": (lambda d, s: write_own_images(d, 6, seed=s), own_images_config),
     "classify_text": (lambda d, s: write_sentences(d, 150, s), sentence_config),
     "label_words": (lambda d, s: write_columns(d, 60, s), words_config),
     "translate": (pairs_of, pair_config),
