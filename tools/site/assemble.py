@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+import tutorials
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 # Pages that stand outside docs/ in the repository, by what they are called on the site.
@@ -23,6 +25,10 @@ ROOT_PAGES = {
     "CHANGELOG.md": "changelog.md",
 }
 ALIASES = {"README.md": "index.md", "README.ko.md": "index.ko.md"}
+NOTEBOOK = {
+    "en": "\nThis page is also [a notebook]({}).\n",
+    "ko": "\n이 페이지는 [노트북]({})으로도 받을 수 있습니다.\n",
+}
 _FENCE = re.compile(r"^(```|~~~)")
 _LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 _LANGUAGES = {
@@ -101,6 +107,11 @@ class Assembly:
             self.pages[page] = self._page(name, page)
         for path in sorted(self._sources):
             self.pages[source_page(path)] = source_text(path)
+        for page in tutorials.tutorials():
+            language = "ko" if page.name.endswith(".ko.md") else "en"
+            # The notebook of a translation has the page's own name in its language, as pages have.
+            name = page.name.partition(".")[0] + ".ipynb"
+            self.pages[f"learn/{page.name}"] += NOTEBOOK[language].format(name)
         for page in [page for page in self.pages if page.startswith("reference/api/")]:
             self.pages[page.replace(".md", ".ko.md")] = korean_names(page, self.pages[page])
 
@@ -146,6 +157,8 @@ class Assembly:
         """Write the pages, and everything else of docs/, into `folder`, which is emptied first."""
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(DOCS, folder, ignore=shutil.ignore_patterns("*.md"))
+        for page in tutorials.tutorials():
+            tutorials.write(page, folder / "learn")
         for page, text in self.pages.items():
             (folder / page).parent.mkdir(parents=True, exist_ok=True)
             (folder / page).write_text(text, encoding="utf-8")
