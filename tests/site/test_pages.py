@@ -101,3 +101,11 @@ def test_every_page_is_in_the_navigation_and_every_entry_has_a_page(assembly):
     }
     assert pages - set(entries) == set(), "add them to nav in mkdocs.yml"
     assert set(entries) - pages == set()
+
+
+def test_the_tables_of_the_performance_page_are_those_of_the_lab_notes(script):
+    performance = script("performance")
+    text = performance.PAGE.read_text(encoding="utf-8")
+    assert text == performance.page(text), "run: python tools/site/performance.py"
+    assert set(re.findall(r"<!-- (.+?): start -->", text)) == set(performance.SECTIONS)
+    assert text.count("| rows LSTM training |") == 2  # time and memory
