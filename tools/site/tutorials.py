@@ -1,7 +1,7 @@
 """Tutorials as code: `python tools/site/tutorials.py FOLDER` writes a notebook of each.
 
 A tutorial is a page of docs/learn. Its blocks of Python and of commands are what a test runs and
-what a notebook holds. A line `<!-- small: TEXT => OTHER -->` says what a test runs in place of TEXT,
+what a notebook holds. A line `<!-- small: TEXT => OTHER -->` says what a test runs instead of TEXT,
 so that it takes seconds.
 """
 
