@@ -1,5 +1,6 @@
 """What `carousel init` makes of tables that are not as they should be, and of lists of files."""
 
+import json
 import wave
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_a_table_of_files_and_classes_trains_on_the_files(suffix, carousel, tmp_
     small = ("--set", "training.epochs=1", "--set", "model.hidden_size=4", "--quiet")
     code, _, err = carousel("train", str(recipe), *small, "--run-dir", str(tmp_path / "run"))
     assert code == 0, err
+    new = tmp_path / "new.csv"
+    pl.read_csv(tmp_path / "all.csv")[:5].write_csv(new)
+    code, out, err = carousel("evaluate", str(tmp_path / "run"), str(new), "--json")
+    assert code == 0, err
+    assert np.sum(json.loads(out)["confusion"]) == 5
+    answers = tmp_path / "answers.csv"
+    code, _, err = carousel("predict", str(tmp_path / "run"), str(new), "--out", str(answers))
+    assert code == 0, err
+    assert [Path(p).name for p in pl.read_csv(answers)["recording"]] == [*pl.read_csv(new)["datei"]]
 
 
 def test_names_of_files_as_long_as_sentences_are_files(tmp_path):

@@ -20,9 +20,11 @@ from carousel.config.columns import (
     listed,
     names_in,
 )
+from carousel.data.countdown import cap_of
 from carousel.data.counting import span_of, unit_of
 from carousel.data.guesses import Guess, guess
 from carousel.data.sequences import sequences_of
+from carousel.data.sized import size_of
 from carousel.data.sizes import Sections, Size, rules, season_of, settings
 from carousel.data.table import Table, is_table, read_table
 from carousel.errors import DataError
@@ -36,8 +38,6 @@ _MAPPINGS = {
     "classify_recordings": "many-to-one",
     "classify_text": "many-to-one",
 }
-#: Steps of a recording in a file, of which none has been read: a second of a sound has 100.
-_STEPS_OF_A_FILE = 100
 _HEADS = {
     "columns": "what each column is for",
     "split": "who trains, who validates, who judges",
@@ -45,9 +45,15 @@ _HEADS = {
     "pictures": "how images are made alike and held out",
     "model": "the network",
     "regularization": "against overfitting",
+    "regress": "what is to be found",
     "anomaly": "what is unusual, and how many false alarms there may be",
     "training": "how long, in what batches",
 }
+
+_CAP_RULE = (
+    "it counts down to the end of each sequence: more than the shortest begins with counts as that "
+    "in training; 0: no cap"
+)
 
 
 def has_columns(path: Path) -> bool:
@@ -166,11 +172,14 @@ def propose(
     columns = _columns(found)
     step, gap = _steps(table, found, columns)
     columns["gap"] = gap
-    size = _size(table, found)
+    size = size_of(table, found)
     sections = _sections(path, table, found, columns, step, size)
     _put(sections, found, files or {})
+    if found.task == "regress" and (cap := cap_of(table, found)):
+        sections["regress"] = {"cap": cap}
+        found.why += ", and counts down to the end of each sequence"
     comments = {f"columns.{name}": why for name, why in _reasons(found).items()}
-    comments |= dict(rules(found.task, size))
+    comments |= dict(rules(found.task, size)) | {"regress.cap": _CAP_RULE}
     comments["columns.category"] = _levels_in_words(found, columns)
     comments["columns.static"] = "read at every step, like the columns that change"
     comments["columns.gap"] = "or cut, or error: where steps are missing"
@@ -237,25 +246,6 @@ def _steps(table: Table, found: Guess, columns: dict[str, Any]) -> tuple[str, st
             return "", "fill"
         found.gap = "cut"
         return sequences_of(table, replace(roles, gap="cut")).step, "cut"
-
-
-def _size(table: Table, found: Guess) -> Size:
-    inputs = found.named("number") + found.named("static") + found.named("category")
-    texts = found.named("text")
-    if found.task in ("classify_text", "translate"):
-        return Size(len(table), len(table))
-    if found.named("file"):
-        return Size(found.sequences, _STEPS_OF_A_FILE * found.sequences)
-    if found.task == "label_words":
-        return Size(found.sequences, len(table), len(texts))
-    if found.wide:
-        steps, features = len(found.wide[0].columns) * len(table), len(found.wide) + len(inputs)
-        return Size(len(table), steps, features, 1, found.task == "regress")
-    targets = len(found.named("target")) or len(inputs)
-    features = len(inputs) + (len(found.named("target")) if found.task == "forecast" else 0)
-    kept = bool(found.named("id")) and set(found.named("target")) <= set(found.constant)
-    whole = found.task == "regress" and kept
-    return Size(found.sequences, len(table), features, targets, whole)
 
 
 def _sections(

@@ -14,6 +14,10 @@ from carousel.config.columns import STEPS
 Sections = dict[str, dict[str, Any]]
 _UPDATES = 2000
 """Steps of the optimiser that a small set is trained for."""
+_MOST, _MOST_OF_STEPS = 60, 120
+"""Epochs at the most: of 30 sequences, an epoch has 4 steps of the optimiser."""
+_NOISE = 0.1
+_MANY_FEATURES = 8
 _LONG = 300
 _WINDOW = 100
 _WINDOWS = 400
@@ -83,10 +87,13 @@ def rules(task: str, size: Size) -> Iterator[tuple[str, str]]:
             "regularization.dropout",
             "more of it for fewer sequences: 0.4, 0.3 from 1,000 on, 0.2",
         )
+        yield "frames.noise", "of numbers of unit variance, in training: against overfitting"
+        yield "frames.differences", "x_t - x_{t-1} beside x_t: of 8 and more columns"
         yield "frames.window", f"windows of {_WINDOW} steps where sequences are longer than {_LONG}"
         yield "frames.passes", f"so that an epoch has about {_WINDOWS} windows"
     yield "training.batch_size", "8 of up to 200 sequences, 16 to 1,000, 32 to 5,000, then 64"
-    yield "training.epochs", f"about {_UPDATES:,} steps of the optimiser, 10 to 60 epochs"
+    most = _MOST_OF_STEPS if task in STEPS else _MOST
+    yield "training.epochs", f"about {_UPDATES:,} steps of the optimiser, 10 to {most} epochs"
     yield "training.patience", "a third of the epochs"
 
 
@@ -112,7 +119,7 @@ _IMAGE_RULES = {
 _HIDDEN_RULE = "32 of up to 5,000 steps, 64 to 200,000, 128 to 2 million, then 256"
 
 
-def _epochs(examples: int, batch: int, most: int = 60) -> int:
+def _epochs(examples: int, batch: int, most: int = _MOST) -> int:
     return int(min(most, max(10, round(_UPDATES * batch / max(1, examples)))))
 
 
@@ -124,7 +131,7 @@ def _of_steps(task: str, size: Size) -> Sections:
     passes = min(20, max(1, round(_WINDOWS / windows))) if not whole else 1
     per_epoch = windows * passes
     batch = by_size(((200, 8), (1_000, 16), (5_000, 32)), per_epoch, 64)
-    epochs = _epochs(per_epoch, batch)
+    epochs = _epochs(per_epoch, batch, _MOST_OF_STEPS)
     dropout = by_size(((1_000, 0.4), (10_000, 0.3)), size.examples, 0.2)
     made: Sections = {
         "model": {"cell": "lstm", "hidden_size": hidden},
@@ -135,14 +142,18 @@ def _of_steps(task: str, size: Size) -> Sections:
     if task != "regress" or whole:
         made["model"]["bidirectional"] = True
     if whole:
-        made["model"]["pooling"] = "mean"
+        made["model"]["pooling"] = "max" if task == "classify_recordings" else "mean"
+    many = size.features >= _MANY_FEATURES
     if task == "classify_recordings":
         made["training"]["monitor"] = "loss"
-        made["regularization"]["input_dropout"] = 0.2 if size.features >= 8 else 0.0
-    frames = {"window": _WINDOW} if long else {}
+        made["regularization"]["input_dropout"] = 0.2 if many else 0.0
+    frames: dict[str, Any] = {"window": _WINDOW} if long else {}
     if passes > 1:
         frames["passes"] = passes
-    return {**made, "frames": frames} if frames else made
+    frames["noise"] = _NOISE
+    if many and task != "regress":
+        frames["differences"] = True
+    return {**made, "frames": frames}
 
 
 def _sentences(size: Size, korean: bool) -> Sections:

@@ -15,6 +15,7 @@ from carousel.config import Config
 from carousel.data.coded import codes_in, columns_of, facts_of
 from carousel.data.files import judged
 from carousel.data.files.classes import read_recording
+from carousel.data.files.listed import files_listed
 from carousel.data.files.recordings import Frames
 from carousel.data.files.sounds import SUFFIXES
 from carousel.data.labelled_recordings import (
@@ -114,10 +115,11 @@ class TrainedRecordingClassifier(TrainedModel):
         return f"name a recording, or a folder of them: {', '.join(self.kinds)}"
 
     def read(self, path: Path) -> Given:
-        """The recording in a file, or those of a folder."""
+        """The recording in a file, or those of a folder, or those that a table names, for a model
+        that was trained on such a table."""
         if reads_tables(self.config):
             return sequences_given(path, self.config, self.columns, "step")
-        files = files_of(path, self.kinds)
+        files = files_listed(path, self.config) or files_of(path, self.kinds)
         return recordings_given(files, self._read_file, self.columns)
 
     @property
