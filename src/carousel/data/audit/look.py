@@ -53,6 +53,8 @@ def look_at(config: Config, table: Table | None = None) -> tuple[list[Finding], 
 
 def seen_of(table: Table, config: Config) -> Seen | None:
     """Statistics of a table that is trained on; None of texts and files."""
+    if config.columns.wide:
+        table, config = in_rows(table, config)
     subject = Subject(table, config, 0.0)
     kept = (*STEPS, "forecast", "anomaly")
     return None if config.task not in kept or config.columns.file else Seen.of(subject)

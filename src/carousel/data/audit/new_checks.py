@@ -16,6 +16,7 @@ from carousel.data.audit.finding import Finding, by_severity
 from carousel.data.audit.seen import Seen, SeenColumn
 from carousel.data.audit.subject import Subject
 from carousel.data.table import Column, Table, is_table, of_frame, read_table
+from carousel.data.wide import in_rows
 
 _MANY_OUTSIDE, _MANY_MISSING = 0.01, 0.2
 _SHIFTED = 0.25
@@ -151,6 +152,8 @@ def audit_new(table: Table, config: Config, seen: Seen) -> list[Finding]:
 
     config: of the model. Columns that the new table lacks have no role in it.
     """
+    if config.columns.wide:
+        table, config = in_rows(table, config)
     columns = config.columns
     kept: dict[str, Any] = {
         role: listed([name for name in names if name in table])
