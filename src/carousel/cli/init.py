@@ -193,6 +193,22 @@ def refuse_roles(data: Path, given: dict[str, str]) -> None:
         raise ConfigError(f"{data} has no named columns, so {role} means nothing to it", role)
 
 
+def chosen_columns(data: Path, recipe: str, given: dict[str, str]) -> dict[str, str]:
+    """Settings of [text] that a column of labels, named or numbered, means in a file of labelled
+    words. Raises `ConfigError` for any other role, and a column that is not there."""
+    from carousel.data.files.columns import read_columns
+    from carousel.data.files.text import read_text
+
+    label = given.get("target", "") if recipe == "own-label-words" else ""
+    refuse_roles(
+        data, {role: name for role, name in given.items() if not label or role != "target"}
+    )
+    if not label:
+        return {}
+    read_columns(read_text(data), data, label=label)
+    return {"label": label}
+
+
 def _other(
     data: Path, given: dict[str, str], files: dict[str, str], output: str | None, as_json: bool
 ) -> None:
@@ -205,12 +221,13 @@ def _other(
         names = tuple(name for name in (wanted, *names) if name == wanted)
     if not names or names[0] not in suited.READS:
         raise DataError(_of_no_kind(data))
-    refuse_roles(data, given)
+    chosen = chosen_columns(data, names[0], given)
     recipe = path_of(names[0]).read_text(encoding="utf-8")
     import tomli_w
 
     where = tomli_w.dumps({"data": {"path": str(data), **files}})
     head, found, rest = recipe.partition("[model]")
+    head = head.replace("[text]\n", "[text]\n" + tomli_w.dumps(chosen))
     text = f"# {data.name}: {suited.READS[names[0]]}.\n{head}{where}\n{found}{rest}"
     if output == "-":
         print(text, end="")
@@ -268,9 +285,11 @@ def recipe_for(
     names = [name for name in suited.suited(data) if task in ("", task_of(name))]
     if not names:
         return None
-    refuse_roles(data, roles)
+    chosen = chosen_columns(data, names[0], roles)
     print(f"carousel: {data}: read as {suited.READS[names[0]]}, by {names[0]}", file=sys.stderr)
-    return recipes.load(names[0])[0].override({"data.path": str(data)})
+    return recipes.load(names[0])[0].override(
+        {"data.path": str(data), **{f"text.{name}": value for name, value in chosen.items()}}
+    )
 
 
 def task_of(recipe: str) -> str:

@@ -88,6 +88,8 @@ class TextConfig:
     lowercase: read sentences in lower case.
     features: what is known of each word that is to be labelled, with commas between: "word",
         "shape" (capitals, digits, signs), "prefix" and "suffix" (its first or last 3 letters).
+    word, label: columns of a file of labelled words, by number from 1 or, of CoNLL-U, by name, such
+        as "FORM" and "XPOS"; empty: the first and the last one, of CoNLL-U FORM and UPOS.
     min_count, max_vocabulary: rarer words of the training part, and all but the most frequent
         ones (0: no limit), become <unk>; so does, later, whatever the training part lacks.
     validation, test: shares held out, of a set that has no split of its own: the end of a text,
@@ -101,6 +103,8 @@ class TextConfig:
     level: str = key("word", choices=("word", "character", "jamo", "subword"), tasks=groups.CUT)
     lowercase: bool = key(False, tasks=groups.CASED)
     features: str = key("word", tasks=("label_words",))
+    word: str = key("", tasks={"label_words": "data.name=columns"}, of_set=DROPPED)
+    label: str = key("", tasks={"label_words": "data.name=columns"}, of_set=DROPPED)
     min_count: int = key(1, low=1, tasks=groups.SENTENCES, of_set=KEPT)
     max_vocabulary: int = key(0, low=0, tasks=groups.SENTENCES, of_set=KEPT)
     validation: float = key(0.05, above=0, high=0.5, tasks=groups.SENTENCES)

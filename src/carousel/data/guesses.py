@@ -46,6 +46,8 @@ class _Guesser(RowFinder):
     """The steps of the guess, in order: each column is given a role once."""
 
     def guess(self) -> Guess:
+        if self._lists():
+            return self.found
         self._set_useless()
         self._set_parts()
         if self._files():  # whose names are as long as sentences

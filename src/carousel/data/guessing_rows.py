@@ -9,12 +9,15 @@ from typing import NoReturn
 from carousel.config.columns import FILES, WIDE
 from carousel.data.guessing import Finder, named_as, names_files, words_of
 from carousel.data.profiles import Profile
+from carousel.data.token_lists import holds_lists
 from carousel.data.wide import Block, found_in
 from carousel.errors import DataError
 
 LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "state", "outcome")
 JUDGES = (*LABELS, "anomaly", "anomalous", "is_anomaly", "outlier", "fault", "abnormal", "이상")
 PEOPLE = ("person", "subject", "patient", "speaker", "user", "participant", "group", "사람")
+_WORDS = ("tokens", "words", "token", "word", "text", "forms")
+_TAGS = ("tags", "labels", "slots", "ner", "pos", "chunks", "iob", "bio")
 
 
 class RowFinder(Finder):
@@ -62,6 +65,34 @@ class RowFinder(Finder):
             self._give(p.name, "ignore", "neither the file nor its class", "columns.file")
         if not found.split_column:
             found.split_why = "files at random, of each class by itself"
+        return True
+
+    def _lists(self) -> bool:
+        """True if a row is a sentence: a list of words, and one of labels as long."""
+        import polars as pl
+
+        lists = [c for c in self.table.columns if holds_lists(c)]
+        if self.task not in ("", "label_words") or len(lists) < 2 or self.id or self.time:
+            return False
+        sizes = {c.name: c.values.list.len() for c in lists}
+        texts = [c.name for c in lists if c.values.dtype == pl.List(pl.String)]
+        pairs = [
+            (one, other.name)
+            for one in sorted(texts, key=lambda name: name.casefold() not in _WORDS)
+            for other in sorted(lists, key=lambda c: not c.name.casefold().endswith(_TAGS))
+            if one != self.target and other.name != one and (sizes[one] == sizes[other.name]).all()
+        ]
+        pairs = [pair for pair in pairs if self.target in ("", pair[1])]
+        if not pairs:
+            return False
+        (word, self.target), found = pairs[0], self.found
+        found.task, found.sequences = "label_words", len(self.table)
+        found.why = f"a list of words a row in '{word}', and a label of each in '{self.target}'"
+        self._give(word, "text", "lists of words", "columns.text")
+        self._give(self.target, "target", "lists as long as those of words", "target")
+        for p in self._free():
+            self._give(p.name, "ignore", "neither words nor their labels", "columns.text")
+        found.split_why = "sentences at random"
         return True
 
     def _wide(self) -> bool:

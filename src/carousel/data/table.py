@@ -6,9 +6,8 @@ stay in their order. polars reads; it is imported only when a table is.
 
 from __future__ import annotations
 
-import io
+import json
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.data.files.file_kind import kind_of as file_kind_of
 from carousel.data.files.file_kind import require_file
 from carousel.data.files.whole import content_of
 from carousel.data.frame_index import with_index
 from carousel.data.kinds import Read, kind_of, number
 from carousel.data.stamps import Stamps, excel_days, read_clock, read_stamps
+from carousel.data.table_files import BINARY, TEXT, frame_of
 from carousel.errors import DataError
 
 if TYPE_CHECKING:
@@ -70,9 +69,14 @@ class Column:
         return found
 
     def cells(self) -> pl.Series:
-        """The cells as they were written, "" where there is none; whole numbers without a point."""
+        """The cells as they were written, "" where there is none; whole numbers without a point,
+        lists and objects as JSON."""
         import polars as pl
 
+        if self.kind == "nested":
+            return pl.Series(
+                self.name, ["" if v is None else _json(v) for v in self.values.to_list()]
+            )
         cells = self.values if self.kind == "whole" else self.raw
         return cells.cast(pl.String).str.strip_chars().fill_null("")
 
@@ -110,6 +114,10 @@ class Column:
         stamps = np.full(len(values), np.datetime64("NaT"), found.stamps.dtype)
         stamps[places] = found.stamps
         return stamps, found.notes
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _article(kind: str) -> str:
@@ -175,8 +183,8 @@ def read_table(path: str | Path, *, fewest: int = 2, blank: bool = False) -> Tab
     require_file(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
-    said = path.suffix.lower() in _TEXT
-    return typed(*_frame_of(content_of(path, said), suffix, str(path), blank), str(path), fewest)
+    said = path.suffix.lower() in TEXT
+    return typed(*frame_of(content_of(path, said), suffix, str(path), blank), str(path), fewest)
 
 
 def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> Table:
@@ -203,80 +211,7 @@ def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> 
 def is_table(path: Path) -> bool:
     """Tell from a file's name that it is a table that `read_table` reads."""
     suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
-    return suffix.lower() in {*_BINARY, *_TEXT}
-
-
-Frame = tuple["pl.DataFrame", tuple[str, ...]]
-
-
-def _parquet(content: bytes) -> pl.DataFrame:
-    import polars as pl
-
-    return pl.read_parquet(io.BytesIO(content))
-
-
-def _arrow(content: bytes) -> pl.DataFrame:
-    import polars as pl
-
-    if content[:6] == b"ARROW1":
-        return pl.read_ipc(io.BytesIO(content))
-    return pl.read_ipc_stream(io.BytesIO(content))
-
-
-def _excel(content: bytes) -> pl.DataFrame:
-    import fastexcel
-
-    sheets = fastexcel.read_excel(content)
-    return sheets.load_sheet(0).to_polars()
-
-
-_BINARY: dict[str, tuple[str, Callable[[bytes], pl.DataFrame], tuple[str, ...]]] = {
-    ".parquet": ("a Parquet table", _parquet, ("a Parquet table",)),
-    ".pq": ("a Parquet table", _parquet, ("a Parquet table",)),
-    ".arrow": ("an Arrow table", _arrow, ("an Arrow or Feather table", "")),
-    ".ipc": ("an Arrow table", _arrow, ("an Arrow or Feather table", "")),
-    ".feather": ("an Arrow table", _arrow, ("an Arrow or Feather table",)),
-    ".xlsx": ("an Excel workbook", _excel, ("an Excel workbook (.xlsx)",)),
-    ".xlsm": ("an Excel workbook", _excel, ("an Excel workbook (.xlsx)",)),
-    ".xlsb": ("an Excel workbook", _excel, ("an Excel workbook (.xlsx)",)),
-    ".xls": ("an Excel workbook", _excel, ("an old Office file (.xls, .doc)",)),
-    ".ods": ("an OpenDocument spreadsheet", _excel, ("an OpenDocument spreadsheet (.ods)",)),
-}
-_TEXT = (".csv", ".tsv", ".txt", ".ndjson", ".jsonl", ".json")
-
-
-def _frame_of(content: bytes, suffix: str, source: str, blank: bool = False) -> Frame:
-    if suffix in _BINARY:
-        wanted, read, kinds = _BINARY[suffix]
-        found = file_kind_of(content)
-        name = found.name if found is not None else ""
-        if name not in kinds:
-            raise DataError(
-                f"{source} is not what its name says: {wanted} was expected, and it is "
-                f"{name or ('empty' if not content else 'something else, perhaps a text')}: give "
-                f"it the suffix of what it is"
-            )
-        try:
-            return read(content), ()
-        except Exception as error:  # polars and fastexcel raise errors of their own
-            raise DataError(f"{source} cannot be read: {_first_line(error)}") from None
-    if suffix not in _TEXT:
-        raise DataError(
-            f"{source} has no suffix of a table ({', '.join((*_TEXT, *_BINARY))}, and .gz)"
-        )
-    from carousel.data.encodings import decoded
-    from carousel.data.table_text import lines_frame, text_frame
-
-    text, notes = decoded(content, source)
-    del content  # which may be large, as may be the text
-    if suffix in (".ndjson", ".jsonl", ".json"):
-        return lines_frame(text, source), notes
-    frame, more = text_frame(text, source, blank)
-    return frame, (*notes, *more)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return suffix.lower() in {*BINARY, *TEXT}
 
 
 def typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str, fewest: int) -> Table:

@@ -14,7 +14,7 @@ READS = {
     "own-forecast": "a .csv of time stamps and columns of numbers",
     "own-anomaly": "a .csv of numbers or a folder; column label: 0 and 1",
     "own-classify-text": "a .tsv (label, sentence) or .csv with label and text",
-    "own-label-words": "words and labels in columns, with blank lines",
+    "own-label-words": "words and labels in columns, CoNLL, CoNLL-U",
     "own-translate": "a .tsv (sentence, translation), or two files",
     "own-generate": "a text, or a folder of <label>.txt files",
     "own-caption": "a folder of images with captions.csv",
@@ -34,6 +34,9 @@ _FILES = {
     ".tsv": ("own-classify-text", "own-translate"),
     ".txt": ("own-generate", "own-label-words"),
     ".conll": ("own-label-words",),
+    ".conllu": ("own-label-words",),
+    ".conllup": ("own-label-words",),
+    ".conll2003": ("own-label-words",),
     ".iob": ("own-label-words",),
     ".bio": ("own-label-words",),
 }

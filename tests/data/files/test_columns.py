@@ -42,7 +42,7 @@ def test_conllu_is_read_by_form_and_upos_and_what_is_passed_over_is_counted():
     assert read.labels == [["VERB", "PRON", "ADP", "DET", "NOUN"], ["PROPN", "VERB", "NOUN"]]
     assert read.note == (
         "read as CoNLL-U: the columns FORM and UPOS; passed over: 2 multiword tokens and 1 empty "
-        "nodes"
+        "node; 3 comments passed over"
     )
 
 

@@ -14,6 +14,7 @@ from carousel.data.audit.seen import Seen
 from carousel.data.audit.subject import Subject
 from carousel.data.profiles import Profile
 from carousel.data.table import Table, read_table
+from carousel.data.token_lists import in_words
 from carousel.data.wide import in_rows
 
 
@@ -28,9 +29,12 @@ def audit(
     now: seconds since 1970, to know stamps in the future; this moment if None. known: the profiles
     of the columns, where they have been made.
     """
+    asked = table
     if config.columns.wide:
         table, config = in_rows(table, config)
-        known = None
+    if config.task == "label_words":
+        table, config = in_words(table, config)
+    known = known if table is asked else None
     subject = Subject(table, config, time.time() if now is None else now, known)
     return by_severity(finding for check in CHECKS for finding in check(subject))
 

@@ -11,6 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
+from carousel.data.counting import unit_of
+from carousel.data.files.column_choice import (
+    CONLLU,
+    comments_in_words,
+    global_names,
+    place_of,
+    split_comments,
+)
 from carousel.data.files.sentences import alike_notice
 from carousel.data.files.text import read_text
 from carousel.errors import ConfigError, DataError
@@ -71,22 +79,40 @@ Blocks = list[list[Line]]
 """Lines by sentence."""
 
 
-def read_columns(text: str, source: str | Path) -> Labelled:
+def read_columns(text: str, source: str | Path, word: str = "", label: str = "") -> Labelled:
     """Sentences in columns: a word a line, its label last, blank lines between sentences; or a
     file in CoNLL-U, of which FORM and UPOS are read.
 
-    Columns are cut at tabs if every line has one, else at blanks and tabs. What stands between the
-    first and the last column is passed over, and so are lines that begin with -DOCSTART-. Raises
+    word, label: other columns, by their numbers from 1, or, of CoNLL-U and where a comment
+    `# global.columns = …` has them, their names. Columns are cut at tabs if every line has one,
+    else at blanks and tabs. Other columns are passed over, and so are lines that begin with
+    -DOCSTART-, and comments, which begin with # and have other columns; those are counted. Raises
     `DataError` that names the line, for one that has other columns than the first, or whose word
     holds another white space than those.
     """
-    lines = _lines(text)
+    lines, comments = split_comments(_lines(text))
     if is_conllu(lines):
-        return _read_conllu(lines, source)
+        return _read_conllu(lines, source, comments, word, label)
     blocks = cut_columns(lines, source)
     _check_beginning(blocks, source)
-    words = [[line.columns[0] for line in block] for block in blocks]
-    return Labelled(words, [[line.columns[-1] for line in block] for block in blocks])
+    if not blocks:
+        return Labelled([], [])
+    width = len(blocks[0][0].columns)
+    names = global_names(comments)
+    first, last = place_of(word, width, names, 0), place_of(label, width, names, width - 1)
+    if word or label:
+        _check_chosen(blocks, (first, last), source)
+    note = f"read as columns: words in {first + 1}, labels in {last + 1} of {width}"
+    told = [note if word or label else "", comments_in_words(comments)]
+    words = [[line.columns[first] for line in block] for block in blocks]
+    labels = [[line.columns[last] for line in block] for block in blocks]
+    return Labelled(words, labels, "; ".join(filter(None, told)))
+
+
+def _check_chosen(blocks: Blocks, places: tuple[int, int], source: str | Path) -> None:
+    for number, columns in chain.from_iterable(blocks):
+        if not all(columns[place] for place in places):
+            raise DataError(f"{source} line {number} has no word or no label; got '{columns}'")
 
 
 def _check_beginning(blocks: Blocks, source: str | Path) -> None:
@@ -158,26 +184,37 @@ def is_conllu(lines: Sequence[tuple[int, str]]) -> bool:
     )
 
 
-def _read_conllu(lines: Sequence[tuple[int, str]], source: str | Path) -> Labelled:
+def _read_conllu(
+    lines: Sequence[tuple[int, str]],
+    source: str | Path,
+    comments: Sequence[str],
+    word: str,
+    label: str,
+) -> Labelled:
     """The words and tags; multiword tokens (1-2), whose words have lines of their own, and empty
-    nodes (1.1), which are not in the sentence, are passed over and counted."""
+    nodes (1.1), which are not in the sentence, are passed over and counted. "_", for no value, is
+    a label in other columns than UPOS."""
     blocks = _conllu_words(lines)
+    first = place_of(word, _CONLLU_COLUMNS, CONLLU, _FORM)
+    last = place_of(label, _CONLLU_COLUMNS, CONLLU, _UPOS)
+    nothing = ("", "_") if last == _UPOS else ("",)
     for number, columns in chain.from_iterable(blocks):
-        if not columns[_FORM] or columns[_UPOS] in ("", "_"):
+        if not columns[first] or columns[last] in nothing:
             raise DataError(
-                f"{source} line {number} has no UPOS tag, the fourth column of CoNLL-U, which is "
-                f"what is learnt; to learn another column, write the words and it as two columns"
+                f"{source} line {number} has no {CONLLU[last]} tag, or no {CONLLU[first]}: these "
+                f"columns of CoNLL-U are read; text.label names another one to learn"
             )
-    first = [line.split("\t")[0] for _, line in lines if not line.startswith("#")]
+    names = [line.split("\t")[0] for _, line in lines]
     counts = {
-        "multiword tokens": sum("-" in name for name in first),
-        "empty nodes": sum("." in name for name in first),
+        "multiword tokens": sum("-" in name for name in names),
+        "empty nodes": sum("." in name for name in names),
     }
-    passed = " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    note = "read as CoNLL-U: the columns FORM and UPOS"
-    words = [[line.columns[_FORM] for line in block] for block in blocks]
-    labels = [[line.columns[_UPOS] for line in block] for block in blocks]
-    return Labelled(words, labels, note + (f"; passed over: {passed}" if passed else ""))
+    passed = " and ".join(f"{n:,} {unit_of(n, what)}" for what, n in counts.items() if n)
+    note = f"read as CoNLL-U: the columns {CONLLU[first]} and {CONLLU[last]}"
+    told = [note, f"passed over: {passed}" if passed else "", comments_in_words(comments)]
+    words = [[line.columns[first] for line in block] for block in blocks]
+    labels = [[line.columns[last] for line in block] for block in blocks]
+    return Labelled(words, labels, "; ".join(filter(None, told)))
 
 
 def _conllu_words(lines: Sequence[tuple[int, str]]) -> Blocks:
@@ -190,26 +227,36 @@ def _conllu_words(lines: Sequence[tuple[int, str]]) -> Blocks:
     return [block for block in blocks if block]
 
 
-def read_given(text: str, source: str | Path, labels: Collection[str]) -> Labelled | None:
+def read_given(
+    text: str, source: str | Path, labels: Collection[str], word: str = "", label: str = ""
+) -> Labelled | None:
     """The words of a text in a format that one trains on, to predict from; None if it is in none.
 
-    It is if it is CoNLL-U, if the last column is one of the labels in nine of ten lines, or if tabs
-    stand between single words in every line. Raises `DataError` as `read_columns`.
+    It is if it is CoNLL-U, if the column of labels has one of the labels in nine of ten lines, or
+    if tabs stand between single words in every line. word, label: as for `read_columns`, which
+    says what is raised.
     """
-    lines = _lines(text)
+    lines, comments = split_comments(_lines(text))
     if is_conllu(lines):
-        forms = [[line.columns[_FORM] for line in block] for block in _conllu_words(lines)]
-        return Labelled(forms, [], "read as CoNLL-U: the column FORM; the tags are not read")
+        place = place_of(word, _CONLLU_COLUMNS, CONLLU, _FORM)
+        forms = [[line.columns[place] for line in block] for block in _conllu_words(lines)]
+        note = f"read as CoNLL-U: the column {CONLLU[place]}; the tags are not read"
+        return Labelled(forms, [], note)
     full = [line for _, line in lines if line.strip() and not line.startswith(_BEGINNING)]
     rows = [line.split() for line in full]
-    known = sum(len(row) > 1 and row[-1] in labels for row in rows)
+    names = global_names(comments)
+    last = place_of(label, max(map(len, rows), default=1), names, -1)
+    known = sum(len(row) > max(1, last) and row[last] in labels for row in rows)
     single = all("\t" in line and " " not in line for line in full)
     if not full or not (single or known >= _MOST * len(rows)):
         return None
-    words = [[line.columns[0] for line in block] for block in cut_columns(lines, source)]
-    return Labelled(
-        words, [], "read as columns: the words of the first; the labels in the last are not read"
-    )
+    blocks = cut_columns(lines, source)
+    first = place_of(word, len(blocks[0][0].columns), names, 0)
+    words = [[line.columns[first] for line in block] for block in blocks]
+    what = f"number {first + 1}" if word else "the first"
+    where = f"in number {last + 1}" if label else "in the last"
+    return Labelled(words, [], f"read as columns: the words of {what}; the labels {where} are not "
+                    f"read")  # fmt: skip
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
@@ -224,7 +271,7 @@ def read_parts(config: Config) -> LabelledWords:
     data = config.data
     if not data.path:
         raise ConfigError("data.name = 'columns' needs data.path, a file of columns")
-    everything = read_columns(read_text(data.path), data.path)
+    everything = read_columns(read_text(data.path), data.path, config.text.word, config.text.label)
     alike = alike_notice(chain.from_iterable(everything.labels))
     least = Fewest.of(config)
     if len(everything) < least.count:

@@ -39,6 +39,7 @@ from carousel.data.ragged import Ragged
 from carousel.data.sentence_pairs import Pairs
 from carousel.data.sequences import Rows, constant_in
 from carousel.data.table import Table, is_table, read_table
+from carousel.data.token_lists import in_words
 from carousel.data.whole_targets import WholeTargets
 from carousel.errors import DataError
 
@@ -103,14 +104,14 @@ def sentences(path: Source, config: Config, classes: Sequence[str]) -> Judged[Se
 
 
 def words(path: Source, config: Config) -> Judged[Labelled]:
-    """Sentences whose words have a label each."""
+    """Sentences whose words have a label each, in columns or a table by the names of training."""
     if config.data.name == TABLE and (isinstance(path, Table) or has_columns(path)):
-        table = table_in(path)
+        table, config = in_words(table_in(path), config)
         _require(table, *names_in(config.columns.text), target_of(config))
         _require(table, *names_in(config.columns.id))
         return Judged(labelled_words(table, config)[0], table.notes)
     file = _file(path)
-    found = read_columns(read_text(file), file)
+    found = read_columns(read_text(file), file, config.text.word, config.text.label)
     return Judged(found, (found.note,) if found.note else ())
 
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from carousel.config import Config
 from carousel.config.columns import ColumnsConfig, names_in
+from carousel.data.counting import unit_of
 from carousel.data.dealing import PARTS, text_parts
+from carousel.data.files.columns import Labelled
 from carousel.data.files.sentences import alike_notice
 from carousel.data.files.table_steps import table_of, target_of
 from carousel.data.files.text import read_text
 from carousel.data.sequences import sequences_of
 from carousel.data.table import Table, is_table, read_table
+from carousel.data.token_lists import in_words
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -59,10 +62,10 @@ def paired(table: Table, config: Config) -> Pairs:
 
 
 def read_words(config: Config, table: Table | None = None) -> LabelledWords:
-    """Sentences of labelled words, a word a row."""
+    """Sentences of labelled words, a word a row, or a list of words and one of labels a row."""
     from carousel.data.labelled_words import LabelledWords
 
-    table = table_of(config, table)
+    table, config = in_words(table_of(config, table), config)
     whole, rows = labelled_words(table, config)
     parts = text_parts(config, table, range(len(rows)), rows)
     labels = table[target_of(config)].texts()
@@ -73,19 +76,28 @@ def read_words(config: Config, table: Table | None = None) -> LabelledWords:
 
 def labelled_words(table: Table, config: Config) -> tuple[Labelled, list[list[int]]]:
     """All sentences of labelled words, and the rows of each. Raises `DataError`."""
-    from carousel.data.files.columns import Labelled
-
     target = target_of(config)
     sentences = sequences_of(table, ColumnsConfig(id=_named(config.columns.id, "id"))).found
     words, labels = table[_text(config)].texts(), table[target].texts()
     blank = sum(not (word and label) for word, label in zip(words, labels, strict=True))
     if blank:
-        raise DataError(f"{table.source}: {blank:,} rows have no word or no label")
+        raise DataError(
+            f"{table.source}: {blank:,} {unit_of(blank, 'rows')} without a word or a label"
+        )
     whole = Labelled(
         [[words[i] for i in one.rows.tolist()] for one in sentences],
         [[labels[i] for i in one.rows.tolist()] for one in sentences],
     )
     return whole, [one.rows.tolist() for one in sentences]
+
+
+def _sentences(table: Table, config: Config) -> tuple[Table, Config, list[list[int]]]:
+    """The rows of each sentence of a table with a word a row, which it is made where it has lists,
+    and the configuration that reads it so."""
+    table, config = in_words(table, config)
+    id = _named(config.columns.id, "id")
+    found = sequences_of(table, ColumnsConfig(id=id)).found
+    return table, config, [one.rows.tolist() for one in found]
 
 
 def _text(config: Config) -> str:
@@ -114,12 +126,12 @@ def has_columns(path: Path) -> bool:
 def words_in(path: Path, config: Config) -> tuple[list[list[str]], str]:
     """The words of each sentence of a table to predict from, by the column of training and the id,
     and what was read, in words. Raises `DataError`."""
-    table, name = read_table(path), _text(config)
+    table, _, rows = _sentences(read_table(path, fewest=1), config)
+    name = _text(config)
     words = table[name].texts()
-    sentences = sequences_of(table, ColumnsConfig(id=config.columns.id)).found
-    said = f"read by the header: the words in {name}, the sentences by {config.columns.id}"
-    found = [[words[i] for i in one.rows.tolist()] for one in sentences]
-    return found, "; ".join((said, *table.notes))
+    by = f", the sentences by {config.columns.id}" if config.columns.id else ""
+    said = f"read by the header: the words in {name}{by}"
+    return [[words[i] for i in one] for one in rows], "; ".join((said, *table.notes))
 
 
 def texts_in(path: Path, config: Config) -> tuple[list[str], str]:

@@ -127,15 +127,19 @@ class TrainedWordLabeller(SentenceModel):
             unknown = (w for row in table.inputs for w in row if not self.features.knows(w))
             texts = [" ".join(words) for words in table.inputs]
             return replace(self._given(texts, table.note, unknown), inputs=table.inputs)
-        given = read_given(read_text(path), path, self.labels)
+        given = self._in_columns(read_text(path), path)
         if given is None:
             return super().read(path)
         unknown = (w for row in given.words for w in row if not self.features.knows(w))
         texts = [" ".join(words) for words in given.words]
         return replace(self._given(texts, given.note, unknown), inputs=given.words)
 
+    def _in_columns(self, text: str, path: Path) -> Labelled | None:
+        chosen = self.config.text
+        return read_given(text, path, self.labels, chosen.word, chosen.label)
+
     def listed(self, text: str, path: Path) -> Listed:
-        given = read_given(text, path, self.labels)
+        given = self._in_columns(text, path)
         return super().listed(text, path) if given is None else Listed(given.words, given.note)
 
     def listed_table(self, path: Path) -> Listed | None:
