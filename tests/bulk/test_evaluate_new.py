@@ -9,16 +9,26 @@ import signal
 import numpy as np
 import polars
 import pytest
+import torch
 from bulk_runs import small_run
+from PIL import Image
+from sacrebleu.metrics import BLEU, CHRF
 from sklearn import metrics as sk
+from small_frames import write_recordings
 from small_measured import write_measured
+from small_pairs import pair_config, some_pairs, write_pairs
 from small_recordings import write_classes
+from small_scenes import images_config, write_images
 from small_sentences import read_rows, sentence_config, write_sentences
 from small_series import write_series
+from small_text import text_config, write_text
+from small_watched import rows, write_watched
+from small_whole import write_whole
 from small_words import write_columns
 
 import carousel as library
 from carousel.data.files.columns import read_columns
+from carousel.data.mnist import load_test
 from carousel.run import reading
 from carousel.training import Interrupted, train
 
@@ -282,3 +292,163 @@ def test_recordings_of_other_columns_are_refused_by_name(runs, carousel, tmp_pat
     code, _, err = carousel("evaluate", run, tmp_path / "new")
     assert code == 2
     assert "'pulse'" in err
+
+
+def test_metrics_of_images_follow_from_the_answers(runs, carousel, tmp_path):
+    run, _ = runs("classify")
+    held = load_test()
+    for number in range(60):
+        label = int(held.labels[number])
+        (tmp_path / "new" / str(label)).mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(held.images[number].numpy())
+        picture.save(tmp_path / "new" / str(label) / f"{number}.png")
+    found = table(carousel, run, "new", tmp_path / "a.parquet")
+    report = judged(carousel, run, "new")
+    truth = [name.partition("/")[0] for name in found["file"].to_list()]
+    check_classes(report, truth, found, [*"0123456789"])
+    (tmp_path / "new" / "x").mkdir()
+    picture.save(tmp_path / "new" / "x" / "a.png")
+    assert judged(carousel, run, "new")["unknown_classes"] == {"x": 1}
+
+
+def chances_of(model, ids):
+    """Log-probability of each token after the first (T - 1,), by the network step for step."""
+    with torch.no_grad():
+        logits = model.model.logits(ids[:-1].long()[:, None])[:, 0].double()
+    return torch.log_softmax(logits, 1)[torch.arange(len(ids) - 1), ids[1:].long()].numpy()
+
+
+@pytest.mark.parametrize("level", ["word", "character"])
+def test_metrics_of_a_new_text_follow_from_the_probabilities_of_its_tokens(
+    carousel, tmp_path, level
+):
+    config = text_config(write_text(tmp_path), f"text.level={level}")
+    run = train(config, seed=0, threads=1, run_dir=tmp_path / "run", quiet=True).path
+    new = tmp_path / "new.txt"
+    new.write_text("dogs chase mice\nzebras eat fish\npeople feed dogs\n")
+    report, model = judged(carousel, run, new), library.load(run)
+    numbers = model.vocabulary.numbers
+    tokens = (
+        new.read_text().replace("\n", " <eos> ").split() if level == "word" else new.read_text()
+    )
+    ids = torch.tensor([numbers.get(token, numbers["<unk>"]) for token in tokens])
+    loss = -chances_of(model, ids).mean()
+    assert report["loss"] == pytest.approx(loss, rel=1e-5)
+    wanted = np.exp(loss) if level == "word" else loss / np.log(2)
+    name = "perplexity" if level == "word" else "bits_per_character"
+    assert report[name] == pytest.approx(wanted, rel=1e-5)
+    assert report["tokens"] == len(ids) - 1
+    assert report["unknown"] == pytest.approx(np.mean(ids[1:].numpy() == numbers["<unk>"]))
+    code, out, _ = carousel("evaluate", run, new)
+    assert code == 0
+    assert f"{new}:" in out
+    new.write_text("")
+    assert carousel("evaluate", run, new)[0] == 2
+
+
+def test_metrics_of_new_labelled_lines_follow_from_the_probabilities(runs, carousel, tmp_path):
+    run, _ = runs("generate_lines")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "Zero.txt").write_text("1200\n900\n")
+    (tmp_path / "new" / "One.txt").write_text("711\n")
+    (tmp_path / "new" / "Two.txt").write_text("22\n")
+    report, model = judged(carousel, run, "new"), library.load(run)
+    numbers, found = model.vocabulary.numbers, {"Zero": [], "One": []}
+    for label, item in (("Zero", "1200"), ("Zero", "900"), ("One", "711")):
+        ids = torch.tensor([numbers[one] for one in (f"<{label}>", *item, "<eos>")])
+        found[label] += chances_of(model, ids).tolist()
+    assert report["loss"] == pytest.approx(-np.mean(found["Zero"] + found["One"]), rel=1e-5)
+    for label, some in found.items():
+        assert report["by_label"][label]["loss"] == pytest.approx(-np.mean(some), rel=1e-5)
+    assert report["unknown_classes"] == {"Two": 1}
+
+
+def test_metrics_of_captions_follow_from_the_answers(carousel, tmp_path):
+    config = images_config(write_images(tmp_path), "training.epochs=8")
+    run = train(config, seed=0, threads=1, run_dir=tmp_path / "run", quiet=True).path
+    (tmp_path / "more").mkdir()
+    new = write_images(tmp_path / "more", count=12, seed=7)
+    report = judged(carousel, run, new)
+    found = table(carousel, run, new, tmp_path / "a.parquet")
+    references = {}
+    for row in csv.DictReader((new / "captions.csv").read_text().splitlines()):
+        references.setdefault(row["image"], []).append(row["caption"])
+    answers = dict(zip(found["file"].to_list(), found["caption"].to_list(), strict=True))
+    assert {one["image"]: one["caption"] for one in report["captions"]} == answers
+    hits = [answers[name] in some for name, some in references.items()]
+    assert report["exact_match"] == pytest.approx(np.mean(hits))
+    pairs = [references[name] for name in answers]
+    streams = [[some[k] for some in pairs] for k in range(2)]
+    bleu = BLEU(lowercase=True, force=True).corpus_score([*answers.values()], streams)
+    assert report["bleu"] == pytest.approx(bleu.score)
+
+
+def test_metrics_of_translations_follow_from_the_answers(carousel, tmp_path):
+    config = pair_config(write_pairs(tmp_path, count=200), "training.epochs=2")
+    run = train(config, seed=0, threads=1, run_dir=tmp_path / "run", quiet=True).path
+    new = tmp_path / "new.tsv"
+    pairs = some_pairs(40, seed=9)
+    new.write_text("".join(f"{a}\t{b}\n" for a, b in pairs))
+    report = judged(carousel, run, new)
+    found = table(carousel, run, new, tmp_path / "a.parquet")["translation"].to_list()
+    wanted = [[b for _, b in pairs]]
+    assert report["bleu"] == pytest.approx(
+        BLEU(lowercase=True, force=True).corpus_score(found, wanted).score
+    )
+    assert report["chrf"] == pytest.approx(CHRF(lowercase=True).corpus_score(found, wanted).score)
+
+
+def test_metrics_of_frames_follow_from_the_answers(runs, carousel, tmp_path):
+    run, _ = runs("label_frames")
+    folder = write_recordings(tmp_path, count=5, seed=8)
+    found = table(carousel, run, folder, tmp_path / "a.parquet")
+    truth = []
+    for file in sorted(folder.iterdir()):
+        with file.open() as lines:
+            truth += [row["label"] for row in csv.DictReader(lines)]
+    kept = [i for i, label in enumerate(truth) if label]
+    classes = library.load(run).classes
+    check_classes(judged(carousel, run, folder), [truth[i] for i in kept], found[kept], [*classes])
+
+
+def test_metrics_of_whole_recordings_follow_from_the_answers(runs, carousel, tmp_path):
+    run, _ = runs("regress_whole")
+    data = write_whole(tmp_path, seed=8)
+    found = table(carousel, run, data, tmp_path / "a.parquet")
+    report = judged(carousel, run, data)
+    truth = found.join(polars.read_csv(data / "targets.csv"), on="file", suffix="_true")
+    for name in ("area", "last"):
+        error = (truth[name] - truth[f"{name}_true"]).abs().mean()
+        assert report["per_target"][name]["mae"] == pytest.approx(error, rel=1e-4)
+
+
+def windows_of(flags, merge):
+    """(first, last) of runs of True, those with at most `merge` quiet steps between them as one."""
+    found = []
+    for step in np.flatnonzero(flags).tolist():
+        if found and step - found[-1][1] - 1 <= merge:
+            found[-1][1] = step
+        else:
+            found.append([step, step])
+    return found
+
+
+def test_metrics_of_anomalies_follow_from_the_answers(runs, carousel, tmp_path):
+    run, _ = runs("anomaly")
+    data = write_watched(tmp_path, name="new.csv", seed=8)
+    found = table(carousel, run, data, tmp_path / "a.parquet")
+    report = judged(carousel, run, data)
+    labels = np.array([row[3] for row in rows(seed=8)]) == 1
+    alarms, scores = found["alarm"].to_numpy(), found["score"].to_numpy()
+    said = windows_of(alarms, library.load(run).config.anomaly.merge)
+    true = windows_of(labels, 0)
+    right = [any(a <= d and c <= b for c, d in true) for a, b in said]
+    caught = [any(a <= d and c <= b for c, d in said) for a, b in true]
+    assert report["precision"] == pytest.approx(np.mean(right))
+    assert report["recall"] == pytest.approx(np.mean(caught))
+    known = ~np.isnan(scores)
+    assert report["pr_auc"] == pytest.approx(
+        sk.average_precision_score(labels[known], scores[known]), rel=1e-4
+    )
+    false = 1000 * (alarms & ~labels).sum() / (known & ~labels).sum()
+    assert report["false_alarms_per_1000"] == pytest.approx(false)

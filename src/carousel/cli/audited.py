@@ -1,4 +1,4 @@
-"""What commands say of a new table beside the one that a model was trained on."""
+"""Words of commands on a new table beside the one that a model was trained on."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def tells_class(
     tried: int,
     by_value: bool = True,
 ) -> str:
-    """How a column tells the class: "by value", "by range", or "" if it does not.
+    """Manner in which a column tells the class: "by value", "by range", or "" if it does not.
 
     column, labels (N,). units (C,): independent examples of each class. tried: columns that are
     looked at, of which one may do so by chance.
@@ -41,7 +41,7 @@ def tells_class(
 
 
 def tells_number(column: Floats, wanted: Floats) -> str:
-    """How a column tells a number (N,): "scaled", "in its order", or "" if it does not.
+    """Manner in which a column tells a number (N,): "scaled", "in its order", or "" if it does not.
 
     >>> wanted = np.arange(9.0)
     >>> tells_number(2 * wanted + 1, wanted), tells_number(np.ones(9), wanted)

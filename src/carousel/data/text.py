@@ -251,16 +251,10 @@ class Corpus:
         found = self._parts.read_part(name)
         limit = self._limit if name == "train" else 0
         if not isinstance(found, str):
-            return self._line_part(found[: limit or None])
+            return line_part(self.vocabulary, found[: limit or None])
         if self.kind == "word":
             return Part(self.vocabulary.encode(islice(words(found), limit or None)))
         return Part(self.vocabulary.encode_characters(found[: limit or None]))
-
-    def _line_part(self, lines: Lines) -> Part:
-        sequences = [[label_token(label), *line, END] for label, line in lines]
-        ids = self.vocabulary.encode(chain.from_iterable(sequences))
-        lengths = torch.tensor([0, *map(len, sequences)])
-        return Part(ids, lengths.cumsum(0))
 
     def _fit(self, text: TextConfig) -> Vocabulary:
         special, train = [UNKNOWN], self._parts.read_part("train")
@@ -274,6 +268,14 @@ class Corpus:
         else:
             counts = count_characters(train[: self._limit or None])
         return Vocabulary.fit(counts, special, text.min_count, text.max_vocabulary)
+
+
+def line_part(vocabulary: Vocabulary, lines: Lines) -> Part:
+    """Labelled lines as a part: of each its label, its characters, and <eos>."""
+    sequences = [[label_token(label), *line, END] for label, line in lines]
+    ids = vocabulary.encode(chain.from_iterable(sequences))
+    lengths = torch.tensor([0, *map(len, sequences)])
+    return Part(ids, lengths.cumsum(0))
 
 
 def label_token(label: str) -> str:

@@ -133,6 +133,26 @@ def captioned_in(root: Path, config: Config, part: str) -> tuple[Captioned, int]
     return found, unreadable.get(part, 0)
 
 
+def read_all(path: Path, config: Config) -> tuple[Captioned, int]:
+    """Every image of a folder with captions.csv, or the features of images in its place, and how
+    many images cannot be read. Raises `DataError` if none can."""
+    from carousel.data.captioned import gather
+
+    root = path.parent if path.name == CAPTIONS else path
+    if not (root / CAPTIONS).is_file():
+        raise DataError(f"{path} must be a folder with {CAPTIONS} (image,caption) and its images")
+    captions = read_captions(read_text(root / CAPTIONS), str(root / CAPTIONS))
+    unreadable: dict[str, int] = {}
+    if features := config.pictures.features:
+        known = read_features(root / features)
+        found = _look_up("new", captions, known, features, unreadable)
+    else:
+        found = gather(
+            "new", captions, lambda n: (root / n).read_bytes(), config.pictures, unreadable
+        )
+    return found, unreadable.get("new", 0)
+
+
 def _look_up(
     part: str,
     captions: Mapping[str, list[str]],

@@ -38,7 +38,7 @@ class SentenceTable:
     header: bool = False
 
     def with_blanks(self, first: int, last: int) -> SentenceTable:
-        """The same with an empty sentence for each line after `first`, up to `last`, without one:
+        """Copy with an empty sentence for each line after `first`, up to `last`, without one:
         a sentence's place is then its row."""
         by_line = {row.line: row for row in self.rows}
         lines = range(first + 1, last + 1)

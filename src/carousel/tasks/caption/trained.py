@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config, PicturesConfig
-from carousel.data.captioned import CaptionedImages
-from carousel.data.files.captions import picture_of
+from carousel.data.captioned import Captioned, CaptionedImages
+from carousel.data.files.captions import picture_of, read_all
 from carousel.data.files.image_features import KINDS, read_features
 from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
@@ -152,6 +152,8 @@ class TrainedCaptioner(TrainedModel):
         return LookPanel(image, words, weights)
 
     def _pixels(self, images: Images) -> Tensor:
+        if isinstance(images, list) and images and all(isinstance(i, Tensor) for i in images):
+            images = torch.stack(images)  # as they were read, one by one
         if self.model.given is not None:
             return self._features(images, self.model.given)
         channels, side = picture_shape(self.config)
@@ -189,7 +191,20 @@ class TrainedCaptioner(TrainedModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         data = self.as_trained(self.data(CaptionedImages), part)
-        held = data.part(part)
+        return self._report(data.part(part), part)
+
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        if self.model.given is None and self.config.data.name != "images":
+            raise DataError(
+                "a model of the published scenes is not judged on images of your own: train on "
+                "those, or judge it on its validation or test part"
+            )
+        held, unreadable = read_all(path, self.config)
+        left_out = f"{unreadable:,} images cannot be read and are left out"
+        return {**self._report(held, "new"), "notes": [left_out] if unreadable else []}
+
+    def _report(self, held: Captioned, part: str) -> dict[str, Any]:
+        """Metrics and details on images with captions. part: names them."""
         self._judged[part] = held.images[:_DRAWN].clone()
         found = self.caption(held.images)
         greedy = self.caption(held.images, beam=1)

@@ -20,7 +20,6 @@ from carousel.data.files.image_fit import is_picture
 from carousel.data.files.images import check_images, read_images
 from carousel.data.labelled_images import ImageParts, Shape
 from carousel.data.scaling import PixelScaler
-from carousel.errors import DataError
 from carousel.tasks.classify.network import EVALUATION_BATCH, build_model, sequences_of
 from carousel.tasks.classify.own import given_of, pixels_of
 from carousel.tasks.shared import metrics, network, plots
@@ -125,8 +124,7 @@ class TrainedClassifier(TrainedModel):
         pixels = read_images(path)
         if invert:
             return Given(255 - pixels, noun="image")
-        light = len(pixels) > 0 and float(pixels[:, [0, -1]].float().mean()) > 127
-        return Given(pixels, notes=(_LIGHT,) if light else (), noun="image")
+        return Given(pixels, notes=(_LIGHT,) if _are_light(pixels) else (), noun="image")
 
     def _judge(self, part: str) -> dict[str, Any]:
         parts, data = self.as_trained(self.data(ImageParts), part), self.config.data
@@ -136,14 +134,17 @@ class TrainedClassifier(TrainedModel):
         return metrics.report(images.labels, chances, self.classes, head=head)
 
     def _judge_new(self, path: Path) -> dict[str, Any]:
-        if not self._own:
-            raise DataError(
-                "a model of the published digits cannot be judged on images of your own: train on "
-                "those, or judge it on its validation or test part"
-            )
-        found = judged_images.images(path, self.config, self.classes, self.shape)
-        chances = self._logits(found.part.images).softmax(1)
-        return {**metrics.report(found.part.labels, chances, self.classes), **found.account()}
+        found = (
+            judged_images.images(path, self.config, self.classes, self.shape)
+            if self._own
+            else judged_images.digits(path, self.classes)
+        )
+        pixels, notes = found.part.images, [*found.notes]
+        if not self._own and _are_light(pixels):
+            notes.append(_LIGHT.text)
+        chances = self._logits(pixels).softmax(1)
+        report = metrics.report(found.part.labels, chances, self.classes)
+        return {**report, **found.account(), "notes": notes}
 
     def _logits(self, images: Tensor) -> Tensor:
         """Logits (N, C) of uint8 images (N, …), on the CPU."""
@@ -189,3 +190,8 @@ class TrainedClassifier(TrainedModel):
             lambda: self.model(x)[0, guess],
             image=self._sequences(image)[0] if self.config.data.view == "rows" else None,
         )
+
+
+def _are_light(pixels: Tensor) -> bool:
+    """True if digits (N, H, W) seem to be dark on light: the model reads white on black."""
+    return len(pixels) > 0 and float(pixels[:, [0, -1]].float().mean()) > 127

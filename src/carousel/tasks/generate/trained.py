@@ -13,8 +13,17 @@ from torch import Tensor
 
 from carousel import scores
 from carousel.config import Config, closest
-from carousel.data.files.text import read_text
-from carousel.data.text import END, Corpus, Part, TextParts, Vocabulary, label_token, words
+from carousel.data.files.text import read_lines, read_text
+from carousel.data.text import (
+    END,
+    Corpus,
+    Part,
+    TextParts,
+    Vocabulary,
+    label_token,
+    line_part,
+    words,
+)
 from carousel.data.text_batches import LineBatches, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.network import LanguageModel, State
@@ -214,6 +223,42 @@ class TrainedLanguageModel(TrainedModel):
             report["by_label"] = self._by_label(losses, labels)
         return report
 
+    def _judge_new(self, path: Path) -> dict[str, Any]:
+        """The metrics on a text, read from beginning to end, or of a model of labelled lines on a
+        folder of them; "unknown" is the share of its tokens that the model has not seen."""
+        if self.kind == "line":
+            return self._judge_lines(path)
+        if path.is_dir():
+            raise DataError(f"{path} is a folder: name a file of running text")
+        ids = self._ids(read_text(path))
+        if len(ids) < 2:
+            raise DataError(f"{path} needs at least two tokens to judge by, and has {len(ids)}")
+        return self._report(Part(ids))
+
+    def _judge_lines(self, path: Path) -> dict[str, Any]:
+        found, unknown = list[tuple[str, str]](), dict[str, int]()
+        for label, items in read_lines(path).items():
+            if label_token(label) in self.vocabulary.numbers:
+                found += [(label, item) for item in items]
+            else:
+                unknown[label] = len(items)
+        if not found:
+            known = [token[1:-1] for token in self.vocabulary.tokens if _is_label(token)]
+            raise DataError(
+                f"{path} has none of the model's labels ({', '.join(known)}); it has: "
+                f"{', '.join(unknown)}"
+            )
+        part = line_part(self.vocabulary, found)
+        return {**self._report(part), "unknown_classes": unknown}
+
+    def _report(self, part: Part) -> dict[str, Any]:
+        losses, targets, labels = self._losses(part)
+        report: dict[str, Any] = {**self._measures(losses), "tokens": len(losses)}
+        report["unknown"] = float((targets == self.vocabulary.unknown).double().mean())
+        if labels is not None:
+            report["by_label"] = self._by_label(losses, labels)
+        return report
+
     def _corpus(self) -> Corpus:
         limit = self.config.data.train_limit if self.parts is None else 0
         return Corpus(self.data(TextParts), self.config.text, limit, self.vocabulary)
@@ -258,9 +303,10 @@ class TrainedLanguageModel(TrainedModel):
         columns = ("times in training", "share of tokens", "loss", scores.title(name))
         rows: list[tuple[str, ...]] = [
             (band, f"{row['share']:.1%}", f"{row['loss']:.4f}", scores.show(name, row[name]))
-            for band, row in report["by_frequency"].items()
+            for band, row in report.get("by_frequency", {}).items()
         ]
-        yield Table(columns, rows)
+        if rows:  # of a new text it is not known
+            yield Table(columns, rows)
         if "by_label" in report:
             rows = [
                 (label, f"{row['loss']:.4f}", scores.show(name, row[name]))
