@@ -10,9 +10,9 @@ import yaml
 from bulk_runs import small_run
 
 from carousel import scores
+from carousel.html import tag, text
 from carousel.report import write
 from carousel.report.charts import curves
-from carousel.report.html import tag, text
 from carousel.report.verdicts import verdicts
 from carousel.report.words import FOLDER, texts
 

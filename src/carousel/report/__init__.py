@@ -4,6 +4,7 @@ The page (report.html) needs no network and no script: styles, curves (SVG) and 
 Everything that comes from data is escaped.
 """
 
+from carousel.report.shown import html_of_run
 from carousel.report.writing import write
 
-__all__ = ["write"]
+__all__ = ["html_of_run", "write"]

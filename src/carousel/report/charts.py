@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from carousel.report.html import Child, Html, tag
+from carousel.html import Child, Html, tag
 
 Points = Sequence[tuple[float, float]]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from carousel import scores
+from carousel.html import Child, Html, table, tag
 from carousel.report.facts import Facts
-from carousel.report.html import Child, Html, table, tag
 from carousel.report.words import Words
 
 _ROWS = 30

@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib.metadata import version
 from pathlib import Path
 
+from carousel.html import Html, join, tag
 from carousel.report import details, scoreboard, sections
 from carousel.report.facts import Facts
-from carousel.report.html import Html, join, tag
 from carousel.report.words import Words
 
 _STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")

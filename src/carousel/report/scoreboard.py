@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from carousel import scores
+from carousel.html import Child, Html, table, tag, void
 from carousel.report.charts import bar
 from carousel.report.facts import Facts
-from carousel.report.html import Child, Html, table, tag, void
 from carousel.report.verdicts import interval_of, metric_of, verdicts
 from carousel.report.words import Words
 from carousel.scores import HIGHER_IS_BETTER

@@ -11,9 +11,9 @@ from carousel import scores
 from carousel.config import Config
 from carousel.data.audit.finding import Finding, texts
 from carousel.errors import CarouselError, command
+from carousel.html import Child, Html, table, tag, void
 from carousel.report.charts import curves as drawn
 from carousel.report.facts import Facts
-from carousel.report.html import Child, Html, table, tag, void
 from carousel.report.words import Words
 from carousel.run import layout
 

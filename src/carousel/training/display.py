@@ -124,10 +124,21 @@ class BarDisplay(Display):
         self._console.print(shown, highlight=False, markup=False, soft_wrap=soft_wrap)
 
 
+def in_notebook() -> bool:
+    """True in a kernel of Jupyter: its cells show HTML. IPython is not imported to find out."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
 def make_display(quiet: bool) -> Display:
     """The display that suits standard output."""
     if quiet:
         return Display()
+    if in_notebook():
+        from carousel.training.notebook import NotebookDisplay
+
+        return NotebookDisplay()
     if sys.stdout.isatty():
         return BarDisplay(Console())
     return PlainDisplay()

@@ -17,6 +17,7 @@ from carousel.data.audit import look_at
 from carousel.data.held import facts_of, said_of
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.errors import ConfigError, RunError, command
+from carousel.report import html_of_run
 from carousel.report import write as write_page
 from carousel.run import events, layout
 from carousel.run.layout import RunFolder
@@ -35,6 +36,10 @@ class TrainedRun:
 
     path: Path
     result: dict[str, Any]
+
+    def _repr_html_(self) -> str:
+        """HTML that a notebook shows of it: the score, its baselines, and where the report is."""
+        return html_of_run(self.path)
 
     def load(self) -> TrainedModel:
         """The trained model."""

@@ -23,6 +23,7 @@ from carousel.tasks.shared.answers import Answer
 from carousel.tasks.shared.example import Example
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.saving import save
+from carousel.tasks.shared.shown import html_of
 from carousel.tasks.shared.subject import TaskSubject
 
 P = TypeVar("P", bound=Parted)
@@ -121,6 +122,10 @@ class TrainedModel(ABC):
     def __init__(self, model: nn.Module, config: Config) -> None:
         self.model, self.config = model, config
 
+    def _repr_html_(self) -> str:
+        """HTML that a notebook shows of it."""
+        return html_of(self)
+
     def save(self, folder: str | Path) -> None:
         """Write the files that `carousel.load` reads; an existing model there is replaced."""
         save(self, Path(folder))
@@ -184,10 +189,8 @@ class TrainedModel(ABC):
         return self._judge_new(path)
 
     def audit(self, data: Any) -> list[Finding]:
-        """Differences of a new table, in a file or a data frame, from the one that the model was
-        trained on (docs/audit.md, from D101 on): columns that are missing, categories that training
-        had not, numbers out of its range, another step, another distribution. Empty where the model
-        was trained on other data than a table. Raises `DataError`."""
+        """Differences of a new table, a file or a data frame, from that of training: D101 to D107
+        of docs/audit.md. Empty where that was no table. Raises `DataError`."""
         return [] if self.seen is None else audit_data(data, self.config, self.seen)
 
     def _judge_new(self, path: Path) -> dict[str, Any]:
