@@ -29,6 +29,7 @@ from carousel.data.record import DataRecord
 from carousel.errors import CarouselError, RunError, command
 from carousel.run import layout
 from carousel.run.events import EvaluatedNew
+from carousel.run.fold_results import FINAL, is_folds
 from carousel.run.writing import note, note_use_of_test
 from carousel.tasks.shared.saving import FORMAT, WEIGHTS
 from carousel.tasks.shared.saving import save as save
@@ -76,12 +77,15 @@ def save_epoch(trained: TrainedModel, run: Path, epoch: int) -> None:
 
 
 def load(run_or_bundle: str | Path) -> TrainedModel:
-    """The trained model of a run folder, or of a bundle's own folder, ready to predict.
+    """The trained model of a run folder, or of a bundle's own folder, ready to predict; of a folder
+    of folds the one that was trained on all.
 
     Raises `RunError` if the folder is neither, was written by a newer version, is damaged, or
     belongs to a run that has not finished.
     """
     folder = Path(run_or_bundle)
+    if is_folds(folder):
+        folder = folder / FINAL
     if (folder / layout.MODEL / layout.MODEL_FACTS).is_file():
         folder = folder / layout.MODEL
     if not (folder / layout.MODEL_FACTS).is_file():

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from carousel.cli.board import board_beside
+from carousel.cli.folds import show_folds
 from carousel.cli.init import (
     Id,
     Target,
@@ -20,7 +21,7 @@ from carousel.cli.init import (
     files_of,
     recipe_for,
 )
-from carousel.cli.output import print_out, table_of
+from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.config import Config
 from carousel.errors import ConfigError, command
 from carousel.run import layout
@@ -56,6 +57,15 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Continue an interrupted run, exactly.")
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(metavar="K", min=2, help="Cross-validate: K folds of what split.by names."),
+    ] = None,
+    leave_one_out: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Cross-validate: each value of a column judges once."),
+    ] = None,
+    as_json: JsonOption = False,
     board: Annotated[
         bool, typer.Option("--board", help="Show the run in a browser while it trains.")
     ] = False,
@@ -66,45 +76,58 @@ def train(
     """Train a recipe, judge it on the test data, compare it with baselines.
 
     Data in place of a recipe are read as `carousel init` reads them, and trained at once; so are
-    files for --validation and --test.
+    files for --validation and --test. With --folds or --leave-one-out there is a run for each fold,
+    a table with the spread, and one model at the end that is trained on everything.
 
     Example: carousel train mnist-rows --set training.epochs=5 --seed 1
+
+    Example: carousel train pumps.csv --target state --folds 5
     """
     given = {"target": target, "id": id, "time": time, "task": task}
     roles = {name: value for name, value in given.items() if value}
     files = files_of(validation, test)
     if resume is not None:
         others = (recipe, assignments, seed, threads, device, run_dir, validation, test)
-        if roles or any(value is not None for value in others):
+        cross = (folds, leave_one_out)
+        if roles or any(value is not None for value in (*others, *cross)):
             raise ConfigError("--resume continues a run as it was: it takes no recipe or settings")
     elif recipe is None:
         raise ConfigError("name a recipe or a .toml file: carousel recipes lists them")
 
+    if folds and leave_one_out:
+        raise ConfigError("--folds and --leave-one-out are two ways to cross-validate: name one")
     from carousel import training
+    from carousel.run.fold_results import is_folds
 
-    folder = resume or run_dir
+    folder, silent = resume or run_dir, quiet or as_json
     runs = folder.absolute().parent if folder else Path("runs")
+    run: training.TrainedRun | training.TrainedFolds
     try:
         with board_beside(runs) if board else nullcontext():
             if resume is not None:
-                run = training.resume(resume, quiet=quiet)
+                go_on = training.resume_folds if is_folds(resume) else training.resume
+                run = go_on(resume, quiet=silent)
             else:
                 assert recipe is not None
-                run = training.train(
-                    _recipe(recipe, roles, files),
-                    [*(assignments or ()), *(f"data.{k}={v}" for k, v in files.items())],
-                    seed=seed,
-                    threads=threads,
-                    device=device or "cpu",
-                    run_dir=run_dir,
-                    quiet=quiet,
-                )
+                how: dict[str, Any] = {"seed": seed, "threads": threads, "run_dir": run_dir}
+                how |= {"device": device or "cpu", "quiet": silent}
+                made = _recipe(recipe, roles, files)
+                settings = [*(assignments or ()), *(f"data.{k}={v}" for k, v in files.items())]
+                if folds or leave_one_out:
+                    how |= {"folds": folds or 0, "leave_one_out": leave_one_out or ""}
+                    run = training.train_folds(made, settings, **how)
+                else:
+                    run = training.train(made, settings, **how)
     except training.Interrupted as stop:
         again = command("train", "--resume", stop.run)
         print(f"\nInterrupted. Continue with: {again}", file=sys.stderr)
         raise typer.Exit(130) from None
-    if quiet:
+    if as_json:
+        print_json({"run": str(run.path), **run.result})
+    elif quiet:
         print(run.path)
+    elif isinstance(run, training.TrainedFolds):
+        show_folds(run.result, run.path)
     else:
         _show_result(run.result, run.path)
 

@@ -161,7 +161,7 @@ class LabelledRecordings(Parts[Labelled]):
         steps = {name: part.values.lengths for name, part in parts.items()}
         return {
             "sizes": {name: len(part) for name, part in parts.items()},
-            "steps": {n: [int(t.min()), int(t.max())] for n, t in steps.items()},
+            "steps": {n: [int(t.min()), int(t.max())] for n, t in steps.items() if len(t)},
             "also_in_training": self.doubles(),
             "missing_values_filled": self.filled,
             "columns": list(self.columns),

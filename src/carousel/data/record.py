@@ -218,7 +218,8 @@ def _not_as_it_was(path: Path) -> str:
 def _record(data: Parted, name: str, numbers: bool) -> PartRecord:
     part: Any = data.part(name)
     columns = getattr(data, "columns", ())
-    if columns and numbers:  # columns are known by their names: their order says nothing
+    # Columns are known by their names: their order says nothing. A part may be empty.
+    if columns and numbers and part.values.values.ndim > 1:
         order = sorted(range(len(columns)), key=lambda i: columns[i])
         values = replace(part.values, values=part.values.values[:, order])
         named = [sorted(columns), replace(part, values=values)]

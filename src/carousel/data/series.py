@@ -53,7 +53,8 @@ def cut(count: int, config: ForecastConfig, ends: Sequence[int] = ()) -> dict[st
     ends = ends or (count - test - validation, count - test, count)
     parts = in_time(ends, config.context, config.gap)
     for part, rows in parts.items():
-        if len(rows) < config.horizon:
+        unjudged = part == "test" and ends[1] == ends[2]
+        if len(rows) < config.horizon and not unjudged:
             raise DataError(
                 f"the {part} part has {len(rows)} rows to forecast, fewer than forecast.horizon = "
                 f"{config.horizon}: the series of {count} is too short, or forecast.context, "
@@ -131,5 +132,6 @@ def account(series: Series, parts: dict[str, range]) -> dict[str, Any]:
                 "last": str(series.stamps[rows[-1]]),
             }
             for part, rows in parts.items()
+            if len(rows)
         },
     }

@@ -73,7 +73,7 @@ class WholeRecordings(Parts[WholeTargets]):
         steps = {name: part.values.lengths for name, part in parts.items()}
         return {
             "sizes": {name: len(part) for name, part in parts.items()},
-            "steps": {n: [int(t.min()), int(t.max())] for n, t in steps.items()},
+            "steps": {n: [int(t.min()), int(t.max())] for n, t in steps.items() if len(t)},
             "targets": {
                 n: dict(zip(self.targets, (~p.targets.isnan()).sum(0).tolist(), strict=True))
                 for n, p in parts.items()

@@ -1,7 +1,18 @@
 """Training a recipe from start to finish, or from where it was stopped."""
 
+from carousel.training.folds import TrainedFolds, resume_folds, train_folds
 from carousel.training.loop import Interrupted
 from carousel.training.memory import Fitted, fit
 from carousel.training.session import TrainedRun, resume, train
 
-__all__ = ["Fitted", "Interrupted", "TrainedRun", "fit", "resume", "train"]
+__all__ = [
+    "Fitted",
+    "Interrupted",
+    "TrainedFolds",
+    "TrainedRun",
+    "fit",
+    "resume",
+    "resume_folds",
+    "train",
+    "train_folds",
+]

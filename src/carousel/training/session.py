@@ -16,10 +16,12 @@ from carousel.config import Config
 from carousel.data.audit import look_at
 from carousel.data.held import facts_of, said_of
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
+from carousel.data.shares import is_judged
 from carousel.errors import ConfigError, RunError, command
 from carousel.report import html_of_run
 from carousel.report import write as write_page
 from carousel.run import events, layout
+from carousel.run.fold_results import read_folds
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
 from carousel.scores import HIGHER_IS_BETTER
@@ -167,9 +169,17 @@ def _fit_and_judge(
     bundle.save(trained, run.model)
     display.stop()
     display.say(reason)
-    display.say("fitting the baselines, which are not recurrent …")
-    store.event(trainer.progress.step, events.UseOfTest("train"))
-    report = trained.evaluate("test")
+    report: dict[str, Any] = {}
+    if is_judged(config):
+        display.say("fitting the baselines, which are not recurrent …")
+        store.event(trainer.progress.step, events.UseOfTest("train"))
+        report = trained.evaluate("test")
+        judged = {
+            "test": {k: v for k, v in report.items() if isinstance(v, float)},
+            "baseline": task.baselines(),
+        }
+    else:
+        judged = _by_folds(run)
     headline = task.headline or task.validation_metrics[0]
     result = {
         "recipe": config.recipe.name,
@@ -185,8 +195,7 @@ def _fit_and_judge(
         "kept_epoch": trainer.stopping.kept_epoch(trainer.progress.epoch),
         "stop_reason": reason,
         "validation": trainer.stopping.kept_metrics,
-        "test": {k: v for k, v in report.items() if isinstance(v, float)},
-        "baseline": task.baselines(),
+        **judged,
         "data": task.account(),
     }
     if held := facts_of(task.parted):
@@ -201,7 +210,24 @@ def _fit_and_judge(
     coached = trainer.coach.summary(trainer.progress.step, result)
     if coached:
         result["coach"] = coached
-    bundle.write_report(run.path, trained, report)
+    if report:
+        bundle.write_report(run.path, trained, report)
     run.write_result(result)
     write_page(run.path, language())
     return TrainedRun(run.path, result)
+
+
+def _by_folds(run: RunFolder) -> dict[str, Any]:
+    """Judgement of a run that nothing of its own judges: the mean over the folds beside it."""
+    beside = run.path.absolute().parent
+    found = read_folds(beside)
+    if "mean" not in found:
+        raise RunError(
+            f"{run.path} is judged by the folds beside it, and not all have ended: "
+            f"{command('train', '--resume', beside)}"
+        )
+    return {
+        "test": found["mean"],
+        "baseline": {name: one["mean"] for name, one in found["baseline"].items()},
+        "judged_by": {"mean_of_folds": len(found["folds"]), "spread": found["spread"]},
+    }

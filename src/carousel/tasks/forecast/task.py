@@ -65,6 +65,7 @@ class ForecastTask(Task):
         self.windows = {
             name: Windows(rows, settings.context, settings.horizon, self._values)
             for name, rows in self.parts.items()
+            if len(rows)
         }
         for name, windows in self.windows.items():
             if not len(windows):
@@ -258,7 +259,7 @@ class ForecastTask(Task):
         columns = len(self.series.columns)
         return "".join(f"{text}\n" for text in said) + (
             f"{counts['train']:,} windows to train on, {counts['validation']:,} to validate, "
-            f"{counts['test']:,} to judge; "
+            f"{counts.get('test', 0):,} to judge; "
             f"{settings.context} steps of {columns} {unit_of(columns, 'columns')} to forecast "
             f"{settings.horizon} of {len(self.frame.targets)} (distribution: {how})\n"
             f"recurrent layer on {path}"

@@ -18,6 +18,7 @@ from carousel.config import Config
 from carousel.data.audit import Finding, Seen, audit_data
 from carousel.data.files.text import suffix_of
 from carousel.data.record import DataChangedError, DataRecord, Parted
+from carousel.data.shares import is_judged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.answers import Answer
 from carousel.tasks.shared.example import Example
@@ -146,6 +147,11 @@ class TrainedModel(ABC):
         """
         if part not in ("test", "validation"):
             raise DataError(f"part must be 'test' or 'validation', got '{part}'")
+        if part == "test" and not is_judged(self.config):
+            raise DataError(
+                "all but the validation part was trained on, so there is no test part: the folds "
+                "beside the run judged (folds.json); judge it on new data, or part 'validation'"
+            )
         try:
             return self._judge(part)
         except DataChangedError:
