@@ -29,6 +29,7 @@ NOTEBOOK = {
     "en": "\nThis page is also [a notebook]({}).\n",
     "ko": "\n이 페이지는 [노트북]({})으로도 받을 수 있습니다.\n",
 }
+_HEADING = re.compile(r"^(#+) (.+?)\s*$")
 _FENCE = re.compile(r"^(```|~~~)")
 _LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 _LANGUAGES = {
@@ -58,6 +59,52 @@ def with_links(text: str, replace: Callable[[str, str], str]) -> str:
         if _FENCE.match(line.lstrip()):
             code = not code
         lines.append(line if code else _LINK.sub(changed, line))
+    return "".join(lines)
+
+
+def headings(text: str) -> list[str]:
+    """The headings of a page, without those of its blocks of code.
+
+    >>> headings("# A\\n```\\n# no\\n```\\n## B c\\n")
+    ['A', 'B c']
+    """
+    found, code = [], False
+    for line in text.splitlines():
+        if _FENCE.match(line.lstrip()):
+            code = not code
+        elif not code and (match := _HEADING.match(line)):
+            found.append(match[2])
+    return found
+
+
+def slug(heading: str) -> str:
+    """Anchor of a heading, as the site and code hosts make it.
+
+    >>> slug("In Python, with one call"), slug("`predict`: more")
+    ('in-python-with-one-call', 'predict-more')
+    """
+    return re.sub(r"\s", "-", re.sub(r"[^\w\s-]", "", heading.lower()).strip())
+
+
+def with_anchors(korean: str, english: str, name: str) -> str:
+    """The Korean page with the anchors of the English one, so that a link leads to both.
+
+    >>> with_anchors("# 가\\n## 나\\n", "# A\\n## B c\\n", "x.md")
+    '# 가\\n## 나 {#b-c}\\n'
+    """
+    theirs = headings(english)
+    if len(headings(korean)) != len(theirs):
+        raise ValueError(f"docs/{name} has not the headings of its page in English: translate anew")
+    anchors = iter([slug(heading) for heading in theirs])
+    lines, code = [], False
+    for line in korean.splitlines(keepends=True):
+        if _FENCE.match(line.lstrip()):
+            code = not code
+        elif not code and (match := _HEADING.match(line)):
+            anchor = next(anchors)
+            if len(match[1]) > 1 and slug(match[2]) != anchor:
+                line = f"{line.rstrip()} {{#{anchor}}}\n"
+        lines.append(line)
     return "".join(lines)
 
 
@@ -129,7 +176,11 @@ class Assembly:
             anchor = "" if to == "index.md" else anchor
             return os.path.relpath(to, PurePosixPath(page).parent) + anchor
 
-        return with_links((ROOT / name).read_text(encoding="utf-8"), replace)
+        text = (ROOT / name).read_text(encoding="utf-8")
+        if korean:
+            english = ROOT / name.replace(".ko.md", ".md")
+            text = with_anchors(text, english.read_text(encoding="utf-8"), page)
+        return with_links(text, replace)
 
     def _place(self, path: str, link: str) -> str:
         """Where a file of the repository stands on the site."""
