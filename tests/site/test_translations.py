@@ -54,7 +54,8 @@ def test_a_translation_has_the_code_headings_rows_and_links_of_its_page(page, sc
     for path in (DOCS / page, korean_of(page)):
         text = path.read_text(encoding="utf-8")
         prose = re.sub(r"^```.*?^```", "", text, flags=re.M | re.S)
-        links = {target.replace(".ko.md", ".md") for target in re.findall(r"\]\(([^)\s]+)\)", prose)}
+        targets = re.findall(r"\]\(([^)\s]+)\)", prose)
+        links = {target.replace(".ko.md", ".md") for target in targets}
         code = [re.sub(r"\s*#.*", "", one) for one in re.findall(r"^```.*?^```", text, re.M | re.S)]
         rows = prose.count("\n|")
         shapes.append((code, len(script("assemble").headings(text)), rows, links))
