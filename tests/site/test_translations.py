@@ -19,9 +19,7 @@ PAGES = sorted(
     if not path.name.endswith(".ko.md")
 )
 TRANSLATED = [
-    page
-    for page in PAGES
-    if page not in ENGLISH and page.partition("/")[0] not in ENGLISH_FOLDERS
+    page for page in PAGES if page not in ENGLISH and page.partition("/")[0] not in ENGLISH_FOLDERS
 ]
 WRITTEN_BY_PROGRAMS = {"audit.md", "coach/rules.md"}
 
