@@ -10,6 +10,10 @@ HIGHER_IS_BETTER = {
     "accuracy": True,
     "macro_f1": True,
     "macro_f1_all_classes": True,
+    "micro_f1": True,
+    "subset_accuracy": True,
+    "quadratic_kappa": True,
+    "rank_mae": False,
     "perplexity": False,
     "bits_per_character": False,
     "bleu": True,
@@ -51,6 +55,9 @@ HIGHER_IS_BETTER = {
 
 _TITLES = {
     "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "quadratic_kappa": "quadratic kappa",
+    "rank_mae": "MAE of ranks",
     "macro_f1_all_classes": "macro F1 of all classes",
     "bleu": "BLEU",
     "bleu_cased": "BLEU, cased",
@@ -100,7 +107,7 @@ def show(name: str, value: float) -> str:
     >>> show("accuracy", 0.98765), show("perplexity", 114.5123), show("loss", 1.23456)
     ('98.77%', '114.51', '1.2346')
     """
-    if name.startswith("accuracy"):
+    if name.startswith("accuracy") or name == "subset_accuracy":
         return f"{value:.2%}"
     if name.startswith(("perplexity", "bleu", "chrf", "nab")):
         return f"{value:.2f}"

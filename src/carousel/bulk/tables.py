@@ -16,6 +16,7 @@ from carousel.tasks.shared.answers import (
     ClassAnswer,
     ForecastAnswer,
     LabelsAnswer,
+    LabelSetAnswer,
     NumbersAnswer,
     SentenceAnswer,
     TargetsAnswer,
@@ -59,6 +60,18 @@ def _class(answer: ClassAnswer) -> Layout:
 
     def dict_of(one: ClassAnswer) -> list[list[Any]]:
         return [[influence.word, influence.log_odds] for influence in one.influences or ()]
+
+    return Layout(columns, rows)
+
+
+def _label_set(answer: LabelSetAnswer) -> Layout:
+    """The labels in one cell, and the probability of each."""
+    names = list(answer.probabilities)
+    columns: Columns = {"prediction": polars.String}
+    columns |= {f"p_{name}": polars.Float32 for name in names}
+
+    def rows(one: LabelSetAnswer) -> list[Row]:
+        return [(one.text, *(one.probabilities[name] for name in names))]
 
     return Layout(columns, rows)
 
@@ -155,6 +168,7 @@ def _sentence(answer: SentenceAnswer) -> Layout:
 
 _LAYOUTS: dict[type[Answer], Callable[[Any], Layout]] = {
     ClassAnswer: _class,
+    LabelSetAnswer: _label_set,
     WordsAnswer: _words,
     LabelsAnswer: _labels,
     NumbersAnswer: _numbers,

@@ -14,6 +14,7 @@ from carousel.tasks.shared.answers import (
     ClassAnswer,
     ForecastAnswer,
     LabelsAnswer,
+    LabelSetAnswer,
     NumbersAnswer,
     SentenceAnswer,
     TargetsAnswer,
@@ -89,6 +90,21 @@ def _class_table(given: Given, answers: Sequence[ClassAnswer]) -> Table:
             row.append(f"{second} {chance:.4f}")
         table.rows.append((*row,))
     return table
+
+
+def _label_sets(given: Given, answers: Sequence[LabelSetAnswer]) -> Iterator[Shown]:
+    """Of one input all labels with their probabilities; of several, those that are said."""
+    if len(answers) == 1:
+        ranked = sorted(answers[0].probabilities.items(), key=lambda item: -item[1])
+        rows = [
+            (name, f"{p:.4f}", "█" * round(30 * p), "yes" if name in answers[0].labels else "no")
+            for name, p in ranked
+        ]
+        yield Table(("label", "probability", "", "said"), [*rows])
+        return
+    names = given.names or [str(number) for number in range(len(answers))]
+    said = [(name, one.text or "-") for name, one in zip(names, answers, strict=True)]
+    yield Table((given.noun, "labels"), [*said])
 
 
 def _words(given: Given, answers: Sequence[WordsAnswer]) -> Iterator[Shown]:
@@ -211,6 +227,7 @@ def _alternatives(one: SentenceAnswer) -> Table:
 
 _RENDERERS: dict[type[Answer], Callable[[Given, Any], Iterator[Shown]]] = {
     ClassAnswer: _classes,
+    LabelSetAnswer: _label_sets,
     WordsAnswer: _words,
     LabelsAnswer: _labels,
     NumbersAnswer: _numbers,

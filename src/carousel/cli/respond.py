@@ -40,7 +40,8 @@ def respond(model: TrainedModel, request: Request) -> Iterator[Shown]:
     yield from given.notes
     options = {name: value for name, value in request.options.items() if name in understood}
     if "influences" in understood:  # what is looked at by eye is explained unless told otherwise
-        options["influences"] = request.why is not False
+        one_class = not getattr(model, "several", False)
+        options["influences"] = request.why if request.why is not None else one_class
     answers = model.predict(given.inputs, **options)
     if request.as_json:
         yield Json(as_json(given, answers))

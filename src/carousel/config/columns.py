@@ -9,6 +9,7 @@ from carousel.config.keys import key
 from carousel.config.keys import listed as listed
 from carousel.config.keys import names_in as names_in
 
+LABELLED = ("classify_recordings", "classify_text")
 SERIES = ("classify_recordings", "label_frames", "regress", "forecast")
 STEPS = ("classify_recordings", "label_frames", "regress")
 TEXTS = ("classify_text", "label_words", "translate")
@@ -36,6 +37,11 @@ class ColumnsConfig:
         steps of one sequence, or the words of one sentence. Empty: the table is one sequence.
     time: orders the steps of a sequence. Empty: the order of the rows does.
     target: what is to be learnt; of anomalies, the 0 and 1 that judge.
+        Of a classification, several columns of 0 and 1 are labels, of which any may hold at once.
+    separator: of a target whose cells hold several labels, such as "drama;war": what stands between
+        them.
+    ordinal: the classes are numbers that rank, such as one to five stars: the network learns
+        thresholds between them, and errors count by their distance.
     known: columns whose values are known for the steps to come, such as prices or holidays: the
         table that a forecast goes on from has rows for them, without a target.
     static: columns that keep one value through a sequence.
@@ -57,6 +63,8 @@ class ColumnsConfig:
     id: str = key("", tasks=(*STEPS, "label_words", "anomaly"))
     time: str = key("", tasks=TIMED)
     target: str = key("", tasks=TABLES)
+    separator: str = key("", tasks=LABELLED)
+    ordinal: bool = key(False, tasks=LABELLED)
     known: str = key("", tasks=("forecast",))
     static: str = key("", tasks=STEPS)
     category: str = key("", tasks=SERIES)

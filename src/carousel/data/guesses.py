@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
 
-from carousel.config.columns import SERIES, STEPS, TABLES
+from carousel.config.columns import SERIES, STEPS, TABLES, names_in
 from carousel.data.guessing import (
     TIMES,
     Guess,
@@ -17,6 +16,7 @@ from carousel.data.guessing import (
 )
 from carousel.data.guessing_rows import JUDGES, LABELS, PEOPLE, RowFinder
 from carousel.data.profiles import profiles
+from carousel.data.several import separator_of
 from carousel.data.table import Table
 from carousel.errors import ConfigError, DataError
 
@@ -33,11 +33,12 @@ def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task:
     `ConfigError` for a task that reads no tables.
     """
     known = profiles(table)
-    for name in filter(None, (target, id, time)):
+    targets = (target,) if target in table else names_in(target)
+    for name in (*targets, *filter(None, (id, time))):
         table[name]  # raises, and says what there is
     if task and task not in TABLES:
         raise ConfigError(f"a table can train the tasks {', '.join(TABLES)}; got '{task}'", "task")
-    found = _Guesser(table, known, target, id, time, task).guess()
+    found = _Guesser(table, known, targets, id, time, task).guess()
     found.roles = {name: found.roles[name] for name in table.names}
     return found
 
@@ -48,6 +49,8 @@ class _Guesser(RowFinder):
     def guess(self) -> Guess:
         if self._lists():
             return self.found
+        for name in self.more_targets:
+            self._give(name, "target", "as asked", "target")
         self._set_useless()
         self._set_parts()
         if self._files():  # whose names are as long as sentences
@@ -70,7 +73,7 @@ class _Guesser(RowFinder):
 
     def _set_useless(self) -> None:
         for p in self.known.values():
-            if p.name in (self.target, self.id, self.time):
+            if p.name in (self.target, self.id, self.time, *self.more_targets):
                 continue
             if p.kind == "empty":
                 self._give(p.name, "ignore", "every cell is empty", "columns.ignore")
@@ -117,6 +120,7 @@ class _Guesser(RowFinder):
             found.task = "classify_text"
             found.why = f"sentences, and {self.known[target].distinct} classes in '{target}'"
             self._give(target, "target", f"{self.known[target].distinct} values", "target")
+            self._find_labels(target)
         text = next(name for name in texts if name != target)
         words = self.known[text].words
         self._give(text, "text", f"sentences, {words:.0f} words on average", "columns.text")
@@ -202,6 +206,15 @@ class _Guesser(RowFinder):
             self._refuse_many()
         if task:
             found.task, found.why = task, "as asked"
+        elif self.more_targets and kept and all(map(is_flag, self._targets())):
+            found.task = "classify_recordings"
+            found.why = f"{len(self._targets())} columns of 0 and 1 keep their value in a sequence"
+        elif self.more_targets:
+            found.task = "regress"
+            found.why = f"{len(self._targets())} numbers are to be found"
+        elif kept and separator_of(p.column):
+            found.task = "classify_recordings"
+            found.why = f"'{target}' keeps its labels through a sequence"
         elif p.is_class() and kept:
             found.task = "classify_recordings"
             found.why = f"'{target}' keeps one of {p.distinct} values through a sequence"
@@ -225,12 +238,8 @@ class _Guesser(RowFinder):
                 else (f"'{target}' is a number in each row")
             )
         self._give(target, "target", words_of(p), "target")
-
-    def _refuse_many(self) -> NoReturn:
-        raise DataError(
-            f"a forecast reads one series, and {self.table.source} has {self.found.sequences:,} by "
-            f"'{self.id}': write the rows of one of them to a table of their own"
-        )
+        if found.task == "classify_recordings":
+            self._find_labels(target)
 
     def _watch(self) -> None:
         """Every number is watched, and a column of 0 and 1, where there is one, judges."""

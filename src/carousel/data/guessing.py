@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carousel.data.profiles import Profile
+from carousel.data.several import separator_of
 from carousel.data.table import Table
 from carousel.data.wide import Block
 from carousel.errors import DataError
@@ -35,8 +37,9 @@ class Role:
 class Guess:
     """The role of every column, the task, and the split, with the reason of each.
 
-    sequences: how many there are. constant: columns that keep one value through each sequence.
-    profiles: facts of every column. wide: the columns that are steps, as `columns.wide` has them.
+    separator: between several labels in a cell of the target. sequences: how many there are.
+    constant: columns that keep one value through each sequence. profiles: facts of every column.
+    wide: the columns that are steps, as `columns.wide` has them.
     """
 
     task: str = ""
@@ -46,6 +49,7 @@ class Guess:
     split_column: str = ""
     split_why: str = ""
     gap: str = "fill"
+    separator: str = ""
     sequences: int = 1
     constant: frozenset[str] = frozenset()
     wide: tuple[Block, ...] = ()
@@ -63,13 +67,14 @@ class Finder:
         self,
         table: Table,
         known: Mapping[str, Profile],
-        target: str,
+        targets: Sequence[str],
         id: str,
         time: str,
         task: str,
     ) -> None:
         self.table, self.known, self.task = table, known, task
-        self.target, self.id, self.time = target, id, time
+        self.target, *self.more_targets = targets or ("",)
+        self.id, self.time = id, time
         self.found = Guess(profiles=known)
         self.codes: NDArray[np.int64] = np.zeros(len(table), np.int64)
 
@@ -78,6 +83,23 @@ class Finder:
 
     def _free(self) -> list[Profile]:
         return [p for p in self.known.values() if p.name not in self.found.roles]
+
+    def _targets(self) -> list[Profile]:
+        return [self.known[name] for name in (self.target, *self.more_targets)]
+
+    def _find_labels(self, target: str) -> None:
+        """Several labels of each example: columns of 0 and 1, or several in a cell."""
+        if self.more_targets:
+            self.found.why = f"{1 + len(self.more_targets)} columns of 0 and 1 are labels"
+        elif mark := separator_of(self.known[target].column):
+            self.found.separator = mark
+            self.found.why = f"cells of '{target}' hold several labels, with '{mark}' between"
+
+    def _refuse_many(self) -> NoReturn:
+        raise DataError(
+            f"a forecast reads one series, and {self.table.source} has {self.found.sequences:,} by "
+            f"'{self.id}': write the rows of one of them to a table of their own"
+        )
 
     def _find_time(self) -> None:
         if self.time:

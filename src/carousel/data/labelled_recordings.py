@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.class_targets import counts_of, targets_of
 from carousel.data.files.recordings import Frames, recognised
 from carousel.data.parts import NAMES, Parts, contents
 from carousel.data.ragged import Ragged
@@ -23,7 +24,7 @@ from carousel.errors import ConfigError, DataError
 
 
 class Example(NamedTuple):
-    """A recording: its name, values (T, F), label, and the group that it belongs to.
+    """A recording: its name, values (T, F), label or labels, and the group that it belongs to.
 
     filled: values that were missing and were taken from the step before. columns: the names of its
     values, where they have any. notes: what was recognised in its file.
@@ -31,14 +32,16 @@ class Example(NamedTuple):
 
     name: str
     values: Tensor
-    label: str
+    label: str | tuple[str, ...]
     group: str = ""
     filled: int = 0
     columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, frames: Frames, label: str, group: str = "") -> Example:
+    def of(
+        cls, name: str, frames: Frames, label: str | tuple[str, ...], group: str = ""
+    ) -> Example:
         """A recording as it was read."""
         values = torch.from_numpy(frames.values)
         return cls(name, values, label, group, frames.filled, frames.columns, frames.notes)
@@ -68,7 +71,8 @@ class WholeRecordingsPart:
 
 @dataclass(frozen=True)
 class Labelled(WholeRecordingsPart):
-    """Several recordings: names, values (N, F), the class of each (n,), and its group."""
+    """Several recordings: names, values (N, F), the class of each (n,), or 0 and 1 of its labels
+    (n, C), and its group."""
 
     names: tuple[str, ...]
     values: Ragged
@@ -100,12 +104,17 @@ class LabelledRecordings(Parts[Labelled]):
         super().__init__(train, validation, test)
         self.classes, self.columns, self.sound = tuple(classes), tuple(columns), sound
         self.filled, self.notes = filled, dict(notes or {})
-        if len(self.classes) < 2:
+        if len(self.classes) < 2 and not self.several:
             raise DataError(f"recordings need at least two classes, got {len(self.classes)}")
-        counts = torch.bincount(train.labels, minlength=len(self.classes))
-        for name, count in zip(self.classes, counts.tolist(), strict=True):
+        counts = counts_of(train.labels, len(self.classes))
+        for name, count in zip(self.classes, counts, strict=True):
             if not count:
                 raise DataError(f"no recording of the training part has the label '{name}'")
+
+    @property
+    def several(self) -> bool:
+        """True if recordings have several labels, not one class."""
+        return self.train.labels.dim() == 2
 
     @classmethod
     def of(
@@ -171,11 +180,10 @@ class LabelledRecordings(Parts[Labelled]):
 
 def together(examples: Sequence[Example], classes: Sequence[str]) -> Labelled:
     """Examples as one part."""
-    number = {label: i for i, label in enumerate(classes)}
     return Labelled(
         tuple(e.name for e in examples),
         Ragged.of(e.values for e in examples),
-        torch.tensor([number[e.label] for e in examples], dtype=torch.int64),
+        targets_of([e.label for e in examples], classes),
         tuple(e.group for e in examples),
     )
 
@@ -202,7 +210,7 @@ def draw(
     of the groups, with all that they recorded."""
     if share is None:
         return list(found), []
-    by = [example.group if in_groups else example.label for example in found]
+    by = [example.group if in_groups else str(example.label) for example in found]
     if in_groups and len(set(by)) < 2:
         raise DataError("groups of recordings cannot be split: three groups are the least")
     for label in () if in_groups else sorted(set(by)):

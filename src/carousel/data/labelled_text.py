@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from carousel.data.class_targets import counts_of
 from carousel.data.parts import NAMES, Parts
 from carousel.data.shares import Share
 from carousel.data.splits import split
@@ -17,7 +18,7 @@ from carousel.errors import DataError
 
 @dataclass(frozen=True)
 class Sentences:
-    """Sentences and the number of each one's class (n,), int64."""
+    """Sentences and the number of each one's class (n,), int64, or 0 and 1 of its labels (n, C)."""
 
     texts: list[str]
     labels: Tensor
@@ -69,6 +70,11 @@ class LabelledText(Parts[Sentences]):
         super().limit(most)
         self._check()
 
+    @property
+    def several(self) -> bool:
+        """True if sentences have several labels, not one class."""
+        return self.train.labels.dim() == 2
+
     def account(self) -> dict[str, Any]:
         """Sizes of the parts, sentences without a word, and those that the training part has too.
 
@@ -83,8 +89,8 @@ class LabelledText(Parts[Sentences]):
         }
 
     def _check(self) -> None:
-        counts = torch.bincount(self.train.labels, minlength=len(self.classes))
-        for name, count in zip(self.classes, counts.tolist(), strict=True):
+        counts = counts_of(self.train.labels, len(self.classes))
+        for name, count in zip(self.classes, counts, strict=True):
             if not count:
                 raise DataError(
                     f"the training part has no example of the class '{name}': add some, or hold "

@@ -21,7 +21,11 @@ def of_recordings(
 ) -> list[Leak]:
     """Columns of recordings that alone tell the class of each: by one value that they keep through
     a recording, or in every step by the range that it lies in. values: the training part; labels
-    (n,)."""
+    (n,), or 0 and 1 (n, K) of labels that are looked at one by one."""
+    if labels.dim() == 2:
+        every = [of_recordings(values, one.long(), columns, 2) for one in labels.unbind(1)]
+        return [leak for i, some in enumerate(every) for leak in some
+                if not any(leak in earlier for earlier in every[:i])]  # fmt: skip
     found = []
     counts = np.bincount(labels.numpy(), minlength=classes)
     first = values.values[values.offsets[:-1]]

@@ -181,6 +181,7 @@ def propose(
     comments = {f"columns.{name}": why for name, why in _reasons(found).items()}
     comments |= dict(rules(found.task, size)) | {"regress.cap": _CAP_RULE}
     comments["columns.category"] = _levels_in_words(found, columns)
+    comments["columns.separator"] = "several labels in a cell: any of them may hold"
     comments["columns.static"] = "read at every step, like the columns that change"
     comments["columns.gap"] = "or cut, or error: where steps are missing"
     return Proposal(path, table, found, step, sections, comments)
@@ -212,6 +213,8 @@ def _columns(found: Guess) -> dict[str, Any]:
             columns[role] = listed(names)
     if found.wide:
         columns["wide"] = listed([block.setting for block in found.wide])
+    if found.separator:
+        columns["separator"] = found.separator
     statics = found.named("static")
     if statics and found.task in STEPS:
         columns["static"] = listed(statics)

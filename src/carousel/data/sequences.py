@@ -266,7 +266,7 @@ def features_columns(table: Table, columns: ColumnsConfig, split_column: str) ->
     for role in (columns.id, columns.target, columns.text, columns.file, columns.ignore):
         other.update(names_in(role))
     for role, setting in vars(columns).items():
-        if role not in ("step", "gap", "embed"):
+        if role not in ("step", "gap", "embed", "separator", "ordinal"):
             for name in names_in(setting):
                 if name not in table:
                     table[name]  # raises, and says what there is

@@ -54,7 +54,9 @@ class Subject:
 
     @cached_property
     def target(self) -> Column | None:
-        """Column that is to be learnt, where it is one column that is there."""
+        """Column that is to be learnt, where it is one column that is there, and of one class."""
+        if self.config.columns.separator:
+            return None
         names = names_in(self.config.columns.target)
         return self.table[names[0]] if len(names) == 1 and names[0] in self.table else None
 

@@ -60,7 +60,9 @@ def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
 
 def time_tells_class(of: Subject) -> Iterator[Finding]:
     """Classes that were recorded one after the other: each in a range of time of its own."""
-    if of.config.task != "classify_recordings" or of.order is None or len(of.rows) < 2 * _FEW:
+    if of.config.task != "classify_recordings" or of.order is None or of.target is None:
+        return
+    if len(of.rows) < 2 * _FEW:
         return
     starts = np.array([one.start for one in of.rows])
     inside = of.label_of >= 0

@@ -62,7 +62,7 @@ def read_classes(path: str | Path, sound: SoundConfig) -> tuple[list[Example], t
         Example.of(name, frames, label, group)
         for frames, (name, label, group) in zip(alike(read).values(), places.values(), strict=True)
     ]
-    return examples, tuple(sorted({example.label for example in examples}))
+    return examples, tuple(sorted({str(example.label) for example in examples}))
 
 
 def read_parts(config: Config) -> LabelledRecordings:

@@ -18,6 +18,7 @@ import torch
 from carousel.config import Config
 from carousel.config.columns import names_in
 from carousel.config.own import TABLE
+from carousel.data.class_targets import targets_of
 from carousel.data.files.classes import read_classes
 from carousel.data.files.columns import Labelled, read_columns
 from carousel.data.files.pairs import read_pairs
@@ -25,6 +26,7 @@ from carousel.data.files.recordings import Frames, alike, read_frames, recognise
 from carousel.data.files.sentences import read_labelled
 from carousel.data.files.table_steps import (
     Read,
+    labels_of,
     listed_files,
     new_table,
     target_of,
@@ -37,7 +39,8 @@ from carousel.data.labelled_recordings import Example
 from carousel.data.labelled_text import Sentences
 from carousel.data.ragged import Ragged
 from carousel.data.sentence_pairs import Pairs
-from carousel.data.sequences import Rows, constant_in
+from carousel.data.sequences import Rows
+from carousel.data.several import is_several, label_sets
 from carousel.data.table import Table, is_table, read_table
 from carousel.data.token_lists import in_words
 from carousel.data.whole_targets import WholeTargets
@@ -85,6 +88,8 @@ def reads_table(config: Config) -> bool:
 
 def sentences(path: Source, config: Config, classes: Sequence[str]) -> Judged[Sentences]:
     """Sentences with a class each."""
+    if is_several(config):
+        return _label_sentences(path, config, classes)
     if config.columns.text and (isinstance(path, Table) or is_table(path)):
         table = table_in(path)
         name, target = config.columns.text, target_of(config)
@@ -132,22 +137,52 @@ def examples(
 ) -> Judged[list[Example]]:
     """Whole recordings with a class each."""
     if reads_table(config):
-        read, notes, target = _sequences(path, config, wanted)
+        table = table_in(path)
+        _require(table, *names_in(config.columns.target))
+        read, notes = new_table(table, config, wanted)
         rows = read.sequences.found
-        labels = constant_in(rows, read.table[target].texts(), target, read.table.source)
+        labels, _, said = labels_of(read.table, config, rows)
         found = [
             Example.of(one.name, read.frames(one), label)
             for one, label in zip(rows, labels, strict=True)
+            if label is not None
         ]
+        if lost := len(rows) - len(found):
+            said.append(f"{lost:,} sequences have no class and are left out")
+        notes = (*notes, *said)
     elif config.columns.file and (isinstance(path, Table) or is_table(path)):
         table = table_in(path)
-        _require(table, config.columns.file, target_of(config))
-        found, notes = listed_files(table, config), table.notes
+        _require(table, config.columns.file, *names_in(config.columns.target))
+        (found, _), notes = listed_files(table, config), table.notes
     else:
         found, _ = read_classes(_file(path), config.sound)
         notes = tuple(recognised(example.notes for example in found))
-    unknown = unknown_in((example.label for example in found), classes, str(path))
+    if is_several(config):
+        unknown = unknown_in(
+            (label for example in found for label in example.label), classes, str(path)
+        )
+        kept = [one._replace(label=_known_of(one.label, classes)) for one in found]
+        return Judged(kept, notes, unknown)
+    unknown = unknown_in((str(example.label) for example in found), classes, str(path))
     return Judged([example for example in found if example.label in classes], notes, unknown)
+
+
+def _label_sentences(path: Source, config: Config, classes: Sequence[str]) -> Judged[Sentences]:
+    """Sentences with any number of labels; those that the model does not know are left out."""
+    table = table_in(path)
+    _require(table, config.columns.text, *names_in(config.columns.target))
+    texts = table[config.columns.text].texts()
+    _, sets, said = label_sets(table, config, range(len(texts)))
+    unknown = unknown_in((label for some in sets for label in some or ()), classes, str(path))
+    known = [i for i, some in enumerate(sets) if some is not None and texts[i].strip()]
+    if lost := len(texts) - len(known):
+        said.append(f"{lost:,} rows have no text or lack a label, and are left out")
+    targets = targets_of([_known_of(sets[i] or (), classes) for i in known], classes)
+    return Judged(Sentences([texts[i] for i in known], targets), (*table.notes, *said), unknown)
+
+
+def _known_of(labels: Iterable[str], classes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(label for label in labels if label in classes)
 
 
 def frames(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ from carousel.data.sequences import (
     sequences_of,
     values_of,
 )
+from carousel.data.several import LabelSet, is_several, label_sets
 from carousel.data.table import Table, read_table
 from carousel.data.wide import in_rows
 from carousel.errors import ConfigError, DataError
@@ -125,15 +126,15 @@ def read_classes(config: Config, table: Table | None = None) -> LabelledRecordin
     if config.columns.file:
         return _read_files(config, table)
     table = table_of(config, table)
-    read, target = Read.of(table, config), target_of(config)
+    read = Read.of(table, config)
     rows = read.sequences.found
-    labels = constant_in(rows, table[target].texts(), target, table.source)
-    known = [i for i, label in enumerate(labels) if label]
+    labels, classes, said = labels_of(table, config, rows)
+    known = [i for i, label in enumerate(labels) if label is not None]
     if not known:
-        raise DataError(f"{table.source} has no class in the column '{target}'")
+        raise DataError(f"{table.source} has no class in the column '{config.columns.target}'")
     group = table[config.split.column].texts() if config.split.by == "group" else None
     examples = [
-        Example.of(rows[i].name, read.frames(rows[i]), labels[i], "" if group is None else
+        Example.of(rows[i].name, read.frames(rows[i]), labels[i] or (), "" if group is None else
                    group[int(rows[i].rows.max())])
         for i in known
     ]  # fmt: skip
@@ -141,18 +142,17 @@ def read_classes(config: Config, table: Table | None = None) -> LabelledRecordin
         parts = by_group(examples, config.data.hold_out)
     else:
         some = [rows[i] for i in known]
-        classes = None if config.split.by in ("group", "column") else [e.label for e in examples]
-        dealt = deal(some, config, table, classes, bool(config.columns.time))
+        dealt = deal(
+            some, config, table, _by_class(labels, known, config), bool(config.columns.time)
+        )
         parts = {part: [examples[i] for i in numbers] for part, numbers in dealt.items()}
-    notes = dict(read.notes)
+    notes = {**read.notes, **dict.fromkeys(said, 0)}
     if len(known) < len(rows):
         notes[f"{len(rows) - len(known):,} sequences have no class and are left out"] = 0
     train, *rest = ([e.values for e in parts[part]] for part in PARTS)
     names = as_trained(read.features.names, train, [values for some in rest for values in some])
     opened = {name: lambda some=some: some for name, some in parts.items()}
-    return LabelledRecordings.of(
-        opened, sorted({e.label for e in examples}), columns=names, notes=notes
-    )
+    return LabelledRecordings.of(opened, classes, columns=names, notes=notes)
 
 
 def _read_files(config: Config, table: Table | None) -> LabelledRecordings:
@@ -160,31 +160,78 @@ def _read_files(config: Config, table: Table | None) -> LabelledRecordings:
     from carousel.data.labelled_recordings import LabelledRecordings
 
     table = table_of(config, table)
-    examples = listed_files(table, config)
-    labels = [example.label for example in examples]
+    examples, classes = listed_files(table, config)
     files = table[config.columns.file].texts()
     rows = [Rows(name, np.array([i])) for i, name in enumerate(files)]
-    dealt = deal(rows, config, table, labels if config.split.by == "sequence" else None, False)
+    by_class = _by_class([e.label for e in examples], range(len(rows)), config)
+    dealt = deal(rows, config, table, by_class, False)
     parts = {part: [examples[i] for i in numbers] for part, numbers in dealt.items()}
     sound = not examples[0].columns
-    return LabelledRecordings.whole(examples, sorted(set(labels)), parts, sound=sound)
+    return LabelledRecordings.whole(examples, classes, parts, sound=sound)
 
 
-def listed_files(table: Table, config: Config) -> list[Example]:
-    """The recordings that a table names, from the folder that it stands in. Raises `DataError`."""
+def labels_of(
+    table: Table, config: Config, rows: Sequence[Rows]
+) -> tuple[Sequence[str | LabelSet | None], tuple[str, ...], list[str]]:
+    """The class of each sequence, or its labels, None where it has none; all of them by name, and
+    what there is to say. Raises `DataError` where they change within a sequence."""
+    for name in names_in(config.columns.target):
+        cells = constant_in(rows, table[name].texts(), name, table.source)
+    if is_several(config):
+        first = table[names_in(config.columns.target)[0]].texts()
+        names, sets, said = label_sets(table, config, [_first_known(one, first) for one in rows])
+        return sets, names, said
+    target = target_of(config)
+    return [cell or None for cell in cells], in_order({*cells} - {""}, config, table, target), []
+
+
+def _first_known(one: Rows, cells: Sequence[str]) -> int:
+    """The first row of a sequence whose cell is known, or else its first."""
+    rows: list[int] = one.rows[one.rows >= 0].tolist()
+    return next((row for row in rows if cells[row]), rows[0])
+
+
+def _by_class(
+    labels: Sequence[str | LabelSet | None], known: Sequence[int], config: Config
+) -> list[str] | None:
+    """The class of each sequence to draw the parts by; None where they are drawn otherwise."""
+    if is_several(config) or config.split.by in ("group", "column", "time"):
+        return None
+    return [str(labels[i]) for i in known]
+
+
+def in_order(classes: Iterable[str], config: Config, table: Table, target: str) -> tuple[str, ...]:
+    """Classes by name; those that rank by their numbers. Raises `DataError` if they are none."""
+    if not config.columns.ordinal:
+        return tuple(sorted(classes))
+    if not table[target].is_number:
+        raise DataError(
+            f"{table.source}: columns.ordinal needs classes that are numbers, and '{target}' has "
+            f"others, such as '{min(classes, default='')}'"
+        )
+    return tuple(sorted(classes, key=lambda name: float(name.replace(",", "."))))
+
+
+def listed_files(table: Table, config: Config) -> tuple[list[Example], tuple[str, ...]]:
+    """The recordings that a table names, from the folder that it stands in, and the names of their
+    classes. Raises `DataError`."""
     from carousel.data.files.classes import read_recording
     from carousel.data.files.recordings import alike
     from carousel.data.labelled_recordings import Example
 
-    files, labels = table[config.columns.file].texts(), table[target_of(config)].texts()
-    folder = Path(table.source).parent
+    files, folder = table[config.columns.file].texts(), Path(table.source).parent
     found = {name: read_recording(folder / name, config.sound) for name in dict.fromkeys(files)}
     if len(found) < len(files):
         raise DataError(f"{table.source}: a file stands in more than one row")
-    return [
-        Example.of(name, frames, label)
+    rows = [Rows(name, np.array([i])) for i, name in enumerate(files)]
+    labels, classes, _ = labels_of(table, config, rows)
+    if lost := [name for name, label in zip(files, labels, strict=True) if label is None]:
+        raise DataError(f"{table.source} has no class for {len(lost):,} files, such as {lost[0]}")
+    examples = [
+        Example.of(name, frames, label or ())
         for (name, frames), label in zip(alike(found).items(), labels, strict=True)
     ]
+    return examples, classes
 
 
 def read_frames(config: Config, table: Table | None = None) -> LabelledFrames:

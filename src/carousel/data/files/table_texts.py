@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 from carousel.config import Config
 from carousel.config.columns import ColumnsConfig, names_in
 from carousel.data.counting import unit_of
+from carousel.data.class_targets import targets_of
 from carousel.data.dealing import PARTS, text_parts
 from carousel.data.files.columns import Labelled
 from carousel.data.files.sentences import alike_notice
-from carousel.data.files.table_steps import table_of, target_of
+from carousel.data.files.table_steps import in_order, table_of, target_of
 from carousel.data.files.text import read_text
 from carousel.data.sequences import sequences_of
+from carousel.data.several import is_several, label_sets
 from carousel.data.table import Table, is_table, read_table
 from carousel.data.token_lists import in_words
 from carousel.errors import ConfigError, DataError
@@ -30,10 +32,13 @@ def read_sentences(config: Config, table: Table | None = None) -> LabelledText:
     """Sentences with a class each."""
     from carousel.data.labelled_text import LabelledText, Sentences
 
-    table, target = table_of(config, table), target_of(config)
+    table = table_of(config, table)
+    if is_several(config):
+        return _label_sets(config, table)
+    target = target_of(config)
     texts, labels = table[_text(config)].texts(), table[target].texts()
     known = [i for i, label in enumerate(labels) if label]
-    classes = tuple(sorted({labels[i] for i in known}))
+    classes = in_order({labels[i] for i in known}, config, table, target)
     if len(classes) < 2:
         raise DataError(f"{table.source} must have at least two classes; it has {len(classes)}")
     place = {label: number for number, label in enumerate(classes)}
@@ -44,6 +49,21 @@ def read_sentences(config: Config, table: Table | None = None) -> LabelledText:
         said.append(f"{len(texts) - len(known):,} rows have no class and are left out")
     train, validation, test = (whole.take(_tensor(parts[name])) for name in PARTS)
     return LabelledText(train, validation, test, classes, "; ".join(filter(None, said)))
+
+
+def _label_sets(config: Config, table: Table) -> LabelledText:
+    """Sentences with any number of labels each."""
+    from carousel.data.labelled_text import LabelledText, Sentences
+
+    texts = table[_text(config)].texts()
+    names, found, said = label_sets(table, config, range(len(texts)))
+    known = [i for i, labels in enumerate(found) if labels is not None]
+    whole = Sentences([texts[i] for i in known], targets_of([found[i] or () for i in known], names))
+    parts = text_parts(config, table, known, [[i] for i in known])
+    if len(known) < len(texts):
+        said.append(f"{len(texts) - len(known):,} rows lack a label and are left out")
+    train, validation, test = (whole.take(_tensor(parts[name])) for name in PARTS)
+    return LabelledText(train, validation, test, names, "; ".join((*table.notes, *said)))
 
 
 def read_pairs(config: Config, table: Table | None = None) -> Parallel:

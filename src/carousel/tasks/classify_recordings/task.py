@@ -10,6 +10,7 @@ from torch.nn.functional import pad
 
 from carousel.config import Config
 from carousel.data import leaks
+from carousel.data.class_targets import named
 from carousel.data.coded import codes_in
 from carousel.data.counting import span_of
 from carousel.data.labelled_recordings import LabelledRecordings
@@ -17,7 +18,8 @@ from carousel.data.ragged import Buckets, Ragged, by_length
 from carousel.layers.categories import noisy
 from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
 from carousel.tasks.shared import baselines, network, samples
-from carousel.tasks.shared.pooled import PooledNetwork
+from carousel.tasks.shared.heads import head_of
+from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.prepared import prepared, scaler_of, with_levels
 from carousel.tasks.shared.recordings import remarks
 from carousel.tasks.shared.samples import Sample, Told
@@ -33,7 +35,7 @@ class ClassifyRecordingsTask(Task):
     Features are standardised by the training part.
     """
 
-    validation_metrics = ("accuracy", "loss")
+    validation_metrics: tuple[str, ...] = ("accuracy", "loss")
     unit = "recordings"
     trained = TrainedRecordingClassifier
 
@@ -45,7 +47,11 @@ class ClassifyRecordingsTask(Task):
         self.scaler = scaler_of(train.values, config.frames, self.data.columns)
         self._train = self._prepare(train.values)
         self._validation = self._prepare(self.data.validation.values)
-        self._weights = network.class_weights(train.labels, len(self.data.classes), config.loss)
+        self.head = head_of(
+            self.data.classes, several=self.data.several, ordinal=config.columns.ordinal
+        )
+        self.validation_metrics = self.head.validation_metrics
+        self._weights = self.head.weights(train.labels, config.loss)
         self.leaks = leaks.of_recordings(
             train.values, train.labels, self.data.columns, len(self.data.classes)
         )
@@ -86,15 +92,15 @@ class ClassifyRecordingsTask(Task):
         if noise and model.training:
             values = noisy(values, noise, self._levels)
         logits = model(values, lengths)
-        objective, total = network.weighted_loss(
-            logits, labels, self.config.loss, self._weights, *rows
-        )
-        right = logits.detach().argmax(1) == labels
-        hits = (right * rows[0]).sum() if rows else right.sum()
-        return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+        objective, sums = self.head.loss(logits, labels, self.config.loss, self._weights, *rows)
+        return StepLoss(objective, sums, len(labels))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         labels = self.data.validation.labels
+        if not self.head.adds_up:
+            assert isinstance(model, PooledNetwork)
+            found = self.head.report(labels, outputs_of(model, self._validation))
+            return {name: found[name] for name in self.validation_metrics}
         with network.evaluating(model) as device:
             batches = (
                 (*self._validation.pad(index), *self._rows("validation", index), labels[index])
@@ -110,7 +116,7 @@ class ClassifyRecordingsTask(Task):
         return [
             Sample(
                 f"validation recording {i} ({lengths[i]} steps)",
-                wanted=self.data.classes[int(held.labels[i])],
+                wanted=named(held.labels[i], self.data.classes),
             )
             for i in samples.spread(len(lengths), most).tolist()
         ]
@@ -120,14 +126,15 @@ class ClassifyRecordingsTask(Task):
         index = samples.spread(len(labels), most)
         held = self.data.validation.values
         answers = self.finish(model).predict([held[i] for i in index.tolist()])
-        return samples.of_classes(answers, [self.data.classes[i] for i in labels[index].tolist()])
+        return self.head.told(answers, labels[index])
 
     def baselines(self) -> dict[str, dict[str, float]]:
         """The most frequent class, and two models of summary statistics of a recording."""
         train, test = self.data.train, self.data.part("test")
         held = self._prepare(test.values)
         x, test_x = (with_levels(some, self.data.columns) for some in (self._train, held))
-        return baselines.fit_recordings(x, train.labels.numpy(), test_x, test.labels.numpy())
+        truth = (train.labels.numpy(), test.labels.numpy())
+        return baselines.fit_recordings(x, truth[0], test_x, truth[1], self.head.scores)
 
     def account(self) -> dict[str, Any]:
         return {**self.data.account(), "leaks": self.leaks}
@@ -141,6 +148,7 @@ class ClassifyRecordingsTask(Task):
             self.scaler,
             self.data.sound,
             self.data.columns,
+            self.data.several,
         )
 
     def describe(self, model: nn.Module) -> str:
@@ -151,8 +159,9 @@ class ClassifyRecordingsTask(Task):
         lengths = train.values.lengths
         return (
             f"{len(train):,} recordings ({span_of(lengths.tolist(), 'steps')}) to "
-            f"train on, {len(validation):,} to validate; {len(self.data.classes)} classes; "
-            f"{self._train.values.size(1)} features\nrecurrent layer on {path}"
+            f"train on, {len(validation):,} to validate; "
+            f"{len(self.data.classes)} {self.head.noun}; {self._train.values.size(1)} features\n"
+            f"recurrent layer on {path}"
             f"{remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)}"
         )
 

@@ -27,9 +27,8 @@ from carousel.data.labelled_recordings import (
 from carousel.data.ragged import Ragged
 from carousel.data.scaling import FeatureScaler
 from carousel.errors import DataError
-from carousel.tasks.shared import metrics, plots
-from carousel.tasks.shared.answers import ClassAnswer, classes_of
 from carousel.tasks.shared.example import Example, check_number
+from carousel.tasks.shared.heads import head_of
 from carousel.tasks.shared.own_recording import (
     Columns,
     Recordings,
@@ -64,8 +63,11 @@ class TrainedRecordingClassifier(TrainedModel):
         scaler: FeatureScaler,
         sound: bool,
         columns: Columns = (),
+        several: bool = False,
     ) -> None:
         super().__init__(model, config)
+        self.head = head_of(classes, several=several, ordinal=config.columns.ordinal)
+        self.several = several
         self.classes, self.scaler, self.sound = classes, scaler, sound
         self.columns = columns
 
@@ -74,13 +76,15 @@ class TrainedRecordingClassifier(TrainedModel):
         scaler, classes = FeatureScaler.restore(facts["scaler"]), tuple(facts["classes"])
         columns = columns_of(facts)
         network = PooledNetwork(len(scaler.mean), len(classes), config, codes_in(columns))
-        return cls(network, config, classes, scaler, facts["sound"], columns)
+        several = facts.get("several", False)
+        return cls(network, config, classes, scaler, facts["sound"], columns, several)
 
     def facts(self) -> dict[str, Any]:
         return {
             "classes": list(self.classes),
             "scaler": self.scaler.facts(),
             "sound": self.sound,
+            **({"several": True} if self.several else {}),
             **facts_of(self.columns),
         }
 
@@ -95,11 +99,11 @@ class TrainedRecordingClassifier(TrainedModel):
         """A recording of four steps of zeros."""
         return self.encode(torch.zeros(4, self._width))
 
-    def decode(self, outputs: Tensor) -> list[ClassAnswer]:
-        """Answers of the network's logits (n, C)."""
-        return classes_of(outputs.softmax(1), self.classes)
+    def decode(self, outputs: Tensor) -> list[Any]:
+        """Answers of the network's logits (n, C): classes, or sets of labels."""
+        return self.head.answers(outputs)
 
-    def predict(self, inputs: Recordings) -> list[ClassAnswer]:
+    def predict(self, inputs: Recordings) -> list[Any]:
         """The class of each recording, or of one: values (T, F) as in training, unscaled, data
         frames, or the names of files as in training, .csv or sound. Raises `DataError` for one
         that does not fit or holds a NaN."""
@@ -107,7 +111,8 @@ class TrainedRecordingClassifier(TrainedModel):
 
     def predict_proba(self, inputs: Recordings) -> NDArray[np.float32]:
         """Class probabilities (n, C) of recordings; input as for `predict`."""
-        result: NDArray[np.float32] = self._logits(self._values(inputs)).softmax(1).numpy()
+        logits = self._logits(self._values(inputs))
+        result: NDArray[np.float32] = self.head.proba(logits).numpy()
         return result
 
     @property
@@ -168,23 +173,16 @@ class TrainedRecordingClassifier(TrainedModel):
 
     def _report(self, held: Labelled, columns: Columns) -> dict[str, Any]:
         values = self._prepare(by_name(held.values, columns, self.columns, self._width))
-        chances = outputs_of(self.model, values).softmax(1)
-        report = metrics.report(held.labels, chances, self.classes)
-        rows = zip(held.names, held.labels.tolist(), chances, strict=True)
+        logits = outputs_of(self.model, values)
+        report = self.head.report(held.labels, logits)
         report["mistakes"] = [
-            {
-                "recording": name,
-                "class": self.classes[truth],
-                "guess": self.classes[int(row.argmax())],
-                "probability": float(row.max()),
-            }
-            for name, truth, row in rows
-            if int(row.argmax()) != truth
+            {"recording": held.names[i], "class": truth, "guess": guess, "probability": chance}
+            for i, truth, guess, chance in self.head.mistakes(held.labels, logits)
         ]
         return report
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        yield from metrics.show_classes(report, "recordings")
+        yield from self.head.show(report, "recordings")
         mistakes = report["mistakes"]
         table = Table(("mistake", "class", "taken for", "probability"), [])
         for row in mistakes[:_SHOWN_MISTAKES]:
@@ -196,9 +194,7 @@ class TrainedRecordingClassifier(TrainedModel):
             yield f"and {len(mistakes) - _SHOWN_MISTAKES} more in the JSON file of the evaluation\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
-        picture = folder / f"confusion{suffix}.png"
-        plots.draw_confusion(report["confusion"], self.classes, picture)
-        return [picture]
+        return self.head.draw(report, folder, suffix)
 
     def example(self, source: str | Given, number: int) -> Example:
         if isinstance(source, Given):

@@ -12,6 +12,7 @@ from carousel.tasks.shared.network import (
     drop_words,
     evaluating,
     make_dropout,
+    make_head,
     make_recurrent,
     start,
 )
@@ -38,7 +39,7 @@ class TextClassifier(nn.Module):
         self.recurrent = make_recurrent(width, model, self.regularization, batch_first=True)
         self.pooling = Pooling(model.pooling, features)
         self.dropout = make_dropout(self.regularization.dropout)
-        self.head = nn.Linear(features, classes)
+        self.head = make_head(features, classes, config)
         if config.initialization.name == "torch":
             # torch's N(0, 1) embeddings are so large that the network overfits small corpora.
             nn.init.uniform_(self.embedding.weight, -0.1, 0.1)

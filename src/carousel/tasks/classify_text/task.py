@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from carousel.config import Config
+from carousel.data.class_targets import named
 from carousel.data.labelled_text import LabelledText
 from carousel.data.ragged import Buckets, by_length
 from carousel.data.tokens import Tokens
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
-from carousel.tasks.shared import baselines, network, outputs, samples
+from carousel.tasks.shared import baselines, network, samples
+from carousel.tasks.shared.heads import head_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
@@ -27,7 +29,7 @@ _LOOKED_AT = 500
 class ClassifyTextTask(Task):
     """Training of a `TextClassifier`: sentences of similar length share a batch."""
 
-    validation_metrics = ("accuracy", "loss")
+    validation_metrics: tuple[str, ...] = ("accuracy", "loss")
     unit = "sentences"
     trained = TrainedTextClassifier
 
@@ -38,8 +40,11 @@ class ClassifyTextTask(Task):
         self.tokens = Tokens.fit(self.data.train.texts, config.text)
         self._train = self.tokens.encode(self.data.train.texts)
         self._validation = self.tokens.encode(self.data.validation.texts)
-        labels, classes = self.data.train.labels, len(self.data.classes)
-        self._weights = network.class_weights(labels, classes, config.loss)
+        self.head = head_of(
+            self.data.classes, several=self.data.several, ordinal=config.columns.ordinal
+        )
+        self.validation_metrics = self.head.validation_metrics
+        self._weights = self.head.weights(self.data.train.labels, config.loss)
         self._batches = Buckets(self._train.lengths, config.training.batch_size, seed)
 
     @property
@@ -60,12 +65,15 @@ class ClassifyTextTask(Task):
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         tokens, lengths, labels = batch
         logits = model(tokens, lengths)
-        objective, total = network.weighted_loss(logits, labels, self.config.loss, self._weights)
-        hits = (logits.detach().argmax(1) == labels).sum()
-        return StepLoss(objective, {"loss": total, "accuracy": hits}, len(labels))
+        objective, sums = self.head.loss(logits, labels, self.config.loss, self._weights)
+        return StepLoss(objective, sums, len(labels))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         labels = self.data.validation.labels
+        if not self.head.adds_up:
+            assert isinstance(model, TextClassifier)
+            found = self.head.report(labels, logits_of(model, self._validation))
+            return {name: found[name] for name in self.validation_metrics}
         with network.evaluating(model) as device:
             batches = (
                 tuple(part.to(device) for part in (*self._validation.pad(index), labels[index]))
@@ -79,7 +87,7 @@ class ClassifyTextTask(Task):
             Sample(
                 f"validation sentence {i}",
                 given=samples.short(held.texts[i]),
-                wanted=self.data.classes[int(held.labels[i])],
+                wanted=named(held.labels[i], self.data.classes),
             )
             for i in samples.spread(len(held.texts), most).tolist()
         ]
@@ -89,13 +97,18 @@ class ClassifyTextTask(Task):
         index = samples.spread(len(labels), most)
         trained = self.finish(model)  # a text of the data may be blank, one to predict may not
         answers = trained.decode(logits_of(trained.model, self._validation.take(index)))
-        return samples.of_classes(answers, [self.data.classes[i] for i in labels[index].tolist()])
+        return self.head.told(answers, labels[index])
 
     def baselines(self) -> dict[str, dict[str, float]]:
         train, test = self.data.train, self.data.test
         cut = self.tokens.cut if self.config.text.level == "word" else None
         return baselines.fit_sentences(
-            train.texts, train.labels.numpy(), test.texts, test.labels.numpy(), cut
+            train.texts,
+            train.labels.numpy(),
+            test.texts,
+            test.labels.numpy(),
+            cut,
+            self.head.scores,
         )
 
     def account(self) -> dict[str, Any]:
@@ -103,7 +116,8 @@ class ClassifyTextTask(Task):
 
     def finish(self, model: nn.Module) -> TrainedTextClassifier:
         assert isinstance(model, TextClassifier)
-        return TrainedTextClassifier(model, self.config, self.data.classes, self.tokens)
+        several = self.data.several
+        return TrainedTextClassifier(model, self.config, self.data.classes, self.tokens, several)
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, TextClassifier)
@@ -113,7 +127,7 @@ class ClassifyTextTask(Task):
         return (
             read_as
             + f"{len(self._train):,} sentences to train on, {len(self._validation):,} to validate; "
-            f"{len(self.data.classes)} classes; {len(self.tokens):,} tokens "
+            f"{len(self.data.classes)} {self.head.noun}; {len(self.tokens):,} tokens "
             f"({self.config.text.level}), {float(self._train.lengths.float().mean()):.0f} a "
             f"sentence\nrecurrent layer on {path}"
         )
@@ -130,15 +144,17 @@ class ClassifyTextSubject(TaskSubject[ClassifyTextTask]):
         tokens, lengths, labels = batch
         return pad(tokens, (0, steps), value=1), lengths, labels
 
-    def targets(self) -> tuple[Tensor, Tensor]:
+    def targets(self) -> tuple[Tensor, Tensor] | None:
+        if self.task.data.several:
+            return None
         return self.task.data.train.labels, self.task.data.validation.labels
 
     def outputs(self, model: nn.Module) -> dict[str, float]:
         labels = self.task.data.validation.labels
         some = torch.arange(min(_LOOKED_AT, len(labels)))
         with network.evaluating(model) as device:
-            guess = model(*(part.to(device) for part in self.task._validation.pad(some))).argmax(1)
-        return outputs.of_classes(guess, labels[some])
+            logits = model(*(part.to(device) for part in self.task._validation.pad(some))).cpu()
+        return self.task.head.to_coach(logits, labels[some])
 
 
 TASK = ClassifyTextTask

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.config import Config
+from carousel.data.class_targets import named
 from carousel.data.files import judged
 from carousel.data.files.sentences import given_in
 from carousel.data.labelled_text import LabelledText, Sentences
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
-from carousel.tasks.shared import metrics, plots
-from carousel.tasks.shared.answers import ClassAnswer, Influence, classes_of
+from carousel.tasks.shared import metrics
+from carousel.tasks.shared.answers import Influence
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.given import Listed, SentenceModel, one_text, texts_of
+from carousel.tasks.shared.heads import head_of
 from carousel.tasks.shared.task import Given, Shown
 
 _MOST_PIECES = 200
@@ -42,18 +44,27 @@ class TrainedTextClassifier(SentenceModel):
     model: TextClassifier
 
     def __init__(
-        self, model: TextClassifier, config: Config, classes: tuple[str, ...], tokens: Tokens
+        self,
+        model: TextClassifier,
+        config: Config,
+        classes: tuple[str, ...],
+        tokens: Tokens,
+        several: bool = False,
     ) -> None:
         super().__init__(model, config)
+        self.head = head_of(classes, several=several, ordinal=config.columns.ordinal)
+        self.several = several
         self.classes, self.tokens = classes, tokens
 
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedTextClassifier:
         tokens, classes = Tokens.restore(facts["tokens"]), tuple(facts["classes"])
-        return cls(TextClassifier(len(tokens), len(classes), config), config, classes, tokens)
+        network = TextClassifier(len(tokens), len(classes), config)
+        return cls(network, config, classes, tokens, facts.get("several", False))
 
     def facts(self) -> dict[str, Any]:
-        return {"classes": list(self.classes), "tokens": self.tokens.facts()}
+        several = {"several": True} if self.several else {}
+        return {"classes": list(self.classes), **several, "tokens": self.tokens.facts()}
 
     # ---- answering
 
@@ -66,13 +77,11 @@ class TrainedTextClassifier(SentenceModel):
         """A sentence of three tokens."""
         return torch.zeros(1, 3, dtype=torch.int64), torch.tensor([3])
 
-    def decode(self, outputs: Tensor) -> list[ClassAnswer]:
-        """Answers of the network's logits (n, C)."""
-        return classes_of(outputs.softmax(1), self.classes)
+    def decode(self, outputs: Tensor) -> list[Any]:
+        """Answers of the network's logits (n, C): classes, or sets of labels."""
+        return self.head.answers(outputs)
 
-    def predict(
-        self, inputs: Sequence[str] | str, *, influences: bool = False
-    ) -> list[ClassAnswer]:
+    def predict(self, inputs: Sequence[str] | str, *, influences: bool = False) -> list[Any]:
         """The class of each sentence; a single text is one sentence.
 
         influences: also which words moved the decision (see `influences`); it costs as much as a
@@ -82,6 +91,12 @@ class TrainedTextClassifier(SentenceModel):
         answers = self.decode(self._logits(texts))
         if not influences:
             return answers
+        if self.several:
+            raise DataError(
+                "what moved a decision is said of one class, and this model gives several labels: "
+                "leave influences out",
+                "influences",
+            )
         return [
             replace(answer, influences=tuple(self.influences(text)))
             for answer, text in zip(answers, texts, strict=True)
@@ -89,7 +104,7 @@ class TrainedTextClassifier(SentenceModel):
 
     def predict_proba(self, inputs: Sequence[str] | str) -> NDArray[np.float32]:
         """Class probabilities (n, C) of sentences; input as for `predict`."""
-        result: NDArray[np.float32] = self._logits(self._texts(inputs)).softmax(1).numpy()
+        result: NDArray[np.float32] = self.head.proba(self._logits(self._texts(inputs))).numpy()
         return result
 
     def influences(self, sentence: str) -> list[Influence]:
@@ -138,35 +153,27 @@ class TrainedTextClassifier(SentenceModel):
 
     def _report(self, sentences: Sentences) -> dict[str, Any]:
         encoded = self.tokens.encode(sentences.texts)
-        chances = logits_of(self.model, encoded).softmax(1)
-        report = metrics.report(sentences.labels, chances, self.classes)
-        report["mistakes"] = self._mistakes(sentences, chances)
+        logits = logits_of(self.model, encoded)
+        report = self.head.report(sentences.labels, logits)
+        report["mistakes"] = self._mistakes(sentences, logits)
         report["unknown"] = float((encoded.values == 0).double().mean())
         return report
 
-    def _mistakes(self, sentences: Sentences, chances: Tensor) -> list[dict[str, Any]]:
+    def _mistakes(self, sentences: Sentences, logits: Tensor) -> list[dict[str, Any]]:
         """The sentences whose class was missed with most confidence."""
-        best, guess = chances.max(1)
-        wrong = (guess != sentences.labels).nonzero().squeeze(1)
-        wrong = wrong[best[wrong].argsort(descending=True, stable=True)][:_KEPT_MISTAKES]
+        wrong = sorted(self.head.mistakes(sentences.labels, logits), key=lambda row: -row[3])
         return [
-            {
-                "sentence": sentences.texts[i],
-                "class": self.classes[int(sentences.labels[i])],
-                "guess": self.classes[int(guess[i])],
-                "probability": float(best[i]),
-            }
-            for i in wrong.tolist()
+            {"sentence": sentences.texts[i], "class": truth, "guess": guess, "probability": chance}
+            for i, truth, guess, chance in wrong[:_KEPT_MISTAKES]
         ]
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        yield from metrics.show_classes(report, "sentences")
-        yield metrics.worst_confusions(report["confusion"], list(report["per_class"])) + "\n"
+        yield from self.head.show(report, "sentences")
+        if "confusion" in report:
+            yield metrics.worst_confusions(report["confusion"], list(report["per_class"])) + "\n"
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
-        picture = folder / f"confusion{suffix}.png"
-        plots.draw_confusion(report["confusion"], self.classes, picture)
-        return [picture]
+        return self.head.draw(report, folder, suffix)
 
     def example(self, source: str | Given, number: int) -> Example:
         if isinstance(source, Given):
@@ -180,7 +187,7 @@ class TrainedTextClassifier(SentenceModel):
         if not int(lengths):
             raise DataError(f"sentence {number} of {origin} has no token: there is nothing to see")
         guess = int(self._logits([text]).argmax())
-        truth = "" if labels is None else f"true class {self.classes[int(labels[number])]}, "
+        truth = "" if labels is None else f"true class {named(labels[number], self.classes)}, "
         return Example(
             f"sentence {number} of {origin}: {truth}predicted {self.classes[guess]}",
             f"the logit of the predicted class {self.classes[guess]}",

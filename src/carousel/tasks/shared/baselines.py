@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from carousel.data.labelled_images import Images
 from carousel.data.ragged import Ragged
+from carousel.tasks.shared import metrics
 
 Scores = dict[str, dict[str, float]]
+Score = Callable[[NDArray[np.int64], NDArray[np.int64]], dict[str, float]]
 
 
 def fit_and_score(train: Images, test: Images) -> dict[str, dict[str, float]]:
@@ -49,8 +51,10 @@ def fit_sentences(
     test: Sequence[str],
     test_labels: NDArray[np.int64],
     cut: Callable[[str], list[str]] | None,
+    score: Score = metrics.of_classes,
 ) -> Scores:
-    """Test accuracy and macro F1 of the most frequent class, and of logistic regression on TF-IDF.
+    """Test scores of the most frequent class, and of logistic regression on TF-IDF; of several
+    labels (n, K), each by itself.
 
     Features: single tokens and pairs as `cut` gives them, or, where it is None, runs of 1 to 3
     characters within words; those in at least two training sentences, log(1 + count) · idf.
@@ -71,13 +75,14 @@ def fit_sentences(
     x = vectorizer.fit_transform(train)
     test_x = vectorizer.transform(test)
     models = {"most_frequent": DummyClassifier(strategy="most_frequent")}
-    models["tfidf_logistic_regression"] = LogisticRegression(C=4.0, max_iter=100)
+    regression = LogisticRegression(C=4.0, max_iter=100)
+    models["tfidf_logistic_regression"] = _of_each(regression, train_labels)
     scores = {}
     with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         for name, model in models.items():
             guess = model.fit(x, train_labels).predict(test_x)
-            scores[name] = _accuracy_and_f1(test_labels, guess)
+            scores[name] = score(test_labels, guess)
     return scores
 
 
@@ -128,10 +133,15 @@ def standardised_summaries(
 
 
 def fit_recordings(
-    train: Ragged, labels: NDArray[np.int64], test: Ragged, truth: NDArray[np.int64]
+    train: Ragged,
+    labels: NDArray[np.int64],
+    test: Ragged,
+    truth: NDArray[np.int64],
+    score: Score = metrics.of_classes,
 ) -> Scores:
-    """Test accuracy and macro F1 of the most frequent class, and of logistic regression (1,000
-    iterations of L-BFGS) and the nearest neighbour (Euclidean) on standardised `summaries`."""
+    """Test scores of the most frequent class, and of logistic regression (1,000 iterations of
+    L-BFGS) and the nearest neighbour (Euclidean) on standardised `summaries`; of several labels
+    (n, K), each by itself."""
     from sklearn.dummy import DummyClassifier  # takes a second to import
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
@@ -140,12 +150,12 @@ def fit_recordings(
     x, test_x = standardised_summaries(train, test)
     models = {
         "most_frequent": DummyClassifier(strategy="most_frequent"),
-        "logistic_regression": LogisticRegression(max_iter=1000),
+        "logistic_regression": _of_each(LogisticRegression(max_iter=1000), labels),
         "nearest_neighbour": KNeighborsClassifier(n_neighbors=1),
     }
     with threadpool_limits(1):
         return {
-            name: _accuracy_and_f1(truth, model.fit(x, labels).predict(test_x))
+            name: score(truth, model.fit(x, labels).predict(test_x))
             for name, model in models.items()
         }
 
@@ -178,11 +188,11 @@ def most_frequent_labels(train: Iterable[tuple[str, int]], words: Iterable[str])
     return [best.get(word, fallback) for word in words]
 
 
-def _accuracy_and_f1(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> dict[str, float]:
-    from sklearn.metrics import f1_score
+def _of_each(model: Any, labels: NDArray[np.int64]) -> Any:
+    """The model; of several labels (n, K), one for each."""
+    from sklearn.multiclass import OneVsRestClassifier
 
-    f1 = f1_score(truth, guess, average="macro", zero_division=0.0)
-    return {"accuracy": float((truth == guess).mean()), "macro_f1": float(f1)}
+    return OneVsRestClassifier(model) if labels.ndim == 2 else model
 
 
 def _flat(part: Images) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:

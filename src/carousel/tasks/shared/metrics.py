@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from carousel.tasks.shared import bootstrap
@@ -61,6 +62,29 @@ def report(
     }
     result["confusion"] = confusion_matrix(truth, guess, labels=index).tolist()
     return {**result, **bootstrap.known({**bootstrap.of_confusion(result["confusion"])})}
+
+
+def of_classes(truth: NDArray[np.int64], guess: NDArray[np.int64]) -> dict[str, float]:
+    """Accuracy and macro F1 of classes (n,) that were said without probabilities."""
+    from sklearn.metrics import f1_score  # takes a second to import
+
+    f1 = f1_score(truth, guess, average="macro", zero_division=0.0)
+    return {"accuracy": float((truth == guess).mean()), "macro_f1": float(f1)}
+
+
+def of_ranks(truth: NDArray[np.int64], guess: NDArray[np.int64], ranks: int) -> dict[str, float]:
+    """Metrics of ranks (n,): the mean distance between the rank that was said and the true one, and
+    Cohen's kappa with quadratic weights (Cohen 1968), 0 where it is undefined.
+
+    >>> of_ranks(np.array([0, 1, 2, 2]), np.array([0, 1, 2, 1]), 3)["rank_mae"]
+    0.25
+    """
+    apart = np.abs(truth - guess).astype(np.float64)
+    counts = [np.bincount(each, minlength=ranks) / len(truth) for each in (truth, guess)]
+    index = np.arange(ranks)
+    by_chance = float(counts[0] @ np.square(index[:, None] - index) @ counts[1])
+    kappa = 1 - float(np.square(apart).mean()) / by_chance if by_chance else 0.0
+    return {"rank_mae": float(apart.mean()), "quadratic_kappa": kappa}
 
 
 def worst_confusions(confusion: list[list[int]], classes: Sequence[str]) -> str:

@@ -23,6 +23,7 @@ from carousel.config import (
 from carousel.errors import ConfigError
 from carousel.layers.base import Recurrent
 from carousel.layers.initialization import initialize
+from carousel.layers.ordinal import CumulativeLogits
 
 
 def check(config: Config) -> None:
@@ -107,6 +108,12 @@ def _given(
 def make_dropout(p: float) -> nn.Module:
     """Dropout, or nothing: torch's costs a product with p = 0 too."""
     return nn.Dropout(p) if p else nn.Identity()
+
+
+def make_head(features: int, outputs: int, config: Config) -> nn.Linear | CumulativeLogits:
+    """The output layer (B, H) to (B, C): linear, or of ranks with thresholds."""
+    kind = CumulativeLogits if config.columns.ordinal else nn.Linear
+    return kind(features, outputs)
 
 
 class Bias(nn.Module):

@@ -11,7 +11,7 @@ from carousel.config import Config
 from carousel.data.ragged import Ragged, by_length
 from carousel.layers.categories import category_input
 from carousel.layers.pooling import Pooling
-from carousel.tasks.shared.network import evaluating, make_dropout, make_recurrent, start
+from carousel.tasks.shared.network import evaluating, make_dropout, make_head, make_recurrent, start
 
 _EVALUATION_BATCH = 64
 
@@ -40,7 +40,7 @@ class PooledNetwork(nn.Module):
         self.input_dropout = make_dropout(regularization.input_dropout)
         self.pooling = Pooling(model.pooling, width)
         self.dropout = make_dropout(regularization.dropout)
-        self.head = nn.Linear(width, outputs)
+        self.head = make_head(width, outputs, config)
         start(self, config)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
