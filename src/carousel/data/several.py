@@ -88,7 +88,7 @@ def separator_of(column: Column) -> str:
     >>> from carousel.data.table import of_frame
     >>> import polars as pl
     >>> cells = ["a;b", "a", "b", "", "c;a", "c"] * 3
-    >>> separator_of(of_frame(pl.DataFrame({"tags": cells}))["tags"])
+    >>> separator_of(of_frame(pl.DataFrame({"tags": cells, "y": cells}))["tags"])
     ';'
     """
     if column.kind != "text":

@@ -118,7 +118,7 @@ def target_numbers(columns: Sequence[str], names: str) -> list[int]:
 def levels_of(
     columns: Sequence[str], config: Config, known: int
 ) -> tuple[dict[int, int], dict[int, int]]:
-    """How many levels columns of codes have, by their places in a row of the series, and in the
+    """Numbers of levels of columns of codes, by their places in a row of the series, and in the
     `known` numbers that are known beforehand."""
     codes, places = codes_in(columns), known_numbers(columns, config.columns)
     first = known - len(places)

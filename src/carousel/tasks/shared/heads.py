@@ -1,4 +1,4 @@
-"""What a network says of a whole input: one class, a rank, or several labels; and how it is judged.
+"""Answers of a network to a whole input: one class, a rank, or several labels; and how it is judged.
 
 The tasks that classify have one of these, by what their data and settings are.
 """
@@ -77,7 +77,7 @@ class Head(ABC):
         """Metrics and details of a part."""
 
     def mistakes(self, targets: Tensor, logits: Tensor) -> list[tuple[int, str, str, float]]:
-        """Of each example that is wrong: its number, what is true, what was said, how surely."""
+        """Examples that are wrong: the number of each, what is true, what was said, how surely."""
         answers = self.answers(logits)
         rows = enumerate(zip(targets, answers, strict=True))
         said = ((i, named(truth, self.classes), self.name(one), one.probability)
@@ -189,7 +189,7 @@ class LabelSet(Head):
     )
 
     def weights(self, targets: Tensor, config: LossConfig) -> Tensor | None:
-        """How much a label counts where it stands: as often as it does not, for each time."""
+        """Weight of a label where it stands: as often as it does not, for each time."""
         if config.class_weights == "none":
             return None
         counts = targets.sum(0)

@@ -34,7 +34,7 @@ def scores(truth: NDArray[Any], guess: NDArray[Any]) -> dict[str, float]:
 
 
 def report(targets: Tensor, logits: Tensor, labels: Sequence[str]) -> dict[str, Any]:
-    """Those scores with their intervals over examples drawn anew, the loss, and per label
+    """Scores of labels with their intervals over examples drawn anew, the loss, and per label
     precision, recall, F1 and support. targets, logits (n, K)."""
     truth, guess = targets.numpy() > 0, logits.numpy() > 0
     counts = _counts(truth, guess)
@@ -62,7 +62,7 @@ def report(targets: Tensor, logits: Tensor, labels: Sequence[str]) -> dict[str, 
 
 
 def _counts(truth: NDArray[np.bool_], guess: NDArray[np.bool_]) -> Floats:
-    """Of each example (n, 3 K + 1): labels that stand and are said, are said, stand; all right."""
+    """Counts of each example (n, 3 K + 1): labels that are said and stand, said, stand; all right."""
     exact = (truth == guess).all(1, keepdims=True)
     return np.concatenate((truth & guess, guess, truth, exact), 1).astype(np.float64)
 
