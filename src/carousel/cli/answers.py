@@ -93,7 +93,7 @@ def _class_table(given: Given, answers: Sequence[ClassAnswer]) -> Table:
 
 
 def _label_sets(given: Given, answers: Sequence[LabelSetAnswer]) -> Iterator[Shown]:
-    """Of one input all labels with their probabilities; of several, those that are said."""
+    """Labels of one input with their probabilities; of several, those that are said."""
     if len(answers) == 1:
         ranked = sorted(answers[0].probabilities.items(), key=lambda item: -item[1])
         rows = [

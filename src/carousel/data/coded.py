@@ -34,7 +34,7 @@ class Coded(str):
 
 
 def codes_in(columns: Sequence[str]) -> dict[int, int]:
-    """How many levels each column of codes has, by the column's place.
+    """Numbers of levels of each column of codes, by the column's place.
 
     >>> codes_in(["flow", Coded("city", ["Seoul", "Busan"])])
     {1: 2}

@@ -80,7 +80,7 @@ def split_cell(cell: str, separator: str) -> LabelSet:
 
 
 def separator_of(column: Column) -> str:
-    """What stands between several labels in the cells of a column; "" if they are no such.
+    """Mark between several labels in the cells of a column; "" if they are no such.
 
     Some cells must have several, and the labels must be few, no more than different cells, and
     each stand in several cells.

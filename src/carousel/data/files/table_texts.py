@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from carousel.config import Config
 from carousel.config.columns import ColumnsConfig, names_in
-from carousel.data.counting import unit_of
 from carousel.data.class_targets import targets_of
+from carousel.data.counting import unit_of
 from carousel.data.dealing import PARTS, text_parts
 from carousel.data.files.columns import Labelled
 from carousel.data.files.sentences import alike_notice

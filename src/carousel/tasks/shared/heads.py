@@ -1,4 +1,4 @@
-"""Answers of a network to a whole input: one class, a rank, or several labels; and how it is judged.
+"""Answers to a whole input: one class, a rank, or several labels; and how they are judged.
 
 The tasks that classify have one of these, by what their data and settings are.
 """

@@ -62,7 +62,7 @@ def report(targets: Tensor, logits: Tensor, labels: Sequence[str]) -> dict[str, 
 
 
 def _counts(truth: NDArray[np.bool_], guess: NDArray[np.bool_]) -> Floats:
-    """Counts of each example (n, 3 K + 1): labels that are said and stand, said, stand; all right."""
+    """Counts of each example (n, 3 K + 1): labels said that stand, said, that stand; all right."""
     exact = (truth == guess).all(1, keepdims=True)
     return np.concatenate((truth & guess, guess, truth, exact), 1).astype(np.float64)
 
