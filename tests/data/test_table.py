@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from carousel.data import kinds as kinds_of_cells
+from carousel.data import table as tables
 from carousel.data import table_text
 from carousel.data.files import recordings
 from carousel.data.table import is_table, of_frame, read_table
@@ -294,3 +295,19 @@ def test_of_a_large_text_the_time_and_memory_it_takes_are_said_first(tmp_path, c
     monkeypatch.setattr(recordings, "_LARGE", 5)
     read_table(path)
     assert "a.csv, 0 MB: about 1 s and 0.0 GB of memory …" in capsys.readouterr().err
+
+
+def test_numbers_that_write_dates_are_times_however_often_each_stands_there():
+    days = [20240131, None, 20240201, 20240131, 20240131]
+    stamps, notes = of_frame(pl.DataFrame({"at": days, "x": 1.5}))["at"].times()
+    wanted = ["2024-01-31", "NaT", "2024-02-01", "2024-01-31", "2024-01-31"]
+    np.testing.assert_array_equal(stamps, np.array(wanted, "datetime64[D]"))
+    assert "20240131 are read as yyyymmdd" in notes[0]
+
+
+def test_mere_counts_are_no_times_and_are_looked_at_once(monkeypatch):
+    column = of_frame(pl.DataFrame({"step": [None, 1, 2, 3] * 9, "x": 1.5}))["step"]
+    for _ in range(2):
+        with pytest.raises(DataError, match="'step' line 3"):
+            column.times()
+        monkeypatch.setattr(tables, "read_stamps", None)  # the second time nothing is read

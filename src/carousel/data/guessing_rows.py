@@ -25,12 +25,12 @@ class RowFinder(Finder):
 
     def _files(self) -> bool:
         """True if a column names files beside the table, each with a class: recordings, images."""
-        from carousel.data.files.image_fit import SUFFIXES as PICTURES
+        if self.task not in ("", *FILES) or self.id or self.time or not self._has_suffixes():
+            return False
+        from carousel.data.files.image_fit import SUFFIXES as PICTURES  # imports torch
         from carousel.data.files.recordings import TABLES as COLUMNS
         from carousel.data.files.sounds import SUFFIXES
 
-        if self.task not in ("", *FILES) or self.id or self.time:
-            return False
         kinds = {"classify_recordings": (*SUFFIXES, *COLUMNS), "classify": PICTURES}
         for task, suffixes in kinds.items():
             if self.task in ("", task) and self._named_files(task, suffixes):
@@ -41,6 +41,13 @@ class RowFinder(Finder):
                 f"class in another column, which is what the task 'classify' reads of a table"
             )
         return False
+
+    def _has_suffixes(self) -> bool:
+        """True if a column of texts begins with what may be the name of a file, or a picture is
+        what is asked for."""
+        texts = [p.column.raw for p in self._free() if p.kind == "text"]
+        first = [str(cells[0]) for cells in texts]
+        return self.task == "classify" or any(Path(name.strip()).suffix for name in first)
 
     def _named_files(self, task: str, suffixes: Sequence[str]) -> bool:
         folder = Path(self.table.source).parent

@@ -92,10 +92,18 @@ class Column:
         days as Excel counts them, or, if none of these, as mere counts (timedelta64 is not used:
         stamps are then in the generic unit "ns" since 1970). Raises `DataError`.
         """
+        if isinstance(self._times, DataError):
+            raise self._times
         return self._times
 
-    @cached_property  # a million cells take seconds to read, and init, audit and split ask for them
-    def _times(self) -> tuple[Stamps, tuple[str, ...]]:
+    @cached_property  # init, audit and split ask, and are told the same of mere counts
+    def _times(self) -> tuple[Stamps, tuple[str, ...]] | DataError:
+        try:
+            return self._read_times()
+        except DataError as error:
+            return error
+
+    def _read_times(self) -> tuple[Stamps, tuple[str, ...]]:
         if self.stamps is not None:
             return self.stamps, (self.note,) if self.note else ()
         if self.kind not in ("whole", "number"):
@@ -109,12 +117,15 @@ class Column:
         places = np.flatnonzero(inside)
         known = self.values.drop_nulls()
         found = read_clock(known.to_numpy().astype(np.int64)) if self.kind == "whole" else None
-        if found is None:
-            texts = known.cast(str).to_list()
-            found = read_stamps(texts, (places + 2).tolist(), f"'{self.name}'")
-        stamps = np.full(len(values), np.datetime64("NaT"), found.stamps.dtype)
-        stamps[places] = found.stamps
-        return stamps, found.notes
+        stamps = None if found is None else found.stamps
+        if found is None:  # cell by cell, each once: there may be millions of a few
+            some = known.unique(maintain_order=True)
+            lines = places[known.is_first_distinct().to_numpy()] + 2
+            found = read_stamps(some.cast(str).to_list(), lines.tolist(), f"'{self.name}'")
+            stamps = found.stamps[known.replace_strict(some, range(len(some))).to_numpy()]
+        every = np.full(len(values), np.datetime64("NaT"), found.stamps.dtype)
+        every[places] = stamps
+        return every, found.notes
 
 
 def _json(value: Any) -> str:
