@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from json_output import check
 from small import small_config
 from thin import add_options, choose
 
@@ -24,6 +25,16 @@ def pytest_addoption(parser):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     choose(config, items)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_developer(tmp_path_factory):
+    """Tests see no config.toml but their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("settings")))
+        patch.delenv("CAROUSEL_LANG", raising=False)
+        patch.delenv("CAROUSEL_LOG", raising=False)
+        yield
 
 
 def pytest_configure(config):
@@ -85,6 +96,7 @@ def carousel(capsys, monkeypatch, tmp_path):
         with pytest.raises(SystemExit) as ended:
             cli.main()
         out, err = capsys.readouterr()
+        check(arguments, ended.value.code, out)  # wherever --json is asked for
         return ended.value.code, out, err
 
     return call

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from json_output import check
 from small_frames import frames_config, write_recordings
 from small_measured import measured_config, write_measured
 from small_recordings import recordings_config, write_classes
@@ -32,9 +33,11 @@ MAKERS = {
 
 
 def carousel(*arguments):
-    return subprocess.run(
+    done = subprocess.run(
         [CAROUSEL, *map(str, arguments)], capture_output=True, text=True, timeout=120
     )
+    check(arguments, done.returncode, done.stdout)
+    return done
 
 
 @pytest.fixture(scope="module", params=list(MAKERS))

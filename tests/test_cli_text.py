@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from json_output import check
 from small_text import text_config, write_text
 
 from carousel.data import sources
@@ -24,13 +25,15 @@ def run(tmp_path_factory):
 
 
 def carousel(*arguments, **environment):
-    return subprocess.run(
+    done = subprocess.run(
         [CAROUSEL, *map(str, arguments)],
         capture_output=True,
         text=True,
         env={**os.environ, **environment},
         timeout=120,
     )
+    check(arguments, done.returncode, done.stdout)
+    return done
 
 
 def refused(done):

@@ -41,9 +41,9 @@ def verb(request, monkeypatch, tmp_path):
 
 def test_train_ends_well_and_writes_its_result(verb, tmp_path):
     short = ("--set", "training.epochs=1", "--run-dir", "run")
-    code, out, _ = verb("train", "mnist-rows", *SMALL, *short)
+    code, _, err = verb("train", "mnist-rows", *SMALL, *short)
     assert code == 0
-    assert "which are not recurrent ..." in out
+    assert "which are not recurrent ..." in err
     assert (tmp_path / "run" / "result.json").is_file()
 
 
@@ -93,7 +93,7 @@ def test_utf8_is_written_as_it_is_and_broken_names_of_files_are_shown():
 
 def test_python_trains_on_a_stream_that_is_not_utf8(monkeypatch, tmp_path):
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="strict")
-    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
     done = train(small_config("training.epochs=1"), seed=0, run_dir=tmp_path / "run")
     assert done.result["epochs"] == 1
     assert stream.errors == "strict"  # the stream is somebody else's

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from carousel import kernels, layers
+from carousel import kernels, layers, places
 from carousel.cells.table import SPECS
 from carousel.data import mnist
 from carousel.errors import CarouselError, DataError
@@ -71,8 +71,11 @@ def _places() -> dict[str, str]:
         state = f"embedded in {mnist.FOLDER}, {count:,} images, checksums right"
     except DataError as error:
         state = str(error)
+    written = places.config_file()
     return {
         "mnist": state,
-        "CAROUSEL_DATA": os.environ.get("CAROUSEL_DATA", "not set (mnist needs no download)"),
+        "CAROUSEL_DATA": places.setting("data") or "not set (mnist needs no download)",
+        "cache": str(places.cache()),
+        "settings": f"{written}{'' if written.exists() else ' (not there: it need not be)'}",
         "runs": str(Path("runs").absolute()),
     }

@@ -1,8 +1,10 @@
-"""Words on terminals that cannot write every letter, such as those in latin-1 or ASCII."""
+"""Words on terminals: letters that they lack, lines that they cannot rewrite, and notices."""
 
 from __future__ import annotations
 
 import codecs
+import logging
+import os
 import sys
 from typing import TextIO
 
@@ -11,6 +13,11 @@ _SPELLED = {
     "≤": "<=", "≥": ">=", "≈": "~", "‘": "'", "’": "'", "“": '"', "”": '"', "\u202f": " ",
 }  # fmt: skip
 _HANDLER = "carousel.spelled"
+
+# Between WARNING and INFO: said on the command line, and not by a library that nobody asked.
+NOTICE = 25
+logging.addLevelName(NOTICE, "NOTICE")
+logger = logging.getLogger("carousel")
 
 
 def _spell(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -43,8 +50,21 @@ def write_anything(*streams: TextIO) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line to standard output at once, whatever its encoding."""
-    print(spelled(text, getattr(sys.stdout, "encoding", None)), flush=True)
+    """Print a line to standard error at once, whatever its encoding."""
+    print(spelled(text, getattr(sys.stderr, "encoding", None)), file=sys.stderr, flush=True)
+
+
+def notice(text: str) -> None:
+    """Log a line that a person at the keyboard should read and a program need not."""
+    logger.log(NOTICE, "%s", text)
+
+
+def rewrites_lines(stream: TextIO) -> bool:
+    """True for a terminal that can draw bars: no pipe, and none that calls itself dumb.
+
+    `FORCE_COLOR` is about colours: it makes no terminal of a pipe.
+    """
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def writes_utf8(stream: TextIO) -> bool:

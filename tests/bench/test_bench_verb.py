@@ -30,7 +30,7 @@ def bench(capsys, monkeypatch, tmp_path):
 def test_a_row_is_measured_shown_and_written(bench, tmp_path):
     code, out, _ = bench(
         *("--suite", "stream", "--only", "64 GRU", "--peer", "torch.nn", "--seconds", "0.01"),
-        *("--threads", "1", "--json", "out/found.json", "--markdown", "out/found.md"),
+        *("--threads", "1", "--out", "out/found.json", "--markdown", "out/found.md"),
         *("--plots", "out"),
     )
     assert code == 0
@@ -61,7 +61,7 @@ def test_results_are_shown_again_without_measuring(bench, tmp_path):
         (["--threads", "0"], "threads"),
         (["--from", "none.json"], "none.json"),
         (["--from", "none.json", "--quick"], "takes no choice"),
-        (["--json", "."], "is a folder"),
+        (["--out", "."], "is a folder"),
     ],
     ids=str,
 )

@@ -122,7 +122,7 @@ def test_data_that_cannot_be_looked_at_stop_nothing(tmp_path, monkeypatch):
 def test_new_findings_are_shown_as_they_come(tmp_path, capsys):
     settings = ["optimizer.learning_rate=5", "schedule.name=constant", "optimizer.clip_norm=0"]
     train(small_config(*settings), seed=3, threads=1, run_dir=tmp_path / "r")
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     assert "coach: warning: A learning rate of 5" in said
 
 

@@ -46,7 +46,8 @@ def test_a_line_of_an_epoch_says_everything_of_it():
 
 def test_plain_lines_are_one_per_epoch_and_nothing_per_step(capsys):
     run(PlainDisplay())
-    assert capsys.readouterr().out.splitlines() == ["[bold] is no markup here", line_of(SUMMARY)]
+    out, err = capsys.readouterr()
+    assert (out, err.splitlines()) == ("", ["[bold] is no markup here", line_of(SUMMARY)])
 
 
 def test_quiet_shows_nothing(capsys):
@@ -97,9 +98,18 @@ def test_bars_may_be_stopped_twice_and_before_they_start():
     display.stop()
 
 
-@pytest.mark.parametrize(("terminal", "kind"), [(True, BarDisplay), (False, PlainDisplay)])
-def test_the_display_suits_standard_output(monkeypatch, terminal, kind):
-    monkeypatch.setattr("sys.stdout", io.StringIO())
-    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal, raising=False)
+@pytest.mark.parametrize(
+    ("terminal", "term", "kind"),
+    [
+        (True, "xterm", BarDisplay),
+        (True, "dumb", PlainDisplay),  # it cannot rewrite a line
+        (False, "xterm", PlainDisplay),  # a pipe, even one that is to have colours
+    ],
+)
+def test_the_display_suits_standard_error(monkeypatch, terminal, term, kind):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", term)
+    monkeypatch.setattr("sys.stderr", io.StringIO())
+    monkeypatch.setattr("sys.stderr.isatty", lambda: terminal, raising=False)
     assert type(make_display(quiet=False)) is kind
     assert type(make_display(quiet=True)) is Display

@@ -43,7 +43,7 @@ def test_an_error_is_told_once_and_the_run_goes_on(tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(ClassifyTask, "answers", fail)
     run = train(small_config(), seed=3, threads=1, run_dir=tmp_path / "run")
-    assert capsys.readouterr().out.count("ValueError: no such thing") == 1
+    assert capsys.readouterr().err.count("ValueError: no such thing") == 1
     assert run.result["epochs"] > 1
 
 

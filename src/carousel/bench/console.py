@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from carousel.bench.results import Results
 from carousel.bench.run import Options, run
 from carousel.bench.tables import notes, tables, write_markdown
 from carousel.errors import ConfigError
+from carousel.terminal import rewrites_lines
 
 __all__ = ["get", "notes", "tables", "write"]
 
@@ -41,7 +43,12 @@ def get(
     plan = Plan(budget=seconds if seconds is not None else 1.0 if quick else 2.5)
     options = Options(suites, only, quick, peers, threads, plan, memory)
     columns = (BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, TextColumn("{task.description}"), console=Console(stderr=True))
+    bar = Progress(
+        *columns,
+        TextColumn("{task.description}"),
+        console=Console(stderr=True),
+        disable=not rewrites_lines(sys.stderr),
+    )
     with bar:
         task = bar.add_task("starting")
 

@@ -138,8 +138,12 @@ class Results:
     def suite(self, *names: str) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.case.suite in names)
 
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON can hold it and `read` takes it."""
+        return {"format": _FORMAT, **asdict(self)}
+
     def write(self, path: Path) -> None:
-        content = {"format": _FORMAT, **asdict(self)}
+        content = self.to_json()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 

@@ -1,18 +1,17 @@
 """The command line: `carousel VERB`. torch is imported inside the commands only.
 
-Exit codes: 0 the command did what it was asked; 1 training diverged, a finding is severe, or some
-of several inputs have no answer; 2 bad arguments, bad data or a folder that cannot be used, with
-the reason in one line on standard error; 130 interrupted.
+Results go to standard output, talk to standard error (`talk.py`); exit codes are in `exits.py`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
-from carousel.cli import data
+from carousel.cli import completion, data
 from carousel.cli.bench import bench
 from carousel.cli.board import board, export_tensorboard
 from carousel.cli.check import check
@@ -20,6 +19,7 @@ from carousel.cli.coach import coach
 from carousel.cli.compare import compare
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
+from carousel.cli.exits import Exit
 from carousel.cli.init import init
 from carousel.cli.inspect import inspect
 from carousel.cli.lr_range import lr_range
@@ -27,6 +27,7 @@ from carousel.cli.output import with_options
 from carousel.cli.predict import predict
 from carousel.cli.recipes import recipes
 from carousel.cli.report import report
+from carousel.cli.talk import fail, heard, verb
 from carousel.cli.train import train
 from carousel.errors import CarouselError, TrainingDiverged
 from carousel.terminal import write_anything
@@ -38,22 +39,30 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(recipes)
-app.command()(init)
-app.command()(check)
-app.command()(train)
-app.command()(evaluate)
-app.command()(predict)
-app.command()(inspect)
-app.command()(report)
-app.command("lr-range")(lr_range)
-app.command()(coach)
-app.command()(compare)
-app.command()(board)
-app.command(name="export-tensorboard")(export_tensorboard)
+for _verb in (
+    recipes, init, check, train, evaluate, predict, inspect, report, lr_range, coach, compare,
+    board, export_tensorboard, doctor, bench, completion.completion,
+):  # fmt: skip
+    app.command(_verb.__name__.replace("_", "-"))(verb(_verb))
 app.add_typer(data.app, name="data", no_args_is_help=True)
-app.command()(doctor)
-app.command()(bench)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import carousel
+
+        print(f"carousel {carousel.__version__}")
+        raise typer.Exit(Exit.DONE)
+
+
+@app.callback()
+def _carousel(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:
@@ -61,25 +70,33 @@ def main() -> None:
     write_anything(sys.stdout, sys.stderr)
     if sys.argv[1:2] != ["bench"]:  # it measures others as they are
         _wait_briefly()
+    if completion.VARIABLE in os.environ:
+        completion.prepare()
     given = sys.argv[1:]
     if given in ([], ["data"]):  # names of verbs alone
         given = [*given, "--help"]
+    sys.exit(_run(given))
+
+
+def _run(given: list[str]) -> int:
     try:
-        sys.exit(app(given, standalone_mode=False) or 0)
+        with heard():
+            return int(app(given, prog_name=completion.PROGRAM, standalone_mode=False) or 0)
     except TrainingDiverged as error:
-        _fail(str(error), 1)
+        return _fail(str(error), Exit.FOUND)
     except CarouselError as error:
-        _fail(with_options(str(error), error.arguments), 2)
+        return _fail(with_options(str(error), error.arguments), Exit.REFUSED)
     except typer.TyperException as error:
-        _fail(f"{' '.join(error.format_message().split())} (see carousel --help)", 2)
+        message = " ".join(error.format_message().split())
+        return _fail(f"{message} (see carousel --help)", Exit.REFUSED)
     except typer.Abort:
-        _fail("interrupted", 130)
+        return _fail("interrupted", Exit.INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(1)
+        return Exit.FOUND
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
-        _fail(f"the system refused: {error.strerror or error}{where}", 2)
+        return _fail(f"the system refused: {error.strerror or error}{where}", Exit.REFUSED)
 
 
 def _wait_briefly() -> None:
@@ -90,6 +107,6 @@ def _wait_briefly() -> None:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
-def _fail(message: str, code: int) -> None:
-    print(f"carousel: {' '.join(message.splitlines())}", file=sys.stderr)
-    sys.exit(code)
+def _fail(message: str, code: Exit) -> int:
+    fail(message)
+    return code

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carousel.cli.exits import Exit
 from carousel.cli.output import print_json, print_out
 from carousel.errors import ConfigError
+from carousel.terminal import notice, rewrites_lines
 
 if TYPE_CHECKING:
     from carousel.bulk import Outcome
@@ -23,18 +25,10 @@ STANDARD_INPUT = Path("-")
 
 
 def answer_into(
-    model: TrainedModel,
-    request: Request,
-    out: Path,
-    *,
-    rolling: bool = False,
-    every: int = 1,
-    plot: bool = False,
+    model: TrainedModel, request: Request, out: Path, *, rolling: bool = False, every: int = 1
 ) -> Outcome:
-    """Write answers to the input that was named to `out`, with a bar on standard error; plot: draw
-    them beside it."""
-    from carousel.bulk import Picture, answer_file
-    from carousel.bulk.pictures import DRAWN
+    """Write answers to the input that was named to `out`, with a bar on standard error."""
+    from carousel.bulk import answer_file
     from carousel.bulk.rolling import Rolls, roll_file
     from carousel.cli.given import keywords, refuse_others
 
@@ -55,31 +49,16 @@ def answer_into(
         )
     if request.why and "influences" in keywords(model.predict):
         options["influences"] = True
-    if plot and model.config.task not in DRAWN:
-        raise ConfigError(f"--plot means nothing to a model of the task '{model.config.task}'")
-    picture = Picture() if plot else None
     with _bar() as progress:
         if not rolling:
-            outcome = answer_file(
-                model, request.input, out, reading=reading, progress=progress, picture=picture,
-                **options,
-            )  # fmt: skip
-        elif isinstance(model, Rolls):
-            outcome = roll_file(
-                model, request.input, out, every=every, progress=progress, picture=picture
+            return answer_file(
+                model, request.input, out, reading=reading, progress=progress, **options
             )
-        else:
+        if not isinstance(model, Rolls):
             raise ConfigError(
                 f"--rolling means nothing to a model of the task '{model.config.task}'"
             )
-    if picture is not None:
-        picture.draw(picture_beside(out))
-    return outcome
-
-
-def picture_beside(out: Path) -> Path:
-    """The picture of answers: with their name, a PNG."""
-    return out.with_suffix(".png")
+        return roll_file(model, request.input, out, every=every, progress=progress)
 
 
 def tell(
@@ -128,8 +107,8 @@ def tell(
     if outcome.failed > len(outcome.problems):
         lines.append(f"and {outcome.failed - len(outcome.problems):,} more without an answer")
     for line in lines:
-        print(f"carousel: {line}", file=sys.stderr)
-    return 1 if outcome.failed else 0
+        notice(line)
+    return Exit.FOUND if outcome.failed else Exit.DONE
 
 
 @contextmanager
@@ -169,8 +148,7 @@ def _bar() -> Iterator[Callable[[float, int], None]]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[answered]:,} answers"),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
+    still = not rewrites_lines(sys.stderr)
+    with Progress(*columns, console=console, transient=True, disable=still) as bars:
         bar = bars.add_task("predict", total=1.0, answered=0)
         yield lambda done, answered: bars.update(bar, completed=done, answered=answered)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carousel.errors import DataError
+from carousel.terminal import notice
 
 if TYPE_CHECKING:
     from carousel.data.audit import Finding
@@ -38,4 +38,4 @@ def tell_audit(found: Sequence[Finding], language: str) -> None:
         said = finding.lines(language)[0]
         if finding.severity != "info":
             said += f" ({words['done']}: {finding.text('done', language)})"
-        print(f"carousel: {said}", file=sys.stderr)
+        notice(said)

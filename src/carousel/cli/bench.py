@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carousel.cli.output import print_out, table_of
+from carousel.cli.exits import Exit
+from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.errors import ConfigError
+
+if TYPE_CHECKING:
+    from carousel.bench.results import Results
 
 
 def bench(
@@ -38,8 +42,8 @@ def bench(
     read: Annotated[
         Path | None, typer.Option("--from", metavar="FILE", help="Show results; measure nothing.")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the results.")
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the results, as JSON.")
     ] = None,
     markdown: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the tables into a Markdown file.")
@@ -47,17 +51,18 @@ def bench(
     plots: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Write pictures (PNG).")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure speed and memory against torch.nn, ONNX Runtime, Keras and TensorFlow.
 
     Everyone takes turns in one run; peers that are not installed are left out, and so are, in most
     rows, those that compile for seconds.
 
-    Example: carousel bench --suite stream --only LSTM --json stream.json
+    Example: carousel bench --suite stream --only LSTM --out stream.json
     """
     from carousel.bench import console
 
-    for path in (json_file, markdown):
+    for path in (out, markdown):
         if path is not None and path.is_dir():
             raise ConfigError(f"{path} is a folder: give a file")
     results = console.get(
@@ -70,7 +75,20 @@ def bench(
         seconds=seconds,
         memory=memory,
     )
-    console.write(results, json_file, markdown, plots)
+    console.write(results, out, markdown, plots)
+    if as_json:
+        print_json(results.to_json())
+    else:
+        _show(results)
+    if not results.complete:
+        raise typer.Exit(Exit.INTERRUPTED)
+    if results.failures:
+        raise typer.Exit(Exit.FOUND)
+
+
+def _show(results: Results) -> None:
+    from carousel.bench import console
+
     for content in console.tables(results, narrow=True):
         table = table_of(*content.columns, title=content.title)
         for row in content.rows:
@@ -78,7 +96,3 @@ def bench(
         print_out(table)
     for line in console.notes(results):
         print_out(line)
-    if not results.complete:
-        raise typer.Exit(130)
-    if results.failures:
-        raise typer.Exit(1)

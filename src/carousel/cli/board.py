@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from carousel.cli.output import JsonOption, print_json
 from carousel.errors import ConfigError
 
 
@@ -29,6 +30,7 @@ def board(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
     ] = True,
+    as_json: JsonOption = False,
     until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
 ) -> None:
     """See runs in the browser, live or long finished: curves, gates, settings, comparison.
@@ -43,7 +45,11 @@ def board(
 
     store = Store(runs)
     address = listen(host, port)
-    print(f"the board of {store.root} is at {address.url} (Ctrl-C ends it)", flush=True)
+    if as_json:
+        print_json({"url": address.url, "runs": str(store.root)})
+        sys.stdout.flush()
+    else:
+        print(f"the board of {store.root} is at {address.url} (Ctrl-C ends it)", flush=True)
     serve(store, address, browser=browser, until=sys.stdin if until_input_ends else None)
 
 
@@ -52,6 +58,7 @@ def export_tensorboard(
     out: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="[default: RUN/tensorboard]")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a run's numbers as an event file that TensorBoard reads.
 
@@ -66,7 +73,10 @@ def export_tensorboard(
     found = Store(run).run(".")
     folder = out or run / "tensorboard"
     count = export(found, folder)
-    print(f"{count:,} numbers are in {folder}: tensorboard --logdir {folder}")
+    if as_json:
+        print_json({"folder": str(folder), "numbers": count})
+    else:
+        print(f"{count:,} numbers are in {folder}: tensorboard --logdir {folder}")
 
 
 @contextmanager

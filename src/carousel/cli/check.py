@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carousel.cli.completion import recipe_names, settings
+from carousel.cli.exits import Exit
 from carousel.cli.init import show_audit
 from carousel.cli.output import JsonOption, print_finding, print_json, print_out, table_of
 from carousel.config.own import TABLE
 from carousel.errors import ConfigError
+from carousel.terminal import notice
 
 if TYPE_CHECKING:
     from carousel.coach.checks import Outcome
@@ -23,11 +25,21 @@ if TYPE_CHECKING:
 
 def check(
     recipe: Annotated[
-        str, typer.Argument(metavar="RECIPE|FILE", help="A recipe's name or a .toml file.")
+        str,
+        typer.Argument(
+            metavar="RECIPE|FILE",
+            help="A recipe's name or a .toml file.",
+            autocompletion=recipe_names,
+        ),
     ],
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Change a setting; repeatable.",
+            autocompletion=settings,
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Seed of weights and order [default: 0].")
@@ -65,7 +77,7 @@ def check(
         read = time.monotonic() - started
         outcomes = checks.check(task, model, seconds=seconds, account=account)
     if changed := ready.changes(task):
-        print(f"carousel: {changed}", file=sys.stderr)
+        notice(changed)
     named = shlex.join([recipe, *(word for one in assignments or () for word in ("--set", one))])
     found = by_severity(checks.findings(outcomes, spoken, config, named))
     if as_json:
@@ -84,7 +96,7 @@ def check(
             show_audit(audited, spoken)
         _show(outcomes, found, spoken, Path(recipe).name, read)
     if "severe" in {*(one.severity for one in audited), *(one.severity for one in found)}:
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.FOUND)
 
 
 def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str, read: float) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carousel.cli.exits import Exit
 from carousel.cli.output import JsonOption, LangOption, print_finding, print_json
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def coach(
     else:
         _show(findings, gone, lacks, share, speaks)
     if any(finding.severity == "severe" for finding in findings):
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.FOUND)
 
 
 def _show(

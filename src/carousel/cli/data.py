@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from carousel.cli.completion import data_sets
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
+from carousel.cli.talk import verb
 from carousel.errors import DataError
 
 app = typer.Typer(help="Published data sets: what there is, where it lies, get it.")
 
 NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="Of a set in carousel data list.")
+    str,
+    typer.Argument(
+        metavar="NAME", help="Of a set in carousel data list.", autocompletion=data_sets
+    ),
 ]
 
 
 @app.command("list")
+@verb
 def data_list(as_json: JsonOption = False) -> None:
     """The data sets, their terms, and where they lie here.
 
@@ -29,7 +36,7 @@ def data_list(as_json: JsonOption = False) -> None:
         for name, source in sources.known().items()
     ]
     if as_json:
-        print_json([{**row, "where": str(row["where"] or "")} for row in rows])
+        print_json([{**row, "where": row["where"] and str(row["where"])} for row in rows])
         return
     table = table_of("data set", "what it is", "terms", "where")
     for row in rows:
@@ -39,18 +46,20 @@ def data_list(as_json: JsonOption = False) -> None:
 
 
 @app.command("fetch")
-def data_fetch(name: NameArgument) -> None:
+@verb
+def data_fetch(name: NameArgument, as_json: JsonOption = False) -> None:
     """Download a data set unless it is here, and check it.
 
     Example: carousel data fetch penn-treebank
     """
     from carousel.data import sources
 
-    print(sources.fetch(name))
+    _tell(name, sources.fetch(name), as_json)
 
 
 @app.command("path")
-def data_path(name: NameArgument) -> None:
+@verb
+def data_path(name: NameArgument, as_json: JsonOption = False) -> None:
     """The folder that holds a data set.
 
     Example: carousel data path tiny-shakespeare
@@ -61,4 +70,11 @@ def data_path(name: NameArgument) -> None:
     folder = sources.where(name)
     if folder is None:
         raise DataError(f"{name} is not here: carousel data fetch {name}")
-    print(folder)
+    _tell(name, folder, as_json)
+
+
+def _tell(name: str, folder: Path, as_json: bool) -> None:
+    if as_json:
+        print_json({"name": name, "where": str(folder)})
+    else:
+        print(folder)

@@ -77,8 +77,8 @@ def _tell(run: Path, what: str, evaluation: Evaluation, as_json: bool) -> None:
     report = evaluation.report
     for line in _notes(report):
         show(Notice(line))
-    if as_json:
-        print_json(report)
+    if as_json:  # what is in evaluation.json
+        print_json(report if "data" in report else {"part": what, **report})
         return
     for shown in evaluation.trained.present(report):
         show(shown)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from carousel.cli.column_rows import rows_of
+from carousel.cli.exits import Exit
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.errors import ConfigError, DataError, command
+from carousel.terminal import notice
 
 if TYPE_CHECKING:
     from carousel.config import Config
@@ -99,7 +100,7 @@ def init(
         print_out(f"wrote {path} ({len(text.splitlines())} lines, each guess with its reason)")
         print_out(f"next: {command('check', path)}    then: {command('train', path)}")
     if any(finding.severity == "severe" for finding in found):
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.FOUND)
 
 
 def files_of(validation: Path | None, test: Path | None) -> dict[str, str]:
@@ -273,20 +274,20 @@ def recipe_for(
     if has_columns(data):
         named = (given.get(name, "") for name in ("target", "id", "time", "task"))
         made = propose(data, *named, files=files)
-        print(f"carousel: {data}: {made.guess.task}, as {made.guess.why}", file=sys.stderr)
+        notice(f"{data}: {made.guess.task}, as {made.guess.why}")
         return made.config
     roles = {name: value for name, value in given.items() if name != "task"}
     task = given.get("task", "")
     if has_images(data) and task in ("", "classify"):
         refuse_roles(data, roles)
         found = propose_images(data, files)
-        print(f"carousel: {data}: classify, as {found.why}", file=sys.stderr)
+        notice(f"{data}: classify, as {found.why}")
         return found.config
     names = [name for name in suited.suited(data) if task in ("", task_of(name))]
     if not names:
         return None
     chosen = chosen_columns(data, names[0], roles)
-    print(f"carousel: {data}: read as {suited.READS[names[0]]}, by {names[0]}", file=sys.stderr)
+    notice(f"{data}: read as {suited.READS[names[0]]}, by {names[0]}")
     return recipes.load(names[0])[0].override(
         {"data.path": str(data), **{f"text.{name}": value for name, value in chosen.items()}}
     )

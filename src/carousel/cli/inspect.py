@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from carousel.cli.output import JsonOption, RunArgument, print_json, print_out, show, table_of
 from carousel.errors import ConfigError
+from carousel.terminal import notice
 
 if TYPE_CHECKING:
     from carousel.coach.inspection import Inspection
@@ -130,7 +130,7 @@ def _show(found: Inspection) -> None:
         "at 10 and 90 %); a cell without a gate for it, as the vanilla RNN, has none."
     )
     for note in found.notes:
-        print(f"carousel: {note}", file=sys.stderr)
+        notice(note)
     folder = found.files[0].parent
     print_out(f"in {folder}: {', '.join(path.name for path in found.files)}")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carousel.errors import command
 from carousel.run import layout
+from carousel.terminal import notice
 
 if TYPE_CHECKING:
     from carousel.tasks.shared.task import TrainedModel
@@ -27,9 +27,8 @@ def model_of(run: Path) -> tuple[TrainedModel, bool]:
     if not is_unfinished(run):
         return bundle.load(run), True
     found = best_so_far(run)
-    print(
-        f"carousel: the run has not ended: answers are those of epoch {found.epoch}, the best of "
-        f"{found.last} so far; it goes on with {command('train', '--resume', run)}",
-        file=sys.stderr,
+    notice(
+        f"the run has not ended: answers are those of epoch {found.epoch}, the best of "
+        f"{found.last} so far; it goes on with {command('train', '--resume', run)}"
     )
     return found.model, False

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from carousel.cli.completion import recipe_names, settings
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.errors import RunError
+from carousel.terminal import notice
 
 _ROWS = 16
 
 
 def lr_range(
     source: Annotated[
-        str, typer.Argument(metavar="RECIPE|RUN", help="A recipe, a .toml file or a run folder.")
+        str,
+        typer.Argument(
+            metavar="RECIPE|RUN",
+            help="A recipe, a .toml file or a run folder.",
+            autocompletion=recipe_names,
+        ),
     ],
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Change a setting; repeatable.",
+            autocompletion=settings,
+        ),
     ] = None,
     seed: Annotated[
         int | None,
@@ -58,7 +69,7 @@ def lr_range(
         begin = lr.start(source, assignments or (), seed=seed, fresh=fresh)
         test = lr.range_test(begin.task, begin.model, low=low, high=high, steps=steps)
     if begin.notice:
-        print(f"carousel: {begin.notice}", file=sys.stderr)
+        notice(begin.notice)
     picture = out or (
         begin.run / RANGE_PICTURE if begin.run else Path(f"lr-range-{begin.name}.png")
     )
@@ -67,7 +78,7 @@ def lr_range(
     try:
         lr.remember(test, begin, assignments or ())
     except RunError as error:  # a copy that cannot be written to: what was found is shown
-        print(f"carousel: not on record in the run: {error}", file=sys.stderr)
+        notice(f"not on record in the run: {error}")
     now = begin.task.config.optimizer.learning_rate
     if as_json:
         content = {**asdict(test), "origin": begin.origin, "setting": test.setting}

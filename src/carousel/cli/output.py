@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carousel.terminal import writes_utf8
+from carousel.terminal import notice, writes_utf8
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -40,7 +40,7 @@ def show(what: Shown) -> None:
 
     match what:
         case task.Notice(text, arguments):
-            print(f"carousel: {with_options(text, arguments)}", file=sys.stderr)
+            notice(with_options(text, arguments))
         case task.Json(content):
             print_json(content)
         case task.Table(columns, rows):

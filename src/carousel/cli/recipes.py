@@ -7,13 +7,18 @@ from typing import Annotated
 
 import typer
 
+from carousel.cli.completion import recipe_names
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
 
 
 def recipes(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="RECIPE|FILE", help="Print this one as it is written, in TOML."),
+        typer.Argument(
+            metavar="RECIPE|FILE",
+            help="Print this one as it is written, in TOML.",
+            autocompletion=recipe_names,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

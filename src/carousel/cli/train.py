@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from carousel.cli.board import board_beside
+from carousel.cli.completion import recipe_names, settings
+from carousel.cli.exits import Exit
 from carousel.cli.folds import show_folds
 from carousel.cli.init import (
     Id,
@@ -31,7 +33,9 @@ def train(
     recipe: Annotated[
         str | None,
         typer.Argument(
-            metavar="RECIPE|FILE|DATA", help="A recipe's name, a .toml file, or data of yours."
+            metavar="RECIPE|FILE|DATA",
+            help="A recipe's name, a .toml file, or data of yours.",
+            autocompletion=recipe_names,
         ),
     ] = None,
     target: Target = None,
@@ -42,7 +46,12 @@ def train(
     test: Test = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a setting; repeatable."),
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Change a setting; repeatable.",
+            autocompletion=settings,
+        ),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="Seed of weights, order and dropout [default: 0].")
@@ -99,18 +108,18 @@ def train(
     from carousel import training
     from carousel.run.fold_results import is_folds
 
-    folder, silent = resume or run_dir, quiet or as_json
+    folder = resume or run_dir
     runs = folder.absolute().parent if folder else Path("runs")
     run: training.TrainedRun | training.TrainedFolds
     try:
         with board_beside(runs) if board else nullcontext():
             if resume is not None:
                 go_on = training.resume_folds if is_folds(resume) else training.resume
-                run = go_on(resume, quiet=silent)
+                run = go_on(resume, quiet=quiet)
             else:
                 assert recipe is not None
                 how: dict[str, Any] = {"seed": seed, "threads": threads, "run_dir": run_dir}
-                how |= {"device": device or "cpu", "quiet": silent}
+                how |= {"device": device or "cpu", "quiet": quiet}
                 made = _recipe(recipe, roles, files)
                 settings = [*(assignments or ()), *(f"data.{k}={v}" for k, v in files.items())]
                 if folds or leave_one_out:
@@ -121,7 +130,7 @@ def train(
     except training.Interrupted as stop:
         again = command("train", "--resume", stop.run)
         print(f"\nInterrupted. Continue with: {again}", file=sys.stderr)
-        raise typer.Exit(130) from None
+        raise typer.Exit(Exit.INTERRUPTED) from None
     if as_json:
         print_json({"run": str(run.path), **run.result})
     elif quiet:

@@ -15,7 +15,7 @@ from carousel.coach.words import language, word
 from carousel.config import CoachConfig
 from carousel.errors import ConfigError
 from carousel.run.events import Event
-from carousel.terminal import say
+from carousel.terminal import logger
 
 
 class Coach:
@@ -48,7 +48,7 @@ class Coach:
         monitor: the validation metric that counts; higher_is_better: its direction.
         settings: thresholds and patience (`carousel.config.CoachConfig`) in place of the defaults.
         lang: "en" or "ko"; the locale's if None.
-        quiet: do not print findings as they come.
+        quiet: do not log findings as they come (logger `carousel`, level WARNING).
 
     Attributes: evidence, with every number that was measured (`evidence.values(name)`).
 
@@ -169,7 +169,7 @@ class Coach:
     def _say(self, findings: list[Finding]) -> None:
         for finding in findings:
             if not self._quiet and finding.severity != "info":
-                say(f"coach: {finding.line(self._language)}")
+                logger.warning("coach: %s", finding.line(self._language))
 
     # ---- Lightning's callback protocol, by name: it is neither imported nor needed
 

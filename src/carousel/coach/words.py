@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.errors import ConfigError
+from carousel.places import setting
 
 FOLDER = Path(__file__).parent / "texts"
 Said = dict[str, str]  # a text by language
@@ -90,14 +91,16 @@ def in_language(numbers: Mapping[str, Any], language: str) -> dict[str, float | 
 
 
 def language(asked: str | None = None) -> str:
-    """The language to speak: the one asked for, else the locale's, else English.
+    """The language to speak: the one asked for, else the user's, else the locale's, else English.
+
+    The user's is the setting `lang` of `carousel.places`.
 
     Raises `ConfigError` for one that the coach does not speak.
 
     >>> language("ko")
     'ko'
     """
-    if asked:
+    if asked := asked or setting("lang"):
         if asked not in LANGUAGES:
             raise ConfigError(f"lang must be one of {', '.join(LANGUAGES)}; got '{asked}'", "lang")
         return asked

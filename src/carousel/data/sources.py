@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import lzma
-import os
+import sys
 import tarfile
 import zipfile
 import zlib
@@ -23,6 +23,8 @@ from carousel.data import sets
 from carousel.data.files.text import decode
 from carousel.data.source import Source
 from carousel.errors import DataError
+from carousel.places import cache, setting
+from carousel.terminal import rewrites_lines
 
 __all__ = [
     "Source",
@@ -54,16 +56,9 @@ def find(name: str) -> Source:
     return known()[name]
 
 
-def cache() -> Path:
-    """The user's cache, where downloads go."""
-    import pooch  # it takes a while to import, and few commands need it
-
-    return Path(pooch.os_cache("carousel"))
-
-
 def places(name: str) -> list[Path]:
     """The folders in which a data set is looked for, in order."""
-    given = os.environ.get("CAROUSEL_DATA")
+    given = setting("data")
     return [*([Path(given) / name] if given else []), cache() / name]
 
 
@@ -223,7 +218,8 @@ def _get(url: str, output: str, _: Any) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    bars = Progress(*columns, console=Console(stderr=True), transient=True)
+    still = not rewrites_lines(sys.stderr)
+    bars = Progress(*columns, console=Console(stderr=True), transient=True, disable=still)
     # Not pooch's own downloader, which leaves the connection open after an error.
     with (
         requests.get(url, stream=True, timeout=30) as response,

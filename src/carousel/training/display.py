@@ -16,7 +16,7 @@ from rich.progress import (
 
 from carousel import scores
 from carousel.run.events import Epoch
-from carousel.terminal import say, spelled
+from carousel.terminal import rewrites_lines, say, spelled
 
 _REFRESH_SECONDS = 0.1
 
@@ -132,13 +132,13 @@ def in_notebook() -> bool:
 
 
 def make_display(quiet: bool) -> Display:
-    """The display that suits standard output."""
+    """The display that suits standard error, where talk goes: standard output is for results."""
     if quiet:
         return Display()
     if in_notebook():
         from carousel.training.notebook import NotebookDisplay
 
         return NotebookDisplay()
-    if sys.stdout.isatty():
-        return BarDisplay(Console())
+    if rewrites_lines(sys.stderr):
+        return BarDisplay(Console(stderr=True))
     return PlainDisplay()

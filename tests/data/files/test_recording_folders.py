@@ -13,6 +13,7 @@ from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.measured import MeasuredRecordings
 from carousel.data.recordings import LabelledFrames
 from carousel.errors import DataError
+from carousel.terminal import NOTICE
 
 
 def written(folder, texts):
@@ -141,16 +142,16 @@ def test_a_binary_file_that_is_called_csv_is_named_for_what_it_is(tmp_path):
 
 
 def test_large_files_are_named_while_they_are_read_and_small_ones_are_not(
-    tmp_path, capsys, monkeypatch
+    tmp_path, caplog, capsys, monkeypatch
 ):
     folder = written(tmp_path / "own", ["a,label\n1,x\n2,y\n"] * 3)
+    caplog.set_level(NOTICE, "carousel")
     read_folder(folder)
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""
     monkeypatch.setattr(recording_files, "_LARGE", 30)
     read_folder(folder)
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "carousel: reading 3 files beside" in said.err
+    assert "reading 3 files beside" in caplog.text
+    assert capsys.readouterr() == ("", "")
 
 
 def test_two_files_of_one_name_are_not_one_recording(tmp_path):

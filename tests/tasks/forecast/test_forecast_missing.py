@@ -170,7 +170,7 @@ def test_a_run_with_missing_values_says_so_and_its_result_is_json(path, tmp_path
     text = (tmp_path / "run" / "result.json").read_text()
     result = json.loads(text, parse_constant=lambda word: pytest.fail(word))
     assert result["data"]["missing_values_filled"] > 40
-    assert "missing values: read as the row before, not judged" in capsys.readouterr().out
+    assert "missing values: read as the row before, not judged" in capsys.readouterr().err
     begun = ForecastTask(config, 0)
     trained = run.load()
     windows = begun.windows["test"]
@@ -191,7 +191,7 @@ def test_a_run_on_a_seasonal_series_says_that_mase_is_undefined(tmp_path, capsys
     path = seasonal(tmp_path)
     config = series_config(path, "training.epochs=1")
     run = train(config, run_dir=tmp_path / "run", threads=1)
-    assert "MASE is undefined for wave" in capsys.readouterr().out
+    assert "MASE is undefined for wave" in capsys.readouterr().err
     assert "mase" not in {**run.result["test"], **run.result["validation"]}
     assert run.result["data"]["mase_undefined"] == ["wave"]
     assert "MASE is undefined" in run.result["data"]["warnings"][0]
@@ -207,7 +207,7 @@ def test_intervals_calibrated_on_few_windows_are_said(tmp_path, capsys):
     path = write_series(tmp_path, 120)
     few = ("forecast.distribution=quantile", "training.epochs=1")
     run = train(series_config(path, *few), run_dir=tmp_path / "run", threads=1)
-    told = capsys.readouterr().out
+    told = capsys.readouterr().err
     assert "the intervals of 80% are calibrated on 14 validation windows, of which 3" in told
     data = run.result["data"]
     assert data["windows"] == {"train": 60, "validation": 14, "test": 14}

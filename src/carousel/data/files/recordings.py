@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -16,6 +15,7 @@ from carousel.data.files.csv_files import read_table
 from carousel.data.files.text import read_text, stem_of, suffix_of
 from carousel.data.shares import Fewest
 from carousel.errors import ConfigError, DataError
+from carousel.terminal import notice
 
 if TYPE_CHECKING:
     from carousel.config import Config
@@ -85,12 +85,11 @@ def _others_in(folder: Path) -> str:
 
 
 def say_large(files: Sequence[Path], needs: str = "") -> None:
-    """Say on standard error what is read, where that takes seconds, and what it needs."""
+    """Log what is read, where that takes seconds, and what it needs."""
     size = sum(file.stat().st_size for file in files)
     if size >= _LARGE:
         where = files[0] if len(files) == 1 else f"{len(files):,} files beside {files[0]}"
-        said = f"carousel: reading {where}, {size / 1e6:,.0f} MB{needs} …"
-        print(said, file=sys.stderr, flush=True)
+        notice(f"reading {where}, {size / 1e6:,.0f} MB{needs} …")
 
 
 def alike(found: Mapping[str, Frames]) -> dict[str, Frames]:
