@@ -62,43 +62,43 @@ def init(
 
     Example: carousel init pumps.csv --target state
     """  # fmt: skip
+    from carousel.coach.words import language
     from carousel.data.image_proposal import has_images
     from carousel.data.proposal import has_columns
 
     given = {"target": target, "id": id, "time": time, "task": task}
-    files = files_of(validation, test)
+    files, spoken = files_of(validation, test), language(lang)
     if not has_columns(data):
         roles = {name: value for name, value in given.items() if value}
         if has_images(data) and task in (None, "classify"):
-            _images(data, roles, files, output, as_json)
+            _images(data, roles, files, output, as_json, spoken)
             return
-        _other(data, roles, files, output, as_json)
+        _other(data, roles, files, output, as_json, spoken)
         return
     from carousel.data.proposal import propose
+    from carousel.data.said import said_comments
 
     made = propose(data, target or "", id or "", time or "", task or "", files=files)
-    text = made.toml()
-    said = _read_parts(made) if files else []  # what is written can be read
+    text = said_comments(made.toml(), spoken)
+    held = _read_parts(made) if files else []  # what is written can be read
     made.config.check_data()
     if output == "-":
         print(text, end="")
         return
-    from carousel.coach.words import language
     from carousel.data.audit import audit
 
-    path, spoken = _free(output, data), language(lang)
+    path = _free(output, data)
     found = audit(made.table, made.config, known=made.guess.profiles)
     path.write_text(text, encoding="utf-8")
     if as_json:
         findings = [finding.to_dict(spoken) for finding in found]
         print_json({**made.to_json(), "audit": findings, "wrote": str(path)})
     else:
-        show(made)
-        for line in said:
+        show(made, spoken)
+        for line in held:
             print_out(line)
         show_audit(found, spoken)
-        print_out(f"wrote {path} ({len(text.splitlines())} lines, each guess with its reason)")
-        print_out(f"next: {command('check', path)}    then: {command('train', path)}")
+        _show_written(path, text, spoken)
     if any(finding.severity == "severe" for finding in found):
         raise typer.Exit(Exit.FOUND)
 
@@ -135,22 +135,36 @@ def show_audit(found: list[Finding], language: str) -> None:
     print_out(total.format(count=len(found), severe=severe))
 
 
-def show(made: Proposal) -> None:
+def show(made: Proposal, language: str) -> None:
     """Print what was found: the columns, the task and the split."""
     from carousel.config.columns import ColumnsConfig
     from carousel.data.proposal import in_words
+    from carousel.data.said import said, words
 
-    found = made.guess
-    words = in_words(made.table, found, ColumnsConfig(), made.step)
-    print_out(f"{made.path}: {words}")
+    found, known = made.guess, words(language)
+    line = in_words(made.table, found, ColumnsConfig(), made.step)
+    print_out(f"{made.path}: {said(line, language)}")
     for note in made.table.notes:
-        print_out(note)
-    table = table_of("column", "type", "role", "why", "change with")
-    for row in rows_of(made.table.columns, found.roles):
-        table.add_row(*row)
+        print_out(said(note, language))
+    heads = ("column", "type", "role", "why", "change with")
+    table = table_of(*(known.get(head, head) for head in heads))
+    for name, kind, role, why, change in rows_of(made.table.columns, found.roles):
+        table.add_row(name, known.get(kind, kind), role, said(why, language), change)
     print_out(table)
-    print_out(f"task: {found.task} ({found.why})")
-    print_out(f"split: {found.split_why}")
+    print_out(f"{known.get('task', 'task')}: {found.task} ({said(found.why, language)})")
+    print_out(f"{known.get('split', 'split')}: {said(found.split_why, language)}")
+
+
+def _show_written(path: Path, text: str, language: str) -> None:
+    """Say where the recipe is, and what to do with it. text: of one that has reasons."""
+    from carousel.data.said import words
+
+    known, count = words(language), len(text.splitlines())
+    plain = known.get("wrote_plain", "wrote {path}")
+    wrote = known.get("wrote", "wrote {path} ({count} lines, each guess with its reason)")
+    print_out((wrote if count else plain).format(path=path, count=count))
+    first, then = known.get("next", "next"), known.get("then", "then")
+    print_out(f"{first}: {command('check', path)}    {then}: {command('train', path)}")
 
 
 def _free(output: str | None, data: Path) -> Path:
@@ -164,16 +178,22 @@ def _free(output: str | None, data: Path) -> Path:
 
 
 def _images(
-    data: Path, given: dict[str, str], files: dict[str, str], output: str | None, as_json: bool
+    data: Path,
+    given: dict[str, str],
+    files: dict[str, str],
+    output: str | None,
+    as_json: bool,
+    language: str,
 ) -> None:
     """A recipe for images: a folder for each class, or arrays."""
     from carousel.data.image_proposal import propose_images
+    from carousel.data.said import said, said_comments
 
     given.pop("task", None)
     refuse_roles(data, given)
     made = propose_images(data, files)
     made.config  # noqa: B018  # what is written can be read
-    text = made.toml()
+    text = said_comments(made.toml(), language)
     if output == "-":
         print(text, end="")
         return
@@ -183,9 +203,8 @@ def _images(
         print_json({**made.to_json(), "wrote": str(path)})
         return
     for line in made.lines():
-        print_out(line)
-    print_out(f"wrote {path} ({len(text.splitlines())} lines, each guess with its reason)")
-    print_out(f"next: {command('check', path)}    then: {command('train', path)}")
+        print_out(said(line, language))
+    _show_written(path, text, language)
 
 
 def refuse_roles(data: Path, given: dict[str, str]) -> None:
@@ -211,9 +230,15 @@ def chosen_columns(data: Path, recipe: str, given: dict[str, str]) -> dict[str, 
 
 
 def _other(
-    data: Path, given: dict[str, str], files: dict[str, str], output: str | None, as_json: bool
+    data: Path,
+    given: dict[str, str],
+    files: dict[str, str],
+    output: str | None,
+    as_json: bool,
+    language: str,
 ) -> None:
     """A recipe for what is no table with named columns: by its kind, from the recipes own-…"""
+    from carousel.data.said import said
     from carousel.recipes import path_of, suited
 
     names = suited.suited(data)
@@ -239,12 +264,13 @@ def _other(
     if as_json:
         print_json({"path": str(data), "task": {"name": task}, "wrote": str(path)})
         return
-    print_out(f"{data}: read as {suited.READS[names[0]]}")
+    lines = [f"{data}: read as {suited.READS[names[0]]}"]
     for other in names[1:]:
-        print_out(f"or as {suited.READS[other]}: {command('init', data, '--task', task_of(other))}")
-    print_out(f"task: {task}")
-    print_out(f"wrote {path}")
-    print_out(f"next: {command('check', path)}    then: {command('train', path)}")
+        again = command("init", data, "--task", task_of(other))
+        lines.append(f"or as {suited.READS[other]}: {again}")
+    for line in (*lines, f"task: {task}"):
+        print_out(said(line, language))
+    _show_written(path, "", language)
 
 
 def _of_no_kind(data: Path) -> str:
