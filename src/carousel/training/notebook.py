@@ -22,7 +22,7 @@ class Output(Protocol):
 
 
 class NotebookDisplay(Display):
-    """What was said, a bar of steps and a table of the last epochs, in one output."""
+    """Messages, a bar of steps and a table of the last epochs, in one output."""
 
     def __init__(self) -> None:
         self._said: list[str] = []

@@ -1,4 +1,4 @@
-"""Which columns of a file of labelled words are read, and lines of it that are comments."""
+"""Choice of the columns of a file of labelled words, and of its lines that are comments."""
 
 from __future__ import annotations
 
