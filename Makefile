@@ -8,15 +8,20 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 STRESS := $(BIN)/cmake -S . -DCAROUSEL_STRESS=ON
 JOBS ?= 2
 
-.PHONY: demo test test-rest test-all check docs stub symbols sanitize install clean
+.PHONY: demo test test-rest test-all check docs stub symbols sanitize install clean wheel sdist test-wheel test-floor
 
 install: $(VENV)/.installed
 
 # Editable: Python sources are used in place; a change of the native code installs again.
-# The constraints hold for the isolated build environment too.
+# What builds is installed first and the build keeps its objects, so that a change compiles what it
+# touches, and `make wheel` nothing.
+PIP := PIP_CONSTRAINT=constraints.txt CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(BIN)/pip
+BUILD := --no-build-isolation --config-settings build-dir=build/wheel
+
 $(VENV)/.installed: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
-	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --editable '.[dev]'
+	$(PIP) install --quiet scikit-build-core nanobind cmake ninja
+	$(PIP) install --quiet $(BUILD) --editable '.[dev]'
 	touch $@
 
 demo: install
@@ -49,7 +54,26 @@ check: install symbols
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing/user_code.py
+	$(BIN)/pyright --pythonpath $(BIN)/python --project tests/typing
 	$(BIN)/lint-imports
+
+# One wheel for every Python from 3.11 on, in dist/. It brings no library along: libgomp is torch's, for
+# a second one would be a second pool of threads.
+wheel: install
+	rm -rf build/linked dist/*.whl
+	$(PIP) wheel --quiet --no-deps $(BUILD) --wheel-dir build/linked .
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --exclude libgomp.so.1 --wheel-dir dist build/linked/*.whl
+
+sdist: install
+	$(BIN)/python -m build --sdist --no-isolation --outdir dist
+
+# The wheel in an environment of its own; with the oldest versions that pyproject.toml allows.
+test-wheel: wheel
+	$(BIN)/python tools/wheel/check.py dist constraints.txt
+
+test-floor: wheel
+	$(BIN)/python tools/wheel/check.py dist constraints-floor.txt
 
 # The documentation as a site, in build/site: strict, every link checked, nothing fetched by a reader.
 docs: install

@@ -6,6 +6,7 @@ anything else is a defect of ours and keeps its traceback.
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
 from pathlib import Path
 
@@ -33,6 +34,22 @@ class CarouselError(Exception):
 
 class ConfigError(CarouselError):
     """A recipe, a key or a value of the configuration is wrong."""
+
+
+def require_extra(what: str, extra: str, *packages: str) -> None:
+    """Raise `ConfigError` if a package that comes with an extra of ours is not installed.
+
+    >>> require_extra("reading sounds", "audio", "sound9")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    carousel.errors.ConfigError: reading sounds needs sound9, ...: pip install 'carousel-rnn[audio]'
+    """
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(
+                f"{what} needs {package}, which is not installed: "
+                f"pip install 'carousel-rnn[{extra}]'"
+            )
 
 
 class DataError(CarouselError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from typing import Annotated
 import typer
 
 from carousel.cli.output import JsonOption, print_json
-from carousel.errors import ConfigError
+from carousel.errors import require_extra
 
 
 def board(
@@ -39,7 +38,7 @@ def board(
 
     Example: carousel board runs --port 8800
     """
-    _need("the board", "board", "nicegui", "psutil")
+    require_extra("the board", "board", "nicegui", "psutil")
     from carousel.board.server import listen, serve
     from carousel.runs.store import Store
 
@@ -66,7 +65,7 @@ def export_tensorboard(
 
     Example: carousel export-tensorboard runs/mnist-rows-20260101-120000
     """
-    _need("the export", "tensorboard", "tensorboardX")
+    require_extra("the export", "tensorboard", "tensorboardX")
     from carousel.board.tensorboard import export
     from carousel.runs.store import Store
 
@@ -82,7 +81,7 @@ def export_tensorboard(
 @contextmanager
 def board_beside(runs: Path) -> Iterator[None]:
     """A board of these runs in a process of its own, for as long as the block takes."""
-    _need("the board", "board", "nicegui", "psutil")
+    require_extra("the board", "board", "nicegui", "psutil")
     runs.mkdir(parents=True, exist_ok=True)
     code = "from carousel.cli import main; main()"
     command = [sys.executable, "-c", code, "board", str(runs), "--until-input-ends"]
@@ -92,12 +91,3 @@ def board_beside(runs: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-
-
-def _need(what: str, extra: str, *packages: str) -> None:
-    for package in packages:
-        if importlib.util.find_spec(package) is None:
-            raise ConfigError(
-                f"{what} needs {package}, which is not installed: "
-                f"pip install 'carousel-rnn[{extra}]'"
-            )

@@ -14,6 +14,7 @@ import torch
 from carousel.config import TextConfig
 from carousel.data.ragged import Ragged
 from carousel.data.text import UNKNOWN, Vocabulary
+from carousel.errors import require_extra
 
 SUBWORDS = 8000
 """Size of a vocabulary of subwords where `text.max_vocabulary` sets none."""
@@ -74,6 +75,7 @@ class Tokens:
         """Rebuild from `facts`."""
         level, lowercase = facts["level"], facts["lowercase"]
         if level == "subword":
+            _require_tokenizers()
             from tokenizers import Tokenizer
 
             return cls(level, lowercase, subwords=Tokenizer.from_str(facts["subwords"]))
@@ -155,7 +157,12 @@ class Tokens:
         return list(dict.fromkeys(token for token in self.cut(sentence) if token not in numbers))
 
 
+def _require_tokenizers() -> None:
+    require_extra('text at the level "subword"', "text", "tokenizers")
+
+
 def _learn(sentences: Sequence[str], config: TextConfig) -> Any:
+    _require_tokenizers()
     # Here, because only texts at this level need the package.
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 

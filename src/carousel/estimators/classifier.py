@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -54,7 +54,7 @@ class SequenceClassifier(ClassifierMixin, WholeEstimator):  # type: ignore[misc]
     _task = "classify_recordings"
     _own: ClassVar[dict[str, Any]] = {"training.monitor": "loss"}
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on sequences and the class of each; returns itself.
 
         X: a list of arrays (T_i, F), an array (N, T, F), or (N, T) with one feature per step. y:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +89,7 @@ class AnomalyDetector(OutlierMixin, SequenceEstimator):  # type: ignore[misc]
         self.patience, self.validation, self.random_state = patience, validation, random_state
         self.threads, self.settings, self.verbose = threads, settings, verbose
 
-    def fit(self, X: Any, y: Any = None) -> Any:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Train on series that are taken to be normal; returns itself.
 
         X: (T,), (T, F), a data frame, a list of those, or (N, T, F). A NaN was not measured: it is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +80,7 @@ class Forecaster(SequenceEstimator):
         self.patience, self.validation, self.random_state = patience, validation, random_state
         self.threads, self.settings, self.verbose = threads, settings, verbose
 
-    def fit(self, X: Any, y: Any = None) -> Any:
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Train on a series; returns itself.
 
         X: (T,), (T, F), or a data frame. A NaN was not measured: it is read as the row before and

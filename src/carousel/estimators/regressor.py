@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -38,7 +38,7 @@ class SequenceRegressor(RegressorMixin, WholeEstimator):  # type: ignore[misc]
     _whole = True
     _own: ClassVar[dict[str, Any]] = {"regress.per": "sequence", "regress.output": "identity"}
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on sequences and the numbers of each; returns itself.
 
         X: a list of arrays (T_i, F), an array (N, T, F), or (N, T) with one feature per step. y:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ class SequenceTagger(SequenceEstimator):
         self.patience, self.validation, self.random_state = patience, validation, random_state
         self.threads, self.settings, self.verbose = threads, settings, verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Any:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Train on sequences and the classes of their steps; returns itself.
 
         X: a list of arrays (T_i, F), an array (N, T, F), or (N, T) with one feature per step. y: a

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from carousel.config import SoundConfig
 from carousel.data.files.file_kind import require_file
-from carousel.errors import DataError
+from carousel.errors import DataError, require_extra
 
 SUFFIXES = (".wav", ".flac", ".ogg", ".aiff", ".aif", ".mp3")
 _SILENCE = 1e-6
@@ -25,6 +25,7 @@ def read_sound(source: Path | bytes, rate: int, name: str = "") -> Tensor:
     Channels are averaged; another rate is resampled with a low-pass filter of finite length.
     Raises `DataError` if it is missing, no sound, empty, or holds a NaN.
     """
+    require_extra("reading sounds", "audio", "soundfile")
     import soundfile  # here, because few tasks need it
     from scipy.signal import resample_poly
 

@@ -16,6 +16,7 @@ from carousel.config import Config
 from carousel.data.captioned import CaptionedImages
 from carousel.data.ragged import Buckets
 from carousel.data.tokens import Tokens
+from carousel.errors import require_extra
 from carousel.tasks.caption import scores as caption_scores
 from carousel.tasks.caption.network import Captioner, caption, image_of, mean_loss
 from carousel.tasks.caption.scores import measure
@@ -40,6 +41,7 @@ class CaptionTask(Task):
     trained = TrainedCaptioner
 
     def __init__(self, config: Config, seed: int, parts: CaptionedImages | None = None) -> None:
+        require_extra("scoring sentences", "text", "sacrebleu")  # now, not after the training
         network.check(config)
         self.config = config
         self.data = CaptionedImages.read(config) if parts is None else parts

@@ -15,7 +15,7 @@ from carousel.config import Config
 from carousel.data.ragged import Buckets, Ragged
 from carousel.data.sentence_pairs import Pairs, Parallel
 from carousel.data.tokens import Tokens
-from carousel.errors import DataError
+from carousel.errors import DataError, require_extra
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.beam_search import Search
 from carousel.tasks.shared.samples import Sample, Told, likeness
@@ -38,6 +38,7 @@ class TranslateTask(Task):
     trained = TrainedTranslator
 
     def __init__(self, config: Config, seed: int, parts: Parallel | None = None) -> None:
+        require_extra("scoring sentences", "text", "sacrebleu")  # now, not after the training
         network.check(config)
         self.config = config
         self.data = Parallel.read(config) if parts is None else parts
