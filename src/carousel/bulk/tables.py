@@ -16,12 +16,12 @@ from carousel.tasks.shared.answers import (
     ClassAnswer,
     ForecastAnswer,
     LabelsAnswer,
-    LabelSetAnswer,
     NumbersAnswer,
     SentenceAnswer,
     TargetsAnswer,
     WordsAnswer,
 )
+from carousel.tasks.shared.label_answers import LabelSetAnswer
 
 Row = tuple[Any, ...]
 Kind = type[polars.DataType]

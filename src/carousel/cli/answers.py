@@ -14,7 +14,6 @@ from carousel.tasks.shared.answers import (
     ClassAnswer,
     ForecastAnswer,
     LabelsAnswer,
-    LabelSetAnswer,
     NumbersAnswer,
     SentenceAnswer,
     TargetsAnswer,
@@ -22,6 +21,7 @@ from carousel.tasks.shared.answers import (
     WordsAnswer,
 )
 from carousel.tasks.shared.digits import digits, few_digits
+from carousel.tasks.shared.label_answers import LabelSetAnswer
 from carousel.tasks.shared.task import (
     Given,
     Shown,

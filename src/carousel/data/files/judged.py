@@ -24,14 +24,8 @@ from carousel.data.files.columns import Labelled, read_columns
 from carousel.data.files.pairs import read_pairs
 from carousel.data.files.recordings import Frames, alike, read_frames, recognised, tables_in
 from carousel.data.files.sentences import read_labelled
-from carousel.data.files.table_steps import (
-    Read,
-    labels_of,
-    listed_files,
-    new_table,
-    target_of,
-    whole_part,
-)
+from carousel.data.files.table_labels import labels_of, listed_files, target_of
+from carousel.data.files.table_steps import Read, new_table, whole_part
 from carousel.data.files.table_texts import has_columns, labelled_words, paired
 from carousel.data.files.targets import TARGETS, read_targets
 from carousel.data.files.text import read_text, stem_of

@@ -11,7 +11,8 @@ from carousel.config.columns import names_in
 from carousel.data.counting import unit_of
 from carousel.data.dealing import deal
 from carousel.data.files.image_classes import Entry, parts_of
-from carousel.data.files.table_steps import table_of, target_of
+from carousel.data.files.table_labels import target_of
+from carousel.data.files.table_steps import table_of
 from carousel.data.labelled_images import ImageParts
 from carousel.data.sequences import Rows
 from carousel.data.table import Table

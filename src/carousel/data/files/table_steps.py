@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from carousel.data.coded import as_trained
 from carousel.data.dealing import PARTS, deal, tails
 from carousel.data.features import Features, features_of
 from carousel.data.files.recordings import listed as listed_columns
+from carousel.data.files.table_labels import by_class, labels_of, listed_files, target_of
 from carousel.data.sequences import (
     Rows,
     Sequences,
@@ -23,14 +23,13 @@ from carousel.data.sequences import (
     sequences_of,
     values_of,
 )
-from carousel.data.several import LabelSet, is_several, label_sets
 from carousel.data.table import Table, read_table
 from carousel.data.wide import in_rows
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from carousel.data.files.recordings import Frames
-    from carousel.data.labelled_recordings import Example, LabelledRecordings
+    from carousel.data.labelled_recordings import LabelledRecordings
     from carousel.data.measured import MeasuredRecordings
     from carousel.data.recordings import LabelledFrames
     from carousel.data.whole_targets import WholeRecordings, WholeTargets
@@ -101,15 +100,6 @@ def sources_of(wanted: Sequence[str], columns: ColumnsConfig) -> set[str]:
     return found
 
 
-def target_of(config: Config) -> str:
-    names = names_in(config.columns.target)
-    if len(names) != 1:
-        raise ConfigError(
-            f"columns.target must name the column that is to be learnt; got '{', '.join(names)}'"
-        )
-    return names[0]
-
-
 def _parts_of(read: Read, config: Config) -> dict[str, list[Rows]]:
     """The sequences of each part, of tasks that answer at every step."""
     rows = read.sequences.found
@@ -143,7 +133,7 @@ def read_classes(config: Config, table: Table | None = None) -> LabelledRecordin
     else:
         some = [rows[i] for i in known]
         dealt = deal(
-            some, config, table, _by_class(labels, known, config), bool(config.columns.time)
+            some, config, table, by_class(labels, known, config), bool(config.columns.time)
         )
         parts = {part: [examples[i] for i in numbers] for part, numbers in dealt.items()}
     notes = {**read.notes, **dict.fromkeys(said, 0)}
@@ -163,75 +153,11 @@ def _read_files(config: Config, table: Table | None) -> LabelledRecordings:
     examples, classes = listed_files(table, config)
     files = table[config.columns.file].texts()
     rows = [Rows(name, np.array([i])) for i, name in enumerate(files)]
-    by_class = _by_class([e.label for e in examples], range(len(rows)), config)
-    dealt = deal(rows, config, table, by_class, False)
+    drawn_by = by_class([e.label for e in examples], range(len(rows)), config)
+    dealt = deal(rows, config, table, drawn_by, False)
     parts = {part: [examples[i] for i in numbers] for part, numbers in dealt.items()}
     sound = not examples[0].columns
     return LabelledRecordings.whole(examples, classes, parts, sound=sound)
-
-
-def labels_of(
-    table: Table, config: Config, rows: Sequence[Rows]
-) -> tuple[Sequence[str | LabelSet | None], tuple[str, ...], list[str]]:
-    """The class of each sequence, or its labels, None where it has none; all of them by name, and
-    what there is to say. Raises `DataError` where they change within a sequence."""
-    for name in names_in(config.columns.target):
-        cells = constant_in(rows, table[name].texts(), name, table.source)
-    if is_several(config):
-        first = table[names_in(config.columns.target)[0]].texts()
-        names, sets, said = label_sets(table, config, [_first_known(one, first) for one in rows])
-        return sets, names, said
-    target = target_of(config)
-    return [cell or None for cell in cells], in_order({*cells} - {""}, config, table, target), []
-
-
-def _first_known(one: Rows, cells: Sequence[str]) -> int:
-    """The first row of a sequence whose cell is known, or else its first."""
-    rows: list[int] = one.rows[one.rows >= 0].tolist()
-    return next((row for row in rows if cells[row]), rows[0])
-
-
-def _by_class(
-    labels: Sequence[str | LabelSet | None], known: Sequence[int], config: Config
-) -> list[str] | None:
-    """The class of each sequence to draw the parts by; None where they are drawn otherwise."""
-    if is_several(config) or config.split.by in ("group", "column", "time"):
-        return None
-    return [str(labels[i]) for i in known]
-
-
-def in_order(classes: Iterable[str], config: Config, table: Table, target: str) -> tuple[str, ...]:
-    """Classes by name; those that rank by their numbers. Raises `DataError` if they are none."""
-    if not config.columns.ordinal:
-        return tuple(sorted(classes))
-    if not table[target].is_number:
-        raise DataError(
-            f"{table.source}: columns.ordinal needs classes that are numbers, and '{target}' has "
-            f"others, such as '{min(classes, default='')}'"
-        )
-    return tuple(sorted(classes, key=lambda name: float(name.replace(",", "."))))
-
-
-def listed_files(table: Table, config: Config) -> tuple[list[Example], tuple[str, ...]]:
-    """The recordings that a table names, from the folder that it stands in, and the names of their
-    classes. Raises `DataError`."""
-    from carousel.data.files.classes import read_recording
-    from carousel.data.files.recordings import alike
-    from carousel.data.labelled_recordings import Example
-
-    files, folder = table[config.columns.file].texts(), Path(table.source).parent
-    found = {name: read_recording(folder / name, config.sound) for name in dict.fromkeys(files)}
-    if len(found) < len(files):
-        raise DataError(f"{table.source}: a file stands in more than one row")
-    rows = [Rows(name, np.array([i])) for i, name in enumerate(files)]
-    labels, classes, _ = labels_of(table, config, rows)
-    if lost := [name for name, label in zip(files, labels, strict=True) if label is None]:
-        raise DataError(f"{table.source} has no class for {len(lost):,} files, such as {lost[0]}")
-    examples = [
-        Example.of(name, frames, label or ())
-        for (name, frames), label in zip(alike(found).items(), labels, strict=True)
-    ]
-    return examples, classes
 
 
 def read_frames(config: Config, table: Table | None = None) -> LabelledFrames:

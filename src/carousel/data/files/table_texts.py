@@ -13,7 +13,8 @@ from carousel.data.counting import unit_of
 from carousel.data.dealing import PARTS, text_parts
 from carousel.data.files.columns import Labelled
 from carousel.data.files.sentences import alike_notice
-from carousel.data.files.table_steps import in_order, table_of, target_of
+from carousel.data.files.table_labels import in_order, target_of
+from carousel.data.files.table_steps import table_of
 from carousel.data.files.text import read_text
 from carousel.data.sequences import sequences_of
 from carousel.data.several import is_several, label_sets

@@ -20,7 +20,8 @@ from carousel.config import LossConfig
 from carousel.data.class_targets import named
 from carousel.errors import ConfigError
 from carousel.tasks.shared import label_metrics, metrics, network, outputs, plots, samples
-from carousel.tasks.shared.answers import ClassAnswer, LabelSetAnswer, classes_of, label_sets_of
+from carousel.tasks.shared.answers import ClassAnswer, classes_of
+from carousel.tasks.shared.label_answers import LabelSetAnswer, label_sets_of
 from carousel.tasks.shared.samples import Told
 from carousel.tasks.shared.task import Shown
 
