@@ -75,3 +75,15 @@ def test_a_notebook_holds_the_code_of_its_page_and_no_links_of_the_site(name, sc
 def test_a_replacement_that_a_tutorial_has_not_is_an_error(script):
     with pytest.raises(ValueError, match=r"'a' is to be replaced by 'b'"):
         script("tutorials").small("<!-- small: a => b -->\nc\n")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [LEARN.parent / "index.md", *sorted(LEARN.parent.glob("concepts/*.md"))],
+    ids=lambda path: path.name,
+)
+def test_the_python_of_a_page_of_concepts_and_of_the_first_page_runs(path, script):
+    scope = {"__name__": "page"}
+    for cell in script("tutorials").cells(path.read_text(encoding="utf-8")):
+        if cell.kind == "python":
+            exec(compile(cell.text, path.name, "exec"), scope)
