@@ -8,7 +8,16 @@ import pytest
 DOCS = Path(__file__).parents[2] / "docs"
 # Not translated: look-ups, measurements, and guides whose pages a translation would only follow.
 ENGLISH = {
-    *("board.md", "compare.md", "compatibility.md", "estimators.md", "gallery.md", "inspect.md"),
+    *(
+        "board.md",
+        "command-line.md",
+        "compare.md",
+        "compatibility.md",
+        "estimators.md",
+        "gallery.md",
+        "inspect.md",
+        "json.md",
+    ),
     *("options.md", "own-data.md", "parallel-cells.md", "performance.md", "predict.md"),
     *("processes.md", "report.md", "results.md", "runs.md", "settings.md"),
 }
