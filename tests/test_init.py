@@ -272,12 +272,12 @@ def test_a_table_is_trained_at_once(carousel, tmp_path, monkeypatch):
 
 def test_init_of_what_is_no_table_writes_the_recipe_for_its_kind(carousel, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "book.txt").write_text("once upon a time\n" * 50)
+    (tmp_path / "book.txt").write_text("once upon a time\n" * 500)
     code, _, err = carousel("init", "book.txt")
     assert (code, err) == (0, "")
     config, _ = recipes.load("book.toml")
     assert (config.task, config.data.path) == ("generate", "book.txt")
-    (tmp_path / "mood.tsv").write_text("good\tvery nice\nbad\tnot so\ngood\tagain nice\n")
+    (tmp_path / "mood.tsv").write_text("good\tvery nice\nbad\tnot so\n" * 20)
     code, _, err = carousel("init", "mood.tsv")
     assert (code, err) == (0, "")
     assert recipes.load("mood.toml")[0].task == "classify_text"

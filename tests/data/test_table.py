@@ -181,7 +181,7 @@ def test_line_breaks_of_any_kind_and_in_quotation_marks_are_read(tmp_path):
     path = written(tmp_path / "t.csv", 'a,b\r\n"two\r\nlines, and ""more""",1\r\n\r\nx,2\r\n')
     table = read_table(path)
     assert table["a"].texts() == ['two\nlines, and "more"', "x"]
-    assert table.notes == ("1 blank rows are passed over",)
+    assert table.notes == ("1 blank row is passed over",)
 
 
 def test_quotation_marks_in_a_tab_separated_file_are_letters_where_they_close_nothing(tmp_path):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carousel.cli.exits import Exit
-from carousel.cli.output import print_json, print_out
+from carousel.cli.output import as_called, calling, print_json, print_out
 from carousel.errors import ConfigError
 from carousel.terminal import notice, rewrites_lines
 
@@ -107,7 +107,7 @@ def tell(
     if outcome.failed > len(outcome.problems):
         lines.append(f"and {outcome.failed - len(outcome.problems):,} more without an answer")
     for line in lines:
-        notice(line)
+        notice(as_called(line))
     return Exit.FOUND if outcome.failed else Exit.DONE
 
 
@@ -126,7 +126,8 @@ def standard_input(kind: str | None, model: TrainedModel) -> Iterator[Path]:
         path = Path(folder) / f"standard-input{suffix}"
         with path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-        yield path
+        with calling(str(path), "standard input"):
+            yield path
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,11 +11,12 @@ import typer
 from carousel.cli.column_rows import rows_of
 from carousel.cli.exits import Exit
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
+from carousel.cli.refusal import SMALL, is_small, refusal
+from carousel.config import Config
 from carousel.errors import ConfigError, DataError, command
 from carousel.terminal import notice
 
 if TYPE_CHECKING:
-    from carousel.config import Config
     from carousel.data.audit import Finding
     from carousel.data.proposal import Proposal
 
@@ -58,7 +60,7 @@ def init(
     """Read data of your own, say what each column is and why, and write a recipe to train it.
 
     Nothing is asked and nothing of the data is changed. Every guess is a line of the recipe. Exit
-    code 1 if the audit of the data has a severe finding.
+    code 1 if the audit of the data has a severe finding, or training would refuse the data.
 
     Example: carousel init pumps.csv --target state
     """  # fmt: skip
@@ -90,16 +92,17 @@ def init(
     path = _free(output, data)
     found = audit(made.table, made.config, known=made.guess.profiles)
     path.write_text(text, encoding="utf-8")
+    refused = refusal(made.config) if len(made.table) <= SMALL else ""
     if as_json:
         findings = [finding.to_dict(spoken) for finding in found]
-        print_json({**made.to_json(), "audit": findings, "wrote": str(path)})
+        print_json({**made.to_json(), "audit": findings, "refused": refused, "wrote": str(path)})
     else:
         show(made, spoken)
         for line in held:
             print_out(line)
         show_audit(found, spoken)
-        _show_written(path, text, spoken)
-    if any(finding.severity == "severe" for finding in found):
+        _show_written(path, text, spoken, refused)
+    if refused or any(finding.severity == "severe" for finding in found):
         raise typer.Exit(Exit.FOUND)
 
 
@@ -155,14 +158,18 @@ def show(made: Proposal, language: str) -> None:
     print_out(f"{known.get('split', 'split')}: {said(found.split_why, language)}")
 
 
-def _show_written(path: Path, text: str, language: str) -> None:
-    """Say where the recipe is, and what to do with it. text: of one that has reasons."""
+def _show_written(path: Path, text: str, language: str, refused: str = "") -> None:
+    """Say where the recipe is, and what to do with it, or why training would refuse the data. text:
+    of one that has reasons."""
     from carousel.data.said import words
 
     known, count = words(language), len(text.splitlines())
     plain = known.get("wrote_plain", "wrote {path}")
     wrote = known.get("wrote", "wrote {path} ({count} lines, each guess with its reason)")
     print_out((wrote if count else plain).format(path=path, count=count))
+    if refused:
+        print_out(f"{known.get('refused', 'training refuses it as it is')}: {refused}")
+        return
     first, then = known.get("next", "next"), known.get("then", "then")
     print_out(f"{first}: {command('check', path)}    {then}: {command('train', path)}")
 
@@ -260,17 +267,21 @@ def _other(
         return
     path = _free(output, data)
     path.write_text(text, encoding="utf-8")
+    refused = refusal(Config.from_dict(tomllib.loads(text))) if is_small(data) else ""
     task = task_of(names[0])
     if as_json:
-        print_json({"path": str(data), "task": {"name": task}, "wrote": str(path)})
-        return
+        told = {"task": {"name": task}, "refused": refused, "wrote": str(path)}
+        print_json({"path": str(data), **told})
+        raise typer.Exit(Exit.FOUND if refused else Exit.DONE)
     lines = [f"{data}: read as {suited.READS[names[0]]}"]
     for other in names[1:]:
         again = command("init", data, "--task", task_of(other))
         lines.append(f"or as {suited.READS[other]}: {again}")
     for line in (*lines, f"task: {task}"):
         print_out(said(line, language))
-    _show_written(path, "", language)
+    _show_written(path, "", language, refused)
+    if refused:
+        raise typer.Exit(Exit.FOUND)
 
 
 def _of_no_kind(data: Path) -> str:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from carousel.errors import CarouselError
 from carousel.terminal import notice, writes_utf8
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ def show(what: Shown) -> None:
 
     match what:
         case task.Notice(text, arguments):
-            notice(with_options(text, arguments))
+            notice(as_called(with_options(text, arguments)))
         case task.Json(content):
             print_json(content)
         case task.Table(columns, rows):
@@ -50,6 +53,29 @@ def show(what: Shown) -> None:
             print_out(table)
         case str():
             print(what, end="", flush=True)
+
+
+_CALLED: ContextVar[tuple[tuple[str, str], ...]] = ContextVar("called", default=())
+
+
+@contextmanager
+def calling(path: str, name: str) -> Iterator[None]:
+    """Call a temporary file by another name in all that is said inside the block, and in the error
+    that ends it."""
+    token = _CALLED.set(((path, name),))
+    try:
+        yield
+    except CarouselError as error:
+        raise type(error)(as_called(str(error)), *error.arguments) from error
+    finally:
+        _CALLED.reset(token)
+
+
+def as_called(text: str) -> str:
+    """A text with the names that files are called by."""
+    for path, name in _CALLED.get():
+        text = text.replace(path, name)
+    return text
 
 
 def with_options(message: str, arguments: Iterable[str]) -> str:

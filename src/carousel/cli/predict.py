@@ -138,8 +138,8 @@ def predict(
         except KeyboardInterrupt:
             notice(f"interrupted: {out} was not written")
             raise typer.Exit(Exit.INTERRUPTED) from None
-    if code := tell(outcome, time.monotonic() - start, as_json, audited, spoken):
-        raise typer.Exit(code)
+        if code := tell(outcome, time.monotonic() - start, as_json, audited, spoken):
+            raise typer.Exit(code)
 
 
 def _check(

@@ -11,6 +11,7 @@ from typing import NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.data.counting import counted
 from carousel.data.profiles import Profile
 from carousel.data.several import separator_of
 from carousel.data.table import Table
@@ -141,7 +142,8 @@ class Finder:
         timed = self.known[self.time] if self.time else None
         if timed is not None and timed.counts and timed.resets:
             exact = [p for p in can if p.keeps_to_runs and p.runs == timed.resets + 1]
-            can = exact or [p for p in can if p.keeps_to_runs]
+            glued = [p for p in can if p.runs == timed.resets + 1 and 4 * p.distinct >= p.runs > 8]
+            can = exact or [p for p in can if p.keeps_to_runs] or glued
             why = f"changes where '{self.time}' begins again"
         elif timed is not None and self._single(timed):
             can = [p for p in can if p.keeps_to_runs and (p.kind == "text" or p in named)]
@@ -252,6 +254,6 @@ def words_of(p: Profile) -> str:
     if p.kind == "boolean":
         return f"yes or no{missing}"
     if p.kind == "text" or (p.kind == "whole" and p.distinct <= 20):
-        return f"{p.distinct} values{missing}"
+        return f"{counted(p.distinct, 'values')}{missing}"
     known = p.column.numbers()
     return f"{np.nanmin(known):.6g} to {np.nanmax(known):.6g}{missing}"

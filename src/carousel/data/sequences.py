@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.config.columns import ColumnsConfig, listed, names_in
-from carousel.data.counting import unit_of as counted
+from carousel.data.counting import counted
+from carousel.data.counting import unit_of as fitting
 from carousel.data.features import Features
 from carousel.data.files.recordings import fill_missing
 from carousel.data.stamps import unit_of
@@ -99,7 +100,7 @@ def sequences_of(table: Table, columns: ColumnsConfig) -> Sequences:
     order = np.lexsort((key, codes))
     said = list(notes)
     if (moved := int((np.diff(key)[np.diff(codes) == 0] < 0).sum())) > 0:
-        said.append(f"{moved:,} rows stood before an earlier one: put in order of time")
+        said.append(counted(moved, "rows stood before an earlier one: put in order of time"))
     ends = np.flatnonzero(np.diff(codes[order])) + 1
     parts = np.split(order, ends)
     step = _step(key[order], np.diff(codes[order]) == 0, columns.step, unit)
@@ -229,7 +230,7 @@ def _even(
             found.append(Rows(name, full, int(key[rows[0]])))
     if gaps:
         what = {
-            "fill": f"filled with {filled:,} {counted(filled, 'steps')} like the one before",
+            "fill": f"filled with {filled:,} {fitting(filled, 'steps')} like the one before",
             "cut": f"cut: {len(names):,} sequences became {len(found):,}",
         }[columns.gap]
         many = "gaps of more than {} are" if gaps > 1 else "gap of more than {} is"

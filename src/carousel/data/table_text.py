@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carousel.data.counting import counted
 from carousel.data.files.csv_files import is_headless, refuse_headless, split_rows
 from carousel.data.stamps import is_stamp
 from carousel.errors import DataError
@@ -31,6 +33,8 @@ def text_frame(
     header are rows of empty cells. Raises `DataError`."""
     import polars as pl
 
+    if text.lstrip()[:1] in ("{", "[") and _is_json(text):
+        raise DataError(f"{source} is JSON, not cells with separators: give it the suffix .ndjson")
     separator, quoted, notes = _layout(text)
     blank = 0
     if quoted:
@@ -76,8 +80,19 @@ def text_frame(
         blank = max(blank, int((~full).sum()))
         frame = frame.filter(full)
     if blank:
-        notes.append(f"{blank:,} blank rows are passed over")
+        notes.append(counted(blank, "blank rows are passed over"))
     return frame, tuple(notes)
+
+
+def _is_json(text: str) -> bool:
+    """True if a text, or its first line, is JSON."""
+    start = text.lstrip()
+    for some in (start.partition("\n")[0], start):
+        try:
+            return isinstance(json.loads(some), dict | list)
+        except ValueError:
+            continue
+    return False
 
 
 def _layout(text: str) -> tuple[str, bool, list[str]]:

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from carousel.data.counting import singular
+
 FOLDER = Path(__file__).parent / "texts"
 SEVERITIES = ("info", "warning", "severe")
 LANGUAGES = ("en", *sorted({path.stem for path in FOLDER.glob("*.toml")} - {"en"}))
@@ -46,7 +48,8 @@ class Finding:
         if known is None:
             return self.written.get(key, "")
         pattern = str(known[key])
-        return pattern.format(columns=shown, **self.numbers)
+        told = pattern.format(columns=shown, **self.numbers)
+        return singular(told) if language == "en" else told
 
     def lines(self, language: str = "en") -> list[str]:
         """All of it: what was found, what is done, and how to change that."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from carousel.config import Config
 from carousel.config.columns import ColumnsConfig, names_in
 from carousel.data.coded import as_trained
+from carousel.data.counting import counted
 from carousel.data.features import features_of
 from carousel.data.files.table_steps import refuse_missing, sources_of, table_of, unseen_words
 from carousel.data.sequences import features_columns
@@ -50,7 +51,9 @@ def series_of(table: Table, config: Config, wanted: Sequence[str] | None = None)
     stamps, notes = column.times()
     order = np.argsort(stamps, kind="stable")
     moved = int((np.diff(stamps) < np.timedelta64(0)).sum())
-    more = [f"{moved:,} rows stood before an earlier one: put in order of time"] if moved else []
+    more = (
+        [counted(moved, "rows stood before an earlier one: put in order of time")] if moved else []
+    )
     if wanted is None:
         read = features_columns(table, replace(columns, target=""), "")
     else:
