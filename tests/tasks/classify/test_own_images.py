@@ -170,7 +170,7 @@ def test_train_reads_a_folder_at_once(carousel, tmp_path, monkeypatch):
     settings = ["--set", "training.epochs=1", "--set", "model.hidden_size=4", "--quiet"]
     code, out, err = carousel("train", "pictures", *settings)
     assert code == 0
-    assert "36 images of 3 classes" in err
+    assert err == ""
     code, out, err = carousel("evaluate", out.strip(), "pictures/up")
     assert (code, out) == (2, "")
     assert "is what the model was trained on, or part of it" in err
