@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from carousel.config.columns import SERIES, STEPS, TABLES, names_in
-from carousel.data.counting import counted
 from carousel.data.guessing import (
     TIMES,
     Guess,
@@ -222,16 +221,17 @@ class _Guesser(RowFinder):
         elif p.is_class() or p.kind == "text":
             found.task = "label_frames"
             changes = "changes within a sequence" if self.id else "stands in each row"
-            found.why = f"'{target}' has {counted(p.distinct, 'values')}, and {changes}"
+            found.why = f"'{target}' has {p.distinct} values, and {changes}"
             if p.distinct <= 1:
                 found.why = f"'{target}' has one value in all rows, and nothing can be learnt"
         elif not p.column.is_number:
-            what = (
-                "neither classes nor numbers"
-                if p.kind != "empty"
-                else "no value: every cell is empty"
+            raise DataError(
+                f"the target '{target}' of {self.table.source} holds no value: every cell is empty"
+                if p.kind == "empty"
+                else f"the target '{target}' of {self.table.source} holds neither classes nor "
+                "numbers",
+                "target",
             )
-            raise DataError(f"the target '{target}' of {self.table.source} holds {what}", "target")
         elif self.time and not self.id and self.known[self.time].kind == "time":
             found.task = "forecast"
             found.why = f"one series in time, and the number '{target}' to come"
