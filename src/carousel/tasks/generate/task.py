@@ -16,7 +16,8 @@ from carousel.data.text_batches import IGNORED, LineBatches, StreamWindows, all_
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.network import LanguageModel
 from carousel.tasks.generate.ngrams import NGram
-from carousel.tasks.generate.trained import TrainedLanguageModel, measures
+from carousel.tasks.generate.scores import measures
+from carousel.tasks.generate.trained import TrainedLanguageModel
 from carousel.tasks.shared import network
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task

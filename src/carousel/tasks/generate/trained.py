@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -28,6 +27,7 @@ from carousel.data.text_batches import LineBatches, all_of
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.generate.network import LanguageModel, State
 from carousel.tasks.generate.sampling import Sampling, generate
+from carousel.tasks.generate.scores import by_frequency, by_label, measures
 from carousel.tasks.shared.answers import TextAnswer, Written
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.given import one_text, texts_of
@@ -36,20 +36,6 @@ from carousel.tasks.shared.task import Given, Shown, Table, TrainedModel
 
 _STEPS = 1000
 _LOOK = 60  # tokens of a running text that are looked at together
-_BANDS = ((0, 0), (1, 9), (10, 99), (100, 999), (1000, 9999), (10_000, None))
-
-
-def measures(kind: str, loss: float) -> dict[str, float]:
-    """The metrics of a mean loss in nats per token: perplexity of words, bits of characters.
-
-    >>> round(measures("word", math.log(100))["perplexity"], 6)
-    100.0
-    >>> measures("character", math.log(2))["bits_per_character"]
-    1.0
-    """
-    if kind == "word":
-        return {"perplexity": math.exp(min(loss, 700.0)), "loss": loss}
-    return {"bits_per_character": loss / math.log(2), "loss": loss}
 
 
 class TrainedLanguageModel(TrainedModel):
@@ -218,9 +204,9 @@ class TrainedLanguageModel(TrainedModel):
             report["loss_held_out"] = float(self._losses(both)[0].mean())
         counts = torch.bincount(corpus.part("train").ids, minlength=len(self.vocabulary))
         report["tokens"] = len(losses)
-        report["by_frequency"] = self._by_frequency(losses, counts[targets])
+        report["by_frequency"] = by_frequency(self.kind, losses, counts[targets])
         if labels is not None:
-            report["by_label"] = self._by_label(losses, labels)
+            report["by_label"] = by_label(self.kind, losses, labels, self.vocabulary)
         return report
 
     def _judge_new(self, path: Path) -> dict[str, Any]:
@@ -256,7 +242,7 @@ class TrainedLanguageModel(TrainedModel):
         report: dict[str, Any] = {**self._measures(losses), "tokens": len(losses)}
         report["unknown"] = float((targets == self.vocabulary.unknown).double().mean())
         if labels is not None:
-            report["by_label"] = self._by_label(losses, labels)
+            report["by_label"] = by_label(self.kind, losses, labels, self.vocabulary)
         return report
 
     def _corpus(self) -> Corpus:
@@ -281,22 +267,6 @@ class TrainedLanguageModel(TrainedModel):
 
     def _measures(self, losses: Tensor) -> dict[str, float]:
         return measures(self.kind, float(losses.mean()))
-
-    def _by_frequency(self, losses: Tensor, counts: Tensor) -> dict[str, dict[str, float]]:
-        result = {}
-        for low, high in _BANDS:
-            inside = (counts >= low) & (counts <= high) if high is not None else counts >= low
-            if inside.any():
-                name = f"{low:,}+" if high is None else f"{low:,}-{high:,}" if high else "0"
-                share = float(inside.double().mean())
-                result[name] = {"share": share, **self._measures(losses[inside])}
-        return result
-
-    def _by_label(self, losses: Tensor, labels: Tensor) -> dict[str, dict[str, float]]:
-        return {
-            self.vocabulary.tokens[number][1:-1]: self._measures(losses[labels == number])
-            for number in sorted(set(labels.tolist()))
-        }
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
         name = "perplexity" if self.kind == "word" else "bits_per_character"
