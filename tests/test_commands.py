@@ -121,13 +121,13 @@ def test_a_checkpoint_that_cannot_be_written_quotes_the_run(blank):
     assert pasted(caught.value) == str(blank)
 
 
-def test_advice_names_a_recipe_of_ones_own_by_its_file():
+def test_advice_names_a_recipe_of_ones_own_by_the_configuration_of_its_run():
     own = small_config("recipe.name='my own'")
     known = small_config("recipe.name=mnist-rows")
     for config, line in (
-        (own, "carousel lr-range 'my own.toml'"),
+        (own, "carousel lr-range 'runs/my own/config.toml'"),
         (known, "carousel lr-range mnist-rows"),
     ):
         rule = RULES["learning-rate-range"]
-        found = rule.finding({"rate": 0.5, "optimizer": "adam"}, config=config)
+        found = rule.finding({"rate": 0.5, "optimizer": "adam"}, config=config, run="runs/my own")
         assert line in [advice.do for advice in found.advice]
