@@ -262,6 +262,23 @@ def test_groups_of_a_folder_are_left_out_one_by_one(tmp_path):
     assert done.result["final"]["parts"]["train"]["groups"] == 2
 
 
+def test_a_column_that_split_before_is_not_read_where_another_is_left_out(table, tmp_path):
+    rows = pumps().with_columns(
+        (pl.col("pump").str.slice(1).cast(pl.Int64) % 3).cast(pl.String).replace(
+            {"0": "north", "1": "south", "2": "west"}
+        ).alias("site")
+    )  # fmt: skip
+    rows.write_csv(tmp_path / "t.csv")
+    config = config_for(
+        tmp_path / "t.csv",
+        **{"split.by": "group", "split.column": "person", "columns.ignore": ""},
+    )
+    done = training.train_folds(config, leave_one_out="site", run_dir=tmp_path / "run", quiet=True)
+    assert [one["judges"] for one in done.result["folds"]] == ["north", "south", "west"]
+    last = training.session.RunFolder.open(tmp_path / "run" / "final").config
+    assert tasks.find(last.task)(last, 0).parted.columns == ("flow",)
+
+
 # ---- refusals
 
 

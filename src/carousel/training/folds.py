@@ -13,7 +13,7 @@ from typing import Any
 from carousel import tasks
 from carousel.config import Config
 from carousel.config.columns import SPLIT
-from carousel.config.keys import listed
+from carousel.config.keys import listed, names_in
 from carousel.config.own import TABLE
 from carousel.data.counting import unit_of
 from carousel.data.files.classes import read_classes
@@ -157,6 +157,9 @@ def _by_value(config: Config, column: str) -> dict[str, Any]:
     if config.data.name == TABLE and config.task in SPLIT:
         values = sorted(set(read_table(config.data.path)[column].texts()) - {""})
         common = {"split.by": "group", "split.column": column}
+        before = config.split.column
+        if before and before != column:  # it was not read as it split, and is not now
+            common["columns.ignore"] = listed([*names_in(config.columns.ignore), before])
         settings = [{**common, "split.test": listed([value])} for value in values]
     elif config.task == "classify_recordings" and column == "group" and config.data.name != TABLE:
         examples, _ = read_classes(config.data.path, config.sound)
