@@ -1,4 +1,4 @@
-"""Whether training would refuse small data, which `carousel init` says."""
+"""Check of small data as training reads them, so that `carousel init` can say what it refuses."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from carousel.config import Config
 from carousel.config.columns import names_in
+from carousel.data.counting import counted
 from carousel.data.table import Column, Table, typed
 from carousel.errors import DataError
 
@@ -50,7 +51,7 @@ def in_words(table: Table, config: Config) -> tuple[Table, Config]:
         ]
     )
     empty = int((lengths[0] == 0).sum())
-    notes = (f"{empty:,} rows have an empty list: left out",) if empty else ()
+    notes = (counted(empty, "rows have an empty list: left out"),) if empty else ()
     frame = frame.filter(lengths[0] > 0).explode(*names)
     frame = frame.with_columns(pl.col(name).cast(pl.String) for name in names)
     roles = replace(columns, id=ROW)
