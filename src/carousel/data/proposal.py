@@ -13,6 +13,7 @@ import numpy as np
 from carousel.config import Config
 from carousel.config.columns import (
     FEW_LEVELS,
+    LABELLED,
     SPLIT,
     STEPS,
     ColumnsConfig,
@@ -180,6 +181,8 @@ def propose(
         found.why += ", and counts down to the end of each sequence"
     comments = {f"columns.{name}": why for name, why in _reasons(found).items()}
     comments |= dict(rules(found.task, size)) | {"regress.cap": _CAP_RULE}
+    if found.task in LABELLED and [table[n].kind for n in found.named("target")] == ["whole"]:
+        comments["columns.target"] += "; ordinal = true if they rank, as stars do"
     comments["columns.category"] = _levels_in_words(found, columns)
     comments["columns.separator"] = "several labels in a cell: any of them may hold"
     comments["columns.static"] = "read at every step, like the columns that change"

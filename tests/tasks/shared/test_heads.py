@@ -271,3 +271,10 @@ def test_several_labels_are_recognised_where_they_are_sure(tmp_path):
     names = films().with_columns(genres=pl.col("plot").str.slice(0, 3) + ";x")
     plain = propose(written(names, tmp_path / "plain.csv"), target="war")
     assert "separator" not in plain.sections["columns"]
+
+
+def test_init_says_how_numbers_become_ranks(tmp_path):
+    ranked = propose(written(walks(), tmp_path / "walks.csv"), target="stars")
+    assert ranked.guess.task == "classify_recordings"
+    assert "ordinal = true if they rank" in ranked.toml()
+    assert "ordinal" not in propose(tmp_path / "walks.csv", target="high").toml()
