@@ -93,7 +93,7 @@ def test_the_page_of_the_verbs_is_what_the_parser_takes():
 
 def test_every_page_is_in_the_navigation_and_every_entry_has_a_page(assembly):
     text = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
-    entries = re.findall(r"^ +- (?:[\w ]+: )?(\S+\.md)$", text.partition("\nnav:\n")[2], re.M)
+    entries = re.findall(r"^ +- (?:[\w -]+: )?(\S+\.md)$", text.partition("\nnav:\n")[2], re.M)
     assert len(entries) == len(set(entries)) > 40
     pages = {
         page

@@ -25,6 +25,16 @@ ROOT_PAGES = {
     "CHANGELOG.md": "changelog.md",
 }
 ALIASES = {"README.md": "index.md", "README.ko.md": "index.ko.md"}
+# Titles of the pages of names in Korean.
+KOREAN_TITLES = {
+    "Layers": "계층",
+    "Cells": "셀",
+    "Training": "학습",
+    "Trained models": "학습된 모델",
+    "Estimators": "추정기",
+    "Coach": "코치",
+    "Kernels": "커널",
+}
 NOTEBOOK = {
     "en": "\nThis page is also [a notebook]({}).\n",
     "ko": "\n이 페이지는 [노트북]({})으로도 받을 수 있습니다.\n",
@@ -128,12 +138,14 @@ def source_text(path: str) -> str:
 def korean_names(page: str, text: str) -> str:
     """The Korean page of an English page of names: a link to each, as docstrings are English.
 
-    >>> print(korean_names("reference/api/a.md", "# A\\n\\n::: carousel.RNN").splitlines()[-1])
-    - <a id="carousel.RNN" href="../../../reference/api/a.html#carousel.RNN">carousel.RNN</a>
+    >>> page = korean_names("reference/api/a.md", "# Cells\\n\\n::: carousel.RNN")
+    >>> page.splitlines()[-1]
+    '- <a id="carousel.RNN" href="../../../reference/api/a.html#carousel.RNN">carousel.RNN</a>'
     """
+    title = KOREAN_TITLES[text.splitlines()[0].removeprefix("# ")]
     english = "../../../" + page.replace(".md", ".html")
     names = re.findall(r"^::: (\S+)$", text, re.M)
-    lines = [text.splitlines()[0], "", f'설명은 <a href="{english}">영어 문서</a>에 있습니다.', ""]
+    lines = [f"# {title}", "", f'설명은 <a href="{english}">영어 문서</a>에 있습니다.', ""]
     links = [f'- <a id="{name}" href="{english}#{name}">{name}</a>' for name in names]
     return "\n".join([*lines, *links])
 

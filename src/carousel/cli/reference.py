@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import sys
 from collections.abc import Iterator
@@ -66,8 +67,19 @@ def _rows(verb: Any, context: Any) -> Iterator[str]:
         if record is None or parameter.name == "help":
             continue
         name, meaning = record
-        shown = " ".join(name.split()).replace("|", "\\|")
-        yield f"| `{shown}` | {_cell(meaning)} |"
+        yield f"| {_code(name)} | {_cell(meaning)} |"
+
+
+def _code(text: str) -> str:
+    """Code in a table's cell: in HTML where a bar would end the cell, in one reader or another.
+
+    >>> _code("--json"), _code("A|B <str>")
+    ('`--json`', '<code>A&#124;B &lt;str&gt;</code>')
+    """
+    shown = " ".join(text.split())
+    if "|" not in shown:
+        return f"`{shown}`"
+    return f"<code>{html.escape(shown).replace('|', '&#124;')}</code>"
 
 
 def _cell(text: str) -> str:
