@@ -76,6 +76,7 @@ test-floor: wheel
 	$(BIN)/python tools/wheel/check.py dist constraints-floor.txt
 
 # The documentation as a site, in build/site: strict, every link checked, nothing fetched by a reader.
+# To search it, serve it: python -m http.server --directory build/site
 docs: install
 	$(BIN)/python tools/site/assemble.py build/docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean

@@ -25,6 +25,8 @@ ROOT_PAGES = {
     "CHANGELOG.md": "changelog.md",
 }
 ALIASES = {"README.md": "index.md", "README.ko.md": "index.ko.md"}
+# Below the title of what is shown to readers of Korean in English.
+ENGLISH_ONLY = "*이 페이지는 영어로만 있습니다.*"
 # Titles of the pages of names in Korean.
 KOREAN_TITLES = {
     "Layers": "계층",
@@ -164,15 +166,20 @@ class Assembly:
             self.pages[name.removeprefix("docs/")] = self._page(name, name.removeprefix("docs/"))
         for name, page in ROOT_PAGES.items():
             self.pages[page] = self._page(name, page)
-        for path in sorted(self._sources):
-            self.pages[source_page(path)] = source_text(path)
         for page in tutorials.tutorials():
             language = "ko" if page.name.endswith(".ko.md") else "en"
             # The notebook of a translation has the page's own name in its language, as pages have.
             name = page.name.partition(".")[0] + ".ipynb"
             self.pages[f"learn/{page.name}"] += NOTEBOOK[language].format(name)
-        for page in [page for page in self.pages if page.startswith("reference/api/")]:
-            self.pages[page.replace(".md", ".ko.md")] = korean_names(page, self.pages[page])
+        for page, text in list(self.pages.items()):
+            korean = page.replace(".md", ".ko.md")
+            if page.startswith("reference/api/"):
+                self.pages[korean] = korean_names(page, text)
+            elif not page.endswith(".ko.md") and korean not in self.pages:
+                title, _, rest = text.partition("\n")
+                self.pages[korean] = f"{title}\n\n{ENGLISH_ONLY}\n{rest}"
+        for path in sorted(self._sources):
+            self.pages[source_page(path)] = source_text(path)
 
     def _page(self, name: str, page: str) -> str:
         """Text of a page: `name` is its file in the repository, `page` its place on the site."""
