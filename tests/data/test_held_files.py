@@ -24,6 +24,7 @@ from small_words import words_config, write_columns
 import carousel
 from carousel import tasks, training
 from carousel.config import Config
+from carousel.data.table import read_table
 from carousel.errors import CarouselError, ConfigError, DataError
 
 QUICK = ["training.epochs=1", "model.hidden_size=8", "coach.enabled=false"]
@@ -402,3 +403,39 @@ def test_a_list_of_groups_is_taken_in_a_file_of_settings():
     config = Config.from_dict({"split": {"test": ["anna", "ben, junior"]}})
     assert config.split.test == 'anna, "ben, junior"'
     assert Config().override(['split.test=["anna","ben"]']).split.test == "anna, ben"
+
+
+# ---- kinds of columns
+
+
+def written(path, rows, separator=";"):
+    lines = ["pump;flow;on;state", *(separator.join(row) for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_numbers_and_booleans_are_read_as_in_the_training_file(tmp_path):
+    rows = [
+        (f"p{i // 2}", f"{i},5", "ja" if i % 3 else "nein", "ab"[i // 2 % 2]) for i in range(16)
+    ]
+    train = written(tmp_path / "train.csv", rows)
+    # Alone, 1,500 would be a number of thousands, and a column of one word a text.
+    test = written(
+        tmp_path / "t.csv",
+        [(f"q{i // 2}", f"{i + 1},500", "nein", "ab"[i // 2 % 2]) for i in range(8)],
+    )
+    alone = read_table(test)
+    assert (alone["flow"].numbers()[0], alone["on"].kind) == (1500.0, "text")
+    config = Config(task="classify_recordings").override(
+        {
+            "data.path": str(train),
+            "data.test": str(test),
+            "columns.id": "pump",
+            "columns.target": "state",
+        }
+    )
+    data = parts_of(config)
+    place = data.columns.index("flow"), data.columns.index("on")
+    found = data.test.values.values[:, list(place)]
+    assert found[:, 0].tolist() == [i + 1.5 for i in range(8)]
+    assert found[:, 1].tolist() == [0.0] * 8

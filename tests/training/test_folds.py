@@ -195,6 +195,8 @@ def test_the_last_model_is_trained_on_all_but_the_validation_part(trained):
     said = trained.result["final"]["how"]
     assert "drawn by its share with data.split_seed = 0" in said
     assert f"epoch {result['kept_epoch']} of" in said
+    assert "mean of 3 folds" in (final / "report.html").read_text()
+    assert "Mean of 3 folds" in (final / "README.md").read_text()
     with pytest.raises(DataError, match=r"folds\.json"):
         bundle.load(final).evaluate("test")
     assert bundle.load(final).evaluate("validation")["accuracy"] >= 0

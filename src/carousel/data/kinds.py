@@ -144,6 +144,20 @@ def _as_boolean(cells: pl.Series, absent: pl.Series, known: pl.Series, _: bool) 
     return Read("boolean", values, int(absent.sum()))
 
 
+def boolean_of(cells: pl.Series, words: set[str]) -> Read | None:
+    """A column of yes and no that may hold only one of them, by the words that another holds; None
+    if it holds others."""
+    pair = next((pair for pair in _BOOLEANS if words - {*MISSING} <= set(pair)), None)
+    if pair is None:
+        return None
+    plain = cells.str.strip_chars().str.to_lowercase()
+    absent = plain.is_null() | plain.is_in(list(MISSING))
+    if not plain.filter(~absent).is_in(list(pair)).all():
+        return None
+    values = (plain == pair[0]).set(absent, None)
+    return Read("boolean", values, int(absent.sum()))
+
+
 def _as_number(cells: pl.Series, absent: pl.Series, known: pl.Series, commas: bool) -> Read | None:
     import polars as pl
 

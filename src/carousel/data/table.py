@@ -38,7 +38,7 @@ class Column:
     kind: "whole", "number", "boolean", "time", "text", "empty" or "nested". values: its cells as
     that, null where there is none. missing: empty cells. odd: cells that fit no other of the
     column and count as missing; example: one of them. note: how the cells were read. raw: the
-    cells as they were written.
+    cells as they were written. style: "german" where a comma is the decimal sign.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Column:
     example: str = ""
     note: str = ""
     stamps: Stamps | None = None
+    style: str = ""
 
     @property
     def is_number(self) -> bool:
@@ -260,7 +261,7 @@ def typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str, fewest: int)
         columns.append(
             Column(
                 name, read.kind, read.values, series, read.missing, read.odd, read.example,
-                read.note, read.stamps,
+                read.note, read.stamps, read.style,
             )
         )  # fmt: skip
     return Table(source, tuple(columns), notes)

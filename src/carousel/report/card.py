@@ -75,6 +75,16 @@ def _quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def _judged(result: dict[str, Any]) -> str:
+    folds = result.get("judged_by")
+    if not folds:
+        return "On the test part, which nothing was chosen by:"
+    return (
+        f"Mean of {folds['mean_of_folds']} folds, each judged by what its network was not trained "
+        f"on; this network was trained on all of them but a validation part:"
+    )
+
+
 def _body(facts: Facts) -> str:
     run, result, metric = facts.run, facts.result, metric_of(facts.result)
     name = _plain(run.recipe or facts.path.name)
@@ -85,7 +95,7 @@ def _body(facts: Facts) -> str:
         f"A network ({cell}) for `{facts.task}`, trained with Carousel on {_plain(source)}.",
     ]
     if metric in result.get("test", {}):
-        lines += ["", "## Evaluation", "", "On the test part, which nothing was chosen by:", ""]
+        lines += ["", "## Evaluation", "", _judged(result), ""]
         lines += ["| model | " + " | ".join(map(scores.title, result["test"])) + " |"]
         lines += ["|---" * (len(result["test"]) + 1) + "|"]
         lines += [_row("**this network**", result["test"], result["test"])]

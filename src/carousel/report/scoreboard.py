@@ -26,7 +26,12 @@ def headline(facts: Facts, words: Words) -> Html:
         value = best[1] if best else None
     if value is None:
         return Html("")
-    under: list[Child] = [words(title, metric=scores.title(metric))]
+    said = words(title, metric=scores.title(metric))
+    if title == "test_score" and (folds := result.get("judged_by")):
+        spread = scores.show(metric, folds["spread"][metric])
+        count = folds["mean_of_folds"]
+        said = words("folds_score", metric=scores.title(metric), count=count, spread=spread)
+    under: list[Child] = [said]
     if ends is not None:
         low, high = (scores.show(metric, end) for end in ends)
         under += [void("br"), words("interval", low=low, high=high)]

@@ -11,6 +11,8 @@ import torch
 
 from carousel.config import Config
 from carousel.config.columns import names_in
+from carousel.config.own import TABLE
+from carousel.data.alike import as_training
 from carousel.data.captioned import CaptionedImages
 from carousel.data.files import judged
 from carousel.data.files.held_series import forecast, watched
@@ -36,6 +38,7 @@ from carousel.data.recordings import LabelledFrames
 from carousel.data.recordings import of_frames as of_labelled
 from carousel.data.sentence_pairs import Parallel
 from carousel.data.series_parts import SeriesParts
+from carousel.data.table import Table, is_table, read_table
 from carousel.data.text import TextParts
 from carousel.data.watched import WatchedSeries
 from carousel.data.whole_targets import WholeRecordings
@@ -48,7 +51,7 @@ Read = tuple[Any, Held]
 
 def put(parts: Any, config: Config, sources: Mapping[str, Source]) -> Any:
     """The parts with those of files; `held` says what was read. Raises `DataError`."""
-    sources = {name: _with_roles(source, config) for name, source in sources.items()}
+    sources = _read_alike(sources, config)
     if isinstance(parts, SeriesParts):
         return forecast(parts, config, sources)
     if isinstance(parts, WatchedSeries):
@@ -68,11 +71,24 @@ def put(parts: Any, config: Config, sources: Mapping[str, Source]) -> Any:
     return parts
 
 
-def _with_roles(source: Source, config: Config) -> Source:
-    """A source whose table has the columns that tell sequences apart and order their steps."""
-    if not judged.reads_table(config) or config.columns.text:
-        return source
-    table = judged.table_in(source)
+def _read_alike(sources: Mapping[str, Source], config: Config) -> dict[str, Source]:
+    """Sources of which tables are read with the kinds of columns that the training table has, and
+    have those that tell sequences apart and order their steps. Raises `DataError`."""
+    if config.data.name != TABLE:
+        return {**sources}
+    training = read_table(config.data.path) if config.data.path else None
+    found: dict[str, Source] = {}
+    for name, source in sources.items():
+        if isinstance(source, Path) and not is_table(source):
+            found[name] = source
+            continue
+        table = judged.table_in(source)
+        _refuse_without(table, config)
+        found[name] = table if training is None else as_training(table, training)
+    return found
+
+
+def _refuse_without(table: Table, config: Config) -> None:
     for role in (config.columns.id, config.columns.time):
         for column in names_in(role):
             if column not in table:
@@ -80,7 +96,6 @@ def _with_roles(source: Source, config: Config) -> Source:
                     f"{table.source} has no column '{column}', which the training data have; it "
                     f"has: {', '.join(table.names[:12])}"
                 )
-    return table
 
 
 def name_of(source: Source) -> str:
