@@ -10,13 +10,17 @@ import numpy as np
 import polars
 import pytest
 from bulk_runs import small_run
+from PIL import Image
 from small_sentences import read_rows, write_sentences
 from small_series import write_series
 from small_words import write_columns
 
 import carousel as library
+from carousel.bulk import Picture
 from carousel.data.files.series import read_series
 from carousel.data.files.text import read_text
+from carousel.tasks.shared.answers import ClassAnswer
+from carousel.tasks.shared.label_answers import LabelSetAnswer
 
 
 @pytest.fixture(scope="module")
@@ -377,3 +381,79 @@ def test_a_series_too_short_for_any_score_is_one_without_an_answer(runs, carouse
     code, out, err = carousel("predict", run, "new/one.csv")
     assert (code, out) == (2, "")
     assert "none is judged" in err
+
+
+SOURCES = {
+    "classify_text": "sentences.tsv",
+    "classify_recordings": "classes",
+    "label_frames": "recordings",
+    "regress": "recordings",
+    "regress_whole": "whole",
+    "forecast": "series.csv",
+    "anomaly": "series.csv",
+}
+
+
+@pytest.mark.parametrize("task", SOURCES)
+def test_answers_are_drawn_beside_them(runs, carousel, tmp_path, task):
+    run, data = runs(task)
+    source = data / SOURCES[task]
+    if not source.exists():
+        source = next(path for path in data.iterdir() if path.is_dir() or path.suffix == ".csv")
+    code, out, err = carousel("predict", run, source, "--out", "a.parquet", "--plot")
+    assert code == 0, err
+    assert "picture: a.png" in out
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.format == "PNG"
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 20  # something is drawn
+
+
+def test_rolling_forecasts_are_drawn_too(runs, carousel, tmp_path):
+    run, data = runs("forecast")
+    source = next(data.glob("*.csv"))
+    assert carousel("predict", run, source, "--out", "a.csv", "--rolling", "--plot")[0] == 0
+    assert (tmp_path / "a.png").is_file()
+
+
+def test_a_picture_counts_every_answer():
+    picture = Picture()
+    for labels in ("aab", "bbb"):
+        answers = [ClassAnswer(label, {"a": 0.5, "b": 0.5}) for label in labels]
+        picture.add([{"row": i} for i in range(3)], [None] * 3, [*answers[:2], None])
+    assert picture.counts == {"a": 2, "b": 2}
+
+
+def test_a_picture_counts_every_label_of_answers_that_have_several(tmp_path):
+    picture = Picture()
+    chances = {"war": 0.9, "drama": 0.9}
+    sets = [("war", "drama"), ("war",), ()]
+    answers = [LabelSetAnswer(labels, chances) for labels in sets]
+    picture.add([{"row": i} for i in range(3)], [None] * 3, answers)
+    assert picture.counts == {"war": 2, "drama": 1}
+    picture.draw(tmp_path / "a.png")
+    empty = Picture()
+    empty.add([{"row": 0}], [None], [LabelSetAnswer((), chances)])
+    empty.draw(tmp_path / "none.png")
+    assert (tmp_path / "none.png").is_file()
+
+
+def test_a_picture_is_never_drawn_over_the_input(runs, carousel, tmp_path):
+    run, data = runs("classify_text")
+    source = tmp_path / "own.png"
+    source.write_bytes((data / "sentences.tsv").read_bytes())
+    code, _, err = carousel("predict", run, source, "--out", "own.csv", "--plot")
+    assert code == 2
+    assert "give --out another name" in err
+    assert source.read_bytes() == (data / "sentences.tsv").read_bytes()
+
+
+def test_a_picture_without_a_file_of_answers_is_refused(runs, carousel):
+    run, data = runs("classify_text")
+    code, _, err = carousel("predict", run, data / "sentences.tsv", "--plot")
+    assert code == 2
+    assert "name it with --out" in err
+    run, data = runs("label_words")
+    (file,) = [path for path in data.iterdir() if path.is_file()]
+    code, _, err = carousel("predict", run, file, "--out", "a.csv", "--plot")
+    assert code == 2
+    assert "--plot means nothing to a model of the task 'label_words'" in err

@@ -4,5 +4,6 @@ Memory is bounded by a batch, however large the input is. `answer_file` does all
 """
 
 from carousel.bulk.answer import Outcome, answer_file
+from carousel.bulk.pictures import Picture
 
-__all__ = ["Outcome", "answer_file"]
+__all__ = ["Outcome", "Picture", "answer_file"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.bulk.inputs import Account, Batch, batches
+from carousel.bulk.pictures import Picture
 from carousel.bulk.sinks import check, writing
 from carousel.errors import CarouselError, DataError
 from carousel.tasks.shared.answers import Answer
@@ -55,14 +56,16 @@ def answer_file(
     *,
     reading: dict[str, Any] | None = None,
     progress: Callable[[float, int], None] = lambda done, answered: None,
+    picture: Picture | None = None,
     **options: Any,
 ) -> Outcome:
     """Answers to all inputs in a file, or in the files of a folder, in their order.
 
     out: ends with .csv, .parquet or .ndjson; it is there when it is whole, and an older one stays
     until then. reading: arguments of `model.read`; options: of `model.predict`. progress: is told
-    the share that is done, and the number of answers. An input without an answer keeps its row,
-    which says why. Raises `DataError` where there is no answer at all.
+    the share that is done, and the number of answers. picture: gathers what it draws. An input
+    without an answer keeps its row, which says why. Raises `DataError` where there is no answer at
+    all.
 
     >>> model = carousel.load("runs/speech-digits-20261124-090000")    # doctest: +SKIP
     >>> answer_file(model, "recordings", "answers.parquet").answered   # doctest: +SKIP
@@ -71,7 +74,7 @@ def answer_file(
     source, account = Path(source), Account()
     found = batches(model, source, account, **(reading or {}))
     ask = _Asking(model, options)
-    return write(found, ask, Path(out), source, account, progress)
+    return write(found, ask, Path(out), source, account, progress, picture)
 
 
 class _Asking:
@@ -100,6 +103,7 @@ def write(
     source: Path,
     account: Account,
     progress: Callable[[float, int], None],
+    picture: Picture | None = None,
 ) -> Outcome:
     """Answers to batches of inputs, written to a file (see `answer_file`)."""
     check(out, source)
@@ -120,6 +124,8 @@ def write(
             answered += len(batch.keys) - len(problems)
             if batch.keys:
                 sink.add(batch.keys, answers, problems)
+            if picture is not None:
+                picture.add(batch.keys, batch.inputs, answers)
             progress(batch.done, answered)
         if not answered:
             raise DataError(

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from carousel.bulk.answer import Outcome, write
 from carousel.bulk.inputs import Account, Batch, batches
+from carousel.bulk.pictures import Picture
 from carousel.errors import CarouselError, DataError
 from carousel.tasks.shared.answers import Answer, ForecastAnswer
 from carousel.tasks.shared.task import TrainedModel
@@ -31,19 +32,20 @@ def roll_file(
     *,
     every: int = 1,
     progress: Callable[[float, int], None] = lambda done, answered: None,
+    picture: Picture | None = None,
 ) -> Outcome:
     """Forecasts from every row of the series in a file, or in those of a folder, that has enough
     rows before it.
 
-    out, progress: as of `answer_file`. every: rows from one forecast to the next. A row of the
-    file is one step of one forecast: `origin`, the time of the last row that was read, the step
-    ahead and its time, and of each target the forecast, the ends of its interval, and what was
-    measured.
+    out, progress, picture: as of `answer_file`. every: rows from one forecast to the next. A row
+    of the file is one step of one forecast: `origin`, the time of the last row that was read, the
+    step ahead and its time, and of each target the forecast, the ends of its interval, and what
+    was measured.
     """
     assert isinstance(model, Rolls)
     source, account = Path(source), Account()
     found = _rolled(model, batches(model, source, account), every)
-    return write(found, _as_they_are, Path(out), source, account, progress)
+    return write(found, _as_they_are, Path(out), source, account, progress, picture)
 
 
 def _rolled(model: Rolls, found: Iterator[Batch], every: int) -> Iterator[Batch]:

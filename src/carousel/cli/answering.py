@@ -25,10 +25,18 @@ STANDARD_INPUT = Path("-")
 
 
 def answer_into(
-    model: TrainedModel, request: Request, out: Path, *, rolling: bool = False, every: int = 1
+    model: TrainedModel,
+    request: Request,
+    out: Path,
+    *,
+    rolling: bool = False,
+    every: int = 1,
+    plot: bool = False,
 ) -> Outcome:
-    """Write answers to the input that was named to `out`, with a bar on standard error."""
-    from carousel.bulk import answer_file
+    """Write answers to the input that was named to `out`, with a bar on standard error; plot: draw
+    them beside it."""
+    from carousel.bulk import Picture, answer_file
+    from carousel.bulk.pictures import DRAWN
     from carousel.bulk.rolling import Rolls, roll_file
     from carousel.cli.given import keywords, refuse_others
 
@@ -49,16 +57,35 @@ def answer_into(
         )
     if request.why and "influences" in keywords(model.predict):
         options["influences"] = True
+    if plot and model.config.task not in DRAWN:
+        raise ConfigError(f"--plot means nothing to a model of the task '{model.config.task}'")
+    if plot and request.input.resolve() == picture_beside(out).resolve():
+        raise ConfigError(
+            f"--plot would draw over the input, {request.input}: give --out another name"
+        )
+    picture = Picture() if plot else None
     with _bar() as progress:
         if not rolling:
-            return answer_file(
-                model, request.input, out, reading=reading, progress=progress, **options
+            outcome = answer_file(
+                model, request.input, out, reading=reading, progress=progress, picture=picture,
+                **options,
+            )  # fmt: skip
+        elif isinstance(model, Rolls):
+            outcome = roll_file(
+                model, request.input, out, every=every, progress=progress, picture=picture
             )
-        if not isinstance(model, Rolls):
+        else:
             raise ConfigError(
                 f"--rolling means nothing to a model of the task '{model.config.task}'"
             )
-        return roll_file(model, request.input, out, every=every, progress=progress)
+    if picture is not None:
+        picture.draw(picture_beside(out))
+    return outcome
+
+
+def picture_beside(out: Path) -> Path:
+    """The picture of answers: with their name, a PNG."""
+    return out.with_suffix(".png")
 
 
 def tell(

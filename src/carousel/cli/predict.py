@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carousel.cli.answering import STANDARD_INPUT, answer_into, standard_input, tell
+from carousel.cli.answering import (
+    STANDARD_INPUT,
+    answer_into,
+    picture_beside,
+    standard_input,
+    tell,
+)
 from carousel.cli.exits import Exit
 from carousel.cli.loading import model_of
-from carousel.cli.output import JsonOption, LangOption, RunArgument, show
+from carousel.cli.output import JsonOption, LangOption, RunArgument, print_out, show
 from carousel.errors import ConfigError
 from carousel.terminal import notice
 
@@ -46,6 +52,9 @@ def predict(
     every: Annotated[
         int | None, typer.Option(min=1, help="With --rolling: rows between forecasts [default: 1].")
     ] = None,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="With --out: draw the answers, in a PNG beside them.")
+    ] = False,
     input_format: Annotated[
         str | None,
         typer.Option("--format", help="Of standard input: csv, tsv, txt … [default: the task's]."),
@@ -121,6 +130,8 @@ def predict(
     }
     given = {name: value for name, value in options.items() if value is not None}
     _check(source, out, rolling, every, input_format)
+    if plot and out is None:
+        raise ConfigError("--plot draws beside a file of answers: name it with --out")
     spoken = language(lang)
     model, _ = model_of(run)
     with _input(source, input_format, model) as found:
@@ -134,10 +145,12 @@ def predict(
             return
         start = time.monotonic()
         try:
-            outcome = answer_into(model, request, out, rolling=rolling, every=every or 1)
+            outcome = answer_into(model, request, out, rolling=rolling, every=every or 1, plot=plot)
         except KeyboardInterrupt:
             notice(f"interrupted: {out} was not written")
             raise typer.Exit(Exit.INTERRUPTED) from None
+        if plot and not as_json:
+            print_out(f"picture: {picture_beside(out)}")
         if code := tell(outcome, time.monotonic() - start, as_json, audited, spoken):
             raise typer.Exit(code)
 
