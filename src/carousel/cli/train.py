@@ -191,7 +191,7 @@ def _beside_baselines(result: dict[str, Any], path: Path) -> list[str]:
     lines = []
     if ends := interval_of(evaluation, metric):
         low, high = (scores.show(metric, end) for end in ends)
-        lines.append(f"{scores.title(metric)}, 95 % interval: {low} to {high} (bootstrap)")
+        lines.append(f"{scores.title(metric)}, 95 % interval: {low} to {high}")
     if unsure := _named([verdict.baseline for verdict in found if verdict.sure is False]):
         lines.append(f"the interval includes {unsure}: no difference is shown")
     if better := _named([verdict.baseline for verdict in found if not verdict.better]):

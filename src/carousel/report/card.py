@@ -103,7 +103,7 @@ def _body(facts: Facts) -> str:
             lines.append(_row(f"{_name(baseline)} (baseline)", values, result["test"]))
         if (ends := interval_of(facts.evaluation, metric)) is not None:
             low, high = (scores.show(metric, end) for end in ends)
-            lines += ["", f"95 % interval of {scores.title(metric)}: {low} to {high} (bootstrap)."]
+            lines += ["", f"95 % interval of {scores.title(metric)}: {low} to {high}."]
         unsure = [v for v in verdicts(result, facts.evaluation) if v.sure is False]
         if unsure:
             named = ", ".join(_name(v.baseline) for v in unsure)

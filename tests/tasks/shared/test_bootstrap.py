@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import f1_score
 
 from carousel.tasks.shared.bootstrap import interval, macro_f1, of_confusion
@@ -44,3 +45,21 @@ def test_units_that_are_drawn_together_make_the_interval_wider():
 def test_few_units_have_no_interval():
     assert interval(np.ones((4, 1)), lambda r: r[:, 0]) is None
     assert of_confusion([[2, 0], [0, 2]]) == {}
+
+
+def test_accuracy_of_no_mistake_has_wilsons_interval_and_not_one_without_width():
+    ends = of_confusion([[60, 0], [0, 60]])
+    assert ends["accuracy"] == pytest.approx([120 / (120 + 1.959964**2), 1.0])
+    assert "macro_f1" not in ends  # no draw can vary: there is nothing to tell of
+
+
+@pytest.mark.parametrize("hits, total", [(0, 7), (3, 8), (110, 120)])
+def test_accuracys_interval_is_that_of_scipy(hits, total):
+    wrong = total - hits
+    low, high = of_confusion([[hits, wrong], [0, 0]])["accuracy"]
+    theirs = stats.binomtest(hits, total).proportion_ci(method="wilson")
+    assert (low, high) == pytest.approx((theirs.low, theirs.high))
+
+
+def test_a_score_that_is_the_same_in_every_draw_has_no_interval():
+    assert interval(np.ones((50, 2)), lambda r: r[:, 0] / r[:, 1]) is None
