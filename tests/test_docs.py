@@ -8,11 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 import typer
-from small import SETTINGS
 
 import carousel
-from carousel import cli, recipes, training
-from carousel.data import mnist
+from carousel import cli, recipes
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -63,25 +61,21 @@ def test_every_relative_link_of_every_page_leads_somewhere(page):
 
 
 @each_readme
-def test_the_readme_names_every_verb(readme):
-    named = set(re.findall(r"^\| `carousel ([\w-]+)` \|", readme.read_text(encoding="utf-8"), re.M))
-    assert named == set(typer.main.get_command(cli.app).commands)
+def test_the_readme_is_read_in_a_minute(readme):
+    assert len(readme.read_text(encoding="utf-8").splitlines()) <= 150
 
 
 @each_readme
-def test_the_python_examples_of_the_readme_run(readme, tmp_path, monkeypatch, capsys):
-    def small_train(recipe, overrides=(), **options):
-        overrides = [*overrides, *SETTINGS, "training.epochs=1"]
-        return training.train(recipe, overrides, threads=1, quiet=True, **options)
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(carousel, "train", small_train, raising=False)
-    examples = blocks(readme, "python")
-    assert len(examples) >= 2
-    scope = {"images": mnist.load_test().images[:3].numpy()}
-    for example in examples:
+def test_the_python_examples_of_the_readme_run(readme, capsys):
+    scope = {}
+    for example in blocks(readme, "python"):
         exec(example, scope)
-    torch.testing.assert_close(scope["layer"](scope["x"])[0], scope["twin"](scope["x"])[0])
+    layer, x, output = scope["layer"], scope["x"], scope["output"]
+    twin = torch.nn.LSTM(28, 128, batch_first=True)
+    twin.load_state_dict(layer.state_dict())
+    torch.testing.assert_close(layer(x)[0], twin(x)[0])
+    assert output[1, 4:].eq(0).all() and output[2].eq(0).all()
+    assert isinstance(scope["model"][1], carousel.GRU)
     assert "native" in capsys.readouterr().out
 
 
