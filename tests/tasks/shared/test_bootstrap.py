@@ -53,7 +53,7 @@ def test_accuracy_of_no_mistake_has_wilsons_interval_and_not_one_without_width()
     assert "macro_f1" not in ends  # no draw can vary: there is nothing to tell of
 
 
-@pytest.mark.parametrize("hits, total", [(0, 7), (3, 8), (110, 120)])
+@pytest.mark.parametrize(("hits", "total"), [(0, 7), (3, 8), (110, 120)])
 def test_accuracys_interval_is_that_of_scipy(hits, total):
     wrong = total - hits
     low, high = of_confusion([[hits, wrong], [0, 0]])["accuracy"]
