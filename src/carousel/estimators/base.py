@@ -172,7 +172,7 @@ class WholeEstimator(SequenceEstimator):
         hidden_size: int | None = None,
         num_layers: int = 1,
         bidirectional: bool = True,
-        pooling: str = "mean",
+        pooling: str | None = None,
         dropout: float | None = None,
         epochs: int | None = None,
         batch_size: int | None = None,
