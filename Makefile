@@ -7,8 +7,10 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*)
 # Without Python; CMakeLists.txt alone knows the compiler's flags.
 STRESS := $(BIN)/cmake -S . -DCAROUSEL_STRESS=ON
 JOBS ?= 2
+SHELL := /bin/bash
 
-.PHONY: demo test test-rest test-all check docs stub symbols sanitize install clean wheel sdist test-wheel test-floor
+.PHONY: demo test test-rest test-all check docs stub symbols sanitize install clean wheel sdist test-wheel test-floor \
+    portable
 
 install: $(VENV)/.installed
 
@@ -101,6 +103,20 @@ sanitize: install
 	    $(STRESS) -B build/$$kind -DCAROUSEL_SANITIZE=$$kind >/dev/null && \
 	    $(BIN)/cmake --build build/$$kind --parallel $(JOBS) >/dev/null && \
 	    build/$$kind/stress 30 || exit 1; \
+	done
+
+# The kernels by other compilers, where they are installed: clang, and GCC for aarch64, whose program
+# runs under an emulator. Say so of whatever is not there.
+portable: install
+	@for build in clang:clang++: aarch64:aarch64-linux-gnu-g++:qemu-aarch64-static; do \
+	    IFS=: read -r name compiler emulator <<< "$$build"; \
+	    command -v $$compiler >/dev/null || { echo "$$name: no $$compiler, not built"; continue; }; \
+	    processor=$$([ $$name = aarch64 ] && echo aarch64 || uname -m); \
+	    $(STRESS) -B build/$$name -DCMAKE_CXX_COMPILER=$$compiler -DCMAKE_SYSTEM_NAME=Linux \
+	        -DCMAKE_SYSTEM_PROCESSOR=$$processor -DCMAKE_EXE_LINKER_FLAGS=$$([ $$name = aarch64 ] && echo -static) >/dev/null && \
+	    $(BIN)/cmake --build build/$$name --parallel $(JOBS) >/dev/null || exit 1; \
+	    [ -z "$$emulator" ] || command -v $$emulator >/dev/null || { echo "$$name: built, not run"; continue; }; \
+	    $$emulator build/$$name/stress 10 || exit 1; echo "$$name: built and run"; \
 	done
 
 clean:

@@ -1,7 +1,10 @@
 #include "engine.hpp"
 
+#if defined(_WIN32)
+#include <malloc.h>
+#else
 #include <pthread.h>
-#include <sched.h>
+#endif
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
@@ -11,10 +14,9 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
-#ifdef CAROUSEL_STD_THREADS  // sanitizers do not see into OpenMP's own synchronisation
 #include <thread>
 #include <vector>
-#else
+#ifndef CAROUSEL_STD_THREADS
 #include <omp.h>
 #endif
 #if defined(__x86_64__)
@@ -39,7 +41,7 @@ void wait(Barrier* barrier, int threads) {
         return;
     }
     for (int spin = 0; barrier->round.load(std::memory_order_acquire) == round; ++spin) {
-        if (spin >= kSpins) sched_yield();
+        if (spin >= kSpins) std::this_thread::yield();
 #if defined(__x86_64__)
         else _mm_pause();
 #endif
@@ -49,11 +51,17 @@ void wait(Barrier* barrier, int threads) {
 namespace {
 
 std::atomic<bool> forked{false};
+#if !defined(_WIN32)  // which has no fork
 const int fork_handler = pthread_atfork(nullptr, nullptr, [] { forked = true; });
+#endif
 
 Memory allocate(size_t floats) {
     const size_t bytes = std::max<size_t>(1, (floats * sizeof(float) + 63) / 64) * 64;
+#if defined(_WIN32)
+    auto* memory = static_cast<float*>(_aligned_malloc(bytes, 64));
+#else
     auto* memory = static_cast<float*>(std::aligned_alloc(64, bytes));
+#endif
     if (memory == nullptr) throw std::bad_alloc();
     return Memory(memory);
 }
@@ -129,7 +137,13 @@ void backward(const Problem& p, int threads) {
     parallel(size, [&](Team team) { kernels.backward(p, work.get(), team); });
 }
 
-void Free::operator()(float* memory) const { std::free(memory); }
+void Free::operator()(float* memory) const {
+#if defined(_WIN32)
+    _aligned_free(memory);
+#else
+    std::free(memory);
+#endif
+}
 
 Stepper::Stepper(std::vector<Problem> layers, int threads) {
     for (Problem& p : layers) {
