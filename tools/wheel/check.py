@@ -23,7 +23,7 @@ CONTENTS = [
     "carousel/data/embedded/mnist/train-images-idx3-ubyte.gz",
 ]
 FOREIGN = ("libtorch", "libgomp", "libc10", "libstdc++", "tests/", "native/")
-HARNESS = ["pytest", "pytest-timeout", "hypothesis", "pandas", "pyarrow"]
+HARNESS = ["pytest", "pytest-timeout", "hypothesis", "jsonschema", "pandas", "pyarrow"]
 # Every task's predictions (but of translation, which needs an extra), the kernels against torch,
 # trainings from tables.
 TESTS = [
