@@ -62,5 +62,8 @@ def table(columns: list[str], rows: list[list[Child]], numbers: int = 1) -> Html
 
     head = tag("thead", cells("th", columns))
     return tag(
-        "div", tag("table", head, tag("tbody", *(cells("td", r) for r in rows))), class_="wide"
+        "div",
+        tag("table", head, tag("tbody", *(cells("td", r) for r in rows))),
+        class_="wide",
+        tabindex="0",
     )

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from board_server import CHROMIUM, COMMAND, ODD, ODD_NAME, address, end, start
 from made_runs import make_run
 from written import Written
 
@@ -22,69 +22,9 @@ from carousel.run.writing import EventStore
 
 pytest.importorskip("nicegui", reason="the extra 'board' is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
-COMMAND = [sys.executable, "-c", "from carousel.cli import main; main()"]
 TIMEOUT = 60_000  # ms, of a condition: a busy machine is no failure
-ODD = "<img src=x onerror=pwned()> {{7*7}} </script><script>pwned()</script>"
-ODD_NAME = "<img src=x onerror=pwned()>{{7*7}}&'\""
-
-
-def start(log, *arguments):
-    """A board in a process of its own, and the address that it prints. log: of its errors."""
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [*COMMAND, "board", *map(str, arguments), "--no-browser"],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-    line = process.stdout.readline()
-    return process, next(word for word in line.split() if word.startswith("http"))
-
-
-def end(process, log):
-    process.send_signal(signal.SIGINT)
-    with process:
-        assert process.wait() == 0
-    assert "Traceback" not in log.read_text()
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    runs = tmp_path_factory.mktemp("board") / "runs"
-    make_run(runs / "first", "model.hidden_size=12")
-    make_run(runs / "second", "model.hidden_size=20", "model.cell='gru'", epochs=2)
-    make_run(runs / "third", "model.hidden_size=28", epochs=1)
-    finding = {
-        "code": "odd",
-        "severity": "severe",
-        "title": ODD,
-        "advice": [{"text": ODD, "do": ODD}],
-    }
-    make_run(runs / ODD_NAME, f"recipe.summary='''{ODD}'''", findings=(finding,))
-    broken = make_run(runs / "broken")
-    (broken / "config.toml").write_text("model = [")
-    make_run(runs.parent / "secret")
-    return runs
-
-
-@pytest.fixture(scope="module")
-def board(folder):
-    log = folder.parent / "log"
-    process, url = start(log, folder, "--port", "0")
-    yield url.rstrip("/")
-    end(process, log)
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -102,10 +42,6 @@ def page(chromium, board):
     context.close()
     assert complaints == []
     assert hosts - {""} <= {urllib.parse.urlsplit(board).netloc}
-
-
-def address(board, path, *runs):
-    return f"{board}{path}?{urllib.parse.urlencode([('run', run) for run in runs])}"
 
 
 # The series of the chart of that title, as its points.

@@ -12,6 +12,7 @@ from carousel.board.charts import Level, Line, Mark
 from carousel.board.findings import said_of
 from carousel.board.points import extremes, smoothed
 from carousel.board.series import Bucket
+from carousel.coach.rules import RULES
 from carousel.run.writing import EventStore
 from carousel.runs.differences import differing, flat, parallel_coordinates
 from carousel.runs.store import Store
@@ -146,8 +147,8 @@ def test_findings_and_turns_are_said_the_severe_ones_first(tmp_path):
     said = said_of(path / "events.sqlite", "ko")
     assert [entry.severity for entry in said] == ["severe", "warning", "info"]
     assert said[1].title == "멈춰 있습니다."
-    assert said[1].lines[0] == "change 0.0001235, steps 40"
-    assert said[1].lines[1].endswith("learning_rate=1e-3")
+    assert said[1].numbers == "change 0.0001235, steps 40"
+    assert said[1].advice[0].do.endswith("learning_rate=1e-3")
     assert said[1].step == 20
 
 
@@ -156,7 +157,21 @@ def test_advice_that_is_no_list_is_no_advice(tmp_path, advice):
     finding = {"code": "plateau", "severity": "warning", "title": "Still.", "advice": advice}
     path = make_run(tmp_path / "run", finished=True, findings=(finding,))
     (said,) = said_of(path / "events.sqlite", "en")
-    assert said.lines == ()
+    assert (said.numbers, said.advice) == ("", ())
+
+
+def test_a_finding_of_a_known_rule_is_told_in_the_language_of_the_reader(tmp_path):
+    rule = RULES["exploding-gradient"]
+    numbers = {"norm": 8.9, "median": 0.45, "norm_p90": 2.0, "spikes": 3, "at": 298}
+    written = rule.finding(numbers).to_dict()
+    words = {**written, "code": "validation-too-small", "numbers": {"unit": "recordings"}}
+    path = make_run(tmp_path / "run", findings=(written, words))
+    english, korean = (said_of(path / "events.sqlite", spoken) for spoken in ("en", "ko"))
+    assert english[0].title == written["title"]
+    assert korean[0].title == rule.finding(numbers, "ko").title
+    assert [one.text for one in korean[0].advice] == [*rule.text("ko").advice]
+    assert [one.do for one in korean[0].advice] == [one["do"] for one in written["advice"]]
+    assert korean[1].title == words["title"]  # its numbers are words, of one language
 
 
 def test_a_finding_that_was_taken_back_says_until_when(tmp_path):

@@ -20,6 +20,7 @@ PALETTE = (
 _INK = {False: "#333b45", True: "#d5dbe3"}
 _LINE = {False: "#dde2e8", True: "#39414c"}
 _PAPER = {False: "#ffffff", True: "#22272e"}
+_SHARES = {False: ("#a9cfe8", "#0f6ca0"), True: ("#2f5f80", "#0f6ca0")}
 _SEVERITY = {"severe": "#d2493a", "warning": "#e07b00", "info": "#0f8fd0"}
 
 
@@ -103,7 +104,7 @@ def line_chart(
             "type": "scroll",
             "top": 2,
             "left": 8,
-            "right": 64,
+            "right": 72,
             "data": named,
             "textStyle": {"color": ink},
             "pageTextStyle": {"color": ink},
@@ -117,8 +118,9 @@ def line_chart(
             "textStyle": {"color": ink},
         },
         "toolbox": {
-            "right": 8,
-            "top": -4,
+            "right": 0,
+            "bottom": 2,
+            "itemSize": 13,
             "feature": {
                 "saveAsImage": {"title": "PNG", "backgroundColor": _PAPER[dark]},
             },
@@ -186,7 +188,12 @@ def confusion_chart(
         {
             "value": [j, len(counts) - 1 - i, count / max(sum(row), 1)],
             "name": f"{classes[i]} → {classes[j]}: {count}",
-            "label": {"show": len(counts) <= 12 and count > 0, "formatter": f"{count}"},
+            "label": {
+                "show": len(counts) <= 12 and count > 0,
+                "formatter": f"{count}",
+                # White only where the cell is dark.
+                "color": ink if count < 0.6 * sum(row) else "#ffffff",
+            },
         }
         for i, row in enumerate(counts)
         for j, count in enumerate(row)
@@ -200,7 +207,7 @@ def confusion_chart(
             "show": False,
             "min": 0,
             "max": 1,
-            "inRange": {"color": [_PAPER[dark], "#7fb8dd", "#0f6ca0"]},
+            "inRange": {"color": [_PAPER[dark], *_SHARES[dark]]},
         },
         "xAxis": {**axis, "data": list(classes), "name": x_name, "nameLocation": "middle",
                   "nameGap": 26},

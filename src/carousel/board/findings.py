@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from carousel.coach.finding import SEVERITIES, Advice, Finding
+from carousel.coach.rules import RULES
+from carousel.coach.words import LANGUAGES
 from carousel.run.events import Diverged, FindingCleared, FindingRaised, Interrupted, Resumed
 from carousel.run.reading import events, reading
 
@@ -16,7 +18,7 @@ _TURNS = (Resumed.kind, Interrupted.kind, Diverged.kind)
 
 @dataclass(frozen=True)
 class Said:
-    """One sentence at one step. severity: info, warning or severe. lines: numbers and advice.
+    """One sentence at one step. severity: info, warning or severe. numbers: what made it speak.
 
     until: the step from which on it was no longer so, if that was said.
     """
@@ -24,7 +26,8 @@ class Said:
     step: int
     title: str
     severity: str = "info"
-    lines: tuple[str, ...] = ()
+    numbers: str = ""
+    advice: tuple[Advice, ...] = ()
     until: int | None = None
 
 
@@ -73,8 +76,31 @@ def _finding(event: dict[str, Any], language: str, until: int | None) -> Said:
         ),
         step=event["step"],
     )
-    lines = (finding.seen, *map(str, finding.advice))
-    return Said(finding.step, finding.title, finding.severity, tuple(filter(None, lines)), until)
+    title, advice = finding.title, finding.advice
+    if not isinstance(event.get("title"), dict):  # recorded in one language
+        title, advice = _spoken(finding, language)
+    return Said(finding.step, title, finding.severity, finding.seen, advice, until)
+
+
+def _spoken(finding: Finding, language: str) -> tuple[str, tuple[Advice, ...]]:
+    """Title and advice in that language: of a rule that is known, and whose numbers are numbers.
+
+    A run records them in the language that was spoken then; lines to paste are the same in all.
+    """
+    recorded = finding.title, finding.advice
+    rule = RULES.get(finding.code)
+    if rule is None or any(isinstance(value, str) for value in finding.numbers.values()):
+        return recorded
+    try:
+        title = rule.text(language).title.format_map(finding.numbers)
+    except (KeyError, ValueError, TypeError):  # of another version, with other numbers
+        return recorded
+    said = {words: n for spoken in LANGUAGES for n, words in enumerate(rule.text(spoken).advice)}
+    here = rule.text(language).advice
+    return title, tuple(
+        replace(one, text=here[said[one.text]]) if one.text in said else one
+        for one in finding.advice
+    )
 
 
 def _advice(entry: Any, language: str) -> Advice:

@@ -21,8 +21,8 @@ def page(facts: Facts, language: str) -> str:
     status = facts.run.status.value
     ended = bool(facts.result)  # whoever has just ended it may still hold it
     unfinished = words("unfinished", status=words.known(f"status_{status}", status))
-    body = tag(
-        "body",
+    main = tag(
+        "main",
         tag("h1", name),
         tag("p", str(facts.run.setting("recipe.summary", "")), class_="soft"),
         None if ended else tag("p", unfinished, class_="verdict no"),
@@ -30,18 +30,18 @@ def page(facts: Facts, language: str) -> str:
         scoreboard.verdict(facts, words),
         _facts(facts, words),
         scoreboard.leaderboard(facts, words),
+        sections.findings(facts, words),  # what matters first
         sections.curves(facts, words),
         sections.data(facts, words),
         sections.audit(facts, words),
         details.detail(facts, words),
         details.worst(facts, words) if facts.evaluation else None,
         sections.pictures(facts, words),
-        sections.findings(facts, words),
         sections.advice_next(facts, words),
         sections.commands(facts, words),
         sections.settings(facts, words),
-        tag("footer", words("made", version=version("carousel-rnn"))),
     )
+    made = tag("footer", words("made", version=version("carousel-rnn")))
     head = join(
         Html('<meta charset="utf-8">'),
         Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
@@ -50,7 +50,7 @@ def page(facts: Facts, language: str) -> str:
         tag("title", name),
         Html(f"<style>{_STYLE}</style>"),
     )
-    whole = join(tag("head", head), body)
+    whole = join(tag("head", head), tag("body", main, made))
     return f'<!doctype html>\n<html lang="{language}">{whole}</html>\n'
 
 

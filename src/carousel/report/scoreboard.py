@@ -100,7 +100,13 @@ def leaderboard(facts: Facts, words: Words) -> Html | None:
 
 
 def _board(columns: list[str], body: list[tuple[bool, list[Child]]]) -> Html:
-    head = tag("tr", *(tag("th", c, class_="n" if i > 2 else None) for i, c in enumerate(columns)))
+    head = tag(
+        "tr",
+        *(
+            tag("th" if c else "td", c, class_="n" if i > 2 else None)
+            for i, c in enumerate(columns)
+        ),
+    )
     rows = (
         tag(
             "tr",
@@ -109,7 +115,12 @@ def _board(columns: list[str], body: list[tuple[bool, list[Child]]]) -> Html:
         )
         for ours, cells in body
     )
-    return tag("div", tag("table", tag("thead", head), tag("tbody", *rows)), class_="wide board")
+    return tag(
+        "div",
+        tag("table", tag("thead", head), tag("tbody", *rows)),
+        class_="wide board",
+        tabindex="0",
+    )
 
 
 def _on_new(facts: Facts, words: Words) -> Html | None:

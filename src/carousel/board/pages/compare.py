@@ -119,7 +119,8 @@ class _Compare:
 
     def _table(self, runs: list[Run]) -> None:
         t = self.view.words
-        with ui.element("div").classes("scroll"), ui.element("table").classes("facts"):
+        scroll = ui.element("div").classes("scroll").props("tabindex=0")
+        with scroll, ui.element("table").classes("facts"):
             for index, run in enumerate(runs):
                 with ui.element("tr"):
                     with ui.element("th").props("scope=row"):
@@ -148,7 +149,8 @@ class _Compare:
             if not rows:
                 text("p", t("no_differences")).classes("soft")
                 return
-            with ui.element("div").classes("scroll"), ui.element("table").classes("facts"):
+            scroll = ui.element("div").classes("scroll").props("tabindex=0")
+            with scroll, ui.element("table").classes("facts"):
                 with ui.element("thead"), ui.element("tr"):
                     for name in (t("setting"), *self.ids):
                         text("th", name).props("scope=col")

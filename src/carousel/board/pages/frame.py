@@ -53,13 +53,16 @@ class View:
         ui.add_head_html(_FIRST_THEME)
         ui.add_css(_STYLE)
         ui.dark_mode(self.dark)
+        ui.colors(primary="#0f7bbd" if self.dark else "#0b6aa6")
         ui.query("html").props(f"lang={t.language}")
+        link(t("skip"), "#content").classes("skip")
         with ui.element("header").classes("top"):
             link("Carousel", "/").classes("brand")
             with ui.element("nav").props(f'aria-label="{t("pages")}"'):
                 self._links()
             self._tools()
-        with ui.element("main").classes("page"):
+        # Within the page of NiceGUI, which is the main landmark.
+        with ui.element("div").classes("page").props("id=content tabindex=-1"):
             yield
 
     def _links(self) -> None:
@@ -120,7 +123,8 @@ def badge(status: Status, words: Words) -> TextElement:
 
 def facts(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> None:
     """A table of texts, the first column naming the row."""
-    with ui.element("div").classes("scroll"), ui.element("table").classes("facts"):
+    scroll = ui.element("div").classes("scroll").props("tabindex=0")  # for keys to scroll by
+    with scroll, ui.element("table").classes("facts"):
         if head:
             with ui.element("thead"), ui.element("tr"):
                 for cell in head:

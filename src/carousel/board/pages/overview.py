@@ -13,6 +13,7 @@ from carousel.board.charts import PALETTE, Level, Line, Mark
 from carousel.board.findings import Said, said_of
 from carousel.board.pages.frame import View, badge, card, facts, moment, score, text
 from carousel.board.pages.live import Data, Draw, Live, LiveChart
+from carousel.board.pages.said import show_said
 from carousel.board.points import extremes, smoothed
 from carousel.errors import RunError
 from carousel.run import reading
@@ -43,12 +44,15 @@ class _Overview:
         self._charts: dict[str, LiveChart] = {}
         self._said: list[Said] = []
         self._smoothing, self._log = 0.9, False
+        self._shown: tuple[list[Said], bool] | None = None
         self._head = ui.element("div").classes("line")
+        with ui.element("div").classes("panels"):  # what matters first
+            self._findings = ui.element("div").style("display: contents")
+            self._outcome = ui.element("div").style("display: contents")
         self._grid = ui.element("div").classes("panels")
         with self._grid:
             self._loss()
         with ui.element("div").classes("panels"):
-            self._findings = ui.element("div").classes("wide").style("display: contents")
             self._facts = ui.element("div").style("display: contents")
             self._notes()
         self.live.also(self.refresh)
@@ -70,7 +74,7 @@ class _Overview:
                 chart.invalidate()
         self._show_head(run)
         self._add_charts(run, names)
-        self._show_findings()
+        self._show_findings(beside=bool(run.result))
         self._show_facts(run)
 
     def _show_head(self, run: Run) -> None:
@@ -189,31 +193,30 @@ class _Overview:
 
     # ---- words
 
-    def _show_findings(self) -> None:
+    def _show_findings(self, *, beside: bool) -> None:
+        """The findings; beside: another panel."""
+        if (self._said, beside) == self._shown:  # what somebody has opened stays open
+            return
+        self._shown = (self._said, beside)
         t = self.view.words
         self._findings.clear()
-        if not self._said:
-            return
-        with self._findings, card(t("findings"), wide=True):
-            for said in self._said:
-                with ui.element("div").classes("line"):
-                    text("span", t(f"severity_{said.severity}")).classes(f"badge {said.severity}")
-                    text("strong", said.title)
-                    text("span", t("at_step", n=f"{said.step:,}")).classes("soft")
-                    if said.until is not None:
-                        text("span", t("until_step", n=f"{said.until:,}")).classes("soft")
-                for line in said.lines:
-                    text("div", line).classes("text soft")
+        with self._findings, card(t("findings"), wide=True) as section:
+            section.classes("beside" if beside else "")
+            if self._said:
+                show_said(self._said, t)
+            else:
+                text("span", t("no_findings")).classes("soft")
 
     def _show_facts(self, run: Run) -> None:
         t = self.view.words
         self._facts.clear()
-        with self._facts:
-            with card(t("model_and_run")):
-                facts(_facts_of(self.view, run))
-            if run.result:
-                with card(t("outcome")):
-                    _outcome(view=self.view, run=run)
+        with self._facts, card(t("model_and_run"), wide=True) as section:
+            section.classes("beside dense")
+            facts(_facts_of(self.view, run))
+        self._outcome.clear()
+        if run.result:
+            with self._outcome, card(t("outcome")):
+                _outcome(view=self.view, run=run)
 
     def _notes(self) -> None:
         t, path = self.view.words, self.view.store.path(self.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from nicegui import ui
@@ -26,6 +27,7 @@ _CELLS = """
 <q-td key="tags" :props="props"><span v-for="tag in props.row.labels" class="tag">{{ tag }}</span>
   <span class="soft">{{ props.row.note }}</span></q-td>
 """
+_ALL = """<q-checkbox v-model="props.selected" dense :aria-label='LABEL' />"""
 _ROW = f"""<q-tr :props="props"><q-td auto-width>
 <q-checkbox v-model="props.selected" dense :aria-label="props.row.run" /></q-td>{_CELLS}</q-tr>"""
 
@@ -52,6 +54,10 @@ def show(view: View) -> None:
         table.props["no-data-label"] = t("no_runs")
         table.props["no-results-label"] = t("no_match")
         table.props["rows-per-page-label"] = t("rows_per_page")
+        # Counted by the browser, in whatever order it shows them.
+        between = json.dumps(t("of_all"))
+        table.props[":pagination-label"] = f"(a, b, n) => `${{a}}–${{b}} ${{{between}}} ${{n}}`"
+        table.add_slot("header-selection", _ALL.replace("LABEL", json.dumps(t("select_all"))))
         table.add_slot("body", _ROW)
         search.bind_value_to(table, "filter", forward=lambda typed: typed or "")
 
