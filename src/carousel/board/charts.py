@@ -20,6 +20,7 @@ PALETTE = (
 _INK = {False: "#333b45", True: "#d5dbe3"}
 _LINE = {False: "#dde2e8", True: "#39414c"}
 _PAPER = {False: "#ffffff", True: "#22272e"}
+_FEW = 3  # points that no line shows
 _SHARES = {False: ("#a9cfe8", "#0f6ca0"), True: ("#2f5f80", "#0f6ca0")}
 _SEVERITY = {"severe": "#d2493a", "warning": "#e07b00", "info": "#0f8fd0"}
 
@@ -289,7 +290,7 @@ def _series(line: Line, index: int, dark: bool) -> dict[str, Any]:
         "type": "line",
         "name": line.name,
         "data": line.points,
-        "showSymbol": line.dots,
+        "showSymbol": line.dots or len(line.points) <= _FEW,
         "symbolSize": 5,
         "connectNulls": False,
         "lineStyle": {
