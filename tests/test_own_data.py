@@ -153,7 +153,7 @@ def test_a_recipe_for_a_set_trains_on_the_file_that_is_named(tmp_path, capsys):
     path = write_series(tmp_path)
     run = train("forecast-etth1", {"data.path": path, "model.hidden_size": 4, "training.epochs": 1},
                 run_dir=tmp_path / "run")  # fmt: skip
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert "not taken over from forecast-etth1" in out
     assert "forecast.season=24" in out
     assert "training.batch_size=32" in out

@@ -13,6 +13,7 @@ from carousel.data import table_text
 from carousel.data.files import recordings
 from carousel.data.table import is_table, of_frame, read_table
 from carousel.errors import DataError
+from carousel.terminal import NOTICE
 
 FRAME = pl.DataFrame(
     {
@@ -288,13 +289,14 @@ def test_a_few_words_many_times_are_what_every_cell_by_itself_would_be(words, ki
     assert (found.missing, found.odd, found.example) == (wanted.missing, wanted.odd, wanted.example)
 
 
-def test_of_a_large_text_the_time_and_memory_it_takes_are_said_first(tmp_path, capsys, monkeypatch):
+def test_of_a_large_text_the_time_and_memory_it_takes_are_said_first(tmp_path, caplog, monkeypatch):
     path = written(tmp_path / "a.csv", "a,b\n1,2\n")
+    caplog.set_level(NOTICE, "carousel")
     read_table(path)
-    assert capsys.readouterr().err == ""
+    assert caplog.text == ""
     monkeypatch.setattr(recordings, "_LARGE", 5)
     read_table(path)
-    assert "a.csv, 0 MB: about 1 s and 0.0 GB of memory …" in capsys.readouterr().err
+    assert "a.csv, 0 MB: about 1 s and 0.0 GB of memory …" in caplog.text
 
 
 def test_numbers_that_write_dates_are_times_however_often_each_stands_there():
