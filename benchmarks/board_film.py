@@ -19,9 +19,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-SIZE, SHOWN = (1180, 700), (826, 490)
+SIZE, SHOWN = (1280, 960), (800, 600)
 LIVE = 9  # frames of the training
-COLOURS = 48
+COLOURS = 40
 ARGUMENTS = ["mnist-rows", "--set", "training.epochs=3", "--set", "optimizer.learning_rate=0.05"]
 CAROUSEL = [sys.executable, "-m", "carousel"]
 

@@ -292,9 +292,9 @@ def test_a_run_says_how_large_its_parts_are(own, capsys):
 
 def test_train_prints_the_parts_at_its_start(tmp_path, carousel):
     small = [f"--set={s}" for s in ("data.train_limit=64", "data.validation=32")]
-    code, out, _ = carousel("train", "mnist-rows", *small, "--set=training.epochs=1")
+    code, _, err = carousel("train", "mnist-rows", *small, "--set=training.epochs=1")
     assert code == 0
-    assert "parts: train 64 images; validation 32 images; test: opened at the end" in out
+    assert "parts: train 64 images; validation 32 images; test: opened at the end" in err
 
 
 def test_evaluate_and_inspect_refuse_changed_data_in_one_line(own, carousel):
