@@ -21,7 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 
 SIZE, SHOWN = (1280, 960), (800, 600)
 LIVE = 9  # frames of the training
-COLOURS = 40
+COLOURS = 64
 ARGUMENTS = ["mnist-rows", "--set", "training.epochs=3", "--set", "optimizer.learning_rate=0.05"]
 CAROUSEL = [sys.executable, "-m", "carousel"]
 
@@ -77,7 +77,10 @@ def main(out: Path, arguments: list[str]) -> None:
             training.wait()
             server.terminate()
             server.wait()
-    small = [one.quantize(COLOURS, dither=Image.Dither.NONE) for one in frames]
+    small = [
+        one.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+        for one in frames
+    ]
     times = [700] * (len(small) - 3) + [2500] * 3
     small[0].save(out, save_all=True, append_images=small[1:], duration=times, loop=0)
     print(f"{out}: {len(small)} frames, {out.stat().st_size / 1000:.0f} kB")
