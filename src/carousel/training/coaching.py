@@ -22,8 +22,9 @@ from carousel.coach.words import language
 from carousel.run.events import Checks, Diverged, Epoch, Event, Facts
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
+from carousel.tasks.shared.losses import Batch
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Batch, Task, monitored
+from carousel.tasks.shared.task import Task, monitored
 from carousel.training.display import Display
 from carousel.training.unsaved import Unsaved
 

@@ -30,7 +30,8 @@ from carousel.optim.step import OptimizerStep
 from carousel.run.events import Diverged, Epoch, Model, Resumed
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
-from carousel.tasks.shared.task import Batch, StepLoss, Task, monitored
+from carousel.tasks.shared.losses import Batch, StepLoss
+from carousel.tasks.shared.task import Task, monitored
 from carousel.training import checkpoint
 from carousel.training.averaging import Average
 from carousel.training.coaching import RunCoach

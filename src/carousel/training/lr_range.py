@@ -25,7 +25,8 @@ from carousel.optim.step import OptimizerStep, Taken
 from carousel.run.events import RangeTested
 from carousel.run.layout import MODEL_FACTS, RunFolder
 from carousel.run.writing import note
-from carousel.tasks.shared.task import Batch, StepLoss, Task
+from carousel.tasks.shared.losses import Batch, StepLoss
+from carousel.tasks.shared.task import Task
 from carousel.training import checkpoint
 from carousel.training.preparation import Preparation, Settings
 from carousel.training.state import under

@@ -24,10 +24,11 @@ from carousel.tasks.anomaly.errors import Usual, network_errors, scaler_of, warm
 from carousel.tasks.anomaly.network import Autoencoder, StepForecaster, build
 from carousel.tasks.anomaly.trained import TrainedDetector
 from carousel.tasks.shared import network, samples
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.network import evaluating
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.shared.task import Task
 
 _EPOCH = 1_000_003
 

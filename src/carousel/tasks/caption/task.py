@@ -24,9 +24,10 @@ from carousel.tasks.caption.trained import TrainedCaptioner, longest_of
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.beam_search import Search
 from carousel.tasks.shared.decoder import shifted
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told, likeness
 from carousel.tasks.shared.subject import WriterSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.shared.task import Task
 
 
 class CaptionTask(Task):

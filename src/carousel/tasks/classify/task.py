@@ -22,15 +22,10 @@ from carousel.tasks.classify.network import (
 )
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.tasks.shared import baselines, network, outputs, samples
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import (
-    Batch,
-    Carry,
-    StepLoss,
-    Task,
-    mean_of,
-)
+from carousel.tasks.shared.task import Task
 
 _LOOKED_AT = 500
 

@@ -19,12 +19,13 @@ from carousel.layers.categories import noisy
 from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
 from carousel.tasks.shared import baselines, network, samples
 from carousel.tasks.shared.heads import head_of
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.prepared import prepared, scaler_of, with_levels
 from carousel.tasks.shared.recordings import remarks
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
+from carousel.tasks.shared.task import Task
 
 _EVALUATION_BATCH = 64
 

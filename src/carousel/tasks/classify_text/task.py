@@ -18,9 +18,10 @@ from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
 from carousel.tasks.shared import baselines, network, samples
 from carousel.tasks.shared.heads import head_of
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, mean_of
+from carousel.tasks.shared.task import Task
 
 _EVALUATION_BATCH = 256
 _LOOKED_AT = 500

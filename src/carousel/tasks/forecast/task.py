@@ -25,9 +25,10 @@ from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naiv
 from carousel.tasks.forecast.tables import mase_note
 from carousel.tasks.forecast.trained import TrainedForecaster
 from carousel.tasks.shared import network, outputs, samples
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.shared.task import Task
 
 _SHARE = 0.8  # that an interval is to hold
 _FEWEST = 14  # windows apart: calibrated on so many, the share is off by 10 points (1 sigma)

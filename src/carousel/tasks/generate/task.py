@@ -19,8 +19,9 @@ from carousel.tasks.generate.ngrams import NGram
 from carousel.tasks.generate.scores import measures
 from carousel.tasks.generate.trained import TrainedLanguageModel
 from carousel.tasks.shared import network
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.shared.task import Task
 
 _EVALUATION_STEPS = 200
 _STREAM = 1000

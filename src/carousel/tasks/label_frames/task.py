@@ -12,10 +12,10 @@ from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.trained import TrainedFrameLabeller
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.prepared import with_levels
 from carousel.tasks.shared.recordings import RecordingsSubject, RecordingsTask
 from carousel.tasks.shared.samples import Sample, Told
-from carousel.tasks.shared.task import Batch, Carry, StepLoss
 
 _OF_BASELINES = (
     "macro_f1",

@@ -19,9 +19,10 @@ from carousel.tasks.label_words.scores import headline, judge
 from carousel.tasks.label_words.spans import mark_spans, well_formed
 from carousel.tasks.label_words.trained import TrainedWordLabeller
 from carousel.tasks.shared import baselines, network, samples
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.shared.task import Task
 
 
 class LabelWordsTask(Task):

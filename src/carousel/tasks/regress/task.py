@@ -26,9 +26,10 @@ from carousel.tasks.regress.whole_task import WholeRegressTask
 from carousel.tasks.regress.whole_trained import TrainedWholeRegressor
 from carousel.tasks.shared import baselines, network, outputs
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.prepared import with_levels
 from carousel.tasks.shared.recordings import RecordingsSubject, RecordingsTask
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task, TrainedModel
+from carousel.tasks.shared.task import Task, TrainedModel
 
 _BASELINE_STEPS = 30
 

@@ -22,12 +22,13 @@ from carousel.tasks.regress.whole_scores import judge
 from carousel.tasks.regress.whole_trained import TrainedWholeRegressor
 from carousel.tasks.shared import baselines, network, outputs, samples
 from carousel.tasks.shared.digits import few_digits
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.prepared import prepared, scaler_of, with_levels
 from carousel.tasks.shared.recordings import remarks
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.shared.task import Task
 
 
 class WholeRegressTask(Task):

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from carousel.errors import DataError
 
 if TYPE_CHECKING:
-    from carousel.tasks.shared.task import Batch, Task
+    from carousel.tasks.shared.losses import Batch
+    from carousel.tasks.shared.task import Task
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from carousel.data.regular import filled_in_words
 from carousel.data.scaling import FeatureScaler
 from carousel.data.windows import LabelledWindows
 from carousel.layers.categories import noisy
+from carousel.tasks.shared.losses import Batch
 from carousel.tasks.shared.prepared import prepared, scaler_of
 from carousel.tasks.shared.subject import T, TaskSubject
-from carousel.tasks.shared.task import Batch, Task
+from carousel.tasks.shared.task import Task
 
 
 def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: FramesConfig) -> str:

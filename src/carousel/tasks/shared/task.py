@@ -7,7 +7,7 @@ its `TrainedModel` is what training leaves behind.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -22,6 +22,7 @@ from carousel.data.shares import is_judged
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.answers import Answer
 from carousel.tasks.shared.example import Example
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.saving import save
 from carousel.tasks.shared.shown import html_of
@@ -29,8 +30,6 @@ from carousel.tasks.shared.subject import TaskSubject
 
 P = TypeVar("P", bound=Parted)
 R = TypeVar("R", covariant=True)
-Batch = tuple[Tensor, ...]
-Carry = tuple[Tensor, ...]
 
 
 class Readable(Protocol[R]):
@@ -38,22 +37,6 @@ class Readable(Protocol[R]):
 
     @classmethod
     def read(cls, config: Config, /) -> R: ...
-
-
-@dataclass(frozen=True)
-class StepLoss:
-    """Loss of a model on one batch.
-
-    objective: the scalar to differentiate; it may hold penalties, and have a scale of its own.
-    sums: by metric, at least "loss", the total over the batch; detached.
-    count: of what those are totals (images, words): sum / count is the batch's mean.
-    carry: state for the next batch, detached; empty where batches are independent.
-    """
-
-    objective: Tensor
-    sums: dict[str, Tensor]
-    count: int
-    carry: Carry = ()
 
 
 @dataclass(frozen=True)
@@ -356,14 +339,3 @@ def monitored(task: Task) -> str:
             f"'{task.config.task}' measures on validation data); got '{wanted}'"
         )
     return wanted or known[0]
-
-
-def mean_of(steps: Iterable[StepLoss]) -> dict[str, float]:
-    """The means over several batches."""
-    sums: dict[str, float] = {}
-    count = 0
-    for step in steps:
-        count += step.count
-        for name, value in step.sums.items():
-            sums[name] = sums.get(name, 0.0) + float(value)
-    return {name: value / count for name, value in sums.items()}

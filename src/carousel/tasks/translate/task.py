@@ -18,9 +18,10 @@ from carousel.data.tokens import Tokens
 from carousel.errors import DataError, require_extra
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.beam_search import Search
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told, likeness
 from carousel.tasks.shared.subject import WriterSubject
-from carousel.tasks.shared.task import Batch, Carry, StepLoss, Task
+from carousel.tasks.shared.task import Task
 from carousel.tasks.translate.memory import copied, remembered
 from carousel.tasks.translate.network import Translator, batch_of, mean_loss, translate
 from carousel.tasks.translate.scores import TranslationScores

@@ -1,0 +1,38 @@
+"""Loss of a network on a batch, and the means over several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+Batch = tuple[Tensor, ...]
+Carry = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """Loss of a model on one batch.
+
+    objective: the scalar to differentiate; it may hold penalties, and have a scale of its own.
+    sums: by metric, at least "loss", the total over the batch; detached.
+    count: of what those are totals (images, words): sum / count is the batch's mean.
+    carry: state for the next batch, detached; empty where batches are independent.
+    """
+
+    objective: Tensor
+    sums: dict[str, Tensor]
+    count: int
+    carry: Carry = ()
+
+
+def mean_of(steps: Iterable[StepLoss]) -> dict[str, float]:
+    """The means over several batches."""
+    sums: dict[str, float] = {}
+    count = 0
+    for step in steps:
+        count += step.count
+        for name, value in step.sums.items():
+            sums[name] = sums.get(name, 0.0) + float(value)
+    return {name: value / count for name, value in sums.items()}
