@@ -194,6 +194,22 @@ def test_nothing_is_learnt_without_a_target_that_is_plain():
         guess(of_frame(frame))
 
 
+def test_several_numbers_of_each_sequence_get_a_recipe_that_trains(
+    carousel, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    frame = sequences(age=lambda i, t: 20.25 + i, size=lambda i, t: 1.5 * i)
+    frame.write_parquet("t.parquet")
+    made = propose(frame_path := tmp_path / "t.parquet", target="age, size")
+    assert (made.config.task, made.config.frames.passes) == ("regress", 1)
+    assert made.config.model.bidirectional
+    assert dict(made.config.to_dict())["recipe"]["mapping"] == "many-to-one"
+    small = ["--set", "training.epochs=1", "--set", "model.hidden_size=4", "--run-dir", "run"]
+    code, _, err = carousel("train", str(frame_path), "--target", "age, size", *small)
+    assert code == 0, err
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["test"]["rmse"] > 0
+
+
 @pytest.mark.parametrize(
     ("step", "rows", "wanted"),
     [

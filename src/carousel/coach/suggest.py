@@ -59,12 +59,17 @@ def recipe_of(config: Config, run: str = "") -> str:
 
     >>> recipe_of(recipes.load("rul-cmapss")[0].override(["data.path=my pumps"]))
     "rul-cmapss --set data.path='my pumps'"
+
+    A file that says `own-…` as its name has settings and data that the recipe of that name lacks:
+
+    >>> recipe_of(Config().override(["recipe.name=own-label-words"]), "runs/words-1")
+    'runs/words-1/config.toml'
     """
     name, based_on, data = config.recipe.name, config.recipe.based_on, config.data
-    if based_on in (known := (*recipes.names(), *recipes.own_names())):
+    if based_on in (*recipes.names(), *recipes.own_names()):
         what = f"data.path={shlex.quote(data.path)}" if data.path else f"data.name={data.name}"
         return f"{based_on} --set {what}"
-    if name in known and not based_on:
+    if name in recipes.names() and not based_on:
         return name
     return shlex.quote(str(Path(run) / CONFIG)) if run else ""
 

@@ -50,7 +50,7 @@ class _Guesser(RowFinder):
         if self._lists():
             return self.found
         for name in self.more_targets:
-            self._give(name, "target", "as asked", "target")
+            self._give(name, "target", words_of(self.known[name]), "target")
         self._set_useless()
         self._set_parts()
         if self._files():  # whose names are as long as sentences
@@ -211,7 +211,9 @@ class _Guesser(RowFinder):
             found.why = f"{len(self._targets())} columns of 0 and 1 keep their value in a sequence"
         elif self.more_targets:
             found.task = "regress"
-            found.why = f"{len(self._targets())} numbers are to be found"
+            every = {p.name for p in self._targets()} <= found.constant
+            where = "of each sequence" if every else "in each row"
+            found.why = f"{len(self._targets())} numbers are to be found {where}"
         elif kept and separator_of(p.column):
             found.task = "classify_recordings"
             found.why = f"'{target}' keeps its labels through a sequence"

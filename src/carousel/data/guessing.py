@@ -200,7 +200,8 @@ class Finder:
         self.found.sequences = len(names)
         codes = cells.replace_strict(names, range(len(names)), return_dtype=pl.Int64)
         self.codes = codes.to_numpy()
-        inside = [p for p in self._free() if p.kind not in ("nested", "empty", "time")]
+        free = [*self._free(), *(self.known[name] for name in self.more_targets)]
+        inside = [p for p in free if p.kind not in ("nested", "empty", "time")]
         frame = pl.DataFrame(
             [codes.alias("\0id"), *(p.column.values.alias(p.name) for p in inside)]
         )

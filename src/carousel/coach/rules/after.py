@@ -10,6 +10,7 @@ from carousel.config import Thresholds
 from carousel.errors import command
 
 _LEAKED = 0.01
+_SHARES = ("accuracy", "macro_f1", "micro_f1", "span_f1")
 
 
 @rule(
@@ -33,6 +34,8 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Numbers | None:
     metric = e.result.get("metric") or e.monitor  # another may have chosen the epoch
     sign = 1 if e.result.get("metric_higher_is_better", e.higher_is_better) else -1
     ours = e.result.get("test", {}).get(metric)
+    if ours == (1.0 if metric in _SHARES else None):
+        return None  # nothing is left to be better at
     for name, values in e.result.get("baseline", {}).items():
         theirs = values.get(metric)
         if ours is not None and theirs is not None and sign * ours <= sign * theirs:

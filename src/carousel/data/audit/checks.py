@@ -120,9 +120,16 @@ def future_stamps(of: Subject) -> Iterator[Finding]:
         yield Finding("D010", "warning", (time,), {"count": count, "last": last})
 
 
+def rows_without_a_time(of: Subject) -> Iterator[Finding]:
+    """Rows that no place can be given to, which every reader of steps refuses."""
+    time = of.config.columns.time
+    if time and time in of.table and (count := of.table[time].missing + of.table[time].odd):
+        yield Finding("D034", "severe", (time,), {"count": count})
+
+
 def cells_that_do_not_fit(of: Subject) -> Iterator[Finding]:
     for p in of.used:
-        if p.column.odd:
+        if p.column.odd and p.name != of.config.columns.time:
             numbers = {"count": p.column.odd, "example": p.column.example[:40], "kind": p.kind}
             yield Finding("D021", "warning", (p.name,), numbers)
 
@@ -228,7 +235,8 @@ def unit_changes(of: Subject) -> Iterator[Finding]:
 
 CHECKS: tuple[Check, ...] = (
     *(duplicate_rows, gaps, constant_columns, empty_columns, nested_columns, doubled_stamps),
-    *(rows_out_of_order, uneven_steps, future_stamps, columns_that_tell, time_tells_class),
+    *(rows_without_a_time, rows_out_of_order, uneven_steps, future_stamps),
+    *(columns_that_tell, time_tells_class),
     *(rare_classes, target_itself, labels_alike, cells_that_do_not_fit, missing_values),
     *(short_sequences, few_examples, doubled_sequences, many_levels, unit_changes, drift),
 )

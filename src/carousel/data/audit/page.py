@@ -18,6 +18,7 @@ SEVERITIES_OF = {
     "D011": ("info", "severe"),
     "D019": ("info", "warning"),
     "D023": ("warning", "severe"),
+    "D034": ("severe",),
 }
 
 
