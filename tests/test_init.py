@@ -194,9 +194,7 @@ def test_nothing_is_learnt_without_a_target_that_is_plain():
         guess(of_frame(frame))
 
 
-def test_several_numbers_of_each_sequence_get_a_recipe_that_trains(
-    carousel, tmp_path, monkeypatch
-):
+def test_several_numbers_of_each_sequence_get_a_recipe_that_trains(carousel, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     frame = sequences(age=lambda i, t: 20.25 + i, size=lambda i, t: 1.5 * i)
     frame.write_parquet("t.parquet")

@@ -135,9 +135,9 @@ def test_init_check_and_train_say_what_the_audit_found(carousel, tmp_path, monke
     code, out, _ = carousel("check", "t.toml", "--json", "--seconds", "0.1", *small)
     assert code == 1
     assert [f["code"] for f in json.loads(out)["audit"]] == ["D012"]
-    code, out, _ = carousel("train", "t.toml", "--run-dir", "run", *small)
+    code, _, err = carousel("train", "t.toml", "--run-dir", "run", *small)
     assert code == 0
-    assert "audit: severe D012: 'code' alone says what 'y' is." in out
+    assert "audit: severe D012: 'code' alone says what 'y' is." in err
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert [f["code"] for f in result["audit"]] == ["D012"]
     report = (tmp_path / "run" / "report.html").read_text()
