@@ -23,6 +23,7 @@ from carousel.config.columns import (
 )
 from carousel.data.countdown import cap_of
 from carousel.data.counting import span_of, unit_of
+from carousel.data.files.text import suffix_of
 from carousel.data.guesses import Guess, guess
 from carousel.data.sequences import sequences_of
 from carousel.data.sized import size_of
@@ -63,9 +64,9 @@ def has_columns(path: Path) -> bool:
         raise DataError(f"there is no {path}")
     if path.is_dir() or not is_table(path):
         return False
-    if path.suffix.lower() == ".txt":
+    if suffix_of(path) == ".txt":
         return False
-    return path.suffix.lower() != ".tsv" or _has_header(path)
+    return suffix_of(path) != ".tsv" or _has_header(path)
 
 
 def _has_header(path: Path) -> bool:

@@ -92,15 +92,20 @@ def _header(path: Path) -> set[str]:
         return set()
 
 
+def _has(folder: Path, name: str) -> bool:
+    """True if a file is there, gzipped or not."""
+    return any((folder / one).is_file() for one in (name, f"{name}.gz"))
+
+
 def _of_folder(path: Path) -> Iterator[str]:
     here = {_ending(file) for file in path.iterdir() if file.is_file()}
     # CLASS/FILE, CLASS/GROUP/FILE, of pictures also train/CLASS/GROUP/FILE
     below = {_ending(file) for n in (1, 2) for file in path.glob("*/" * n + "*") if file.is_file()}
     deep = {_ending(file) for file in path.glob("*/*/*/*") if file.is_file()}
     arrays = any(_ending(f) in _ARRAYS or _is_idx(f) for f in path.iterdir() if f.is_file())
-    if (path / "captions.csv").is_file():
+    if _has(path, "captions.csv"):
         yield "own-caption"
-    elif (path / "targets.csv").is_file():
+    elif _has(path, "targets.csv"):
         yield "own-regress"
     elif here & _TABLES and not here & _SOUNDS:
         yield from ("own-label-frames", "own-regress")

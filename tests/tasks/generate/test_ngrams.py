@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from carousel.config import Config, DataConfig, TextConfig
 from carousel.data.text import Corpus
-from carousel.tasks.generate.ngrams import NGram
+from carousel.tasks.generate.ngrams import NGram, _discounts
 
 
 def direct(tokens, order, size):
@@ -31,7 +31,9 @@ def direct(tokens, order, size):
             return (0, 0.5, 1.0, 1.5)[min(count, 3)]
         y = n1 / (n1 + 2 * n2)
         d = (0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3)[min(count, 3)]
-        return min(max(d, 0), min(count, 3))
+        if d <= 0:  # what takes nothing leaves nothing for tokens that never followed
+            d = (0, 0.5, 1.0, 1.5)[min(count, 3)]
+        return min(d, min(count, 3))
 
     def chance(word, context):
         n = len(context)
@@ -69,6 +71,19 @@ def test_they_sum_to_one_over_the_vocabulary(order, context, seed):
 def test_no_token_is_impossible():
     chances = NGram(np.zeros(50, int), 3, size=10).probabilities(np.array([0, 0, 9, 9]))
     assert (chances > 0).all()
+
+
+def test_no_token_is_impossible_where_an_estimated_discount_is_nothing():
+    # Of the pairs 9 have one, 1 two, 8 three and 1 four: D(2) = 2 - 3 (9 / 11) 8 / 1 is negative.
+    followed = [1] * 9 + [2] + [3] * 8 + [4]
+    counts = np.array(followed)
+    assert (_discounts(counts)[1:] > 0).all()
+    for seed in range(300):
+        draw = np.random.default_rng(seed)
+        kinds = int(draw.integers(2, 12))
+        tokens = draw.integers(0, kinds, int(draw.integers(20, 200)))
+        chances = NGram(tokens, 3, kinds + 3).probabilities(draw.integers(0, kinds + 3, 200))
+        assert (chances > 0).all()
 
 
 def test_penn_treebank_scores_the_published_perplexity(shared_data):

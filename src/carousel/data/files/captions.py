@@ -16,7 +16,7 @@ from carousel.data.files.delimited import csv_table
 from carousel.data.files.file_kind import require_file
 from carousel.data.files.image_features import read_features
 from carousel.data.files.images import shown
-from carousel.data.files.text import read_text
+from carousel.data.files.text import packed, read_text
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -88,12 +88,13 @@ def read_parts(config: Config) -> CaptionedImages:
     if not config.data.path:
         raise ConfigError(f"data.name = 'images' needs data.path, a folder with {CAPTIONS}")
     root = Path(config.data.path)
-    captions = read_captions(read_text(root / CAPTIONS), str(root / CAPTIONS))
+    source = packed(root / CAPTIONS)
+    captions = read_captions(read_text(source), str(source))
     names = list(captions)
     least = Fewest.of(config)
     if len(names) < least.count:
         raise DataError(
-            f"{root / CAPTIONS} must name at least {least} images, to train on, to validate and "
+            f"{source} must name at least {least} images, to train on, to validate and "
             f"to judge; it names {len(names)}"
         )
     drawn = split(len(names), shares(config, config.text), config.data.split_seed)
@@ -120,7 +121,8 @@ def captioned_in(root: Path, config: Config, part: str) -> tuple[Captioned, int]
     """All images with captions of a folder, and how many cannot be read. Raises `DataError`."""
     from carousel.data.captioned import gather
 
-    captions = read_captions(read_text(root / CAPTIONS), str(root / CAPTIONS))
+    source = packed(root / CAPTIONS)
+    captions = read_captions(read_text(source), str(source))
     unreadable: dict[str, int] = {}
     features = config.pictures.features
     if features:
@@ -138,10 +140,11 @@ def read_all(path: Path, config: Config) -> tuple[Captioned, int]:
     many images cannot be read. Raises `DataError` if none can."""
     from carousel.data.captioned import gather
 
-    root = path.parent if path.name == CAPTIONS else path
-    if not (root / CAPTIONS).is_file():
+    root = path.parent if path.name in (CAPTIONS, f"{CAPTIONS}.gz") else path
+    if not (packed(root / CAPTIONS)).is_file():
         raise DataError(f"{path} must be a folder with {CAPTIONS} (image,caption) and its images")
-    captions = read_captions(read_text(root / CAPTIONS), str(root / CAPTIONS))
+    source = packed(root / CAPTIONS)
+    captions = read_captions(read_text(source), str(source))
     unreadable: dict[str, int] = {}
     if features := config.pictures.features:
         known = read_features(root / features)

@@ -28,7 +28,7 @@ from carousel.data.files.table_labels import labels_of, listed_files, target_of
 from carousel.data.files.table_steps import Read, new_table, whole_part
 from carousel.data.files.table_texts import has_columns, labelled_words, paired
 from carousel.data.files.targets import TARGETS, read_targets
-from carousel.data.files.text import read_text, stem_of
+from carousel.data.files.text import packed, read_text, stem_of
 from carousel.data.labelled_recordings import Example
 from carousel.data.labelled_text import Sentences
 from carousel.data.ragged import Ragged
@@ -221,9 +221,9 @@ def whole(
         frames = [read.frames(one) for one in read.sequences.found]
         return Judged((whole_part(read, config, frames), targets, read.features.names), notes)
     path = _file(path)
-    if not (path / TARGETS).is_file():
+    if not packed(path / TARGETS).is_file():
         raise DataError(f"{path} must be a folder of recordings with a table {TARGETS}")
-    table = read_targets(read_text(path / TARGETS), str(path / TARGETS))
+    table = read_targets(read_text(packed(path / TARGETS)), str(packed(path / TARGETS)))
     found = alike({file: read_frames(read_text(path / file), file) for file in table.files})
     recordings = list(found.values())
     part = WholeTargets(

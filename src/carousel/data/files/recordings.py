@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.data.files.csv_files import read_table
-from carousel.data.files.text import read_text, stem_of, suffix_of
+from carousel.data.files.text import packed, read_text, stem_of, suffix_of
 from carousel.data.shares import Fewest
 from carousel.errors import ConfigError, DataError
 from carousel.terminal import notice
@@ -207,7 +207,7 @@ def read_measured(config: Config) -> MeasuredRecordings | WholeRecordings:
     from carousel.data.recordings import draw
 
     per, root = config.regress.per, Path(_path(config))
-    if per == "sequence" or (per == "auto" and (root / TARGETS).is_file()):
+    if per == "sequence" or (per == "auto" and packed(root / TARGETS).is_file()):
         return read_whole(config)
     found = read_folder(root, measured=True, fewest=Fewest.of(config))
     drawn = draw(found, config)

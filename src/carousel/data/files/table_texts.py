@@ -15,7 +15,7 @@ from carousel.data.files.columns import Labelled
 from carousel.data.files.sentences import alike_notice
 from carousel.data.files.table_labels import in_order, target_of
 from carousel.data.files.table_steps import table_of
-from carousel.data.files.text import read_text
+from carousel.data.files.text import read_text, suffix_of
 from carousel.data.sequences import sequences_of
 from carousel.data.several import is_several, label_sets
 from carousel.data.table import Table, is_table, read_table
@@ -141,7 +141,7 @@ def _tensor(numbers: Sequence[int]) -> Any:
 def has_columns(path: Path) -> bool:
     """Tell from a file's name that its columns have names: words and labels in a .txt or a .tsv
     have none."""
-    return is_table(path) and path.suffix.lower() not in (".txt", ".tsv")
+    return is_table(path) and suffix_of(path) not in (".txt", ".tsv")
 
 
 def words_in(path: Path, config: Config) -> tuple[list[list[str]], str]:
@@ -158,7 +158,7 @@ def words_in(path: Path, config: Config) -> tuple[list[list[str]], str]:
 def texts_in(path: Path, config: Config) -> tuple[list[str], str]:
     """The texts of a file to predict from: of a table the column of training, of another text file
     its lines; and what was read, in words. Raises `DataError`."""
-    if not is_table(path) or path.suffix.lower() == ".txt":
+    if not is_table(path) or suffix_of(path) == ".txt":
         return read_text(path).removesuffix("\n").split("\n"), ""
     table, name = read_table(path, fewest=1, blank=True), _text(config)
     others = [other for other in table.names if other != name]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from carousel.data.files.csv_files import read_table
 from carousel.data.files.recordings import alike, listed, read_frames, recognised, tables_in
-from carousel.data.files.text import read_text, stem_of
+from carousel.data.files.text import packed, read_text, stem_of
 from carousel.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 TARGETS = "targets.csv"
 _FILE, _GROUP = "file", "group"
+
+
+def is_targets(file: Path) -> bool:
+    """True if a file is the table of targets by its name, gzipped or not."""
+    return file.name in (TARGETS, f"{TARGETS}.gz")
 
 
 class TargetTable(NamedTuple):
@@ -68,7 +73,8 @@ def read_whole(config: Config) -> WholeRecordings:
     from carousel.data.whole_targets import WholeRecordings, WholeTargets
 
     root = Path(config.data.path)
-    table = read_targets(read_text(root / TARGETS), str(root / TARGETS))
+    source = packed(root / TARGETS)
+    table = read_targets(read_text(source), str(source))
     _check_files(root, table.files, Fewest.of(config))
     found = alike(
         {name: read_frames(read_text(root / name), str(root / name)) for name in table.files}
@@ -83,7 +89,7 @@ def read_whole(config: Config) -> WholeRecordings:
     fewest = Fewest.of(config)
     grouped = any(table.groups) and len(set(table.groups)) >= fewest.count
     if any(table.groups) and not grouped:
-        raise DataError(f"{root / TARGETS} must name at least {fewest.count} groups, or none")
+        raise DataError(f"{source} must name at least {fewest.count} groups, or none")
     drawn = split(
         len(everything),
         shares(config, config.frames),
@@ -106,22 +112,22 @@ def read_whole(config: Config) -> WholeRecordings:
 
 def _check_files(root: Path, files: tuple[str, ...], fewest: Fewest) -> None:
     """Raise `DataError` unless the table and the folder name the same recordings."""
+    source = packed(root / TARGETS)
     if len(files) < fewest.count:
         raise DataError(
-            f"{root / TARGETS} must name at least {fewest.count} recordings, to train on, to "
+            f"{source} must name at least {fewest.count} recordings, to train on, to "
             f"validate and to judge; it names {len(files)}"
         )
     missing = [name for name in files if not (root / name).is_file()]
     if missing:
         raise DataError(
-            f"{root / TARGETS} names {len(missing)} files that are not in {root}, such as "
-            f"{missing[0]}"
+            f"{source} names {len(missing)} files that are not in {root}, such as {missing[0]}"
         )
-    here = {str(file.relative_to(root)) for file in tables_in(root)} - {TARGETS}
+    here = {str(file.relative_to(root)) for file in tables_in(root)} - {TARGETS, f"{TARGETS}.gz"}
     others = sorted(here - set(files))
     if others:
         raise DataError(
-            f"{root / TARGETS} has no row for {len(others)} of the recordings in {root}, such as "
+            f"{source} has no row for {len(others)} of the recordings in {root}, such as "
             f"{others[0]}: add one (an empty cell where the number is not known), or remove the "
             "file"
         )

@@ -28,6 +28,12 @@ def suffix_of(path: Path) -> str:
     return Path(path.name.lower().removesuffix(".gz")).suffix
 
 
+def packed(path: Path) -> Path:
+    """Path of a file, or, where only a gzipped one of that name is there, of that."""
+    other = path.with_name(f"{path.name}.gz")
+    return other if other.is_file() and not path.is_file() else path
+
+
 def stem_of(path: Path) -> str:
     """Name of a file without its ending, and without that of gzip.
 

@@ -92,10 +92,13 @@ def _smooth(counts: Ints, prefix: Ints, contexts: int) -> tuple[Floats, Floats, 
 
 
 def _discounts(counts: Ints) -> Floats:
-    """D of the counts 0, 1, 2, and 3 or more; 0.5, 1, 1.5 where a text is too small to tell."""
+    """D of the counts 0, 1, 2, and 3 or more; 0.5, 1, 1.5 where a text is too small to tell, which
+    one is whose estimate takes nothing: tokens that never followed would be impossible."""
+    small = (0.5, 1.0, 1.5)
     n1, n2, n3, n4 = (int((counts == k).sum()) for k in (1, 2, 3, 4))
     if not (n1 and n2 and n3 and n4):
-        return np.array([0.0, 0.5, 1.0, 1.5])
+        return np.array([0.0, *small])
     y = n1 / (n1 + 2 * n2)
     estimates = [1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3]
-    return np.array([0.0, *(min(max(d, 0.0), k) for k, d in enumerate(estimates, 1))])
+    taken = [d if d > 0 else most for d, most in zip(estimates, small, strict=True)]
+    return np.array([0.0, *(min(d, k) for k, d in enumerate(taken, 1))])

@@ -17,7 +17,8 @@ from carousel.config import Config
 from carousel.data.coded import codes_in, columns_of, facts_of
 from carousel.data.files import judged
 from carousel.data.files.recordings import TABLES
-from carousel.data.files.targets import TARGETS
+from carousel.data.files.targets import TARGETS, is_targets
+from carousel.data.files.text import packed
 from carousel.data.ragged import Ragged
 from carousel.data.scaling import FeatureScaler
 from carousel.data.whole_targets import WholeRecordings, WholeTargets
@@ -119,7 +120,7 @@ class TrainedWholeRegressor(ReadsRecordings):
 
     def takes(self, file: Path) -> bool:
         """True if a file of a folder is an input: the file of the targets is none."""
-        return super().takes(file) and file.name != TARGETS
+        return super().takes(file) and not is_targets(file)
 
     @property
     def wants(self) -> str:
@@ -129,7 +130,7 @@ class TrainedWholeRegressor(ReadsRecordings):
         """The recording in a .csv file, or those of a folder."""
         if reads_tables(self.config):
             return sequences_given(path, self.config, self.columns, "step")
-        files = [file for file in files_of(path, TABLES) if file.name != TARGETS or file == path]
+        files = [file for file in files_of(path, TABLES) if not is_targets(file) or file == path]
         return recordings_given(files, read_file, self.columns)
 
     def _read(self, values: Ragged) -> Tensor:
@@ -145,7 +146,8 @@ class TrainedWholeRegressor(ReadsRecordings):
         found = judged.whole(path, self.config, self.columns)
         held, names, columns = found.part
         if missing := [name for name in self.targets if name not in names]:
-            raise DataError(f"{path / TARGETS} has no column '{missing[0]}', which is to be found")
+            source = packed(path / TARGETS)
+            raise DataError(f"{source} has no column '{missing[0]}', which is to be found")
         places = [names.index(name) for name in self.targets]
         held = replace(held, targets=held.targets[:, places])
         return {**self._report(held, columns), **found.account()}
