@@ -63,3 +63,21 @@ def test_a_small_validation_part_is_uncertain_in_what_the_task_measures(facts, k
     assert ("accuracy" in title) == (kind == "accuracy")
     error = 1 / 12 if kind == "accuracy" else 1 / 6  # (p (1 - p) / n)^1/2 at p = 1/2; 1 / n^1/2
     assert numbers["error"] == pytest.approx(error)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("facts", [{"class_counts": [30, 30]}, {"target_std": 1.0}])
+def test_one_long_recording_with_many_answers_has_the_error_of_its_answers(facts, language):
+    known = {"validation_units": 1, "validation_unit": "recording", "validation_many": True}
+    known |= {"validation_examples": 2500, **facts}
+    rule = RULES["validation-too-small"]
+    title = rule.finding(rule.judge(Evidence(facts=known), Thresholds())).text(language)
+    least = "1.0%" if "class_counts" in facts else "2.0%"  # 0.5 or 1 / 2500^1/2
+    assert "2,500" in title
+    assert least in title
+    assert "50.0%" not in title
+    assert "100%" not in title
+    known["validation_units"] = 4
+    title = rule.finding(rule.judge(Evidence(facts=known), Thresholds())).text(language)
+    assert least in title
+    assert ("25.0%" if "class_counts" in facts else "50%") in title

@@ -24,6 +24,7 @@ from small_words import words_config, write_columns
 import carousel
 from carousel import tasks, training
 from carousel.config import Config
+from carousel.data.alike import as_training
 from carousel.data.table import read_table
 from carousel.errors import CarouselError, ConfigError, DataError
 
@@ -439,3 +440,29 @@ def test_numbers_and_booleans_are_read_as_in_the_training_file(tmp_path):
     found = data.test.values.values[:, list(place)]
     assert found[:, 0].tolist() == [i + 1.5 for i in range(8)]
     assert found[:, 1].tolist() == [0.0] * 8
+
+
+@pytest.mark.parametrize(
+    ("known", "month"), [("25/12/2023", "04"), ("12/25/2023", "03")], ids=["day", "month"]
+)
+def test_dates_that_do_not_tell_day_from_month_are_read_as_in_the_training_file(
+    tmp_path, known, month
+):
+    train, new = tmp_path / "train.csv", tmp_path / "new.csv"
+    train.write_text(f"when,load\n{known},1\n{known},2\n")
+    new.write_text("when,load\n03/04/2024,1\n03/04/2024 10:30,2\n,3\n")
+    alone = read_table(new)
+    assert alone["when"].kind == "text"
+    found = as_training(alone, read_table(train))["when"]
+    assert (found.kind, found.missing) == ("time", 1)
+    day = "03" if month == "04" else "04"
+    wanted = np.array([f"2024-{month}-{day}T00:00", f"2024-{month}-{day}T10:30"], "datetime64[m]")
+    assert (found.stamps[:2] == wanted).all()
+    assert "as in the training data" in found.note
+
+
+def test_texts_are_no_dates_because_the_training_file_has_some(tmp_path):
+    train, new = tmp_path / "train.csv", tmp_path / "new.csv"
+    train.write_text("when,load\n25/12/2023,1\n26/12/2023,2\n")
+    new.write_text("when,load\n13/13/2024,1\nlater,2\n")
+    assert as_training(read_table(new), read_table(train))["when"].kind == "text"

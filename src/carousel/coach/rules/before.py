@@ -8,7 +8,7 @@ from typing import Any
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
-from carousel.coach.words import sentence
+from carousel.coach.words import Said, sentence
 from carousel.config import Thresholds
 
 declare(
@@ -175,10 +175,23 @@ def validation_too_small(e: Evidence, t: Thresholds) -> dict[str, Any] | None:
     return {
         "examples": count,
         "unit": e.facts.get("validation_unit", "examples"),
-        "what": sentence("uncertain_share" if share else "uncertain_mean", error=error),
+        "what": _uncertainty(e, count, share, error),
         "error": error,
         "validation_wanted": wanted,
     }
+
+
+def _uncertainty(e: Evidence, count: int, share: bool, error: float) -> Said:
+    """Words for the error: of units with many answers each, it lies between that of answers that
+    know nothing of each other and that of units whose answers are all alike."""
+    kind = "share" if share else "mean"
+    answers = e.facts.get("validation_examples") or 0
+    if not e.facts.get("validation_many") or answers <= count:
+        return sentence(f"uncertain_{kind}", error=error)
+    least = (0.5 if share else 1.0) / answers**0.5
+    if count == 1:
+        return sentence(f"uncertain_{kind}_of_one", answers=answers, least=least)
+    return sentence(f"uncertain_{kind}_of_many", answers=answers, least=least, error=error)
 
 
 @rule(
