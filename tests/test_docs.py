@@ -96,6 +96,21 @@ def test_both_readmes_have_the_same_blocks_sections_and_links():
     assert shapes[0] == shapes[1]
 
 
+def test_a_link_to_a_section_of_a_readme_leads_to_a_heading_of_it():
+    """The site has another first page, and so drops these anchors before it checks links."""
+    headings = {
+        page: {
+            re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+            for title in re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+        }
+        for page in READMES
+    }
+    for page in PAGES:
+        for target, anchor in re.findall(r"\]\(([^)\s#]+)#([^)\s]+)\)", page.read_text("utf-8")):
+            known = headings.get((page.parent / target).resolve())
+            assert known is None or anchor in known, f"{page}: {target}#{anchor}"
+
+
 def test_architecture_has_the_layers_of_the_contract():
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

@@ -141,7 +141,7 @@ def choose(
     wanted = _asked_for()
     if wanted == "cells":
         return Path("cells", "asked for by use('cells')")
-    lacking = ", ".join(stack.options.words) or stack.mode * (not stack.cell.in_torch)
+    lacking = ", ".join(stack.options.words) or stack.cell.layer * (not stack.cell.in_torch)
     if not wanted and recording.writes_onnx():
         return Path(*recording.onnx_way(lacking, stack.options.words, bool(stack.proj_size)))
     obstacle = "asked for by use('torch')" if wanted == "torch" else _native_obstacle(x, others)
@@ -247,7 +247,7 @@ def _torch_way(stack: StackSpec, x: Tensor, ragged: bool) -> str:
     else:
         how = "separate operators per step"
     kept = ", checkpoint_every without effect" if stack.checkpoint_every else ""
-    return f"{stack.mode}{', ragged' if ragged else ''}, {how}{kept}"
+    return f"{stack.mode}{', rows of different lengths' if ragged else ''}, {how}{kept}"
 
 
 def _onednn_takes(dtype: torch.dtype) -> bool:
