@@ -106,7 +106,7 @@ sanitize: install
 	done
 
 # The kernels by other compilers, where they are installed: clang, and GCC for aarch64, whose program
-# runs under an emulator. Say so of whatever is not there.
+# runs under an emulator. What is not there is named.
 portable: install
 	@for build in clang:clang++: aarch64:aarch64-linux-gnu-g++:qemu-aarch64-static; do \
 	    IFS=: read -r name compiler emulator <<< "$$build"; \

@@ -14,12 +14,16 @@ FILES = ["pyproject.toml", "CITATION.cff", "CHANGELOG.md"]
 TODAY = datetime.date(2030, 1, 2)
 
 
-@pytest.fixture(scope="module")
-def release():
-    spec = importlib.util.spec_from_file_location("release", HOME / "tools" / "release.py")
+def script(name):
+    spec = importlib.util.spec_from_file_location("script", HOME / "tools" / name)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.release
+    return module
+
+
+@pytest.fixture(scope="module")
+def release():
+    return script("release.py").release
 
 
 @pytest.fixture
@@ -67,3 +71,10 @@ def test_what_is_no_later_version_changes_nothing(release, copy, version):
 @pytest.mark.parametrize("path", sorted((HOME / ".github").rglob("*.yml")), ids=lambda p: p.stem)
 def test_forms_and_workflows_are_yaml_that_says_something(path):
     assert isinstance(yaml.safe_load(path.read_text()), dict)
+
+
+def test_the_workflow_of_wheels_tests_with_what_the_check_of_the_wheel_installs():
+    text = (HOME / ".github" / "workflows" / "wheels.yml").read_text(encoding="utf-8")
+    steps = yaml.safe_load(text)["jobs"]["wheel"]["steps"]
+    (required,) = (step["env"]["CIBW_TEST_REQUIRES"] for step in steps if "env" in step)
+    assert set(required.split()) == set(script("wheel/check.py").HARNESS)
