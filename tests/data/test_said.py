@@ -16,7 +16,8 @@ SOURCE = Path(said.__file__).parent
 #: Pieces that are put together with others, and are seen in the whole sentences.
 PIECES = (", of each class by itself", ", one for a sequence", "task = ", "#", "the {} part is",
           "; the {} part", ", and counts down", ", a step of", ", each a sequence", ": ",
-          " (more than", "a column each", "numbers each, learnt", "every number")  # fmt: skip
+          " (more than", "a column each", "numbers each, learnt",
+          "every number", "; {} missing")  # fmt: skip
 
 
 def sentences(name):
@@ -55,6 +56,13 @@ def test_everything_that_a_guess_can_say_is_said_in_korean(name):
         if not knows(whole, "ko"):
             missing.append(template)
     assert missing == []
+
+
+def test_a_part_does_not_swallow_the_sentence_behind_it():
+    sentence = "time stamps such as 01.02.2023; dates like 01.02.2023 are read as day, month, year"
+    first, second = sentence.split("; ")
+    assert said.said(sentence, "ko") == f"{said.said(first, 'ko')}; {said.said(second, 'ko')}"
+    assert "read as" not in said.said(sentence, "ko")
 
 
 def test_what_files_are_read_as_is_said_in_korean():

@@ -200,7 +200,8 @@ def _beside_baselines(result: dict[str, Any], path: Path) -> list[str]:
 
 
 def _named(baselines: list[str]) -> str:
-    return " and ".join(name.replace("_", " ") for name in baselines)
+    *before, last = [name.replace("_", " ") for name in baselines] or [""]
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 _TREATED = {

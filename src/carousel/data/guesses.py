@@ -212,8 +212,10 @@ class _Guesser(RowFinder):
         elif self.more_targets:
             found.task = "regress"
             every = {p.name for p in self._targets()} <= found.constant
-            where = "of each sequence" if every else "in each row"
-            found.why = f"{len(self._targets())} numbers are to be found {where}"
+            count = len(self._targets())
+            found.why = f"{count} numbers are to be found in each row"
+            if every:
+                found.why = f"{count} numbers are to be found of each sequence"
         elif kept and separator_of(p.column):
             found.task = "classify_recordings"
             found.why = f"'{target}' keeps its labels through a sequence"

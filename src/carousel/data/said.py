@@ -1,8 +1,9 @@
 """Sentences about custom data in other languages than English, in which they are made.
 
 A language is a file in said_texts: patterns of sentences with their parts in braces, and the same
-in that language. A part whose name begins with t_ is a sentence itself. What no pattern fits stays
-as it is; the tests see that this happens to nothing that a guess can say.
+in that language. A part whose name begins with t_ is a sentence itself, and no part reaches past a
+semicolon, behind which another sentence begins. What no pattern fits stays as it is; the tests see
+that this happens to nothing that a guess can say.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def _patterns(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     # The longest first: what they say besides their parts is the most.
     ordered = sorted(found.items(), key=lambda item: -len(re.sub(r"\{\w+\}", "", item[0])))
     return tuple(
-        (re.compile(_PART.sub(r"(?P<\1>.+?)", re.escape(pattern)), re.DOTALL), text)
+        (re.compile(_PART.sub(r"(?P<\1>(?:(?!; ).)+?)", re.escape(pattern)), re.DOTALL), text)
         for pattern, text in ordered
     )
 
@@ -45,6 +46,11 @@ def said(sentence: str, language: str) -> str:
 
     >>> said("7 values; 12.0% missing", "ko"), said("7 values", "en")
     ('값 7가지; 12.0% 빈 칸', '7 values')
+
+    A part ends where the next sentence begins:
+
+    >>> said("time stamps such as 01.02.; 3 cells do not fit: missing", "ko")
+    '01.02. 같은 시각; 맞지 않는 칸 3개는 빈 칸으로 셉니다'
     """
     if (found := _whole(sentence, language)) is not None:
         return found
