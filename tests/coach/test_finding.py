@@ -81,3 +81,14 @@ def test_one_long_recording_with_many_answers_has_the_error_of_its_answers(facts
     title = rule.finding(rule.judge(Evidence(facts=known), Thresholds())).text(language)
     assert least in title
     assert ("25.0%" if "class_counts" in facts else "50%") in title
+
+
+@pytest.mark.parametrize(("language", "said"), [("en", "beat a guess:"), ("ko", "단순한 추측보다")])
+def test_a_network_no_better_than_a_guess_hears_it_in_the_readers_language(language, said):
+    rule = RULES["dumb-baseline"]
+    epochs = [{"epoch": 1, "step": 5, "train": {"accuracy": 0.6}, "validation": {"accuracy": 0.5}}]
+    facts = {"guess": {"accuracy": 0.6}, "validation_examples": 1000}
+    seen = Evidence(epochs=epochs, facts=facts, monitor="accuracy", higher_is_better=True)
+    full = rule.finding(rule.judge(seen, Thresholds()), language).text(language)
+    assert said in full.splitlines()[0]
+    assert ("a guess" in full) == (language == "en")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
 from carousel.coach.rules.curves import overfits
+from carousel.coach.words import in_every_language
 from carousel.config import Thresholds
 from carousel.errors import command
 
@@ -20,7 +24,7 @@ _SHARES = ("accuracy", "macro_f1", "micro_f1", "span_f1")
     "KARP, OWN",
     do=("carousel check {recipe}", "--set forecast.relative=true"),
 )
-def dumb_baseline(e: Evidence, t: Thresholds) -> Numbers | None:
+def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     sign = 1 if e.higher_is_better else -1
     best = e.best
     guess = e.facts.get("guess", {})
@@ -29,8 +33,8 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Numbers | None:
         examples = e.facts.get("validation_examples") or 0
         chance = 0.5 / examples**0.5 if examples and e.monitor == "accuracy" else 0.0
         if sign * ours <= sign * theirs + chance:
-            words = {"baseline": "a guess", "metric": e.monitor}
-            return words | {"ours": ours, "theirs": theirs}
+            said = in_every_language("checks", "guess")
+            return {"baseline": said, "metric": e.monitor, "ours": ours, "theirs": theirs}
     metric = e.result.get("metric") or e.monitor  # another may have chosen the epoch
     sign = 1 if e.result.get("metric_higher_is_better", e.higher_is_better) else -1
     ours = e.result.get("test", {}).get(metric)
