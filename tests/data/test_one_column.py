@@ -24,7 +24,7 @@ def test_a_model_of_sentences_reads_a_table_of_sentences_alone(tmp_path):
     new.write_text("said\nw1 and good\n\nw2 and bad\n")
     given = fit(Config.from_dict(values).override(small)).model.read(new)
     assert [*given.inputs] == ["w1 and good", "w2 and bad"]
-    assert "1 blank rows are passed over" in " ".join(note.text for note in given.notes)
+    assert "1 blank sentence passed over" in " ".join(note.text for note in given.notes)
 
 
 def test_nothing_is_learnt_from_one_column(tmp_path):

@@ -10,7 +10,11 @@ import carousel
 from carousel.run import events, layout
 
 SOURCES = Path(carousel.__file__).parent
-OUTSIDE = [path for path in sorted(SOURCES.rglob("*.py")) if path.parent.name != "run"]
+OUTSIDE = [
+    path
+    for path in sorted(SOURCES.rglob("*.py"))
+    if path.parent.name != "run" and path.name != "places.py"  # the user's own config.toml
+]
 FILES = {
     layout.CONFIG,
     layout.DATA,

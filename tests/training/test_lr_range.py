@@ -10,8 +10,6 @@ from carousel.run.reading import events
 from carousel.run.writing import EventStore
 from carousel.training import lr_range, train
 
-LINE = "carousel lr-range RUN --fresh"
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
@@ -27,7 +25,7 @@ def knob(path):
 
 
 def test_a_suggestion_is_on_record_and_the_advice_to_test_stops(run):
-    assert knob(run) == ("optimizer.learning_rate", [LINE])
+    assert knob(run) == ("optimizer.learning_rate", [f"carousel lr-range {run} --fresh"])
     begin = lr_range.start(str(run), fresh=True)
     test = lr_range.range_test(begin.task, begin.model, steps=20)
     lr_range.remember(test, begin, ["training.batch_size=8"])

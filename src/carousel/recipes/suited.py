@@ -19,7 +19,7 @@ READS = {
     "own-generate": "a text, or a folder of <label>.txt files",
     "own-caption": "a folder of images with captions.csv",
     "own-classify-recordings": "a folder for each class, of .csv files or sounds",
-    "own-classify": "a folder for each class, of pictures; .npz, .npy or IDX",
+    "own-classify": "a folder of pictures per class; .npz, .npy or IDX",
     "own-label-frames": "a folder of .csv files with a column label",
     "own-regress": "a folder of .csv with numbers in label or targets.csv",
 }
