@@ -243,6 +243,7 @@ def asked(shell, script, line):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_completes_verbs_recipes_settings_and_sets(shell, carousel):
     if shutil.which(shell) is None:

@@ -115,6 +115,7 @@ def test_metrics_of_numbers_follow_from_the_answers(runs, carousel, tmp_path):
     assert report["rmse"] == pytest.approx(np.sqrt((every**2).mean()), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_metrics_of_forecasts_follow_from_the_rolling_answers(runs, carousel, tmp_path):
     run, _ = runs("forecast")
     file = write_series(tmp_path, count=90, seed=4)
@@ -294,6 +295,7 @@ def test_recordings_of_other_columns_are_refused_by_name(runs, carousel, tmp_pat
     assert "'pulse'" in err
 
 
+@pytest.mark.slow
 def test_metrics_of_images_follow_from_the_answers(runs, carousel, tmp_path):
     run, _ = runs("classify")
     held = load_test()
@@ -363,6 +365,7 @@ def test_metrics_of_new_labelled_lines_follow_from_the_probabilities(runs, carou
     assert report["unknown_classes"] == {"Two": 1}
 
 
+@pytest.mark.slow
 def test_metrics_of_captions_follow_from_the_answers(carousel, tmp_path):
     config = images_config(write_images(tmp_path), "training.epochs=8")
     run = train(config, seed=0, threads=1, run_dir=tmp_path / "run", quiet=True).path
@@ -383,6 +386,7 @@ def test_metrics_of_captions_follow_from_the_answers(carousel, tmp_path):
     assert report["bleu"] == pytest.approx(bleu.score)
 
 
+@pytest.mark.slow
 def test_metrics_of_translations_follow_from_the_answers(carousel, tmp_path):
     config = pair_config(write_pairs(tmp_path, count=200), "training.epochs=2")
     run = train(config, seed=0, threads=1, run_dir=tmp_path / "run", quiet=True).path

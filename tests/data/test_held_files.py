@@ -78,6 +78,7 @@ def first_count(part):
     return next(iter(part.counts.values()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_run_trains_on_all_of_one_file_and_is_judged_by_all_of_another(name, tmp_path):
     config, paths = three(name, tmp_path)
