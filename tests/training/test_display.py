@@ -6,24 +6,14 @@ from dataclasses import replace
 
 import pytest
 from rich.console import Console
+from small_epoch import SUMMARY
 
-from carousel.run.events import Epoch
 from carousel.training.display import (
     BarDisplay,
     Display,
     PlainDisplay,
     line_of,
     make_display,
-)
-
-SUMMARY = Epoch(
-    epoch=2,
-    train={"loss": 0.25, "accuracy": 0.5},
-    validation={"loss": 0.125, "accuracy": 0.75},
-    monitor="accuracy",
-    learning_rate=0.003,
-    best=True,
-    seconds=12.0,
 )
 
 

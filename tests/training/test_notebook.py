@@ -4,21 +4,12 @@ import textwrap
 
 import numpy as np
 import pytest
+from small_epoch import SUMMARY
 
 import carousel
-from carousel.run.events import Epoch
 from carousel.training import display
 from carousel.training.notebook import NotebookDisplay
 
-SUMMARY = Epoch(
-    epoch=2,
-    train={"loss": 0.25, "accuracy": 0.5},
-    validation={"loss": 0.125, "accuracy": 0.75},
-    monitor="accuracy",
-    learning_rate=0.003,
-    best=True,
-    seconds=12.0,
-)
 HOSTILE = "<script>alert(1)</script>"
 
 

@@ -25,6 +25,7 @@ from carousel.data.files.image_fit import (
     picture_of_array,
     shape_of,
 )
+from carousel.data.files.images import unreadable
 from carousel.data.labelled_images import ImageNotes, ImageParts, NamedImages, Shape
 from carousel.data.shares import Fewest, Share, shares
 from carousel.data.splits import split
@@ -77,7 +78,7 @@ class Entry:
                 turned = picture.getexif().get(0x0112, 1) in (5, 6, 7, 8)
                 width, height = picture.size
                 return (width, height) if turned else (height, width)
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        except unreadable():
             return None
 
 

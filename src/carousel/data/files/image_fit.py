@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.data.files.images import shown
+from carousel.data.files.images import shown, unreadable
 from carousel.data.labelled_images import Shape
 from carousel.errors import ConfigError, DataError
 
@@ -34,19 +34,13 @@ class Look(NamedTuple):
 def open_picture(content: bytes, name: str) -> Image.Image:
     """A picture as viewers show it, "RGB" where it has colours, else "L"; of several frames the
     first. Raises `DataError`."""
-    from PIL import Image, UnidentifiedImageError  # few commands need it
+    from PIL import Image  # few commands need it
 
     try:
         with Image.open(io.BytesIO(content)) as file:
             plain = file.mode in ("1", "L", "LA") or file.mode.startswith("I")
             return shown(file, "L" if plain else "RGB")
-    except (
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        OSError,
-        SyntaxError,
-        ValueError,
-    ) as error:
+    except unreadable() as error:
         what = "is empty" if not content else f"is no picture that can be read: {error}"
         raise DataError(f"{name} {what}") from None
 

@@ -63,7 +63,7 @@ def read_film(path: Path, side: int) -> NDArray[np.float32]:
     A .gif or another picture of several frames, or .npy with (T, side, side) integers 0 to 255.
     Frames of another size are resized. Raises `DataError`.
     """
-    from PIL import Image, ImageSequence, UnidentifiedImageError  # few commands need it
+    from PIL import Image, ImageSequence  # few commands need it
 
     require_file(path)
     try:
@@ -72,7 +72,7 @@ def read_film(path: Path, side: int) -> NDArray[np.float32]:
         else:
             with Image.open(path) as film:
                 pictures = [shown(frame) for frame in ImageSequence.Iterator(film)]
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+    except unreadable() as error:
         raise DataError(f"{path} is no film that can be read: {error}") from None
     frames = [np.asarray(frame.resize((side, side), Image.Resampling.BOX)) for frame in pictures]
     return np.stack(frames).reshape(len(frames), -1).astype(np.float32)
@@ -117,6 +117,13 @@ def check_images(array: NDArray[np.generic] | Tensor, source: str) -> Tensor:
     else:
         values = values * 255
     return torch.from_numpy(values.astype(np.uint8))
+
+
+def unreadable() -> tuple[type[Exception], ...]:
+    """Errors by which Pillow says that a picture cannot be read, at its head or within."""
+    from PIL import Image
+
+    return OSError, SyntaxError, ValueError, Image.DecompressionBombError
 
 
 def shown(picture: Image.Image, mode: str = "L") -> Image.Image:
