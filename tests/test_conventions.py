@@ -127,10 +127,12 @@ def test_levels_are_chosen_by_option_or_variable(carousel, monkeypatch):
     assert "--verbose and --quiet contradict" in levels("-v", "-q", log="")[1]
 
 
-def test_a_command_leaves_the_logger_as_it_was(carousel):
+def test_a_command_leaves_the_logger_as_it_was(carousel, monkeypatch):
     before = logger.level, list(logger.handlers)
     carousel("doctor", "-vv")
     carousel("train", "nothing")
+    monkeypatch.setenv("CAROUSEL_LOG", "loud")  # refused before anything runs
+    carousel("doctor")
     assert (logger.level, list(logger.handlers)) == before
 
 

@@ -71,9 +71,9 @@ def level(verbose: int = 0, quiet: bool = False) -> int:
 @contextmanager
 def heard() -> Iterator[None]:
     """Records of the logger `carousel` are written to standard error while the block lasts."""
-    handler, before = _ToStandardError(), logger.level
+    handler, before, wanted = _ToStandardError(), logger.level, level()
     logger.addHandler(handler)
-    logger.setLevel(level())
+    logger.setLevel(wanted)
     try:
         yield
     finally:
