@@ -110,3 +110,13 @@ def test_the_tables_of_the_performance_page_are_those_of_the_lab_notes(script):
     assert text == performance.page(text), "run: python tools/site/performance.py"
     assert set(re.findall(r"<!-- (.+?): start -->", text)) == set(performance.SECTIONS)
     assert text.count("| rows LSTM training |") == 2  # time and memory
+
+
+def test_the_picture_of_speed_shows_every_ratio_of_the_performance_page(script, tmp_path):
+    picture, performance = script("speed_picture"), script("performance")
+    found = picture.ratios(performance.PAGE.read_text(encoding="utf-8"))
+    assert set(found) == {(use, c) for use in picture._USES for c in ("LSTM", "GRU", "RNN")}
+    assert min(found["training", "LSTM"]) < 1  # the losses, too
+    assert sum(map(len, found.values())) == 3 * (42 + 6 + 9)
+    picture.draw(found, tmp_path / "speed.png")
+    assert (tmp_path / "speed.png").stat().st_size > 10_000

@@ -8,7 +8,10 @@ import pytest
 GOOD = '<html><body><h1 id="top">a</h1><a href="b.html#here">b</a></body></html>'
 
 
-@pytest.mark.parametrize("name", ["assemble", "docstrings", "performance", "tutorials"])
+SCRIPTS = ["assemble", "docstrings", "performance", "speed_picture", "tutorials"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
 def test_examples_of_the_scripts_hold(name, script):
     outcome = doctest.testmod(script(name))
     assert outcome.attempted > 0
