@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from carousel.cells.table import SPECS
 from carousel.layers.base import Recurrent
-from carousel.layers.parallel import Parallel
+from carousel.layers.own import Own
 from carousel.layers.swap import OURS, is_swapped, mixture, ours_for
 
 
@@ -135,7 +135,7 @@ def why_not(layer: nn.Module, subclasses: bool = False) -> str:
 
 def why_not_back(layer: nn.Module) -> str:
     """Why `restore` cannot make a layer of Carousel's torch's; "" if it does."""
-    if isinstance(layer, Parallel):
+    if isinstance(layer, Own):
         return f"torch has no {type(layer).__name__}"
     kind = parametrize.type_before_parametrizations(layer)
     if not is_swapped(layer) and kind not in OURS.values():

@@ -38,7 +38,7 @@ _attributes = operator.attrgetter(*_ATTRIBUTES)
 # Of torch.nn.RNNBase: what it does with a call before its kernels. A class may have its own.
 _CHECKS = ("check_forward_args", "check_input", "get_expected_hidden_size", "check_hidden_size")
 _WEIGHT = re.compile(r"(weight|bias)_\w+_l\d")
-_OURS_AND_TORCHS = (nn.RNNBase.__module__, "carousel.layers.parallel")
+_OURS_AND_TORCHS = (nn.RNNBase.__module__, "carousel.layers.own")
 
 
 def stack_of(layer: Any) -> kernels.StackSpec:
