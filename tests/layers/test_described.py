@@ -40,7 +40,7 @@ def x_of(dtype=torch.float32):
 
 
 def state_of(layer, rows=B):
-    of_parallel = isinstance(layer, carousel.layers.parallel.Parallel)
+    of_parallel = isinstance(layer, carousel.layers.own.Own)
     return (parallel_state if of_parallel else random_state)(layer, rows)
 
 
