@@ -40,9 +40,14 @@ class CumulativeLogits(nn.Module):
         """The thresholds (C - 1,), in rising order."""
         return torch.cat((self.first, self.first + softplus(self.gaps).cumsum(0)))
 
+    @property
+    def steepness(self) -> Tensor:
+        """The factor s (1,)."""
+        return (_SPEED * self.sharpness).exp()
+
     def forward(self, x: Tensor) -> Tensor:
         """x (..., H). Returns log-probabilities (..., C)."""
-        sharpness = (_SPEED * self.sharpness).exp()
+        sharpness = self.steepness
         below = sharpness * (self.thresholds - self.score(x))  # (..., C - 1), rising
         low, high = below[..., :-1], below[..., 1:]
         # sigmoid(high) - sigmoid(low), in logarithms

@@ -1,0 +1,68 @@
+"""Facts that a caller needs of a file that was exported, as JSON beside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from carousel.export.description import Network, Standardise, Value
+from carousel.export.formats import Asked, Comparison
+
+
+def card_of(
+    network: Network, asked: Asked, files: list[str], compared: Comparison, example: str
+) -> dict[str, Any]:
+    """Names, shapes and dtypes of inputs and outputs, classes, vocabulary, scaler, sample rate, how
+    far the file is from the model, and an example that uses it."""
+    scaler = next(network.of_kind(Standardise), None)
+    return {
+        "files": files,
+        "model": network.name,
+        "stream": asked.stream,
+        "int8": asked.int8,
+        "inputs": [_value(one) for one in inputs_of(network, asked.stream)],
+        "outputs": [_value(one) for one in outputs_of(network, asked.stream)],
+        "classes": list(network.classes),
+        "vocabulary": list(network.vocabulary),
+        "scaler": scaler and {"mean": scaler.mean.tolist(), "std": scaler.std.tolist()},
+        "sample_rate": network.sample_rate,
+        **network.facts,
+        "difference": compared.difference,
+        "tolerance": compared.tolerance,
+        "example": example.splitlines(),
+    }
+
+
+def inputs_of(network: Network, stream: bool) -> list[Value]:
+    """Inputs of a file: values or tokens, lengths, states."""
+    given = [_stepped(one, stream) for one in network.inputs]
+    if network.has_lengths and not stream:
+        given.append(Value("lengths", "int64", ("batch",), "steps of each row"))
+    if network.has_states or stream:
+        given += [_renamed(one, "in", "to begin with; zeros at first") for one in network.states]
+    return given
+
+
+def outputs_of(network: Network, stream: bool) -> list[Value]:
+    """Outputs of a file: those of the network, states."""
+    found = [_stepped(one, stream) for one in network.outputs]
+    if network.has_states or stream:
+        found += [_renamed(one, "out", "afterwards") for one in network.states]
+    return found
+
+
+def _stepped(value: Value, stream: bool) -> Value:
+    shape = tuple(size for size in value.shape if not (stream and size == "time"))
+    return Value(value.name, value.dtype, shape, value.words)
+
+
+def _renamed(state: Value, which: str, words: str) -> Value:
+    return Value(f"{state.name}_{which}", state.dtype, state.shape, f"{state.words}, {words}")
+
+
+def _value(value: Value) -> dict[str, Any]:
+    return {
+        "name": value.name,
+        "dtype": value.dtype,
+        "shape": list(value.shape),
+        "words": value.words,
+    }

@@ -1,0 +1,357 @@
+"""Description of what a network computes: layers in a row, weights as NumPy arrays, without torch.
+
+Every format is written from this and from nothing else. A `Network` is a row of layers, each of
+which reads what the one before it gave: a sequence (B, T, F), or a vector (B, F) once `Pooling` or
+`Horizon` has made one of it. Rows of a batch may have lengths of their own; what stands behind
+them counts nowhere. Weights have torch's names and layouts. Dropout and what else acts in training
+alone is left out.
+
+B rows, T steps, F features, H units, P outputs of a recurrent layer (H without a projection).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+Wide = NDArray[np.float64]
+Weights = Mapping[str, Array]
+"""Parameters of one direction by their names without the layer's number, as the cell's step in
+`carousel.cells` takes them: weight_ih (G H, I), weight_hh (G H, P), bias_ih, bias_hh (G H,),
+weight_hr (P, H), weight_c, weight_ln_ih, …; those that are not there are left out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Standardise:
+    """(x - mean) / std of each feature; mean and std (F,), or (1,) for all features alike.
+
+    The model computes it in float64. In float32, ((x - a) - b) / std with a the mean in float32 and
+    b what is left of it gives the same to a few units in the last place.
+    """
+
+    mean: Wide
+    std: Wide
+
+
+@dataclass(frozen=True, eq=False)
+class Differences:
+    """Beside each x_t also x_t - x_{t-1}, zero in the first step: (B, T, F) to (B, T, 2 F).
+
+    codes: places of columns whose differences are zero.
+    """
+
+    codes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """Tokens (B, T) to rows of the table (V, E): (B, T, E).
+
+    further: tables of further numbers of each step. With any, tokens are (B, T, 1 + their number),
+    and the rows stand side by side.
+    """
+
+    table: Array
+    further: tuple[Array, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Categories:
+    """Columns of codes become rows of a table: (B, T, F) to (B, T, numbers and widths).
+
+    numbers: places of the features that stay as they are; they come first, in this order. tables:
+    by the place of a column of codes, (levels + 1, width); row k of the table stands for code k =
+    1 … levels, row 0 for every other number. They follow in this order.
+    """
+
+    numbers: tuple[int, ...]
+    tables: tuple[tuple[int, Array], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution:
+    """One-dimensional convolution over time: (B, T, C) to (B, T', C'), as `torch.nn.Conv1d`.
+
+    weight (C', C / groups, K), bias (C',) or None; zeros are padded on both sides. Where rows have
+    lengths, zeros stand behind them, and their lengths become those of the outputs.
+    """
+
+    weight: Array
+    bias: Array | None
+    stride: int = 1
+    padding: int = 0
+    dilation: int = 1
+    groups: int = 1
+
+    def length(self, steps: int) -> int:
+        """Steps of the output of a row of so many steps.
+
+        >>> Convolution(np.zeros((1, 1, 3), np.float32), None, stride=2).length(7)
+        3
+        """
+        reach = self.dilation * (self.weight.shape[2] - 1) + 1
+        return max(0, (steps + 2 * self.padding - int(reach)) // self.stride + 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Frames (B, T, side²) as pictures: stages of maxpool₂(relu(conv₃ₓ₃(x))) with one pixel of
+    zeros around, then all maps one after the other: (B, T, C h w), as
+    `carousel.layers.convolution.ConvolutionalMap`. stages: weight (C', C, 3, 3) and bias."""
+
+    side: int
+    stages: tuple[tuple[Array, Array], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Recurrent:
+    """A stack of recurrent layers: (B, T, I) to (B, T, D P).
+
+    The equations are `carousel.cells.table.named(cell).step(x, states, **weights, **options)`.
+
+    cell: "lstm", "gru", "rnn", "mingru", …: a name of `carousel.cells.table`.
+    hidden: H. options: every setting of the step, also those at their defaults: of the LSTM
+    activation, gate_activation, coupled and variant; of the GRU activation, gate_activation and
+    reset_after; of the others nonlinearity. zoneout: for each state p of
+    s' ← p s + (1 - p) s', made after the step (h from the new c); zeros without it.
+    layers: for each layer, for each direction (forward, then backward), its weights. The outputs
+    of both directions stand side by side. Layers above the first read those of the one below.
+    """
+
+    cell: str
+    hidden: int
+    options: Mapping[str, Any]
+    zoneout: tuple[float, ...]
+    layers: tuple[tuple[Weights, ...], ...]
+    state_names: tuple[str, ...]
+    state_sizes: tuple[int, ...]
+
+    @property
+    def directions(self) -> int:
+        """D: 1, or 2 where a second set of weights reads from the end."""
+        return len(self.layers[0])
+
+    @property
+    def outputs(self) -> int:
+        """P: features of one direction's output."""
+        return self.state_sizes[0]
+
+    @property
+    def inputs(self) -> int:
+        """I: features that the first layer reads."""
+        return int(self.layers[0][0]["weight_ih"].shape[1])
+
+    def __str__(self) -> str:
+        reads = ", in both directions" if self.directions == 2 else ""
+        return f"{self.cell}({self.inputs}, {self.hidden}) of {len(self.layers)} layers{reads}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pooling:
+    """A sequence as one vector: (B, T, F) to (B, F), over the real steps of each row.
+
+    how: "last" (what the recurrent layer before it gave at the end of each direction: of two, the
+    forward one at the last real step, the backward one at the first), "mean", "max", or
+    "attention": u_t = tanh(W y_t + b), weights softmax_t(v · u_t), with W = hidden, b =
+    hidden_bias and v = score (F,). A row without steps gives zeros; with "last", the initial state.
+    """
+
+    how: str
+    hidden: Array | None = None
+    hidden_bias: Array | None = None
+    score: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """W x + b over the last dimension: weight (C, F), bias (C,) or None."""
+
+    weight: Array
+    bias: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Activation:
+    """A function of each number.
+
+    name: "relu", "tanh", "sigmoid", "softsign", "hard_tanh", "hard_sigmoid" (relu6(x + 3) / 6),
+    "leaky_relu" (slope: of negative numbers), "elu" (slope: α), "silu", or "gelu" (exact).
+    """
+
+    name: str
+    slope: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Normalisation:
+    """LN(x) = γ (x - mean) / √(variance + eps) + β over the last dimension, γ = gain, β = bias."""
+
+    gain: Array | None
+    bias: Array | None
+    eps: float
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax:
+    """Probabilities over the last dimension; log: their logarithms."""
+
+    log: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """Probabilities (…, C) of ranks: P(rank ≤ k) = σ(s (t_k - w · x)).
+
+    weight w (F,), thresholds t (C - 1,) in rising order, sharpness s; differences of neighbours
+    are the probabilities, see `carousel.layers.ordinal.CumulativeLogits`.
+    """
+
+    weight: Array
+    thresholds: Array
+    sharpness: float
+
+
+@dataclass(frozen=True, eq=False)
+class Unscale:
+    """x std + mean of each output: back on the scale of the data. mean, std (C,)."""
+
+    mean: Wide
+    std: Wide
+
+
+@dataclass(frozen=True, eq=False)
+class Squash:
+    """σ(x) of the outputs at these places, the others left as they are."""
+
+    places: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """Columns of a window less what stands in its last step: x_tc - x_Tc. The levels, (B, columns),
+    are added again by `Horizon`."""
+
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Horizon:
+    """K steps to come of C targets, of which h, the last state of the layer before, is a summary.
+
+        z_k = relu(W h + b + e_k);  raw_k = U z_k + d, C × P numbers, P last
+        raw_k,c,0 ← raw_k,c,0 + Σ_t L_ctk x_tc + o_ck          with a line
+        value = raw_0 + the level that `Level` took (zero without one)
+
+    What x is: the windows as they went into the recurrent layer, of its columns `columns`.
+    state W (H, H), state_bias b (H,), steps e (K, H), weight U (C P, H), bias d (C P,); line L
+    (C, T, K) and offset o (C, K), or None.
+
+    distribution: "none": P = 1; "sigmoid": P = 1, σ(raw_0) is the forecast; "gaussian": P = 2,
+    value ± 1.2815515655446004 q_1 s; "quantile": P = 3, value - q_1 s and value + q_2 s, with q_i =
+    softplus(raw_i) + 0.001 and s = stretch (K, C), or one. The result is (B, 3, K, C), low,
+    forecast and high; (B, 1, K, C) for "none" and "sigmoid".
+    """
+
+    state: Array
+    state_bias: Array
+    steps: Array
+    weight: Array
+    bias: Array
+    columns: tuple[int, ...]
+    distribution: str
+    line: Array | None = None
+    offset: Array | None = None
+    stretch: Array | None = None
+
+    @property
+    def rows(self) -> int:
+        """3 with an interval, else 1."""
+        return 3 if self.distribution in ("gaussian", "quantile") else 1
+
+
+Layer = (
+    Standardise
+    | Differences
+    | Embedding
+    | Categories
+    | Convolution
+    | Pictures
+    | Recurrent
+    | Pooling
+    | Dense
+    | Activation
+    | Normalisation
+    | Softmax
+    | Ranks
+    | Unscale
+    | Squash
+    | Level
+    | Horizon
+)
+
+
+@dataclass(frozen=True)
+class Value:
+    """An input or an output: its name, NumPy's name of its dtype, its shape and what it is.
+
+    shape: sizes, or the words "batch" and "time" where any number goes.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    words: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """Layers in a row, with the names of what goes in and comes out.
+
+    name: in words. inputs, outputs: one of each. has_lengths: whether rows may end before the batch
+    does. has_states: whether a file for whole batches takes and gives states. classes: of the
+    outputs. vocabulary: tokens by their numbers. facts: what a caller needs besides, as JSON can
+    hold it: task, view, columns, how a text is cut.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    has_lengths: bool = True
+    has_states: bool = False
+    classes: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
+    sample_rate: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def of_kind(self, kind: type) -> Iterator[Any]:
+        """Layers of one class, in their order."""
+        return (layer for layer in self.layers if isinstance(layer, kind))
+
+    @property
+    def recurrent(self) -> tuple[Recurrent, ...]:
+        """Recurrent stacks, in their order."""
+        return tuple(self.of_kind(Recurrent))
+
+    @property
+    def states(self) -> tuple[Value, ...]:
+        """States that go from call to call, (L D, B, size) each: "h" and "c" of the first
+        recurrent stack, "h_2" and "c_2" of the second, and so on."""
+        found = []
+        for number, stack in enumerate(self.recurrent, 1):
+            suffix = f"_{number}" if number > 1 else ""
+            depth = len(stack.layers) * stack.directions
+            for name, size in zip(stack.state_names, stack.state_sizes, strict=True):
+                shape = (depth, "batch", size)
+                found.append(Value(name + suffix, "float32", shape, f"state {name} of {stack}"))
+        return tuple(found)
+
+    @property
+    def is_summary(self) -> bool:
+        """True if it gives one answer for a whole sequence, not one for each step."""
+        return any(isinstance(layer, Pooling | Horizon) for layer in self.layers)

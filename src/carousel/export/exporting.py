@@ -1,0 +1,127 @@
+"""`export`: a model to a file, which is kept only where it computes what the model does."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from carousel.errors import ConfigError
+from carousel.export.card import card_of
+from carousel.export.describing import subject_of
+from carousel.export.description import Convolution, Differences, Horizon, Level, Network, Pooling
+from carousel.export.formats import Asked, Comparison, format_of
+from carousel.tasks.shared.task import TrainedModel
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Files that were written, the one that was asked for first, and how they compare."""
+
+    files: tuple[Path, ...]
+    comparison: Comparison
+
+    def to_json(self) -> dict[str, Any]:
+        """Paths and differences as JSON can hold them."""
+        return {"files": [str(path) for path in self.files], **asdict(self.comparison)}
+
+
+def export(
+    model: TrainedModel | nn.Module | str | Path,
+    path: str | Path,
+    *,
+    stream: bool = False,
+    int8: bool = False,
+    force: bool = False,
+) -> Exported:
+    """Write a model as a file that runs without Carousel, and compare it with the model.
+
+    model: a trained one, the folder of a run, a recurrent layer of torch or Carousel, or a
+        `torch.nn.Sequential` of layers, in which a recurrent layer hands on its outputs.
+    path: of the file; its suffix says what is written: .onnx, .c or .pt2. A .json of the same name
+        beside it says what goes in and comes out.
+    stream: one step at a time, states in and out.
+    int8: weights in eight bits, where the format has them.
+    force: write over files that are there.
+
+    The file is loaded and run beside the model on random inputs, lengths and states, whole and step
+    by step. It is kept only where the largest difference is within the tolerance of its format.
+
+    Raises `ConfigError`, naming the layer, for a model that the format cannot hold, for a file that
+    is there already, and for one that does not compute what the model does.
+    """
+    path = Path(path)
+    chosen, subject = format_of(path), subject_of(model)
+    asked = Asked(path.stem, stream, int8)
+    _check_place(path, force)
+    if stream:
+        _check_stream(subject.network)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as aside:
+        folder = Path(aside)
+        names = chosen.write(subject, asked, folder)
+        compared = chosen.compare(subject, asked, folder)
+        if not compared.difference <= compared.tolerance:
+            raise ConfigError(
+                f"{path.name} computes something else than the model: the largest difference is "
+                f"{compared.difference:.2g}, and at most {compared.tolerance:g} is kept: no file "
+                "was written; please report the model that does this"
+            )
+        card = card_of(
+            subject.network, asked, names, compared, chosen.example(subject.network, asked)
+        )
+        names.append(f"{path.name}.json")
+        text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+        (folder / names[-1]).write_text(text, encoding="utf-8")
+        _check_new([path.with_name(name) for name in names], force)
+        for name in names:
+            (folder / name).replace(path.with_name(name))
+    return Exported(tuple(path.with_name(name) for name in names), compared)
+
+
+def _check_place(path: Path, force: bool) -> None:
+    if not path.parent.is_dir():
+        raise ConfigError(f"there is no folder {path.parent}: make it first, or name another")
+    if path.is_dir():
+        raise ConfigError(f"{path} is a folder: name a file")
+    _check_new([path], force)
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise ConfigError(f"{path.parent} is not writable: name a folder that is")
+
+
+def _check_new(paths: list[Path], force: bool) -> None:
+    for path in paths:
+        if path.exists() and not force:
+            raise ConfigError(
+                f"{path} is there already: name another file, or write over it with force", "force"
+            )
+
+
+def _check_stream(network: Network) -> None:
+    """Raise `ConfigError` for a network that needs to see all steps at once."""
+    for stack in network.recurrent:
+        if stack.directions == 2:
+            raise ConfigError(
+                f"{stack} reads from the end, and has no next step: export it whole, without "
+                "stream, or train it in one direction",
+                "stream",
+            )
+    for layer in network.layers:
+        steps = isinstance(layer, Horizon | Level | Differences | Convolution)
+        if steps or (isinstance(layer, Pooling) and layer.how != "last"):
+            how = f"({layer.how})" if isinstance(layer, Pooling) else ""
+            raise ConfigError(
+                f"{type(layer).__name__}{how} looks at several steps at once: export the model "
+                "whole, without stream",
+                "stream",
+            )
+    if not network.states:
+        raise ConfigError(
+            "there is no recurrent layer, so nothing goes from step to step: export the model "
+            "whole, without stream",
+            "stream",
+        )
