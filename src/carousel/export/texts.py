@@ -131,5 +131,5 @@ def lengths_of(given: Tensors, name: str) -> Tensor:
 
 
 def _cut_as(tokens: Tokens) -> dict[str, Any]:
-    """Facts of how a text is cut: the level, whether it is brought to lower case, and subwords' own file."""
+    """Facts of how a text is cut: the level, lower case or not, and the file of subwords."""
     return {name: fact for name, fact in tokens.facts().items() if name != "vocabulary"}
