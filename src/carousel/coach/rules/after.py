@@ -98,10 +98,9 @@ def stop_verdict(e: Evidence, t: Thresholds) -> Numbers | None:
     best = e.best
     if not reason or best is None:
         return None
-    past = len(e.epochs) - best[0]
     uses = ", ".join(str(use.get("by", "?")) for use in e.of_kind("test_used")) or "nobody"
     words = {"reason": reason, "test_used_by": uses}
-    return {"best_epoch": best[0], "epochs_past_it": past} | words
+    return {"best_epoch": best[0], "epochs": len(e.epochs)} | words
 
 
 @rule(
