@@ -211,7 +211,9 @@ def test_several_numbers_of_each_sequence_get_a_recipe_that_trains(carousel, tmp
 @pytest.mark.parametrize(
     ("step", "rows", "wanted"),
     [
-        ("1 hour", 20_000, (24, 48, 24)),
+        ("1 hour", 20_000, (24, 168, 24)),
+        ("1 hour", 900, (24, 90, 24)),
+        ("3 hours", 20_000, (8, 56, 8)),
         ("15 minutes", 20_000, (96, 192, 48)),
         ("1 day", 3_000, (7, 24, 7)),
         ("1 month", 1_000, (12, 24, 12)),

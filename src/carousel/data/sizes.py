@@ -215,24 +215,26 @@ def _series(size: Size, korean: bool) -> Sections:
 def season_of(step: str, rows: int) -> tuple[int, int, int]:
     """Season, context and horizon of a series with this step, in steps.
 
-    A day of hours or minutes, a week of days, a year of months; the context is two seasons, and no
-    more than a tenth of the rows.
+    A day of hours or minutes, a week of days, a year of months; the context is two seasons, of
+    hours a week, and no more than a tenth of the rows.
 
     >>> season_of("1 hour", 20_000), season_of("1 month", 144)
-    ((24, 48, 24), (12, 14, 12))
+    ((24, 168, 24), (12, 14, 12))
     """
     seconds = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
     count, _, unit = step.partition(" ")
     unit = unit.removesuffix("s")
-    season = 1
+    season, week = 1, 0
     if unit in seconds:
         length = float(count) * seconds[unit]
         whole = 604_800 if unit == "day" else 86_400 if length >= 300 else 3600
         season = round(whole / length) if whole >= length else 1
+        # Days of work and rest differ; a week of minutes is more than a network should read.
+        week = round(604_800 / length) if 3600 <= length < 86_400 else 0
     elif unit == "month":
         season = max(1, round(12 / float(count)))
     horizon = min(max(season, 6), 48, max(1, rows // 12))
-    context = max(season, min(max(2 * season, 24), 200, max(2, rows // 10)))
+    context = max(season, min(max(2 * season, 24, week), 200, max(2, rows // 10)))
     return season, context, horizon
 
 
