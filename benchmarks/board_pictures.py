@@ -21,6 +21,9 @@ DRAWN = """() => { const charts = [...document.querySelectorAll(".chart")]
     .filter(e => e.offsetParent && e.getBoundingClientRect().top < window.innerHeight);
   return charts.every(e => getElement(+e.id.slice(1))?.chart?.getOption()?.series?.length) }"""
 
+BOTTOM = """() => Math.max(...[...document.querySelectorAll("main *")]
+    .map(e => e.getBoundingClientRect()).filter(r => r.height).map(r => Math.ceil(r.bottom)))"""
+
 
 def take(browser: Browser, url: str, runs: list[str], out: Path) -> None:
     """A picture of what each screen shows of each page."""
@@ -38,7 +41,10 @@ def take(browser: Browser, url: str, runs: list[str], out: Path) -> None:
             page.goto(url + path)
             page.wait_for_selector(f"body.body--{theme} main h1")
             page.wait_for_function(DRAWN)
-            page.screenshot(path=out / f"board-{name}-{screen}.png")
+            # A short page is cut below what it shows.
+            bottom = page.evaluate(BOTTOM)
+            clip = {"x": 0, "y": 0, "width": width, "height": min(height, bottom + 16)}
+            page.screenshot(path=out / f"board-{name}-{screen}.png", clip=clip)
         context.close()
 
 
