@@ -65,14 +65,14 @@ def test_layers_do_not_load_the_compiler_of_torch():
     assert done.stdout == "False\n"
 
 
-def test_only_kernels_import_the_compiled_module():
+def test_only_kernels_and_the_runtime_import_the_compiled_module():
     folder = Path(carousel.__file__).parent
     importers = {
         path.relative_to(folder).parts[0]
         for path in folder.rglob("*.py")
         if re.search(r"^\s*(from|import) .*\b_native\b", path.read_text(), re.M)
     }
-    assert importers == {"kernels"}
+    assert importers == {"kernels", "runtime"}
 
 
 QUESTIONS = [

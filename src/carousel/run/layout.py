@@ -32,6 +32,8 @@ from carousel.config import Config
 from carousel.errors import CarouselError, RunError, command
 from carousel.recipes import read_toml
 from carousel.run.durable import replace_durably
+from carousel.run.names import MODEL as MODEL
+from carousel.run.names import MODEL_FACTS as MODEL_FACTS
 
 FORMAT = 1  # of the folder
 EVENTS_FORMAT = 1  # of the event store
@@ -40,8 +42,6 @@ CONFIG = "config.toml"
 DATA = "data.json"
 EVENTS = "events.sqlite"
 CHECKPOINTS = "checkpoints"
-MODEL = "model"
-MODEL_FACTS = "model.json"  # of a bundle; written last
 EPOCHS = "epochs"
 LOOKS = "inspect"
 LOOK = "inside.json"

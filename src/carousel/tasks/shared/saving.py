@@ -10,12 +10,12 @@ import safetensors.torch
 
 from carousel.data.record import DataRecord
 from carousel.run import layout
+from carousel.run.names import WEIGHTS as WEIGHTS
 
 if TYPE_CHECKING:
     from carousel.tasks.shared.task import TrainedModel
 
 FORMAT = 1
-WEIGHTS = "weights.safetensors"
 
 
 def save(trained: TrainedModel, folder: Path) -> None:

@@ -1,0 +1,124 @@
+"""Recurrent layers, one upon the other, on arrays: whole sequences, or step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.runtime.cell import Cell
+from carousel.runtime.compiled import _native
+from carousel.runtime.files import Array
+
+Lengths = NDArray[np.int64]
+State = dict[str, Array]
+
+
+class Stack:
+    """The layers of a bundle; the equations are those of `carousel.cells`.
+
+    weights: of the whole bundle, of which those named recurrent.… are the stack's. threads: of a
+    call; they change no bit of the result.
+    """
+
+    def __init__(
+        self, cell: Cell, weights: Mapping[str, Array], both: bool, threads: int = 1
+    ) -> None:
+        self.cell, self.both, self.threads = cell, both, threads
+        self._layers: list[list[dict[str, Array]]] = []
+        while f"recurrent.weight_ih_l{len(self._layers)}" in weights:
+            number = len(self._layers)
+            ends = [f"_l{number}", f"_l{number}_reverse"][: 1 + both]
+            self._layers.append([_of_one(cell, weights, end) for end in ends])
+        self.outputs = cell.hidden * (1 + both)
+
+    @property
+    def inputs(self) -> int:
+        """Features of a step."""
+        return int(self._layers[0][0]["weight_ih"].shape[1])
+
+    def run(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Array]:
+        """Outputs (B, T, D·H) of x (B, T, I), zeros behind the end of a row, and the last layer's
+        states at the ends of the rows, (B, D·H). lengths (B,): of the rows, T if not given."""
+        y, last = x, np.zeros((len(x), self.outputs), np.float32)
+        order = ranked = None
+        if lengths is not None:
+            order = np.argsort(-lengths, kind="stable")
+            ranked = np.ascontiguousarray(lengths[order])
+        for layer in self._layers:
+            x = np.ascontiguousarray(y)
+            y, last = self._layer(layer, x, order, ranked)
+        return y, last
+
+    def _layer(
+        self,
+        layer: list[dict[str, Array]],
+        x: Array,
+        order: Lengths | None,
+        lengths: Lengths | None,
+    ) -> tuple[Array, Array]:
+        (rows, steps, inputs), size = x.shape, self.cell.hidden
+        y = np.zeros((rows, steps, self.outputs), np.float32)
+        last = np.zeros((len(layer), rows, size), np.float32)
+        if not rows:
+            return y, last.reshape(0, self.outputs)
+        kept = [np.zeros((rows, size), np.float32) for _ in self.cell.spec.states]
+        for direction, weights in enumerate(layer):
+            problem = self.cell.problem(weights, steps, rows, reverse=direction == 1)
+            problem.set_x(x.ctypes.data, inputs, steps * inputs)
+            begin = y.ctypes.data + 4 * direction * size
+            problem.set_y(begin, self.outputs, steps * self.outputs)
+            if order is not None and lengths is not None:
+                problem.order, problem.lengths = order.ctypes.data, lengths.ctypes.data
+            ends = [last[direction], *kept[1:]]
+            for name, part in zip(self.cell.spec.states, ends, strict=True):
+                setattr(problem, f"{name}n", part.ctypes.data)
+            _native.forward(problem, self.threads)
+        return y, np.concatenate(list(last), 1)
+
+    def zeros(self, rows: int) -> State:
+        """The state before the first step: each part (L, B, H)."""
+        shape = (len(self._layers), rows, self.cell.hidden)
+        return {name: np.zeros(shape, np.float32) for name in self.cell.spec.states}
+
+    def feed(self, state: State) -> Feed:
+        """The layers fed one step at a time, from a state that changes in place."""
+        return Feed(self.cell, [directions[0] for directions in self._layers], state, self.threads)
+
+
+class Feed:
+    """Layers of one direction, their weights packed once: `step` reads `x` (B, I) and writes `y`
+    (B, H)."""
+
+    def __init__(
+        self, cell: Cell, layers: list[dict[str, Array]], state: State, threads: int
+    ) -> None:
+        rows = next(iter(state.values())).shape[1]
+        self._kept = (layers, state)  # what the compiled stepper has the addresses of
+        problems = []
+        for number, weights in enumerate(layers):
+            problem = cell.problem(weights, 1, rows)
+            for name, part in state.items():
+                setattr(problem, f"{name}0", part[number].ctypes.data)
+                setattr(problem, f"{name}n", part[number].ctypes.data)
+            problems.append(problem)
+        self.x = np.zeros((rows, layers[0]["weight_ih"].shape[1]), np.float32)
+        self.y = np.zeros((rows, cell.hidden), np.float32)
+        self._stepper: Any = _native.Stepper(problems, threads)
+        self._where = (self.x.ctypes.data, self.y.ctypes.data)
+
+    def step(self) -> None:
+        """One step of every layer."""
+        self._stepper.step(*self._where)
+
+
+def _of_one(cell: Cell, weights: Mapping[str, Array], end: str) -> dict[str, Array]:
+    """Weights of one direction of one layer, by their names in the cell's description."""
+    names = {weight.name: f"recurrent.{weight.name}{end}" for weight in cell.spec.weights}
+    return {
+        name: np.ascontiguousarray(weights[stored])
+        for name, stored in names.items()
+        if stored in weights
+    }
