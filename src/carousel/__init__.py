@@ -14,6 +14,7 @@ from carousel.operators import register_with_torch
 if TYPE_CHECKING:
     from carousel import cells as cells
     from carousel import estimators as estimators
+    from carousel import runtime as runtime
     from carousel.bundle import load as load
     from carousel.coach.callback import Coach as Coach
     from carousel.errors import CarouselError as CarouselError
@@ -67,6 +68,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "fit",
     "train",
     "load",
+    "runtime",
     "estimators",
     "Coach",
     "explain",
@@ -76,7 +78,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("cells", "estimators"):
+    if name in ("cells", "estimators", "runtime"):
         return importlib.import_module(f"carousel.{name}")
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("carousel-rnn")

@@ -226,9 +226,13 @@ def test_what_it_cannot_do_is_refused_by_name(saved):
     _, model = saved("forecast")
     with pytest.raises(ConfigError, match="cannot be streamed"):
         model.step(np.zeros((1, 2)))
-    for task, settings in (("translate", []), ("caption", []),
-                           ("generate", ["model.adaptive_softmax=4"]),
-                           ("classify_text", ["columns.ordinal=true", "data.name=sentences"])):  # fmt: skip
+    lacking = [
+        ("translate", []),
+        ("caption", []),
+        ("generate", ["model.adaptive_softmax=4"]),
+        ("classify_text", ["columns.ordinal=true", "data.name=sentences"]),
+    ]
+    for task, settings in lacking:
         with pytest.raises(ConfigError, match="the runtime without torch has no such model"):
             saved(task, *settings)
     with pytest.raises(ConfigError, match=r"forecast\.calendar"):
@@ -271,7 +275,7 @@ def test_damaged_and_newer_bundles_are_refused(saved, tmp_path):
     with pytest.raises(RunError, match="upgrade"):
         runtime.load(tmp_path / "model")
     with pytest.raises(CarouselError, match="no saved model"):
-        runtime.load(tmp_path)
+        runtime.load(tmp_path / "weights")
 
 
 ALONE = """

@@ -19,7 +19,7 @@ ENGLISH = {
         "json.md",
     ),
     *("options.md", "own-data.md", "parallel-cells.md", "performance.md", "predict.md"),
-    *("processes.md", "report.md", "results.md", "runs.md", "settings.md"),
+    *("processes.md", "report.md", "results.md", "runs.md", "runtime.md", "settings.md"),
 }
 ENGLISH_FOLDERS = {"experiments", "lab", "reference"}
 PAGES = sorted(

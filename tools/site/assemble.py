@@ -33,6 +33,7 @@ KOREAN_TITLES = {
     "Cells": "셀",
     "Training": "학습",
     "Trained models": "학습된 모델",
+    "Without torch": "torch 없이",
     "Estimators": "추정기",
     "Coach": "코치",
     "Kernels": "커널",

@@ -6,6 +6,7 @@ find: what a stranger's `pip install` gives imports, computes and passes the tes
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -73,12 +74,31 @@ def run(python: Path, *arguments: str) -> None:
         sys.exit(done.returncode)
 
 
+def check_alone(wheel: Path, constraints: Path) -> None:
+    """Saved models predict and stream where NumPy and nanobind-backend are all there is."""
+    home = Path("build") / f"alone-{constraints.stem}"
+    shutil.rmtree(home, ignore_errors=True)
+    venv.create(home, with_pip=True)
+    python = home / "bin" / "python"
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--constraint", constraints]
+    subprocess.run(
+        [*pip, "--only-binary", ":all:", wheel, "numpy", "nanobind-backend"], check=True
+    )
+    listed = [python, "-m", "pip", "list", "--format", "json"]
+    names = json.loads(subprocess.run(listed, capture_output=True, check=True).stdout)
+    found = sorted({one["name"] for one in names} - {"pip", "setuptools"})
+    if found != ["carousel-rnn", "nanobind-backend", "numpy"]:
+        sys.exit(f"{home} must have the wheel, numpy and nanobind-backend alone, and has {found}")
+    run(python, "tools/wheel/alone.py", "tests/fixtures/first_generation")
+
+
 def main(folder: Path, constraints: Path) -> None:
     """Check the one wheel of the folder."""
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         sys.exit(f"{folder} must have one wheel and has {len(wheels)}: make wheel")
     contents(wheels[0])
+    check_alone(wheels[0], constraints)
     python = install(wheels[0], constraints)
     code = (
         "import shutil, carousel; "

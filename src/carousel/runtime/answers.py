@@ -1,4 +1,4 @@
-"""What a network says, made of its states: pooling over time, the head, probabilities, numbers."""
+"""Answers made of states: pooling over time, the head, probabilities, numbers."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Pool:
         return np.asarray((weights * y).sum(1), np.float32)
 
     def start(self, rows: int, features: int) -> dict[str, Numbers]:
-        """What is known before the first step of a stream. Raises `ConfigError` for attention."""
+        """State before the first step of a stream. Raises `ConfigError` for attention."""
         if self.how == "attention":
             raise ConfigError(
                 "model.pooling = 'attention' weighs all steps against each other, so there is no "

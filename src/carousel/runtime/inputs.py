@@ -1,4 +1,4 @@
-"""What a network reads, made of what was measured: scaled values, pixels, embedded tokens.
+"""Inputs of networks, made of what was measured: scaled values, pixels, embedded tokens.
 
 Each has `whole`, of sequences (B, T, ...), and `one`, of a step (B, ...), which may look at the
 step before; they give float32 (B, T, I) and (B, I).
