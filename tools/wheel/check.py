@@ -81,9 +81,7 @@ def check_alone(wheel: Path, constraints: Path) -> None:
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
     pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--constraint", constraints]
-    subprocess.run(
-        [*pip, "--only-binary", ":all:", wheel, "numpy", "nanobind-backend"], check=True
-    )
+    subprocess.run([*pip, "--only-binary", ":all:", wheel, "numpy", "nanobind-backend"], check=True)
     listed = [python, "-m", "pip", "list", "--format", "json"]
     names = json.loads(subprocess.run(listed, capture_output=True, check=True).stdout)
     found = sorted({one["name"] for one in names} - {"pip", "setuptools"})
