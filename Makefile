@@ -20,13 +20,18 @@ install: $(VENV)/.installed
 PIP := PIP_CONSTRAINT=constraints.txt CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(BIN)/pip
 BUILD := --no-build-isolation --config-settings build-dir=build/wheel
 
-$(VENV)/.installed: $(SOURCES)
+$(VENV)/.core: $(SOURCES)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet scikit-build-core nanobind cmake ninja
+	$(PIP) install --quiet $(BUILD) --editable .
+	touch $@
+
+# With what tests, checks and the documentation need; nothing is compiled again.
+$(VENV)/.installed: $(VENV)/.core
 	$(PIP) install --quiet $(BUILD) --editable '.[dev]'
 	touch $@
 
-demo: install
+demo: $(VENV)/.core
 	$(BIN)/carousel train mnist-rows
 
 # What a newcomer runs, in minutes: every test but the slow ones, with each value of each parameter
