@@ -1,5 +1,6 @@
-// The only file that knows Python. Tensors come as addresses: carousel.kernels checks them.
+// With feed.hpp and watched.hpp, what knows Python. Tensors come as addresses: carousel.kernels checks them.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -7,13 +8,15 @@
 #include <cmath>
 
 #include "dispatch.hpp"
-#include "dlpack.hpp"
 #include "engine.hpp"
+#include "feed.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using carousel::Feed;
 using carousel::Problem;
 using carousel::Rows;
+using carousel::Watched;
 
 namespace {
 
@@ -95,92 +98,26 @@ void set_options(Problem& p, const std::string& activation, const std::string& o
     }
 }
 
-// A stepper fed with tensors as they are. To ask a tensor for its shape, type and address from
-// Python takes longer than a small step.
-class Feed {
-    // Below so many multiply-adds, some 20 microseconds, a step keeps the interpreter: to get it
-    // back from a thread that took it can take five milliseconds.
-    static constexpr double kShort = 1e6;
-
-public:
-    // exchange: the capsule that tensors of `type` are read through. weights: those that were
-    // packed, in `parameters` by these names; they move in memory when they are written to (see
-    // carousel.kernels.watch). quiet: mappings that must stay empty.
-    Feed(carousel::Stepper& stepper, nb::type_object type, nb::capsule exchange, nb::tuple weights,
-         nb::dict parameters, nb::tuple names, nb::tuple quiet,
-         std::pair<int64_t, int64_t> x_shape, std::pair<int64_t, int64_t> y_shape)
-        : stepper_(stepper), type_(type), weights_(weights), parameters_(parameters),
-          names_(names), quiet_(quiet), x_(x_shape), y_(y_shape) {
-        const auto* table = static_cast<const carousel::dlpack::ExchangeTable*>(exchange.data());
-        if (table->version.major == 1) view_ = table->view;
-        for (nb::handle weight : weights_) {
-            addresses_.push_back(address(weight));
-            const auto shape = nb::cast<nb::tuple>(weight.attr("shape"));
-            // Turned around in place, one of these alone keeps its shape and its address.
-            const bool square = shape.size() == 2 && shape[0].equal(shape[1]);
-            orders_.push_back(square ? order(weight) : -1);
-        }
-    }
-
-    // Whether x and out fit and the weights are as they were packed: then the step is done.
-    bool step(nb::handle x, nb::handle out) {
-        const float* from = matrix(x, x_);
-        float* to = from ? matrix(out, y_) : nullptr;
-        if (!to || !unchanged()) return false;
-        if (stepper_.products() < kShort) {
-            stepper_.step(from, to);
-        } else {
-            nb::gil_scoped_release others_may_run;
-            stepper_.step(from, to);
-        }
-        return true;
-    }
-
-private:
-    float* matrix(nb::handle object, std::pair<int64_t, int64_t> shape) const {
-        if (!view_ || object.type().ptr() != type_.ptr()) return nullptr;
-        carousel::dlpack::Tensor view;
-        if (view_(object.ptr(), &view) != 0) {  // a tensor without memory of its own
-            PyErr_Clear();
-            return nullptr;
-        }
-        return carousel::dlpack::matrix(view, shape.first, shape.second);
-    }
-
-    uintptr_t address(nb::handle weight) const {
-        return nb::cast<uintptr_t>(weight.attr(address_)());
-    }
-
-    int order(nb::handle weight) const { return nb::cast<bool>(weight.attr(order_)()); }
-
-    bool unchanged() const {
-        for (nb::handle mapping : quiet_)
-            if (nb::len(mapping) != 0) return false;
-        size_t i = 0;
-        for (nb::handle weight : weights_) {
-            PyObject* own = PyDict_GetItemWithError(parameters_.ptr(), nb::handle(names_[i]).ptr());
-            if (own != weight.ptr()) {
-                PyErr_Clear();
-                return false;
-            }
-            if (address(weight) != addresses_[i]) return false;
-            if (orders_[i] >= 0 && order(weight) != orders_[i]) return false;
-            ++i;
-        }
-        return true;
-    }
-
-    carousel::Stepper& stepper_;
-    nb::object type_;
-    nb::tuple weights_;
-    nb::dict parameters_;
-    nb::tuple names_, quiet_;
-    nb::str address_{"const_data_ptr"}, order_{"is_contiguous"};
-    std::vector<uintptr_t> addresses_;
-    std::vector<int> orders_;
-    std::pair<int64_t, int64_t> x_, y_;
-    int (*view_)(void*, carousel::dlpack::Tensor*) = nullptr;
-};
+// Packed weights on a batch: `x` and `y` as of rows() above, states by their addresses.
+void forward_packed(const carousel::Packed& packed, int64_t T, int64_t B, int64_t count,
+                    bool padded, const std::array<int64_t, 4>& x, const std::array<int64_t, 3>& y,
+                    std::pair<uintptr_t, uintptr_t> order_and_lengths,
+                    const std::vector<uintptr_t>& first, const std::vector<uintptr_t>& last,
+                    int threads) {
+    if (T < 1 || B < 0 || count < 0)
+        throw std::invalid_argument("a size of the batch is out of range");
+    carousel::Batch batch;
+    batch.T = T, batch.B = B, batch.rows = count, batch.padded = padded;
+    const auto* steps = reinterpret_cast<const int64_t*>(x[3]);
+    batch.x = Rows{reinterpret_cast<float*>(x[0]), steps, x[1], x[2]};
+    batch.y = Rows{reinterpret_cast<float*>(y[0]), steps, y[1], y[2]};
+    batch.order = reinterpret_cast<const int64_t*>(order_and_lengths.first);
+    batch.lengths = reinterpret_cast<const int64_t*>(order_and_lengths.second);
+    for (uintptr_t address : first) batch.first.push_back(reinterpret_cast<const float*>(address));
+    for (uintptr_t address : last) batch.last.push_back(reinterpret_cast<float*>(address));
+    nb::gil_scoped_release others_may_run;
+    packed.forward(batch, threads);
+}
 
 }  // namespace
 
@@ -231,18 +168,47 @@ NB_MODULE(_native, m) {
                 self.step(reinterpret_cast<const float*>(x), reinterpret_cast<float*>(y));
             },
             "x"_a, "y"_a, nb::call_guard<nb::gil_scoped_release>());
+    nb::class_<carousel::Packed>(m, "Packed", "Weights of a stack, packed once for many calls.")
+        .def(nb::init<std::vector<Problem>, int, int>(), "layers"_a, "directions"_a, "threads"_a,
+             "layers: layer by layer, each with its directions; with weights and options alone.")
+        .def("forward", &forward_packed, "steps"_a, "rows"_a, "count"_a, "padded"_a, "x"_a, "y"_a,
+             "order_and_lengths"_a, "first"_a, "last"_a, "threads"_a,
+             "x: address, distances of two steps and of two rows in floats, address of the rows "
+             "before each step; y: the first three of these. count: rows of x in all. first, last: "
+             "addresses of the states (layers, directions, B, ...); 0: zeros.")
+        .def_prop_ro("bytes", &carousel::Packed::bytes)
+        .def_prop_ro("calls", &carousel::Packed::calls, "Calls of forward so far.");
+    m.def(
+        "read_tensors_with",
+        [](int64_t offset, const std::vector<uintptr_t>& functions) {
+            if (functions.size() != 4) throw std::invalid_argument("four functions are needed");
+            carousel::TensorApi& api = carousel::tensor_api();
+            api.offset = offset;
+            api.data = reinterpret_cast<decltype(api.data)>(functions[0]);
+            api.dims = reinterpret_cast<decltype(api.dims)>(functions[1]);
+            api.sizes = reinterpret_cast<decltype(api.sizes)>(functions[2]);
+            api.strides = reinterpret_cast<decltype(api.strides)>(functions[3]);
+        },
+        "offset"_a, "functions"_a,
+        "Read weights through torch's C functions: see native/watched.hpp.");
+    nb::class_<Watched>(m, "Watched", "Weights that were packed, and whether they are so still.")
+        .def(nb::init<nb::tuple>(), "weights"_a,
+             nb::sig("def __init__(self, weights: tuple[object, ...]) -> None"))
+        .def("unchanged", nb::overload_cast<nb::list>(&Watched::unchanged, nb::const_),
+             "weights"_a, nb::sig("def unchanged(self, weights: list[typing.Any]) -> bool"),
+             "True if these are the weights that were packed, and stand where they stood.");
     nb::class_<Feed>(m, "Feed", "A stepper that reads and writes tensors.")
-        .def(nb::init<carousel::Stepper&, nb::type_object, nb::capsule, nb::tuple, nb::dict,
+        .def(nb::init<carousel::Stepper&, nb::type_object, nb::capsule, const Watched&, nb::dict,
                       nb::tuple, nb::tuple, std::pair<int64_t, int64_t>,
                       std::pair<int64_t, int64_t>>(),
-             "stepper"_a, "type"_a, "exchange"_a, "weights"_a, "parameters"_a, "names"_a,
+             "stepper"_a, "type"_a, "exchange"_a, "watched"_a, "parameters"_a, "names"_a,
              "quiet"_a, "x_shape"_a, "y_shape"_a,
              nb::sig("def __init__(self, stepper: Stepper, type: type, exchange: object, "
-                     "weights: tuple[object, ...], parameters: dict[str, typing.Any], "
+                     "watched: Watched, parameters: dict[str, typing.Any], "
                      "names: tuple[str, ...], "
                      "quiet: tuple[collections.abc.Mapping[typing.Any, typing.Any], ...], "
                      "x_shape: tuple[int, int], y_shape: tuple[int, int]) -> None"),
-             nb::keep_alive<1, 2>())
+             nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>())
         .def("step", &Feed::step, "x"_a, "out"_a,
              "Whether x and out fit and the weights are as packed; then the step is done.");
     m.def("prefer_large_pages", &carousel::prefer_large_pages, "address"_a, "bytes"_a,

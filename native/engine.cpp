@@ -15,6 +15,7 @@
 #include <memory>
 #include <new>
 #include <thread>
+#include <utility>
 #include <vector>
 #ifndef CAROUSEL_STD_THREADS
 #include <omp.h>
@@ -175,6 +176,77 @@ void Stepper::step(const float* x, float* y) {
             layer.kernels->forward(p, layer.packed.get(), layer.work.get(), team);
         });
         x = p.y.data;
+    }
+}
+
+// Distances between the rows of a step and between the steps of a padded (T, B, features) array, or
+// of a packed sequence, which has the order of x.
+static Rows between(const Batch& batch, float* data, int64_t features) {
+    return {data, batch.x.steps, batch.B * features, features};
+}
+
+Packed::Packed(std::vector<Problem> problems, int directions, int threads)
+    : directions_(static_cast<size_t>(directions)) {
+    for (const Problem& p : problems) {
+        const Kernels& kernels = kernels_for(p);
+        const size_t floats = kernels.packed_floats(p);
+        layers_.push_back({p, allocate(floats)});
+        const Memory& packed = layers_.back().packed;
+        prefer_large_pages(reinterpret_cast<uintptr_t>(packed.get()), floats * sizeof(float));
+        parallel(forked || floats < (1 << 16) ? 1 : threads,
+                 [&](Team team) { kernels.pack(p, packed.get(), team); });
+        bytes_ += floats * sizeof(float);
+    }
+}
+
+// The problem of one direction of one layer, on a batch.
+Problem Packed::on(const Batch& batch, size_t layer, const Rows& x, const Rows& y) const {
+    Problem p = layers_[layer].problem;
+    const int64_t place = static_cast<int64_t>(layer) * batch.B;
+    p.T = batch.T, p.B = batch.B, p.padded = batch.padded;
+    p.order = batch.order, p.lengths = batch.lengths;
+    p.x = x, p.y = y;
+    p.y.data += static_cast<int64_t>(layer % directions_) * p.P;
+    size_t i = 0;
+    const auto features = [&] { return i == 0 ? p.P : p.H; };  // the output comes first
+#define CAROUSEL_FIRST(name, shape)                                             \
+    if (i < batch.first.size() && batch.first[i])                               \
+        p.name = batch.first[i] + place * features();                           \
+    ++i;
+#define CAROUSEL_LAST(name, shape)                                              \
+    if (i < batch.last.size() && batch.last[i])                                 \
+        p.name = batch.last[i] + place * features();                            \
+    ++i;
+    CAROUSEL_FIRST_STATES(CAROUSEL_FIRST)
+    i = 0;
+    CAROUSEL_LAST_STATES(CAROUSEL_LAST)
+#undef CAROUSEL_FIRST
+#undef CAROUSEL_LAST
+    return p;
+}
+
+void Packed::forward(const Batch& batch, int threads) const {
+    calls_.fetch_add(1, std::memory_order_relaxed);
+    Memory below;  // the output of the layer below
+    Rows x = batch.x;
+    for (size_t layer = 0; layer < layers_.size(); layer += directions_) {
+        Memory output;
+        Rows y = batch.y;
+        if (layer + directions_ < layers_.size()) {
+            const int64_t features = static_cast<int64_t>(directions_) * layers_[layer].problem.P;
+            output = allocate(static_cast<size_t>(batch.rows * features));
+            y = between(batch, output.get(), features);
+        }
+        for (size_t d = 0; d < directions_; ++d) {
+            const Problem p = on(batch, layer + d, x, y);
+            const Kernels& kernels = kernels_for(p);
+            const int size = team_size(p, threads);
+            const Memory work = allocate(most_floats(kernels.forward_floats, p, size));
+            const float* packed = layers_[layer + d].packed.get();
+            parallel(size, [&](Team team) { kernels.forward(p, packed, work.get(), team); });
+        }
+        below = std::move(output);
+        x = y;
     }
 }
 

@@ -4,6 +4,7 @@
 // thread: the threads of the parent's pool do not exist there, and waiting for them would hang.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -44,6 +45,40 @@ private:
         Memory packed, work, output;
     };
     std::vector<Layer> layers_;
+};
+
+// What a forward pass of a whole stack is given. States: [layers][directions][B][...], by the names
+// of CAROUSEL_FIRST_STATES; null: zeros. last: the same of CAROUSEL_LAST_STATES, written.
+struct Batch {
+    int64_t T = 0, B = 0;
+    int64_t rows = 0;  // of x in all: T B, or fewer of a packed sequence
+    bool padded = true;
+    Rows x, y;
+    const int64_t *order = nullptr, *lengths = nullptr;
+    std::vector<const float*> first;
+    std::vector<float*> last;
+};
+
+// Weights of a stack, packed once for any number of forward passes that save nothing: of several
+// threads at once. Problems come layer by layer, each with its directions one after the other; they
+// have weights and options, and no batch.
+class Packed {
+public:
+    Packed(std::vector<Problem> problems, int directions, int threads);
+    void forward(const Batch& batch, int threads) const;
+    size_t bytes() const { return bytes_; }
+    int64_t calls() const { return calls_; }  // of forward so far
+
+private:
+    struct Layer {
+        Problem problem;
+        Memory packed;
+    };
+    Problem on(const Batch& batch, size_t layer, const Rows& x, const Rows& y) const;
+
+    std::vector<Layer> layers_;
+    size_t directions_, bytes_ = 0;
+    mutable std::atomic<int64_t> calls_{0};
 };
 
 }  // namespace carousel

@@ -278,10 +278,43 @@ class Stepper:
 
     def step(self, x: int, y: int) -> None: ...
 
+class Packed:
+    """Weights of a stack, packed once for many calls."""
+
+    def __init__(self, layers: Sequence[Problem], directions: int, threads: int) -> None:
+        """
+        layers: layer by layer, each with its directions; with weights and options alone.
+        """
+
+    def forward(self, steps: int, rows: int, count: int, padded: bool, x: Sequence[int], y: Sequence[int], order_and_lengths: tuple[int, int], first: Sequence[int], last: Sequence[int], threads: int) -> None:
+        """
+        x: address, distances of two steps and of two rows in floats, address of the rows before each step; y: the first three of these. count: rows of x in all. first, last: addresses of the states (layers, directions, B, ...); 0: zeros.
+        """
+
+    @property
+    def bytes(self) -> int: ...
+
+    @property
+    def calls(self) -> int:
+        """Calls of forward so far."""
+
+def read_tensors_with(offset: int, functions: Sequence[int]) -> None:
+    """Read weights through torch's C functions: see native/watched.hpp."""
+
+class Watched:
+    """Weights that were packed, and whether they are so still."""
+
+    def __init__(self, weights: tuple[object, ...]) -> None: ...
+
+    def unchanged(self, weights: list[Any]) -> bool:
+        """
+        True if these are the weights that were packed, and stand where they stood.
+        """
+
 class Feed:
     """A stepper that reads and writes tensors."""
 
-    def __init__(self, stepper: Stepper, type: type, exchange: object, weights: tuple[object, ...], parameters: dict[str, Any], names: tuple[str, ...], quiet: tuple[Mapping[Any, Any], ...], x_shape: tuple[int, int], y_shape: tuple[int, int]) -> None: ...
+    def __init__(self, stepper: Stepper, type: type, exchange: object, watched: Watched, parameters: dict[str, Any], names: tuple[str, ...], quiet: tuple[Mapping[Any, Any], ...], x_shape: tuple[int, int], y_shape: tuple[int, int]) -> None: ...
 
     def step(self, x: object, out: object) -> bool:
         """

@@ -2,16 +2,19 @@
 
 from carousel.kernels.forks import mend_children
 from carousel.kernels.isa import active_isa, supported_isas
+from carousel.kernels.kept import Keeper
 from carousel.kernels.native_path import make_stepper
 from carousel.kernels.native_path import run as run_native
 from carousel.kernels.ops import run_packed, runner
 from carousel.kernels.options import Options
 from carousel.kernels.paths import Path, StackSpec, choose, is_plain, log_native, use
+from carousel.kernels.reading import read_directly
 from carousel.kernels.recording import is_exporting, is_tracing
 from carousel.kernels.stepper import Stepper
 from carousel.kernels.watch import Watch
 
 __all__ = [
+    "Keeper",
     "Options",
     "Path",
     "StackSpec",
@@ -32,3 +35,4 @@ __all__ = [
 ]
 
 mend_children()  # here, because whoever computes with Carousel imports this
+read_directly()

@@ -84,7 +84,7 @@ class LayerCall(NamedTuple):
         if self.spec.layout == "packed":
             _check_packed(self.x, self.rows)
         else:
-            _check_lengths(self.rows, steps, self.x.size(1 if self.spec.layout == "TBI" else 0))
+            check_lengths(self.rows, steps, self.x.size(1 if self.spec.layout == "TBI" else 0))
 
 
 def _spec(
@@ -108,7 +108,8 @@ def _checked_spec(*described: Any) -> LayerSpec:
     return spec
 
 
-def _check_lengths(lengths: Lengths, steps: int, rows: int) -> None:
+def check_lengths(lengths: Lengths, steps: int, rows: int) -> None:
+    """Raise ValueError unless these are the lengths of so many rows of so many steps."""
     if len(lengths.sorted) != rows:
         raise ValueError(f"lengths must be {rows} numbers, got {len(lengths.sorted)}")
     longest, shortest = int(lengths.sorted[0]), int(lengths.sorted[-1])

@@ -42,7 +42,7 @@ def forward(
     # A small layer takes a few microseconds: every line here counts.
     x, state, weights = _contiguous(x, state, weights)
     steps, rows = spec.steps_and_rows(x, lengths)
-    y = _empty(x, *x.shape[:-1], spec.directions * spec.outputs)
+    y = empty(x, *x.shape[:-1], spec.directions * spec.outputs)
     final = [x.new_empty(spec.directions, rows, size) for size in spec.state_sizes]
     saved = None
     threads = torch.get_num_threads()
@@ -52,7 +52,7 @@ def forward(
             arrays.LAST_STATE[name](problem, _part(part, d))
         if save:
             if saved is None:
-                saved = _empty(x, spec.directions, _native.saved_floats(problem))
+                saved = empty(x, spec.directions, _native.saved_floats(problem))
             problem.saved = _part(saved, d)
         try:
             _native.forward(problem, threads)
@@ -76,9 +76,9 @@ def backward(
 ) -> tuple[Tensor | None, list[Tensor], list[Tensor]]:
     """Gradients of x (if wanted), of the initial states that were given and of the weights."""
     x, state, weights = _contiguous(x, state, weights)
-    dy = None if dy is None else _rows_contiguous(dy)
+    dy = None if dy is None else rows_contiguous(dy)
     d_final = [None if part is None else part.contiguous() for part in d_final]
-    dx = _empty(x, *x.shape) if want_dx else None
+    dx = empty(x, *x.shape) if want_dx else None
     d_state = [torch.empty_like(part) for part in state]
     d_before = d_state
     steps, rows = spec.steps_and_rows(x, lengths)
@@ -91,9 +91,9 @@ def backward(
         problem.saved = _part(saved, d)
         matrices = _of_direction(spec, d_weights, d)
         if dy is not None:
-            problem.set_dy(*_rows(spec, dy, lengths, d * spec.outputs))
+            problem.set_dy(*rows_of(spec.layout, dy, lengths, d * spec.outputs))
         if dx is not None:
-            problem.set_dx(*_rows(spec, dx, lengths, 0))
+            problem.set_dx(*rows_of(spec.layout, dx, lengths, 0))
             problem.add_to_dx = d == 1
         for name, gradient in zip(spec.states, d_final, strict=False):  # the operator has two
             if gradient is not None:
@@ -105,8 +105,8 @@ def backward(
         if not spec.parallel:
             _native.backward(problem, threads)
             continue
-        da = _empty(x, *x.shape[:-1], len(matrices[0]))
-        problem.set_da(*_rows(spec, da, lengths, 0))
+        da = empty(x, *x.shape[:-1], len(matrices[0]))
+        problem.set_da(*rows_of(spec.layout, da, lengths, 0))
         _native.backward(problem, threads)
         weight = _of_direction(spec, weights, d)[0]
         parallel.products(spec.layout, lengths, x, da, weight, matrices, spec.bias, dx, d == 1)
@@ -134,26 +134,41 @@ def _problem(
     weights: Sequence[Tensor],
     seed: Tensor | None,
 ) -> _native.Problem:
+    own_seed = 0 if seed is None else int(seed[direction])
+    problem = problem_of(spec, direction, steps, rows, x.size(-1), weights, own_seed)
+    problem.set_x(*rows_of(spec.layout, x, lengths, 0))
+    problem.set_y(*rows_of(spec.layout, y, lengths, direction * spec.outputs))
+    if lengths is not None:
+        problem.order = lengths.order.data_ptr()
+        problem.lengths = lengths.sorted.data_ptr()
+    for name, part in zip(spec.states, state, strict=False):
+        arrays.FIRST_STATE[name](problem, _part(part, direction))
+    return problem
+
+
+def problem_of(
+    spec: LayerSpec,
+    direction: int,
+    steps: int,
+    rows: int,
+    inputs: int,
+    weights: Sequence[Tensor],
+    seed: int,
+) -> _native.Problem:
+    """One direction of a layer with its weights, contiguous, and no batch yet."""
     problem = _native.Problem(
         spec.number,
         steps,
         rows,
-        x.size(-1),
+        inputs,
         spec.hidden_size,
         spec.outputs,
         direction == 1,
         spec.layout != "packed",
     )
     if not spec.plain:
-        set_options(problem, spec, 0 if seed is None else int(seed[direction]))
+        set_options(problem, spec, seed)
     problem.segment = spec.checkpoint_every
-    problem.set_x(*_rows(spec, x, lengths, 0))
-    problem.set_y(*_rows(spec, y, lengths, direction * spec.outputs))
-    if lengths is not None:
-        problem.order = lengths.order.data_ptr()
-        problem.lengths = lengths.sorted.data_ptr()
-    for name, part in zip(spec.states, state, strict=False):
-        arrays.FIRST_STATE[name](problem, _part(part, direction))
     for name, weight in zip(spec.names, _of_direction(spec, weights, direction), strict=True):
         arrays.WEIGHTS[name](problem, address_of(weight))
     return problem
@@ -184,17 +199,17 @@ def set_options(problem: _native.Problem, spec: LayerSpec, seed: int) -> None:
     )
 
 
-def _rows(
-    spec: LayerSpec, array: Tensor, lengths: Lengths | None, offset: int
+def rows_of(
+    layout: str, array: Tensor, lengths: Lengths | None, offset: int
 ) -> tuple[int, int, int, int]:
     """Positions of the rows of a (T, B, ·) array, from feature `offset` on."""
     address = address_of(array) + 4 * offset
-    if spec.layout == "packed":
+    if layout == "packed":
         assert lengths is not None
         assert lengths.steps is not None
         return address, 0, array.stride(0), lengths.steps.data_ptr()
     first, second, _ = array.stride()
-    return (address, first, second, 0) if spec.layout == "TBI" else (address, second, first, 0)
+    return (address, first, second, 0) if layout == "TBI" else (address, second, first, 0)
 
 
 def _part(array: Tensor, direction: int) -> int:
@@ -214,18 +229,19 @@ def _contiguous(
     x: Tensor, state: Sequence[Tensor], weights: Sequence[Tensor]
 ) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor]]:
     return (
-        _rows_contiguous(x),
+        rows_contiguous(x),
         [part.contiguous() for part in state] if state else state,
         [weight.contiguous() for weight in weights],
     )
 
 
-def _rows_contiguous(array: Tensor) -> Tensor:
+def rows_contiguous(array: Tensor) -> Tensor:
     """The features of a row side by side; steps and rows may lie anywhere."""
     return array if array.stride(-1) == 1 else array.contiguous()
 
 
-def _empty(like: Tensor, *shape: int) -> Tensor:
+def empty(like: Tensor, *shape: int) -> Tensor:
+    """Memory for a result of a kernel, in large pages where those pay."""
     memory = like.new_empty(*shape)
     if memory.numel() >= _LARGE:
         _native.prefer_large_pages(memory.data_ptr(), 4 * memory.numel())

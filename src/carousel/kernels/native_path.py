@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
 from carousel.kernels import autocast, autograd, flops, library, native, recording
+from carousel.kernels.kept import Keeper
 from carousel.kernels.layer_call import LayerCall
 from carousel.kernels.layer_spec import Lengths
 from carousel.kernels.noise import draw_seeds, drop_features
@@ -27,11 +28,13 @@ def run(
     training: bool,
     lengths: Tensor | Lengths | None,
     plain: bool = False,
+    keeper: Keeper | None = None,
 ) -> tuple[Tensor, State]:
     """The stack over a padded batch, shapes as in `carousel.kernels.ops.Runner`; or over the data
     of a `PackedSequence`, where `lengths` say so.
 
     plain: whether `paths.is_plain` has found the call so. Then the state may be (), for zeros.
+    keeper: of a plain call, what keeps the packed weights of its layer.
     """
     rows = _sorted(lengths) if isinstance(lengths, Tensor) else lengths
     layout = "BTI" if stack.batch_first else "TBI"
@@ -49,6 +52,17 @@ def run(
     # A graph of torch.jit serves training and inference: what is saved may not depend on how it
     # was traced.
     saving, tracing = torch.is_grad_enabled(), traced and recording.is_tracing()
+    if keeper is not None and not (
+        saving and any(tensor.requires_grad for tensor in (x, *state, *weights))
+    ):
+        kept = None if stack.draws(training) else keeper.find(stack, weights)
+        if kept is not None:
+            if not profiler._is_profiler_enabled:
+                return kept.forward(layout, x, rows, state)
+            with profiler.record_function(f"carousel::stack {stack.mode}"):
+                return kept.forward(layout, x, rows, state)
+    elif keeper is not None:
+        keeper.drop()
     start, matrices = list(state), weights
     last: list[State] = []
     # The kernels are called from here, without a function of our own in between: a small layer

@@ -76,6 +76,16 @@ class StackSpec:
         """True if there are compiled kernels of the cell."""
         return mode_of(self.mode).native is not None
 
+    def draws(self, training: bool) -> bool:
+        """True if a call draws masks, inside its layers or between them."""
+        options = self.options
+        return bool(
+            options.seeded
+            or options.input_dropout
+            or options.output_dropout
+            or (training and self.dropout and self.num_layers > 1)
+        )
+
     @functools.cached_property
     def _layers(self) -> dict[Any, LayerSpec]:
         return {}

@@ -12,8 +12,8 @@ from carousel import _native
 from carousel.cells.states import hx_of
 from carousel.kernels import arrays
 from carousel.kernels.layer_spec import LayerSpec
-from carousel.kernels.native import set_options
-from carousel.kernels.watch import Watch, address_of
+from carousel.kernels.native import problem_of
+from carousel.kernels.watch import Watch
 
 
 class Stepper:
@@ -34,19 +34,8 @@ class Stepper:
         problems = []
         for index, layer in enumerate(layers):
             matrices = [w.contiguous() for w in weights[index * per_layer :][:per_layer]]
-            problem = _native.Problem(
-                layer.number,
-                1,
-                state[0].size(1),
-                matrices[0].size(1),
-                layer.hidden_size,
-                layer.outputs,
-                False,
-                True,
-            )
-            set_options(problem, layer, 0)
-            for name, weight in zip(layer.names, matrices, strict=True):
-                arrays.WEIGHTS[name](problem, address_of(weight))
+            inputs = matrices[0].size(1)
+            problem = problem_of(layer, 0, 1, state[0].size(1), inputs, matrices, 0)
             for name, part in zip(layer.states, self._state, strict=True):
                 arrays.FIRST_STATE[name](problem, part[index].data_ptr())
                 arrays.LAST_STATE[name](problem, part[index].data_ptr())
@@ -65,7 +54,7 @@ class Stepper:
             stepper,
             Tensor,
             exchange,
-            tuple(watch.weights),
+            _native.Watched(tuple(watch.weights)),
             watch.parameters,
             tuple(watch.names),
             tuple(watch.quiet),

@@ -53,11 +53,9 @@ class Watch:
         quiet: list[Mapping[Any, Any]],
     ) -> None:
         self.weights, self.parameters, self.names, self.quiet = [*weights], parameters, names, quiet
-        moving = [_moving_copy(weight) for weight in weights] if _alone(weights) else []
-        self._kept = [copy for copy in moving if copy is not None]
-        self.by_address = len(self._kept) == len(weights)
-        if not self.by_address:
-            self._kept = [weight.detach().clone() for weight in weights]
+        moving = moving_copies(weights)
+        self.by_address = moving is not None
+        self._kept = [w.detach().clone() for w in weights] if moving is None else moving
         self._places = list(map(_place, weights))
         if not self.by_address:
             logger.info(
@@ -75,6 +73,19 @@ class Watch:
         return same and (self.by_address or all(map(torch.equal, self.weights, self._kept)))
 
 
+def moving_copies(weights: list[Tensor]) -> list[Tensor] | None:
+    """A copy of each weight that makes it move when somebody writes to it, in whatever way; None
+    where that is not sound, as somebody else could write into the very memory.
+
+    While they are kept, weights that stand where their copies stand are as they were.
+    """
+    if not _alone(weights):
+        return None
+    copies = [_moving_copy(weight) for weight in weights]
+    moving = [copy for copy in copies if copy is not None]
+    return moving if len(moving) == len(weights) else None
+
+
 def _place(weight: Tensor) -> tuple[int, bool]:
     return address_of(weight), weight.is_contiguous()
 
@@ -84,7 +95,7 @@ def _moving_copy(weight: Tensor) -> Tensor | None:
     if _lazy_clone is None or weight.is_inference():
         return None
     try:
-        with _one_at_a_time:
+        with _one_at_a_time, torch.inference_mode(False):
             return _lazy_clone(weight.detach())
     except RuntimeError:  # torch has no question to ask beforehand
         return None

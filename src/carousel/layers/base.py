@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from torch import Tensor, fx, nn
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     _Base = nn.RNNBase
 else:
     _Base = object
+
+
+# Of what keeps a layer's packed weights, among its attributes.
+_KEEPER = "_keeper_of_packed_weights"
 
 
 class Recurrent(_Base):
@@ -72,7 +76,7 @@ class Recurrent(_Base):
                     None if lengths is None else checked_lengths(lengths, input, self.batch_first)
                 )
                 output, state = kernels.run_native(
-                    stack, input, state, weights, self.training, rows, True
+                    stack, input, state, weights, self.training, rows, True, self._keeper()
                 )
                 return output, self._as_hx(state)
         if isinstance(input, fx.Proxy):
@@ -102,6 +106,20 @@ class Recurrent(_Base):
             output = output.squeeze(batch_dim)
             state = tuple(part.squeeze(1) for part in state)
         return output, self._as_hx(state)
+
+    def _keeper(self) -> kernels.Keeper:
+        """Keeper of its packed weights: no part of its copies, pickles and parameters."""
+        own = vars(self)
+        keeper: kernels.Keeper | None = own.get(_KEEPER)
+        if keeper is None:
+            keeper = own[_KEEPER] = kernels.Keeper()
+        return keeper
+
+    def train(self, mode: bool = True) -> Self:
+        """torch's; training lets go of packed weights."""
+        if mode:
+            vars(self).pop(_KEEPER, None)
+        return super().train(mode)
 
     def _fx_node(self, input: fx.Proxy, hx: Any, lengths: Any) -> tuple[Any, Any]:
         from carousel.layers import tools  # which needs the layers
@@ -153,7 +171,10 @@ class Recurrent(_Base):
         """Path of a call with this input, in words."""
         packed = isinstance(input, PackedSequence)
         data = input.data if isinstance(input, PackedSequence) else input
-        return str(self.path(data, ragged=packed or lengths is not None))
+        path = str(self.path(data, ragged=packed or lengths is not None))
+        keeper: kernels.Keeper | None = vars(self).get(_KEEPER)
+        said = keeper.words if keeper is not None and path.startswith("native") else ""
+        return f"{path}; {said}" if said else path
 
     def checked_state(self, x: Tensor, hx: Any) -> tuple[Tensor, ...]:
         """The initial state of a batch as a tuple; raises what torch raises if it does not fit."""
@@ -204,6 +225,7 @@ class Recurrent(_Base):
         """Pickled state: each option by its name, as layers have had them from the first on."""
         state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[no-untyped-call]
         options = state.pop("layer_options", None)
+        state.pop(_KEEPER, None)
         return state if options is None else state | options.values()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
