@@ -1,4 +1,4 @@
-// With feed.hpp and watched.hpp, what knows Python. Tensors come as addresses: carousel.kernels checks them.
+// With feed.hpp, watched.hpp and int8_bindings.cpp, what knows Python. Tensors come as addresses: carousel.kernels checks them.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
@@ -10,6 +10,7 @@
 #include "dispatch.hpp"
 #include "engine.hpp"
 #include "feed.hpp"
+#include "int8_bindings.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -211,6 +212,7 @@ NB_MODULE(_native, m) {
              nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>())
         .def("step", &Feed::step, "x"_a, "out"_a,
              "Whether x and out fit and the weights are as packed; then the step is done.");
+    carousel::bind_int8(m);
     m.def("prefer_large_pages", &carousel::prefer_large_pages, "address"_a, "bytes"_a,
           "Advise the system to back fresh memory with large pages.");
     m.def("saved_floats", &carousel::saved_floats, "problem"_a,

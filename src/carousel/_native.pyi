@@ -321,6 +321,42 @@ class Feed:
         Whether x and out fit and the weights are as packed; then the step is done.
         """
 
+def int8_isa() -> str:
+    """Name of the instructions that eight-bit products run on."""
+
+class Int8Layer:
+    """A layer of eight-bit weights: see native/int8.hpp."""
+
+    def __init__(self, cell: int, I: int, H: int, arrays: Sequence[int]) -> None:
+        """
+        arrays: addresses of w_ih, w_hh, scale_ih, scale_hh, b_ih, b_hh, levels.
+        """
+
+class Int8Stack:
+    """Layers of eight-bit weights, packed once."""
+
+    def __init__(self, layers: Sequence[Int8Layer], rows: int) -> None: ...
+
+    def run(self, x: int, y: int, h: int, c: int, counts: Sequence[int]) -> None:
+        """
+        Steps of sequences (T, rows, I): counts[t] rows, of the first, take step t.
+        """
+
+    @property
+    def saturated(self) -> int:
+        """Inputs so far beyond the range that they were calibrated for."""
+
+    @saturated.setter
+    def saturated(self, arg: int, /) -> None: ...
+
+class Int8Feed:
+    """An eight-bit stack that reads and writes tensors."""
+
+    def __init__(self, stack: Int8Stack, type: type, exchange: object, h: int, c: int) -> None: ...
+
+    def step(self, x: object, out: object) -> bool:
+        """Whether x and out fit; then the step is done."""
+
 def prefer_large_pages(address: int, bytes: int) -> None:
     """Advise the system to back fresh memory with large pages."""
 

@@ -16,6 +16,7 @@ ENGLISH = {
         "estimators.md",
         "gallery.md",
         "inspect.md",
+        "int8.md",
         "json.md",
     ),
     *("options.md", "own-data.md", "parallel-cells.md", "performance.md", "predict.md"),

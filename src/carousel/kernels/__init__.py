@@ -1,6 +1,8 @@
 """Paths that compute a recurrent layer, and the choice among them."""
 
 from carousel.kernels.forks import mend_children
+from carousel.kernels.int8 import Int8Stack, Int8Stepper
+from carousel.kernels.int8 import check as check_int8
 from carousel.kernels.isa import active_isa, supported_isas
 from carousel.kernels.kept import Keeper
 from carousel.kernels.native_path import make_stepper
@@ -14,6 +16,8 @@ from carousel.kernels.stepper import Stepper
 from carousel.kernels.watch import Watch
 
 __all__ = [
+    "Int8Stack",
+    "Int8Stepper",
     "Keeper",
     "Options",
     "Path",
@@ -21,6 +25,7 @@ __all__ = [
     "Stepper",
     "Watch",
     "active_isa",
+    "check_int8",
     "choose",
     "is_exporting",
     "is_plain",

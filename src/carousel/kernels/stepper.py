@@ -84,7 +84,7 @@ class Stepper:
             x_t.shape != self._x_shape
             or x_t.dtype is not torch.float32
             or not x_t.is_cpu
-            or not self._watch.unchanged()
+            or not self._unchanged()
         ):
             return None
         fits = out.shape == self._y_shape and out.dtype is torch.float32 and out.is_cpu
@@ -96,6 +96,10 @@ class Stepper:
         x_t = x_t.contiguous()
         self._advance(x_t.data_ptr(), out.data_ptr())
         return out
+
+    def _unchanged(self) -> bool:
+        """True if the weights are as they were packed."""
+        return self._watch.unchanged()
 
     def _outputs(self) -> list[Tensor]:
         """Memory for the next outputs. To take a small tensor alone from torch costs as much as a
