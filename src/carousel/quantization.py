@@ -80,7 +80,7 @@ def by_row(weight: ArrayLike) -> tuple[NDArray[np.int8], Array]:
     """Whole numbers (R, K) and scales (R,) of a matrix, row by row; a row of zeros has the scale 1.
 
     >>> numbers, scales = by_row([[0.5, -1.27], [0.0, 0.0]])
-    >>> numbers.tolist(), scales.round(4).tolist()
+    >>> numbers.tolist(), [round(float(scale), 4) for scale in scales]
     ([[50, -127], [0, 0]], [0.01, 1.0])
     """
     matrix = np.asarray(weight, np.float64)

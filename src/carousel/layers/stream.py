@@ -24,10 +24,9 @@ class Stream:
         layer_or_model: any layer of Carousel, or any module that holds some (see
             `carousel.accelerate` for those of torch). It is put into evaluation mode. Layers that
             read from the end (bidirectional) have no next step: ValueError.
-
         int8: whole numbers of eight bits in place of float32: weights as they are now, inputs,
-            hidden states; two to ten times as fast from 64 units on, with answers that differ in
-            the third digit (see docs/int8.md). LSTM, GRU and RNN with tanh, without options:
+            hidden states; two to four times as fast, with answers that differ in the third
+            digit (see docs/int8.md). LSTM, GRU and RNN with tanh, without options:
             ValueError, with the reason, for others.
         calibration: of int8: inputs like those to come, as the model is called with (a tensor, or a
             tuple of arguments). The largest value of each feature fixes its range.
