@@ -27,8 +27,11 @@ struct Backward : BackwardPass<C> {
 
     void prepare() const {
         for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
-            pack_transposed(shape, q, p.w_hh, C::kHiddenFirst, C::kHidden, p.P,
-                            work.hidden_t + q * kWide * units * C::kHidden);
+            if constexpr (C::kHeads)
+                pack_heads_transposed(p, shape, q, work.hidden_t + q * kWide * units * C::kHidden);
+            else
+                pack_transposed(shape, q, p.w_hh, C::kHiddenFirst, C::kHidden, p.P,
+                                work.hidden_t + q * kWide * units * C::kHidden);
         if (p.dx.data)
             for (int64_t q = team.thread; q < up(p.I, kWide); q += team.threads)
                 pack_transposed(shape, q, p.w_ih, C::kInputFirst, C::kInput, p.I,
@@ -45,7 +48,10 @@ struct Backward : BackwardPass<C> {
             if (!share.mine(j)) continue;
             const int64_t position = share.position(j), row = row_at(p, position);
             start(work.dh + position * work.dh_step, p.dhn, row, p.P, work.dh_step);
-            if (C::kHasCellState) start(work.dc + position * units, p.dcn, row, p.H, units);
+            if (C::kHasCellState)
+                for (int i = 0; i < C::kMemories; ++i)
+                    start(this->cell_gradient(position, 0, i), last_memory_gradient(p, i), row,
+                          p.H, units);
         }
     }
 
@@ -97,7 +103,7 @@ struct Backward : BackwardPass<C> {
         saved_from = p.reverse ? p.T - last : first;
         const Forward<C, true> forward{{p, packed, rows, shape, share, saved, saved_from}};
         if (C::kHasCellState)
-            forward.copy_cells(p.saved + first / p.segment * p.B * units, rows.cell);
+            forward.copy_cells(p.saved + first / p.segment * p.B * C::kMemories * units, rows.cell);
         for (const Step& step : Steps::forward(p, share, first, last)) {
             const int64_t t = step.t, n = step.rows;
             for (int64_t j = 0; j < n; ++j) {
@@ -209,26 +215,31 @@ struct Backward : BackwardPass<C> {
     CAROUSEL_INLINE void row_backward(int64_t t, int64_t j, bool first, int64_t block, int count,
                                       Vec* d, Vec* extra) const {
         const int64_t position = share.position(j), row = row_at(p, position), u = block * L;
-        Vec h{}, h_before{}, c{}, dc{};
+        Vec h{}, h_before{}, c[C::kMemories] = {}, dc[C::kMemories] = {};
         if (C::kSaved == 0) h = load_first(at(p.y, t, row) + u, count);
         if (!C::kHasCellState && C::kSaved > 0)
             h_before = load_first(this->state(t, row, first) + u, count);
         if (C::kHasCellState) {
-            dc = load(this->cell_gradient(position, block));
-            c = this->c_before(t, position, first, block);
+            for (int i = 0; i < C::kMemories; ++i)
+                dc[i] = load(this->cell_gradient(position, block, i));
+            for (int i = 0; i < C::kMemoriesRead; ++i)
+                c[i] = this->c_before(t, position, first, block, i);
         }
         const Vec dh = this->output_gradient(t, position, block, count);
         const float* kept = C::kSaved ? this->saved_of(t, block, position) : nullptr;
         Vec direct;
         if constexpr (C::kOptions)
-            direct = C::backward(this->site(j, block), kept, h_before, c, dh, dc, d, extra);
+            direct = C::backward(this->site(j, block), kept, h_before, memories<C>(c), dh,
+                                 memories<C>(dc), d, extra);
         else
-            direct = C::backward(kept, h, h_before, c, dh, dc, d);
+            direct = C::backward(kept, h, h_before, memories<C>(c), dh, memories<C>(dc), d);
         // Lanes without a unit: an infinite input times their weights of zero has left NaN there,
         // which the next products would spread.
         if (count < L)
             for (int s = 0; s < C::kSums; ++s) d[s] = keep_first(d[s], count);
-        if (C::kHasCellState) store(this->cell_gradient(position, block), dc);
+        if (C::kHasCellState)
+            for (int i = 0; i < C::kMemories; ++i)
+                store(this->cell_gradient(position, block, i), dc[i]);
         this->put_direct(position, block, direct);
     }
 
@@ -242,6 +253,12 @@ struct Backward : BackwardPass<C> {
         wait_if_shared();
         const bool masked = drops_product<C>(p);
         float* product = masked ? work.factor_dh : work.dh;
+        if constexpr (C::kHeads) {
+            this->rows_times_panels(part.d_hidden + k * part.d_step, part.d_step, n, work.hidden_t,
+                                    units * C::kHidden, p.P, product, work.dh_step, product,
+                                    [this](int64_t q) { return rows_of_heads<C>(p, q); });
+            return wait_if_shared();
+        }
         this->rows_times_panels(part.d_hidden + k * part.d_step, part.d_step, n, work.hidden_t,
                                 units * C::kHidden, p.P, product, work.dh_step,
                                 masked && !C::kResetFirst ? nullptr : product);
@@ -255,7 +272,10 @@ struct Backward : BackwardPass<C> {
             if (!share.mine(j)) continue;
             const int64_t position = share.position(j), row = row_at(p, position);
             if (p.dh0) copy(p.dh0 + row * p.P, work.dh + position * work.dh_step, p.P);
-            if (p.dc0) copy(p.dc0 + row * p.H, work.dc + position * units, p.H);
+            if (!C::kHasCellState) continue;
+            for (int i = 0; i < C::kMemories; ++i)
+                if (float* to = first_memory_gradient(p, i))
+                    copy(to + row * p.H, this->cell_gradient(position, 0, i), p.H);
         }
         if (team.threads > 1) wait(team.barrier, team.threads);
         const Unpack<C> unpack{p, work, shape};

@@ -45,17 +45,23 @@ struct BackwardPass {
     }
 
     // The cell state of L units before step t, which is not the row's first.
-    CAROUSEL_INLINE Vec cell_before(int64_t t, int64_t block, int64_t position) const {
+    CAROUSEL_INLINE Vec cell_before(int64_t t, int64_t block, int64_t position,
+                                    int memory) const {
         const int64_t s = p.reverse ? p.T - 1 - t : t;
         if (p.segment && s % p.segment == 0)
-            return load(p.saved + (s / p.segment * p.B + position) * units + block * L);
-        return load(saved_of(p.reverse ? t + 1 : t - 1, block, position) + (C::kSaved - 1) * L);
+            return load(p.saved +
+                        ((s / p.segment * p.B + position) * C::kMemories + memory) * units +
+                        block * L);
+        return load(saved_of(p.reverse ? t + 1 : t - 1, block, position) +
+                    (C::kSaved - C::kMemoriesRead + memory) * L);
     }
 
-    CAROUSEL_INLINE Vec c_before(int64_t t, int64_t position, bool first, int64_t block) const {
-        if (!first) return cell_before(t, block, position);
-        if (!p.c0) return Vec{};
-        return load_first(p.c0 + row_at(p, position) * p.H + block * L, shape.units_in(block));
+    CAROUSEL_INLINE Vec c_before(int64_t t, int64_t position, bool first, int64_t block,
+                                 int memory = 0) const {
+        if (!first) return cell_before(t, block, position, memory);
+        const float* from = first_memory(p, memory);
+        if (!from) return Vec{};
+        return load_first(from + row_at(p, position) * p.H + block * L, shape.units_in(block));
     }
 
     CAROUSEL_INLINE Site site(int64_t j, int64_t block) const {
@@ -77,8 +83,8 @@ struct BackwardPass {
     CAROUSEL_INLINE void put_direct(int64_t position, int64_t block, Vec direct) const {
         if (!p.w_hr) store(work.dh + position * work.dh_step + block * L, direct);
     }
-    CAROUSEL_INLINE float* cell_gradient(int64_t position, int64_t block) const {
-        return work.dc + position * units + block * L;
+    CAROUSEL_INLINE float* cell_gradient(int64_t position, int64_t block, int memory = 0) const {
+        return work.dc + (position * C::kMemories + memory) * units + block * L;
     }
 
     // ---- where gradients go
@@ -108,20 +114,30 @@ struct BackwardPass {
     float* buffer() const { return part.buffer; }
 
     // c[position] (+)= a[row] · panels, for n rows and this thread's panels of the N columns.
-    // from: what to add to, with c's layout; null: nothing.
+    // from: what to add to, with c's layout; null: nothing. of: the rows of a panel that are not
+    // zero, as a function of the panel.
     void rows_times_panels(const float* a, int64_t a_row, int64_t n, const float* panels,
                            int64_t K, int64_t N, float* c, int64_t c_row, const float* from) const {
+        rows_times_panels(a, a_row, n, panels, K, N, c, c_row, from,
+                          [K](int64_t) { return Span{0, K}; });
+    }
+    template <class Of>
+    CAROUSEL_INLINE void rows_times_panels(const float* a, int64_t a_row, int64_t n,
+                                           const float* panels, int64_t K, int64_t N, float* c,
+                                           int64_t c_row, const float* from, const Of& of) const {
         const int64_t wide = up(N, kWide);
         for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
             const int nv = vectors_in(q, N);
             const Tiles tiles(n, nv);
+            const Span span = of(q);
             for (int64_t i = 0; i < tiles.count; ++i) {
                 const int64_t j = tiles.start(i);
                 const int rows = tiles.rows(i);
                 const float* row[kMostRows];
-                for (int m = 0; m < rows; ++m) row[m] = a + (j + m) * a_row;
+                for (int m = 0; m < rows; ++m) row[m] = a + (j + m) * a_row + span.first;
                 const int64_t to = share.position(j) * c_row + q * kWide;
-                tile_for(rows, nv)(row, 1, panels + q * kWide * K, nv * L, K,
+                tile_for(rows, nv)(row, 1, panels + q * kWide * K + span.first * nv * L, nv * L,
+                                   span.last - span.first,
                                    from ? from + to : work.zeros, from ? share.step * c_row : 0,
                                    c + to, share.step * c_row);
             }

@@ -161,6 +161,8 @@ NB_MODULE(_native, m) {
                 "'ifgo'; of the LSTM alone.");
     problem.def_rw("add_to_dx", &Problem::add_to_dx);
     problem.def_rw("segment", &Problem::segment);
+    problem.def_rw("heads", &Problem::heads,
+                   "Groups of units that read the states of their own alone; they divide H.");
     nb::class_<carousel::Stepper>(m, "Stepper", "A stack fed one step at a time.")
         .def(nb::init<std::vector<Problem>, int>(), "layers"_a, "threads"_a)
         .def(

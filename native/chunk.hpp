@@ -94,7 +94,7 @@ template <class C>
 struct BackwardWork {
     const Problem& p;
     float *hidden_t, *input_t, *project;  // transposed panels of the weights
-    float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][units], [B][units]
+    float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][kMemories][units], [B][units]
     float* factor_dh;                     // [B][dh_step] of the masked h, where h is masked
     float *candidate_t, *reset_dh;        // of the second product: its panels; [B][dh_step]
     uint64_t* keys;                       // [threads][B]
@@ -117,7 +117,7 @@ struct BackwardWork {
         project = p.w_hr ? arena.floats(p.P * units) : nullptr;
         zeros = arena.floats(max(max(units, dh_step), kWide));
         dh = arena.floats(p.B * dh_step);
-        dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
+        dc = C::kHasCellState ? arena.floats(p.B * C::kMemories * units) : nullptr;
         raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
         factor_dh = drops_product<C>(p) ? arena.floats(p.B * dh_step) : nullptr;
         candidate_t = C::kResetFirst ? arena.floats(units * dh_step) : nullptr;

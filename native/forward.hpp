@@ -18,17 +18,31 @@ struct Forward : ForwardPass<C, kSave> {
     void hidden_product(int64_t panel, int64_t j, int rows, float* sums) const {
         const int nh = shape.blocks_in(panel) * C::kHidden;
         sums += C::kHiddenFirst * L;
-        tile_for(rows, nh)(this->factors(j), 1, packed.hidden_panel(p, panel), nh * L, p.P, sums,
-                           kPanelSums<C>, sums, kPanelSums<C>);
+        const float* const* factors = this->factors(j);
+        const Span read = read_by_panel<C>(p, panel);
+        const float* of_heads[kMostRows];
+        if (C::kHeads) {
+            for (int m = 0; m < rows; ++m) of_heads[m] = factors[m] + read.first;
+            factors = of_heads;
+        }
+        tile_for(rows, nh)(factors, 1, packed.hidden_panel(p, panel) + read.first * nh * L, nh * L,
+                           read.last - read.first, sums, kPanelSums<C>, sums, kPanelSums<C>);
     }
 
     // The same for one row and kRowPanels whole panels. Those of the next panel stand `next` floats
     // on.
     void hidden_product_of_row(int64_t panel, float* sums, int64_t next) const {
         constexpr int nh = C::kBlocks * C::kHidden;
+        const Span read = read_by_panel<C>(p, panel);
+        const Span last = read_by_panel<C>(p, panel + kRowPanels - 1);
+        if (C::kHeads && (read.first != last.first || read.last != last.last)) {
+            for (int i = 0; i < kRowPanels; ++i) hidden_product(panel + i, 0, 1, sums + i * next);
+            return;
+        }
         sums += C::kHiddenFirst * L;
-        tile_row<nh, kRowPanels>(*this->factors(0), packed.hidden_panel(p, panel), nh * L,
-                                 nh * L * p.P, p.P, sums, next, sums, next);
+        tile_row<nh, kRowPanels>(*this->factors(0) + read.first,
+                                 packed.hidden_panel(p, panel) + read.first * nh * L, nh * L,
+                                 nh * L * p.P, read.last - read.first, sums, next, sums, next);
     }
 
     // Whether the pointwise function mixes the h before the step into the one after it.
@@ -40,11 +54,12 @@ struct Forward : ForwardPass<C, kSave> {
     }
 
     CAROUSEL_INLINE Vec cell_forward(int64_t j, int64_t block, int count, const float* sums,
-                                     Vec before, Vec& c, float* kept) const {
+                                     Vec before, Vec (&c)[C::kMemories], float* kept) const {
         if constexpr (C::kOptions)
-            return C::template forward<kSave>(this->site(j, block, count), sums, before, c, kept);
+            return C::template forward<kSave>(this->site(j, block, count), sums, before,
+                                              memories<C>(c), kept);
         else
-            return C::template forward<kSave>(sums, before, c, kept);
+            return C::template forward<kSave>(sums, before, memories<C>(c), kept);
     }
 
     // What the options need of a step before its products: keys, and the masked copies of h. All
@@ -80,12 +95,16 @@ struct Forward : ForwardPass<C, kSave> {
             for (int u = 0; u < blocks; ++u) {
                 const int64_t block = panel * C::kBlocks + u;
                 const int count = shape.units_in(block);
-                Vec before{}, c{};
+                Vec before{}, c[C::kMemories] = {};
                 if (reads_state()) before = this->state_of(j + m, block, count);
-                if (C::kHasCellState) c = load(this->cell_of(position, block));
+                if (C::kHasCellState)
+                    for (int i = 0; i < C::kMemories; ++i)
+                        c[i] = load(this->cell_of(position, block, i));
                 const Vec h = cell_forward(j + m, block, count, sums + u * C::kSums * L, before, c,
                                            this->kept_of(t, block, position));
-                if (C::kHasCellState) store(this->cell_of(position, block), c);
+                if (C::kHasCellState)
+                    for (int i = 0; i < C::kMemories; ++i)
+                        store(this->cell_of(position, block, i), c[i]);
                 this->put(j + m, position, block, count, h);
             }
         }
@@ -141,15 +160,16 @@ struct Forward : ForwardPass<C, kSave> {
         return s;
     }
 
-    // Cell states [B][units] of this thread's rows and units.
+    // Cell states [B][kMemories][units] of this thread's rows and units.
     void copy_cells(const float* from, float* to) const {
         const int64_t units = shape.blocks * L;
         const int64_t u0 = share.begin(shape.panels) * C::kBlocks * L;
         const int64_t u1 = min(share.end(shape.panels) * C::kBlocks, shape.blocks) * L;
-        for (int64_t j = 0; j < share.rows; ++j) {
-            const int64_t row = share.position(j) * units;
-            copy(to + row + u0, from + row + u0, u1 - u0);
-        }
+        for (int64_t j = 0; j < share.rows; ++j)
+            for (int i = 0; i < C::kMemories; ++i) {
+                const int64_t row = (share.position(j) * C::kMemories + i) * units;
+                copy(to + row + u0, from + row + u0, u1 - u0);
+            }
     }
 
     // y = W_hr h for the rows of the step.
@@ -179,12 +199,14 @@ struct Forward : ForwardPass<C, kSave> {
         const int64_t units = shape.blocks * L;
         for (int64_t j = 0; j < share.rows; ++j) {
             if (!share.mine(j)) continue;
-            float* c = work.cell + share.position(j) * units;
-            zero(c + p.H, units - p.H);
-            if (p.c0)
-                copy(c, p.c0 + row_at(p, share.position(j)) * p.H, p.H);
-            else
-                zero(c, p.H);
+            for (int i = 0; i < C::kMemories; ++i) {
+                float* c = this->cell_of(share.position(j), 0, i);
+                zero(c + p.H, units - p.H);
+                if (const float* first = first_memory(p, i))
+                    copy(c, first + row_at(p, share.position(j)) * p.H, p.H);
+                else
+                    zero(c, p.H);
+            }
         }
     }
 
@@ -199,13 +221,14 @@ struct Forward : ForwardPass<C, kSave> {
     }
 
     void finish() const {
-        const int64_t units = shape.blocks * L;
         for (int64_t j = 0; j < share.rows; ++j) {
             if (!share.mine(j)) continue;
             const int64_t position = share.position(j);
             write_last_state(p, position, 0, p.P);
             if (C::kHasCellState)
-                copy(p.cn + row_at(p, position) * p.H, work.cell + position * units, p.H);
+                for (int i = 0; i < C::kMemories; ++i)
+                    copy(last_memory(p, i) + row_at(p, position) * p.H,
+                         this->cell_of(position, 0, i), p.H);
         }
     }
 };
@@ -233,7 +256,8 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
             ahead = work.ahead.sums;
         }
         if (C::kHasCellState && p.segment && p.saved && step.s % p.segment == 0)
-            forward.copy_cells(work.cell, p.saved + step.s / p.segment * p.B * units);
+            forward.copy_cells(work.cell,
+                               p.saved + step.s / p.segment * p.B * C::kMemories * units);
         forward.find_rows(step);
         if (p.padded) zero_ended(p, share, p.y, step, p.P);
         if (n > 0) forward.begin(t, n, team), forward.step(t, n, team, ahead);
@@ -259,7 +283,8 @@ template <class C>
 size_t saved_floats(const Problem& p) {
     if (!p.segment) return static_cast<size_t>(p.T * saved_per_step<C>(p));
     return C::kHasCellState
-               ? static_cast<size_t>(up(p.T, p.segment) * p.B * Shape<C>(p).blocks * L)
+               ? static_cast<size_t>(up(p.T, p.segment) * p.B * C::kMemories *
+                                     Shape<C>(p).blocks * L)
                : 0;
 }
 

@@ -16,7 +16,8 @@ bool looks_ahead(const Problem& p, int threads) {
     if (C::kNormalized || p.T == 1 || p.I < 8) return false;
     const bool by_units = shared_by_units<C>(p, threads);
     const int64_t rows = by_units ? p.B : up(p.B, threads);
-    const int64_t bytes = 4 * C::kGates * p.H * (p.I + p.P) / (by_units ? threads : 1);
+    const int64_t weights = C::kGates * p.H * (p.I + states_read<C>(p));
+    const int64_t bytes = 4 * weights / (by_units ? threads : 1);
     return rows < kTileRows || (rows < 48 && bytes > (1 << 19));
 }
 
@@ -39,7 +40,8 @@ CAROUSEL_INLINE int masked_rows(const Problem& p) {
 
 template <class C>
 struct ForwardWork {
-    float *cell, *raw, *zeros;     // [B][blocks L], the same (projection only), a row of zeros
+    float *cell, *raw, *zeros;     // [B][kMemories][blocks L]; [B][blocks L] (projection only);
+                                   // a row of zeros
     float* masked;                 // [B][P] (dropout of h before the product only)
     float *candidate, *update, *reset;  // [B][units] between two products: see reset.hpp
     const float **x, **h;          // this thread's rows of the step
@@ -51,7 +53,7 @@ struct ForwardWork {
 
     ForwardWork(const Problem& p, int thread, int threads, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
-        cell = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
+        cell = C::kHasCellState ? arena.floats(p.B * C::kMemories * units) : nullptr;
         raw = p.w_hr ? arena.floats(p.B * units) : nullptr;
         zeros = arena.floats(max(units, p.P));
         masked = drops_product<C>(p) ? arena.floats(p.B * p.P) : nullptr;
@@ -124,8 +126,8 @@ struct ForwardPass {
         return load_first(work.h[j] + block * L, count);
     }
     // The same of the cell's state, before the step and after it.
-    CAROUSEL_INLINE float* cell_of(int64_t position, int64_t block) const {
-        return work.cell + (position * shape.blocks + block) * L;
+    CAROUSEL_INLINE float* cell_of(int64_t position, int64_t block, int memory = 0) const {
+        return work.cell + ((position * C::kMemories + memory) * shape.blocks + block) * L;
     }
     // Writes the output of a block of row j, or what goes into its projection.
     CAROUSEL_INLINE void put(int64_t j, int64_t position, int64_t block, int count, Vec h) const {

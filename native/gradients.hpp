@@ -61,7 +61,10 @@ struct ChunkGradients {
     void weight_gradients(int64_t r, int64_t rows) const {
         const int64_t d = r * part.d_step, line = r * kLine;
         add_weights(part.x + line, p.I, part.d_input + d, C::kInput, rows, part.w_input);
-        add_weights(part.h + line, p.P, part.d_hidden + d, C::kHidden, rows, part.w_hidden);
+        if (C::kHeads)
+            add_heads(part.h + line, part.d_hidden + d, rows);
+        else
+            add_weights(part.h + line, p.P, part.d_hidden + d, C::kHidden, rows, part.w_hidden);
         const int64_t wide = up(p.H, kWide);
         if (C::kResetFirst)
             for (int64_t q = share.begin(wide); q < share.end(wide); ++q)
@@ -82,6 +85,24 @@ struct ChunkGradients {
             add_panel(lines, features, d + column, part.d_step, shape.blocks_in(q) * sums, k,
                       w + column * features);
         }
+    }
+
+    // Of the recurrent weights of heads.
+    void add_heads(const float* lines, const float* d, int64_t k) const {
+        for (int64_t q = share.begin(shape.panels); q < share.end(shape.panels); ++q) {
+            const int64_t column = q * C::kBlocks * C::kHidden * L;
+            const int nv = shape.blocks_in(q) * C::kHidden;
+            const Span read = lines_of(q);
+            add_panel(lines + read.first / kLine * part.line_step, read.last - read.first,
+                      d + column, part.d_step, nv, k,
+                      part.w_hidden + column * p.P + read.first * nv * L);
+        }
+    }
+
+    // The states that the units of a panel read, from the beginning of a line on.
+    Span lines_of(int64_t panel) const {
+        const Span read = read_by_panel<C>(p, panel);
+        return {read.first / kLine * kLine, read.last};
     }
 
     void add_panel(const float* lines, int64_t features, const float* d, int64_t d_row, int nv,
@@ -133,7 +154,16 @@ struct ChunkGradients {
         const int64_t u0 = min(share.begin(shape.panels) * C::kBlocks, shape.blocks) * L;
         const int64_t u1 = min(share.end(shape.panels) * C::kBlocks, shape.blocks) * L;
         visit(part.w_input + u0 * C::kInput * p.I, (u1 - u0) * C::kInput * p.I);
-        visit(part.w_hidden + u0 * C::kHidden * p.P, (u1 - u0) * C::kHidden * p.P);
+        if (C::kHeads)
+            for (int64_t q = share.begin(shape.panels); q < share.end(shape.panels); ++q) {
+                const int64_t column = q * C::kBlocks * C::kHidden * L;
+                const int64_t width = shape.blocks_in(q) * C::kHidden * L;
+                const Span read = lines_of(q);
+                visit(part.w_hidden + column * p.P + read.first * width,
+                      (read.last - read.first) * width);
+            }
+        else
+            visit(part.w_hidden + u0 * C::kHidden * p.P, (u1 - u0) * C::kHidden * p.P);
         visit(part.bias + u0 * C::kSums, (u1 - u0) * C::kSums);
         visit(part.extra + u0 * C::kExtra, (u1 - u0) * C::kExtra);
         const int64_t wide = up(p.H, kWide);

@@ -6,6 +6,7 @@
 #include "backward.hpp"
 #include "forward.hpp"
 #include "scan.hpp"
+#include "slstm.hpp"
 
 #define CAROUSEL_JOIN(a, b) a##b
 #define CAROUSEL_TABLE(isa) CAROUSEL_JOIN(kernels_, isa)
@@ -36,6 +37,8 @@ const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables] = {
     scan_kernels_of<MinLstmCell<false>>,
     scan_kernels_of<IndRnnCell<false>>,
     scan_kernels_of<IndRnnCell<true>>,
+    kernels_of<SlstmCell<false>>,
+    kernels_of<SlstmCell<true>>,
     kernels_of<LstmVariant<2>>,
     kernels_of<LstmVariant<3>>,
     kernels_of<LstmVariant<4>>,

@@ -26,6 +26,8 @@ enum class Cell : int {
     // Without a recurrent product, see scan.hpp: b_hh is null and P = H.
     min_gru, min_gru_linear, min_lstm, min_lstm_linear,  // w_hh is null
     ind_rnn_tanh, ind_rnn_relu,                          // w_hh is [H]
+    // With heads: w_hh is [G H][P / heads], b_hh is null and P = H; by the forget gate.
+    slstm, slstm_exp,
 };
 
 // What a cell does differently from torch's; see docs/options.md. Not plain: the cells of
@@ -73,10 +75,18 @@ struct Options {
     ARRAY(b_ln_c, "[H] of the normalised LSTM: biases of the cell state")
 
 // States before the first step, whose gradients dh0 and dc0 are written; 0: zeros.
-#define CAROUSEL_FIRST_STATES(ARRAY) ARRAY(h0, "[B][P]; 0: zeros") ARRAY(c0, "[B][H]; 0: zeros")
+#define CAROUSEL_FIRST_STATES(ARRAY)                                                             \
+    ARRAY(h0, "[B][P]; 0: zeros")                                                                \
+    ARRAY(c0, "[B][H]; 0: zeros")                                                                \
+    ARRAY(n0, "[B][H] of the sLSTM; 0: zeros")                                                   \
+    ARRAY(m0, "[B][H] of the sLSTM; 0: zeros")
 
 // States after the last step, written, which may be the first ones; dhn and dcn are read, 0: zeros.
-#define CAROUSEL_LAST_STATES(ARRAY) ARRAY(hn, "[B][P]; may be h0") ARRAY(cn, "[B][H]; may be c0")
+#define CAROUSEL_LAST_STATES(ARRAY)                                                              \
+    ARRAY(hn, "[B][P]; may be h0")                                                               \
+    ARRAY(cn, "[B][H]; may be c0")                                                               \
+    ARRAY(nn, "[B][H] of the sLSTM; may be n0")                                                  \
+    ARRAY(mn, "[B][H] of the sLSTM; may be m0")
 
 // (T, B, ·) arrays. Without dy it is zeros, without dx that is not wanted.
 #define CAROUSEL_ROWS(ROWS)                                                                      \
@@ -90,6 +100,7 @@ struct Problem {
     Cell cell = Cell::lstm;
     Options options;
     int64_t T = 0, B = 0, I = 0, H = 0, P = 0;
+    int64_t heads = 1;                 // groups of units that read the states of their own alone
     bool reverse = false;              // from each row's last step to its first
     const int64_t* order = nullptr;    // [B] rows, longest first; null: 0, 1, 2, …, all of length T
     const int64_t* lengths = nullptr;  // [B] their lengths, in that order; null with order
@@ -137,7 +148,7 @@ struct Kernels {
     void (*backward)(const Problem&, float* work, Team);
 };
 
-constexpr int kCells = 10;  // the cells of `Cell`, in its order
+constexpr int kCells = 12;  // the cells of `Cell`, in its order
 // After them: the LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options; and the
 // same five normalised; the GRU with its reset gate before the product.
 constexpr int kTables = kCells + 11;

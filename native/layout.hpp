@@ -77,6 +77,7 @@ constexpr int64_t kPanelSums = C::kBlocks * C::kSums * L;
 // Whether a sum has a bias of the recurrent product.
 template <class C>
 constexpr bool has_hidden_bias(int sum) {
+    if (C::kHeads) return false;
     return C::kResetFirst || (sum >= C::kHiddenFirst && sum < C::kHiddenFirst + C::kHidden);
 }
 
@@ -112,10 +113,36 @@ struct Share {
     int64_t position(int64_t j) const { return first + j * step; }
 };
 
+// Things [first, last).
+struct Span {
+    int64_t first, last;
+};
+
+// Units that a unit reads the states of: all, or those of its head.
+template <class C>
+CAROUSEL_INLINE int64_t states_read(const Problem& p) {
+    return C::kHeads ? p.P / p.heads : p.P;
+}
+
+// Units whose heads are those of the units [begin, end), of which the last may not be there: the
+// states that those read, and the units that read theirs.
+template <class C>
+CAROUSEL_INLINE Span heads_of(const Problem& p, int64_t begin, int64_t end) {
+    if (!C::kHeads) return {0, p.P};
+    const int64_t size = p.H / p.heads;
+    return {begin / size * size, up(min(end, p.H), size) * size};
+}
+
+// The states that the units of a panel read.
+template <class C>
+CAROUSEL_INLINE Span read_by_panel(const Problem& p, int64_t panel) {
+    return heads_of<C>(p, panel * C::kBlocks * L, (panel + 1) * C::kBlocks * L);
+}
+
 // Whether the weights are more than a core keeps to itself.
 template <class C>
 bool exceeds_cache(const Problem& p) {
-    return 4 * C::kGates * p.H * (p.I + p.P) > (3 << 19);
+    return 4 * C::kGates * p.H * (p.I + states_read<C>(p)) > (3 << 19);
 }
 
 template <class C>

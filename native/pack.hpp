@@ -56,6 +56,70 @@ void pack_transposed(const Shape<C>& shape, int64_t q, const float* w, int first
             }
 }
 
+// Rows of panel q of the transposed recurrent weights that are not zero: those of the units of its
+// columns' heads.
+template <class C>
+Span rows_of_heads(const Problem& p, int64_t q) {
+    const Span units = heads_of<C>(p, q * kWide, (q + 1) * kWide);
+    return {units.first / L * C::kHidden * L, up(units.last, L) * C::kHidden * L};
+}
+
+// Columns [k, k + count), count <= L, of row `sum` of unit u of a matrix of heads, zero where the
+// unit does not read them.
+template <class C>
+Vec head_columns(const Problem& p, int sum, int64_t u, int64_t k, int count) {
+    const int64_t size = p.H / p.heads, first = u / size * size;
+    const float* row = gate_row<C>(p.w_hh, sum, u, p.H, size);
+    if (k >= first && k + count <= first + size) return load_first(row + k - first, count);
+    float lanes[L] = {};
+    for (int i = 0; i < count; ++i)
+        if (k + i >= first && k + i < first + size) lanes[i] = row[k + i - first];
+    return load(lanes);
+}
+
+// As pack_panel, of the recurrent weights of heads: the rows that the panel's units read.
+template <class C>
+void pack_heads(const Problem& p, const Shape<C>& shape, int64_t panel, float* to) {
+    const int blocks = shape.blocks_in(panel), width = blocks * C::kHidden * L;
+    const Span read = read_by_panel<C>(p, panel);
+    for (int64_t k = read.first; k < read.last; k += L) {
+        const int count = static_cast<int>(min(L, read.last - k));
+        for (int block = 0; block < blocks; ++block) {
+            const int64_t u0 = (panel * C::kBlocks + block) * L;
+            for (int sum = 0; sum < C::kHidden; ++sum) {
+                Vec square[L];
+                for (int lane = 0; lane < L; ++lane)
+                    square[lane] = u0 + lane < p.H ? head_columns<C>(p, C::kHiddenFirst + sum,
+                                                                     u0 + lane, k, count)
+                                                   : Vec{};
+                transpose(square);
+                for (int i = 0; i < count; ++i)
+                    store(to + (k + i) * width + (block * C::kHidden + sum) * L, square[i]);
+            }
+        }
+    }
+}
+
+// As pack_transposed, of the recurrent weights of heads: the rows of `rows_of_heads`.
+template <class C>
+void pack_heads_transposed(const Problem& p, const Shape<C>& shape, int64_t q, float* to) {
+    const int64_t width = vectors_in(q, p.P) * L, n = min(width, p.P - q * kWide);
+    const Span rows = rows_of_heads<C>(p, q);
+    to += rows.first * width;
+    for (int64_t block = rows.first / (C::kHidden * L); block < rows.last / (C::kHidden * L); ++block)
+        for (int sum = 0; sum < C::kHidden; ++sum)
+            for (int lane = 0; lane < L; ++lane, to += width) {
+                const int64_t u = block * L + lane;
+                for (int64_t k = 0; k < width; k += L) {
+                    const int count = static_cast<int>(max(0, min(L, n - k)));
+                    store(to + k, u < shape.H && count > 0
+                                      ? head_columns<C>(p, C::kHiddenFirst + sum, u,
+                                                        q * kWide + k, count)
+                                      : Vec{});
+                }
+            }
+}
+
 // Plain [K][N] from w[N][K] (rows) or w[K][N] (columns): panels of a projection.
 void pack_plain(int64_t q, const float* w, int64_t k_step, int64_t n_step, int64_t K, int64_t N,
                 float* to) {
@@ -102,9 +166,11 @@ void pack(const Problem& p, float* memory, Team team) {
     for (int64_t panel = team.thread; panel < shape.panels; panel += team.threads) {
         pack_panel(shape, panel, p.w_ih, C::kInputFirst, C::kInput, p.I,
                    const_cast<float*>(packed.input_panel(p, panel)));
-        if (C::kHidden > 0)
-            pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, p.P,
-                       const_cast<float*>(packed.hidden_panel(p, panel)));
+        float* hidden = const_cast<float*>(packed.hidden_panel(p, panel));
+        if constexpr (C::kHeads)
+            pack_heads(p, shape, panel, hidden);
+        else if (C::kHidden > 0)
+            pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, p.P, hidden);
     }
     for (int64_t block = team.thread; block < shape.blocks; block += team.threads)
         for (int sum = 0; sum < C::kSums; ++sum)

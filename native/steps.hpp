@@ -82,6 +82,30 @@ CAROUSEL_INLINE const float* state_before(const Problem& p, int64_t t, int64_t r
     return p.h0 ? p.h0 + row * p.P : zeros;
 }
 
+// States beside h, before the first step and after the last, in the order of their names there.
+CAROUSEL_INLINE const float* first_memory(const Problem& p, int memory) {
+    return memory == 0 ? p.c0 : memory == 1 ? p.n0 : p.m0;
+}
+CAROUSEL_INLINE float* last_memory(const Problem& p, int memory) {
+    return memory == 0 ? p.cn : memory == 1 ? p.nn : p.mn;
+}
+// Their gradients.
+CAROUSEL_INLINE float* first_memory_gradient(const Problem& p, int memory) {
+    return memory == 0 ? p.dc0 : memory == 1 ? p.dn0 : p.dm0;
+}
+CAROUSEL_INLINE const float* last_memory_gradient(const Problem& p, int memory) {
+    return memory == 0 ? p.dcn : memory == 1 ? p.dnn : p.dmn;
+}
+
+// What a cell's functions take of the states beside h: one by itself, several together.
+template <class C>
+CAROUSEL_INLINE decltype(auto) memories(Vec (&all)[C::kMemories]) {
+    if constexpr (C::kMemories == 1)
+        return (all[0]);
+    else
+        return (all);
+}
+
 // The units [first, last) of the state after the last step of the row at `position`, into hn.
 void write_last_state(const Problem& p, int64_t position, int64_t first, int64_t last) {
     const int64_t row = row_at(p, position), length = length_at(p, position);

@@ -20,7 +20,8 @@ namespace {
 
 constexpr const char* kCellNames[] = {
     "lstm",           "gru",      "rnn_tanh",        "rnn_relu",     "min_gru",
-    "min_gru_linear", "min_lstm", "min_lstm_linear", "ind_rnn_tanh", "ind_rnn_relu"};
+    "min_gru_linear", "min_lstm", "min_lstm_linear", "ind_rnn_tanh", "ind_rnn_relu",
+    "slstm",          "slstm_exp"};
 static_assert(std::size(kCellNames) == carousel::kCells, "each cell has a name");
 
 struct Results {
@@ -37,13 +38,15 @@ struct Kept {  // what the backward pass reads
 
 Results run_forward(const Case& c, int threads, bool save, Kept* kept = nullptr) {
     Results results;
-    results.arrays.reserve(3);
+    results.arrays.reserve(5);
     Problem p = problem_of(c);
     p.segment = c.segment;
     Array& y = results.add("y", c.floats(c.P));
     p.y = c.rows(y.get(), c.P);
     p.hn = results.add("hn", c.B * c.P).get();
-    if (c.lstm()) p.cn = results.add("cn", c.B * c.H).get();
+    if (c.memories() > 0) p.cn = results.add("cn", c.B * c.H).get();
+    if (c.memories() > 1) p.nn = results.add("nn", c.B * c.H).get();
+    if (c.memories() > 1) p.mn = results.add("mn", c.B * c.H).get();
     Array saved(save ? carousel::saved_floats(p) : 0);
     if (save) p.saved = saved.get();
     carousel::forward(p, threads);
@@ -58,12 +61,13 @@ struct Wanted {
 
 Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted) {
     Results results;
-    results.arrays.reserve(15);
+    results.arrays.reserve(17);
     Problem p = problem_of(c);
     p.segment = c.segment;
     p.y = c.rows(kept.y.get(), c.P), p.saved = kept.saved.get();
     if (wanted.dy) p.dy = c.rows(c.dy.get(), c.P);
     if (wanted.dhn) p.dhn = c.dhn.get(), p.dcn = c.dcn.get();
+    if (wanted.dhn) p.dnn = c.dnn.get(), p.dmn = c.dmn.get();
     p.add_to_dx = wanted.add_to_dx;
     Array* dx = nullptr;
     if (wanted.dx && !c.parallel()) {
@@ -71,7 +75,9 @@ Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted
         p.dx = c.rows(dx->get(), c.I);
     }
     p.dh0 = results.add("dh0", c.B * c.P).get();
-    if (c.lstm()) p.dc0 = results.add("dc0", c.B * c.H).get();
+    if (c.memories() > 0) p.dc0 = results.add("dc0", c.B * c.H).get();
+    if (c.memories() > 1) p.dn0 = results.add("dn0", c.B * c.H).get();
+    if (c.memories() > 1) p.dm0 = results.add("dm0", c.B * c.H).get();
     if (c.parallel()) {
         const int64_t sums = c.gates() * c.H;
         p.da = c.rows(results.add("da", c.floats(sums), 0.0f).get(), sums);
@@ -169,7 +175,7 @@ void run_stepper(const char* isa) {
     first.reverse = first.batch_first = false, first.bias = first.given_state = true;
     choose_weights(first);
     first.h0 = random_array(first.B * first.H, 1);
-    if (first.lstm()) first.c0 = random_array(first.B * first.H, 1);
+    choose_memories(first);
     Case second = first;
     second.I = second.H;
     choose_weights(second);
@@ -180,6 +186,7 @@ void run_stepper(const char* isa) {
         for (Case* c : {&one, &two}) {
             problems.push_back(problem_of(*c));
             problems.back().hn = c->h0.get(), problems.back().cn = c->c0.get();
+            problems.back().nn = c->n0.get(), problems.back().mn = c->m0.get();
         }
         Case lower = first, upper = second;
         carousel::Stepper stepper(problems, threads);
@@ -193,7 +200,10 @@ void run_stepper(const char* isa) {
             compare(first, isa, "fed step by step", stepped, above, 0);
             for (auto [c, results] : {std::pair(&lower, &below), std::pair(&upper, &above)}) {
                 c->h0 = std::move(results->arrays[1].second);
-                if (c->lstm()) c->c0 = std::move(results->arrays[2].second);
+                if (c->memories() > 0) c->c0 = std::move(results->arrays[2].second);
+                if (c->memories() < 2) continue;
+                c->n0 = std::move(results->arrays[3].second);
+                c->m0 = std::move(results->arrays[4].second);
             }
         }
     }

@@ -59,7 +59,7 @@ Array random_array(size_t n, float scale) {
 // What is asked: sizes, rows and inputs. Never written.
 struct Case {
     Cell cell;
-    int64_t T, B, I, H, P, segment = 0;
+    int64_t T, B, I, H, P, heads = 1, segment = 0;
     bool reverse, packed = false, batch_first, bias, given_state;
     std::vector<int64_t> order, lengths, steps;  // empty: all rows of length T
     Options options;
@@ -67,17 +67,20 @@ struct Case {
     CAROUSEL_WEIGHTS(ARRAY)
     CAROUSEL_FIRST_STATES(ARRAY)
 #undef ARRAY
-    Array x, dy, dhn, dcn;
+    Array x, dy, dhn, dcn, dnn, dmn;
 
     int64_t gates() const {
         if (cell == Cell::min_gru || cell == Cell::min_gru_linear) return 2;
         if (cell == Cell::min_lstm || cell == Cell::min_lstm_linear) return 3;
+        if (slstm()) return 4;
         return cell == Cell::lstm ? options.gates : cell == Cell::gru ? 3 : 1;
     }
     bool lstm() const { return cell == Cell::lstm; }
+    bool slstm() const { return cell == Cell::slstm || cell == Cell::slstm_exp; }
+    int memories() const { return lstm() ? 1 : slstm() ? 3 : 0; }  // states beside h
     // Cells without a recurrent product; whether a unit has a recurrent weight.
-    bool parallel() const { return cell >= Cell::min_gru; }
-    bool weighted() const { return cell >= Cell::ind_rnn_tanh; }
+    bool parallel() const { return cell >= Cell::min_gru && cell <= Cell::ind_rnn_relu; }
+    bool weighted() const { return cell == Cell::ind_rnn_tanh || cell == Cell::ind_rnn_relu; }
 
     // A (T, B, features) array in this case's layout.
     size_t floats(int64_t features) const {
@@ -135,6 +138,7 @@ void choose_sizes(Case& c) {
             c.H = c.gates() == 1 ? between(370, 400) : between(200, 230);
             c.I = c.gates() == 1 ? between(350, 400) : between(230, 260);
     }
+    if (c.slstm() && chance(0.7)) c.heads = between(1, 5), c.H = (c.H + 4) / c.heads * c.heads;
     c.P = c.lstm() && c.H > 1 && chance(0.4) ? between(1, c.H - 1) : c.H;
 }
 
@@ -178,18 +182,28 @@ void choose_weights(Case& c) {
         if (c.weighted()) c.w_hh = random_array(c.H, 0.5f);
         return;
     }
-    c.w_hh = random_array(rows * c.P, 1 / std::sqrt(float(c.P)));
-    if (c.bias) c.b_hh = random_array(rows, 0.5f);
+    const int64_t read = c.P / c.heads;
+    c.w_hh = random_array(rows * read, 1 / std::sqrt(float(read)));
+    if (c.bias && !c.slstm()) c.b_hh = random_array(rows, 0.5f);
     if (!c.options.normalized) return;
     if (c.gates() > 1) c.w_ln_ih = random_array(rows, 0.5f);
     c.w_ln_hh = random_array(rows, 0.5f);
     if (c.lstm()) c.w_ln_c = random_array(c.H, 0.5f), c.b_ln_c = random_array(c.H, 0.5f);
 }
 
+// Its normaliser, a sum of gates, is zero or positive: here positive, for around zero the memory has
+// no derivative.
+void choose_memories(Case& c) {
+    if (c.memories() > 0) c.c0 = random_array(c.B * c.H, 1);
+    if (c.memories() < 2) return;
+    c.n0 = random_array(c.B * c.H, 1), c.m0 = random_array(c.B * c.H, 1);
+    for (int64_t i = 0; i < c.B * c.H; ++i) c.n0.get()[i] = 1 + std::abs(c.n0.get()[i]);
+}
+
 Case random_case() {
     Case c;
     c.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
-    const bool peephole = !c.parallel() && chance(0.5) && choose_options(c);
+    const bool peephole = !c.parallel() && !c.slstm() && chance(0.5) && choose_options(c);
     choose_sizes(c);
     if (c.P != c.H) c.options.zone_state = {};
     c.reverse = chance(0.5), c.batch_first = chance(0.5);
@@ -203,17 +217,16 @@ Case random_case() {
     c.dy = random_array(c.floats(c.P), 1), c.fill_padding(c.dy, c.P, kNan);
     if (c.given_state) c.h0 = random_array(c.B * c.P, 1);
     c.dhn = random_array(c.B * c.P, 1);
-    if (c.lstm()) {
-        if (c.given_state) c.c0 = random_array(c.B * c.H, 1);
-        c.dcn = random_array(c.B * c.H, 1);
-    }
+    if (c.given_state) choose_memories(c);
+    if (c.memories() > 0) c.dcn = random_array(c.B * c.H, 1);
+    if (c.memories() > 1) c.dnn = random_array(c.B * c.H, 1), c.dmn = random_array(c.B * c.H, 1);
     return c;
 }
 
 Problem problem_of(const Case& c) {
     Problem p;
     p.cell = c.cell, p.T = c.T, p.B = c.B, p.I = c.I, p.H = c.H, p.P = c.P;
-    p.reverse = c.reverse, p.padded = !c.packed;
+    p.heads = c.heads, p.reverse = c.reverse, p.padded = !c.packed;
     if (!c.lengths.empty()) p.order = c.order.data(), p.lengths = c.lengths.data();
     p.options = c.options;
 #define SET(name, shape) p.name = c.name.get();

@@ -16,7 +16,10 @@ struct Unpack {
     // Of the units of a block.
     void block(int64_t block) const {
         weights(block, C::kInputFirst, C::kInput, p.I, &Part<C>::w_input, p.dw_ih);
-        weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
+        if (C::kHeads)
+            heads(block);
+        else
+            weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
         if (C::kResetFirst) candidate(block);
         if (p.db_ih) biases(block);
         for (int s = 0; s < C::kExtra; ++s)
@@ -36,6 +39,24 @@ struct Unpack {
         }
     }
 
+    // Of the recurrent weights of heads: each unit's from the states that it reads.
+    void heads(int64_t block) const {
+        const int64_t panel = block / C::kBlocks, width = shape.blocks_in(panel) * C::kHidden * L;
+        const int64_t start = panel * C::kBlocks * C::kHidden * L * p.P +
+                              (block - panel * C::kBlocks) * C::kHidden * L;
+        const int64_t size = p.H / p.heads, end = block * L + shape.units_in(block);
+        for (int64_t u = block * L; u < end;) {
+            const int64_t head = u / size * size, next = min(end, head + size);
+            for (int i = 0; i < work.parts; ++i)
+                for (int64_t f = 0; f < size; f += L)
+                    for (int s = 0; s < C::kHidden; ++s)
+                        square(block, C::kHiddenFirst + s,
+                               work.part(i).w_hidden + start + (head + f) * width + s * L, width, f,
+                               size, p.dw_hh, i > 0, {u - block * L, next - block * L});
+            u = next;
+        }
+    }
+
     // Of the second product, whose panels have kWide units.
     void candidate(int64_t block) const {
         const int64_t q = block / kTileVectors, width = vectors_in(q, p.H) * L;
@@ -50,12 +71,16 @@ struct Unpack {
     // Gradients of L features of L units, from a row per feature to a row per unit.
     void square(int64_t block, int sum, const float* from, int64_t width, int64_t f, int64_t features,
                 float* dw, bool add) const {
+        square(block, sum, from, width, f, features, dw, add, {0, shape.units_in(block)});
+    }
+    CAROUSEL_INLINE void square(int64_t block, int sum, const float* from, int64_t width, int64_t f,
+                                int64_t features, float* dw, bool add, Span lanes) const {
         const int count = static_cast<int>(min(L, features - f));
         const int64_t row = C::gate_of_sum(sum) * p.H + block * L;
         Vec rows[L];
         for (int i = 0; i < L; ++i) rows[i] = i < count ? load(from + i * width) : Vec{};
         transpose(rows);
-        for (int lane = 0; lane < shape.units_in(block); ++lane) {
+        for (int64_t lane = lanes.first; lane < lanes.last; ++lane) {
             float* to = dw + (row + lane) * features + f;
             store_first(to, add ? load_first(to, count) + rows[lane] : rows[lane], count);
         }

@@ -133,7 +133,9 @@ def test_every_cell_has_an_example(name):
     assert ">>>" in getattr(carousel.cells, name).__doc__
 
 
-@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "explain"])
+@pytest.mark.parametrize(
+    "name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM", "explain"]
+)
 def test_every_layer_has_an_example(name):
     assert ">>>" in getattr(carousel, name).__doc__
 

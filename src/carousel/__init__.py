@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from carousel.layers import GRU as GRU
     from carousel.layers import LSTM as LSTM
     from carousel.layers import RNN as RNN
+    from carousel.layers import SLSTM as SLSTM
     from carousel.layers import IndRNN as IndRNN
     from carousel.layers import MinGRU as MinGRU
     from carousel.layers import MinLSTM as MinLSTM
@@ -37,6 +38,7 @@ _HOME = {
     "GRU": "carousel.layers",
     "LSTM": "carousel.layers",
     "RNN": "carousel.layers",
+    "SLSTM": "carousel.layers",
     "IndRNN": "carousel.layers",
     "MinGRU": "carousel.layers",
     "MinLSTM": "carousel.layers",
@@ -60,6 +62,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "MinGRU",
     "MinLSTM",
     "IndRNN",
+    "SLSTM",
     "Stream",
     "accelerate",
     "accelerated",

@@ -30,6 +30,7 @@ SETTINGS = {
     "peephole": "model.peephole=true",
     "coupled": "model.coupled=true",
     "variant": "model.variant=NIG",
+    "heads": "model.heads=4",
     "forget_bias": "model.forget_bias=2.5",
     "zoneout": "regularization.zoneout=0.1",
     "weight_dropout": "regularization.weight_dropout=0.1",
@@ -69,7 +70,7 @@ def shapes_by(spec, layer):
 
 
 def state_of(spec, rows=B):
-    return tuple(torch.randn(rows, size) for size in spec.state_sizes(H, H))
+    return tuple(torch.rand(rows, size) for size in spec.state_sizes(H, H))
 
 
 def arguments_of(spec):

@@ -19,6 +19,7 @@ ENGLISH = {
         "int8.md",
         "json.md",
     ),
+    "memory-cells.md",
     *("options.md", "own-data.md", "parallel-cells.md", "performance.md", "predict.md"),
     *("processes.md", "report.md", "results.md", "runs.md", "runtime.md", "settings.md"),
 }

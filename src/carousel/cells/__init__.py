@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from carousel.cells.min_lstm import min_lstm_step as min_lstm_step
     from carousel.cells.over_time import scan as scan
     from carousel.cells.rnn import rnn_step as rnn_step
+    from carousel.cells.slstm import slstm_step as slstm_step
 
 _HOME = {"scan": "over_time"} | {
     step: module for module, _, step in (spec.equations.partition(".") for spec in SPECS)
@@ -32,6 +33,7 @@ __all__ = [
     "min_lstm_step",
     "rnn_step",
     "scan",
+    "slstm_step",
 ]
 
 

@@ -35,7 +35,7 @@ class Weight:
 
     rows, columns: "gates" (a block of H for each gate and candidate), "peepholes" (the same
     without the candidate), "hidden" (H), "outputs" (P; H without a projection), "inputs" (I); no
-    columns for a vector. needs: the argument of the layer that calls for it. native: its name in
+    columns for a vector; "head" (H / heads) where a unit reads the units of its head alone. needs: the argument of the layer that calls for it. native: its name in
     the compiled module, where it does not follow from this one.
     """
 
@@ -191,7 +191,7 @@ class CellSpec:
         return tuple(w for w in self.weights if not w.needs or given(w.needs))
 
     def shape_of(
-        self, weight: Weight, inputs: int, hidden: int, outputs: int, blocks: int
+        self, weight: Weight, inputs: int, hidden: int, outputs: int, blocks: int, heads: int = 1
     ) -> tuple[int, ...]:
         """Rows and columns of a weight. blocks: `blocks_with` the layer's options.
 
@@ -204,6 +204,7 @@ class CellSpec:
             "peepholes": (blocks - len(self.of_kind("candidate"))) * hidden,
             "hidden": hidden,
             "outputs": outputs,
+            "head": hidden // heads,
             "inputs": inputs,
         }
         return tuple(sizes[axis] for axis in (weight.rows, weight.columns) if axis)
@@ -221,6 +222,11 @@ class CellSpec:
     def recurrent(self) -> Weight | None:
         """Weight that multiplies the state: a matrix, a vector, or None."""
         return next((w for w in self.weights if w.name == "weight_hh"), None)
+
+    @property
+    def has_heads(self) -> bool:
+        """True if a unit may read the units of its head alone."""
+        return self.recurrent is not None and self.recurrent.columns == "head"
 
     @property
     def is_parallel(self) -> bool:

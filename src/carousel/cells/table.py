@@ -164,7 +164,31 @@ IND_RNN = CellSpec(
     bounded=False,
 )
 
-SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN)
+S_LSTM = CellSpec(
+    name="slstm",
+    layer="SLSTM",
+    equations="slstm.slstm_step",
+    parts=(
+        Part("i", "input gate", "gate"),
+        Part("f", "forget gate", "gate"),
+        Part("g", "candidate", "candidate"),
+        Part("o", "output gate", "gate"),
+        Part("m", "stabiliser", "state"),
+        Part("n", "normaliser", "state", "n = f ⊙ n + i"),
+        Part("c", "cell state", "state", "c = f ⊙ c + i ⊙ g"),
+        Part("h", "hidden state", "state", "h = o ⊙ c / n"),
+    ),
+    states=("h", "c", "n", "m"),
+    weights=(_INPUT, Weight("weight_hh", "gates", "head"), _INPUT_BIAS),
+    modes=(Mode("SLSTM", "sigmoid", native=10), Mode("SLSTM_EXP", "exp", native=11)),
+    options=("nonlinearity", "forget_bias", "heads"),
+    settings=("nonlinearity",),
+    keeps="f",
+    admits="i",
+    lasting={"f": 1, "i": -1},
+)
+
+SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM)
 
 _BY_NAME = {spec.name: spec for spec in SPECS}
 _BY_MODE = {mode.name: (spec, mode) for spec in SPECS for mode in spec.modes}
@@ -174,7 +198,7 @@ def names() -> tuple[str, ...]:
     """Every cell, as a configuration names it.
 
     >>> names()
-    ('lstm', 'gru', 'rnn', 'mingru', 'minlstm', 'indrnn')
+    ('lstm', 'gru', 'rnn', 'mingru', 'minlstm', 'indrnn', 'slstm')
     """
     return tuple(_BY_NAME)
 
@@ -206,7 +230,7 @@ def names_where(holds: Callable[[CellSpec], object]) -> tuple[str, ...]:
     """The cells of which something holds, as a configuration names them.
 
     >>> names_where(lambda spec: "forget_bias" in spec.options)
-    ('lstm', 'minlstm')
+    ('lstm', 'minlstm', 'slstm')
     """
     return tuple(spec.name for spec in SPECS if holds(spec))
 

@@ -22,13 +22,14 @@ class Block:
     """Some rows of a parameter: those of one gate, or all of it.
 
     name: parameter and gate, such as "recurrent.weight_hh_l0/f". recurrent: whether it multiplies
-    the state. matrix: whether it is one (ratios of biases, which start at zero, say little).
+    the state, and in_heads, whether unit by unit that of its head alone. matrix: whether it is one (ratios of biases, which start at zero, say little).
     """
 
     name: str
     parameter: nn.Parameter
     rows: slice
     recurrent: bool = False
+    in_heads: bool = False
 
     @property
     def matrix(self) -> bool:
@@ -44,8 +45,8 @@ def blocks_of(model: nn.Module) -> list[Block]:
     >>> [block.name for block in blocks_of(nn.GRU(2, 3, bias=False))][:3]
     ['weight_ih_l0/r', 'weight_ih_l0/z', 'weight_ih_l0/n']
     """
-    gates = {
-        f"{prefix}.{name}" if prefix else name: _gates(layer)
+    layers = {
+        f"{prefix}.{name}" if prefix else name: layer
         for prefix, layer in recurrent_layers(model)
         for name, _ in layer.named_parameters(recurse=False)
     }
@@ -53,24 +54,26 @@ def blocks_of(model: nn.Module) -> list[Block]:
         block
         for name, parameter in model.named_parameters()
         if parameter.requires_grad and parameter.numel()
-        for block in _cut(name, parameter, gates.get(name, ""))
+        for block in _cut(name, parameter, layers.get(name))
     ]
 
 
-def _gates(layer: Any) -> str:
-    return spec_of(layer.mode).gates_with(lambda option: getattr(layer, option, None))
-
-
-def _cut(name: str, parameter: nn.Parameter, gates: str) -> Iterator[Block]:
+def _cut(name: str, parameter: nn.Parameter, layer: Any) -> Iterator[Block]:
+    """The blocks of a parameter of a recurrent layer; layer: None of any other."""
     own = name.rpartition(".")[2]
-    recurrent = own.startswith("weight_hh")
+    recurrent, gates, in_heads = own.startswith("weight_hh"), "", False
+    if layer is not None:
+        spec = spec_of(layer.mode)
+        gates = spec.gates_with(lambda option: getattr(layer, option, None))
+        in_heads = recurrent and spec.has_heads
     cut = own.startswith(("weight_ih", "weight_hh", "bias_ih", "bias_hh")) and len(gates) > 1
     if not cut or len(parameter) % len(gates):
-        yield Block(name, parameter, slice(None), recurrent)
+        yield Block(name, parameter, slice(None), recurrent, in_heads)
         return
     each = len(parameter) // len(gates)
     for index, gate in enumerate(gates):
-        yield Block(f"{name}/{gate}", parameter, slice(index * each, (index + 1) * each), recurrent)
+        rows = slice(index * each, (index + 1) * each)
+        yield Block(f"{name}/{gate}", parameter, rows, recurrent, in_heads)
 
 
 def sample(tensor: Tensor) -> Tensor:
@@ -125,7 +128,8 @@ def histogram(values: Tensor) -> dict[str, Any]:
 
 @torch.no_grad()
 def spectral_radii(blocks: list[Block]) -> dict[str, float]:
-    """The largest |eigenvalue| of each square recurrent block, of a vector the largest |weight|.
+    """The largest |eigenvalue| of each square recurrent block, of one in heads that of all heads,
+    of a vector the largest |weight|.
 
     Series: spectral_radius/<block>. Above one a state can grow, far below one it fades: for gates
     it says how strongly the state drives them.
@@ -139,6 +143,7 @@ def spectral_radii(blocks: list[Block]) -> dict[str, float]:
             continue
         if weight.dim() == 1:
             radii[f"spectral_radius/{block.name}"] = float(weight.abs().max())
-        elif weight.size(0) == weight.size(1):
-            radii[f"spectral_radius/{block.name}"] = float(torch.linalg.eigvals(weight).abs().max())
+        elif block.in_heads or weight.size(0) == weight.size(1):
+            square = weight.view(-1, weight.size(1), weight.size(1))
+            radii[f"spectral_radius/{block.name}"] = float(torch.linalg.eigvals(square).abs().max())
     return radii

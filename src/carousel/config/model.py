@@ -27,7 +27,9 @@ class ModelConfig:
     cell: the recurrence (see carousel.cells.table); mingru, minlstm and indrnn have no recurrent
         product.
     nonlinearity: of the vanilla RNN and IndRNN.
-    forget_bias: where the forget gate of LSTM and minLSTM starts (Jozefowicz et al. 2015).
+    forget_bias: where the forget gate of LSTM, minLSTM and sLSTM starts (Jozefowicz et al. 2015).
+    heads: of the sLSTM: groups of units that see each other's past within their group alone;
+        hidden_size must be a multiple.
     activation, gate_activation: in place of tanh and σ; empty for the cell's own.
     layer_norm: normalise inside the cell (Ba et al. 2016), of LSTM, GRU and vanilla RNN.
     reset_after: of the GRU: false for its reset gate before the product, as in Cho et al. 2014.
@@ -46,6 +48,7 @@ class ModelConfig:
     pooling: str = key("last", choices=("last", "mean", "max", "attention"), tasks=groups.POOLED)
     nonlinearity: str = key("tanh", choices=("tanh", "relu"), when=(groups.RECTIFIED,))
     forget_bias: float = key(1.0, when=(groups.cells_with("forget_bias"),))
+    heads: int = key(1, low=1, when=(groups.cells_with("heads"),))
     activation: str = key(
         "",
         choices=("", "tanh", "softsign", "relu", "hard_tanh"),

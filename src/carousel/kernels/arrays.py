@@ -45,7 +45,27 @@ WEIGHT_GRADIENTS = {
     "b_ln_c": _setter(Problem.db_ln_c),
 }
 # By the names of `CellSpec.states`.
-FIRST_STATE = {"h": _setter(Problem.h0), "c": _setter(Problem.c0)}
-LAST_STATE = {"h": _setter(Problem.hn), "c": _setter(Problem.cn)}
-FIRST_STATE_GRADIENTS = {"h": _setter(Problem.dh0), "c": _setter(Problem.dc0)}
-LAST_STATE_GRADIENTS = {"h": _setter(Problem.dhn), "c": _setter(Problem.dcn)}
+FIRST_STATE = {
+    "h": _setter(Problem.h0),
+    "c": _setter(Problem.c0),
+    "n": _setter(Problem.n0),
+    "m": _setter(Problem.m0),
+}
+LAST_STATE = {
+    "h": _setter(Problem.hn),
+    "c": _setter(Problem.cn),
+    "n": _setter(Problem.nn),
+    "m": _setter(Problem.mn),
+}
+FIRST_STATE_GRADIENTS = {
+    "h": _setter(Problem.dh0),
+    "c": _setter(Problem.dc0),
+    "n": _setter(Problem.dn0),
+    "m": _setter(Problem.dm0),
+}
+LAST_STATE_GRADIENTS = {
+    "h": _setter(Problem.dhn),
+    "c": _setter(Problem.dcn),
+    "n": _setter(Problem.dnn),
+    "m": _setter(Problem.dmn),
+}

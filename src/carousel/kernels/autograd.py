@@ -15,11 +15,8 @@ from carousel.kernels.oracle import by_cells
 from carousel.kernels.watch import apart
 
 Gradients = tuple[Tensor | None, Sequence[Tensor], Sequence[Tensor]]
-# The backward pass: the call, y, what was saved, gradients of y, h_n and c_n, whether that of x is
-# wanted.
-Backward = Callable[
-    [LayerCall, Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None, bool], Gradients
-]
+# The backward pass: see `by_kernels`.
+Backward = Callable[..., Gradients]
 # The output and the final states of a call, by operations that torch differentiates.
 Oracle = Callable[[LayerCall], tuple[Tensor, tuple[Tensor, ...]]]
 
@@ -59,8 +56,13 @@ def by_kernels(
     dhn: Tensor | None,
     dcn: Tensor | None,
     want_dx: bool,
+    dnn: Tensor | None = None,
+    dmn: Tensor | None = None,
 ) -> Gradients:
-    """The compiled backward pass."""
+    """The compiled backward pass, from the gradients of y and of the final states.
+
+    saved: what the forward pass saved. want_dx: whether the gradient of x is wanted.
+    """
     return native.backward(
         call.spec,
         call.x,
@@ -70,7 +72,7 @@ def by_kernels(
         y,
         saved,
         dy,
-        (dhn, dcn),
+        (dhn, dcn, dnn, dmn),
         want_dx,
         call.seed,
     )
@@ -110,8 +112,8 @@ def gradients(
     if torch.is_grad_enabled() or any(map(_is_batched, (dy, *d_final))):
         found = _through(oracle, call, (dy, *d_final))
         return found[0], found[1 : 1 + ctx.states], found[1 + ctx.states :]
-    dhn, dcn = (*d_final, None)[:2]
-    dx, d_state, d_weights = backward(call, y, saved, dy, dhn, dcn, want_dx)
+    dhn, dcn, *others = (*d_final, None)[: max(2, len(d_final))]
+    dx, d_state, d_weights = backward(call, y, saved, dy, dhn, dcn, want_dx, *others)
     return dx if want_dx else None, d_state, d_weights
 
 

@@ -38,6 +38,7 @@ class LayerSpec:
     checkpoint_every: keep for the backward pass only the cell states of every so many steps, and
         compute the rest again (0: keep everything).
     options: what the cell does differently from torch's, inside.
+    heads: groups of units that read the states of their own alone.
     """
 
     mode: str
@@ -48,6 +49,7 @@ class LayerSpec:
     outputs: int
     checkpoint_every: int = 0
     options: Options = PLAIN
+    heads: int = 1
 
     @classmethod
     def of(
@@ -64,9 +66,12 @@ class LayerSpec:
         if cell.is_parallel:  # of whose kernels there is one kind
             checkpoint_every, options = 0, PLAIN
         hidden = outputs = shapes[0][0] // cell.blocks_with(options.value)
-        if not cell.is_parallel:
+        if not cell.is_parallel and not cell.has_heads:
             outputs = shapes[1][-1]
         without = cls(mode, layout, directions, False, hidden, outputs, checkpoint_every, options)
+        if cell.has_heads:
+            heads = hidden // max(1, shapes[1][-1])
+            without = dataclasses.replace(without, heads=heads)
         biased = len(shapes) // directions != len(without.weights)
         return dataclasses.replace(without, bias=biased)
 
@@ -141,7 +146,10 @@ class LayerSpec:
 
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         H, P, blocks = self.hidden_size, self.outputs, self.cell.blocks_with(self.options.value)
-        return {w.in_native: self.cell.shape_of(w, inputs, H, P, blocks) for w in self.weights}
+        return {
+            w.in_native: self.cell.shape_of(w, inputs, H, P, blocks, self.heads)
+            for w in self.weights
+        }
 
     def steps_and_rows(self, x: Tensor, lengths: Lengths | None) -> tuple[int, int]:
         if self.layout == "packed":

@@ -31,7 +31,7 @@ _CALL = (
 _library.define(f"layer({_CALL}, bool save) -> (Tensor y, Tensor[] final, Tensor saved)")
 _library.define(
     f"layer_backward({_CALL}, Tensor y, Tensor saved, "
-    "Tensor? dy, Tensor? dhn, Tensor? dcn, bool want_dx) "
+    "Tensor? dy, Tensor? dhn, Tensor? dcn, bool want_dx, Tensor? dnn=None, Tensor? dmn=None) "
     "-> (Tensor dx, Tensor[] d_state, Tensor[] d_weights)"
 )
 _PLAIN = (Tensor, torch.nn.Parameter)
@@ -111,7 +111,7 @@ def _layer_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], Tensor]:
 
 @torch.library.register_fake("carousel::layer_backward", lib=_library)  # type: ignore[untyped-decorator]
 def _layer_backward_fake(*arguments: Any) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-    x, state, weights, want_dx = *arguments[:3], arguments[-1]
+    x, state, weights, want_dx = *arguments[:3], arguments[ARGUMENTS + 5]
     dx = x.new_empty(x.shape if want_dx else 0)
     d_state = [torch.empty_like(part, memory_format=_CONTIGUOUS) for part in state]
     return dx, d_state, [torch.empty_like(w, memory_format=_CONTIGUOUS) for w in weights]

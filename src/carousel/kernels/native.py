@@ -95,7 +95,7 @@ def backward(
         if dx is not None:
             problem.set_dx(*rows_of(spec.layout, dx, lengths, 0))
             problem.add_to_dx = d == 1
-        for name, gradient in zip(spec.states, d_final, strict=False):  # the operator has two
+        for name, gradient in zip(spec.states, d_final, strict=False):  # the operator has four
             if gradient is not None:
                 arrays.LAST_STATE_GRADIENTS[name](problem, _part(gradient, d))
         for name, gradient in zip(spec.states, d_before, strict=False):  # none, where none came
@@ -116,6 +116,7 @@ def backward(
 def saved_floats(spec: LayerSpec, steps: int, rows: int) -> int:
     """Floats that the forward pass of one direction saves."""
     one = _native.Problem(spec.number, 1, 1, 1, spec.hidden_size, spec.outputs, False, True)
+    one.heads = spec.heads
     set_options(one, spec, 0)
     one.segment = spec.checkpoint_every
     kept = -(-steps // spec.checkpoint_every) if spec.checkpoint_every else steps
@@ -168,6 +169,8 @@ def problem_of(
     )
     if not spec.plain:
         set_options(problem, spec, seed)
+    if spec.heads > 1:
+        problem.heads = spec.heads
     problem.segment = spec.checkpoint_every
     for name, weight in zip(spec.names, _of_direction(spec, weights, direction), strict=True):
         arrays.WEIGHTS[name](problem, address_of(weight))

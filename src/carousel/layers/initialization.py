@@ -5,6 +5,7 @@ H: hidden units; I: inputs of a layer; a kernel holds the gates one below the ot
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -33,22 +34,22 @@ def initialize(
         "uniform": every weight and bias from U(-range, range) (Zaremba et al. 2014).
         "orthogonal": Keras's defaults. Input kernels and linear layers from Glorot's
             U(±√(6 / (fan in + fan out))), recurrent kernels (gates * H, H) orthonormal in their
-            columns (Saxe et al. 2014), embeddings from U(-0.05, 0.05), biases zero.
-        "identity": each recurrent H x H block the identity. In a vanilla RNN the other weights
+            columns (of each head; Saxe et al. 2014), embeddings from U(-0.05, 0.05), biases zero.
+        "identity": each recurrent H x H block the identity, or each block of a head. In a vanilla RNN the other weights
             from N(0, 0.001²): the IRNN of Le et al. 2015 (arXiv:1504.00941), meant for
             nonlinearity "relu"; under gates each other block orthogonal, as in Cooijmans et al.
             2016 (arXiv:1603.09025). Linear layers and embeddings as in "orthogonal", biases zero.
         "chrono": torch's, and biases such that the memory lasts from 1 to `steps` steps: of the
             LSTM, b_f = log U(1, steps - 1) and b_i = -b_f; of the GRU, b_z = log U(1, steps - 1)
             (Tallec and Ollivier 2018, arXiv:1804.11188).
-    forget_bias: added to the forget gate of LSTM and minLSTM, or taken from the input gate that is
+    forget_bias: added to the forget gate of LSTM, minLSTM and sLSTM, or taken from the input gate that is
         coupled to it, but for "chrono", which sets it.
 
     Peepholes are zero in "orthogonal" and "identity".
 
     minGRU, minLSTM and IndRNN have no recurrent matrix: "orthogonal" sets their input kernels and
     biases alone; "identity" sets IndRNN's recurrent weights to one, the rest as in a vanilla RNN.
-    Under "chrono", minLSTM starts as the LSTM does, and minGRU, whose z means new, with the GRU's
+    Under "chrono", minLSTM and sLSTM start as the LSTM does, and minGRU, whose z means new, with the GRU's
     b_z negated.
 
     Raises `ConfigError` for an unknown name, for "chrono" on a network without gates, and for
@@ -106,14 +107,25 @@ def _weight(layer: Any, spec: CellSpec, name: str, part: str, parameter: Tensor)
             parameter.fill_(1.0)
     elif name == "orthogonal":
         draw = nn.init.orthogonal_ if is_recurrent else nn.init.xavier_uniform_
-        draw(parameter)
-    elif is_recurrent and parameter.size(1) == hidden:
-        parameter.copy_(torch.eye(hidden).repeat(len(parameter) // hidden, 1))
+        if is_recurrent and spec.has_heads:
+            for block in _of_heads(parameter, hidden):  # (G, ·, ·), which stands apart in memory
+                block.copy_(draw(parameter.new_empty(block.shape).flatten(0, 1)).view_as(block))
+        else:
+            draw(parameter)
+    elif is_recurrent and (parameter.size(1) == hidden or spec.has_heads):
+        columns = parameter.size(1)
+        parameter.copy_(torch.eye(columns).repeat(len(parameter) // columns, 1))
     elif not spec.gates:
         parameter.normal_(0, 0.001)
     else:
         for block in torch.split(parameter, hidden):
             nn.init.orthogonal_(block)
+
+
+def _of_heads(weight: Tensor, hidden: int) -> Iterator[Tensor]:
+    """Recurrent weights of each head (G, H / heads, H / heads): views of all, (G H, H / heads)."""
+    columns = weight.size(1)
+    yield from weight.view(-1, hidden // columns, columns, columns).transpose(0, 1)
 
 
 def _bias(

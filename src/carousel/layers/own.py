@@ -25,6 +25,8 @@ class Own(Recurrent, nn.Module):
 
     layer_options: LayerOptions = LayerOptions()
     proj_size: int = 0
+    heads: int = 1
+    forget_bias: float | None = None
     _cell: str = ""
 
     def __init__(
@@ -60,7 +62,9 @@ class Own(Recurrent, nn.Module):
             features = input_size if layer == 0 else hidden_size * (1 + bidirectional)
             for direction in range(1 + bidirectional):
                 for weight, name in _names(self.mode, self.bias, layer, direction):
-                    shape = spec.shape_of(weight, features, hidden_size, hidden_size, blocks)
+                    shape = spec.shape_of(
+                        weight, features, hidden_size, hidden_size, blocks, self.heads
+                    )
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     setattr(self, name, nn.Parameter(empty))
         self.reset_parameters()
@@ -77,6 +81,10 @@ class Own(Recurrent, nn.Module):
             raise ValueError(f"{name}: nonlinearity must be {known}, got {self.nonlinearity!r}")
         if not 0 <= self.dropout <= 1:
             raise ValueError(f"{name}: dropout must lie between 0 and 1, got {self.dropout}")
+
+    def _check_forget_bias(self) -> None:
+        if self.forget_bias is not None and not self.bias:
+            raise ValueError("forget_bias needs biases: leave it out, or set bias=True")
 
     def reset_parameters(self) -> None:
         """Input weights and biases from U(-1/√F, 1/√F), F their inputs, as `torch.nn.Linear`."""

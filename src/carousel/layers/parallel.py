@@ -117,8 +117,7 @@ class MinLSTM(Own):
 
     def _check_arguments(self) -> None:
         super()._check_arguments()
-        if self.forget_bias is not None and not self.bias:
-            raise ValueError("forget_bias needs biases: leave it out, or set bias=True")
+        self._check_forget_bias()
 
     def _draw(self, name: str, weight: Tensor, bound: float) -> None:
         super()._draw(name, weight, bound)

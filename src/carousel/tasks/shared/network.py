@@ -47,6 +47,11 @@ def _check_options(config: Config) -> None:
     differ = model.nonlinearity == "relu" and model.activation not in ("", "relu")
     if differ:
         raise ConfigError("model.activation and model.nonlinearity differ: set one of them")
+    if model.hidden_size % model.heads:
+        raise ConfigError(
+            f"model.hidden_size must be a multiple of model.heads; got {model.hidden_size} and "
+            f"{model.heads}"
+        )
     if model.coupled and model.variant in ("NIG", "NFG"):
         raise ConfigError(f"model.coupled needs both gates: model.variant is '{model.variant}'")
     if config.initialization.name == "chrono" and model.variant == "NFG":
@@ -89,6 +94,7 @@ def _given(
         "layer_norm": model.layer_norm,
         "reset_after": model.reset_after,
         "forget_bias": None if model.variant == "NFG" else model.forget_bias,
+        "heads": model.heads,
         "peephole": model.peephole,
         "coupled": model.coupled,
         "variant": model.variant,
