@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import carousel
+from carousel.cells.table import SPECS
 
 HEAVY = [
     "torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "typer", "rich", "PIL", "pooch",
@@ -133,9 +134,7 @@ def test_every_cell_has_an_example(name):
     assert ">>>" in getattr(carousel.cells, name).__doc__
 
 
-@pytest.mark.parametrize(
-    "name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM", "explain"]
-)
+@pytest.mark.parametrize("name", [*(spec.layer for spec in SPECS), "explain"])
 def test_every_layer_has_an_example(name):
     assert ">>>" in getattr(carousel, name).__doc__
 

@@ -1,4 +1,4 @@
-"""The sLSTM's equations against those of the paper, finite differences, and the authors' package."""
+"""The sLSTM's equations against the paper's, finite differences, and the authors' package."""
 
 import math
 

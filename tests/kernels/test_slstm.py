@@ -343,6 +343,6 @@ def test_weights_of_heads_that_do_not_divide_the_units_are_refused():
     w_ih, w_hh, bias = layer.weights()
     rows, described = (None,) * 3, (None, layer.mode, "TBI", False, 0, "", [])
     for columns in (0, 4, 5):
+        weights = [w_ih, w_hh[:, :columns].contiguous(), bias]
         with pytest.raises(RuntimeError, match="weight w_hh must have shape"):
-            weights = [w_ih, w_hh[:, :columns].contiguous(), bias]
             torch.ops.carousel.layer(x, list(hx), weights, *rows, *described, False)

@@ -52,7 +52,8 @@ def slstm_step(
     equations 8 to 17.
 
     >>> zeros = torch.zeros(2, 4)  # two heads of two units
-    >>> h, c, n, m = slstm_step(torch.ones(2, 3), (zeros,) * 4, torch.ones(16, 3), torch.ones(16, 2))
+    >>> w_ih, w_hh = torch.ones(16, 3), torch.ones(16, 2)
+    >>> h, c, n, m = slstm_step(torch.ones(2, 3), (zeros,) * 4, w_ih, w_hh)
     >>> h.shape, n[0].tolist(), m[0].tolist()
     (torch.Size([2, 4]), [1.0, 1.0, 1.0, 1.0], [3.0, 3.0, 3.0, 3.0])
     """

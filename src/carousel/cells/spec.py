@@ -34,9 +34,10 @@ class Weight:
     """A parameter of one direction of a layer, and the argument of the step with its name.
 
     rows, columns: "gates" (a block of H for each gate and candidate), "peepholes" (the same
-    without the candidate), "hidden" (H), "outputs" (P; H without a projection), "inputs" (I); no
-    columns for a vector; "head" (H / heads) where a unit reads the units of its head alone. needs: the argument of the layer that calls for it. native: its name in
-    the compiled module, where it does not follow from this one.
+    without the candidate), "hidden" (H), "outputs" (P; H without a projection), "inputs" (I),
+    "head" (H / heads, where a unit reads the units of its head alone); no columns for a vector.
+    needs: the argument of the layer that calls for it. native: its name in the compiled module,
+    where it does not follow from this one.
     """
 
     name: str

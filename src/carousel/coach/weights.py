@@ -22,7 +22,8 @@ class Block:
     """Some rows of a parameter: those of one gate, or all of it.
 
     name: parameter and gate, such as "recurrent.weight_hh_l0/f". recurrent: whether it multiplies
-    the state, and in_heads, whether unit by unit that of its head alone. matrix: whether it is one (ratios of biases, which start at zero, say little).
+    the state; in_heads: each unit's row that of its head alone. matrix: whether it is one (ratios
+    of biases, which start at zero, say little).
     """
 
     name: str

@@ -35,22 +35,23 @@ def initialize(
         "orthogonal": Keras's defaults. Input kernels and linear layers from Glorot's
             U(±√(6 / (fan in + fan out))), recurrent kernels (gates * H, H) orthonormal in their
             columns (of each head; Saxe et al. 2014), embeddings from U(-0.05, 0.05), biases zero.
-        "identity": each recurrent H x H block the identity, or each block of a head. In a vanilla RNN the other weights
-            from N(0, 0.001²): the IRNN of Le et al. 2015 (arXiv:1504.00941), meant for
-            nonlinearity "relu"; under gates each other block orthogonal, as in Cooijmans et al.
-            2016 (arXiv:1603.09025). Linear layers and embeddings as in "orthogonal", biases zero.
+        "identity": each recurrent H x H block the identity, or each block of a head. In a vanilla
+            RNN the other weights from N(0, 0.001²): the IRNN of Le et al. 2015 (arXiv:1504.00941),
+            meant for nonlinearity "relu"; under gates each other block orthogonal, as in Cooijmans
+            et al. 2016 (arXiv:1603.09025). Linear layers and embeddings as in "orthogonal", biases
+            zero.
         "chrono": torch's, and biases such that the memory lasts from 1 to `steps` steps: of the
             LSTM, b_f = log U(1, steps - 1) and b_i = -b_f; of the GRU, b_z = log U(1, steps - 1)
             (Tallec and Ollivier 2018, arXiv:1804.11188).
-    forget_bias: added to the forget gate of LSTM, minLSTM and sLSTM, or taken from the input gate that is
-        coupled to it, but for "chrono", which sets it.
+    forget_bias: added to the forget gate of LSTM, minLSTM and sLSTM, or taken from the input gate
+        that is coupled to it, but for "chrono", which sets it.
 
     Peepholes are zero in "orthogonal" and "identity".
 
     minGRU, minLSTM and IndRNN have no recurrent matrix: "orthogonal" sets their input kernels and
     biases alone; "identity" sets IndRNN's recurrent weights to one, the rest as in a vanilla RNN.
-    Under "chrono", minLSTM and sLSTM start as the LSTM does, and minGRU, whose z means new, with the GRU's
-    b_z negated.
+    Under "chrono", minLSTM and sLSTM start as the LSTM does, and minGRU, whose z means new, with
+    the GRU's b_z negated.
 
     Raises `ConfigError` for an unknown name, for "chrono" on a network without gates, and for
     "identity" on one without recurrent weights.

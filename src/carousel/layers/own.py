@@ -57,14 +57,12 @@ class Own(Recurrent, nn.Module):
                 stacklevel=2 if type(self).__init__ is Own.__init__ else 3,
             )
         self.mode = modes[self.nonlinearity]
-        spec, blocks = self.cell_spec, self.cell_spec.blocks_with(self._given)
+        spec, H, blocks = self.cell_spec, hidden_size, self.cell_spec.blocks_with(self._given)
         for layer in range(num_layers):
             features = input_size if layer == 0 else hidden_size * (1 + bidirectional)
             for direction in range(1 + bidirectional):
                 for weight, name in _names(self.mode, self.bias, layer, direction):
-                    shape = spec.shape_of(
-                        weight, features, hidden_size, hidden_size, blocks, self.heads
-                    )
+                    shape = spec.shape_of(weight, features, H, H, blocks, self.heads)
                     empty = torch.empty(shape, device=device, dtype=dtype)
                     setattr(self, name, nn.Parameter(empty))
         self.reset_parameters()

@@ -95,8 +95,8 @@ class SLSTM(Own):
         super()._check_arguments()
         if self.heads < 1 or self.hidden_size % self.heads:
             raise ValueError(
-                f"SLSTM: hidden_size must be a multiple of heads, 1 or more; got {self.hidden_size} "
-                f"and {self.heads}"
+                f"SLSTM: hidden_size must be a multiple of heads, 1 or more; got "
+                f"{self.hidden_size} and {self.heads}"
             )
         self._check_forget_bias()
 
