@@ -227,6 +227,34 @@ class Problem:
     def dc0(self, arg: int, /) -> None: ...
 
     @property
+    def n0(self) -> int:
+        """[B][H] of the sLSTM; 0: zeros"""
+
+    @n0.setter
+    def n0(self, arg: int, /) -> None: ...
+
+    @property
+    def dn0(self) -> int:
+        """gradient of n0"""
+
+    @dn0.setter
+    def dn0(self, arg: int, /) -> None: ...
+
+    @property
+    def m0(self) -> int:
+        """[B][H] of the sLSTM; 0: zeros"""
+
+    @m0.setter
+    def m0(self, arg: int, /) -> None: ...
+
+    @property
+    def dm0(self) -> int:
+        """gradient of m0"""
+
+    @dm0.setter
+    def dm0(self, arg: int, /) -> None: ...
+
+    @property
     def hn(self) -> int:
         """[B][P]; may be h0"""
 
@@ -254,6 +282,34 @@ class Problem:
     @dcn.setter
     def dcn(self, arg: int, /) -> None: ...
 
+    @property
+    def nn(self) -> int:
+        """[B][H] of the sLSTM; may be n0"""
+
+    @nn.setter
+    def nn(self, arg: int, /) -> None: ...
+
+    @property
+    def dnn(self) -> int:
+        """gradient of nn"""
+
+    @dnn.setter
+    def dnn(self, arg: int, /) -> None: ...
+
+    @property
+    def mn(self) -> int:
+        """[B][H] of the sLSTM; may be m0"""
+
+    @mn.setter
+    def mn(self, arg: int, /) -> None: ...
+
+    @property
+    def dmn(self) -> int:
+        """gradient of mn"""
+
+    @dmn.setter
+    def dmn(self, arg: int, /) -> None: ...
+
     def set_options(self, activation: str, output: str, hard_gates: bool, gates: str, peephole: bool, coupled: bool, zone_cell: float, zone_state: float, candidate: float, product: float, each_step: bool, draws: bool, seed: int, layer_norm: bool, reset_first: bool) -> None:
         """
         Make the cell one with options. gates: those the weights have, in order, such as 'ifgo'; of the LSTM alone.
@@ -270,6 +326,15 @@ class Problem:
 
     @segment.setter
     def segment(self, arg: int, /) -> None: ...
+
+    @property
+    def heads(self) -> int:
+        """
+        Groups of units that read the states of their own alone; they divide H.
+        """
+
+    @heads.setter
+    def heads(self, arg: int, /) -> None: ...
 
 class Stepper:
     """A stack fed one step at a time."""
