@@ -67,6 +67,7 @@ def test_a_key_that_is_not_documented_or_lacks_is_found():
         ["evaluate", "RUN"],
         ["predict", "RUN", "digit.png"],
         ["predict", "RUN", "digits", "--out", "answers.csv"],
+        ["export", "RUN", "digits.onnx"],
         ["inspect", "RUN"],
         ["report", "RUN"],
         ["coach", "RUN"],

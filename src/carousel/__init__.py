@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from carousel.bundle import load as load
     from carousel.coach.callback import Coach as Coach
     from carousel.errors import CarouselError as CarouselError
+    from carousel.export.exporting import export as export
     from carousel.kernels import active_isa as active_isa
     from carousel.layers import GRU as GRU
     from carousel.layers import LSTM as LSTM
@@ -72,6 +73,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "train",
     "load",
     "runtime",
+    "export",
     "estimators",
     "Coach",
     "explain",
@@ -81,7 +83,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("cells", "estimators", "runtime"):
+    if name in ("cells", "estimators", "export", "runtime"):
         return importlib.import_module(f"carousel.{name}")
     if name == "__version__":
         return importlib.import_module("importlib.metadata").version("carousel-rnn")

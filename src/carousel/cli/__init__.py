@@ -20,6 +20,7 @@ from carousel.cli.compare import compare
 from carousel.cli.doctor import doctor
 from carousel.cli.evaluate import evaluate
 from carousel.cli.exits import Exit
+from carousel.cli.export import export
 from carousel.cli.init import init
 from carousel.cli.inspect import inspect
 from carousel.cli.lr_range import lr_range
@@ -40,8 +41,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _verb in (
-    recipes, init, check, train, evaluate, predict, inspect, report, lr_range, coach, compare,
-    board, export_tensorboard, doctor, bench, completion.completion,
+    recipes, init, check, train, evaluate, predict, export, inspect, report, lr_range, coach,
+    compare, board, export_tensorboard, doctor, bench, completion.completion,
 ):  # fmt: skip
     app.command(_verb.__name__.replace("_", "-"))(verb(_verb))
 app.add_typer(data.app, name="data", no_args_is_help=True)

@@ -35,8 +35,9 @@ class Asked:
 class Comparison:
     """Distance of a file from the model that it came from.
 
-    difference: the largest of all outputs and states; tolerance: how much it may be. cases: batches
-    and sequences that were tried. note: what could not be tried, and why.
+    difference: the largest of all outputs and states, relative where they are above one.
+    tolerance: how much it may be. cases: batches and sequences that were tried. note: what could
+    not be tried, and why.
     """
 
     difference: float
@@ -59,7 +60,7 @@ class Format(Protocol):
         """Some 15 lines in the language of the target that use the file."""
 
 
-_ROOMS: dict[str, str] = {}
+_ROOMS = {".onnx": "onnx"}
 
 
 def format_of(path: Path) -> Format:

@@ -236,7 +236,7 @@ def pooled(module: pooling.Pooling) -> Pooling:
 def ranks(module: CumulativeLogits) -> Ranks:
     """Description of ranks on a line: probabilities, where the module gives their logarithms."""
     weight, thresholds = array(module.score.weight[0]), array(module.thresholds)
-    return Ranks(weight, thresholds, float(module.steepness))
+    return Ranks(weight, thresholds, module.steepness.item())
 
 
 def _function(module: Any) -> Activation:

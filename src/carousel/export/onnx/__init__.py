@@ -1,0 +1,1 @@
+"""Networks as ONNX files: nodes written one by one, any batch and length, states in and out."""
