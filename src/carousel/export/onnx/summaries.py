@@ -86,7 +86,7 @@ def _line(graph: Graph, layer: Horizon, windows: str) -> str:
 
 
 def _apart(graph: Graph, layer: Horizon, raw: str) -> str:
-    """How far an end of the interval is from the value."""
+    """Distance of an end of the interval from the value."""
     positive = graph.add("Add", graph.add("Softplus", raw), graph.constant(1e-3))
     scale = _Z90 if layer.distribution == "gaussian" else 1.0
     wider = np.float32(1.0) if layer.stretch is None else layer.stretch

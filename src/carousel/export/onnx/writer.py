@@ -117,7 +117,7 @@ class _Writer:
                 return summaries.horizon(graph, layer, x, self.windows, self.level)
 
     def _look(self, x: str) -> None:
-        """Which steps of a batch its rows have."""
+        """Look at the lengths: which steps of a batch its rows have."""
         graph = self.graph
         steps = graph.add("Squeeze", graph.shape(x, 1, 2))
         zero, one = graph.constant(0, np.int64), graph.constant(1, np.int64)
