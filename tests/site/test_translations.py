@@ -14,6 +14,7 @@ ENGLISH = {
         "compare.md",
         "compatibility.md",
         "estimators.md",
+        "export.md",
         "gallery.md",
         "inspect.md",
         "int8.md",

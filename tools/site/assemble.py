@@ -34,6 +34,7 @@ KOREAN_TITLES = {
     "Training": "학습",
     "Trained models": "학습된 모델",
     "Without torch": "torch 없이",
+    "Files for other programs": "다른 프로그램을 위한 파일",
     "Estimators": "추정기",
     "Coach": "코치",
     "Kernels": "커널",
