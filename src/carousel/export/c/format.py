@@ -1,0 +1,70 @@
+"""Plain C as a format: NAME.c and NAME.h without dependencies, and NAME_test.c, which compares them
+with what the model said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from carousel.errors import ConfigError
+from carousel.export.c.building import compiler, tested
+from carousel.export.c.proof import TOLERANCE, proof_of
+from carousel.export.c.recording import record
+from carousel.export.c.source import source_of
+from carousel.export.description import Network
+from carousel.export.formats import Asked, Comparison
+from carousel.export.subject import Subject
+
+
+def write(subject: Subject, asked: Asked, folder: Path) -> list[str]:
+    """Write the source, the header and the test. Raises `ConfigError`, naming the layer, for what
+    has no C, and for weights in eight bits."""
+    if asked.int8:
+        raise ConfigError("C has weights in float32 alone: leave int8 out", "int8")
+    source = source_of(subject.network, asked.stem)
+    texts = {
+        f"{asked.stem}.c": source.source,
+        f"{asked.stem}.h": source.header,
+        f"{asked.stem}_test.c": proof_of(source, asked.stem, record(subject, source)),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return list(texts)
+
+
+def compare(subject: Subject, asked: Asked, folder: Path) -> Comparison:
+    """Compile the files and run their test, where the machine has a compiler."""
+    cc = compiler()
+    if cc is None:
+        note = (
+            f"not compared with the model, as there is no C compiler here: compile {asked.stem}.c "
+            f"and {asked.stem}_test.c where one is, and run that"
+        )
+        return Comparison(0.0, TOLERANCE, 0, note)
+    cases = len(record(subject, source_of(subject.network, asked.stem)))
+    return Comparison(tested(folder, asked.stem, cc), TOLERANCE, cases)
+
+
+def example(network: Network, asked: Asked) -> str:
+    """A C program that uses the files."""
+    source = source_of(network, asked.stem)
+    p, P = source.name, source.name.upper()
+    steps = "100" if source.steps else f"{P}_MAX_STEPS"
+    size = f"{P}_OUTPUTS" if source.summary else f"{steps} * {P}_OUTPUTS"
+    told = f'for (i = 0; i < answers * {P}_OUTPUTS; ++i) printf("%g\\n", y[i]);'
+    return f"""\
+#include <stdio.h>
+#include "{asked.stem}.h"
+
+static {p}_state state;
+static {source.kind} x[{steps} * {P}_INPUTS]; /* fill in what was measured */
+static float y[{size}];
+
+int main(void) {{
+    int answers, i;
+    {p}_init(&state);
+    answers = {p}_run(&state, x, {steps}, y);
+    {told}
+    return 0;
+}}
+/* cc -std=gnu99 -O3 -march=native {asked.stem}.c main.c && ./a.out */
+"""

@@ -1,0 +1,67 @@
+"""C text of names, numbers and tables."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+ON_A_LINE = 6
+
+
+def identifier(stem: str) -> str:
+    """Prefix of every name in a file: the stem with what C allows in a name.
+
+    >>> identifier("my-net.v2"), identifier("3 layers"), identifier("_Net")
+    ('my_net_v2', 'n3_layers', 'Net')
+    """
+    name = re.sub(r"[^0-9A-Za-z_]", "_", stem).lstrip("_") or "net"
+    return f"n{name}" if name[0].isdigit() else name
+
+
+def number(value: float) -> str:
+    """A float literal that reads back as the same float32.
+
+    >>> number(0.1), number(-3.0), number(1e-30)
+    ('0.1f', '-3.0f', '1e-30f')
+    """
+    text = f"{np.float32(value):.9g}" if np.float32(f"{value:.6g}") != value else f"{value:.6g}"
+    return text + ("f" if re.search("[.e]", text) else ".0f")
+
+
+def table(name: str, values: NDArray[np.float32], comment: str = "") -> str:
+    """A constant array, with a line on what is in it."""
+    literals = [number(value) for value in np.asarray(values, np.float32).ravel().tolist()]
+    lines = [
+        "    " + ", ".join(literals[start : start + ON_A_LINE])
+        for start in range(0, len(literals), ON_A_LINE)
+    ]
+    said = f"/* {comment} */\n" if comment else ""
+    return f"{said}static const float {name}[{len(literals)}] = {{\n" + ",\n".join(lines) + "\n};\n"
+
+
+def indented(text: str, spaces: int = 4) -> str:
+    """Text with every line that is not empty moved to the right."""
+    return re.sub(r"^(?=[^\n#])", " " * spaces, text, flags=re.MULTILINE)
+
+
+def block(text: str) -> str:
+    """Statements in a block of their own, with the counters that they use."""
+    counters = [name for name in ("i", "p") if f"for ({name} = " in text]
+    declared = f"int {', '.join(counters)};\n" if counters else ""
+    return f"{{\n{indented(declared + text)}}}"
+
+
+@cache
+def helpers() -> dict[str, tuple[tuple[str, ...], str]]:
+    """Sections of helpers.c: what each needs, and its text."""
+    whole = resources.files(__package__).joinpath("helpers.c").read_text(encoding="utf-8")
+    found = {}
+    for section in re.split(r"^== ", whole, flags=re.MULTILINE)[1:]:
+        head, body = section.split("\n", 1)
+        name, needs = head.split(":")
+        found[name] = (tuple(needs.split()), body.strip() + "\n")
+    return found
