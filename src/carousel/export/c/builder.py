@@ -51,7 +51,7 @@ class Step:
 
 @dataclass
 class Builder:
-    """What a C file is made of, in the order of its making.
+    """Parts of a C file, in the order of its making.
 
     name: prefix of every name in it. tables, functions: their C text; members: of the state.
     """

@@ -47,7 +47,7 @@ class Cell:
         return f"float {name}[{blocks * self.hidden + self._more}];\n"
 
     def clear(self, name: str, blocks: int) -> str:
-        """What stands behind the sums, where loops run on to a whole vector."""
+        """Zeros in what stands behind the sums, where loops run on to a whole vector."""
         if not self._more:
             return ""
         start, end = blocks * self.hidden, blocks * self.hidden + self._more

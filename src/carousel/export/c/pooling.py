@@ -13,7 +13,7 @@ from carousel.export.description import Pooling
 
 @dataclass(frozen=True)
 class Pool:
-    """What a step adds to the state, of $x, and what of the state is the summary, $y."""
+    """C of what a step adds to the state, of $x, and of the summary that the state holds, $y."""
 
     outputs: int
     take: str

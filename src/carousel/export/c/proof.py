@@ -103,7 +103,7 @@ def _calls(source: Source, number: int, case: Case) -> str:
 
 
 def _unit(wanted: Array) -> float:
-    """What a difference is measured by: one, or the largest number where that is above one."""
+    """Measure of a difference: one, or the largest number where that is above one."""
     return max(1.0, float(np.abs(wanted).max(initial=0.0)))
 
 

@@ -1,4 +1,4 @@
-"""What the model itself says of random inputs and states: what its C is compared with."""
+"""Recordings of what the model itself says of random inputs and states: what its C is compared with."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _SEQUENCE = "s->sequence"
 
 @dataclass
 class Walk:
-    """Where the C stands between two stages.
+    """Place of the C between two stages.
 
     x: pointer to what the next stage reads, of C type `kind`; width: features of its steps.
     repeats: how many of these there are, None in a sequence, where n says it. arrays: features of
@@ -99,7 +99,7 @@ def whole(
 
 
 def _refusal(builder: Builder, stages: Sequence[Stage]) -> str:
-    """What is said of sequences that do not fit."""
+    """Answer to sequences that do not fit."""
     lines = [stage.layer.line for stage in stages if isinstance(stage, Ahead)]
     if lines and lines[0] is not None:
         return f"if (steps != {lines[0].shape[1]}) return -1;"
@@ -116,7 +116,7 @@ def _enter(walk: Walk, stage: Stage) -> None:
 
 
 def _each(walk: Walk, step: Step) -> None:
-    """The same step for each row of a sequence, or for each row that is left."""
+    """One step for each row of a sequence, or for each row that is left."""
     if walk.repeats is not None:
         to = walk.vector(walk.repeats * step.outputs)
         _loop(walk, str(walk.repeats), step, to, step.outputs)
