@@ -1,4 +1,4 @@
-"""Recordings of what the model itself says of random inputs and states: what its C is compared with."""
+"""Recordings of what the model says of random inputs and states: its C is compared with them."""
 
 from __future__ import annotations
 
