@@ -4,10 +4,10 @@
     taskset -c 1 python benchmarks/c_step.py --cells LSTM --sizes 8 64 --rounds 400
 
 Everyone runs in one process, on one thread, in turn: in each round about 50 microseconds each,
-after a few steps that are not timed. Printed are the best and, in brackets, the median of the rounds in
-nanoseconds: of a step of the C for this processor and for one with AVX2, called from C; of a step
-of the compiled kernels, called from Python by two addresses; and of `Stream.step(x, out)`. Inputs
-have as many features as there are units.
+after a few steps that are not timed. Printed are the best and, in brackets, the median of the
+rounds in nanoseconds: of a step of the C for this processor and for one with AVX2, called from C;
+of a step of the compiled kernels, called from Python by two addresses; of `Stream.step(x, out)`.
+Inputs have as many features as there are units.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def test_the_example_in_a_card_runs_without_carousel(stream, tmp_path):
         (carousel.GRU(3, 5), "m.tflite", {}, "the suffix says what is written"),
         (carousel.GRU(3, 5), "no/m.onnx", {}, "there is no folder"),
         (carousel.GRU(3, 5), "", {}, "the suffix says"),
-        (carousel.GRU(3, 5), "m.onnx", {"int8": True}, "int8 is written to .c only"),
+        (carousel.GRU(3, 5), "m.onnx", {"int8": True}, "int8 is not written to ONNX"),
     ],
 )
 def test_what_cannot_be_written_is_refused_in_a_line(model, name, more, said, tmp_path):

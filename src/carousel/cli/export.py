@@ -14,7 +14,7 @@ from carousel.cli.output import JsonOption, RunArgument, print_json, print_out
 def export(
     run: RunArgument,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="To write; its suffix says what: .onnx.")
+        Path, typer.Argument(metavar="FILE", help="To write; its suffix says what: .onnx or .c.")
     ],
     stream: Annotated[
         bool, typer.Option("--stream", help="For one step at a time, states in and out.")
@@ -33,6 +33,8 @@ def export(
     Example: carousel export runs/mnist-rows-20261124-090000 digits.onnx
 
     Example: carousel export runs/shakespeare-gru-20261124-090000 writer.onnx --stream
+
+    Example: carousel export runs/forecast-sunspots-20261124-090000 sunspots.c
     """
     from carousel.export.exporting import export as write
 
@@ -42,10 +44,11 @@ def export(
         print_json(done.to_json())
         return
     compared = done.comparison
-    print_out(
-        f"the largest difference from the model is {compared.difference:.1e} in {compared.cases} "
-        f"comparisons, at most {compared.tolerance:g} is kept"
-    )
+    if compared.cases:
+        print_out(
+            f"the largest difference from the model is {compared.difference:.1e} in "
+            f"{compared.cases} comparisons, at most {compared.tolerance:g} is kept"
+        )
     if compared.note:
         print_out(compared.note)
     print_out(f"in {file.parent}: {', '.join(path.name for path in done.files)}")

@@ -60,11 +60,7 @@ class Format(Protocol):
         """Some 15 lines in the language of the target that use the file."""
 
 
-<<<<<<< HEAD
-_ROOMS = {".onnx": "onnx"}
-=======
-_ROOMS: dict[str, str] = {".c": "c"}
->>>>>>> 9a7fe1a (Models are written as plain C, with a test that compares it with what the model said)
+_ROOMS = {".onnx": "onnx", ".c": "c"}
 
 
 def format_of(path: Path) -> Format:

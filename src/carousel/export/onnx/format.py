@@ -26,8 +26,8 @@ def write(subject: Subject, asked: Asked, folder: Path) -> list[str]:
     """Write the model."""
     if asked.int8:
         raise ConfigError(
-            "int8 is written to .c only: ONNX Runtime's would make an answer depend on the others "
-            "in its batch; leave int8 out, or name a file that ends in .c",
+            "int8 is not written to ONNX: ONNX Runtime's would make an answer depend on the others "
+            "in its batch; leave int8 out, or stream the model with carousel.Stream(…, int8=True)",
             "int8",
         )
     onnx_modules()
