@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -120,11 +120,16 @@ class Evaluation:
 
 
 def evaluate_run(
-    folder: str | Path, part: str = "test", trained: TrainedModel | None = None
+    folder: str | Path,
+    part: str = "test",
+    trained: TrainedModel | None = None,
+    *,
+    int8: bool = False,
 ) -> Evaluation:
     """Load the model in `folder`, judge it on `part`, and leave the report beside it.
 
-    trained: the model, where it has been loaded already, or its run has not ended.
+    trained: the model, where it has been loaded already, or its run has not ended. int8: judge it
+    in eight bits, too: "int8" of the report is what `carousel.tasks.shared.int8.compared` returns.
     A use of the test part is noted in the run's event store. Raises as `load`, and `DataError` if
     `part` is neither "test" nor "validation". Where the folder cannot be written to, nothing is
     measured: a use of the test part would go unnoticed.
@@ -133,25 +138,33 @@ def evaluate_run(
     trained = trained or load(folder)
     _check_writable(folder)
     report = trained.evaluate(part)
+    if int8:
+        report["int8"] = _in_eight_bits(trained, lambda: trained.evaluate(part), report)
     if part == "test":
         note_use_of_test(folder, "evaluate")
     return Evaluation(trained, report, write_report(folder, trained, report, part))
 
 
 def evaluate_new(
-    folder: str | Path, data: str | Path, trained: TrainedModel | None = None
+    folder: str | Path,
+    data: str | Path,
+    trained: TrainedModel | None = None,
+    *,
+    int8: bool = False,
 ) -> Evaluation:
     """Load the model in `folder`, judge it on labelled data that it never saw, and leave the report
     beside it as evaluation-new-<name>.json.
 
-    It is put on record apart from the uses of the run's test part, which is not looked at. trained:
-    as for `evaluate_run`. Raises as `load`, and `DataError` for data that cannot be judged, or that
-    the model was trained on.
+    It is put on record apart from the uses of the run's test part, which is not looked at. trained,
+    int8: as for `evaluate_run`. Raises as `load`, and `DataError` for data that cannot be judged,
+    or that the model was trained on.
     """
     folder, data = Path(folder), Path(data)
     trained = trained or load(folder)
     _check_writable(folder)
     report = {"data": str(data.absolute()), **trained.evaluate_new(data)}
+    if int8:
+        report["int8"] = _in_eight_bits(trained, lambda: trained.evaluate_new(data), report)
     if found := trained.audit(data):
         report["audit"] = [finding.to_dict() for finding in found]
     run, _ = layout.home(folder)
@@ -160,6 +173,15 @@ def evaluate_new(
         note(run, EvaluatedNew(str(data.absolute()), metrics))
     files = write_report(folder, trained, report, f"new-{data.name.partition('.')[0]}")
     return Evaluation(trained, report, files)
+
+
+def _in_eight_bits(
+    trained: TrainedModel, judge: Callable[[], dict[str, Any]], exact: dict[str, Any]
+) -> dict[str, Any]:
+    from carousel.tasks.shared.int8 import compared
+
+    task = tasks.find(trained.config.task)(trained.config, 0, trained.parts)
+    return compared(trained, task, judge, exact)
 
 
 def _check_writable(folder: Path) -> None:

@@ -26,6 +26,9 @@ def evaluate(
     part: Annotated[
         str | None, typer.Option(help="Of its own data: test (default) or validation.")
     ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Also with recurrent layers in eight bits.")
+    ] = False,
     lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,6 +39,8 @@ def evaluate(
     Example: carousel evaluate runs/mnist-rows-20261124-090000
 
     Example: carousel evaluate runs/sentiment-sst2-20261124-090000 new-reviews.csv
+
+    Example: carousel evaluate runs/mnist-rows-20261124-090000 --part validation --int8
     """
     from carousel.bundle import evaluate_new, evaluate_run
     from carousel.cli.audited import tell_audit
@@ -47,7 +52,7 @@ def evaluate(
     spoken = language(lang)
     model, ended = model_of(run)
     if data is not None:
-        judged = evaluate_new(run, data, model)
+        judged = evaluate_new(run, data, model, int8=int8)
         tell_audit([Finding.from_dict(one) for one in judged.report.get("audit", ())], spoken)
         _tell(run, f"{data}:", judged, as_json)
         return
@@ -57,7 +62,7 @@ def evaluate(
             f"the test part is opened when the run has ended: {command('train', '--resume', run)}; "
             "until then, judge it with --part validation or on new data"
         )
-    evaluation = evaluate_run(run, part, model)
+    evaluation = evaluate_run(run, part, model, int8=int8)
     if evaluation.trained.record is None:
         _say_unverified(run)
     _tell(run, part, evaluation, as_json)
@@ -84,6 +89,11 @@ def _tell(run: Path, what: str, evaluation: Evaluation, as_json: bool) -> None:
         show(shown)
     metrics = {name: value for name, value in report.items() if isinstance(value, float)}
     print_out(f"{what} {scores.sentence(metrics)}")
+    if "int8" in report:
+        from carousel.tasks.shared.int8 import shown as in_eight_bits
+
+        for one in in_eight_bits(report):
+            show(one)
     print_out(f"in {run}: {', '.join(path.name for path in evaluation.files)}")
 
 
