@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -19,35 +20,14 @@
 #include <vector>
 #ifndef CAROUSEL_STD_THREADS
 #include <omp.h>
-#endif
-#if defined(__x86_64__)
-#include <immintrin.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #endif
 
+#include "barrier.hpp"
 #include "dispatch.hpp"
 
 namespace carousel {
-
-struct alignas(64) Barrier {
-    std::atomic<int> arrived{0};
-    alignas(64) std::atomic<unsigned> round{0};
-};
-
-void wait(Barrier* barrier, int threads) {
-    constexpr int kSpins = 20000;  // longer than a step takes: then somebody else needs the core
-    const unsigned round = barrier->round.load(std::memory_order_relaxed);
-    if (barrier->arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == threads) {
-        barrier->arrived.store(0, std::memory_order_relaxed);
-        barrier->round.store(round + 1, std::memory_order_release);
-        return;
-    }
-    for (int spin = 0; barrier->round.load(std::memory_order_acquire) == round; ++spin) {
-        if (spin >= kSpins) std::this_thread::yield();
-#if defined(__x86_64__)
-        else _mm_pause();
-#endif
-    }
-}
 
 namespace {
 
@@ -67,6 +47,43 @@ Memory allocate(size_t floats) {
     return Memory(memory);
 }
 
+#ifndef CAROUSEL_STD_THREADS
+// Whether this thread has had to give up its core 20 times within a second of its CPU time. Alone on
+// a machine that hardly happens; where another process wants the cores, it does after every slice.
+bool cores_are_contended() {
+    thread_local long switches = 0, since = -1;
+    rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) != 0) return false;
+    const long milliseconds = (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+                              (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
+    if (since < 0 || milliseconds - since > 1000) {
+        switches = usage.ru_nivcsw, since = milliseconds;
+        return false;
+    }
+    return usage.ru_nivcsw - switches >= 20;
+}
+
+// libgomp's threads spin for milliseconds wherever they wait, after torch's work and after ours, but for
+// microseconds where there are more of them than CPUs. So where cores are contended a team larger than
+// the machine is made, once, and sleeps from then on; not where the user has said how to wait.
+void spin_briefly() {
+    const long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    std::thread([cpus] {
+#pragma omp parallel num_threads(static_cast<int>(cpus) + 1)
+        std::atomic_signal_fence(std::memory_order_seq_cst);
+        for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+    }).detach();
+}
+
+void spin_briefly_if_contended() {
+    constexpr long kMost = 64;  // threads that do nothing count, too, where their number is limited
+    static std::atomic<bool> settled{std::getenv("GOMP_SPINCOUNT") || std::getenv("OMP_WAIT_POLICY") ||
+                                     sysconf(_SC_NPROCESSORS_ONLN) > kMost};
+    if (settled.load(std::memory_order_relaxed) || !cores_are_contended()) return;
+    if (!settled.exchange(true)) spin_briefly();
+}
+#endif
+
 // Calls work(Team) on each thread of a team of at most `threads`.
 template <class Work>
 void parallel(int threads, const Work& work) {
@@ -79,6 +96,7 @@ void parallel(int threads, const Work& work) {
     work(Team{0, threads, &barrier});
     for (auto& other : others) other.join();
 #else
+    spin_briefly_if_contended();
 #pragma omp parallel num_threads(threads)
     work(Team{omp_get_thread_num(), omp_get_num_threads(), &barrier});
 #endif
