@@ -8,6 +8,8 @@
 
 #include <vector>
 
+#include "dispatch.hpp"
+
 namespace carousel {
 
 namespace nb = nanobind;
@@ -44,9 +46,9 @@ public:
         for (nb::handle weight : weights_) places_.push_back(place(weight));
     }
 
-    // Whether these are the weights that were packed, as they were.
+    // Whether these are the weights that were packed, as they were, and for the kernels in use.
     bool unchanged(nb::list weights) const {
-        if (weights.size() != places_.size()) return false;
+        if (weights.size() != places_.size() || isa_ != &active_isa()) return false;
         for (size_t i = 0; i < places_.size(); ++i)
             if (!unchanged(i, PyList_GetItem(weights.ptr(), static_cast<Py_ssize_t>(i))))
                 return false;
@@ -55,6 +57,7 @@ public:
 
     // The same of `parameters` under these names.
     bool unchanged(nb::dict parameters, nb::tuple names) const {
+        if (isa_ != &active_isa()) return false;
         for (size_t i = 0; i < places_.size(); ++i)
             if (!unchanged(i, PyDict_GetItemWithError(parameters.ptr(),
                                                       PyTuple_GetItem(names.ptr(), i)))) {
@@ -106,6 +109,7 @@ private:
 
     nb::tuple weights_;
     std::vector<Place> places_;
+    const Isa* isa_ = &active_isa();
 };
 
 }  // namespace carousel
