@@ -83,9 +83,14 @@ def random_batch(
         given["lengths"] = drawn.astype(np.int64)
     if network.has_states or states:
         for state in network.states:
-            drawn = rng.uniform(-0.9, 0.9, _shape(state, rows, steps))
-            given[f"{state.name}_in"] = drawn.astype(np.float32)
+            given[f"{state.name}_in"] = random_state(state, _shape(state, rows, steps), rng)
     return given
+
+
+def random_state(state: Value, shape: tuple[int, ...], rng: np.random.Generator) -> Numbers:
+    """A state within one; a normaliser n, by which others are divided, is well above zero."""
+    low = 0.3 if state.name.startswith("n") else -0.9
+    return rng.uniform(low, 0.9, shape).astype(np.float32)
 
 
 def _shape(value: Value, rows: int, steps: int) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.export.c.source import Source
-from carousel.export.description import Array, Convolution, Network
-from carousel.export.parity import random_batch
+from carousel.export.description import Array
+from carousel.export.parity import random_batch, shortest
 from carousel.export.subject import Subject
 
 Numbers = NDArray[Any]
-LENGTHS = (9, 1, 14)  # of the sequences that are recorded, where any length goes
+LENGTHS = (9, 1, 14)  # of the sequences that are recorded, where any go, and convolutions see all
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,36 +34,22 @@ def record(subject: Subject, source: Source, seed: int = 0) -> list[Case]:
     """Sequences of some lengths, the last of them from random states."""
     network, rng = subject.network, np.random.default_rng(seed)
     steps = network.inputs[0].shape[1]
-    given = (steps,) * 2 if isinstance(steps, int) else _lengths(network)
+    given = (
+        (steps,) * 2
+        if isinstance(steps, int)
+        else tuple(max(n, shortest(network)) for n in LENGTHS)
+    )
     cases = []
     for place, length in enumerate(given):
-        x = random_batch(network, 1, length, rng)[network.inputs[0].name]
-        states = _random_states(network, rng) if place == len(given) - 1 else {}
+        drawn = random_batch(network, 1, length, rng, lengths=False, states=True)
+        x = drawn[network.inputs[0].name]
+        is_last = place == len(given) - 1
+        states = {key: drawn[key] for key in drawn if is_last and key.endswith("_in")}
         found = subject.run({network.inputs[0].name: x, **states})
         y = np.asarray(found[network.outputs[0].name], np.float32).reshape(-1, source.outputs)
         start = _flat(source, states, "_in") if states else None
         cases.append(Case(x[0], y, start, tuple(_ends(source, found))))
     return cases
-
-
-def _lengths(network: Network) -> Sequence[int]:
-    """Long enough for what the convolutions leave of them."""
-    lengths = []
-    for length in LENGTHS:
-        needed = 1
-        for layer in reversed([*network.of_kind(Convolution)]):
-            needed = (needed - 1) * layer.stride + layer.dilation * (layer.weight.shape[2] - 1) + 1
-        lengths.append(max(length, needed))
-    return lengths
-
-
-def _random_states(network: Network, rng: np.random.Generator) -> dict[str, Array]:
-    states = {}
-    for state in network.states:
-        depth, _, size = state.shape
-        drawn = rng.uniform(-0.9, 0.9, (int(depth), 1, int(size)))
-        states[f"{state.name}_in"] = drawn.astype(np.float32)
-    return states
 
 
 def _flat(source: Source, states: dict[str, Array], end: str) -> Array:
