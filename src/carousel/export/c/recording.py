@@ -15,7 +15,7 @@ from carousel.export.parity import random_batch, shortest
 from carousel.export.subject import Subject
 
 Numbers = NDArray[Any]
-LENGTHS = (9, 1, 14)  # of the sequences that are recorded, where any go, and convolutions see all
+LENGTHS = (9, 1, 14)  # of the sequences that are recorded; more where convolutions need more
 
 
 @dataclass(frozen=True, eq=False)
