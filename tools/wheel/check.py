@@ -21,6 +21,7 @@ CONTENTS = [
     "carousel/py.typed",
     "carousel/_native.pyi",
     "carousel/_native.abi3.so",
+    "carousel/export/c/helpers.c",
     "carousel/data/embedded/mnist/train-images-idx3-ubyte.gz",
 ]
 FOREIGN = ("libtorch", "libgomp", "libc10", "libstdc++", "tests/", "native/")

@@ -8,8 +8,10 @@ from pathlib import Path
 from carousel.errors import ConfigError
 from carousel.export.c.building import compiler, tested
 from carousel.export.c.proof import TOLERANCE, proof_of
-from carousel.export.c.recording import record
+from carousel.export.c.recording import lengths_of, record
 from carousel.export.c.source import source_of
+from carousel.export.c.stages import inputs_of, needs_all
+from carousel.export.c.text import identifier
 from carousel.export.description import Network
 from carousel.export.formats import Asked, Comparison
 from carousel.export.subject import Subject
@@ -40,23 +42,23 @@ def compare(subject: Subject, asked: Asked, folder: Path) -> Comparison:
             f"and {asked.stem}_test.c where one is, and run that"
         )
         return Comparison(0.0, TOLERANCE, 0, note)
-    cases = len(record(subject, source_of(subject.network, asked.stem)))
+    cases = len(lengths_of(subject.network))
     return Comparison(tested(folder, asked.stem, cc), TOLERANCE, cases)
 
 
 def example(network: Network, asked: Asked) -> str:
     """A C program that uses the files."""
-    source = source_of(network, asked.stem)
-    p, P = source.name, source.name.upper()
-    steps = "100" if source.steps else f"{P}_MAX_STEPS"
-    size = f"{P}_OUTPUTS" if source.summary else f"{steps} * {P}_OUTPUTS"
+    p, kind = identifier(asked.stem), inputs_of(network)[0]
+    P = p.upper()
+    steps = f"{P}_MAX_STEPS" if needs_all(network) else "100"
+    size = f"{P}_OUTPUTS" if network.is_summary else f"{steps} * {P}_OUTPUTS"
     told = f'for (i = 0; i < answers * {P}_OUTPUTS; ++i) printf("%g\\n", y[i]);'
     return f"""\
 #include <stdio.h>
 #include "{asked.stem}.h"
 
 static {p}_state state;
-static {source.kind} x[{steps} * {P}_INPUTS]; /* fill in what was measured */
+static {kind} x[{steps} * {P}_INPUTS]; /* fill in what was measured */
 static float y[{size}];
 
 int main(void) {{

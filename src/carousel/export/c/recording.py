@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.export.c.source import Source
-from carousel.export.description import Array
+from carousel.export.description import Array, Network
 from carousel.export.parity import random_batch, shortest
 from carousel.export.subject import Subject
 
@@ -33,12 +33,7 @@ class Case:
 def record(subject: Subject, source: Source, seed: int = 0) -> list[Case]:
     """Sequences of some lengths, the last of them from random states."""
     network, rng = subject.network, np.random.default_rng(seed)
-    steps = network.inputs[0].shape[1]
-    given = (
-        (steps,) * 2
-        if isinstance(steps, int)
-        else tuple(max(n, shortest(network)) for n in LENGTHS)
-    )
+    given = lengths_of(network)
     cases = []
     for place, length in enumerate(given):
         drawn = random_batch(network, 1, length, rng, lengths=False, states=True)
@@ -50,6 +45,14 @@ def record(subject: Subject, source: Source, seed: int = 0) -> list[Case]:
         start = _flat(source, states, "_in") if states else None
         cases.append(Case(x[0], y, start, tuple(_ends(source, found))))
     return cases
+
+
+def lengths_of(network: Network) -> tuple[int, ...]:
+    """Steps of each sequence that is recorded."""
+    steps = network.inputs[0].shape[1]
+    if isinstance(steps, int):
+        return steps, steps
+    return tuple(max(length, shortest(network)) for length in LENGTHS)
 
 
 def _flat(source: Source, states: dict[str, Array], end: str) -> Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carousel.export.c.builder import Builder, Member, room
-from carousel.export.c.pooling import Pool
 from carousel.export.c.product import functions
 from carousel.export.c.stages import Ahead, inputs_of, needs_all, stages_of
 from carousel.export.c.stream import stream
@@ -44,19 +43,27 @@ def source_of(network: Network, stem: str) -> Source:
     builder = Builder(name)
     kind, inputs = inputs_of(network)
     stages = list(stages_of(builder, network))
-    is_whole = needs_all(stages)
+    is_whole = needs_all(network)
     arrays: list[str] = []
     if is_whole:
         run, arrays = whole(builder, stages, kind, inputs)
     else:
         run = stream(builder, stages, kind, inputs)
-    summary = any(isinstance(stage, Pool) for stage in stages)
     last = stages[-1]
     ahead = [stage for stage in stages if isinstance(stage, Ahead)]
     outputs = last.outputs * (ahead[0].repeats if ahead else 1)
     longest = _longest(network)
     made = Source(
-        name, "", "", inputs, outputs, kind, tuple(builder.members), not is_whole, summary, longest
+        name,
+        "",
+        "",
+        inputs,
+        outputs,
+        kind,
+        tuple(builder.members),
+        not is_whole,
+        network.is_summary,
+        longest,
     )
     header = _header(made, network, stem, arrays)
     text = _source(builder, stem, run)

@@ -102,6 +102,8 @@ def _stack(builder: Builder, stack: Recurrent, number: int) -> Iterator[Stage]:
         yield Both(*steps) if len(steps) == 2 else steps[0]
 
 
-def needs_all(stages: list[Stage]) -> bool:
-    """True if a stage reads the whole sequence before it gives anything."""
-    return any(isinstance(stage, Both | Kept | Ahead) for stage in stages)
+def needs_all(network: Network) -> bool:
+    """True if a layer reads the whole sequence before it gives anything."""
+    kinds = Convolution | Level | Horizon
+    both = any(stack.directions == 2 for stack in network.recurrent)
+    return both or any(isinstance(layer, kinds) for layer in network.layers)

@@ -23,18 +23,17 @@ def identifier(stem: str) -> str:
 
 
 def number(value: float) -> str:
-    """A float literal that reads back as the same float32.
+    """The shortest float literal that reads back as the same float32.
 
     >>> number(0.1), number(-3.0), number(1e-30)
     ('0.1f', '-3.0f', '1e-30f')
     """
-    text = f"{np.float32(value):.9g}" if np.float32(f"{value:.6g}") != value else f"{value:.6g}"
-    return text + ("f" if re.search("[.e]", text) else ".0f")
+    return f"{np.float32(value)!s}f"
 
 
 def table(name: str, values: NDArray[np.float32], comment: str = "") -> str:
     """A constant array, with a line on what is in it."""
-    literals = [number(value) for value in np.asarray(values, np.float32).ravel().tolist()]
+    literals = [f"{value!s}f" for value in np.asarray(values, np.float32).ravel()]
     lines = [
         "    " + ", ".join(literals[start : start + ON_A_LINE])
         for start in range(0, len(literals), ON_A_LINE)
