@@ -15,6 +15,7 @@
 #include "dispatch.hpp"
 #include "engine.hpp"
 #include "stress_case.hpp"
+#include "stress_int8.hpp"
 
 namespace {
 
@@ -218,6 +219,7 @@ int main(int argc, char** argv) {
         for (int i = 0; i < cases; ++i) {
             run(random_case(), isa.c_str());
             if (i % 4 == 0) run_stepper(isa.c_str());
+            failures += run_int8(isa.c_str());
         }
         std::printf("%s: %d random problems\n", isa.c_str(), cases);
         std::fflush(stdout);

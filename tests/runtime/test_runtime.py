@@ -52,6 +52,7 @@ CELLS = {
     "mingru": ["model.cell=mingru", "model.num_layers=2"],
     "minlstm": ["model.cell=minlstm"],
     "indrnn": ["model.cell=indrnn", "model.nonlinearity=relu"],
+    "slstm": ["model.cell=slstm", "model.hidden_size=12", "model.heads=3", "model.num_layers=2"],
     "peephole": ["model.peephole=true", "model.layer_norm=true"],
     "coupled": ["model.coupled=true", "model.activation=softsign"],
     "variant": ["model.variant=NOG", "model.gate_activation=hard_sigmoid"],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _UNDERSTOOD = {
     *("activation", "gate_activation", "nonlinearity", "layer_norm", "reset_after", "forget_bias"),
-    *("peephole", "coupled", "variant", "zoneout", "checkpoint_every"),
+    *("peephole", "coupled", "variant", "zoneout", "checkpoint_every", "heads"),
     # which act in training alone
     *("weight_dropout", "recurrent_dropout", "variational", "naive_recurrent_dropout"),
 }
@@ -62,6 +62,8 @@ class Cell:
         )
         if self.options is not None:
             problem.set_options(**self.options)
+        if self.spec.has_heads:
+            problem.heads = self.hidden // weights["weight_hh"].shape[1]
         for weight in self.spec.weights:
             if weight.name in weights:
                 setattr(problem, weight.in_native, weights[weight.name].ctypes.data)
