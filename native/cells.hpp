@@ -29,6 +29,10 @@ struct CellDefaults {
     static constexpr bool kNormalized = false;  // a row's units need each other: see normalized.hpp
     static constexpr bool kResetFirst = false;  // h has a second product: see reset.hpp
     static constexpr int kExtra = 0;
+    static constexpr int kUnitWeights = 0;         // own weights of a unit: see scan_cells.hpp
+    static constexpr int kBiased = 4;      // the first so many gates have biases
+    static constexpr bool kDirect = false; // reads inputs beside their products
+    static void own(const Problem&, int64_t, float*) {}
     // Where the gradient of extra weight s goes, [H]; null: nowhere.
     static float* extra_gradient(const Problem&, int) { return nullptr; }
     // Floats of a thread's buffers, beyond those of every cell.

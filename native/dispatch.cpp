@@ -5,12 +5,20 @@
 
 namespace carousel {
 
+#define CAROUSEL_DECLARE(isa)                                         \
+    extern const Kernels CAROUSEL_TABLE(kernels_, isa)[kTables];      \
+    extern const Kernels CAROUSEL_TABLE(scan_kernels_, isa)[kScanTables];
+#define CAROUSEL_KERNELS(isa) \
+    CAROUSEL_TABLE(kernels_, isa), CAROUSEL_TABLE(scan_kernels_, isa)
+
 #if defined(__x86_64__)
-extern const Kernels kernels_avx512[kTables], kernels_avx2[kTables], kernels_sse2[kTables];
+CAROUSEL_DECLARE(avx512)
+CAROUSEL_DECLARE(avx2)
+CAROUSEL_DECLARE(sse2)
 #elif defined(__aarch64__)
-extern const Kernels kernels_neon[kTables];
+CAROUSEL_DECLARE(neon)
 #else
-extern const Kernels kernels_generic[kTables];
+CAROUSEL_DECLARE(generic)
 #endif
 
 namespace {
@@ -37,13 +45,13 @@ const std::vector<Isa>& known_isas() {
     static const std::vector<Isa> isas = {
 #if defined(__x86_64__)
         {"avx512", "AVX-512 F, BW, DQ and VL with FMA (16 floats per register)", has_avx512,
-         kernels_avx512},
-        {"avx2", "AVX2 with FMA (8 floats per register)", has_avx2, kernels_avx2},
-        {"sse2", "baseline x86-64 (4 floats per register)", always, kernels_sse2},
+         CAROUSEL_KERNELS(avx512)},
+        {"avx2", "AVX2 with FMA (8 floats per register)", has_avx2, CAROUSEL_KERNELS(avx2)},
+        {"sse2", "baseline x86-64 (4 floats per register)", always, CAROUSEL_KERNELS(sse2)},
 #elif defined(__aarch64__)
-        {"neon", "baseline aarch64 (4 floats per register)", always, kernels_neon},
+        {"neon", "baseline aarch64 (4 floats per register)", always, CAROUSEL_KERNELS(neon)},
 #else
-        {"generic", "portable C++", always, kernels_generic},
+        {"generic", "portable C++", always, CAROUSEL_KERNELS(generic)},
 #endif
     };
     return isas;

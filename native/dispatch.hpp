@@ -17,6 +17,10 @@ struct Isa {
     const char* description;
     bool (*supported)();
     const Kernels* kernels;  // [kTables]
+    const Kernels* scans;    // [kScanTables]
+    const Kernels& of(const Problem& p) const {
+        return is_scan(p.cell) ? scans[scan_table_of(p)] : kernels[table_of(p)];
+    }
 };
 
 // Every ISA this build knows, the preferred one first.

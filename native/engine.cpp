@@ -111,7 +111,7 @@ int team_size(const Problem& p, int threads) {
 }
 
 const Kernels& kernels_for(const Problem& p) {
-    return active_isa().kernels[table_of(p)];
+    return active_isa().of(p);
 }
 
 // Working memory for a team of any size up to `threads`: the system may give fewer than asked for,

@@ -11,9 +11,6 @@
 #include <arm_neon.h>
 #endif
 
-#define CAROUSEL_JOIN(a, b) a##b
-#define CAROUSEL_TABLE(isa) CAROUSEL_JOIN(int8_, isa)
-
 namespace carousel {
 namespace {
 
@@ -259,8 +256,8 @@ constexpr Int8Kernels int8_of = {packed_bytes<C>, pack<C>, work_bytes<C>, step<C
 
 }  // namespace
 
-extern const Int8Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kInt8Cells];
-const Int8Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kInt8Cells] = {
+extern const Int8Kernels CAROUSEL_TABLE(int8_, CAROUSEL_ISA)[kInt8Cells];
+const Int8Kernels CAROUSEL_TABLE(int8_, CAROUSEL_ISA)[kInt8Cells] = {
     int8_of<LstmCell>,
     int8_of<GruCell>,
     int8_of<RnnCell<false>>,

@@ -1,15 +1,12 @@
-// The kernels of one instruction set, as a table.
+// The kernels of one instruction set, as a table: of the cells with a recurrent product. Those of the
+// others are in scan_kernels.cpp, which is compiled beside it.
 //
 // Compiled once per instruction set, with CAROUSEL_ISA defined to its name. Only the table has
 // external linkage, and nothing here calls the standard library: what two instruction sets share
 // by name, the linker would take from one of them and hand to both.
 #include "backward.hpp"
 #include "forward.hpp"
-#include "scan.hpp"
 #include "slstm.hpp"
-
-#define CAROUSEL_JOIN(a, b) a##b
-#define CAROUSEL_TABLE(isa) CAROUSEL_JOIN(kernels_, isa)
 
 namespace carousel {
 namespace {
@@ -18,25 +15,14 @@ template <class C>
 constexpr Kernels kernels_of = {packed_floats<C>, pack<C>,         forward_floats<C>, forward<C>,
                                 saved_floats<C>,  backward_floats<C>, backward<C>};
 
-template <class C>
-constexpr Kernels scan_kernels_of = {
-    packed_floats<C>,     pack<C>,                 scan_forward_floats<C>, scan_forward<C>,
-    scan_saved_floats<C>, scan_backward_floats<C>, scan_backward<C>};
-
 }  // namespace
 
-extern const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables];
-const Kernels CAROUSEL_TABLE(CAROUSEL_ISA)[kTables] = {
+extern const Kernels CAROUSEL_TABLE(kernels_, CAROUSEL_ISA)[kTables];
+const Kernels CAROUSEL_TABLE(kernels_, CAROUSEL_ISA)[kTables] = {
     kernels_of<LstmCell>,
     kernels_of<GruCell>,
     kernels_of<RnnCell<false>>,
     kernels_of<RnnCell<true>>,
-    scan_kernels_of<MinGruCell<true>>,
-    scan_kernels_of<MinGruCell<false>>,
-    scan_kernels_of<MinLstmCell<true>>,
-    scan_kernels_of<MinLstmCell<false>>,
-    scan_kernels_of<IndRnnCell<false>>,
-    scan_kernels_of<IndRnnCell<true>>,
     kernels_of<SlstmCell<false>>,
     kernels_of<SlstmCell<true>>,
     kernels_of<LstmVariant<2>>,

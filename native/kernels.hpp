@@ -28,6 +28,9 @@ enum class Cell : int {
     ind_rnn_tanh, ind_rnn_relu,                          // w_hh is [H]
     // With heads: w_hh is [G H][P / heads], b_hh is null and P = H; by the forget gate.
     slstm, slstm_exp,
+    // With a block of weights more where I and H differ, see scan_cells.hpp; b_ih is [2 H].
+    sru,     // w_hh is [2 H]
+    rg_lru,  // w_hh is [H], the Λ
 };
 
 // What a cell does differently from torch's; see docs/options.md. Not plain: the cells of
@@ -94,7 +97,8 @@ struct Options {
     ROWS(y, "outputs, P features")                                                               \
     ROWS(dy, "gradient of y")                                                                    \
     ROWS(dx, "gradient of x")                                                                    \
-    ROWS(da, "gradients of the sums, G H features, of cells without a recurrent product")
+    ROWS(da, "gradients of the sums, G H features, of cells without a recurrent product; H more "   \
+             "where inputs skip the cell")
 
 struct Problem {
     Cell cell = Cell::lstm;
@@ -148,16 +152,37 @@ struct Kernels {
     void (*backward)(const Problem&, float* work, Team);
 };
 
-constexpr int kCells = 12;  // the cells of `Cell`, in its order
-// After them: the LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options; and the
-// same five normalised; the GRU with its reset gate before the product.
-constexpr int kTables = kCells + 11;
+constexpr int kCells = 14;  // the cells of `Cell`, in its order
+
+// The tables of kernels.cpp: the four first cells of `Cell` and the two of the sLSTM; the LSTM with
+// options and 2, 3 or 4 gates, the GRU and the RNN with options; the same five normalised; the GRU
+// with its reset gate before the product.
+constexpr int kPlainTables = 6, kTables = kPlainTables + 11;
 constexpr int table_of(const Problem& p) {
-    if (p.options.plain) return static_cast<int>(p.cell);
+    const int cell = static_cast<int>(p.cell);
+    if (p.options.plain)
+        return p.cell < Cell::slstm ? cell : 4 + cell - static_cast<int>(Cell::slstm);
     if (p.options.reset_first) return kTables - 1;
-    const int first = kCells + (p.options.normalized ? 5 : 0);
+    const int first = kPlainTables + (p.options.normalized ? 5 : 0);
     if (p.cell == Cell::lstm) return first + p.options.gates - 2;
     return first + (p.cell == Cell::gru ? 3 : 4);
 }
+
+// The tables of scan_kernels.cpp, of the cells without a recurrent product: in their order; then
+// those that inputs skip, as they are where there are as many of them as units.
+constexpr bool has_skip(Cell cell) { return cell >= Cell::sru; }
+constexpr bool is_scan(Cell cell) {
+    return (cell >= Cell::min_gru && cell <= Cell::ind_rnn_relu) || has_skip(cell);
+}
+constexpr int kSkipped = 2, kScanCells = 6 + kSkipped, kScanTables = kScanCells + kSkipped;
+constexpr int scan_table_of(const Problem& p) {
+    const int cell = static_cast<int>(p.cell);
+    if (!has_skip(p.cell)) return cell - static_cast<int>(Cell::min_gru);
+    return cell - static_cast<int>(Cell::sru) + (p.I == p.H ? kScanCells : kScanCells - kSkipped);
+}
+
+// The name of a table of one instruction set.
+#define CAROUSEL_JOIN(a, b) a##b
+#define CAROUSEL_TABLE(name, isa) CAROUSEL_JOIN(name, isa)
 
 }  // namespace carousel

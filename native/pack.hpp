@@ -130,9 +130,20 @@ void pack_plain(int64_t q, const float* w, int64_t k_step, int64_t n_step, int64
     }
 }
 
+// Own weights of blocks [first, last): [block][kUnitWeights] vectors; those of no unit are zero.
+template <class C>
+void fill_own(const Problem& p, const Shape<C>& shape, int64_t first, int64_t last, float* to) {
+    for (int64_t u = first * L; u < last * L; ++u) {
+        float own[C::kUnitWeights + 1] = {};
+        if (u < shape.H) C::own(p, u, own);
+        for (int k = 0; k < C::kUnitWeights; ++k) to[(u / L * C::kUnitWeights + k) * L + u % L] = own[k];
+    }
+}
+
 template <class C>
 struct Packed {
     float *input, *hidden, *bias, *project;
+    float* own;        // of units: see scan_cells.hpp
     float* candidate;  // the second product's, by panels of kWide units
     Packed(const Problem& p, Arena& arena) {
         const Shape<C> shape(p);
@@ -142,6 +153,7 @@ struct Packed {
         bias = arena.floats(units * C::kSums);
         project = p.w_hr ? arena.floats(p.H * up(p.P, L) * L) : nullptr;
         candidate = C::kResetFirst ? arena.floats(p.P * units) : nullptr;
+        own = arena.floats(units * C::kUnitWeights);
     }
     const float* input_panel(const Problem& p, int64_t panel) const {
         return input + panel * C::kBlocks * L * C::kInput * p.I;
@@ -179,12 +191,14 @@ void pack(const Problem& p, float* memory, Team team) {
                 const bool from_input = sum >= C::kInputFirst && sum < C::kInputFirst + C::kInput;
                 const bool from_hidden = has_hidden_bias<C>(sum);
                 float value = 0.0f;
-                if (p.b_ih && u < p.H) {
+                if (p.b_ih && u < p.H && C::gate_of_sum(sum) < C::kBiased) {
                     value = from_input ? p.b_ih[row] : 0.0f;
                     if (C::kHidden > 0) value += from_hidden ? p.b_hh[row] : 0.0f;
                 }
                 packed.bias[(block * C::kSums + sum) * L + lane] = value;
             }
+    for (int64_t block = team.thread; C::kUnitWeights > 0 && block < shape.blocks; block += team.threads)
+        fill_own(p, shape, block, block + 1, packed.own);
     if (p.w_hr)
         for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
             pack_plain(q, p.w_hr, 1, p.H, p.H, p.P, packed.project + q * kWide * p.H);

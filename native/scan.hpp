@@ -29,9 +29,16 @@ size_t scan_saved_floats(const Problem& p) {
     return static_cast<size_t>(p.T * saved_per_step<C>(p));
 }
 
+// Of states beside the output, [B][units].
 template <class C>
-size_t scan_forward_floats(const Problem&, int) {
-    return 0;
+size_t scan_forward_floats(const Problem& p, int) {
+    return C::kHasCellState ? p.B * Shape<C>(p).blocks * L : 0;
+}
+
+// The own weights of a block of units. own: [block][kUnitWeights] vectors.
+template <class C>
+CAROUSEL_INLINE void load_own(const float* own, int64_t block, Vec* to) {
+    for (int k = 0; k < C::kUnitWeights; ++k) to[k] = load(own + (block * C::kUnitWeights + k) * L);
 }
 
 // Rows are collected in the order of time until they fill a chunk; then their products are formed
@@ -44,16 +51,21 @@ struct ScanForward {
     const Packed<C>& packed;
     const Shape<C> shape;
     const Share share;
+    float* const cell;  // [B][units]
     int64_t k = 0;
     const float *x[kChunk], *h[kChunk];  // h: null for zeros
-    float *y[kChunk], *saved[kChunk];
+    float *y[kChunk], *saved[kChunk], *c[kChunk];
 
-    ScanForward(const Problem& problem, const Packed<C>& weights, Team team)
-        : p(problem), packed(weights), shape(problem), share(scan_share<C>(problem, team)) {}
+    ScanForward(const Problem& problem, const Packed<C>& weights, float* work, Team team)
+        : p(problem), packed(weights), shape(problem), share(scan_share<C>(problem, team)),
+          cell(work) {}
+
+    float* cell_of(int64_t position) const { return cell + position * shape.blocks * L; }
 
     void add(int64_t t, int64_t position, const float* before) {
         const int64_t row = row_at(p, position);
         x[k] = at(p.x, t, row), y[k] = at(p.y, t, row), h[k] = before;
+        if (C::kHasCellState) c[k] = cell_of(position);
         if (kSave) saved[k] = saved_at<C>(p.saved, t, 0, position, p);
         if (++k == kChunk) flush();
     }
@@ -79,11 +91,16 @@ struct ScanForward {
         for (int b = 0; b < shape.blocks_in(panel); ++b) {
             const int64_t block = panel * C::kBlocks + b, u = block * L;
             const int count = shape.units_in(block);
-            const Vec before = h[j] ? load_first(h[j] + u, count) : Vec{};
-            const Vec weight = C::kWeighted ? load_first(p.w_hh + u, count) : Vec{};
+            Vec own[C::kUnitWeights + 1];
+            load_own<C>(packed.own, block, own);
+            const Vec input = C::kDirect ? load_first(x[j] + u, count) : Vec{};
+            Vec state = C::kHasCellState ? load(c[j] + u)
+                        : h[j]           ? load_first(h[j] + u, count)
+                                         : Vec{};
             float* kept = kSave ? saved[j] + block * C::kSaved * L : nullptr;
-            store_first(y[j] + u, C::template forward<kSave>(sums + b * C::kSums * L, before,
-                                                             weight, kept), count);
+            store_first(y[j] + u, C::template forward<kSave>(sums + b * C::kSums * L, input, own,
+                                                             state, kept), count);
+            if (C::kHasCellState) store(c[j] + u, state);
         }
     }
 };
@@ -91,19 +108,33 @@ struct ScanForward {
 // The units of this thread: [first, last).
 struct Units {
     int64_t first, last;
+    Units(int64_t from, int64_t to) : first(from), last(to) {}
     template <class C>
     Units(const Shape<C>& shape, const Share& share)
         : first(min(share.begin(shape.panels) * C::kBlocks * L, shape.H)),
           last(min(share.end(shape.panels) * C::kBlocks * L, shape.H)) {}
 };
 
+// Units of a row of [B][H], or zeros where there is none, to a row of whole vectors.
+void take_units(const float* from, const Units& units, float* to) {
+    const int64_t first = units.first / L * L;
+    zero(to + first, up(units.last, L) * L - first);
+    if (from) copy(to + units.first, from + units.first, units.last - units.first);
+}
+
 template <class C, bool kSave>
-void run_scan_forward(const Problem& p, const float* packed_memory, Team team) {
+void run_scan_forward(const Problem& p, const float* packed_memory, float* work, Team team) {
     Arena arena{const_cast<float*>(packed_memory)};
     const Packed<C> packed(p, arena);
-    ScanForward<C, kSave> scan(p, packed, team);
+    ScanForward<C, kSave> scan(p, packed, work, team);
     const Share& share = scan.share;
     const Units units(scan.shape, share);
+    if (C::kHasCellState)
+        for (int64_t j = 0; j < share.rows; ++j) {
+            const int64_t position = share.position(j);
+            take_units(p.c0 ? p.c0 + row_at(p, position) * p.H : nullptr, units,
+                       scan.cell_of(position));
+        }
 
     for (const Step& step : Steps::forward(p, share)) {
         for (int64_t j = 0; j < step.rows; ++j) {
@@ -116,58 +147,67 @@ void run_scan_forward(const Problem& p, const float* packed_memory, Team team) {
                      units.last - units.first);
     }
     scan.flush();
-    for (int64_t j = 0; j < share.rows; ++j)
-        write_last_state(p, share.position(j), units.first, units.last);
+    for (int64_t j = 0; j < share.rows; ++j) {
+        const int64_t position = share.position(j);
+        write_last_state(p, position, units.first, units.last);
+        if (C::kHasCellState)
+            copy(p.cn + row_at(p, position) * p.H + units.first,
+                 scan.cell_of(position) + units.first, units.last - units.first);
+    }
 }
 
 template <class C>
-void scan_forward(const Problem& p, const float* packed, float*, Team team) {
+void scan_forward(const Problem& p, const float* packed, float* work, Team team) {
     if (p.saved)
-        run_scan_forward<C, true>(p, packed, team);
+        run_scan_forward<C, true>(p, packed, work, team);
     else
-        run_scan_forward<C, false>(p, packed, team);
+        run_scan_forward<C, false>(p, packed, work, team);
 }
 
 template <class C>
 struct ScanBackward {
     const Problem& p;
     const Shape<C> shape;
-    float *dh, *dw;   // [B][units]; [thread][2 units]: of a block of rows, of the blocks before it
+    float *dh, *dc;   // [B][units]
+    float *own, *dw;  // [thread][units weights], [thread][2 units weights]: of rows of a block, before
     int64_t units;
 
     ScanBackward(const Problem& problem, int threads, Arena& arena)
         : p(problem), shape(problem), units(shape.blocks * L) {
         dh = arena.floats(p.B * units);
-        dw = C::kWeighted ? arena.floats(threads * 2 * units) : nullptr;
+        dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
+        own = arena.floats(threads * units * C::kUnitWeights);
+        dw = arena.floats(threads * 2 * units * C::kUnitWeights);
     }
 
-    // Of the rows of a share, units of a thread: dh after the last step.
+    // Of the rows of a share, units of a thread: gradients after the last step.
     void start(const Share& share, const Units& mine) const {
         for (int64_t j = 0; j < share.rows; ++j) {
-            const int64_t position = share.position(j), from = mine.first / L * L;
-            float* to = dh + position * units;
-            zero(to + from, up(mine.last, L) * L - from);
-            if (p.dhn)
-                copy(to + mine.first, p.dhn + row_at(p, position) * p.H + mine.first,
-                     mine.last - mine.first);
+            const int64_t position = share.position(j), row = row_at(p, position) * p.H;
+            take_units(p.dhn ? p.dhn + row : nullptr, mine, dh + position * units);
+            if (C::kHasCellState)
+                take_units(p.dcn ? p.dcn + row : nullptr, mine, dc + position * units);
         }
     }
 
-    // The same of dh0, before the first step.
+    // The same before the first step.
     void finish(const Share& share, const Units& mine) const {
         for (int64_t j = 0; j < share.rows; ++j) {
-            const int64_t position = share.position(j);
-            copy(p.dh0 + row_at(p, position) * p.H + mine.first,
-                 dh + position * units + mine.first, mine.last - mine.first);
+            const int64_t from = share.position(j) * units + mine.first;
+            const int64_t to = row_at(p, share.position(j)) * p.H + mine.first;
+            copy(p.dh0 + to, dh + from, mine.last - mine.first);
+            if (C::kHasCellState) copy(p.dc0 + to, dc + from, mine.last - mine.first);
         }
     }
 
-    // One row of a step, blocks [first, last).
+    // One row of a step, blocks [first, last). own, dw: of this thread.
     void step(int64_t t, int64_t position, bool starts, int64_t first, int64_t last,
-              float* dw) const {
+              const float* own, float* dw) const {
         const int64_t row = row_at(p, position);
-        const float* before = state_before(p, t, row, starts, nullptr);
+        const float* before =
+            C::kHasCellState ? nullptr : state_before(p, t, row, starts, nullptr);
         const float* after = at(p.y, t, row);
+        const float* x = at(p.x, t, row);
         const float* dy = p.dy.data ? at(p.dy, t, row) : nullptr;
         const float* saved = saved_at<C>(p.saved, t, 0, position, p);
         float* da = at(p.da, t, row);
@@ -175,16 +215,22 @@ struct ScanBackward {
             const int64_t u = block * L;
             const int count = shape.units_in(block);
             float* dh_memory = dh + position * units + u;
+            float* dc_memory = C::kHasCellState ? dc + position * units + u : nullptr;
+            const Vec input = C::kDirect ? load_first(x + u, count) : Vec{};
             const Vec h_before = before ? load_first(before + u, count) : Vec{};
             const Vec h = C::kSaved == 0 ? load_first(after + u, count) : Vec{};
-            const Vec weight = C::kWeighted ? load_first(p.w_hh + u, count) : Vec{};
-            Vec dh = load(dh_memory), d[C::kSums];
+            Vec weights[C::kUnitWeights + 1], d_weights[C::kUnitWeights + 1], d[C::kSums + 1];
+            load_own<C>(own, block, weights), load_own<C>(dw, block, d_weights);
+            Vec dh = load(dh_memory), d_state = C::kHasCellState ? load(dc_memory) : Vec{};
             if (dy) dh += load_first(dy + u, count);
-            dh = C::backward(saved + block * C::kSaved * L, h, h_before, weight, dh, d);
-            store(dh_memory, dh);
-            if (C::kWeighted) store(dw + u, fma(d[0], h_before, load(dw + u)));
-            for (int s = 0; s < C::kSums; ++s)
-                store_first(da + C::gate_of_sum(s) * p.H + u, d[s], count);
+            C::backward(saved + block * C::kSaved * L, input, h, h_before, weights, dh, d_state, d,
+                        d_weights);
+            store(dh_memory, C::kHasCellState ? Vec{} : d_state);
+            if (C::kHasCellState) store(dc_memory, d_state);
+            for (int k = 0; k < C::kUnitWeights; ++k)
+                store(dw + (block * C::kUnitWeights + k) * L, d_weights[k]);
+            for (int s = 0; s < C::kSums + (C::kDirect ? 1 : 0); ++s)
+                store_first(da + s * p.H + u, d[s], count);
         }
     }
 };
@@ -197,36 +243,46 @@ size_t scan_backward_floats(const Problem& p, int threads) {
 }
 
 template <class C>
+void write_own_gradients(const Problem& p, const Units& units, const float* dw) {
+    for (int64_t u = units.first; u < units.last; ++u) {
+        float d[C::kUnitWeights + 1];
+        for (int k = 0; k < C::kUnitWeights; ++k) d[k] = dw[(u / L * C::kUnitWeights + k) * L + u % L];
+        C::own_gradient(p, u, d);
+    }
+}
+
+template <class C>
 void scan_backward(const Problem& p, float* memory, Team team) {
     Arena arena{memory};
     const ScanBackward<C> scan(p, team.threads, arena);
     const Share share = scan_share<C>(p, team);
     const Units mine(scan.shape, share);
     const int64_t first = mine.first / L, last = up(mine.last, L);
-    float* dw = C::kWeighted ? scan.dw + team.thread * 2 * scan.units : nullptr;
-    float* total = C::kWeighted ? dw + scan.units : nullptr;
-    if (C::kWeighted) zero(dw, 2 * scan.units);
+    const int64_t own_floats = scan.units * C::kUnitWeights;
+    float* own = scan.own + team.thread * own_floats;
+    float* dw = scan.dw + team.thread * 2 * own_floats;
+    if (C::kUnitWeights > 0) zero(dw, 2 * own_floats), fill_own<C>(p, scan.shape, first, last, own);
     const int64_t most = share.rows * p.T > kLongSum ? kBlockRows : share.rows * p.T;
     int64_t summed = 0;
     scan.start(share, mine);
     for (const Step& step : Steps::backward(p, share))
         for (int64_t j = 0; j < step.rows; ++j) {
-            if (C::kWeighted && summed == most) {
-                add(total, dw, scan.units), zero(dw, scan.units);
+            if (C::kUnitWeights > 0 && summed == most) {
+                add(dw + own_floats, dw, own_floats), zero(dw, own_floats);
                 summed = 0;
             }
-            scan.step(step.t, share.position(j), j >= step.later, first, last, dw);
+            scan.step(step.t, share.position(j), j >= step.later, first, last, own, dw);
             ++summed;
         }
-    if (C::kWeighted) add(dw, total, scan.units);
     scan.finish(share, mine);
-    if (!C::kWeighted) return;
-    if (share.by_units) return copy(p.dw_hh + mine.first, dw + mine.first, mine.last - mine.first);
+    if (C::kUnitWeights == 0) return;
+    add(dw, dw + own_floats, own_floats);
+    if (share.by_units) return write_own_gradients<C>(p, mine, dw);
     wait(team.barrier, team.threads);
     if (team.thread > 0) return;
-    copy(p.dw_hh, dw, p.H);
     for (int thread = 1; thread < team.threads; ++thread)
-        for (int64_t u = 0; u < p.H; ++u) p.dw_hh[u] += scan.dw[thread * 2 * scan.units + u];
+        add(dw, scan.dw + thread * 2 * own_floats, own_floats);
+    write_own_gradients<C>(p, Units(0, p.H), dw);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The vector operations that the kernels need, for the instruction set this file is compiled for.
 //
-// Included only by kernels.cpp, which is compiled once per instruction set. Everything here has
+// Included only by kernels.cpp and scan_kernels.cpp, compiled once per instruction set. Everything here has
 // internal linkage: were it shared, the linker could hand AVX-512 code to a CPU without it.
 #pragma once
 
@@ -198,6 +198,11 @@ CAROUSEL_INLINE Vec tanh(Vec x) {
 }
 
 CAROUSEL_INLINE Vec relu(Vec x) { return x < splat(0.0f) ? splat(0.0f) : x; }
+
+CAROUSEL_INLINE Vec square_root(Vec x) {
+    for (int i = 0; i < L; ++i) x[i] = __builtin_sqrtf(x[i]);
+    return x;
+}
 
 CAROUSEL_INLINE Vec magnitude(Vec x) { return from_bits(bits_of(x) & 0x7fffffff); }
 

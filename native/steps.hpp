@@ -120,7 +120,7 @@ void write_last_state(const Problem& p, int64_t position, int64_t first, int64_t
 }
 
 // Zeros the first `features` features of this thread's rows that have ended before the step.
-void zero_ended(const Problem& p, const Share& share, const Rows& array, const Step& step,
+inline void zero_ended(const Problem& p, const Share& share, const Rows& array, const Step& step,
                 int64_t features) {
     for (int64_t j = step.rows; j < share.rows; ++j)
         if (share.mine(j)) zero(at(array, step.t, row_at(p, share.position(j))), features);

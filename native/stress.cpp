@@ -22,7 +22,7 @@ namespace {
 constexpr const char* kCellNames[] = {
     "lstm",           "gru",      "rnn_tanh",        "rnn_relu",     "min_gru",
     "min_gru_linear", "min_lstm", "min_lstm_linear", "ind_rnn_tanh", "ind_rnn_relu",
-    "slstm",          "slstm_exp"};
+    "slstm",          "slstm_exp", "sru",           "rg_lru"};
 static_assert(std::size(kCellNames) == carousel::kCells, "each cell has a name");
 
 struct Results {
@@ -80,7 +80,7 @@ Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted
     if (c.memories() > 1) p.dn0 = results.add("dn0", c.B * c.H).get();
     if (c.memories() > 1) p.dm0 = results.add("dm0", c.B * c.H).get();
     if (c.parallel()) {
-        const int64_t sums = c.gates() * c.H;
+        const int64_t sums = c.sums() * c.H;
         p.da = c.rows(results.add("da", c.floats(sums), 0.0f).get(), sums);
         if (c.weighted()) p.dw_hh = results.add("dw_hh", c.w_hh.size).get();
     } else {

@@ -73,14 +73,24 @@ struct Case {
         if (cell == Cell::min_gru || cell == Cell::min_gru_linear) return 2;
         if (cell == Cell::min_lstm || cell == Cell::min_lstm_linear) return 3;
         if (slstm()) return 4;
+        if (cell == Cell::sru) return 3 + !direct();
+        if (cell == Cell::rg_lru) return 2 + !direct();
         return cell == Cell::lstm ? options.gates : cell == Cell::gru ? 3 : 1;
     }
     bool lstm() const { return cell == Cell::lstm; }
     bool slstm() const { return cell == Cell::slstm || cell == Cell::slstm_exp; }
-    int memories() const { return lstm() ? 1 : slstm() ? 3 : 0; }  // states beside h
-    // Cells without a recurrent product; whether a unit has a recurrent weight.
-    bool parallel() const { return cell >= Cell::min_gru && cell <= Cell::ind_rnn_relu; }
-    bool weighted() const { return cell == Cell::ind_rnn_tanh || cell == Cell::ind_rnn_relu; }
+    // States beside h.
+    int memories() const { return lstm() || cell == Cell::sru ? 1 : slstm() ? 3 : 0; }
+    // Cells without a recurrent product; how many weights a unit has of its own.
+    bool parallel() const { return carousel::is_scan(cell); }
+    int64_t weighted() const {
+        return cell == Cell::sru ? 2 : parallel() && cell >= Cell::ind_rnn_tanh ? 1 : 0;
+    }
+    // Whether inputs skip the cell as they are.
+    bool direct() const { return carousel::has_skip(cell) && I == H; }
+    // Features of da, and how many blocks of weights have biases.
+    int64_t sums() const { return gates() + direct(); }
+    int64_t biased() const { return carousel::has_skip(cell) ? 2 : gates(); }
 
     // A (T, B, features) array in this case's layout.
     size_t floats(int64_t features) const {
@@ -133,12 +143,16 @@ void choose_sizes(Case& c) {
         case 1:  // threads share the rows
             c.T = between(2, 9), c.B = between(3, 70), c.I = between(1, 70), c.H = between(40, 110);
             break;
-        default:  // threads share the units
+        default: {  // threads share the units
             c.T = between(2, 4), c.B = between(1, 5);
-            c.H = c.gates() == 1 ? between(370, 400) : between(200, 230);
-            c.I = c.gates() == 1 ? between(350, 400) : between(230, 260);
+            const bool one = c.cell == Cell::rnn_tanh || c.cell == Cell::rnn_relu ||
+                             c.cell == Cell::ind_rnn_tanh || c.cell == Cell::ind_rnn_relu;
+            c.H = one ? between(370, 400) : between(200, 230);
+            c.I = one ? between(350, 400) : between(230, 260);
+        }
     }
     if (c.slstm() && chance(0.7)) c.heads = between(1, 5), c.H = (c.H + 4) / c.heads * c.heads;
+    if (carousel::has_skip(c.cell) && chance(0.5)) c.I = c.H;
     c.P = c.lstm() && c.H > 1 && chance(0.4) ? between(1, c.H - 1) : c.H;
 }
 
@@ -177,9 +191,9 @@ bool choose_options(Case& c) {
 void choose_weights(Case& c) {
     const int64_t rows = c.gates() * c.H;
     c.w_ih = random_array(rows * c.I, 1 / std::sqrt(float(c.I)));
-    if (c.bias) c.b_ih = random_array(rows, 0.5f);
+    if (c.bias) c.b_ih = random_array(c.biased() * c.H, 0.5f);
     if (c.parallel()) {
-        if (c.weighted()) c.w_hh = random_array(c.H, 0.5f);
+        if (c.weighted()) c.w_hh = random_array(c.weighted() * c.H, 0.5f);
         return;
     }
     const int64_t read = c.P / c.heads;

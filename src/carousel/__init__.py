@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from carousel.kernels import active_isa as active_isa
     from carousel.layers import GRU as GRU
     from carousel.layers import LSTM as LSTM
+    from carousel.layers import RGLRU as RGLRU
     from carousel.layers import RNN as RNN
     from carousel.layers import SLSTM as SLSTM
+    from carousel.layers import SRU as SRU
     from carousel.layers import IndRNN as IndRNN
     from carousel.layers import MinGRU as MinGRU
     from carousel.layers import MinLSTM as MinLSTM
@@ -38,8 +40,10 @@ if TYPE_CHECKING:
 _HOME = {
     "GRU": "carousel.layers",
     "LSTM": "carousel.layers",
+    "RGLRU": "carousel.layers",
     "RNN": "carousel.layers",
     "SLSTM": "carousel.layers",
+    "SRU": "carousel.layers",
     "IndRNN": "carousel.layers",
     "MinGRU": "carousel.layers",
     "MinLSTM": "carousel.layers",
@@ -64,6 +68,8 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "MinLSTM",
     "IndRNN",
     "SLSTM",
+    "SRU",
+    "RGLRU",
     "Stream",
     "accelerate",
     "accelerated",

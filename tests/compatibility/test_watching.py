@@ -110,7 +110,7 @@ def test_flop_counter_counts_on_our_kernels_what_it_counts_of_torchs_operators(
         assert counted == flops(theirs, run, True)
 
 
-@pytest.mark.parametrize("name", ["MinGRU", "MinLSTM", "IndRNN"])
+@pytest.mark.parametrize("name", ["MinGRU", "MinLSTM", "IndRNN", "SRU", "RGLRU"])
 def test_flop_counter_counts_cells_without_a_recurrent_product(name):
     layer = getattr(carousel, name)(3, 5)
     (rows,) = {len(layer.weight_ih_l0)}

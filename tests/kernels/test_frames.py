@@ -30,7 +30,9 @@ class Spied:
         return self.module.forward(*arguments)
 
 
-@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM"])
+@pytest.mark.parametrize(
+    "name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU"]
+)
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("lengths", [None, [4, 2]], ids=["full", "ragged"])
 @pytest.mark.parametrize("plain", [False, True], ids=["looked at", "plain"])

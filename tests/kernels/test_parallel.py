@@ -10,10 +10,11 @@ from compiled import ISAS, assert_same_bits, by_native, by_oracle, call, on_isa,
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from oracle import assert_close, assert_same, evaluate, randn
-from parallel_layers import KINDS, make, state_of
+from parallel_layers import KINDS, make, mapped, state_of
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from carousel import kernels
+from carousel.cells.states import hx_of, states_of
 
 SIZES = [1, 3, 15, 16, 17, 37, 64, 100, 130]
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -113,8 +114,9 @@ def test_many_rows_equal_the_oracle(kind, count, isa):
 
 # ---- bits
 
-# (T, B, I, H): one row; fewer rows than threads; sizes no vector divides; more units than inputs.
-SHAPES = [(9, 1, 37, 210), (7, 2, 64, 100), (7, 13, 17, 37), (2, 4, 3, 405)]
+# (T, B, I, H): one row; fewer rows than threads; sizes no vector divides; more units than inputs;
+# as many, so that inputs may skip the gates as they are.
+SHAPES = [(9, 1, 37, 210), (7, 2, 64, 100), (7, 13, 17, 37), (2, 4, 3, 405), (7, 13, 37, 37)]
 LENGTHS = {1: [6], 2: [3, 7], 13: [7, 0, 3, 1, 7, 2, 5, 4, 6, 0, 1, 7, 2], 4: [1, 2, 0, 2]}
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 full_or_ragged = pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
@@ -149,12 +151,13 @@ def test_forward_bits_do_not_depend_on_threads(kind, shape, ragged, isa):
 def test_row_alone_has_the_bits_of_the_row_in_a_batch(kind, shape, isa):
     layer, x, hx = problem(kind, shape, bidirectional=True)
     lengths = LENGTHS[shape[1]]
-    y, state = forward(layer, x, hx, lengths)
+    y, *states = forward(layer, x, hx, lengths)
     for row, steps in enumerate(lengths):
         if steps == 0:
             continue
-        alone = forward(layer, x[:steps, row : row + 1], hx[:, row : row + 1])
-        assert_same_bits(alone, [y[:steps, row : row + 1], state[:, row : row + 1]])
+        only = slice(row, row + 1)
+        alone = forward(layer, x[:steps, only], mapped(lambda part: part[:, only], hx))  # noqa: B023
+        assert_same_bits(alone, [y[:steps, only], *(state[:, only] for state in states)])
 
 
 @each_kind
@@ -168,9 +171,10 @@ def test_pieces_have_the_bits_of_the_whole(kind, shape, batch_first, isa):
     for sizes in ([1] * T, [T - 1, 1]):
         outputs, state = [], hx
         for piece in x.split(sizes, time_dim):
-            y, state = forward(layer, piece, state)
+            y, *states = forward(layer, piece, state)
+            state = hx_of(tuple(states))
             outputs.append(y)
-        assert_same_bits([torch.cat(outputs, time_dim), state], whole)
+        assert_same_bits([torch.cat(outputs, time_dim), *states], whole)
 
 
 @each_kind
@@ -188,11 +192,11 @@ def test_inference_has_the_bits_of_training(kind, shape, ragged, isa):
 def test_packed_sequence_has_the_bits_of_lengths(kind, isa):
     layer, x, hx = problem(kind, SHAPES[2], bidirectional=True)
     lengths = [max(steps, 1) for steps in LENGTHS[13]]
-    y, state = forward(layer, x, hx, lengths)
-    data, packed_state = forward(layer, x, hx, lengths, packed=True)
+    y, *states = forward(layer, x, hx, lengths)
+    data, *packed_states = forward(layer, x, hx, lengths, packed=True)
     order = torch.tensor(lengths).argsort(descending=True, stable=True)
     rows = [y[t, row] for t in range(7) for row in order if lengths[row] > t]
-    assert_same_bits([data, packed_state], [torch.stack(rows), state])
+    assert_same_bits([data, *packed_states], [torch.stack(rows), *states])
 
 
 @each_kind
@@ -254,7 +258,7 @@ POISONED = {
     "input": lambda layer, x, hx: poison(x, 1, 4, 3),
     "input of the last step": lambda layer, x, hx: poison(x, T - 1, 2, 0),
     "a whole step": lambda layer, x, hx: poison(x, 1),
-    "state": lambda layer, x, hx: poison(hx, 0, 2, 1),
+    "state": lambda layer, x, hx: poison(states_of(hx)[-1], 0, 2, 1),
     "input weight": lambda layer, x, hx: poison(layer.weight_ih_l0, 4, 1),
     "bias": lambda layer, x, hx: poison(layer.bias_ih_l0, 18),
 }
@@ -286,7 +290,7 @@ def test_layout_in_memory_does_not_matter(kind, layout, ragged, isa):
     place, lengths = LAYOUTS[layout], RAGGED if ragged else None
 
     def run(x, hx):  # placed inside: what is evaluated is a copy
-        y, state = layer(place(x), place(hx), lengths)
+        y, state = layer(place(x), mapped(place, hx), lengths)
         return place(y), state
 
     with kernels.use("native"):
@@ -339,7 +343,7 @@ def test_operators_keep_their_promises(kind, ragged):
     layer, x, hx = problem(kind, (4, 3, 3, 5), bidirectional=True)
     rows = (torch.tensor([1, 0, 2]), torch.tensor([4, 2, 1]), None) if ragged else (None,) * 3
     weights, kind = layer.weights(), (None, layer.mode, "TBI", True, 0, "", [])
-    operands = [tensor.detach().requires_grad_() for tensor in (x, hx)]
+    operands = [tensor.detach().requires_grad_() for tensor in (x, *states_of(hx))]
     checks = ["test_schema", "test_faketensor", "test_autograd_registration"]
     for save in (True, False):
         torch.library.opcheck(
@@ -347,11 +351,12 @@ def test_operators_keep_their_promises(kind, ragged):
             (operands[0], operands[1:], weights, *rows, *kind, save),
             test_utils=checks,
         )
-    inputs = (x, [hx], [weight.detach() for weight in weights], *rows, *kind)
+    states = [state.detach() for state in states_of(hx)]
+    inputs = (x, states, [weight.detach() for weight in weights], *rows, *kind)
     y, _, saved = torch.ops.carousel.layer(*inputs, True)
     torch.library.opcheck(
         torch.ops.carousel.layer_backward.default,
-        (*inputs, y, saved, torch.ones_like(y), torch.ones_like(hx), None, True),
+        (*inputs, y, saved, torch.ones_like(y), torch.ones_like(states[0]), None, True),
         test_utils=["test_schema", "test_faketensor"],
     )
 

@@ -553,6 +553,7 @@ BEYOND_TORCH = {
     "activation='softsign'": lambda: carousel.RNN(3, 5, activation="softsign"),
     "MinGRU": lambda: carousel.MinGRU(3, 5),
     "IndRNN": lambda: carousel.IndRNN(3, 5),
+    "SRU": lambda: carousel.SRU(3, 5),
     "Mine is derived from": lambda: Mine(3, 5),
 }
 

@@ -1,4 +1,4 @@
-"""`MinGRU`, `MinLSTM` and `IndRNN` as modules: arguments, errors, lengths, streams, copies."""
+"""Layers without a recurrent product as modules: arguments, errors, lengths, streams, copies."""
 
 import copy
 import io
@@ -7,15 +7,17 @@ import pickle
 import pytest
 import torch
 from oracle import assert_close, assert_same, evaluate, randn
-from parallel_layers import KINDS, make, state_of
+from parallel_layers import KINDS, make, mapped, state_of
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import carousel
 from carousel import kernels
+from carousel.cells.states import hx_of, states_of
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
-each_name = pytest.mark.parametrize("name", ["MinGRU", "MinLSTM", "IndRNN"])
+CHOOSING = ["MinGRU", "MinLSTM", "IndRNN"]  # their nonlinearity
+each_name = pytest.mark.parametrize("name", [*CHOOSING, "SRU", "RGLRU"])
 T, B = 5, 4
 
 
@@ -25,20 +27,26 @@ def path(request):
         yield request.param
 
 
+def assert_states_close(actual, expected):
+    for part, other in zip(states_of(actual), states_of(expected), strict=True):
+        assert_close(part, other, "forward")
+
+
 def alone(layer, lengths):
     """A function of a padded batch and hx that runs each row by itself, cut to its length."""
 
     def run(x, hx):
         outputs, states = [], []
         for row, steps in enumerate(lengths):
-            state = hx[:, row]
+            state = mapped(lambda part: part[:, row], hx)  # noqa: B023
             y = x.new_zeros(T, layer.hidden_size * (1 + layer.bidirectional))
             if steps:
                 real, state = layer(x[:steps, row], state)
                 y = torch.cat([real, y[steps:]])
             outputs.append(y)
-            states.append(state)
-        return torch.stack(outputs, 1), torch.stack(states, 1)
+            states.append(states_of(state))
+        together = tuple(torch.stack(parts, 1) for parts in zip(*states, strict=True))
+        return torch.stack(outputs, 1), hx_of(together)
 
     return run
 
@@ -53,7 +61,8 @@ def test_lengths_equal_each_row_alone(kind, options):
     past = torch.arange(T)[:, None] >= torch.tensor(lengths)
     assert torch.count_nonzero(actual["output"][past]) == 0
     assert torch.count_nonzero(actual["gradient of x"][past]) == 0
-    assert torch.equal(actual["state 0"][:, 1], hx[:, 1])
+    for k, state in enumerate(states_of(hx)):
+        assert torch.equal(actual[f"state {k}"][:, 1], state[:, 1])
 
 
 @each_kind
@@ -64,7 +73,7 @@ def test_packed_sequence_equals_lengths(kind):
     y, state = layer(packed, hx)
     padded, expected = layer(x, hx, lengths)
     assert_close(pad_packed_sequence(y, True, total_length=T)[0], padded, "forward")
-    assert_close(state, expected, "forward")
+    assert_states_close(state, expected)
 
 
 @each_kind
@@ -75,17 +84,17 @@ def test_batch_first_is_the_transpose(kind):
     y, state = layer(x, hx)
     turned_y, turned_state = turned(x.transpose(0, 1), hx)
     assert torch.equal(turned_y.transpose(0, 1), y)
-    assert torch.equal(turned_state, state)
+    assert all(map(torch.equal, states_of(turned_state), states_of(state)))
 
 
 @each_kind
 def test_unbatched_input_is_a_batch_of_one(kind):
     layer = make(kind, 3, 5)
     x, hx = randn(T, 3, dtype=torch.float32), state_of(layer, 1)
-    y, state = layer(x, hx[:, 0])
+    y, state = layer(x, mapped(lambda part: part[:, 0], hx))
     expected, last = layer(x[:, None], hx)
     assert torch.equal(y, expected[:, 0])
-    assert torch.equal(state, last[:, 0])
+    assert all(map(torch.equal, states_of(state), states_of(mapped(lambda p: p[:, 0], last))))
 
 
 @each_kind
@@ -119,9 +128,9 @@ def test_stream_equals_whole_sequence(kind, dtype, rows, path):
     steps = torch.stack([stream.step(x_t) for x_t in x])
     if path == "native":
         assert torch.equal(steps, y)
-        assert torch.equal(stream.state, state)
+        assert all(map(torch.equal, states_of(stream.state), states_of(state)))
     assert_close(steps, y, "forward")
-    assert_close(stream.state, state, "forward")
+    assert_states_close(stream.state, state)
 
 
 @each_kind
@@ -134,7 +143,7 @@ def test_layer_step_equals_whole_sequence(kind):
         outputs.append(y_t)
     whole, state = layer(x)
     assert_close(torch.stack(outputs), whole, "forward")
-    assert_close(hx, state, "forward")
+    assert_states_close(hx, state)
 
 
 @each_name
@@ -186,7 +195,7 @@ def test_parameters_have_the_names_and_shapes_of_the_documentation():
     }
 
 
-@each_name
+@pytest.mark.parametrize("name", [*CHOOSING, "RGLRU"])
 def test_weights_start_within_the_bounds_of_a_linear_layer(name):
     layer = getattr(carousel, name)(16, 300)
     for key in ("weight_ih_l0", "bias_ih_l0"):
@@ -226,13 +235,18 @@ def test_repr_names_what_is_not_the_default():
         ({"hidden_size": 0}, "hidden_size must be 1 or more, got 0"),
         ({"num_layers": 0}, "num_layers must be 1 or more, got 0"),
         ({"input_size": -1}, "input_size must be 0 or more, got -1"),
-        ({"nonlinearity": "sigmoid"}, "nonlinearity must be '.*' or '.*', got 'sigmoid'"),
         ({"dropout": 1.5, "num_layers": 2}, "dropout must lie between 0 and 1, got 1.5"),
     ],
 )
 def test_arguments_out_of_range_raise(name, arguments, message):
     with pytest.raises(ValueError, match=message):
         getattr(carousel, name)(**{"input_size": 3, "hidden_size": 5} | arguments)
+
+
+@pytest.mark.parametrize("name", CHOOSING)
+def test_nonlinearity_that_a_layer_has_not_raises(name):
+    with pytest.raises(ValueError, match=r"nonlinearity must be '.*' or '.*', got 'sigmoid'"):
+        getattr(carousel, name)(3, 5, nonlinearity="sigmoid")
 
 
 @each_name
@@ -242,7 +256,7 @@ def test_dropout_of_one_layer_warns_and_says_what_to_use(name):
     assert warned[0].filename == __file__  # of whoever made the layer
 
 
-@each_name
+@pytest.mark.parametrize("name", [*CHOOSING, "RGLRU"])
 @pytest.mark.parametrize(
     ("x", "hx", "error", "message"),
     [
@@ -264,9 +278,9 @@ def test_wrong_call_raises_and_names_the_argument(name, x, hx, error, message):
 @each_name
 def test_no_rows_give_no_rows(name):
     with kernels.use("cells"):
-        y, h = getattr(carousel, name)(3, 5)(torch.zeros(T, 0, 3))
+        y, hx = getattr(carousel, name)(3, 5)(torch.zeros(T, 0, 3))
     assert y.shape == (T, 0, 5)
-    assert h.shape == (1, 0, 5)
+    assert all(state.shape == (1, 0, 5) for state in states_of(hx))
 
 
 @each_kind

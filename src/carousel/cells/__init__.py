@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from carousel.cells.min_gru import min_gru_step as min_gru_step
     from carousel.cells.min_lstm import min_lstm_step as min_lstm_step
     from carousel.cells.over_time import scan as scan
+    from carousel.cells.rg_lru import rg_lru_step as rg_lru_step
     from carousel.cells.rnn import rnn_step as rnn_step
     from carousel.cells.slstm import slstm_step as slstm_step
+    from carousel.cells.sru import sru_step as sru_step
 
 _HOME = {"scan": "over_time"} | {
     step: module for module, _, step in (spec.equations.partition(".") for spec in SPECS)
@@ -31,9 +33,11 @@ __all__ = [
     "lstm_step",
     "min_gru_step",
     "min_lstm_step",
+    "rg_lru_step",
     "rnn_step",
     "scan",
     "slstm_step",
+    "sru_step",
 ]
 
 

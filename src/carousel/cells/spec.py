@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -34,10 +34,11 @@ class Weight:
     """A parameter of one direction of a layer, and the argument of the step with its name.
 
     rows, columns: "gates" (a block of H for each gate and candidate), "peepholes" (the same
-    without the candidate), "hidden" (H), "outputs" (P; H without a projection), "inputs" (I),
+    without candidates), "hidden" (H), "outputs" (P; H without a projection), "inputs" (I),
     "head" (H / heads, where a unit reads the units of its head alone); no columns for a vector.
     needs: the argument of the layer that calls for it. native: its name in the compiled module,
-    where it does not follow from this one.
+    where it does not follow from this one. own_start: it starts as the layer draws it, whatever
+    scheme of initialisation is chosen.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Weight:
     columns: str = ""
     needs: str = ""
     native: str = ""
+    own_start: bool = False
 
     @property
     def in_native(self) -> str:
@@ -90,6 +92,8 @@ class CellSpec:
         options: arguments of the layer that act inside the cell, or on its weights.
         settings: those that the step takes as keywords.
         absent: which value of which option takes a gate out of the weights.
+        skip: the last block of rows, of what skips the gates; where there are as many inputs as
+            hidden units, the input itself stands in its place, and the weights lack the block.
         keeps, admits: the share of its memory that a step keeps, and that it lets in: a gate, or
             "1-" and a gate; "" where no gate says so.
         lasting: gates whose biases make memory last, and in which direction. The first takes
@@ -109,6 +113,7 @@ class CellSpec:
     options: tuple[str, ...]
     settings: tuple[str, ...]
     absent: tuple[tuple[str, str | bool, str], ...] = ()
+    skip: str = ""
     keeps: str = ""
     admits: str = ""
     lasting: Mapping[str, int] = field(default_factory=dict, hash=False)
@@ -194,14 +199,15 @@ class CellSpec:
     def shape_of(
         self, weight: Weight, inputs: int, hidden: int, outputs: int, blocks: int, heads: int = 1
     ) -> tuple[int, ...]:
-        """Rows and columns of a weight. blocks: `blocks_with` the layer's options.
+        """Rows and columns of a weight. blocks: `blocks_with` the layer's options, which are one
+        fewer in a layer whose inputs skip its gates as they are.
 
         >>> from carousel.cells.table import named
         >>> [named("gru").shape_of(w, 3, 5, 5, 3) for w in named("gru").weights[:3]]
         [(15, 3), (15, 5), (15,)]
         """
         sizes = {
-            "gates": blocks * hidden,
+            "gates": (blocks - self.is_direct(inputs, hidden)) * hidden,
             "peepholes": (blocks - len(self.of_kind("candidate"))) * hidden,
             "hidden": hidden,
             "outputs": outputs,
@@ -218,6 +224,30 @@ class CellSpec:
         (2, 5)
         """
         return (outputs, *(hidden for _ in self.states[1:]))
+
+    def is_direct(self, inputs: int, hidden: int) -> bool:
+        """True if inputs skip the gates of a layer as they are.
+
+        >>> from carousel.cells.table import named
+        >>> named("sru").is_direct(5, 5), named("sru").is_direct(3, 5), named("gru").is_direct(5, 5)
+        (True, False, False)
+        """
+        return bool(self.skip) and inputs == hidden
+
+    def hidden_of(self, shapes: Sequence[Sequence[int]], given: Callable[[str], Any]) -> int:
+        """Hidden units of a layer whose weights have these shapes.
+
+        >>> from carousel.cells.table import named
+        >>> named("gru").hidden_of([(15, 3)], {}.get)
+        5
+        >>> named("sru").hidden_of([(12, 4), (6,)], {}.get)
+        3
+        """
+        if not self.skip:
+            return shapes[0][0] // self.blocks_with(given)
+        # Whether the first has a block more is not seen by itself: a vector of so many units tells.
+        own = self.weights[1]
+        return shapes[1][0] // (len(self.of_kind("gate")) if own.rows == "peepholes" else 1)
 
     @property
     def recurrent(self) -> Weight | None:

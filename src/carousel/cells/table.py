@@ -188,7 +188,55 @@ S_LSTM = CellSpec(
     lasting={"f": 1, "i": -1},
 )
 
-SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM)
+_GATE_BIAS = Weight("bias_ih", "peepholes", needs="bias")  # candidates have none
+
+SRU = CellSpec(
+    name="sru",
+    layer="SRU",
+    equations="sru.sru_step",
+    parts=(
+        Part("f", "forget gate", "gate"),
+        Part("r", "reset gate", "gate"),
+        Part("n", "candidate", "candidate"),
+        Part("s", "skipping input", "candidate"),
+        Part("c", "cell state", "state", "c = f ⊙ c + (1 - f) ⊙ n"),
+        Part("h", "hidden state", "state", "h = r ⊙ c + (1 - r) ⊙ s"),
+    ),
+    states=("h", "c"),
+    weights=(_INPUT, Weight("weight_c", "peepholes", native="w_hh"), _GATE_BIAS),
+    modes=(Mode("SRU", native=12),),
+    options=(),
+    settings=(),
+    skip="s",
+    keeps="f",
+    admits="1-f",
+    lasting={"f": 1},
+    bounded=False,
+)
+
+RG_LRU = CellSpec(
+    name="rglru",
+    layer="RGLRU",
+    equations="rg_lru.rg_lru_step",
+    parts=(
+        Part("a", "decay", "gate"),
+        Part("i", "input gate", "gate"),
+        Part("n", "candidate", "candidate"),
+        Part("h", "hidden state", "state", "h = a ⊙ h + √(1 - a²) ⊙ i ⊙ n"),
+    ),
+    states=("h",),
+    weights=(_INPUT, Weight("weight_lambda", "hidden", native="w_hh", own_start=True), _GATE_BIAS),
+    modes=(Mode("RGLRU", native=13),),
+    options=(),
+    settings=(),
+    skip="n",
+    keeps="a",
+    admits="i",
+    lasting={"a": -1},
+    bounded=False,
+)
+
+SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM, SRU, RG_LRU)
 
 _BY_NAME = {spec.name: spec for spec in SPECS}
 _BY_MODE = {mode.name: (spec, mode) for spec in SPECS for mode in spec.modes}
@@ -198,7 +246,7 @@ def names() -> tuple[str, ...]:
     """Every cell, as a configuration names it.
 
     >>> names()
-    ('lstm', 'gru', 'rnn', 'mingru', 'minlstm', 'indrnn', 'slstm')
+    ('lstm', 'gru', 'rnn', 'mingru', 'minlstm', 'indrnn', 'slstm', 'sru', 'rglru')
     """
     return tuple(_BY_NAME)
 

@@ -68,11 +68,11 @@ def _cut(name: str, parameter: nn.Parameter, layer: Any) -> Iterator[Block]:
         gates = spec.gates_with(lambda option: getattr(layer, option, None))
         in_heads = recurrent and spec.has_heads
     cut = own.startswith(("weight_ih", "weight_hh", "bias_ih", "bias_hh")) and len(gates) > 1
-    if not cut or len(parameter) % len(gates):
+    if not cut:
         yield Block(name, parameter, slice(None), recurrent, in_heads)
         return
-    each = len(parameter) // len(gates)
-    for index, gate in enumerate(gates):
+    each = layer.hidden_size
+    for index, gate in enumerate(gates[: len(parameter) // each]):  # candidates may have no bias
         rows = slice(index * each, (index + 1) * each)
         yield Block(f"{name}/{gate}", parameter, rows, recurrent, in_heads)
 

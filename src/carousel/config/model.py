@@ -24,8 +24,8 @@ class ModelConfig:
     bidirectional: a second set of weights reads each sequence from its end.
     pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
         weights are learnt ("attention", see carousel.layers.attention).
-    cell: the recurrence (see carousel.cells.table); mingru, minlstm and indrnn have no recurrent
-        product.
+    cell: the recurrence (see carousel.cells.table); mingru, minlstm, indrnn, sru and rglru have no
+        recurrent product.
     nonlinearity: of the vanilla RNN and IndRNN.
     forget_bias: where the forget gate of LSTM, minLSTM and sLSTM starts (Jozefowicz et al. 2015).
     heads: of the sLSTM: groups of units that see each other's past within their group alone;

@@ -39,6 +39,7 @@ class LayerSpec:
         compute the rest again (0: keep everything).
     options: what the cell does differently from torch's, inside.
     heads: groups of units that read the states of their own alone.
+    direct: inputs skip the gates as they are (see `CellSpec.skip`).
     """
 
     mode: str
@@ -50,6 +51,7 @@ class LayerSpec:
     checkpoint_every: int = 0
     options: Options = PLAIN
     heads: int = 1
+    direct: bool = False
 
     @classmethod
     def of(
@@ -65,13 +67,15 @@ class LayerSpec:
         cell, directions = spec_of(mode), 2 if bidirectional else 1
         if cell.is_parallel:  # of whose kernels there is one kind
             checkpoint_every, options = 0, PLAIN
-        hidden = outputs = shapes[0][0] // cell.blocks_with(options.value)
+        hidden = outputs = cell.hidden_of(shapes, options.value)
         if not cell.is_parallel and not cell.has_heads:
             outputs = shapes[1][-1]
         without = cls(mode, layout, directions, False, hidden, outputs, checkpoint_every, options)
         if cell.has_heads:
             heads = hidden // max(1, shapes[1][-1])
             without = dataclasses.replace(without, heads=heads)
+        if cell.is_direct(shapes[0][-1], hidden):
+            without = dataclasses.replace(without, direct=True)
         biased = len(shapes) // directions != len(without.weights)
         return dataclasses.replace(without, bias=biased)
 

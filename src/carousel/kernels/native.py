@@ -83,7 +83,7 @@ def backward(
     d_before = d_state
     steps, rows = spec.steps_and_rows(x, lengths)
     if spec.parallel and not state:  # whose kernels write the gradient of any
-        d_before = [x.new_empty(spec.directions, rows, spec.outputs)]
+        d_before = [x.new_empty(spec.directions, rows, size) for size in spec.state_sizes]
     d_weights = [torch.empty_like(weight) for weight in weights]
     threads = torch.get_num_threads()
     for d in range(spec.directions):
@@ -105,7 +105,8 @@ def backward(
         if not spec.parallel:
             _native.backward(problem, threads)
             continue
-        da = empty(x, *x.shape[:-1], len(matrices[0]))
+        skipping = spec.hidden_size if spec.direct else 0
+        da = empty(x, *x.shape[:-1], len(matrices[0]) + skipping)
         problem.set_da(*rows_of(spec.layout, da, lengths, 0))
         _native.backward(problem, threads)
         weight = _of_direction(spec, weights, d)[0]
@@ -115,7 +116,8 @@ def backward(
 
 def saved_floats(spec: LayerSpec, steps: int, rows: int) -> int:
     """Floats that the forward pass of one direction saves."""
-    one = _native.Problem(spec.number, 1, 1, 1, spec.hidden_size, spec.outputs, False, True)
+    inputs = spec.hidden_size + (not spec.direct)  # how many does not matter else
+    one = _native.Problem(spec.number, 1, 1, inputs, spec.hidden_size, spec.outputs, False, True)
     one.heads = spec.heads
     set_options(one, spec, 0)
     one.segment = spec.checkpoint_every

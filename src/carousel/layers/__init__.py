@@ -7,14 +7,17 @@ from carousel.layers.gru import GRU
 from carousel.layers.lstm import LSTM
 from carousel.layers.parallel import IndRNN, MinGRU, MinLSTM
 from carousel.layers.rnn import RNN
+from carousel.layers.skipping import RGLRU, SRU
 from carousel.layers.slstm import SLSTM
 from carousel.layers.stream import Stream
 
 __all__ = [
     "GRU",
     "LSTM",
+    "RGLRU",
     "RNN",
     "SLSTM",
+    "SRU",
     "Acceleration",
     "IndRNN",
     "MinGRU",

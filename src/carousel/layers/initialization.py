@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from carousel.cells.spec import CellSpec
-from carousel.cells.table import spec_of
+from carousel.cells.table import SPECS, spec_of
 from carousel.errors import ConfigError
 from carousel.layers.base import Recurrent
 
 NAMES = ("torch", "uniform", "orthogonal", "identity", "chrono")
+_LEFT = tuple({w.name for spec in SPECS for w in spec.weights if w.is_gain or w.own_start})
 
 
 def initialize(
@@ -48,8 +49,9 @@ def initialize(
 
     Peepholes are zero in "orthogonal" and "identity".
 
-    minGRU, minLSTM and IndRNN have no recurrent matrix: "orthogonal" sets their input kernels and
-    biases alone; "identity" sets IndRNN's recurrent weights to one, the rest as in a vanilla RNN.
+    minGRU, minLSTM, IndRNN, SRU and RG-LRU have no recurrent matrix: "orthogonal" sets their input
+    kernels and biases alone, and SRU's v to zero; "identity" sets IndRNN's recurrent weights to
+    one, the rest as in a vanilla RNN. RG-LRU's Λ starts in its own way under all of them.
     Under "chrono", minLSTM and sLSTM start as the LSTM does, and minGRU, whose z means new, with
     the GRU's b_z negated.
 
@@ -94,8 +96,9 @@ def _recurrent(layer: Any, name: str, steps: int, forget_bias: float) -> None:
 
 
 def _is_gain(name: str) -> bool:
-    """True for a weight of layer normalisation: it stays at one, its bias at zero."""
-    return name.rsplit(".", 1)[-1].startswith(("weight_ln", "bias_ln"))
+    """True for a weight that starts as its layer has it: of layer normalisation, at one, its bias
+    at zero; and those of which the cell says so."""
+    return name.rsplit(".", 1)[-1].startswith(_LEFT)
 
 
 def _weight(layer: Any, spec: CellSpec, name: str, part: str, parameter: Tensor) -> None:

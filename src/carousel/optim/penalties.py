@@ -20,7 +20,7 @@ def weight_group(name: str) -> str:
     last = name.rsplit(".", 1)[-1]
     if "embedding" in name:
         return "embedding"
-    if last.startswith(("bias", "weight_ln")):  # gains of layer normalisation, too
+    if last.startswith(("bias", "weight_ln", "weight_lambda")):  # gains and decays, too
         return "bias"
     if last.startswith("weight_ih"):
         return "input"

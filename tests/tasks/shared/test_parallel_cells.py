@@ -1,10 +1,11 @@
-"""Recipes with minGRU, minLSTM, IndRNN, and with layer normalisation."""
+"""Recipes with cells without a recurrent product, and with layer normalisation."""
 
 import pytest
 import torch
 from small import small_config
 
 import carousel
+from carousel.cells.states import states_of
 from carousel.config import Config
 from carousel.errors import ConfigError
 from carousel.layers.initialization import initialize
@@ -13,7 +14,13 @@ from carousel.tasks.classify.network import build_model
 from carousel.tasks.generate.network import LanguageModel
 from carousel.tasks.shared.network import check
 
-LAYERS = {"mingru": "MinGRU", "minlstm": "MinLSTM", "indrnn": "IndRNN"}
+LAYERS = {
+    "mingru": "MinGRU",
+    "minlstm": "MinLSTM",
+    "indrnn": "IndRNN",
+    "sru": "SRU",
+    "rglru": "RGLRU",
+}
 each_cell = pytest.mark.parametrize("cell", LAYERS)
 
 
@@ -29,7 +36,8 @@ def test_classifier_reads_its_recurrent_layers(cell, pooling):
     model = build_model(config).eval()
     assert isinstance(model.recurrent, getattr(carousel, LAYERS[cell]))
     x = torch.randn(3, 28, 28)
-    y, h = model.recurrent(x)
+    y, hx = model.recurrent(x)
+    h = states_of(hx)[0]
     seen = torch.cat([h[-2], h[-1]], 1) if pooling == "last" else y.mean(1)
     torch.testing.assert_close(model(x), model.head(seen))
 
@@ -44,7 +52,8 @@ def test_language_model_carries_the_state_from_window_to_window(cell):
     first = model.score(tokens[:4], tokens[1:5])
     second = model.score(tokens[4:-1], tokens[5:], first.state)
     torch.testing.assert_close(first.loss + second.loss, whole.loss)
-    torch.testing.assert_close(second.state, whole.state)
+    for part, expected in zip(states_of(second.state), states_of(whole.state), strict=True):
+        torch.testing.assert_close(part, expected)
 
 
 def test_forget_bias_of_the_configuration_reaches_min_lstm():
@@ -82,6 +91,7 @@ def test_options_of_other_cells_are_refused(cell, setting):
         ("indrnn", "chrono", "sets gates"),
         ("mingru", "identity", "sets recurrent weights"),
         ("minlstm", "identity", "sets recurrent weights"),
+        ("sru", "identity", "sets recurrent weights"),
     ],
 )
 def test_initialisation_of_what_a_cell_lacks_is_refused(cell, name, message):
@@ -138,6 +148,21 @@ def test_orthogonal_draws_glorots_input_weights_and_no_biases(layer):
     assert torch.count_nonzero(made.bias_ih_l1) == 0
     biased = started("MinLSTM", "orthogonal", forget_bias=1.5).bias_ih_l0.detach().split(H)
     assert [b.mean().item() for b in biased] == [1.5, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["uniform", "orthogonal", "chrono"])
+def test_decays_of_rg_lru_start_in_their_own_way_under_every_scheme(name):
+    layer = started("RGLRU", name)
+    kept = torch.sigmoid(layer.weight_lambda_l1.detach()) ** 8
+    assert 0.9 <= kept.min() < 0.91
+    assert 0.985 < kept.max() <= 0.999
+
+
+def test_chrono_spreads_the_memory_of_sru():
+    f, r = started("SRU", "chrono", steps=STEPS).bias_ih_l1.detach().split(H)
+    assert f.exp().min() >= 1
+    assert 0.7 * STEPS < f.exp().max() <= STEPS - 1
+    assert torch.count_nonzero(r) == 0
 
 
 def test_identity_lets_each_unit_of_ind_rnn_keep_what_it_has():

@@ -1,0 +1,29 @@
+// The kernels of one instruction set for the cells without a recurrent product, as a table: see
+// kernels.cpp.
+#include "scan.hpp"
+
+namespace carousel {
+namespace {
+
+template <class C>
+constexpr Kernels kernels_of = {
+    packed_floats<C>,     pack<C>,                 scan_forward_floats<C>, scan_forward<C>,
+    scan_saved_floats<C>, scan_backward_floats<C>, scan_backward<C>};
+
+}  // namespace
+
+extern const Kernels CAROUSEL_TABLE(scan_kernels_, CAROUSEL_ISA)[kScanTables];
+const Kernels CAROUSEL_TABLE(scan_kernels_, CAROUSEL_ISA)[kScanTables] = {
+    kernels_of<MinGruCell<true>>,
+    kernels_of<MinGruCell<false>>,
+    kernels_of<MinLstmCell<true>>,
+    kernels_of<MinLstmCell<false>>,
+    kernels_of<IndRnnCell<false>>,
+    kernels_of<IndRnnCell<true>>,
+    kernels_of<SruCell<false>>,
+    kernels_of<RgLruCell<false>>,
+    kernels_of<SruCell<true>>,
+    kernels_of<RgLruCell<true>>,
+};
+
+}  // namespace carousel
