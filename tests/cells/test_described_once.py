@@ -22,6 +22,7 @@ ALLOWED = {
     "layers/recurrent.py": "names that old pickles ask for",
     "kernels/paths.py": "oneDNN, in torch, has the LSTM alone",
     "kernels/autocast.py": "the types that torch's own operators give under autocast",
+    "export/c/cells.py": "who writes the equations of each cell in C",
     "bench/cases.py": "which rows are measured of which cell",
     "bench/targets.py": "speeds that were promised",
     "bench/peers/keras_layers.py": "Keras's names, order of gates and biases",

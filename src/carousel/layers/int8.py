@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from carousel import kernels
 from carousel.layers.base import Recurrent
@@ -38,7 +39,7 @@ def noting_ranges(layers: Sequence[Recurrent]) -> Iterator[list[Largest]]:
     def note(index: int) -> Any:
         def look(module: nn.Module, args: tuple[Any, ...]) -> None:
             x: Tensor = args[0]
-            data = (x.data if isinstance(x, nn.utils.rnn.PackedSequence) else x).detach()
+            data = (x.data if isinstance(x, PackedSequence) else x).detach()
             if data.numel():
                 largest = data.reshape(-1, data.size(-1)).abs().amax(0).float().cpu().numpy()
                 np.maximum(found[index], largest, out=found[index])
