@@ -46,10 +46,20 @@ def test_every_cell_trains_and_infers_in_every_dense_and_ragged_row():
 
 def test_suites_that_take_long_run_only_when_asked_for():
     assert {each.suite for each in cases()} == set(SUITES)
+    assert not {each.suite for each in cases()} & set(SUITES_ON_DEMAND)
     rows = cases(["options"])
     assert {(each.cell, each.option) for each in rows} == {
         (cell, option) for cell, options in OPTIONS.items() for option in options
     }
+
+
+def test_small_rows_are_short_in_every_cell_and_mode_and_up_to_wide_in_one_step():
+    rows = cases(["small"])
+    shapes = {(each.steps, each.batch, each.hidden) for each in rows}
+    assert len(rows) == len(shapes) * len(GATES) * 2
+    assert max(steps for steps, _, _ in shapes) == 20
+    assert max(hidden for steps, _, hidden in shapes if steps > 1) == 64
+    assert max(hidden for steps, _, hidden in shapes if steps == 1) == 1024
 
 
 def test_quick_has_few_rows_of_every_suite():

@@ -10,7 +10,7 @@ import torch
 from made_up import case
 
 from carousel.bench import run as running
-from carousel.bench.cases import OPTIONS, make_problem
+from carousel.bench.cases import OPTIONS, cases, make_problem
 from carousel.bench.interleave import Plan
 from carousel.bench.machine import Others, describe, versions
 from carousel.bench.memory import MemoryMeter, why_not
@@ -107,6 +107,25 @@ def test_torch_loop_draws_with_the_probabilities_of_ours(cell, option):
     ours, theirs = results_of(Ours(), many)["y"], results_of(CompiledLoop("eager"), many)["y"]
     spread = (ours.var(1) / rows + theirs.var(1) / rows) ** 0.5
     assert (np.abs(ours.mean(1) - theirs.mean(1)) <= 6 * spread + 1e-6).all()
+
+
+@compiles
+@each_cell
+@pytest.mark.parametrize("mode", ["training", "inference"])
+def test_torch_loop_of_a_small_layer_computes_what_ours_computes(cell, mode):
+    problem = make_problem(case("tiny", cell, mode, suite="small", **SMALL))
+    ours, theirs = (results_of(peer, problem) for peer in (Ours(), CompiledLoop("eager")))
+    assert ours.keys() == theirs.keys()
+    assert all(difference(theirs[name], ours[name], problem) < 1e-5 for name in ours)
+
+
+def test_torch_loop_takes_part_in_a_small_row_of_each_cell_mode_and_number_of_steps():
+    rows = cases(["small"])
+    chosen = [row for row in rows if not CompiledLoop().why_not(row)]
+    assert len(chosen) < len(rows) / 8
+    assert {(row.cell, row.mode, row.steps) for row in chosen} == {
+        (row.cell, row.mode, row.steps) for row in rows
+    }
 
 
 def test_plain_cell_is_measured_next_to_options_and_not_compared():

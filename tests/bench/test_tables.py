@@ -70,6 +70,21 @@ def test_markdown_goes_between_the_markers_and_keeps_the_rest(tmp_path):
     assert text.count(START) == text.count(END) == 1
 
 
+def test_small_rows_are_summed_up_with_what_is_slower():
+    fast, slow = (
+        row(case(name, suite="small"), 1.0, {TORCH: seconds}, None)
+        for name, seconds in (("T=1", 8.0), ("T=5", 0.5))
+    )
+    line = next(line for line in notes(results(fast, slow)) if "2 small rows, training" in line)
+    assert "2.00 × torch.nn; slower than it in 1, T=5 LSTM training the least with 0.50" in line
+
+
+def test_results_of_small_alone_have_markers_of_their_own(tmp_path):
+    path = tmp_path / "small.md"
+    write_markdown(results(row(case(suite="small"), peers={TORCH: 1.0})), path)
+    assert path.read_text().startswith("<!-- carousel bench --suite small: start -->\n")
+
+
 def test_results_of_options_alone_have_markers_of_their_own(tmp_path):
     path = tmp_path / "performance.md"
     option = replace(case(option="peephole"), suite="options")

@@ -31,6 +31,14 @@ def test_a_run_of_options_alone_is_held_to_their_targets():
     assert promises == {"time of the plain cell", "time of a compiled torch loop"}
 
 
+@pytest.mark.parametrize(("torch", "met"), [(4.0, True), (0.9, False)])
+def test_a_run_of_small_alone_is_held_to_its_rows_and_their_mean(torch, met):
+    alone = row(case(suite="small"), 1.0, {TORCH: torch}, None)
+    verdicts = check(results(alone))
+    assert [v.promise for v in verdicts] == ["time of the best peer", "time of torch.nn"]
+    assert {v.met for v in verdicts} == {met}
+
+
 def test_targets_without_a_row_or_a_peer_are_not_measured():
     assert {v.met for v in check(results())} == {None}
     lonely = check(results(row(case(mode="inference"), peers={TORCH: 1.0})))

@@ -6,6 +6,7 @@ RNN 1).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -22,7 +23,8 @@ Array = NDArray[np.float32]
 _TORCHS = {spec.layer: spec for spec in SPECS if spec.in_torch}
 GATES = {cell: spec.blocks_with(lambda option: None) for cell, spec in _TORCHS.items()}
 SUITES = ("dense", "odd", "ragged", "stream", "scaling")
-SUITES_ON_DEMAND = ("options",)  # its peer compiles for a quarter of a minute in each row
+# Of many rows, or with a peer that compiles for a quarter of a minute in each.
+SUITES_ON_DEMAND = ("small", "options")
 
 # By what a row is called. Those of _RANDOM draw masks.
 _ROWS: dict[str, dict[str, Any]] = {
@@ -161,7 +163,7 @@ def cases(
     return chosen
 
 
-_QUICK = {"rows", "sensor", "hidden-37", "tagger", "stream-64", "H=64", "H=256"}
+_QUICK = {"rows", "sensor", "hidden-37", "tagger", "stream-64", "H=64", "H=256", "T=5 B=4 H=24"}
 
 
 def _is_quick(case: Case) -> bool:
@@ -181,6 +183,9 @@ def _all(threads: int) -> Iterator[Case]:
             yield Case("stream", f"stream-{hidden}", cell, "stream", 1, 1, hidden, hidden)
     for cell in ("LSTM", "GRU"):
         yield from _scaling(cell, threads)
+    for mode in ("training", "inference"):
+        for cell in GATES:
+            yield from _small(cell, mode)
     for cell, options in OPTIONS.items():
         for name in ("rows", "speech"):
             for option in options:
@@ -199,6 +204,15 @@ _DENSE = {  # T, B, I, H, L
 _ODD = {f"hidden-{hidden}": (50, 32, hidden, hidden, 1) for hidden in (37, 50, 100, 300)} | {
     f"batch-{batch}": (50, batch, 128, 128, 1) for batch in (1, 3, 7)
 }
+
+
+def _small(cell: str, mode: str) -> Iterator[Case]:
+    """Calls so short that what surrounds the kernels counts: decoders, control, a few sensors."""
+    shapes = list(itertools.product((1, 5, 20), (1, 4, 16), (8, 24, 64)))
+    shapes += [(1, batch, hidden) for batch in (1, 16) for hidden in (128, 256, 512, 1024)]
+    for steps, batch, hidden in shapes:
+        name = f"T={steps} B={batch} H={hidden}"
+        yield Case("small", name, cell, mode, steps, batch, hidden, hidden)
 
 
 def _tagger(cell: str, mode: str) -> Case:

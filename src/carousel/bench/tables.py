@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from carousel.bench.results import OURS, TORCH, Results, Row, Spread, geometric_mean
+from carousel.bench.cases import SUITES_ON_DEMAND
+from carousel.bench.results import (
+    LOOP,
+    ONNX,
+    OURS,
+    TORCH,
+    Results,
+    Row,
+    Spread,
+    geometric_mean,
+)
 from carousel.bench.targets import check, summary
 from carousel.errors import DataError
 
@@ -16,11 +27,10 @@ _TITLES = {
     "ragged": "Rows of different lengths (torch.nn: packed)",
     "stream": "One step of a live stream",
     "scaling": "Cost against T, H, B and threads",
+    "small": "Short calls of small layers",
     "options": "Options of the cells, training",
 }
 START, END = "<!-- carousel bench: start -->", "<!-- carousel bench: end -->"
-_START_OF_OPTIONS = "<!-- carousel bench --suite options: start -->"
-_END_OF_OPTIONS = "<!-- carousel bench --suite options: end -->"
 
 
 @dataclass(frozen=True)
@@ -157,13 +167,27 @@ def notes(results: Results) -> list[str]:
         *(f"{title} has no result: {why}" for title, why in results.failures.items()),
         *_about_skipped(results),
     ]
-    ratios = [ratio.median for row in results.suite("dense") if (ratio := row.ratio(TORCH))]
-    if ratios:
-        mean = geometric_mean(ratios)
-        lines.append(f"Geometric mean over {len(ratios)} dense rows: {mean:.2f} × {TORCH}.")
+    lines += [*_means(results, "dense", (TORCH,)), *_means(results, "small", (TORCH, ONNX, LOOP))]
     if not results.complete:
         lines.append("The run was interrupted: rows are missing.")
     return lines
+
+
+def _means(results: Results, suite: str, peers: tuple[str, ...]) -> Iterator[str]:
+    """Wins and losses of a suite, by mode and peer, in a sentence each."""
+    rows = results.suite(suite)
+    for peer, mode in itertools.product(peers, dict.fromkeys(row.case.mode for row in rows)):
+        pairs = [(row.ratio(peer), row) for row in rows if row.case.mode == mode]
+        ratios = {row.case.title: ratio.median for ratio, row in pairs if ratio}
+        if not ratios:
+            continue
+        slower = sum(ratio < 1 for ratio in ratios.values())
+        worst = min(ratios, key=lambda title: ratios[title])
+        yield (
+            f"Geometric mean over {len(ratios)} {suite} rows, {mode}: "
+            f"{geometric_mean(ratios.values()):.2f} × {peer}; slower than it in {slower}, "
+            f"{worst} the least with {ratios[worst]:.2f}."
+        )
 
 
 def _about_sgemm(results: Results) -> Iterator[str]:
@@ -203,14 +227,21 @@ def to_markdown(results: Results) -> str:
     return "\n\n".join([listed, *(table.to_markdown() for table in tables(results))]) + "\n"
 
 
+def _markers(results: Results) -> tuple[str, str]:
+    suites = {row.case.suite for row in results.rows}
+    if len(suites) == 1 and suites <= {*SUITES_ON_DEMAND}:
+        words = f"carousel bench --suite {suites.pop()}"
+        return f"<!-- {words}: start -->", f"<!-- {words}: end -->"
+    return START, END
+
+
 def write_markdown(results: Results, path: Path) -> None:
     """Into a file: between its two marker comments, or as a new file that has them.
 
-    Results of the options alone have markers of their own, so that one page holds both.
+    Results of one suite on demand alone have markers of their own, so that one page holds both.
     Raises DataError for a file without them, so that no text of somebody's is lost.
     """
-    alone = results.rows and all(row.case.suite == "options" for row in results.rows)
-    first, last = (_START_OF_OPTIONS, _END_OF_OPTIONS) if alone else (START, END)
+    first, last = _markers(results)
     text = f"{first}\n{to_markdown(results)}{last}\n"
     if path.exists():
         old = path.read_text()

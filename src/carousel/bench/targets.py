@@ -66,9 +66,11 @@ _TRAINING = {
 
 
 def check(results: Results) -> list[Verdict]:
-    """Every promise on every row it is made for; of a run of options alone, those on options."""
-    if results.rows and all(row.case.option for row in results.rows):
-        return list(_options(results))
+    """Every promise on every row it is made for; of suites on demand alone, those on these."""
+    on_demand = {"options": _options, "small": _small}
+    suites = {row.case.suite for row in results.rows}
+    if suites and suites <= {*on_demand}:
+        return [verdict for name in sorted(suites) for verdict in on_demand[name](results)]
     return [
         *_sgemm(results),
         *_best_peer(results),
@@ -76,6 +78,7 @@ def check(results: Results) -> list[Verdict]:
         *_against_onnx(results),
         *_streams(results),
         *_options(results),
+        *_small(results),
         *_memory(results),
     ]
 
@@ -137,6 +140,19 @@ def _options(results: Results) -> Iterator[Verdict]:
         most = 2 if row.case.option == "layer norm" else 1.5
         yield Verdict("time of the plain cell", title, 1 / most, _ratio(row, PLAIN_CELL))
         yield Verdict("time of a compiled torch loop", title, 5.0, _ratio(row, LOOP))
+
+
+def _small(results: Results) -> Iterator[Verdict]:
+    rows = results.suite("small")
+    for row in rows:
+        best = row.best_peer
+        measured = _ratio(row, best) if best else None
+        yield Verdict("time of the best peer", f"{row.case.title} ({best})", 1.0, measured)
+    ratios = [ratio for row in rows if (ratio := _ratio(row, TORCH))]
+    if rows:
+        title = f"geometric mean of {len(ratios)} small rows"
+        mean = geometric_mean(ratios) if ratios else None
+        yield Verdict("time of torch.nn", title, 3.0, mean)
 
 
 def _memory(results: Results) -> Iterator[Verdict]:

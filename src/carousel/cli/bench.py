@@ -19,7 +19,7 @@ def bench(
     suites: Annotated[
         list[str] | None,
         typer.Option(
-            "--suite", help="dense, odd, ragged, stream, scaling; or options. Repeatable."
+            "--suite", help="dense, odd, ragged, stream, scaling; or small, options. Repeatable."
         ),
     ] = None,
     only: Annotated[

@@ -1,4 +1,4 @@
-"""Comparisons for the cells' options: the plain cell, and the same cell as a torch loop."""
+"""Comparisons for options of cells and small layers: the plain cell, the cell as a torch loop."""
 
 from __future__ import annotations
 
@@ -41,6 +41,9 @@ class PlainCell:
         pass
 
 
+_COMPILED = (4, 24)  # rows and units, in the suite "small"
+
+
 class CompiledLoop:
     """The equations of `carousel.cells`, a step under `torch.compile`, in a loop over time.
 
@@ -60,6 +63,9 @@ class CompiledLoop:
         return "" if found else "not installed: a C++ compiler"
 
     def why_not(self, case: Case) -> str:
+        if case.suite == "small":  # a quarter of a minute each: one size of each T
+            is_one = (case.batch, case.hidden) == _COMPILED
+            return "" if is_one else "compiles for too long to take part in each row"
         return "" if case.option else "only next to options"
 
     def prepare(self, problem: Problem, threads: int) -> Contestant:
