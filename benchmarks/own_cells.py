@@ -1,9 +1,10 @@
 """Time of the sLSTM against its published equations in torch, eager and compiled, in turn.
 
-    python benchmarks/own_cells.py [--rounds 7] [--threads 1]
+    python benchmarks/own_cells.py [--rounds 7]
 
-All run in one process, round after round, so that what else the machine does meets each of them; a
-ratio is that of one round, and what is printed their median and the best (lowest) time of each. The
+All run in one process on one thread, round after round; what is taken is the time of the processor,
+which what else the machine does touches least. A ratio is that of one round; printed are their
+median and the best (lowest) time of each. The
 peers form the products with the inputs for all steps at once and loop over time, which is the best
 that torch can do with the equations; `compiled` is that loop's step under torch.compile.
 """
@@ -59,9 +60,9 @@ def published(layer: carousel.SLSTM, compiled: bool) -> Callable[[Tensor], Tenso
 
 
 def timed(call: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def measure(shape: tuple[int, ...], training: bool, rounds: int) -> None:
@@ -108,11 +109,10 @@ def measure(shape: tuple[int, ...], training: bool, rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
     arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    print(f"torch {torch.__version__}, {carousel.active_isa()}, {arguments.threads} thread(s)")
+    print(f"torch {torch.__version__}, {carousel.active_isa()}")
     for shape in SHAPES:
         for training in (False, True):
             measure(shape, training, arguments.rounds)

@@ -1,4 +1,4 @@
-"""What the tests of sLSTM layers share: kinds, layers with random weights, states."""
+"""What the tests of sLSTM and LMU layers share: kinds, layers with random weights, states."""
 
 import torch
 from oracle import randn, randomise
@@ -11,6 +11,8 @@ KINDS = {
     "SLSTM-exp": ("SLSTM", {"nonlinearity": "exp"}),
     "SLSTM-heads": ("SLSTM", {"heads": 3}),
     "SLSTM-exp-heads": ("SLSTM", {"heads": 2, "nonlinearity": "exp"}),
+    "LMU": ("LMU", {"order": 7, "theta": 12.5}),
+    "LMU-relu": ("LMU", {"order": 18, "theta": 40.0, "nonlinearity": "relu"}),
 }
 
 
@@ -26,11 +28,16 @@ def make(kind, inputs, hidden, *, seed=0, dtype=torch.float32, **options):
 
 
 def state_of(layer, rows, seed=1):
-    """A state (h, c, n, m) that a layer could have come to: its normaliser is positive."""
-    shape = (layer.num_layers * (1 + layer.bidirectional), rows, layer.hidden_size)
-    parts = [randn(*shape, seed=seed + k, dtype=layer.weight_ih_l0.dtype) for k in range(4)]
-    parts[2] = 1 + parts[2].abs()
-    return tuple(parts)
+    """A state that a layer could have come to: the normaliser of a sLSTM is positive."""
+    depth, dtype = layer.num_layers * (1 + layer.bidirectional), layer.weight_ih_l0.dtype
+    sizes = layer.cell_spec.state_sizes(layer.hidden_size, layer.hidden_size, layer.order)
+    parts = {
+        name: randn(depth, rows, size, seed=seed + k, dtype=dtype)
+        for k, (name, size) in enumerate(zip(layer.cell_spec.states, sizes, strict=True))
+    }
+    if "n" in parts:
+        parts["n"] = 1 + parts["n"].abs()
+    return tuple(parts.values())
 
 
 def rows_of(state, rows):

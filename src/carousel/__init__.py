@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from carousel.export.exporting import export as export
     from carousel.kernels import active_isa as active_isa
     from carousel.layers import GRU as GRU
+    from carousel.layers import LMU as LMU
     from carousel.layers import LSTM as LSTM
     from carousel.layers import RGLRU as RGLRU
     from carousel.layers import RNN as RNN
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "GRU": "carousel.layers",
+    "LMU": "carousel.layers",
     "LSTM": "carousel.layers",
     "RGLRU": "carousel.layers",
     "RNN": "carousel.layers",
@@ -70,6 +72,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "SLSTM",
     "SRU",
     "RGLRU",
+    "LMU",
     "Stream",
     "accelerate",
     "accelerated",

@@ -31,6 +31,8 @@ SETTINGS = {
     "coupled": "model.coupled=true",
     "variant": "model.variant=NIG",
     "heads": "model.heads=4",
+    "order": "model.order=8",
+    "theta": "model.theta=20",
     "forget_bias": "model.forget_bias=2.5",
     "zoneout": "regularization.zoneout=0.1",
     "weight_dropout": "regularization.weight_dropout=0.1",
@@ -87,7 +89,8 @@ def arguments_of(spec):
 def test_weights_are_those_of_the_layer_in_its_order_under_every_option(spec):
     for options in variants_of(spec):
         layer = layer_of(spec, **options)
-        found = {name: tuple(p.shape) for name, p in layer.named_parameters()}
+        named = [*layer.named_parameters(), *layer.named_buffers()]
+        found = {name: tuple(p.shape) for name, p in named}
         expected = shapes_by(spec, layer)
         assert {name: found[name] for name in expected} == expected, options
         assert layer.weight_names()[: len(expected)] == list(expected), options

@@ -38,7 +38,7 @@ def test_traced_model_has_the_nodes_of_torchs_and_the_same_results(kind):
     assert_same(run(traced), run(Tagger(theirs, model.head)))
 
 
-@pytest.mark.parametrize("make", [carousel.MinGRU, carousel.IndRNN, carousel.SLSTM])
+@pytest.mark.parametrize("make", [carousel.MinGRU, carousel.IndRNN, carousel.SLSTM, carousel.LMU])
 def test_cells_that_torch_lacks_are_one_node_too(make):
     model = Tagger(make(3, 5))
     assert ("call_module", "layer") in nodes(fx.symbolic_trace(model).graph)

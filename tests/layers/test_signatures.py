@@ -11,7 +11,7 @@ from torch import nn
 import carousel
 
 NAMES = ["RNN", "GRU", "LSTM"]
-PARALLEL = ["MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU"]
+PARALLEL = ["MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU", "LMU"]
 
 
 def parameters(kind):

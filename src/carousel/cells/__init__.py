@@ -14,6 +14,7 @@ from carousel.cells.table import SPECS
 if TYPE_CHECKING:
     from carousel.cells.gru import gru_step as gru_step
     from carousel.cells.ind_rnn import ind_rnn_step as ind_rnn_step
+    from carousel.cells.lmu import lmu_step as lmu_step
     from carousel.cells.lstm import lstm_step as lstm_step
     from carousel.cells.min_gru import min_gru_step as min_gru_step
     from carousel.cells.min_lstm import min_lstm_step as min_lstm_step
@@ -30,6 +31,7 @@ _HOME = {"scan": "over_time"} | {
 __all__ = [
     "gru_step",
     "ind_rnn_step",
+    "lmu_step",
     "lstm_step",
     "min_gru_step",
     "min_lstm_step",

@@ -20,13 +20,17 @@ class Part:
 
     name: its letter in the equations. kind: a "gate" lies between 0 and 1; a "candidate" is what
     may become memory; a "state" goes from step to step. Gates and candidates have a block of rows
-    each in the weights. equation: how a state is made, where a picture has room to say so.
+    each in the weights. equation: how a state is made, where a picture has room to say so. axis:
+    features of a state, as rows of a `Weight`. start: what a state is where a network makes the
+    first ones from something else; None where that may be any number.
     """
 
     name: str
     words: str
     kind: Literal["gate", "candidate", "state"]
     equation: str = ""
+    axis: str = "hidden"
+    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Weight:
 
     rows, columns: "gates" (a block of H for each gate and candidate), "peepholes" (the same
     without candidates), "hidden" (H), "outputs" (P; H without a projection), "inputs" (I),
-    "head" (H / heads, where a unit reads the units of its head alone); no columns for a vector.
+    "head" (H / heads, where a unit reads the units of its head alone), "memory" (d coefficients);
+    no columns for a vector. fixed: nothing is learnt, the layer has it as a buffer.
     needs: the argument of the layer that calls for it. native: its name in the compiled module,
     where it does not follow from this one. own_start: it starts as the layer draws it, whatever
     scheme of initialisation is chosen.
@@ -47,6 +52,7 @@ class Weight:
     needs: str = ""
     native: str = ""
     own_start: bool = False
+    fixed: bool = False
 
     @property
     def in_native(self) -> str:
@@ -101,6 +107,7 @@ class CellSpec:
         bounded: whether states stay within one with the activations that are the default.
         in_torch: whether torch has the cell without options.
         onnx: the order of the gates in ONNX's operator; None where ONNX has none.
+        memory: coefficients d of its memory, where a layer is not told another number; 0: none.
     """
 
     name: str
@@ -120,6 +127,7 @@ class CellSpec:
     bounded: bool = True
     in_torch: bool = False
     onnx: str | None = None
+    memory: int = 0
 
     @property
     def gates(self) -> str:
@@ -197,7 +205,14 @@ class CellSpec:
         return tuple(w for w in self.weights if not w.needs or given(w.needs))
 
     def shape_of(
-        self, weight: Weight, inputs: int, hidden: int, outputs: int, blocks: int, heads: int = 1
+        self,
+        weight: Weight,
+        inputs: int,
+        hidden: int,
+        outputs: int,
+        blocks: int,
+        heads: int = 1,
+        memory: int = 0,
     ) -> tuple[int, ...]:
         """Rows and columns of a weight. blocks: `blocks_with` the layer's options, which are one
         fewer in a layer whose inputs skip its gates as they are.
@@ -212,18 +227,21 @@ class CellSpec:
             "hidden": hidden,
             "outputs": outputs,
             "head": hidden // heads,
+            "memory": memory or self.memory,
             "inputs": inputs,
         }
         return tuple(sizes[axis] for axis in (weight.rows, weight.columns) if axis)
 
-    def state_sizes(self, hidden: int, outputs: int) -> tuple[int, ...]:
+    def state_sizes(self, hidden: int, outputs: int, memory: int = 0) -> tuple[int, ...]:
         """Features of each state: the first one is the output, and is projected as it is.
 
         >>> from carousel.cells.table import named
         >>> named("lstm").state_sizes(5, 2)
         (2, 5)
         """
-        return (outputs, *(hidden for _ in self.states[1:]))
+        axes = {part.name: part.axis for part in self.parts}
+        sizes = {"hidden": hidden, "memory": memory or self.memory}
+        return (outputs, *(sizes[axes[name]] for name in self.states[1:]))
 
     def is_direct(self, inputs: int, hidden: int) -> bool:
         """True if inputs skip the gates of a layer as they are.

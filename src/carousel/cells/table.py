@@ -173,8 +173,8 @@ S_LSTM = CellSpec(
         Part("f", "forget gate", "gate"),
         Part("g", "candidate", "candidate"),
         Part("o", "output gate", "gate"),
-        Part("m", "stabiliser", "state"),
-        Part("n", "normaliser", "state", "n = f ⊙ n + i"),
+        Part("m", "stabiliser", "state", start=0.0),
+        Part("n", "normaliser", "state", "n = f ⊙ n + i", start=1.0),
         Part("c", "cell state", "state", "c = f ⊙ c + i ⊙ g"),
         Part("h", "hidden state", "state", "h = o ⊙ c / n"),
     ),
@@ -236,7 +236,34 @@ RG_LRU = CellSpec(
     bounded=False,
 )
 
-SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM, SRU, RG_LRU)
+LMU = CellSpec(
+    name="lmu",
+    layer="LMU",
+    equations="lmu.lmu_step",
+    parts=(
+        Part("m", "memory", "state", "m = A m + B u", axis="memory"),
+        _HIDDEN,
+    ),
+    states=("h", "m"),
+    weights=(
+        _INPUT,
+        Weight("weight_hh", "gates", "outputs"),
+        Weight("weight_mh", "gates", "memory"),
+        Weight("weight_iu", "inputs", own_start=True),
+        Weight("weight_hu", "hidden", own_start=True),
+        Weight("weight_mu", "memory", own_start=True),
+        Weight("memory_a", "memory", "memory", fixed=True),
+        Weight("memory_b", "memory", fixed=True),
+        _INPUT_BIAS,
+    ),
+    modes=(Mode("LMU", "tanh"), Mode("LMU_RELU", "relu")),
+    options=("nonlinearity", "order", "theta"),
+    settings=("nonlinearity",),
+    bounded=False,
+    memory=32,
+)
+
+SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM, SRU, RG_LRU, LMU)
 
 _BY_NAME = {spec.name: spec for spec in SPECS}
 _BY_MODE = {mode.name: (spec, mode) for spec in SPECS for mode in spec.modes}
@@ -246,7 +273,7 @@ def names() -> tuple[str, ...]:
     """Every cell, as a configuration names it.
 
     >>> names()
-    ('lstm', 'gru', 'rnn', 'mingru', 'minlstm', 'indrnn', 'slstm', 'sru', 'rglru')
+    ('lstm', 'gru', 'rnn', 'mingru', 'minlstm', 'indrnn', 'slstm', 'sru', 'rglru', 'lmu')
     """
     return tuple(_BY_NAME)
 

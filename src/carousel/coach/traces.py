@@ -186,6 +186,7 @@ def _state(
     if hx is not None:
         return states_of(hx)
     outputs = layer.proj_size or layer.hidden_size
-    sizes = spec_of(stack.mode).state_sizes(layer.hidden_size, outputs)
+    memory = getattr(layer, "order", 0)
+    sizes = spec_of(stack.mode).state_sizes(layer.hidden_size, outputs, memory)
     depth = stack.num_layers * stack.directions
     return tuple(x.new_zeros(depth, rows, size) for size in sizes)

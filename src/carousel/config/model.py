@@ -26,8 +26,9 @@ class ModelConfig:
         weights are learnt ("attention", see carousel.layers.attention).
     cell: the recurrence (see carousel.cells.table); mingru, minlstm, indrnn, sru and rglru have no
         recurrent product.
-    nonlinearity: of the vanilla RNN and IndRNN.
+    nonlinearity: of the vanilla RNN, IndRNN and LMU.
     forget_bias: where the forget gate of LSTM, minLSTM and sLSTM starts (Jozefowicz et al. 2015).
+    order, theta: of the LMU: coefficients of its memory, and the steps that they are to span.
     heads: of the sLSTM: groups of units that see each other's past within their group alone;
         hidden_size must be a multiple.
     activation, gate_activation: in place of tanh and σ; empty for the cell's own.
@@ -48,6 +49,8 @@ class ModelConfig:
     pooling: str = key("last", choices=("last", "mean", "max", "attention"), tasks=groups.POOLED)
     nonlinearity: str = key("tanh", choices=("tanh", "relu"), when=(groups.RECTIFIED,))
     forget_bias: float = key(1.0, when=(groups.cells_with("forget_bias"),))
+    order: int = key(32, low=1, when=(groups.cells_with("order"),))
+    theta: float = key(100.0, above=0, when=(groups.cells_with("theta"),))
     heads: int = key(1, low=1, when=(groups.cells_with("heads"),))
     activation: str = key(
         "",

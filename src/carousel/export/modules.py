@@ -163,7 +163,7 @@ def recurrent(module: Any) -> Recurrent:
         zoneout=tuple(zoneout.get(name, 0.0) for name in spec.states),
         layers=layers,
         state_names=spec.states,
-        state_sizes=spec.state_sizes(hidden, outputs),
+        state_sizes=spec.state_sizes(hidden, outputs, getattr(module, "order", 0)),
     )
 
 

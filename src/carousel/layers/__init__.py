@@ -4,6 +4,7 @@ from carousel.layers.accelerate import accelerate, restore
 from carousel.layers.acceleration import Acceleration, accelerated
 from carousel.layers.base import explain
 from carousel.layers.gru import GRU
+from carousel.layers.lmu import LMU
 from carousel.layers.lstm import LSTM
 from carousel.layers.parallel import IndRNN, MinGRU, MinLSTM
 from carousel.layers.rnn import RNN
@@ -13,6 +14,7 @@ from carousel.layers.stream import Stream
 
 __all__ = [
     "GRU",
+    "LMU",
     "LSTM",
     "RGLRU",
     "RNN",

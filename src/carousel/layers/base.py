@@ -295,7 +295,8 @@ class Recurrent(_Base):
         return names
 
     def _state_sizes(self) -> tuple[int, ...]:
-        return self.cell_spec.state_sizes(self.hidden_size, self.proj_size or self.hidden_size)
+        H, memory = self.hidden_size, getattr(self, "order", 0)
+        return self.cell_spec.state_sizes(H, self.proj_size or H, memory)
 
     def _as_hx(self, state: tuple[Tensor, ...]) -> Any:
         return state[0] if len(state) == 1 else state

@@ -26,6 +26,7 @@ class Own(Recurrent, nn.Module):
     layer_options: LayerOptions = LayerOptions()
     proj_size: int = 0
     heads: int = 1
+    order: int = 0
     forget_bias: float | None = None
     _cell: str = ""
 
@@ -62,9 +63,12 @@ class Own(Recurrent, nn.Module):
             features = input_size if layer == 0 else hidden_size * (1 + bidirectional)
             for direction in range(1 + bidirectional):
                 for weight, name in _names(self.mode, self.bias, layer, direction):
-                    shape = spec.shape_of(weight, features, H, H, blocks, self.heads)
+                    shape = spec.shape_of(weight, features, H, H, blocks, self.heads, self.order)
                     empty = torch.empty(shape, device=device, dtype=dtype)
-                    setattr(self, name, nn.Parameter(empty))
+                    if weight.fixed:
+                        self.register_buffer(name, empty)
+                    else:
+                        setattr(self, name, nn.Parameter(empty))
         self.reset_parameters()
 
     def _check_arguments(self) -> None:

@@ -22,9 +22,9 @@ def weight_group(name: str) -> str:
         return "embedding"
     if last.startswith(("bias", "weight_ln", "weight_lambda")):  # gains and decays, too
         return "bias"
-    if last.startswith("weight_ih"):
+    if last.startswith(("weight_ih", "weight_iu")):
         return "input"
-    if last.startswith(("weight_hh", "weight_hr", "weight_c_l")):
+    if last.startswith(("weight_hh", "weight_hr", "weight_c_l", "weight_hu", "weight_m")):
         return "recurrent"
     return "head"
 

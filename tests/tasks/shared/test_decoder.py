@@ -36,6 +36,8 @@ KINDS = [
     ("model.cell=gru", "decoder.attention=additive"),
     ("model.cell=rnn", "decoder.attention=additive"),
     ("model.cell=mingru", "decoder.attention=general"),
+    ("model.cell=slstm", "model.heads=2"),
+    ("model.cell=lmu", "model.order=5", "model.theta=6"),
     ("model.cell=gru", "model.layer_norm=true", "model.bidirectional=true"),
 ]
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=" ".join)

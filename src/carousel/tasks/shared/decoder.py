@@ -85,8 +85,11 @@ class Decoder(nn.Module):
             width, replace(model, bidirectional=False), self.regularization, batch_first=True
         )
         self.dropout = make_dropout(self.regularization.dropout)
-        self._states = len(spec_of(self.recurrent.mode).states)
-        self.bridge = nn.Linear(summary_size, self._states * model.num_layers * model.hidden_size)
+        spec, memory = spec_of(self.recurrent.mode), getattr(self.recurrent, "order", 0)
+        starts = {part.name: part.start for part in spec.parts}
+        self._starts = tuple(starts[name] for name in spec.states)
+        self._sizes = spec.state_sizes(model.hidden_size, model.hidden_size, memory)
+        self.bridge = nn.Linear(summary_size, model.num_layers * sum(self._free()))
         self.attention = make_attention(config.decoder.attention, model.hidden_size, memory_size)
         self.combine = nn.Linear(memory_size + model.hidden_size, width)
         self.head: nn.Linear | Bias
@@ -99,11 +102,20 @@ class Decoder(nn.Module):
     def remember(self, values: Tensor, lengths: Tensor | None, summary: Tensor) -> Memory:
         """The memory of B rows: values (B, S, M), lengths (B,) or None, summary (B, F)."""
         mask = None if lengths is None else step_mask(lengths, values.size(1))
-        started = torch.tanh(self.bridge(summary)).view(
-            len(values), self._states, self.recurrent.num_layers, -1
+        B, L = len(values), self.recurrent.num_layers
+        sizes = [L * size for size in self._free()]
+        parts = torch.split(torch.tanh(self.bridge(summary)), sizes, 1)
+        free = iter(part.view(B, L, -1).transpose(0, 1).contiguous() for part in parts)
+        state = tuple(
+            next(free) if start is None else values.new_full((L, B, size), start)
+            for size, start in zip(self._sizes, self._starts, strict=True)
         )
-        state = tuple(part.transpose(0, 1).contiguous() for part in started.unbind(1))
         return Memory(values, self.attention.keys(values), mask, state)
+
+    def _free(self) -> list[int]:
+        """Features of the states that follow from the summary."""
+        pairs = zip(self._sizes, self._starts, strict=True)
+        return [size for size, start in pairs if start is None]
 
     def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
         """Logits (B, T, V + 1) of what follows each of the tokens (B, T)."""

@@ -95,6 +95,8 @@ def _given(
         "reset_after": model.reset_after,
         "forget_bias": None if model.variant == "NFG" else model.forget_bias,
         "heads": model.heads,
+        "order": model.order,
+        "theta": model.theta,
         "peephole": model.peephole,
         "coupled": model.coupled,
         "variant": model.variant,
