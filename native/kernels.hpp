@@ -97,8 +97,7 @@ struct Options {
     ROWS(y, "outputs, P features")                                                               \
     ROWS(dy, "gradient of y")                                                                    \
     ROWS(dx, "gradient of x")                                                                    \
-    ROWS(da, "gradients of the sums, G H features, of cells without a recurrent product; H more "   \
-             "where inputs skip the cell")
+    ROWS(da, "gradients of the sums, G H features, of cells without a recurrent product")
 
 struct Problem {
     Cell cell = Cell::lstm;
@@ -112,7 +111,8 @@ struct Problem {
 
     // The backward pass reads all of these but hn and cn, which it ignores, and writes gradients in
     // torch's layout. Cells without a recurrent product write da in place of dx, dw_ih and db_ih,
-    // which follow from it, and leave its rows past the end as they are.
+    // which follow from it, and leave its rows past the end as they are. Where inputs skip the cell as
+    // they are, da has H features more: what they add to dx.
 #define CAROUSEL_READ(name, shape) const float* name = nullptr; float* d##name = nullptr;
 #define CAROUSEL_WRITTEN(name, shape) float* name = nullptr; const float* d##name = nullptr;
 #define CAROUSEL_ROWS_MEMBER(name, text) Rows name;
