@@ -53,6 +53,8 @@ CELLS = {
     "minlstm": ["model.cell=minlstm"],
     "indrnn": ["model.cell=indrnn", "model.nonlinearity=relu"],
     "slstm": ["model.cell=slstm", "model.hidden_size=12", "model.heads=3", "model.num_layers=2"],
+    "sru": ["model.cell=sru", "model.num_layers=2"],
+    "rglru": ["model.cell=rglru"],
     "peephole": ["model.peephole=true", "model.layer_norm=true"],
     "coupled": ["model.coupled=true", "model.activation=softsign"],
     "variant": ["model.variant=NOG", "model.gate_activation=hard_sigmoid"],
@@ -236,6 +238,8 @@ def test_what_it_cannot_do_is_refused_by_name(saved):
     for task, settings in lacking:
         with pytest.raises(ConfigError, match="the runtime without torch has no such model"):
             saved(task, *settings)
+    with pytest.raises(ConfigError, match="has no LMU"):
+        saved("label_frames", "model.cell=lmu")
     with pytest.raises(ConfigError, match=r"forecast\.calendar"):
         saved("forecast", "forecast.calendar=true", known=4)
 
