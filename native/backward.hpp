@@ -30,19 +30,20 @@ struct Backward : BackwardPass<C> {
             if constexpr (C::kHeads)
                 pack_heads_transposed(p, shape, q, work.hidden_t + q * kWide * units * C::kHidden);
             else
-                pack_transposed(shape, q, p.w_hh, C::kHiddenFirst, C::kHidden, p.P,
-                                work.hidden_t + q * kWide * units * C::kHidden);
+                pack_transposed(shape, q, p.w_hh, C::kHiddenFirst, C::kHidden, p.P, p.product,
+                                work.hidden_t + q * kWide * depth(p.product, units * C::kHidden));
         if (p.dx.data)
             for (int64_t q = team.thread; q < up(p.I, kWide); q += team.threads)
-                pack_transposed(shape, q, p.w_ih, C::kInputFirst, C::kInput, p.I,
-                                work.input_t + q * kWide * units * C::kInput);
+                pack_transposed(shape, q, p.w_ih, C::kInputFirst, C::kInput, p.I, p.product,
+                                work.input_t + q * kWide * depth(p.product, units * C::kInput));
         if (p.w_hr)
             for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads)
-                pack_plain(q, p.w_hr, p.H, 1, p.P, p.H, work.project + q * kWide * p.P);
+                pack_plain(q, p.w_hr, p.H, 1, p.P, p.H, Product::floats,
+                           work.project + q * kWide * p.P);
         if (C::kResetFirst)
             for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
-                pack_transposed(shape, q, p.w_hh, 0, 1, p.P,
-                                work.candidate_t + q * kWide * units);
+                pack_transposed(shape, q, p.w_hh, 0, 1, p.P, p.product,
+                                work.candidate_t + q * kWide * depth(p.product, units));
         if (team.thread == 0) zero(work.zeros, max(max(units, work.dh_step), kWide));
         for (int64_t j = 0; j < share.rows; ++j) {
             if (!share.mine(j)) continue;
@@ -146,7 +147,7 @@ struct Backward : BackwardPass<C> {
         }
         wait_if_shared();
         this->rows_times_panels(part.dp + k * part.p_step, part.p_step, n, work.project, p.P,
-                                p.H, work.raw_dh, units, nullptr);
+                                p.H, Product::floats, work.raw_dh, units, nullptr);
         wait_if_shared();
     }
 
@@ -255,12 +256,13 @@ struct Backward : BackwardPass<C> {
         float* product = masked ? work.factor_dh : work.dh;
         if constexpr (C::kHeads) {
             this->rows_times_panels(part.d_hidden + k * part.d_step, part.d_step, n, work.hidden_t,
-                                    units * C::kHidden, p.P, product, work.dh_step, product,
+                                    units * C::kHidden, p.P, Product::floats, product,
+                                    work.dh_step, product,
                                     [this](int64_t q) { return rows_of_heads<C>(p, q); });
             return wait_if_shared();
         }
         this->rows_times_panels(part.d_hidden + k * part.d_step, part.d_step, n, work.hidden_t,
-                                units * C::kHidden, p.P, product, work.dh_step,
+                                units * C::kHidden, p.P, p.product, product, work.dh_step,
                                 masked && !C::kResetFirst ? nullptr : product);
         wait_if_shared();
         if (masked) add_masked(t, n);

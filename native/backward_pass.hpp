@@ -20,6 +20,7 @@ struct BackwardPass {
     const Part<C> part;
     const int64_t units;   // all blocks, the last one whole
     uint64_t* const keys;  // of this thread's rows of the step
+    float* const rounded;  // rows of this thread, where the product rounds: see each_group
     float* saved;          // what the steps from saved_from on have saved
     int64_t saved_from = 0;
 
@@ -27,6 +28,7 @@ struct BackwardPass {
         : p(problem), work(w), team(t), shape(problem), share(share_of<C>(problem, t)),
           part(w.part(share.by_units ? 0 : t.thread)), units(shape.blocks * L),
           keys(C::kOptions ? w.keys + t.thread * up(problem.B, 8) * 8 : nullptr),
+          rounded(w.rounded ? w.rounded + t.thread * w.rounded_rows * w.rounded_step : nullptr),
           saved(problem.segment ? w.segment : problem.saved) {}
 
     void wait_if_shared() const {
@@ -113,35 +115,56 @@ struct BackwardPass {
     // Floats of this thread alone, C::backward_buffer of them.
     float* buffer() const { return part.buffer; }
 
+    // Calls visit(first, count, rows, step) for rows first, first + 1, … of the n rows of a, each of K
+    // floats, as the tiles read them: all at once, or, where the product rounds, in groups.
+    template <class Visit>
+    void each_group(const float* a, int64_t a_row, int64_t n, int64_t K, Product product,
+                    const Visit& visit) const {
+        if (!rounds(product)) return visit(0, n, a, a_row);
+        const auto round_row = tiles_of(product).round_row;
+        for (int64_t first = 0; first < n; first += work.rounded_rows) {
+            const int64_t count = min(work.rounded_rows, n - first);
+            for (int64_t j = 0; j < count; ++j)
+                round_row(a + (first + j) * a_row, K, rounded + j * work.rounded_step);
+            visit(first, count, rounded, work.rounded_step);
+        }
+    }
+
     // c[position] (+)= a[row] · panels, for n rows and this thread's panels of the N columns.
     // from: what to add to, with c's layout; null: nothing. of: the rows of a panel that are not
-    // zero, as a function of the panel.
-    void rows_times_panels(const float* a, int64_t a_row, int64_t n, const float* panels,
-                           int64_t K, int64_t N, float* c, int64_t c_row, const float* from) const {
-        rows_times_panels(a, a_row, n, panels, K, N, c, c_row, from,
-                          [K](int64_t) { return Span{0, K}; });
+    // zero, as a function of the panel; all, where the product rounds.
+    void rows_times_panels(const float* a, int64_t a_row, int64_t n, const float* panels, int64_t K,
+                           int64_t N, Product product, float* c, int64_t c_row,
+                           const float* from) const {
+        const int64_t deep = depth(product, K);
+        rows_times_panels(a, a_row, n, panels, K, N, product, c, c_row, from,
+                          [deep](int64_t) { return Span{0, deep}; });
     }
     template <class Of>
     CAROUSEL_INLINE void rows_times_panels(const float* a, int64_t a_row, int64_t n,
-                                           const float* panels, int64_t K, int64_t N, float* c,
-                                           int64_t c_row, const float* from, const Of& of) const {
-        const int64_t wide = up(N, kWide);
-        for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
-            const int nv = vectors_in(q, N);
-            const Tiles tiles(n, nv);
-            const Span span = of(q);
-            for (int64_t i = 0; i < tiles.count; ++i) {
-                const int64_t j = tiles.start(i);
-                const int rows = tiles.rows(i);
-                const float* row[kMostRows];
-                for (int m = 0; m < rows; ++m) row[m] = a + (j + m) * a_row + span.first;
-                const int64_t to = share.position(j) * c_row + q * kWide;
-                tile_for(rows, nv)(row, 1, panels + q * kWide * K + span.first * nv * L, nv * L,
-                                   span.last - span.first,
-                                   from ? from + to : work.zeros, from ? share.step * c_row : 0,
-                                   c + to, share.step * c_row);
+                                           const float* panels, int64_t K, int64_t N,
+                                           Product product, float* c, int64_t c_row,
+                                           const float* from, const Of& of) const {
+        const int64_t wide = up(N, kWide), deep = depth(product, K);
+        each_group(a, a_row, n, K, product, [&](int64_t first, int64_t count, const float* rows_at,
+                                                int64_t step) {
+            for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
+                const int nv = vectors_in(q, N);
+                const Tiles tiles(count, nv);
+                const Span span = of(q);
+                for (int64_t i = 0; i < tiles.count; ++i) {
+                    const int64_t j = tiles.start(i);
+                    const int rows = tiles.rows(i);
+                    const float* row[kMostRows];
+                    for (int m = 0; m < rows; ++m) row[m] = rows_at + (j + m) * step + span.first;
+                    const int64_t to = share.position(first + j) * c_row + q * kWide;
+                    tile_for(product, rows, nv)(
+                        row, 1, panels + q * kWide * deep + span.first * nv * L, nv * L,
+                        span.last - span.first, from ? from + to : work.zeros,
+                        from ? share.step * c_row : 0, c + to, share.step * c_row);
+                }
             }
-        }
+        });
     }
 };
 

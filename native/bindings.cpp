@@ -11,6 +11,7 @@
 #include "engine.hpp"
 #include "feed.hpp"
 #include "int8_bindings.hpp"
+#include "tile_time.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -59,6 +60,12 @@ void bind_arrays(nb::class_<Problem>& problem) {
     CAROUSEL_LAST_STATES(CAROUSEL_POINTERS)
 #undef CAROUSEL_ROWS_SETTER
 #undef CAROUSEL_POINTERS
+}
+
+carousel::Product product(int number) {
+    if (number < 0 || number >= carousel::kProducts)
+        throw std::invalid_argument("no product has this number");
+    return static_cast<carousel::Product>(number);
 }
 
 carousel::Chance chance(double p) {
@@ -163,6 +170,10 @@ NB_MODULE(_native, m) {
     problem.def_rw("segment", &Problem::segment);
     problem.def_rw("heads", &Problem::heads,
                    "Groups of units that read the states of their own alone; they divide H.");
+    problem.def_prop_rw(
+        "product", [](const Problem& p) { return static_cast<int>(p.product); },
+        [](Problem& p, int number) { p.product = product(number); },
+        "How products multiply: 0 floats, 1 bfloat16 by the CPU's instruction, 2 by its twin.");
     nb::class_<carousel::Stepper>(m, "Stepper", "A stack fed one step at a time.")
         .def(nb::init<std::vector<Problem>, int>(), "layers"_a, "threads"_a)
         .def(
@@ -215,6 +226,10 @@ NB_MODULE(_native, m) {
         .def("step", &Feed::step, "x"_a, "out"_a,
              "Whether x and out fit and the weights are as packed; then the step is done.");
     carousel::bind_int8(m);
+    m.def("has_product", [](int number) { return carousel::has_product(product(number)); },
+          "product"_a, "Whether the instruction set in use can multiply so: see Problem.product.");
+    m.def("tile_speed", [](int number) { return carousel::tile_speed(product(number)); },
+          "product"_a, "Sums a second of a tile, against those of floats; measured once.");
     m.def("prefer_large_pages", &carousel::prefer_large_pages, "address"_a, "bytes"_a,
           "Advise the system to back fresh memory with large pages.");
     m.def("saved_floats", &carousel::saved_floats, "problem"_a,

@@ -101,6 +101,8 @@ struct BackwardWork {
     int64_t dh_step, share_rows;
     int parts;
     float *packed, *forward, *segment, *unused_y;  // to compute a segment again
+    float* rounded = nullptr;             // [threads][rounded_rows][rounded_step]: see each_group
+    int64_t rounded_rows = 0, rounded_step = 0;
     float* panels;                        // [threads][panel_floats] a panel of a chunk's gradients
     int64_t panel_floats = 0;
     float* first_part;
@@ -112,21 +114,27 @@ struct BackwardWork {
         parts = by_units ? 1 : threads;
         share_rows = by_units ? p.B : up(p.B, threads);
         dh_step = up(p.P, L) * L;
-        hidden_t = arena.floats(units * C::kHidden * dh_step);
-        input_t = p.dx.data ? arena.floats(units * C::kInput * up(p.I, L) * L) : nullptr;
+        hidden_t = arena.floats(depth(p.product, units * C::kHidden) * dh_step);
+        input_t = p.dx.data ? arena.floats(depth(p.product, units * C::kInput) * up(p.I, L) * L)
+                            : nullptr;
         project = p.w_hr ? arena.floats(p.P * units) : nullptr;
         zeros = arena.floats(max(max(units, dh_step), kWide));
         dh = arena.floats(p.B * dh_step);
         dc = C::kHasCellState ? arena.floats(p.B * C::kMemories * units) : nullptr;
         raw_dh = p.w_hr ? arena.floats(p.B * units) : nullptr;
         factor_dh = drops_product<C>(p) ? arena.floats(p.B * dh_step) : nullptr;
-        candidate_t = C::kResetFirst ? arena.floats(units * dh_step) : nullptr;
+        candidate_t = C::kResetFirst ? arena.floats(depth(p.product, units) * dh_step) : nullptr;
         reset_dh = C::kResetFirst ? arena.floats(p.B * dh_step) : nullptr;
         keys = C::kOptions ? arena.things<uint64_t>(threads * up(p.B, 8) * 8) : nullptr;
         packed = p.segment ? arena.floats(packed_floats<C>(p)) : nullptr;
         forward = p.segment ? arena.floats(forward_floats<C>(p, threads)) : nullptr;
         segment = p.segment ? arena.floats(min(p.segment, p.T) * saved_per_step<C>(p)) : nullptr;
         unused_y = p.segment ? arena.floats(p.B * units) : nullptr;
+        if (rounds(p.product)) {
+            const int64_t sums = C::kInput > C::kHidden ? C::kInput : C::kHidden;
+            rounded_rows = max(share_rows, 96), rounded_step = units * sums / 2 + 16;
+            rounded = arena.floats(threads * rounded_rows * rounded_step);
+        }
         first_part = arena.floats(0);
         for (int i = 0; i < parts; ++i) {
             const size_t before = arena.used;

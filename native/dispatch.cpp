@@ -6,10 +6,10 @@
 namespace carousel {
 
 #define CAROUSEL_DECLARE(isa)                                         \
-    extern const Kernels CAROUSEL_TABLE(kernels_, isa)[kTables];      \
+    extern const KernelTable CAROUSEL_TABLE(kernels_, isa);           \
     extern const Kernels CAROUSEL_TABLE(scan_kernels_, isa)[kScanTables];
 #define CAROUSEL_KERNELS(isa) \
-    CAROUSEL_TABLE(kernels_, isa), CAROUSEL_TABLE(scan_kernels_, isa)
+    &CAROUSEL_TABLE(kernels_, isa), CAROUSEL_TABLE(scan_kernels_, isa)
 
 #if defined(__x86_64__)
 CAROUSEL_DECLARE(avx512)
@@ -29,9 +29,11 @@ bool has_avx512() {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("fma");
 }
+bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
 bool always() { return true; }
+bool never() { return false; }
 
 std::string join(const std::vector<std::string>& names) {
     std::string text;
@@ -45,13 +47,13 @@ const std::vector<Isa>& known_isas() {
     static const std::vector<Isa> isas = {
 #if defined(__x86_64__)
         {"avx512", "AVX-512 F, BW, DQ and VL with FMA (16 floats per register)", has_avx512,
-         CAROUSEL_KERNELS(avx512)},
-        {"avx2", "AVX2 with FMA (8 floats per register)", has_avx2, CAROUSEL_KERNELS(avx2)},
-        {"sse2", "baseline x86-64 (4 floats per register)", always, CAROUSEL_KERNELS(sse2)},
+         has_avx512_bf16, CAROUSEL_KERNELS(avx512)},
+        {"avx2", "AVX2 with FMA (8 floats per register)", has_avx2, never, CAROUSEL_KERNELS(avx2)},
+        {"sse2", "baseline x86-64 (4 floats per register)", always, never, CAROUSEL_KERNELS(sse2)},
 #elif defined(__aarch64__)
-        {"neon", "baseline aarch64 (4 floats per register)", always, CAROUSEL_KERNELS(neon)},
+        {"neon", "baseline aarch64 (4 floats per register)", always, never, CAROUSEL_KERNELS(neon)},
 #else
-        {"generic", "portable C++", always, CAROUSEL_KERNELS(generic)},
+        {"generic", "portable C++", always, never, CAROUSEL_KERNELS(generic)},
 #endif
     };
     return isas;

@@ -16,10 +16,11 @@ struct Isa {
     const char* name;
     const char* description;
     bool (*supported)();
-    const Kernels* kernels;  // [kTables]
-    const Kernels* scans;    // [kScanTables]
+    bool (*has_bf16)();  // whether this CPU has Product::bf16 with it
+    const KernelTable* table;
+    const Kernels* scans;  // [kScanTables]
     const Kernels& of(const Problem& p) const {
-        return is_scan(p.cell) ? scans[scan_table_of(p)] : kernels[table_of(p)];
+        return is_scan(p.cell) ? scans[scan_table_of(p)] : table->cells[table_of(p)];
     }
 };
 

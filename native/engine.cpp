@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <memory>
 #include <new>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@
 
 #include "barrier.hpp"
 #include "dispatch.hpp"
+#include "tile_time.hpp"
 
 namespace carousel {
 
@@ -111,6 +113,10 @@ int team_size(const Problem& p, int threads) {
 }
 
 const Kernels& kernels_for(const Problem& p) {
+    if (p.product != Product::floats && p.cell >= Cell::min_gru)
+        throw std::invalid_argument("the products of this cell are of floats alone");
+    if (!has_product(p.product))
+        throw std::invalid_argument("this CPU, or CAROUSEL_ISA, has no instruction for bfloat16");
     return active_isa().of(p);
 }
 
@@ -208,7 +214,7 @@ Packed::Packed(std::vector<Problem> problems, int directions, int threads)
     for (const Problem& p : problems) {
         const Kernels& kernels = kernels_for(p);
         const size_t floats = kernels.packed_floats(p);
-        layers_.push_back({p, allocate(floats)});
+        layers_.push_back({p, &kernels, allocate(floats)});
         const Memory& packed = layers_.back().packed;
         prefer_large_pages(reinterpret_cast<uintptr_t>(packed.get()), floats * sizeof(float));
         parallel(forked || floats < (1 << 16) ? 1 : threads,
@@ -257,7 +263,7 @@ void Packed::forward(const Batch& batch, int threads) const {
         }
         for (size_t d = 0; d < directions_; ++d) {
             const Problem p = on(batch, layer + d, x, y);
-            const Kernels& kernels = kernels_for(p);
+            const Kernels& kernels = *layers_[layer + d].kernels;
             const int size = team_size(p, threads);
             const Memory work = allocate(most_floats(kernels.forward_floats, p, size));
             const float* packed = layers_[layer + d].packed.get();

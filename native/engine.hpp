@@ -72,6 +72,7 @@ public:
 private:
     struct Layer {
         Problem problem;
+        const Kernels* kernels;
         Memory packed;
     };
     Problem on(const Batch& batch, size_t layer, const Rows& x, const Rows& y) const;

@@ -14,35 +14,41 @@ struct Forward : ForwardPass<C, kSave> {
 
     InputProduct<C> input_product() const { return {p, packed, shape}; }
 
+    // The states that the units of a panel read: floats, or words of all of them.
+    CAROUSEL_INLINE Span read_in_tiles(int64_t panel) const {
+        return C::kHeads ? read_by_panel<C>(p, panel) : Span{0, packed.states};
+    }
+
     // What the states add to the sums of a panel, for rows [j, j + rows) of the step.
     void hidden_product(int64_t panel, int64_t j, int rows, float* sums) const {
         const int nh = shape.blocks_in(panel) * C::kHidden;
         sums += C::kHiddenFirst * L;
         const float* const* factors = this->factors(j);
-        const Span read = read_by_panel<C>(p, panel);
+        const Span read = read_in_tiles(panel);
         const float* of_heads[kMostRows];
         if (C::kHeads) {
             for (int m = 0; m < rows; ++m) of_heads[m] = factors[m] + read.first;
             factors = of_heads;
         }
-        tile_for(rows, nh)(factors, 1, packed.hidden_panel(p, panel) + read.first * nh * L, nh * L,
-                           read.last - read.first, sums, kPanelSums<C>, sums, kPanelSums<C>);
+        tile_for(p.product, rows, nh)(factors, 1, packed.hidden_panel(panel) + read.first * nh * L,
+                                      nh * L, read.last - read.first, sums, kPanelSums<C>, sums,
+                                      kPanelSums<C>);
     }
 
     // The same for one row and kRowPanels whole panels. Those of the next panel stand `next` floats
     // on.
     void hidden_product_of_row(int64_t panel, float* sums, int64_t next) const {
         constexpr int nh = C::kBlocks * C::kHidden;
-        const Span read = read_by_panel<C>(p, panel);
-        const Span last = read_by_panel<C>(p, panel + kRowPanels - 1);
+        const Span read = read_in_tiles(panel), last = read_in_tiles(panel + kRowPanels - 1);
         if (C::kHeads && (read.first != last.first || read.last != last.last)) {
             for (int i = 0; i < kRowPanels; ++i) hidden_product(panel + i, 0, 1, sums + i * next);
             return;
         }
         sums += C::kHiddenFirst * L;
-        tile_row<nh, kRowPanels>(*this->factors(0) + read.first,
-                                 packed.hidden_panel(p, panel) + read.first * nh * L, nh * L,
-                                 nh * L * p.P, read.last - read.first, sums, next, sums, next);
+        row_tile_for(p.product, nh)(*this->factors(0) + read.first,
+                                    packed.hidden_panel(panel) + read.first * nh * L, nh * L,
+                                    nh * L * packed.states, read.last - read.first, sums, next,
+                                    sums, next);
     }
 
     // Whether the pointwise function mixes the h before the step into the one after it.
@@ -62,9 +68,16 @@ struct Forward : ForwardPass<C, kSave> {
             return C::template forward<kSave>(sums, before, memories<C>(c), kept);
     }
 
-    // What the options need of a step before its products: keys, and the masked copies of h. All
-    // threads call it that share by units.
-    void begin(int64_t t, int64_t n, Team team) const {
+    // What a step's products need: keys and masked copies of h of options, and rounded copies. All
+    // threads call it that share by units. ahead: the products of the inputs are there already.
+    void begin(int64_t t, int64_t n, Team team, bool ahead = false) const {
+        mask(t, n, team);
+        if (!rounds(p.product)) return;
+        if (!ahead) work.rounded_x.take(work.x, n);
+        work.rounded_h.take(work.factor, n);
+    }
+
+    void mask(int64_t t, int64_t n, Team team) const {
         if constexpr (C::kOptions) {
             for (int64_t j = 0; j < n; ++j)
                 work.keys[j] = key_of(p.options.seed, t, row_at(p, share.position(j)));
@@ -126,7 +139,7 @@ struct Forward : ForwardPass<C, kSave> {
             [&](int64_t panel) {
                 const int64_t next = ahead ? of_panel : kPanelSums<C>;
                 float* sums = ahead ? ahead + panel * of_panel : here;
-                if (!ahead) input_product().of_row(panel, work.x[0], sums);
+                if (!ahead) input_product().of_row(panel, *this->inputs(0), sums);
                 hidden_product_of_row(panel, sums, next);
                 for (int i = 0; i < kRowPanels; ++i) pointwise(t, panel + i, 0, 1, sums + i * next);
             },
@@ -149,11 +162,13 @@ struct Forward : ForwardPass<C, kSave> {
                 ahead.x[k++] = at(p.x, step.t, row_at(p, share.position(j)));
             ++s;
         }
+        if (rounds(p.product)) ahead.rounded.take(ahead.x, k);
+        const float** x = rounds(p.product) ? ahead.rounded.rows : ahead.x;
         for (int64_t panel = share.begin(shape.panels); panel < share.end(shape.panels); ++panel) {
             const Tiles tiles(k, widest_product(shape, panel));
             for (int64_t i = 0; i < tiles.count; ++i) {
                 const int64_t j = tiles.start(i);
-                input_product().of_rows(panel, ahead.x + j, tiles.rows(i),
+                input_product().of_rows(panel, x + j, tiles.rows(i),
                                         ahead.sums + (panel * ahead.capacity + j) * kPanelSums<C>);
             }
         }
@@ -185,8 +200,8 @@ struct Forward : ForwardPass<C, kSave> {
                 const float* raw[kMostRows];
                 for (int m = 0; m < rows; ++m)
                     raw[m] = work.raw + share.position(j + m) * units;
-                tile_for(rows, nv)(raw, 1, packed.project + q * kWide * p.H, nv * L, p.H,
-                                   work.zeros, 0, sums, kWide);
+                tile_for(Product::floats, rows, nv)(raw, 1, packed.project + q * kWide * p.H,
+                                                    nv * L, p.H, work.zeros, 0, sums, kWide);
                 for (int m = 0; m < rows; ++m)
                     copy(work.y[j + m] + q * kWide, sums + m * kWide,
                          min(kWide, p.P - q * kWide));
@@ -260,7 +275,7 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
                                p.saved + step.s / p.segment * p.B * C::kMemories * units);
         forward.find_rows(step);
         if (p.padded) zero_ended(p, share, p.y, step, p.P);
-        if (n > 0) forward.begin(t, n, team), forward.step(t, n, team, ahead);
+        if (n > 0) forward.begin(t, n, team, ahead != nullptr), forward.step(t, n, team, ahead);
         if (ahead) ahead += n * kPanelSums<C>;
         if (p.w_hr) {
             if (share.by_units) wait(team.barrier, team.threads);

@@ -16,8 +16,7 @@ bool looks_ahead(const Problem& p, int threads) {
     if (C::kNormalized || p.T == 1 || p.I < 8) return false;
     const bool by_units = shared_by_units<C>(p, threads);
     const int64_t rows = by_units ? p.B : up(p.B, threads);
-    const int64_t weights = C::kGates * p.H * (p.I + states_read<C>(p));
-    const int64_t bytes = 4 * weights / (by_units ? threads : 1);
+    const int64_t bytes = weight_bytes<C>(p) / (by_units ? threads : 1);
     return rows < kTileRows || (rows < 48 && bytes > (1 << 19));
 }
 
@@ -25,6 +24,7 @@ bool looks_ahead(const Problem& p, int threads) {
 struct Ahead {
     int64_t capacity = 0;       // rows
     const float** x = nullptr;  // [capacity]
+    Rounded rounded{};          // the same, where the product rounds
     float* sums = nullptr;      // [panel][capacity][sums of a panel]
 };
 
@@ -46,6 +46,9 @@ struct ForwardWork {
     float *candidate, *update, *reset;  // [B][units] between two products: see reset.hpp
     const float **x, **h;          // this thread's rows of the step
     const float** factor;          // h, or what is masked of it: what the product reads
+    const float **input, **operand;  // x and factor as the tiles read them
+    const float** second;          // rows of a second product
+    Rounded rounded_x, rounded_h;  // what is behind input and operand, where the product rounds
     float** y;
     Ahead ahead;
     uint64_t* keys;                // of the rows' masks (cells with options only)
@@ -60,23 +63,34 @@ struct ForwardWork {
         candidate = C::kResetFirst ? arena.floats(p.B * units) : nullptr;
         update = C::kResetFirst ? arena.floats(p.B * units) : nullptr;
         reset = C::kResetFirst ? arena.floats(p.B * units) : nullptr;
+        const bool by_units = shared_by_units<C>(p, threads);
+        const int64_t most_rows = by_units ? p.B : up(p.B, threads);
         for (int i = 0; i < threads; ++i) {
-            const float** rows = arena.things<const float*>((masked_rows<C>(p) + 3) * p.B);
+            const int own_rows = masked_rows<C>(p) + (C::kResetFirst ? 4 : 3);
+            const float** rows = arena.things<const float*>(own_rows * p.B);
+            Rounded own_x{}, own_h{};
+            if (rounds(p.product))
+                own_x = Rounded(p.product, most_rows, p.I, arena), own_h = Rounded(p.product, most_rows, p.P, arena);
             uint64_t* own_keys = C::kOptions ? arena.things<uint64_t>(p.B) : nullptr;
             float* own_buffer = arena.floats(C::forward_buffer(units));
             if (i != thread) continue;
             buffer = own_buffer;
             x = rows, h = rows + p.B, y = const_cast<float**>(rows + 2 * p.B);
             factor = masked_rows<C>(p) ? rows + 3 * p.B : h;
+            second = rows + (own_rows - 1) * p.B;
+            rounded_x = own_x, rounded_h = own_h;
+            input = rounds(p.product) ? own_x.rows : x;
+            operand = rounds(p.product) ? own_h.rows : factor;
             keys = own_keys;
         }
         if (!looks_ahead<C>(p, threads)) return;
-        const bool by_units = shared_by_units<C>(p, threads);
-        const int64_t rows = by_units ? p.B : up(p.B, threads);
+        const int64_t rows = most_rows;
         ahead.capacity = min(rows * p.T, max(rows, 8 * kTileRows / rows * rows));
         for (int i = 0; i < threads; ++i) {
             const float** x_ahead = arena.things<const float*>(ahead.capacity);
-            if (i == thread) ahead.x = x_ahead;
+            Rounded own{};
+            if (rounds(p.product)) own = Rounded(p.product, ahead.capacity, p.I, arena);
+            if (i == thread) ahead.x = x_ahead, ahead.rounded = own;
             if (by_units && i > 0) continue;  // each thread fills its own panels
             float* sums = arena.floats(ahead.capacity * Shape<C>(p).panels * kPanelSums<C>);
             if (by_units || i == thread) ahead.sums = sums;
@@ -118,8 +132,8 @@ struct ForwardPass {
     int64_t saved_from = 0;
 
     // Inputs, and states as the recurrent product reads them, of rows j, j + 1, …
-    CAROUSEL_INLINE const float* const* inputs(int64_t j) const { return work.x + j; }
-    CAROUSEL_INLINE const float* const* factors(int64_t j) const { return work.factor + j; }
+    CAROUSEL_INLINE const float* const* inputs(int64_t j) const { return work.input + j; }
+    CAROUSEL_INLINE const float* const* factors(int64_t j) const { return work.operand + j; }
 
     // The units of a block of row j's state before the step.
     CAROUSEL_INLINE Vec state_of(int64_t j, int64_t block, int count) const {

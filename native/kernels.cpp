@@ -1,8 +1,8 @@
 // The kernels of one instruction set, as a table: of the cells with a recurrent product. Those of the
 // others are in scan_kernels.cpp, which is compiled beside it.
 //
-// Compiled once per instruction set, with CAROUSEL_ISA defined to its name. Only the table has
-// external linkage, and nothing here calls the standard library: what two instruction sets share
+// Compiled once per instruction set, with CAROUSEL_ISA defined to its name. Only the table has external
+// linkage, and nothing here calls the standard library: what two instruction sets share
 // by name, the linker would take from one of them and hand to both.
 #include "backward.hpp"
 #include "forward.hpp"
@@ -15,10 +15,21 @@ template <class C>
 constexpr Kernels kernels_of = {packed_floats<C>, pack<C>,         forward_floats<C>, forward<C>,
                                 saved_floats<C>,  backward_floats<C>, backward<C>};
 
+int64_t tile_floats(int64_t K) { return kTileRows * K + kWide * K + kTileRows * kWide; }
+
+void run_tile(Product product, float* memory, int64_t K) {
+    const float* rows[kTileRows];
+    for (int m = 0; m < kTileRows; ++m) rows[m] = memory + m * K;
+    float* panel = memory + kTileRows * K;
+    float* sums = panel + kWide * K;
+    tile_for(product, kTileRows, kTileVectors)(rows, 1, panel, kWide, depth(product, K), sums,
+                                               kWide, sums, kWide);
+}
+
 }  // namespace
 
-extern const Kernels CAROUSEL_TABLE(kernels_, CAROUSEL_ISA)[kTables];
-const Kernels CAROUSEL_TABLE(kernels_, CAROUSEL_ISA)[kTables] = {
+extern const KernelTable CAROUSEL_TABLE(kernels_, CAROUSEL_ISA);
+const KernelTable CAROUSEL_TABLE(kernels_, CAROUSEL_ISA) = {{
     kernels_of<LstmCell>,
     kernels_of<GruCell>,
     kernels_of<RnnCell<false>>,
@@ -36,6 +47,6 @@ const Kernels CAROUSEL_TABLE(kernels_, CAROUSEL_ISA)[kTables] = {
     kernels_of<Normalized<GruVariant>>,
     kernels_of<Normalized<RnnVariant>>,
     kernels_of<GruResetFirst>,
-};
+}, run_tile, tile_floats};
 
 }  // namespace carousel

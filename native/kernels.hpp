@@ -99,9 +99,15 @@ struct Options {
     ROWS(dx, "gradient of x")                                                                    \
     ROWS(da, "gradients of the sums, G H features, of cells without a recurrent product")
 
+// How the products multiply: floats, or numbers rounded to bfloat16, by the CPU's instruction for them
+// or by its twin, which every CPU has; see rounded.hpp. All sums are of floats.
+enum class Product : int { floats, bf16, bf16_twin };
+constexpr int kProducts = 3;
+
 struct Problem {
     Cell cell = Cell::lstm;
     Options options;
+    Product product = Product::floats;  // of cells with a recurrent product; projections: floats
     int64_t T = 0, B = 0, I = 0, H = 0, P = 0;
     int64_t heads = 1;                 // groups of units that read the states of their own alone
     bool reverse = false;              // from each row's last step to its first
@@ -184,5 +190,12 @@ constexpr int scan_table_of(const Problem& p) {
 // The name of a table of one instruction set.
 #define CAROUSEL_JOIN(a, b) a##b
 #define CAROUSEL_TABLE(name, isa) CAROUSEL_JOIN(name, isa)
+// All kernels of one instruction set.
+struct KernelTable {
+    Kernels cells[kTables];  // see table_of
+    // One whole tile over so many k, in tile_floats(K) of memory: for whoever times it.
+    void (*run_tile)(Product, float* memory, int64_t K);
+    int64_t (*tile_floats)(int64_t K);
+};
 
 }  // namespace carousel

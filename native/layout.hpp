@@ -8,7 +8,7 @@
 #pragma once
 
 #include "kernels.hpp"
-#include "microkernel.hpp"
+#include "rounded.hpp"
 
 namespace carousel {
 namespace {
@@ -55,6 +55,29 @@ struct Arena {
     template <class Thing>
     Thing* things(int64_t n) {
         return reinterpret_cast<Thing*>(floats(up(n * sizeof(Thing), sizeof(float))));
+    }
+};
+
+// Rows rounded to bfloat16, in words, as the tiles read them. Each thread rounds for itself what it
+// multiplies: that is less than a wait for the others.
+struct Rounded {
+    int64_t features, step;  // of a row; floats from row to row
+    float* words;
+    const float** rows;  // [count] where they stand
+    Product product;
+
+    Rounded(Product product_, int64_t count, int64_t features_, Arena& arena)
+        : features(features_), step(up(depth(Product::bf16, features_), 16) * 16),
+          words(arena.floats(count * step)), rows(arena.things<const float*>(count)), product(product_) {}
+    Rounded() = default;
+
+    // Rows 0 to n - 1, from floats.
+    void take(const float* const* from, int64_t n) const {
+        const auto round_row = tiles_of(product).round_row;
+        for (int64_t j = 0; j < n; ++j) {
+            round_row(from[j], features, words + j * step);
+            rows[j] = words + j * step;
+        }
     }
 };
 
@@ -139,10 +162,15 @@ CAROUSEL_INLINE Span read_by_panel(const Problem& p, int64_t panel) {
     return heads_of<C>(p, panel * C::kBlocks * L, (panel + 1) * C::kBlocks * L);
 }
 
+template <class C>
+CAROUSEL_INLINE int64_t weight_bytes(const Problem& p) {
+    return (rounds(p.product) ? 2 : 4) * C::kGates * p.H * (p.I + states_read<C>(p));
+}
+
 // Whether the weights are more than a core keeps to itself.
 template <class C>
 bool exceeds_cache(const Problem& p) {
-    return 4 * C::kGates * p.H * (p.I + states_read<C>(p)) > (3 << 19);
+    return weight_bytes<C>(p) > (3 << 19);
 }
 
 template <class C>

@@ -4,6 +4,8 @@
 //
 // for MR rows m and NV vectors v. The sum over k is in order, one fused multiply-add at a time, so
 // a row's bits depend on nothing but the row: not on MR, on its neighbours, or on who computes it.
+// What a product with b[k][v] is, Multiply says: of bfloat16 numbers, a k is a pair of them, one word
+// as large as a float (see rounded.hpp).
 //
 // The forward pass multiplies rows of inputs and states with panels of weights (a_step = 1). The
 // backward pass multiplies rows of gate gradients with panels of transposed weights (a_step = 1),
@@ -31,9 +33,13 @@ constexpr int rows_of_tile(int vectors) {
 }
 constexpr int kTileRows = rows_of_tile(kTileVectors);
 
+struct MultiplyFloats {
+    static CAROUSEL_INLINE Vec add(Vec x, Vec w, Vec sum) { return fma(x, w, sum); }
+};
+
 // a: MR pointers, element k of row m at a[m][k * a_step]. b: vectors of L floats, row k at
 // b + k * b_step. init, c: row m at init + m * init_step, c + m * c_step; init may be c.
-template <int MR, int NV>
+template <class Multiply, int MR, int NV>
 void tile(const float* const* a, int64_t a_step, const float* b, int64_t b_step, int64_t K,
           const float* init, int64_t init_step, float* c, int64_t c_step) {
     Vec sum[MR][NV];
@@ -52,7 +58,7 @@ void tile(const float* const* a, int64_t a_step, const float* b, int64_t b_step,
         for (int m = 0; m < MR; ++m) {
             const Vec x = splat(row[m][ka]);
 #pragma GCC unroll 8
-            for (int v = 0; v < NV; ++v) sum[m][v] = fma(x, w[v], sum[m][v]);
+            for (int v = 0; v < NV; ++v) sum[m][v] = Multiply::add(x, w[v], sum[m][v]);
         }
     }
 #pragma GCC unroll 8
@@ -62,11 +68,15 @@ void tile(const float* const* a, int64_t a_step, const float* b, int64_t b_step,
     }
 }
 
-// One row against NP panels at once: alone, a row has too few sums in flight to hide the latency
+// Alone, a row has too few sums in flight in one panel: it takes so many whole panels at once.
+constexpr int kRowPanels = kTileRows >= 6 ? 4 : 3;
+
+// One row against kRowPanels panels at once: alone, a row has too few sums in flight to hide the latency
 // of a multiply-add. Panel p of b, init and c stands at p * b_panel, p * init_panel, p * c_panel.
-template <int NV, int NP>
+template <class Multiply, int NV>
 void tile_row(const float* a, const float* b, int64_t b_step, int64_t b_panel, int64_t K,
               const float* init, int64_t init_panel, float* c, int64_t c_panel) {
+    constexpr int NP = kRowPanels;
     Vec sum[NP][NV];
 #pragma GCC unroll 8
     for (int p = 0; p < NP; ++p) {
@@ -79,7 +89,7 @@ void tile_row(const float* a, const float* b, int64_t b_step, int64_t b_panel, i
         for (int p = 0; p < NP; ++p) {
 #pragma GCC unroll 8
             for (int v = 0; v < NV; ++v)
-                sum[p][v] = fma(x, load(b + p * b_panel + v * L), sum[p][v]);
+                sum[p][v] = Multiply::add(x, load(b + p * b_panel + v * L), sum[p][v]);
         }
     }
 #pragma GCC unroll 8
@@ -91,22 +101,39 @@ void tile_row(const float* a, const float* b, int64_t b_step, int64_t b_panel, i
 
 using Tile = void (*)(const float* const*, int64_t, const float*, int64_t, int64_t, const float*,
                       int64_t, float*, int64_t);
+using RowTile = void (*)(const float*, const float*, int64_t, int64_t, int64_t, const float*,
+                         int64_t, float*, int64_t);
 
-template <int MR, int NV>
+// One way to multiply: its tiles, by rows and by vectors; and how floats become what it reads, where
+// that is something else: n neighbours in words, or n numbers of two rows.
+struct TileTable {
+    Tile tiles[kMostRows][kTileVectors];
+    RowTile of_row[kTileVectors];
+    void (*round_row)(const float* from, int64_t n, float* to);
+    void (*round_pairs)(const float* low, const float* high, int64_t n, float* to);
+};
+
+template <class Multiply, int MR, int NV>
 constexpr Tile known_tile() {
     if constexpr (MR <= rows_of_tile(NV))
-        return tile<MR, NV>;
+        return tile<Multiply, MR, NV>;
     else
         return nullptr;
 }
-#define CAROUSEL_TILES(MR) \
-    {known_tile<MR, 1>(), known_tile<MR, 2>(), known_tile<MR, 3>(), known_tile<MR, 4>()}
-const Tile kTiles[kMostRows][kTileVectors] = {CAROUSEL_TILES(1), CAROUSEL_TILES(2),
-                                              CAROUSEL_TILES(3), CAROUSEL_TILES(4),
-                                              CAROUSEL_TILES(5), CAROUSEL_TILES(6)};
+#define CAROUSEL_TILES(MR)                                        \
+    {known_tile<Multiply, MR, 1>(), known_tile<Multiply, MR, 2>(), \
+     known_tile<Multiply, MR, 3>(), known_tile<Multiply, MR, 4>()}
+template <class Multiply>
+constexpr TileTable tile_table(decltype(TileTable::round_row) round_row = nullptr,
+                               decltype(TileTable::round_pairs) round_pairs = nullptr) {
+    return {{CAROUSEL_TILES(1), CAROUSEL_TILES(2), CAROUSEL_TILES(3), CAROUSEL_TILES(4),
+             CAROUSEL_TILES(5), CAROUSEL_TILES(6)},
+            {tile_row<Multiply, 1>, tile_row<Multiply, 2>, tile_row<Multiply, 3>,
+             tile_row<Multiply, 4>},
+            round_row,
+            round_pairs};
+}
 #undef CAROUSEL_TILES
-
-CAROUSEL_INLINE Tile tile_for(int rows, int vectors) { return kTiles[rows - 1][vectors - 1]; }
 
 // Rows [0, n) in tiles of so many vectors. Those of many registers are of nearly equal sizes. Of the
 // others, two rows of 4 vectors have too few sums to hide the latency of a multiply-add, and 3 + 1

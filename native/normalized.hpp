@@ -29,12 +29,12 @@ struct NormalizedForward {
                 const int blocks = shape.blocks_in(panel);
                 float* x = input + j * units * C::kInput + panel * nx * L;
                 float* h = hidden + j * units * C::kHidden + panel * nh * L;
-                tile_for(rows, blocks * C::kInput)(
-                    f.inputs(first + j), 1, f.packed.input_panel(p, panel), blocks * C::kInput * L,
-                    p.I, zeros, 0, x, units * C::kInput);
-                tile_for(rows, blocks * C::kHidden)(
-                    f.factors(first + j), 1, f.packed.hidden_panel(p, panel),
-                    blocks * C::kHidden * L, p.P, C::kTwoSides ? zeros : x,
+                tile_for(p.product, rows, blocks * C::kInput)(
+                    f.inputs(first + j), 1, f.packed.input_panel(panel), blocks * C::kInput * L,
+                    f.packed.inputs, zeros, 0, x, units * C::kInput);
+                tile_for(p.product, rows, blocks * C::kHidden)(
+                    f.factors(first + j), 1, f.packed.hidden_panel(panel),
+                    blocks * C::kHidden * L, f.packed.states, C::kTwoSides ? zeros : x,
                     C::kTwoSides ? 0 : units * C::kInput, C::kTwoSides ? h : x,
                     units * C::kHidden);
             });
@@ -43,11 +43,12 @@ struct NormalizedForward {
     void products_of_row(int64_t panel, int64_t j) const {
         constexpr int nx = C::kBlocks * C::kInput, nh = C::kBlocks * C::kHidden;
         float *x = input + panel * nx * L, *h = hidden + panel * nh * L;
-        tile_row<nx, kRowPanels>(*f.inputs(j), f.packed.input_panel(p, panel), nx * L,
-                                 nx * L * p.I, p.I, zeros, 0, x, nx * L);
-        tile_row<nh, kRowPanels>(*f.factors(j), f.packed.hidden_panel(p, panel), nh * L,
-                                 nh * L * p.P, p.P, C::kTwoSides ? zeros : x,
-                                 C::kTwoSides ? 0 : nx * L, C::kTwoSides ? h : x, nh * L);
+        const int64_t I = f.packed.inputs, P = f.packed.states;
+        row_tile_for(p.product, nx)(*f.inputs(j), f.packed.input_panel(panel), nx * L, nx * L * I,
+                                    I, zeros, 0, x, nx * L);
+        row_tile_for(p.product, nh)(*f.factors(j), f.packed.hidden_panel(panel), nh * L,
+                                    nh * L * P, P, C::kTwoSides ? zeros : x,
+                                    C::kTwoSides ? 0 : nx * L, C::kTwoSides ? h : x, nh * L);
     }
 
     // Row j of the step, whose products are those of the buffers' row m.

@@ -16,7 +16,8 @@ CAROUSEL_INLINE const float* gate_row(const float* w, int sum, int64_t u, int64_
 // Panel by panel [k][block][sum][unit]: what tile() takes as b.
 template <class C>
 void pack_panel(const Shape<C>& shape, int64_t panel, const float* w, int first, int sums,
-                int64_t K, float* to) {
+                int64_t K, Product product, float* to) {
+    const int each = rounds(product) ? 2 : 1;  // columns of a row of the panel
     const int blocks = shape.blocks_in(panel), width = blocks * sums * L;
     for (int64_t k = 0; k < K; k += L) {
         const int count = static_cast<int>(min(L, K - k));
@@ -31,17 +32,41 @@ void pack_panel(const Shape<C>& shape, int64_t panel, const float* w, int first,
                                          count)
                             : Vec{};
                 transpose(square);
-                for (int i = 0; i < count; ++i)
-                    store(to + (k + i) * width + (block * sums + sum) * L, square[i]);
+                for (int i = 0; i < count; i += each)
+                    store(to + (k + i) / each * width + (block * sums + sum) * L,
+                          each == 1 ? square[i] : words_of(square[i], square[i + 1]));
             }
         }
     }
 }
 
+// The same as pack_transposed, of neighbouring units in words.
+template <class C>
+void pack_transposed_words(const Shape<C>& shape, int64_t q, const float* w, int first, int sums,
+                           int64_t N, float* to) {
+    const int64_t width = vectors_in(q, N) * L;
+    for (int64_t block = 0; block < shape.blocks; ++block)
+        for (int sum = 0; sum < sums; ++sum)
+            for (int64_t u = block * L; u < (block + 1) * L; u += 2, to += width)
+                for (int64_t n = 0; n < width; n += L) {
+                    const int64_t column = q * kWide + n;
+                    const int count = static_cast<int>(min(L, N - column));
+                    Vec rows[2];
+                    for (int i = 0; i < 2; ++i)
+                        rows[i] = u + i < shape.H
+                                      ? load_first(gate_row<C>(w, first + sum, u + i, shape.H, N) +
+                                                       column,
+                                                   count)
+                                      : Vec{};
+                    store(to + n, words_of(rows[0], rows[1]));
+                }
+}
+
 // Columns [q kWide, …) of w transposed to [block][sum][unit] rows: panels of the backward pass.
 template <class C>
 void pack_transposed(const Shape<C>& shape, int64_t q, const float* w, int first, int sums,
-                     int64_t N, float* to) {
+                     int64_t N, Product product, float* to) {
+    if (rounds(product)) return pack_transposed_words(shape, q, w, first, sums, N, to);
     const int64_t width = vectors_in(q, N) * L, n = min(width, N - q * kWide);
     for (int64_t block = 0; block < shape.blocks; ++block)
         for (int sum = 0; sum < sums; ++sum)
@@ -120,13 +145,22 @@ void pack_heads_transposed(const Problem& p, const Shape<C>& shape, int64_t q, f
             }
 }
 
-// Plain [K][N] from w[N][K] (rows) or w[K][N] (columns): panels of a projection.
+// Plain [K][N] from w[N][K] (rows) or w[K][N] (columns): panels of a projection, or of a second
+// product.
 void pack_plain(int64_t q, const float* w, int64_t k_step, int64_t n_step, int64_t K, int64_t N,
-                float* to) {
+                Product product, float* to) {
+    alignas(64) float rows[2][kWide];
     const int64_t width = vectors_in(q, N) * L, n = min(width, N - q * kWide);
-    for (int64_t k = 0; k < K; ++k, to += width) {
-        for (int64_t i = 0; i < n; ++i) to[i] = w[k * k_step + (q * kWide + i) * n_step];
-        zero(to + n, width - n);
+    const int each = rounds(product) ? 2 : 1;
+    for (int64_t k = 0; k < K; k += each, to += width) {
+        for (int e = 0; e < each; ++e) {
+            zero(rows[e], kWide);
+            for (int64_t i = 0; i < n && k + e < K; ++i)
+                rows[e][i] = w[(k + e) * k_step + (q * kWide + i) * n_step];
+        }
+        for (int64_t i = 0; i < width; i += L)
+            store(to + i, each == 1 ? load(rows[0] + i)
+                                    : words_of(load(rows[0] + i), load(rows[1] + i)));
     }
 }
 
@@ -142,24 +176,26 @@ void fill_own(const Problem& p, const Shape<C>& shape, int64_t first, int64_t la
 
 template <class C>
 struct Packed {
+    int64_t inputs, states;  // how long a sum over inputs or states is, in floats or words
     float *input, *hidden, *bias, *project;
     float* own;        // of units: see scan_cells.hpp
     float* candidate;  // the second product's, by panels of kWide units
     Packed(const Problem& p, Arena& arena) {
         const Shape<C> shape(p);
         const int64_t units = shape.blocks * L;
-        input = arena.floats(p.I * units * C::kInput);
-        hidden = arena.floats(p.P * units * C::kHidden);
+        inputs = depth(p.product, p.I), states = depth(p.product, p.P);
+        input = arena.floats(inputs * units * C::kInput);
+        hidden = arena.floats(states * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
         project = p.w_hr ? arena.floats(p.H * up(p.P, L) * L) : nullptr;
-        candidate = C::kResetFirst ? arena.floats(p.P * units) : nullptr;
+        candidate = C::kResetFirst ? arena.floats(states * units) : nullptr;
         own = arena.floats(units * C::kUnitWeights);
     }
-    const float* input_panel(const Problem& p, int64_t panel) const {
-        return input + panel * C::kBlocks * L * C::kInput * p.I;
+    const float* input_panel(int64_t panel) const {
+        return input + panel * C::kBlocks * L * C::kInput * inputs;
     }
-    const float* hidden_panel(const Problem& p, int64_t panel) const {
-        return hidden + panel * C::kBlocks * L * C::kHidden * p.P;
+    const float* hidden_panel(int64_t panel) const {
+        return hidden + panel * C::kBlocks * L * C::kHidden * states;
     }
 };
 
@@ -176,13 +212,13 @@ void pack(const Problem& p, float* memory, Team team) {
     const Packed<C> packed(p, arena);
     const Shape<C> shape(p);
     for (int64_t panel = team.thread; panel < shape.panels; panel += team.threads) {
-        pack_panel(shape, panel, p.w_ih, C::kInputFirst, C::kInput, p.I,
-                   const_cast<float*>(packed.input_panel(p, panel)));
-        float* hidden = const_cast<float*>(packed.hidden_panel(p, panel));
+        pack_panel(shape, panel, p.w_ih, C::kInputFirst, C::kInput, p.I, p.product,
+                   const_cast<float*>(packed.input_panel(panel)));
+        float* hidden = const_cast<float*>(packed.hidden_panel(panel));
         if constexpr (C::kHeads)
             pack_heads(p, shape, panel, hidden);
         else if (C::kHidden > 0)
-            pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, p.P, hidden);
+            pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, p.P, p.product, hidden);
     }
     for (int64_t block = team.thread; block < shape.blocks; block += team.threads)
         for (int sum = 0; sum < C::kSums; ++sum)
@@ -201,11 +237,12 @@ void pack(const Problem& p, float* memory, Team team) {
         fill_own(p, shape, block, block + 1, packed.own);
     if (p.w_hr)
         for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
-            pack_plain(q, p.w_hr, 1, p.H, p.H, p.P, packed.project + q * kWide * p.H);
+            pack_plain(q, p.w_hr, 1, p.H, p.H, p.P, Product::floats,
+                       packed.project + q * kWide * p.H);
     if (C::kResetFirst)
         for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads)
             pack_plain(q, gate_row<C>(p.w_hh, 0, 0, p.H, p.P), 1, p.P, p.P, p.H,
-                       packed.candidate + q * kWide * p.P);
+                       p.product, packed.candidate + q * kWide * packed.states);
 }
 
 }  // namespace

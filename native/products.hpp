@@ -6,9 +6,6 @@
 namespace carousel {
 namespace {
 
-// Alone, a row has too few sums in flight in one panel: it takes so many whole panels at once.
-constexpr int kRowPanels = kTileRows >= 6 ? 4 : 3;
-
 // Vectors of the wider of a panel's two products.
 template <class C>
 CAROUSEL_INLINE int widest_product(const Shape<C>& shape, int64_t panel) {
@@ -44,8 +41,9 @@ struct InputProduct {
     void of_rows(int64_t panel, const float* const* x, int rows, float* sums) const {
         const int nx = shape.blocks_in(panel) * C::kInput;
         const float* bias = packed.bias + panel * kStep;
-        tile_for(rows, nx)(x, 1, packed.input_panel(p, panel), nx * L, p.I,
-                           bias + C::kInputFirst * L, 0, sums + C::kInputFirst * L, kStep);
+        tile_for(p.product, rows, nx)(x, 1, packed.input_panel(panel), nx * L, packed.inputs,
+                                      bias + C::kInputFirst * L, 0, sums + C::kInputFirst * L,
+                                      kStep);
         add_bias_of_hidden_alone(bias, sums, rows);
     }
 
@@ -53,9 +51,9 @@ struct InputProduct {
     void of_row(int64_t panel, const float* x, float* sums) const {
         constexpr int nx = C::kBlocks * C::kInput;
         const float* bias = packed.bias + panel * kStep;
-        tile_row<nx, kRowPanels>(x, packed.input_panel(p, panel), nx * L, nx * L * p.I, p.I,
-                                 bias + C::kInputFirst * L, kStep, sums + C::kInputFirst * L,
-                                 kStep);
+        row_tile_for(p.product, nx)(x, packed.input_panel(panel), nx * L, nx * L * packed.inputs,
+                                    packed.inputs, bias + C::kInputFirst * L, kStep,
+                                    sums + C::kInputFirst * L, kStep);
         for (int i = 0; i < kRowPanels; ++i)
             add_bias_of_hidden_alone(bias + i * kStep, sums + i * kStep, 1);
     }

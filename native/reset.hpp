@@ -34,7 +34,7 @@ struct ResetForward {
             const int64_t position = f.share.position(j + m), at = position * units + block * L;
             const Vec r = apply_gate(p.options, load(sums + L));
             const Vec z = apply_gate(p.options, load(sums + 2 * L));
-            const Vec read = load_first(*f.factors(j + m) + block * L, shape.units_in(block));
+            const Vec read = load_first(f.work.factor[j + m] + block * L, shape.units_in(block));
             store(f.work.candidate + at, load(sums));
             store(f.work.update + at, z);
             store(f.work.reset + at, r * read);
@@ -45,30 +45,28 @@ struct ResetForward {
     }
 
     // The second product, and the new states, of panel q of the candidates.
-    void candidates(int64_t t, int64_t q, int64_t n) const {
+    void candidates(int64_t t, int64_t q, int64_t n, const float* const* operands) const {
         alignas(64) float sums[kMostRows * kWide];
         const int nv = vectors_in(q, p.H);
         const Tiles tiles(n, nv);
         for (int64_t i = 0; i < tiles.count; ++i) {
             const int64_t j = tiles.start(i);
             const int rows = tiles.rows(i);
-            const float* row[kMostRows];
-            for (int m = 0; m < rows; ++m) row[m] = f.work.reset + f.share.position(j + m) * units;
-            tile_for(rows, nv)(row, 1, f.packed.candidate + q * kWide * p.P, nv * L, p.P,
-                               f.work.candidate + f.share.position(j) * units + q * kWide,
-                               f.share.step * units, sums, kWide);
+            tile_for(p.product, rows, nv)(
+                operands + j, 1, f.packed.candidate + q * kWide * f.packed.states, nv * L,
+                f.packed.states, f.work.candidate + f.share.position(j) * units + q * kWide,
+                f.share.step * units, sums, kWide);
             for (int m = 0; m < rows; ++m) states(t, q, j + m, nv, sums + m * kWide);
         }
     }
 
     // The same of one row and kRowPanels whole panels, which keeps enough sums in flight.
-    void candidates_of_row(int64_t t, int64_t q) const {
+    void candidates_of_row(int64_t t, int64_t q, const float* operand) const {
         alignas(64) float sums[kRowPanels * kWide];
-        const int64_t row = f.share.position(0) * units;
-        tile_row<kTileVectors, kRowPanels>(f.work.reset + row,
-                                           f.packed.candidate + q * kWide * p.P, kWide,
-                                           kWide * p.P, p.P, f.work.candidate + row + q * kWide,
-                                           kWide, sums, kWide);
+        const int64_t K = f.packed.states;
+        row_tile_for(p.product, kTileVectors)(
+            operand, f.packed.candidate + q * kWide * K, kWide, kWide * K, K,
+            f.work.candidate + f.share.position(0) * units + q * kWide, kWide, sums, kWide);
         for (int i = 0; i < kRowPanels; ++i) states(t, q + i, 0, kTileVectors, sums + i * kWide);
     }
 
@@ -92,11 +90,17 @@ struct ResetForward {
     void finish(int64_t t, int64_t n, Team team) const {
         if (f.share.by_units) wait(team.barrier, team.threads);
         const int64_t wide = up(p.H, kWide), end = f.share.end(wide);
+        const float** operands = f.work.second;
+        for (int64_t j = 0; j < n; ++j) operands[j] = f.work.reset + f.share.position(j) * units;
+        if (rounds(p.product)) {  // over those of h, which are multiplied
+            f.work.rounded_h.take(operands, n);
+            operands = f.work.rounded_h.rows;
+        }
         int64_t q = f.share.begin(wide);
         if (n == 1)
             for (; q + kRowPanels <= min(end, p.H / kWide); q += kRowPanels)
-                candidates_of_row(t, q);
-        for (; q < end; ++q) candidates(t, q, n);
+                candidates_of_row(t, q, *operands);
+        for (; q < end; ++q) candidates(t, q, n, operands);
     }
 };
 

@@ -104,7 +104,7 @@ void reset_pointwise(const BackwardPass<C>& b, int64_t t, int64_t n, int64_t lat
     steps.candidate_and_update(t, n, later, k);
     b.wait_if_shared();
     b.rows_times_panels(b.part.d_candidate + k * b.part.c_step, b.part.c_step, n,
-                        b.work.candidate_t, b.units, b.p.P, b.work.reset_dh, b.work.dh_step,
+                        b.work.candidate_t, b.units, b.p.P, b.p.product, b.work.reset_dh, b.work.dh_step,
                         nullptr);
     b.wait_if_shared();
     steps.reset(t, n, k);

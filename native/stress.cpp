@@ -3,7 +3,8 @@
 //
 // Each problem runs on 1, 2 and 3 threads on every instruction set: the forward pass must give the
 // same bits, the backward pass the same gradients but for rounding. Also with nothing saved, with
-// only every few steps saved, without the gradients that are not wanted, and adding to dx.
+// only every few steps saved, without the gradients that are not wanted, and adding to dx; products
+// of bfloat16 by the CPU's instruction, where it has one, must give their twin's bits.
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
@@ -16,8 +17,11 @@
 #include "engine.hpp"
 #include "stress_case.hpp"
 #include "stress_int8.hpp"
+#include "tile_time.hpp"
 
 namespace {
+
+using carousel::Product;
 
 constexpr const char* kCellNames[] = {
     "lstm",           "gru",      "rnn_tanh",        "rnn_relu",     "min_gru",
@@ -100,8 +104,9 @@ int failures = 0;
 void fail(const Case& c, const char* isa, const std::string& what) {
     ++failures;
     std::printf(
-        "%s %s%s T=%ld B=%ld I=%ld H=%ld P=%ld segment=%ld%s%s%s%s%s%s: %s\n", isa,
-        kCellNames[static_cast<int>(c.cell)], c.options.plain ? "" : " with options", long(c.T),
+        "%s %s%s%s T=%ld B=%ld I=%ld H=%ld P=%ld segment=%ld%s%s%s%s%s%s: %s\n", isa,
+        kCellNames[static_cast<int>(c.cell)], c.options.plain ? "" : " with options",
+        c.product == Product::floats ? "" : " of bfloat16", long(c.T),
         long(c.B), long(c.I), long(c.H), long(c.P), long(c.segment),
         c.reverse ? " reverse" : "", c.packed ? " packed" : "",
         c.lengths.empty() ? "" : " ragged", c.batch_first ? " batch-first" : "",
@@ -156,6 +161,13 @@ void run(const Case& c, const char* isa) {
         compare(c, isa, on + " without dhn",
                 run_backward(c, own, threads, {true, false, true, false}), of_output, kTolerance);
     }
+    if (c.product == Product::bf16_twin && carousel::has_product(Product::bf16)) {
+        Case fast = c;
+        fast.product = Product::bf16;
+        Kept own;
+        compare(c, isa, "by its instruction", run_forward(fast, 2, true, &own), forward, 0);
+        compare(c, isa, "by its instruction", run_backward(fast, own, 1, {}), backward, 0);
+    }
     if (c.segment == 0) return;
     Case whole = c;
     whole.segment = 0;
@@ -171,6 +183,7 @@ void run_stepper(const char* isa) {
     first.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
     if (first.cell == Cell::gru && chance(0.5))
         first.options.plain = false, first.options.reset_first = true;
+    if (!first.parallel() && chance(0.4)) first.product = Product::bf16_twin;
     choose_sizes(first);
     first.P = first.H, first.T = 1;
     first.reverse = first.batch_first = false, first.bias = first.given_state = true;

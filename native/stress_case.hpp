@@ -61,6 +61,7 @@ struct Case {
     Cell cell;
     int64_t T, B, I, H, P, heads = 1, segment = 0;
     bool reverse, packed = false, batch_first, bias, given_state;
+    carousel::Product product = carousel::Product::floats;
     std::vector<int64_t> order, lengths, steps;  // empty: all rows of length T
     Options options;
 #define ARRAY(name, shape) Array name;
@@ -218,6 +219,7 @@ Case random_case() {
     Case c;
     c.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
     const bool peephole = !c.parallel() && !c.slstm() && chance(0.5) && choose_options(c);
+    if (!c.parallel() && !c.slstm() && chance(0.4)) c.product = carousel::Product::bf16_twin;
     choose_sizes(c);
     if (c.P != c.H) c.options.zone_state = {};
     c.reverse = chance(0.5), c.batch_first = chance(0.5);
@@ -242,7 +244,7 @@ Problem problem_of(const Case& c) {
     p.cell = c.cell, p.T = c.T, p.B = c.B, p.I = c.I, p.H = c.H, p.P = c.P;
     p.heads = c.heads, p.reverse = c.reverse, p.padded = !c.packed;
     if (!c.lengths.empty()) p.order = c.order.data(), p.lengths = c.lengths.data();
-    p.options = c.options;
+    p.options = c.options, p.product = c.product;
 #define SET(name, shape) p.name = c.name.get();
     CAROUSEL_WEIGHTS(SET)
     CAROUSEL_FIRST_STATES(SET)

@@ -37,6 +37,16 @@ def threads(count):
         torch.set_num_threads(before)
 
 
+@contextmanager
+def precision(layer, value):
+    """The layer with products of this precision inside."""
+    before, layer.precision = layer.precision, value
+    try:
+        yield
+    finally:
+        layer.precision = before
+
+
 def layer_of(kind, inputs, hidden, seed=0, **options):
     """A carousel layer in float32 with random weights, different for each gate."""
     return make_pair(kind, inputs, hidden, dtype=torch.float32, seed=seed, **options)[0]

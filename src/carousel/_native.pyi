@@ -336,6 +336,15 @@ class Problem:
     @heads.setter
     def heads(self, arg: int, /) -> None: ...
 
+    @property
+    def product(self) -> int:
+        """
+        How products multiply: 0 floats, 1 bfloat16 by the CPU's instruction, 2 by its twin.
+        """
+
+    @product.setter
+    def product(self, arg: int, /) -> None: ...
+
 class Stepper:
     """A stack fed one step at a time."""
 
@@ -421,6 +430,14 @@ class Int8Feed:
 
     def step(self, x: object, out: object) -> bool:
         """Whether x and out fit; then the step is done."""
+
+def has_product(product: int) -> bool:
+    """
+    Whether the instruction set in use can multiply so: see Problem.product.
+    """
+
+def tile_speed(product: int) -> float:
+    """Sums a second of a tile, against those of floats; measured once."""
 
 def prefer_large_pages(address: int, bytes: int) -> None:
     """Advise the system to back fresh memory with large pages."""

@@ -39,9 +39,17 @@ def _machine() -> dict[str, str]:
     return {
         "system": f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs",
         "instruction set": f"{isa} (this CPU can: {', '.join(kernels.supported_isas())})",
+        "products": _products(),
         "threads": f"{torch.get_num_threads()} (torch.set_num_threads, or OMP_NUM_THREADS)",
         "CUDA": torch.cuda.get_device_name() if torch.cuda.is_available() else "not available",
     }
+
+
+def _products() -> str:
+    try:
+        return f"with precision='bf16', {kernels.product_of('bf16').reason}"
+    except CarouselError as error:
+        return str(error)
 
 
 def _paths() -> dict[str, str]:

@@ -26,6 +26,7 @@ SETTINGS = {
     "activation": "model.activation=relu",
     "gate_activation": "model.gate_activation=hard_sigmoid",
     "layer_norm": "model.layer_norm=true",
+    "precision": "model.precision=bf16",
     "reset_after": "model.reset_after=false",
     "peephole": "model.peephole=true",
     "coupled": "model.coupled=true",

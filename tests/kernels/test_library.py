@@ -5,7 +5,7 @@ import warnings
 
 import pytest
 import torch
-from compiled import assert_same_bits, by_native, call, layer_of, tensors
+from compiled import assert_same_bits, by_native, call, layer_of, precision, tensors
 from oracle import KINDS, as_tuple, assert_close, evaluate, randn, random_state
 from torch import nn
 from torch.autograd import forward_ad
@@ -318,11 +318,11 @@ def test_hooks_of_module_and_parameters_run():
 
 
 @each_kind
-def test_autocast_rounds_the_results_and_changes_no_other_bit(kind):
-    """The layer's own input and weights are float32, and so are the kernels."""
+def test_autocast_rounds_products_and_results_and_changes_no_other_bit(kind):
     layer, x, hx = problem(kind)
     with torch.no_grad():
-        y, state = layer(x, hx)
+        with precision(layer, "bf16"):
+            y, state = layer(x, hx)
         with torch.autocast("cpu", torch.bfloat16):
             rounded, last = layer(x, hx)
     for actual, expected in zip((rounded, *as_tuple(last)), (y, *as_tuple(state)), strict=True):

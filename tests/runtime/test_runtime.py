@@ -229,6 +229,8 @@ def test_what_it_cannot_do_is_refused_by_name(saved):
     _, model = saved("forecast")
     with pytest.raises(ConfigError, match="cannot be streamed"):
         model.step(np.zeros((1, 2)))
+    with pytest.raises(ConfigError, match=r"model\.precision = 'bf16'"):
+        saved("label_frames", "model.precision=bf16")
     lacking = [
         ("translate", []),
         ("caption", []),

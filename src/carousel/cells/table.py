@@ -31,6 +31,7 @@ _RECURRENT = (  # options of every cell with a recurrent product
     "weight_dropout",
     "layer_norm",
     "checkpoint_every",
+    "precision",
 )
 _GATED = (*_RECURRENT, "gate_activation", "recurrent_dropout")
 

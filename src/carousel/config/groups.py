@@ -82,7 +82,7 @@ def cells_with(option: str) -> str:
     """The condition that the cell's layer takes an option.
 
     >>> cells_with("forget_bias")
-    'model.cell=lstm|minlstm'
+    'model.cell=lstm|minlstm|slstm'
     """
     return _where(lambda cell: option in cell.options)
 

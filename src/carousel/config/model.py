@@ -36,6 +36,8 @@ class ModelConfig:
     reset_after: of the GRU: false for its reset gate before the product, as in Cho et al. 2014.
     peephole, coupled, variant: of the LSTM: gates that see the cell, f = 1 - i, and one part left
         out (Greff et al. 2015): see docs/options.md.
+    precision: of what the products of LSTM, GRU and vanilla RNN multiply: "bf16" rounds it, where
+        that is faster on the machine (see docs/precision.md).
     """
 
     cell: str = key("lstm", choices=table.names())
@@ -68,6 +70,9 @@ class ModelConfig:
         "",
         choices=("", "NIG", "NFG", "NOG", "NIAF", "NOAF"),
         when=(groups.cells_with("variant"),),
+    )
+    precision: str = key(
+        "float32", choices=("float32", "bf16"), when=(groups.cells_with("precision"),)
     )
 
 

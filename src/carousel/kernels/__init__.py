@@ -10,6 +10,7 @@ from carousel.kernels.native_path import run as run_native
 from carousel.kernels.ops import run_packed, runner
 from carousel.kernels.options import Options
 from carousel.kernels.paths import Path, StackSpec, choose, is_plain, log_native, use
+from carousel.kernels.products import lowers, product_of
 from carousel.kernels.reading import read_directly
 from carousel.kernels.recording import is_exporting, is_tracing
 from carousel.kernels.stepper import Stepper
@@ -31,7 +32,9 @@ __all__ = [
     "is_plain",
     "is_tracing",
     "log_native",
+    "lowers",
     "make_stepper",
+    "product_of",
     "run_native",
     "run_packed",
     "runner",

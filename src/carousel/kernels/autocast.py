@@ -1,4 +1,5 @@
-"""Types of results under autocast: the kernels compute in float32, and return what torch returns.
+"""Types of results under autocast: those of torch's layers. The kernels compute in float32, but for
+their products (see `carousel.kernels.products.lowers`).
 
 torch's types follow from which of its operators lower what: a layer in torch's order of promotion.
 """

@@ -18,6 +18,7 @@ from carousel.kernels.layer_call import check_lengths
 from carousel.kernels.layer_spec import LayerSpec, Lengths
 from carousel.kernels.native import empty, problem_of, rows_contiguous, rows_of
 from carousel.kernels.paths import StackSpec
+from carousel.kernels.products import product_of
 from carousel.kernels.watch import address_of, moving_copies
 
 # Calls that must have been served for keeping to have paid; and the most that are let pass
@@ -40,6 +41,8 @@ class Kept:
     ) -> None:
         self.stack, self._copies, self._matrices = stack, copies, [w.contiguous() for w in weights]
         self._watched = _native.Watched(tuple(weights))
+        asked = stack.options.precision
+        self._product = product_of(asked) if asked else None
         per_layer = len(weights) // stack.num_layers
         self._specs: list[LayerSpec] = []
         problems = []
@@ -56,7 +59,11 @@ class Kept:
 
     def serves(self, stack: StackSpec, weights: list[Tensor]) -> bool:
         """True if a call so described, with these weights, finds them packed."""
-        return (self.stack is stack or self.stack == stack) and self._watched.unchanged(weights)
+        return (
+            (self.stack is stack or self.stack == stack)
+            and self._watched.unchanged(weights)
+            and (self._product is None or self._product == product_of(stack.options.precision))
+        )
 
     def forward(
         self, layout: str, x: Tensor, rows: Lengths | None, state: Sequence[Tensor]

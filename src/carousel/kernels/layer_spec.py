@@ -67,6 +67,8 @@ class LayerSpec:
         cell, directions = spec_of(mode), 2 if bidirectional else 1
         if cell.is_parallel:  # of whose kernels there is one kind
             checkpoint_every, options = 0, PLAIN
+        if options.precision and "precision" not in cell.options:
+            options = dataclasses.replace(options, precision="")
         hidden = outputs = cell.hidden_of(shapes, options.value)
         if not cell.is_parallel and not cell.has_heads:
             outputs = shapes[1][-1]

@@ -20,6 +20,7 @@ from carousel.cells.table import mode_of
 from carousel.errors import CarouselError
 from carousel.kernels import arrays, parallel
 from carousel.kernels.layer_spec import LayerSpec, Lengths
+from carousel.kernels.products import product_of
 from carousel.kernels.watch import address_of
 
 _LARGE = 1 << 20  # floats from which large pages pay
@@ -169,7 +170,7 @@ def problem_of(
         direction == 1,
         spec.layout != "packed",
     )
-    if not spec.plain:
+    if not spec.plain or spec.options.precision:
         set_options(problem, spec, seed)
     if spec.heads > 1:
         problem.heads = spec.heads
@@ -180,10 +181,13 @@ def problem_of(
 
 
 def set_options(problem: _native.Problem, spec: LayerSpec, seed: int) -> None:
-    """Make the problem's cell one with options, if the spec has any. seed: of their masks."""
+    """Make the problem's cell one with options, if the spec has any, and its products what they
+    are. seed: of the options' masks."""
+    options = spec.options
+    if options.precision:
+        problem.product = product_of(options.precision).number
     if spec.plain:
         return
-    options = spec.options
     own = options.activation or mode_of(spec.mode).nonlinearity or "tanh"
     problem.set_options(
         activation="identity" if options.variant == "NIAF" else own,

@@ -42,7 +42,7 @@ def run(
         layout = "packed"
     given = state
     traced = not plain and library.is_traced(x, state, weights)
-    if not plain:  # what autocast has lowered is raised again: the kernels compute in float32
+    if not plain:  # what autocast has lowered is raised again: all but the products is float32
         x, state = x.float(), tuple(part.float() for part in state)
         weights = [weight.float() for weight in weights]
     L, D = stack.num_layers, stack.directions

@@ -21,6 +21,7 @@ class Options:
     draws: whether zoneout draws (training) or takes the expectation.
     layer_norm: of the products, and of the LSTM's cell state on its way out.
     reset_first: the GRU's reset gate acts on h before its product: reset_after=False of the layer.
+    precision: "bf16" where products round to bfloat16: see `carousel.kernels.products`.
     input_dropout, output_dropout: of features, constant over time: on the input of every layer, on
         the output of the last. They act around the cell, not in it.
     """
@@ -40,6 +41,7 @@ class Options:
     output_dropout: float = 0.0
     layer_norm: bool = False
     reset_first: bool = False
+    precision: str = ""
 
     @property
     def plain(self) -> bool:
@@ -117,7 +119,7 @@ class Options:
         reset_first = "reset_first" if self.reset_first else ""
         return (
             f"{self.activation};{self.gate_activation};{self.variant};"
-            f"{peephole};{coupled};{each_step};{draws};{layer_norm};{reset_first}"
+            f"{peephole};{coupled};{each_step};{draws};{layer_norm};{reset_first};{self.precision}"
         )
 
     @property
@@ -142,7 +144,8 @@ class Options:
         if not text:
             return cls()
         activation, gate, variant, *words = text.split(";")
-        words += [""] * (6 - len(words))  # programs exported before there was reset_first
+        words += [""] * (7 - len(words))  # programs exported before there were the last two
+        precision = words.pop()
         peephole, coupled, each_step, draws, layer_norm, reset_first = (
             word != "" for word in words
         )
@@ -161,6 +164,7 @@ class Options:
             draws=draws,
             layer_norm=layer_norm,
             reset_first=reset_first,
+            precision=precision,
         )
 
 

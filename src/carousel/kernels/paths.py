@@ -26,6 +26,7 @@ from carousel.kernels import recording
 from carousel.kernels.isa import active_isa
 from carousel.kernels.layer_spec import LayerSpec
 from carousel.kernels.options import PLAIN, Options
+from carousel.kernels.products import lowers, product_of
 from carousel.kernels.recording import asked_while_tracing
 
 State = tuple[Tensor, ...]
@@ -148,6 +149,23 @@ def choose(
 ) -> Path:
     """The path a call takes. x: its input; others: its weights and states;
     ragged: whether rows differ in length."""
+    return _with_precision(stack, _path(stack, x, others, ragged))
+
+
+def _with_precision(stack: StackSpec, path: Path) -> Path:
+    """The path, and how its products multiply if something else than float32 was asked for."""
+    if not stack.options.precision or (path.name != "native" and lowers()):
+        return path
+    if path.name != "native":
+        how = f"precision='{stack.options.precision}' without effect"
+    elif "precision" not in stack.cell.options:
+        how = f"products in float32: {stack.cell.layer} has no kernels of bfloat16"
+    else:
+        how = _product()
+    return Path(path.name, f"{path.reason}; {how}")
+
+
+def _path(stack: StackSpec, x: Tensor, others: Sequence[Tensor], ragged: bool) -> Path:
     wanted = _asked_for()
     if wanted == "cells":
         return Path("cells", "asked for by use('cells')")
@@ -229,6 +247,11 @@ def _isa() -> str:
 
 
 @asked_while_tracing
+def _product() -> str:
+    return product_of("bf16").reason
+
+
+@asked_while_tracing
 def _transform() -> str:
     if torch._C._functorch.peek_interpreter_stack() is not None:
         return "inside a torch.func transform"
@@ -273,7 +296,7 @@ def log_once(stack: StackSpec, path: Path) -> None:
 
 def log_native(stack: StackSpec) -> None:
     """Say so of a plain call."""
-    _log_once(stack, Path("native", _isa()))
+    _log_once(stack, _with_precision(stack, Path("native", _isa())))
 
 
 @functools.cache

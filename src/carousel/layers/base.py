@@ -48,6 +48,7 @@ class Recurrent(_Base):
     weight_dropout: float
     layer_norm: bool
     checkpoint_every: int
+    precision: str
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -36,7 +36,7 @@ class LSTM(Recurrent, nn.LSTM):
         forget_bias: what the forget gate's two biases add up to at the start; None keeps torch's
             initialisation. 1.0 lets gradients through time from the first step on. Coupled gates:
             the input gate starts at -forget_bias.
-        checkpoint_every, weight_dropout, variational, naive_recurrent_dropout: as `RNN`.
+        checkpoint_every, weight_dropout, variational, naive_recurrent_dropout, precision: as `RNN`.
         activation: in place of both tanh: "softsign", "relu" or "hard_tanh".
         gate_activation: in place of σ: "hard_sigmoid", relu6(x + 3) / 6.
         peephole: the gates see the cell: weight_c_l[k] (3H,), p_i ⊙ c_{t-1} and p_f ⊙ c_{t-1} are
@@ -112,6 +112,7 @@ class LSTM(Recurrent, nn.LSTM):
         weight_dropout: float = 0.0,
         layer_norm: bool = False,
         checkpoint_every: int = 0,
+        precision: str = "float32",
     ) -> None:
         super().__init__(
             input_size,
@@ -135,6 +136,7 @@ class LSTM(Recurrent, nn.LSTM):
             weight_dropout=weight_dropout,
             layer_norm=layer_norm,
             checkpoint_every=checkpoint_every,
+            precision=precision,
             forget_bias=forget_bias,
             peephole=peephole,
             coupled=coupled,

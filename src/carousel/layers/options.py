@@ -14,6 +14,7 @@ from carousel.cells.activations import ACTIVATIONS, GATE_ACTIVATIONS
 from carousel.cells.gru import NORMALIZED_AFTER
 from carousel.cells.lstm import VARIANTS
 from carousel.cells.table import mode_of, spec_of
+from carousel.kernels.products import PRECISIONS
 
 Rates = float | Sequence[float]
 
@@ -35,6 +36,7 @@ class LayerOptions:
     weight_dropout: float = 0.0
     layer_norm: bool = False
     checkpoint_every: int = 0
+    precision: str = "float32"
 
     own_first: ClassVar[bool] = False  # of a cell's own options in the layer's text
 
@@ -47,6 +49,7 @@ class LayerOptions:
         self._settle("zoneout", self._rates_of_zoneout())
         parts = ("input", "state", "output")
         self._settle("variational", probabilities("variational", self.variational, parts))
+        _one_of("precision", self.precision, PRECISIONS)
         if self.checkpoint_every < 0:
             raise ValueError(
                 f"checkpoint_every must be 0 or more steps, got {self.checkpoint_every}"
@@ -77,8 +80,10 @@ class LayerOptions:
     def __reduce__(self) -> tuple[Any, ...]:  # without the hash, which is of this process
         return type(self), tuple(self.values().values())
 
-    def in_call(self, mode: str, training: bool) -> kernels.Options:
-        """Options that act in a call of a layer of this `mode`: in evaluation, no masks."""
+    def in_call(self, mode: str, training: bool, lowered: bool = False) -> kernels.Options:
+        """Options that act in a call of a layer of this `mode`: in evaluation, no masks.
+
+        lowered: autocast asks for products of bfloat16."""
         zoneout = self.zoneout
         cell, state = (0.0, zoneout) if isinstance(zoneout, float) else zoneout
         inputs, product, outputs = self._masks
@@ -97,6 +102,7 @@ class LayerOptions:
             input_dropout=inputs if training else 0.0,
             output_dropout=outputs if training else 0.0,
             layer_norm=self.layer_norm,
+            precision="bf16" if lowered or self.precision == "bf16" else "",
             **self._structure(),
         )
 

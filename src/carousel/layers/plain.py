@@ -43,9 +43,10 @@ _OURS_AND_TORCHS = (nn.RNNBase.__module__, "carousel.layers.own")
 
 def stack_of(layer: Any) -> kernels.StackSpec:
     """Description of a layer for the kernels, as it is now: all but its weights."""
+    lowered = kernels.lowers()
     if torch.compiler.is_compiling():  # which cannot look into either of the two below
-        return _described(*[getattr(layer, name) for name in _ATTRIBUTES])
-    return _remembered(*_attributes(layer))
+        return _described(*[getattr(layer, name) for name in _ATTRIBUTES], *[lowered])
+    return _remembered(*_attributes(layer), lowered)
 
 
 def _described(
@@ -59,6 +60,7 @@ def _described(
     proj_size: int,
     hidden_size: int,
     training: bool,
+    lowered: bool = False,
 ) -> kernels.StackSpec:
     return kernels.StackSpec(
         mode,
@@ -69,7 +71,7 @@ def _described(
         bidirectional,
         proj_size,
         options.checkpoint_every,
-        options.in_call(mode, training),
+        options.in_call(mode, training, lowered),
         hidden_size,
     )
 

@@ -157,7 +157,9 @@ class Stream:
             return None
         quiet = [*_HOOKS_OF_ALL, *(vars(layer)[name] for name in _HOOKS)]
         watch = kernels.Watch(layer.weights(), layer._parameters, layer.weight_names(), quiet)
-        return kernels.make_stepper(layer.stack(), watch, state)
+        with torch.autocast("cpu", enabled=False):  # a stream goes by the layer's own precision
+            stack = layer.stack()
+        return kernels.make_stepper(stack, watch, state)
 
     def _step_model(self, x_t: Tensor) -> Tensor:
         hooks = []

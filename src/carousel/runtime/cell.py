@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _UNDERSTOOD = {
     *("activation", "gate_activation", "nonlinearity", "layer_norm", "reset_after", "forget_bias"),
-    *("peephole", "coupled", "variant", "zoneout", "checkpoint_every", "heads"),
+    *("peephole", "coupled", "variant", "zoneout", "checkpoint_every", "heads", "precision"),
     # which act in training alone
     *("weight_dropout", "recurrent_dropout", "variational", "naive_recurrent_dropout"),
 }
@@ -46,6 +46,12 @@ class Cell:
             raise ConfigError(
                 f"the runtime without torch has no {spec.layer}: load the model with "
                 "carousel.load, which needs torch"
+            )
+        if model.precision != "float32":
+            raise ConfigError(
+                f"the runtime without torch multiplies in float32, and the model asks for "
+                f"model.precision = {model.precision!r}: load it with carousel.load, which needs "
+                'torch, or write "precision": "float32" into its model.json'
             )
         options = None if spec.is_parallel else _options(spec, mode, model, regularization)
         return cls(spec, mode, model.hidden_size, options)

@@ -92,6 +92,7 @@ def _given(
     given: dict[str, Any] = {
         "gate_activation": model.gate_activation or "sigmoid",
         "layer_norm": model.layer_norm,
+        "precision": model.precision,
         "reset_after": model.reset_after,
         "forget_bias": None if model.variant == "NFG" else model.forget_bias,
         "heads": model.heads,
