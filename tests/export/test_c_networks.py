@@ -62,6 +62,9 @@ OTHERS = {
     "IndRNN, tanh": lambda: carousel.IndRNN(3, 9, nonlinearity="tanh"),
     "sLSTM": lambda: carousel.SLSTM(3, 9, num_layers=2),
     "sLSTM of three heads": lambda: carousel.SLSTM(3, 12, heads=3, nonlinearity="exp"),
+    "SRU": lambda: carousel.SRU(3, 9, num_layers=2),
+    "SRU without biases": lambda: carousel.SRU(9, 9, bias=False),
+    "RG-LRU": lambda: carousel.RGLRU(3, 9, num_layers=2),
     "minGRU both ways": lambda: carousel.MinGRU(3, 5, 2, bidirectional=True),
     "LSTM both ways": lambda: carousel.LSTM(3, 6, 2, bidirectional=True, proj_size=2),
     "two stacks": lambda: nn.Sequential(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from carousel.cells.table import named
 from carousel.errors import ConfigError
-from carousel.export.c import gru, lstm, simple, slstm
+from carousel.export.c import gru, lmu, lstm, simple, skipping, slstm
 from carousel.export.c.builder import Builder, Step
 from carousel.export.c.cell import Cell
 from carousel.export.c.text import indented
@@ -20,6 +20,9 @@ _MAKERS: Mapping[str, Callable[[Cell], str]] = {
     "minlstm": simple.min_lstm,
     "indrnn": simple.ind_rnn,
     "slstm": slstm.body,
+    "sru": skipping.sru,
+    "rglru": skipping.rg_lru,
+    "lmu": lmu.body,
 }
 
 
