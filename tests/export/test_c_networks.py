@@ -65,6 +65,7 @@ OTHERS = {
     "SRU": lambda: carousel.SRU(3, 9, num_layers=2),
     "SRU without biases": lambda: carousel.SRU(9, 9, bias=False),
     "RG-LRU": lambda: carousel.RGLRU(3, 9, num_layers=2),
+    "LMU": lambda: carousel.LMU(3, 9, 2, order=5, theta=7.0),
     "minGRU both ways": lambda: carousel.MinGRU(3, 5, 2, bidirectional=True),
     "LSTM both ways": lambda: carousel.LSTM(3, 6, 2, bidirectional=True, proj_size=2),
     "two stacks": lambda: nn.Sequential(
