@@ -66,7 +66,7 @@ def settings(incomplete: str) -> Iterator[tuple[str, str]]:
 
     >>> [name for name, _ in settings("model.ce")]
     ['model.cell=']
-    >>> [name for name, _ in settings("model.cell=l")]
+    >>> [name for name, _ in settings("model.cell=ls")]
     ['model.cell=lstm']
     """
     from carousel.config import Config
