@@ -12,7 +12,7 @@ from carousel.cells.table import named
 from carousel.errors import ConfigError
 from carousel.export.describing import describe, subject_of
 from carousel.export.description import Dense, Embedding, Pooling, Recurrent, Softmax
-from carousel.export.parity import random_batch
+from carousel.export.parity import random_batch, random_states
 from carousel.layers.pooling import Pooling as PoolingLayer
 
 LAYERS = {
@@ -22,6 +22,7 @@ LAYERS = {
     "normalised GRU": lambda: carousel.GRU(3, 5, 2, layer_norm=True, bidirectional=True),
     "reset first": lambda: carousel.GRU(3, 5, reset_after=False, activation="softsign"),
     "IndRNN": lambda: carousel.IndRNN(3, 5, nonlinearity="tanh"),
+    "sLSTM": lambda: carousel.SLSTM(3, 6, 2, heads=2, bidirectional=True),
     "minLSTM": lambda: carousel.MinLSTM(3, 5, 2),
 }
 
@@ -51,7 +52,8 @@ def test_equations_with_what_a_description_says_give_what_the_layer_gives(make):
     torch.manual_seed(0)
     subject = subject_of(make())
     network = subject.network
-    given = random_batch(network, 3, 7, np.random.default_rng(1), lengths=False)
+    rng = np.random.default_rng(1)
+    given = random_batch(network, 3, 7, rng, lengths=False) | random_states(subject, 3, rng)
     found = subject.run(given)
     states = tuple(torch.from_numpy(given[f"{s.name}_in"]) for s in network.states)
     x = torch.from_numpy(given["x"]).transpose(0, 1)

@@ -16,7 +16,7 @@ import carousel
 from carousel.errors import ConfigError
 from carousel.export.describing import subject_of
 from carousel.export.exporting import export
-from carousel.export.parity import random_batch
+from carousel.export.parity import random_batch, random_states
 from carousel.layers.ordinal import CumulativeLogits
 from carousel.layers.pooling import Pooling
 
@@ -28,8 +28,8 @@ from carousel.export.onnx.format import runner
 
 CELLS = {
     "LSTM": carousel.LSTM, "GRU": carousel.GRU, "RNN": carousel.RNN, "MinGRU": carousel.MinGRU,
-    "MinLSTM": carousel.MinLSTM, "IndRNN": carousel.IndRNN, "torch.LSTM": nn.LSTM,
-    "torch.GRU": nn.GRU, "torch.RNN": nn.RNN,
+    "MinLSTM": carousel.MinLSTM, "IndRNN": carousel.IndRNN, "SLSTM": carousel.SLSTM,
+    "torch.LSTM": nn.LSTM, "torch.GRU": nn.GRU, "torch.RNN": nn.RNN,
 }  # fmt: skip
 CASES = [
     *((name, {}) for name in CELLS),
@@ -41,6 +41,8 @@ CASES = [
     ("GRU", {"zoneout": 0.3, "bias": False}),
     ("torch.RNN", {"nonlinearity": "relu"}),
     ("MinGRU", {"nonlinearity": "linear"}),
+    ("SLSTM", {"nonlinearity": "exp", "bias": False}),
+    ("SLSTM", {"heads": 5}),
     ("IndRNN", {"nonlinearity": "tanh", "bias": False}),
 ]
 
@@ -67,7 +69,8 @@ def test_files_of_a_layer_compute_what_it_does_of_any_batch_and_length(case, tmp
     deep = layer(*case, num_layers=2, bidirectional=True, batch_first=True)
     assert export(deep, path, force=True).comparison.difference < 1e-5
     subject = subject_of(deep)
-    given = random_batch(subject.network, 6, 37, np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    given = random_batch(subject.network, 6, 37, rng) | random_states(subject, 6, rng)
     found, wanted = runner(path)(given), subject.run(given)
     most = 1e-4 if "layer_norm" in case[1] else 1e-5  # of five numbers it magnifies rounding
     for key, right in wanted.items():
@@ -79,7 +82,8 @@ def test_a_row_without_steps_keeps_its_states(name, tmp_path):
     made = layer(name, {}, num_layers=2, bidirectional=True)
     subject = subject_of(made)
     export(made, tmp_path / "m.onnx")
-    given = random_batch(subject.network, 3, 6, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    given = random_batch(subject.network, 3, 6, rng) | random_states(subject, 3, rng)
     given["lengths"] = np.array([6, 0, 2])
     found, wanted = runner(tmp_path / "m.onnx")(given), subject.run(given)
     for key, right in wanted.items():
@@ -164,7 +168,9 @@ def test_openvino_computes_the_same_of_rows_of_one_length(name, tmp_path):
     hint = {"INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(str(tmp_path / "m.onnx"), "CPU", hint)
     subject = subject_of(made)
-    given = random_batch(subject.network, 4, 9, np.random.default_rng(2), lengths=False)
+    rng = np.random.default_rng(2)
+    given = random_batch(subject.network, 4, 9, rng, lengths=False)
+    given |= random_states(subject, 4, rng)
     found = compiled(given)
     for key, right in subject.run(given).items():
         np.testing.assert_allclose(found[key], right, atol=1e-5, err_msg=key)

@@ -14,7 +14,8 @@ from carousel.cli.output import JsonOption, RunArgument, print_json, print_out
 def export(
     run: RunArgument,
     file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="To write; its suffix says what: .onnx or .c.")
+        Path,
+        typer.Argument(metavar="FILE", help="To write; its suffix says what: .onnx, .c or .pt2."),
     ],
     stream: Annotated[
         bool, typer.Option("--stream", help="For one step at a time, states in and out.")

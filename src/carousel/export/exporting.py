@@ -15,7 +15,7 @@ from carousel.errors import ConfigError
 from carousel.export.card import card_of
 from carousel.export.describing import subject_of
 from carousel.export.description import Convolution, Differences, Horizon, Level, Network, Pooling
-from carousel.export.formats import Asked, Comparison, format_of
+from carousel.export.formats import Asked, Comparison, format_of, held_by
 from carousel.tasks.shared.task import TrainedModel
 
 
@@ -56,7 +56,8 @@ def export(
     is there already, and for one that does not compute what the model does.
     """
     path = Path(path)
-    chosen, subject = format_of(path), subject_of(model)
+    chosen = format_of(path)
+    subject = held_by(chosen, subject_of(model))
     asked = Asked(path.stem, stream, int8)
     _check_place(path, force)
     if stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -60,7 +61,15 @@ class Format(Protocol):
         """Some 15 lines in the language of the target that use the file."""
 
 
-_ROOMS = {".onnx": "onnx", ".c": "c"}
+_ROOMS = {".onnx": "onnx", ".c": "c", ".pt2": "pt2"}
+
+
+def held_by(chosen: Format, subject: Subject) -> Subject:
+    """A subject as a format takes it: some have no lengths, and say so in `held(network)`."""
+    held: Callable[[Network], Network] | None = getattr(chosen, "held", None)
+    if held is None:
+        return subject
+    return dataclasses.replace(subject, network=held(subject.network))
 
 
 def format_of(path: Path) -> Format:

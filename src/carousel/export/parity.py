@@ -44,11 +44,14 @@ def compare(subject: Subject, run: Run, *, stream: bool, tolerance: float) -> Co
     if not stream:
         for rows, more in _SIZES:
             given = random_batch(network, rows, shortest(network) + more, rng)
+            if network.has_states:
+                given |= random_states(subject, rows, rng)
             largest = max(largest, _difference(network, given, run(given), subject.run(given)))
             cases += 1
     if stream or (network.has_states and goes_on(network)):
         for rows in (1, 3):
-            given = random_batch(network, rows, _STEPS, rng, lengths=False, states=True)
+            given = random_batch(network, rows, _STEPS, rng, lengths=False)
+            given |= random_states(subject, rows, rng)
             largest = max(largest, _stepped(subject, given, run, stream))
             cases += 1
     return Comparison(largest, tolerance, cases)
@@ -67,11 +70,9 @@ def random_batch(
     rng: np.random.Generator,
     *,
     lengths: bool = True,
-    states: bool = False,
 ) -> Given:
-    """Inputs of a network: values as the training part may have had them, tokens that there are,
-    and states within one, where the network has them or `states` asks for them. lengths: of rows
-    that end before the batch does; else all are whole."""
+    """Inputs of a network: values as the training part may have had them, tokens that there are.
+    lengths: of rows that end before the batch does; else all are whole."""
     (value,) = network.inputs
     shape = _shape(value, rows, steps)
     given: Given = {value.name: _values(network, shape, rng)}
@@ -81,16 +82,16 @@ def random_batch(
         drawn = rng.integers(low, count + 1, rows) if lengths else np.full(rows, count)
         drawn[0] = count
         given["lengths"] = drawn.astype(np.int64)
-    if network.has_states or states:
-        for state in network.states:
-            given[f"{state.name}_in"] = random_state(state, _shape(state, rows, steps), rng)
     return given
 
 
-def random_state(state: Value, shape: tuple[int, ...], rng: np.random.Generator) -> Numbers:
-    """A state within one; a normaliser n, by which others are divided, is well above zero."""
-    low = 0.3 if state.name.startswith("n") else -0.9
-    return rng.uniform(low, 0.9, shape).astype(np.float32)
+def random_states(subject: Subject, rows: int, rng: np.random.Generator) -> Given:
+    """States that a model comes to, from zeros, on a batch: some are never negative, or bound to
+    each other."""
+    network = subject.network
+    steps = _shape(network.inputs[0], rows, shortest(network) + _STEPS)[1]
+    found = subject.run(random_batch(network, rows, steps, rng, lengths=False))
+    return {f"{state.name}_in": found[f"{state.name}_out"] for state in network.states}
 
 
 def _shape(value: Value, rows: int, steps: int) -> tuple[int, ...]:

@@ -104,16 +104,16 @@ class _Writer:
         return self.graph.constant(self.weights[name]) if name in self.weights else name
 
     def shape(self, sizes: Sequence[int]) -> str:
-        """A shape, any number where the rows stood."""
-        return self.graph.integers(*(-1 if size == _ROWS else size for size in sizes))
+        """A shape, any number where the rows stood, alone or in a product."""
+        return self.graph.integers(*(-1 if size and size % _ROWS == 0 else size for size in sizes))
 
 
 _SAME = {
     "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "exp": "Exp", "log": "Log", "abs": "Abs",
     "neg": "Neg", "sqrt": "Sqrt", "sin": "Sin", "cos": "Cos", "mul": "Mul", "div": "Div",
     "mm": "MatMul", "bmm": "MatMul", "matmul": "MatMul", "softplus": "Softplus", "maximum": "Max",
-    "minimum": "Min", "ge": "GreaterOrEqual", "gt": "Greater", "le": "LessOrEqual", "lt": "Less",
-    "where": "Where", "reciprocal": "Reciprocal", "pow": "Pow",
+    "minimum": "Min", "eq": "Equal", "ge": "GreaterOrEqual", "gt": "Greater", "le": "LessOrEqual",
+    "lt": "Less", "where": "Where", "reciprocal": "Reciprocal", "pow": "Pow",
 }  # fmt: skip
 
 
@@ -266,6 +266,7 @@ _OWN: dict[str, Callable[..., Any]] = {
     "slice": _sliced,
     "sum": _sum,
     "permute": _permute,
+    "scalar_tensor": lambda w, value, **_: w.tensor(float(value)),
     "clone": _same,
     "detach": _same,
     "alias": _same,
