@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from carousel.export.c.source import Source
 from carousel.export.description import Array, Network
-from carousel.export.parity import random_batch, shortest
+from carousel.export.parity import random_batch, random_states, shortest
 from carousel.export.subject import Subject
 
 Numbers = NDArray[Any]
@@ -31,15 +31,14 @@ class Case:
 
 
 def record(subject: Subject, source: Source, seed: int = 0) -> list[Case]:
-    """Sequences of some lengths, the last of them from random states."""
+    """Sequences of some lengths, the last of them from states that the model came to before."""
     network, rng = subject.network, np.random.default_rng(seed)
     given = lengths_of(network)
     cases = []
     for place, length in enumerate(given):
-        drawn = random_batch(network, 1, length, rng, lengths=False, states=True)
-        x = drawn[network.inputs[0].name]
+        x = random_batch(network, 1, length, rng, lengths=False)[network.inputs[0].name]
         is_last = place == len(given) - 1
-        states = {key: drawn[key] for key in drawn if is_last and key.endswith("_in")}
+        states = random_states(subject, 1, rng) if is_last else {}
         found = subject.run({network.inputs[0].name: x, **states})
         y = np.asarray(found[network.outputs[0].name], np.float32).reshape(-1, source.outputs)
         start = _flat(source, states, "_in") if states else None
