@@ -67,7 +67,10 @@ def test_programs_of_other_cells_are_scans_over_their_equations(layer, tmp_path)
     assert export(made, tmp_path / "m.pt2").comparison.difference < 1e-5
 
 
-@pytest.mark.parametrize("how", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize(
+    "how",
+    ["last", pytest.param("mean", marks=pytest.mark.slow), "max", "attention"],
+)
 def test_rows_of_different_lengths_are_told_apart_where_one_answer_is_asked_for(how, tmp_path):
     torch.manual_seed(0)
     row = nn.Sequential(

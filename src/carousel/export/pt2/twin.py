@@ -46,7 +46,7 @@ _FUNCTIONS = {
 
 
 class Twin(nn.Module):
-    """What a description says, step by step.
+    """Network of a description, layer by layer.
 
     forward: the input, lengths where the network has them, states where they are taken; returns
     the output, and the states. With `stream` there is no dimension of time.
@@ -73,7 +73,7 @@ class Twin(nn.Module):
 
 
 class _Walk:
-    """What goes from layer to layer, and what stands beside it."""
+    """Value that goes from layer to layer, and what stands beside it."""
 
     def __init__(self, x: Tensor, lengths: Tensor | None, states: list[Tensor]) -> None:
         self.x, self.lengths, self.states = x, lengths, states
@@ -136,7 +136,7 @@ class _Walk:
 
 
 def _part(layer: Layer) -> Any:
-    """What a layer needs at hand: a stack, or its arrays as tensors by their names."""
+    """Parts that a layer needs at hand: a stack, or its arrays as tensors by their names."""
     if isinstance(layer, Recurrent):
         return Stack(layer)
     arrays = {n: a for n, a in vars(layer).items() if hasattr(a, "dtype")}
