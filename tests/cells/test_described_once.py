@@ -23,6 +23,7 @@ ALLOWED = {
     "kernels/paths.py": "oneDNN, in torch, has the LSTM alone",
     "kernels/autocast.py": "the types that torch's own operators give under autocast",
     "export/c/cells.py": "who writes the equations of each cell in C",
+    "export/pt2/operators.py": "which operators torch has",
     "bench/cases.py": "which rows are measured of which cell",
     "bench/targets.py": "speeds that were promised",
     "bench/peers/keras_layers.py": "Keras's names, order of gates and biases",
