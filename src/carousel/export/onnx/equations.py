@@ -89,6 +89,9 @@ class _Writer:
         name = str(getattr(node.target, "overloadpacket", node.target)).removeprefix("aten.")
         if name in _SAME:
             return self.graph.add(_SAME[name], *map(self.tensor, node.args))
+        if name in _VIEWS:  # by the shape that came out: an argument may leave a size open
+            sizes = node.meta["tensor_meta"].shape
+            return self.graph.add("Reshape", self.tensor(node.args[0]), self.shape(sizes))
         if name in _OWN:
             return _OWN[name](self, *node.args, **node.kwargs)
         raise ConfigError(
@@ -108,6 +111,7 @@ class _Writer:
         return self.graph.integers(*(-1 if size and size % _ROWS == 0 else size for size in sizes))
 
 
+_VIEWS = ("view", "reshape", "_unsafe_view")
 _SAME = {
     "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "exp": "Exp", "log": "Log", "abs": "Abs",
     "neg": "Neg", "sqrt": "Sqrt", "sin": "Sin", "cos": "Cos", "mul": "Mul", "div": "Div",
@@ -193,11 +197,6 @@ def _stack(w: _Writer, parts: Any, dim: int = 0) -> str:
     return name
 
 
-def _view(w: _Writer, x: Any, sizes: Any) -> str:
-    name: str = w.graph.add("Reshape", w.tensor(x), w.shape(sizes))
-    return name
-
-
 def _expand(w: _Writer, x: Any, sizes: Any, *, implicit: bool = False) -> str:
     wanted = w.graph.integers(*(1 if size in (-1, _ROWS) else size for size in sizes))
     name: str = w.graph.add("Expand", w.tensor(x), wanted)
@@ -256,9 +255,6 @@ _OWN: dict[str, Callable[..., Any]] = {
     "native_layer_norm": _layer_norm,
     "cat": _cat,
     "stack": _stack,
-    "view": _view,
-    "reshape": _view,
-    "_unsafe_view": _view,
     "expand": _expand,
     "unsqueeze": _axes("Unsqueeze"),
     "squeeze": _axes("Squeeze"),
