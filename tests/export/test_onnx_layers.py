@@ -29,6 +29,7 @@ from carousel.export.onnx.format import runner
 CELLS = {
     "LSTM": carousel.LSTM, "GRU": carousel.GRU, "RNN": carousel.RNN, "MinGRU": carousel.MinGRU,
     "MinLSTM": carousel.MinLSTM, "IndRNN": carousel.IndRNN, "SLSTM": carousel.SLSTM,
+    "LMU": carousel.LMU, "RGLRU": carousel.RGLRU, "SRU": carousel.SRU,
     "torch.LSTM": nn.LSTM, "torch.GRU": nn.GRU, "torch.RNN": nn.RNN,
 }  # fmt: skip
 CASES = [

@@ -114,8 +114,8 @@ class _Writer:
 _VIEWS = ("view", "reshape", "_unsafe_view")
 _SAME = {
     "tanh": "Tanh", "sigmoid": "Sigmoid", "relu": "Relu", "exp": "Exp", "log": "Log", "abs": "Abs",
-    "neg": "Neg", "sqrt": "Sqrt", "sin": "Sin", "cos": "Cos", "mul": "Mul", "div": "Div",
-    "mm": "MatMul", "bmm": "MatMul", "matmul": "MatMul", "softplus": "Softplus", "maximum": "Max",
+    "neg": "Neg", "sqrt": "Sqrt", "sin": "Sin", "cos": "Cos", "div": "Div", "mm": "MatMul",
+    "bmm": "MatMul", "matmul": "MatMul", "mv": "MatMul", "softplus": "Softplus", "maximum": "Max",
     "minimum": "Min", "eq": "Equal", "ge": "GreaterOrEqual", "gt": "Greater", "le": "LessOrEqual",
     "lt": "Less", "where": "Where", "reciprocal": "Reciprocal", "pow": "Pow",
 }  # fmt: skip
@@ -125,6 +125,17 @@ def _add(w: _Writer, a: Any, b: Any, *, alpha: float = 1) -> str:
     scaled = w.tensor(b) if alpha == 1 else w.graph.add("Mul", w.tensor(b), w.tensor(alpha))
     name: str = w.graph.add("Add", w.tensor(a), scaled)
     return name
+
+
+def _mul(w: _Writer, a: Any, b: Any) -> str:
+    """A product; True counts as one."""
+    names = [w.graph.add("Cast", w.tensor(x), to=1) if _is_bool(x) else w.tensor(x) for x in (a, b)]
+    name: str = w.graph.add("Mul", *names)
+    return name
+
+
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, fx.Node) and x.meta["tensor_meta"].dtype == torch.bool
 
 
 def _sub(w: _Writer, a: Any, b: Any, *, alpha: float = 1) -> str:
@@ -171,8 +182,19 @@ def _log_sigmoid(w: _Writer, x: Any) -> list[str]:
     return [w.graph.add("Neg", w.graph.add("Softplus", inside)), ""]
 
 
+def _expm1(w: _Writer, x: Any) -> str:
+    """exp(x) - 1 = 2 t / (1 - t), t = tanh(x / 2): near zero no digit is lost."""
+    g, given = w.graph, w.tensor(x)
+    t = g.add("Tanh", g.add("Mul", given, w.tensor(0.5)))
+    near = g.add("Div", g.add("Mul", t, w.tensor(2.0)), g.add("Sub", w.tensor(1.0), t))
+    far = g.add("Sub", g.add("Exp", given), w.tensor(1.0))
+    name: str = g.add("Where", g.add("Less", given, w.tensor(1.0)), near, far)
+    return name
+
+
 def _filled(w: _Writer, x: Any, value: float) -> str:
-    name: str = w.graph.add("Add", w.graph.add("Mul", w.tensor(x), w.tensor(0.0)), w.tensor(value))
+    one = w.graph.constant(value, bool if _is_bool(x) else np.float32)
+    name: str = w.graph.add("Expand", one, w.graph.add("Shape", w.tensor(x)))
     return name
 
 
@@ -241,6 +263,7 @@ def _same(w: _Writer, x: Any, *rest: Any, **named: Any) -> str:
 
 _OWN: dict[str, Callable[..., Any]] = {
     "add": _add,
+    "mul": _mul,
     "sub": _sub,
     "rsub": lambda w, a, b, alpha=1: _sub(w, b, a, alpha=alpha),
     "t": _transposed,
@@ -250,6 +273,7 @@ _OWN: dict[str, Callable[..., Any]] = {
     "clamp": _clip,
     "hardtanh": _hardtanh,
     "log_sigmoid_forward": _log_sigmoid,
+    "expm1": _expm1,
     "ones_like": lambda w, x, **_: _filled(w, x, 1.0),
     "zeros_like": lambda w, x, **_: _filled(w, x, 0.0),
     "native_layer_norm": _layer_norm,
