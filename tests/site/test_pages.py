@@ -109,7 +109,7 @@ def test_the_tables_of_the_performance_page_are_those_of_the_lab_notes(script):
     text = performance.PAGE.read_text(encoding="utf-8")
     assert text == performance.page(text), "run: python tools/site/performance.py"
     assert set(re.findall(r"<!-- (.+?): start -->", text)) == set(performance.SECTIONS)
-    assert text.count("| rows LSTM training |") == 2  # time and memory
+    assert text.count("| rows LSTM training |") == 3  # time, memory, and products of bfloat16
 
 
 def test_the_picture_of_speed_shows_every_ratio_of_the_performance_page(script, tmp_path):

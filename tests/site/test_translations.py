@@ -21,7 +21,14 @@ ENGLISH = {
         "json.md",
     ),
     "memory-cells.md",
-    *("options.md", "own-data.md", "parallel-cells.md", "performance.md", "predict.md"),
+    *(
+        "options.md",
+        "own-data.md",
+        "parallel-cells.md",
+        "performance.md",
+        "precision.md",
+        "predict.md",
+    ),
     *("processes.md", "report.md", "results.md", "runs.md", "runtime.md", "settings.md"),
 }
 ENGLISH_FOLDERS = {"experiments", "lab", "reference"}

@@ -20,7 +20,7 @@ from performance import DOCS, PAGE
 PICTURE = DOCS / "images" / "speed.png"
 _ROW = re.compile(r"^\| (\S+) (LSTM|GRU|RNN) (training|inference|stream) \|(.*)\|$", re.M)
 _RATIO = re.compile(r"\*\*([\d.]+)\*\*")
-_MEMORY = "## Memory of a training step"
+_SECTION = re.compile(r"<!-- (.+?): start -->\n(.*?)<!-- \1: end -->", re.S)
 _USES = {
     "training": "training",
     "inference": "inference",
@@ -31,13 +31,15 @@ _TICKS = (1, 2, 5, 10, 20, 50)
 
 
 def ratios(page: str) -> dict[tuple[str, str], list[float]]:
-    """Ratios of all rows and machines, by use and cell, as the page prints them.
+    """Ratios of all rows and machines, by use and cell, as the tables of time print them.
 
-    >>> ratios("| a LSTM training | 1×2×3×4 | **1.50** (2 ms) | **2.00** (1 ms) |")
+    >>> rows = "| a LSTM training | 1×2×3×4 | **1.50** (2 ms) | **2.00** (1 ms) |\\n"
+    >>> ratios(f"<!-- Dense: start -->\\n{rows}<!-- Dense: end -->")
     {('training', 'LSTM'): [1.5, 2.0]}
     """
     found: dict[tuple[str, str], list[float]] = {}
-    for name, cell, use, cells in _ROW.findall(page.partition(_MEMORY)[0]):
+    tables = [rows for title, rows in _SECTION.findall(page) if not title.startswith("Memory")]
+    for name, cell, use, cells in _ROW.findall("".join(tables)):
         group = "packed" if name == "tagger" else use
         found.setdefault((group, cell), []).extend(map(float, _RATIO.findall(cells)))
     return found
