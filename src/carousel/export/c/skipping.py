@@ -61,5 +61,5 @@ def _sums(cell: Cell) -> str:
 
 
 def _skipped(cell: Cell, block: int) -> str:
-    """Code for what passes the cell by: its own block of the sums, or x where that has as many features."""
+    """Code for what passes the cell by: a block of the sums, or x if that has as many features."""
     return f"a[{block * cell.hidden} + u]" if _blocks(cell) > block else "x[u]"
