@@ -183,7 +183,7 @@ void run_stepper(const char* isa) {
     first.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
     if (first.cell == Cell::gru && chance(0.5))
         first.options.plain = false, first.options.reset_first = true;
-    if (!first.parallel() && chance(0.4)) first.product = Product::bf16_twin;
+    if (first.rounds() && chance(0.4)) first.product = Product::bf16_twin;
     choose_sizes(first);
     first.P = first.H, first.T = 1;
     first.reverse = first.batch_first = false, first.bias = first.given_state = true;

@@ -80,6 +80,8 @@ struct Case {
     }
     bool lstm() const { return cell == Cell::lstm; }
     bool slstm() const { return cell == Cell::slstm || cell == Cell::slstm_exp; }
+    // Cells whose products may be of bfloat16.
+    bool rounds() const { return !parallel() && !slstm(); }
     // States beside h.
     int memories() const { return lstm() || cell == Cell::sru ? 1 : slstm() ? 3 : 0; }
     // Cells without a recurrent product; how many weights a unit has of its own.
@@ -219,7 +221,7 @@ Case random_case() {
     Case c;
     c.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
     const bool peephole = !c.parallel() && !c.slstm() && chance(0.5) && choose_options(c);
-    if (!c.parallel() && !c.slstm() && chance(0.4)) c.product = carousel::Product::bf16_twin;
+    if (c.rounds() && chance(0.4)) c.product = carousel::Product::bf16_twin;
     choose_sizes(c);
     if (c.P != c.H) c.options.zone_state = {};
     c.reverse = chance(0.5), c.batch_first = chance(0.5);
