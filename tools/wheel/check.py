@@ -15,7 +15,8 @@ import venv
 import zipfile
 from pathlib import Path
 
-LARGEST = 15_000_000
+# Bytes. 15 MB are aimed at; kernels of bfloat16, of eight bits and of more cells made it 15.06.
+LARGEST = 15_500_000
 PLATFORM = "manylinux" if sys.platform == "linux" else ""
 CONTENTS = [
     "carousel/py.typed",
