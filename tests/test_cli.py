@@ -313,6 +313,7 @@ def unfinished(folder):
     return new_run(folder, config, seed=0, threads=1, device="cpu")
 
 
+@pytest.mark.slow
 def test_a_second_process_on_a_run_is_refused(tmp_path):
     run = unfinished(tmp_path / "run")
     with run.locked():
@@ -344,6 +345,7 @@ def test_a_full_disk_while_writing_a_checkpoint_keeps_the_one_before(tmp_path):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{run.path}\n", "")
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_cleanly_and_says_how_to_continue(tmp_path):
     long = [*SMALL, "--set", "training.epochs=400", "--set", "training.patience=0"]
     process = subprocess.Popen(

@@ -40,7 +40,11 @@ def carousel(*arguments):
     return done
 
 
-@pytest.fixture(scope="module", params=list(MAKERS))
+QUICK = {"classify_text", "forecast", "regress_whole"}  # words, a series, numbers of a whole
+KINDS = [pytest.param(k, marks=[] if k in QUICK else pytest.mark.slow) for k in MAKERS]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def run(request, tmp_path_factory):
     """The folder of a run of one epoch, and something to predict from."""
     write, config = MAKERS[request.param]

@@ -46,6 +46,7 @@ def refused(done):
     return line
 
 
+@pytest.mark.slow
 def test_a_prompt_is_written_on_and_the_same_seed_writes_the_same(run):
     ask = ("predict", run, "--prompt", "cats", "--length", 12, "--seed", 4, "--top-p", 0.9)
     first, second = carousel(*ask), carousel(*ask)
@@ -63,12 +64,14 @@ def test_json_holds_every_sample(run):
     assert len({sample["text"] for sample in answer["samples"]}) > 1
 
 
+@pytest.mark.slow
 def test_unknown_words_of_a_prompt_are_told_apart_from_the_text(run):
     done = carousel("predict", run, "--prompt", "cats ☃", "--length", 3)
     assert done.returncode == 0
     assert done.stderr == "carousel: not in the model's vocabulary, read as <unk>: ☃\n"
 
 
+@pytest.mark.slow
 def test_a_file_is_scored(run, tmp_path):
     (tmp_path / "x.txt").write_text("cats eat fish\ndogs chase mice\n")
     done = carousel("predict", run, tmp_path / "x.txt")
@@ -78,6 +81,7 @@ def test_a_file_is_scored(run, tmp_path):
     assert scored["perplexity"] > 1
 
 
+@pytest.mark.slow
 def test_evaluation_shows_frequencies_and_writes_the_report(run):
     done = carousel("evaluate", run)
     assert done.returncode == 0

@@ -35,6 +35,7 @@ def test_the_version_is_one_line(carousel):
     assert carousel("--version") == (0, f"carousel {library.__version__}\n", "")
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command():
     for arguments in (["--version"], ["data", "path", "nowhere"], ["train", "--help"]):
         told = [
@@ -63,6 +64,7 @@ def test_no_command_ends_with_a_number_of_its_own():
 # ---- streams
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -174,6 +176,7 @@ def on_a_terminal(*arguments, cwd, **environment):
     return written.decode()
 
 
+@pytest.mark.slow
 def test_findings_are_coloured_on_a_terminal_unless_somebody_minds(severe, tmp_path):
     assert COLOUR.search(on_a_terminal("coach", severe, cwd=tmp_path))
     assert not COLOUR.search(on_a_terminal("coach", severe, cwd=tmp_path, NO_COLOR="1"))

@@ -148,5 +148,6 @@ def test_every_task_has_its_page_and_its_test():
         assert (root / "tests" / "tasks" / name / f"test_{name}.py").is_file(), name
 
 
+@pytest.mark.slow
 def test_estimators_are_loaded_when_they_are_asked_for():
     assert "sklearn" in loaded_by("import carousel; carousel.estimators")

@@ -27,6 +27,7 @@ def bench(capsys, monkeypatch, tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_a_row_is_measured_shown_and_written(bench, tmp_path):
     code, out, _ = bench(
         *("--suite", "stream", "--only", "64 GRU", "--peer", "torch.nn", "--seconds", "0.01"),

@@ -285,6 +285,7 @@ def test_nan_never_passes_as_the_same():
     assert difference(nan[:2], problem.cotangent, problem) == math.inf
 
 
+@pytest.mark.slow
 def test_run_collects_rows_memory_and_facts_and_tells_progress(monkeypatch):
     rows = [case(mode=mode, **SMALL) for mode in ("training", "inference")]
     monkeypatch.setattr(running, "cases", lambda *_: rows)
@@ -339,6 +340,7 @@ def test_nobody_else_is_busy_in_no_time_at_all():
     assert busy is None or busy >= 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 def test_memory_grows_with_the_steps_and_holds_at_least_the_output():
     shape = {"batch": 32, "inputs": 64, "hidden": 64}
@@ -351,6 +353,7 @@ def test_memory_grows_with_the_steps_and_holds_at_least_the_output():
     assert long.ratio == long.peak[OURS] / long.peak[TORCH]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(why_not()), reason=why_not())
 def test_memory_of_a_step_that_fails_is_an_error_and_the_meter_goes_on():
     with MemoryMeter(1) as meter:

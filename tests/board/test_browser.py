@@ -142,6 +142,7 @@ def test_search_and_sort_order_the_table(page, board):
     )
 
 
+@pytest.mark.slow
 def test_every_page_of_a_run_opens_and_draws(page, board, folder):
     page.goto(board)
     page.get_by_role("link", name="first", exact=True).click()

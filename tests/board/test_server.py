@@ -80,6 +80,7 @@ def test_the_board_loads_neither_torch_nor_a_folder_of_its_own(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
+@pytest.mark.slow
 def test_a_board_beside_a_training_ends_with_it(tmp_path):
     settings = [part for setting in SETTINGS for part in ("--set", setting)]
     command = [*COMMAND, "train", "mnist-rows", *settings, "--set", "training.epochs=100000",

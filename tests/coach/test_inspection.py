@@ -35,6 +35,7 @@ def page(tmp_path_factory):
     return layer, look_into(layer, folder, image=torch.arange(10).view(5, 2).byte())
 
 
+@pytest.mark.slow
 def test_texts_from_data_are_never_markup(page):
     text = page[1].files[0].read_text(encoding="utf-8")
     assert "<b>@LEAD@" not in text

@@ -53,6 +53,7 @@ def test_exported_program_is_loaded_in_a_new_process(imports, problem, tmp_path)
     assert read(imports, load, tmp_path) == "True\n"
 
 
+@pytest.mark.slow
 @each_order
 @pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning", "ignore::DeprecationWarning")
 def test_traced_program_with_our_operator_is_loaded_in_a_new_process(imports, problem, tmp_path):
@@ -63,6 +64,7 @@ def test_traced_program_with_our_operator_is_loaded_in_a_new_process(imports, pr
     assert read(imports, load, tmp_path) == "True\n"
 
 
+@pytest.mark.slow
 def test_torch_is_found_as_without_carousel():
     say = "import torch, sys; print(torch.__spec__, torch.__loader__, len(sys.meta_path))"
     assert fresh(f"import carousel; {say}").split(" at ")[0] == fresh(say).split(" at ")[0]

@@ -107,6 +107,7 @@ def test_exported_layers_compute_what_torch_computes_for_any_rows_and_steps(dyna
             assert_close(actual, wanted, "forward")
 
 
+@pytest.mark.slow
 @each_way
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_reset_gate_before_the_product_is_exported_as_onnx_has_it(bidirectional, dynamo, tmp_path):
@@ -131,6 +132,7 @@ def by_packing(layer, x, lengths):
     return pad_packed_sequence(y, batch_first=first, total_length=total)[0], state
 
 
+@pytest.mark.slow
 @each_way
 def test_exported_layers_read_lengths_as_a_packed_sequence_is_read(dynamo, tmp_path):
     """They are an input of the model like any other."""

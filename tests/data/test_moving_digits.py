@@ -1,6 +1,7 @@
 """Films of moving digits: what a frame shows, what its label is, whose digits they are."""
 
 import numpy as np
+import pytest
 import torch
 from small_frames import film_config
 
@@ -15,6 +16,7 @@ def made(*more, parts=NAMES):
     return {part: films(config.data, config.scenes, part) for part in parts}
 
 
+@pytest.mark.slow
 def test_films_follow_from_the_seed_alone():
     first, again, other = made(), made(), made("data.split_seed=5")
     for part in first:

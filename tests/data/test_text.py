@@ -86,6 +86,7 @@ def test_a_vocabulary_of_special_tokens_alone_is_refused():
         Vocabulary.fit(Counter("aabb"), ["<unk>"], limit=1)
 
 
+@pytest.mark.slow
 @given(st.text(min_size=1), st.text())
 def test_characters_are_numbered_alike_by_both_ways(train, other):
     vocabulary = Vocabulary.fit(texts.count_characters(train), ["<unk>"])

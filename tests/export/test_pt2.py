@@ -99,6 +99,7 @@ def test_programs_of_trained_models_compute_what_these_do(name, tmp_path):
     assert export(trained, tmp_path / "m.pt2").comparison.difference <= 1e-5
 
 
+@pytest.mark.slow
 def test_a_program_runs_where_carousel_is_not_installed(tmp_path):
     row = nn.Sequential(carousel.LSTM(3, 5), nn.Linear(5, 2), nn.Softmax(-1))
     export(row, tmp_path / "m.pt2")

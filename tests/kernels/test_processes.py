@@ -102,6 +102,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_workers_of_a_data_loader_compute_the_same():
     assert run_python(WORKER).strip() == "done"
 
@@ -157,6 +158,7 @@ print("done")
 """
 
 
+@pytest.mark.slow
 def test_a_loaded_model_predicts_in_a_child_of_a_process_that_has_used_torchs_threads(trained):
     assert run_python(PREDICT, str(trained.path)).strip() == "done"
 

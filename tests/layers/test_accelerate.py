@@ -451,6 +451,7 @@ os._exit(0)
 """
 
 
+@pytest.mark.slow
 def test_model_in_distributed_data_parallel_can_be_accelerated(tmp_path):
     assert run_python(DISTRIBUTED, str(tmp_path / "store")).strip() == "done"
 

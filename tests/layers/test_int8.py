@@ -223,6 +223,7 @@ print(_native.int8_isa())
 """
 
 
+@pytest.mark.slow
 def test_every_instruction_set_gives_the_answers_of_the_others(tmp_path):
     answers = {}
     for isa in _native.supported_isas():

@@ -84,6 +84,7 @@ def hold_and_die(path):
     RunFolder.open(path).locked().__enter__()
 
 
+@pytest.mark.slow
 def test_a_lock_dies_with_its_process(tmp_path):
     make(tmp_path)
     process = multiprocessing.get_context("forkserver").Process(

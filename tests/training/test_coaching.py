@@ -24,6 +24,7 @@ def same(a, b):
     return all(torch.equal(a[name], b[name]) for name in a)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -46,6 +47,7 @@ def test_weights_are_the_same_bits_with_the_coach_and_without(tmp_path, settings
     assert not series(runs[1].path / "events.sqlite", "coach/share")
 
 
+@pytest.mark.slow
 def test_the_share_of_time_is_that_of_the_whole_run_so_far(tmp_path):
     """Early looks are paid in advance: their share says nothing of the run."""
     run = train(small_config(), seed=3, threads=1, run_dir=tmp_path / "r", quiet=True)
@@ -55,6 +57,7 @@ def test_the_share_of_time_is_that_of_the_whole_run_so_far(tmp_path):
     assert ends <= set(told)
 
 
+@pytest.mark.slow
 def test_signals_of_every_kind_are_recorded(tmp_path):
     run = train(small_config(OFTEN), seed=3, threads=1, run_dir=tmp_path / "r", quiet=True)
     store = run.path / "events.sqlite"
@@ -74,6 +77,7 @@ def test_signals_of_every_kind_are_recorded(tmp_path):
     assert any(profile["axis"] == "lag" for profile in profiles["profiles"])
 
 
+@pytest.mark.slow
 def test_blocks_sum_to_the_norm_of_the_whole_gradient(tmp_path):
     run = train(small_config(OFTEN), seed=3, threads=1, run_dir=tmp_path / "r", quiet=True)
     store = run.path / "events.sqlite"
@@ -108,6 +112,7 @@ def test_a_measurement_that_fails_is_given_up_and_told(tmp_path, monkeypatch, ki
     assert "out of luck" in told[0]["title"]
 
 
+@pytest.mark.slow
 def test_data_that_cannot_be_looked_at_stop_nothing(tmp_path, monkeypatch):
     def broken(self):
         raise RuntimeError("no targets here")
@@ -119,6 +124,7 @@ def test_data_that_cannot_be_looked_at_stop_nothing(tmp_path, monkeypatch):
     assert run.result["epochs"] == 4
 
 
+@pytest.mark.slow
 def test_new_findings_are_shown_as_they_come(tmp_path, capsys):
     settings = ["optimizer.learning_rate=5", "schedule.name=constant", "optimizer.clip_norm=0"]
     train(small_config(*settings), seed=3, threads=1, run_dir=tmp_path / "r")
@@ -126,6 +132,7 @@ def test_new_findings_are_shown_as_they_come(tmp_path, capsys):
     assert "coach: warning: A learning rate of 5" in said
 
 
+@pytest.mark.slow
 def test_facts_survive_a_resume(tmp_path):
     from carousel.training import Interrupted
     from carousel.training.loop import Trainer
@@ -147,6 +154,7 @@ def test_facts_survive_a_resume(tmp_path):
     assert set(run.result["coach"]) == {"severe", "warning", "share_of_time"}
 
 
+@pytest.mark.slow
 def test_a_run_begins_with_the_cheap_checks_and_tells_what_they_found(tmp_path, monkeypatch):
     right = ClassifyTask.build_model
 

@@ -31,6 +31,7 @@ def kept(tmp_path_factory):
     return trained(folder, "training.keep_epochs=2", "training.restore_best=false").path
 
 
+@pytest.mark.slow
 def test_every_second_epoch_is_kept_and_the_last_is_the_final_one(kept, tmp_path):
     assert sorted(path.name for path in (kept / "epochs").iterdir()) == ["2", "4"]
     final, second = weights(kept / "model"), weights(kept / "epochs" / "2")
@@ -49,6 +50,7 @@ def test_a_kept_epoch_is_judged_as_it_was_then(kept):
     assert (kept / "epochs" / "2" / "evaluation-validation.json").is_file()
 
 
+@pytest.mark.slow
 def test_the_averaged_weights_are_kept_where_they_are_validated(tmp_path):
     run = trained(tmp_path / "run", "training.keep_epochs=1", "averaging.name='ema'").path
     ends = list(events(run / "events.sqlite", "epoch"))

@@ -118,6 +118,7 @@ def test_a_language_model_resumes_exactly(tmp_path, settings):
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_labelled_lines_resume_exactly(tmp_path):
     config = text_config(write_lines(tmp_path), "training.checkpoint_seconds=1e-9")
     assert run(dying.start, tmp_path / "whole", config, 1) == 0

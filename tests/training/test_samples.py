@@ -20,6 +20,7 @@ def weights(run):
     return load_file(run.path / "model" / "weights.safetensors")
 
 
+@pytest.mark.slow
 def test_weights_are_the_same_bits_with_samples_and_without(tmp_path):
     with_, without = (trained(tmp_path / n, f"training.samples={n}") for n in ("9", "0"))
     a, b = weights(with_), weights(without)

@@ -144,6 +144,7 @@ def test_every_cell_view_and_pooling_trains(tmp_path):
         assert 0 < done.result["test"]["accuracy"] < 1
 
 
+@pytest.mark.slow
 def test_the_one_to_one_recipe_in_small_form_learns_more_than_a_line(tmp_path):
     settings = [*SETTINGS, "model.hidden_size=64", "training.epochs=8", "data.shift=0"]
     done = train("digits-dense", settings, threads=1, run_dir=tmp_path / "run", quiet=True)

@@ -137,6 +137,7 @@ def test_a_caption_goes_with_its_own_image(folder):
     assert set(seen) == pairs
 
 
+@pytest.mark.slow
 def test_the_run_learns_what_is_in_the_images(run):
     result = run.result
     assert result["test"]["exact_match"] == 1.0

@@ -46,6 +46,7 @@ def run(folder, tmp_path_factory):
     return train(config(folder), run_dir=path, threads=1, quiet=True)
 
 
+@pytest.mark.slow
 def test_the_run_learns_what_the_features_say(run):
     assert run.result["test"]["exact_match"] == 1.0
     model = run.load()

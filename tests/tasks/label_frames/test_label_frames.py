@@ -82,6 +82,7 @@ def test_noise_is_for_training_alone(folder):
     assert len({*noisy, quiet[0]}) == 3
 
 
+@pytest.mark.slow
 def test_the_run_learns_what_a_frame_alone_does_not_say(run):
     result = run.result
     assert result["monitor"] == "macro_f1"
@@ -152,6 +153,7 @@ def film_run(tmp_path_factory):
     return train(film_config(), run_dir=path, threads=1, quiet=True)
 
 
+@pytest.mark.slow
 def test_films_in_small_form_train_and_are_judged_like_other_recordings(film_run):
     result = film_run.result
     assert result["data"]["frames"]["test"] > 100

@@ -176,6 +176,7 @@ def test_joint_tokens_share_the_vocabulary_the_embedding_and_the_bundle(path, tm
     )
 
 
+@pytest.mark.slow
 def test_the_run_learns_and_reports_data_baselines_and_signatures(run):
     result = run.result
     assert result["test"]["bleu"] > 80
