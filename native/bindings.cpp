@@ -7,6 +7,7 @@
 
 #include <cmath>
 
+#include "call.hpp"
 #include "dispatch.hpp"
 #include "engine.hpp"
 #include "feed.hpp"
@@ -127,6 +128,25 @@ void forward_packed(const carousel::Packed& packed, int64_t T, int64_t B, int64_
     packed.forward(batch, threads);
 }
 
+// Python's collector of cycles on objects that refer to others.
+template <class Thing>
+int traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    return nb::inst_ready(self) ? nb::inst_ptr<Thing>(self)->visit(visit, arg) : 0;
+}
+template <class Thing>
+int clear(PyObject* self) {
+    nb::inst_ptr<Thing>(self)->clear();
+    return 0;
+}
+template <class Thing>
+PyType_Slot* collected() {
+    static PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse<Thing>)},
+                                  {Py_tp_clear, reinterpret_cast<void*>(clear<Thing>)},
+                                  {0, nullptr}};
+    return slots;
+}
+
 }  // namespace
 
 NB_MODULE(_native, m) {
@@ -194,37 +214,75 @@ NB_MODULE(_native, m) {
         .def_prop_ro("calls", &carousel::Packed::calls, "Calls of forward so far.");
     m.def(
         "read_tensors_with",
-        [](int64_t offset, const std::vector<uintptr_t>& functions) {
-            if (functions.size() != 4) throw std::invalid_argument("four functions are needed");
-            carousel::TensorApi& api = carousel::tensor_api();
+        [](int64_t offset, const std::vector<uintptr_t>& functions,
+           const std::array<int32_t, 3>& kinds) {
+            using Api = carousel::TensorApi;
+            if (!functions.empty() && functions.size() != Api::kFunctions)
+                throw std::invalid_argument("another number of functions is needed");
+            Api& api = carousel::tensor_api();
             api.offset = offset;
-            api.data = reinterpret_cast<decltype(api.data)>(functions[0]);
-            api.dims = reinterpret_cast<decltype(api.dims)>(functions[1]);
-            api.sizes = reinterpret_cast<decltype(api.sizes)>(functions[2]);
-            api.strides = reinterpret_cast<decltype(api.strides)>(functions[3]);
+            api.dtype = kinds[0], api.device = kinds[1], api.layout = kinds[2];
+            api.functions.clear();
+            for (uintptr_t f : functions)
+                api.functions.push_back(reinterpret_cast<Api::Function>(f));
         },
-        "offset"_a, "functions"_a,
-        "Read weights through torch's C functions: see native/watched.hpp.");
-    nb::class_<Watched>(m, "Watched", "Weights that were packed, and whether they are so still.")
+        "offset"_a, "functions"_a, "kinds"_a,
+        "Read tensors through torch's C functions, or, without any, through Python: see "
+        "carousel.kernels.reading. kinds: torch's numbers of float32, the CPU and strided layout.");
+    nb::class_<Watched>(m, "Watched", nb::type_slots(collected<Watched>()),
+                        "Weights that were packed, and whether they are so still.")
         .def(nb::init<nb::tuple>(), "weights"_a,
              nb::sig("def __init__(self, weights: tuple[object, ...]) -> None"))
         .def("unchanged", nb::overload_cast<nb::list>(&Watched::unchanged, nb::const_),
              "weights"_a, nb::sig("def unchanged(self, weights: list[typing.Any]) -> bool"),
              "True if these are the weights that were packed, and stand where they stood.");
+    nb::class_<carousel::PlainCall>(m, "PlainCall",
+                                    nb::type_slots(collected<carousel::PlainCall>()),
+                                    "Calls of a layer whose weights are packed.")
+        .def(
+            "__init__",
+            [](carousel::PlainCall* self, const carousel::Packed& packed, nb::object watched,
+               nb::dict own, nb::dict inherited, nb::tuple absent,
+               nb::tuple names, nb::tuple tensor_types, std::vector<int64_t> features,
+               int64_t depth, bool batch_first) {
+                if (!nb::isinstance<Watched>(watched))
+                    throw std::invalid_argument("watched must be of the type Watched");
+                if (features.size() < 3 || features.size() > 10)
+                    throw std::invalid_argument("features are of x, of y and of 1 to 8 states");
+                new (self) carousel::PlainCall(packed, watched,
+                                               {own, inherited, absent, names}, tensor_types,
+                                               std::move(features), depth, batch_first);
+            },
+            "packed"_a, "watched"_a, "own"_a, "inherited"_a, "absent"_a, "names"_a,
+            "tensor_types"_a, "features"_a, "depth"_a, "batch_first"_a,
+            nb::sig("def __init__(self, packed: Packed, watched: Watched, "
+                    "own: dict[str, typing.Any], inherited: dict[str, typing.Any], "
+                    "absent: tuple[str, ...], names: tuple[str, ...], "
+                    "tensor_types: tuple[type, ...], features: collections.abc.Sequence[int], "
+                    "depth: int, batch_first: bool) -> None"),
+            nb::keep_alive<1, 2>())
+        .def("answer", &carousel::PlainCall::answer, "kind"_a, "attributes"_a, "x"_a,
+             "hx"_a.none(), "threads"_a,
+             nb::sig("def answer(self, kind: type, attributes: dict[str, typing.Any], "
+                     "x: object, hx: object, threads: int) -> typing.Any"),
+             "The answer to x and hx of a layer of this class with these attributes; None for a call that needs a closer look.");
     nb::class_<Feed>(m, "Feed", "A stepper that reads and writes tensors.")
         .def(nb::init<carousel::Stepper&, nb::type_object, nb::capsule, const Watched&, nb::dict,
                       nb::tuple, nb::tuple, std::pair<int64_t, int64_t>,
-                      std::pair<int64_t, int64_t>>(),
+                      std::pair<int64_t, int64_t>, nb::callable>(),
              "stepper"_a, "type"_a, "exchange"_a, "watched"_a, "parameters"_a, "names"_a,
-             "quiet"_a, "x_shape"_a, "y_shape"_a,
+             "quiet"_a, "x_shape"_a, "y_shape"_a, "make"_a,
              nb::sig("def __init__(self, stepper: Stepper, type: type, exchange: object, "
                      "watched: Watched, parameters: dict[str, typing.Any], "
                      "names: tuple[str, ...], "
                      "quiet: tuple[collections.abc.Mapping[typing.Any, typing.Any], ...], "
-                     "x_shape: tuple[int, int], y_shape: tuple[int, int]) -> None"),
+                     "x_shape: tuple[int, int], y_shape: tuple[int, int], "
+                     "make: collections.abc.Callable[[], list[typing.Any]]) -> None"),
              nb::keep_alive<1, 2>(), nb::keep_alive<1, 5>())
-        .def("step", &Feed::step, "x"_a, "out"_a,
-             "Whether x and out fit and the weights are as packed; then the step is done.");
+        .def("step", &Feed::step, "x"_a, "out"_a.none() = nb::none(),
+             nb::sig("def step(self, x: object, out: object = None) -> typing.Any"),
+             "The output, in `out` or memory of its own; None, and nothing done, unless x and out "
+             "fit and the weights are as packed.");
     carousel::bind_int8(m);
     m.def("has_product", [](int number) { return carousel::has_product(product(number)); },
           "product"_a, "Whether the instruction set in use can multiply so: see Problem.product.");

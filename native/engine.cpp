@@ -220,6 +220,7 @@ Packed::Packed(std::vector<Problem> problems, int directions, int threads)
         parallel(forked || floats < (1 << 16) ? 1 : threads,
                  [&](Team team) { kernels.pack(p, packed.get(), team); });
         bytes_ += floats * sizeof(float);
+        products_ += static_cast<double>(p.H) * static_cast<double>(p.I + p.P);
     }
 }
 

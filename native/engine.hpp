@@ -67,6 +67,7 @@ public:
     Packed(std::vector<Problem> problems, int directions, int threads);
     void forward(const Batch& batch, int threads) const;
     size_t bytes() const { return bytes_; }
+    double products() const { return products_; }  // multiply-adds of a row, but for the gates' number
     int64_t calls() const { return calls_; }  // of forward so far
 
 private:
@@ -79,6 +80,7 @@ private:
 
     std::vector<Layer> layers_;
     size_t directions_, bytes_ = 0;
+    double products_ = 0;
     mutable std::atomic<int64_t> calls_{0};
 };
 

@@ -14,16 +14,54 @@ namespace carousel {
 
 namespace nb = nanobind;
 
+// A float32 tensor on the CPU.
+struct TensorView {
+    void* data = nullptr;
+    int64_t dims = 0;
+    const int64_t *sizes = nullptr, *strides = nullptr;
+    bool is_contiguous() const {
+        int64_t expected = 1;
+        for (int64_t i = dims - 1; i >= 0; --i) {
+            if (sizes[i] > 1 && strides[i] != expected) return false;
+            expected *= sizes[i];
+        }
+        return true;
+    }
+};
+
 // How a tensor is read without asking Python, which takes ten times as long: by the C functions that
 // torch exports, from the place in a Python object where torch keeps its own tensor. The module
-// carousel.kernels.watch finds both, and tries them; without `data` Python is asked.
+// carousel.kernels.reading finds both, and tries them; without functions Python is asked.
 struct TensorApi {
+    using Function = int (*)(void* tensor, void* result);  // 0 if all went well
+    enum { kData, kDims, kSizes, kStrides, kDtype, kDevice, kLayout, kMutable, kFunctions };
+
     int64_t offset = 0;
-    int (*data)(void* tensor, const void** address) = nullptr;  // without a copy on write
-    int (*dims)(void* tensor, int64_t* dims) = nullptr;
-    int (*sizes)(void* tensor, int64_t** sizes) = nullptr;
-    int (*strides)(void* tensor, int64_t** strides) = nullptr;
-    void* of(nb::handle tensor) const { return reinterpret_cast<char*>(tensor.ptr()) + offset; }
+    std::vector<Function> functions;
+    int32_t dtype = 0, device = 0, layout = 0;  // float32, the CPU, strided
+
+    bool direct() const { return !functions.empty(); }
+    // The result of a function of torch's on a tensor.
+    template <class T>
+    T ask(int function, nb::handle tensor) const {
+        T result{};
+        if (functions[function](reinterpret_cast<char*>(tensor.ptr()) + offset, &result) != 0)
+            throw std::invalid_argument("torch does not say what a tensor is");
+        return result;
+    }
+    // False of a tensor of another kind, or without memory of its own. To be asked where `direct`.
+    // written: whether its memory is to be written to: if it is shared until then, torch makes a copy
+    // of it.
+    bool view(nb::handle tensor, TensorView& view, bool written = false) const {
+        int32_t kinds[3] = {};
+        void* own = reinterpret_cast<char*>(tensor.ptr()) + offset;
+        return functions[kDevice](own, &kinds[0]) == 0 && kinds[0] == device &&
+               functions[kLayout](own, &kinds[1]) == 0 && kinds[1] == layout &&
+               functions[kDtype](own, &kinds[2]) == 0 && kinds[2] == dtype &&
+               functions[kDims](own, &view.dims) == 0 && functions[kSizes](own, &view.sizes) == 0 &&
+               functions[kStrides](own, &view.strides) == 0 &&
+               functions[written ? kMutable : kData](own, &view.data) == 0;
+    }
 };
 
 inline TensorApi& tensor_api() {
@@ -33,16 +71,13 @@ inline TensorApi& tensor_api() {
 
 inline uintptr_t address_of(nb::handle tensor) {
     const TensorApi& api = tensor_api();
-    if (!api.data) return nb::cast<uintptr_t>(tensor.attr("const_data_ptr")());
-    const void* address = nullptr;
-    if (api.data(api.of(tensor), &address) != 0)
-        throw std::invalid_argument("torch does not say where a tensor stands");
-    return reinterpret_cast<uintptr_t>(address);
+    if (!api.direct()) return nb::cast<uintptr_t>(tensor.attr("const_data_ptr")());
+    return reinterpret_cast<uintptr_t>(api.ask<void*>(TensorApi::kData, tensor));
 }
 
 class Watched {
 public:
-    explicit Watched(nb::tuple weights) : weights_(weights) {  // matrices and vectors on the CPU
+    explicit Watched(nb::tuple weights) : weights_(weights) {  // on the CPU, of up to 3 dimensions
         for (nb::handle weight : weights_) places_.push_back(place(weight));
     }
 
@@ -67,15 +102,22 @@ public:
         return true;
     }
 
+    // For Python's collector of cycles: weights may refer to whom they are kept for.
+    int visit(visitproc visit, void* arg) const {
+        Py_VISIT(weights_.ptr());
+        return 0;
+    }
+    void clear() { weights_ = nb::tuple(), places_.assign(1, Place{}); }
+
 private:
     // Turned around in place, a weight keeps its address alone.
     struct Place {
         uintptr_t address = 0;
-        int64_t dims = 0, sizes[2] = {}, strides[2] = {};
+        int64_t dims = 0, sizes[3] = {}, strides[3] = {};
         bool operator==(const Place& other) const {
-            return address == other.address && dims == other.dims && sizes[0] == other.sizes[0] &&
-                   sizes[1] == other.sizes[1] && strides[0] == other.strides[0] &&
-                   strides[1] == other.strides[1];
+            for (int i = 0; i < 3; ++i)
+                if (sizes[i] != other.sizes[i] || strides[i] != other.strides[i]) return false;
+            return address == other.address && dims == other.dims;
         }
     };
 
@@ -83,27 +125,26 @@ private:
         Place found;
         found.address = address_of(weight);
         const TensorApi& api = tensor_api();
-        if (!api.data) {
+        if (!api.direct()) {
             const nb::object shape = weight.attr("shape"), strides = weight.attr("stride")();
             found.dims = static_cast<int64_t>(nb::len(shape));
-            for (int64_t i = 0; i < found.dims && i < 2; ++i) {
+            for (int64_t i = 0; i < found.dims && i < 3; ++i) {
                 found.sizes[i] = nb::cast<int64_t>(shape[i]);
                 found.strides[i] = nb::cast<int64_t>(strides[i]);
             }
             return found;
         }
-        void* tensor = api.of(weight);
-        int64_t *sizes = nullptr, *strides = nullptr;
-        if (api.dims(tensor, &found.dims) != 0 || api.sizes(tensor, &sizes) != 0 ||
-            api.strides(tensor, &strides) != 0)
-            throw std::invalid_argument("torch does not say how a tensor is laid out");
-        for (int64_t i = 0; i < found.dims && i < 2; ++i)
+        found.dims = api.ask<int64_t>(TensorApi::kDims, weight);
+        const auto* sizes = api.ask<const int64_t*>(TensorApi::kSizes, weight);
+        const auto* strides = api.ask<const int64_t*>(TensorApi::kStrides, weight);
+        for (int64_t i = 0; i < found.dims && i < 3; ++i)
             found.sizes[i] = sizes[i], found.strides[i] = strides[i];
         return found;
     }
 
     bool unchanged(size_t i, PyObject* weight) const {
-        return weight && weight == PyTuple_GetItem(weights_.ptr(), static_cast<Py_ssize_t>(i)) &&
+        return weight && i < nb::len(weights_) &&
+               weight == PyTuple_GetItem(weights_.ptr(), static_cast<Py_ssize_t>(i)) &&
                place(weight) == places_[i];
     }
 

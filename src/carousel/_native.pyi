@@ -1,6 +1,6 @@
 """Compiled core of Carousel; use it through carousel.kernels."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -53,7 +53,7 @@ class Problem:
 
     def set_da(self, data: int, step: int, row: int, steps: int = 0) -> None:
         """
-        gradients of the sums, G H features, of cells without a recurrent product
+        gradients of the sums, G H features, of cells without a recurrent product; H more where inputs skip the cell
         """
 
     @property
@@ -372,8 +372,10 @@ class Packed:
     def calls(self) -> int:
         """Calls of forward so far."""
 
-def read_tensors_with(offset: int, functions: Sequence[int]) -> None:
-    """Read weights through torch's C functions: see native/watched.hpp."""
+def read_tensors_with(offset: int, functions: Sequence[int], kinds: Sequence[int]) -> None:
+    """
+    Read tensors through torch's C functions, or, without any, through Python: see carousel.kernels.reading. kinds: torch's numbers of float32, the CPU and strided layout.
+    """
 
 class Watched:
     """Weights that were packed, and whether they are so still."""
@@ -385,14 +387,24 @@ class Watched:
         True if these are the weights that were packed, and stand where they stood.
         """
 
+class PlainCall:
+    """Calls of a layer whose weights are packed."""
+
+    def __init__(self, packed: Packed, watched: Watched, own: dict[str, Any], inherited: dict[str, Any], absent: tuple[str, ...], names: tuple[str, ...], tensor_types: tuple[type, ...], features: Sequence[int], depth: int, batch_first: bool) -> None: ...
+
+    def answer(self, kind: type, attributes: dict[str, Any], x: object, hx: object, threads: int) -> Any:
+        """
+        The answer to x and hx of a layer of this class with these attributes; None for a call that needs a closer look.
+        """
+
 class Feed:
     """A stepper that reads and writes tensors."""
 
-    def __init__(self, stepper: Stepper, type: type, exchange: object, watched: Watched, parameters: dict[str, Any], names: tuple[str, ...], quiet: tuple[Mapping[Any, Any], ...], x_shape: tuple[int, int], y_shape: tuple[int, int]) -> None: ...
+    def __init__(self, stepper: Stepper, type: type, exchange: object, watched: Watched, parameters: dict[str, Any], names: tuple[str, ...], quiet: tuple[Mapping[Any, Any], ...], x_shape: tuple[int, int], y_shape: tuple[int, int], make: Callable[[], list[Any]]) -> None: ...
 
-    def step(self, x: object, out: object) -> bool:
+    def step(self, x: object, out: object = None) -> Any:
         """
-        Whether x and out fit and the weights are as packed; then the step is done.
+        The output, in `out` or memory of its own; None, and nothing done, unless x and out fit and the weights are as packed.
         """
 
 def int8_isa() -> str:

@@ -7,9 +7,18 @@ import pytest
 import torch
 
 import carousel
-from carousel.kernels import native
+from carousel.kernels import native, reading
 
 HOME = str(Path(carousel.__file__).parent)
+
+
+def frames_of_ours(frame):
+    found = []
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(HOME):
+            found.append(frame.f_code.co_qualname)
+        frame = frame.f_back
+    return found
 
 
 class Spied:
@@ -22,11 +31,7 @@ class Spied:
         return getattr(self.module, name)
 
     def forward(self, *arguments):
-        frame = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code.co_filename.startswith(HOME):
-                self.frames.append(frame.f_code.co_qualname)
-            frame = frame.f_back
+        self.frames += frames_of_ours(sys._getframe(1))
         return self.module.forward(*arguments)
 
 
@@ -47,3 +52,23 @@ def test_at_most_four_frames_from_the_layer_to_the_kernels(
     with torch.set_grad_enabled(training):
         layer(torch.zeros(4, 2, 3), lengths=lengths)
     assert 1 <= len(spied.frames) <= 3 + training, spied.frames
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN"])
+def test_at_most_two_frames_from_a_layer_that_keeps_its_weights_to_the_kernels(name):
+    layer, x = getattr(carousel, name)(3, 5).eval(), torch.zeros(4, 2, 3)
+    with torch.no_grad():
+        layer(x), layer(x)
+    kept = layer._keeper().kept
+    if kept is None or not reading.read_directly():
+        pytest.skip("this torch is too old")
+    direct, frames = kept.direct, []
+
+    def spied(*arguments):
+        frames.extend(frames_of_ours(sys._getframe(1)))
+        return direct(*arguments)
+
+    kept.direct = spied
+    with torch.no_grad():
+        layer(x)
+    assert 1 <= len(frames) <= 2, frames

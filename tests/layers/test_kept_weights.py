@@ -16,6 +16,9 @@ from torch import nn
 from torch.func import functional_call
 
 import carousel
+from carousel import _native
+from carousel.kernels import use
+from carousel.kernels.reading import read_directly
 from carousel.kernels.watch import moving_copies
 from carousel.layers.base import _KEEPER
 
@@ -50,10 +53,19 @@ def assert_same_as_packed_anew(layer, *arguments, calls=2, **named):
             assert torch.equal(ours, theirs)
 
 
+@pytest.fixture(params=["directly", "through Python"])
+def reading(request):
+    """How the compiled module reads tensors: as on this torch, and as where torch is older."""
+    if request.param == "through Python":
+        _native.read_tensors_with(0, [], [0, 0, 0])
+    yield request.param
+    read_directly()
+
+
 @pytest.fixture
 def small():
     """A layer that keeps its weights, and what it was called with."""
-    layer, x = layer_of("LSTM"), randn(4, 2, 3, dtype=torch.float32)
+    layer, x = layer_of("LSTM").eval(), randn(4, 2, 3, dtype=torch.float32)
     assert_same_as_packed_anew(layer, x)
     assert kept(layer) is not None
     return layer, x
@@ -93,12 +105,14 @@ def test_kept_weights_give_the_bits_of_packing_anew(kind, rows, options, batch_f
         ("GRU", {"reset_after": False}),
         ("GRU", {"zoneout": 0.3, "layer_norm": True}),
         ("RNN", {"variational": 0.3, "activation": "softsign"}),
+        ("SLSTM", {"hidden_size": 6, "heads": 2, "num_layers": 2, "bidirectional": True}),
+        ("SLSTM", {"nonlinearity": "exp"}),
         ("LSTM", {"weight_dropout": 0.5, "activation": "softsign"}),
     ],
     ids=str,
 )
 def test_kept_weights_of_options_give_the_bits_of_packing_anew(kind, options):
-    layer = getattr(carousel, kind)(3, 5, **options).eval()
+    layer = getattr(carousel, kind)(3, **{"hidden_size": 5} | options).eval()
     x = randn(4, 5, 3, dtype=torch.float32)
     assert_same_as_packed_anew(layer, x, lengths=[4, 1, 3, 4, 2])
     assert kept(layer) is not None
@@ -106,7 +120,7 @@ def test_kept_weights_of_options_give_the_bits_of_packing_anew(kind, options):
 
 @each_kind
 @pytest.mark.parametrize("change", CHANGES)
-def test_calls_see_weights_that_changed(kind, change):
+def test_calls_see_weights_that_changed(kind, change, reading):
     layer = layer_of(kind).eval()
     x = randn(4, 2, 3, dtype=torch.float32)
     assert_same_as_packed_anew(layer, x)
@@ -275,6 +289,118 @@ def test_a_weight_turned_around_in_place_is_refused_or_packed_anew(small):
     assert_same_as_packed_anew(square, x)
 
 
+def answers_directly(layer, *arguments):
+    """The answer without a closer look; None of a call that needs one."""
+    with torch.no_grad():
+        return layer._answer(kept(layer), *arguments)
+
+
+@each_kind
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_calls_like_the_one_before_are_answered_without_a_closer_look(kind, batch_first):
+    layer = layer_of(kind, num_layers=2, bidirectional=True, batch_first=batch_first).eval()
+    x = randn(4, 2, 3, dtype=torch.float32)
+    assert_same_as_packed_anew(layer, x)
+    if not read_directly():
+        pytest.skip("this torch has no functions to read tensors by")
+    with torch.no_grad():
+        expected, state = packed_anew(layer, x)
+        again, after = packed_anew(layer, x, state)
+    for hx, wanted, last in ((None, expected, state), (state, again, after)):
+        y, h = answers_directly(layer, x, hx)
+        assert torch.equal(y, wanted)
+        assert type(h) is type(last)
+        for ours, theirs in zip(as_tuple(h), as_tuple(last), strict=True):
+            assert torch.equal(ours, theirs)
+    with torch.inference_mode():
+        assert layer._answer(kept(layer), x, None)[0].is_inference()
+
+
+def test_a_large_call_is_answered_directly():
+    layer = carousel.LSTM(32, 64).eval()
+    x = randn(600, 40, 32, dtype=torch.float32)
+    assert_same_as_packed_anew(layer, x)
+
+
+def another_input(layer, x):
+    yield x[0], None
+    yield x[:, :, :2], None
+    yield x[:, :0], None
+    yield x.double(), None
+    yield x.to("meta"), None
+    yield x.to_sparse(), None
+    yield x.transpose(0, 2).contiguous().transpose(0, 2), None
+    yield x.clone().as_subclass(Named), None
+    h, c = layer(x)[1]
+    yield x, h
+    yield x, [h, c]
+    yield x, (h, c[:, :1])
+    yield x, (h, c.double())
+    yield x, (h, c.mT.contiguous().mT)
+
+
+class Named(torch.Tensor):
+    pass
+
+
+def test_calls_unlike_the_one_before_are_looked_at_closely(small):
+    layer, x = small
+    with torch.no_grad():
+        others = list(another_input(layer, x))
+    for other, hx in others:
+        assert answers_directly(layer, other, hx) is None, (other, hx)
+
+
+def set_attribute(name, value):
+    def change(layer):
+        vars(layer)[name] = value
+
+    change.__name__ = name
+    return change
+
+
+def as_another_class(layer):
+    layer.__class__ = type("Other", (carousel.LSTM,), {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        as_another_class,
+        set_attribute("batch_first", True),
+        set_attribute("dropout", 0.5),
+        set_attribute("training", True),
+        set_attribute("mode", "GRU"),
+        set_attribute("input_size", 4),
+        set_attribute("hidden_size", 4),
+        set_attribute("layer_options", carousel.LSTM(3, 5, zoneout=0.1).layer_options),
+        set_attribute("_flat_weights_names", ["weight_ih_l0"]),
+        set_attribute("weight_hh_l0", torch.zeros(20, 5)),
+        set_attribute("check_input", print),
+        set_attribute("_parameters", {}),
+    ],
+)
+def test_a_layer_unlike_the_one_that_was_packed_is_looked_at_closely(change, small):
+    layer, x = small
+    assert (answers_directly(layer, x, None) is not None) == read_directly()
+    change(layer)
+    assert answers_directly(layer, x, None) is None
+
+
+def test_what_is_around_a_call_is_looked_at(small):
+    layer, x = small
+    assert layer._answer(kept(layer), x, None) is None, "with gradients"
+    with use("cells"):
+        assert answers_directly(layer, x, None) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert answers_directly(layer, x, None) is None
+    with torch.profiler.profile():
+        assert answers_directly(layer, x, None) is None
+    said = []
+    torch.vmap(lambda one: said.append(answers_directly(layer, one, None)) or one)(x[None])
+    assert said == [None]
+
+
 def test_training_lets_go_of_kept_weights(small):
     layer, x = small
     memory = weakref.ref(kept(layer))
@@ -292,6 +418,29 @@ def test_kept_weights_go_with_their_layer():
     layer, x = layer_of("GRU").eval(), randn(4, 2, 3, dtype=torch.float32)
     assert_same_as_packed_anew(layer, x)
     memory = weakref.ref(kept(layer))
+    del layer
+    gc.collect()
+    assert memory() is None
+
+
+def test_a_layer_that_its_own_weight_refers_to_goes_with_what_it_keeps():
+    layer, x = layer_of("GRU").eval(), randn(4, 2, 3, dtype=torch.float32)
+    assert_same_as_packed_anew(layer, x)
+    layer.weight_hh_l0.whose = layer
+    memory = weakref.ref(kept(layer))
+    del layer
+    gc.collect()
+    assert memory() is None
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_layers_that_were_changed_go_when_nobody_wants_them(change):
+    layer, x = layer_of("GRU").eval(), randn(4, 2, 3, dtype=torch.float32)
+    assert_same_as_packed_anew(layer, x)
+    change(layer)
+    with torch.no_grad():
+        layer(x)
+    memory = weakref.ref(layer)
     del layer
     gc.collect()
     assert memory() is None

@@ -4,12 +4,12 @@ from carousel.kernels.forks import mend_children
 from carousel.kernels.int8 import Int8Stack, Int8Stepper
 from carousel.kernels.int8 import check as check_int8
 from carousel.kernels.isa import active_isa, supported_isas
-from carousel.kernels.kept import Keeper
+from carousel.kernels.kept import Keeper, Kept
 from carousel.kernels.native_path import make_stepper
 from carousel.kernels.native_path import run as run_native
 from carousel.kernels.ops import run_packed, runner
 from carousel.kernels.options import Options
-from carousel.kernels.paths import Path, StackSpec, choose, is_plain, log_native, use
+from carousel.kernels.paths import Path, StackSpec, choose, is_plain, is_quiet, log_native, use
 from carousel.kernels.products import lowers, product_of
 from carousel.kernels.reading import read_directly
 from carousel.kernels.recording import is_exporting, is_tracing
@@ -20,6 +20,7 @@ __all__ = [
     "Int8Stack",
     "Int8Stepper",
     "Keeper",
+    "Kept",
     "Options",
     "Path",
     "StackSpec",
@@ -30,6 +31,7 @@ __all__ = [
     "choose",
     "is_exporting",
     "is_plain",
+    "is_quiet",
     "is_tracing",
     "log_native",
     "lowers",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor
 from carousel import _native
 from carousel.cells.table import mode_of
 from carousel.kernels.paths import StackSpec
-from carousel.kernels.stepper import Stepper
+from carousel.kernels.stepper import Stepper, outputs_of
 from carousel.quantization import EightBits, refusal
 
 State = tuple[Tensor, ...]
@@ -101,9 +101,19 @@ class Int8Stepper(Stepper):
         h, c = _addresses(self._state)
         self._advance = lambda x, y: native.run(x, y, h, c, [rows])
         exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
-        self._feed = lambda x_t, out: False
+        self._takes: Callable[[Tensor, Tensor], bool] = lambda x_t, out: False
         if exchange is not None:
-            self._feed = _native.Int8Feed(native, Tensor, exchange, h, c).step
+            self._takes = _native.Int8Feed(native, Tensor, exchange, h, c).step
+
+    @property
+    def feed(self) -> Callable[[Tensor, Tensor | None], Any]:
+        return self._step
+
+    def _step(self, x_t: Tensor, out: Tensor | None) -> Tensor | None:
+        if out is None:
+            self._fresh = self._fresh or outputs_of(*self._y_shape)
+            out = self._fresh.pop()
+        return out if self._takes(x_t, out) else None
 
     @property
     def saturated(self) -> int:

@@ -7,7 +7,7 @@ layer's is asked in every call (`carousel.kernels.watch`): the bits are those of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -53,9 +53,42 @@ class Kept:
             for d in range(spec.directions):
                 problems.append(problem_of(spec, d, 1, 1, matrices[0].size(1), matrices, 0))
         self.packed = _native.Packed(problems, stack.directions, torch.get_num_threads())
+        # The compiled module's way from a layer's arguments to its answer, or to None: (its class,
+        # its attributes, x, hx, threads). To be asked of layers of the class `kind` alone.
+        self.kind: type | None = None
+        self.direct: Callable[[type, dict[str, Any], Any, Any, int], Any] | None = None
         self._inputs, spec = weights[0].size(1), self._specs[-1]
         self._features = spec.directions * spec.outputs
         self._depth, self._sizes = stack.num_layers * spec.directions, spec.state_sizes
+
+    def answer_directly(
+        self,
+        kind: type,
+        own: dict[str, Any],
+        inherited: dict[str, Any],
+        absent: tuple[str, ...],
+        names: tuple[str, ...],
+    ) -> None:
+        """Let `direct` compute the calls of a layer that was described so, without a closer look.
+
+        kind: its class. own, inherited: attributes of its own and of its class. absent: what must
+        not be among its own. names: of its weights, among its parameters.
+        """
+        features = [self._inputs, self._features, *self._sizes]
+        types, first = (Tensor, torch.nn.Parameter), self.stack.batch_first
+        self.kind = kind
+        self.direct = _native.PlainCall(
+            self.packed,
+            self._watched,
+            own,
+            inherited,
+            absent,
+            names,
+            types,
+            features,
+            self._depth,
+            first,
+        ).answer
 
     def serves(self, stack: StackSpec, weights: list[Tensor]) -> bool:
         """True if a call so described, with these weights, finds them packed."""

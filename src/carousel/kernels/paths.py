@@ -198,21 +198,32 @@ def is_plain(x: Tensor, others: Sequence[Any]) -> bool:
     while torch.compile traces.
     others: its weights and states, whatever stands in their places.
     """
-    if (
-        _wanted.get() not in _NATIVE
-        or torch._C._len_torch_dispatch_stack() > 0
-        or torch._C._get_tracing_state() is not None
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
-        or x.layout is not torch.strided
-        or x.numel() == 0
-    ):
+    if not is_quiet() or x.layout is not torch.strided or x.numel() == 0:
         return False
     for part in (x, *others):  # no generator: it would take as long as the looks
         if type(part) not in _PLAIN or part.dtype is not torch.float32 or not part.is_cpu:
             return False
     return True
+
+
+def is_quiet() -> bool:
+    """True if nothing but its arguments decides what becomes of a call: nobody has asked for a
+    path, traces, transforms or lowers. Not to be asked while torch.compile traces."""
+    return not (
+        _wanted.get() not in _NATIVE
+        or _dispatch_modes() > 0
+        or _tracing_state() is not None
+        or _transforms() is not None
+        or forward_ad._current_level >= 0
+        or _autocast()
+    )
+
+
+# Of torch, each asked in every call.
+_dispatch_modes = torch._C._len_torch_dispatch_stack
+_tracing_state = torch._C._get_tracing_state
+_transforms = torch._C._functorch.peek_interpreter_stack
+_autocast = functools.partial(torch.is_autocast_enabled, "cpu")
 
 
 def _native_obstacle(x: Tensor, others: Sequence[Tensor]) -> str:

@@ -20,12 +20,19 @@ from carousel.kernels.watch import address_of
 
 logger = logging.getLogger("carousel")
 
+# In the order of TensorApi, native/watched.hpp.
 _FUNCTIONS = (
     "torch_get_const_data_ptr",
     "aoti_torch_get_dim",
     "aoti_torch_get_sizes",
     "aoti_torch_get_strides",
+    "aoti_torch_get_dtype",
+    "aoti_torch_get_device_type",
+    "aoti_torch_get_layout",
+    "torch_get_mutable_data_ptr",
 )
+# torch's numbers of what the kernels read.
+_KINDS = ("aoti_torch_dtype_float32", "aoti_torch_device_type_cpu", "aoti_torch_layout_strided")
 _LIBRARIES = ("libtorch_cpu.so", "libtorch_cpu.dylib", "torch_cpu.dll")
 
 
@@ -36,24 +43,25 @@ def read_directly() -> bool:
     Called once, before it reads any.
     """
     probes = [torch.zeros(2, 3, device="cpu"), nn.Parameter(torch.ones(5, 1, device="cpu"))]
-    functions, offset = _functions(), _offset(probes)
-    direct = bool(functions) and offset is not None and _agree(functions, offset, probes)
+    functions, kinds, offset = *_functions(), _offset(probes)
+    direct = bool(functions) and offset is not None and _agree(functions, kinds, offset, probes)
     if direct:
         assert offset is not None
-        _native.read_tensors_with(offset, [_address(function) for function in functions])
+        _native.read_tensors_with(offset, [_address(function) for function in functions], kinds)
     logger.debug("tensors are read %s", "directly" if direct else "through Python")
     return direct
 
 
-def _functions() -> list[ctypes._NamedFuncPointer]:
-    """The C functions; empty where torch has none, as before 2.10."""
+def _functions() -> tuple[list[ctypes._NamedFuncPointer], list[int]]:
+    """The C functions, and the numbers; empty where torch has none, as before 2.10."""
     folder = Path(torch.__file__).parent / "lib"
     for path in map(folder.joinpath, _LIBRARIES):
         if path.exists():
             library = ctypes.CDLL(str(path))
-            if all(hasattr(library, name) for name in _FUNCTIONS):
-                return [getattr(library, name) for name in _FUNCTIONS]
-    return []
+            if all(hasattr(library, name) for name in _FUNCTIONS + _KINDS):
+                functions = [getattr(library, name) for name in _FUNCTIONS]
+                return functions, [getattr(library, name)() for name in _KINDS]
+    return [], []
 
 
 def _address(function: ctypes._NamedFuncPointer) -> int:
@@ -75,18 +83,23 @@ def _offset(probes: list[Tensor]) -> int | None:
     return places[0][0] if same else None
 
 
-def _agree(functions: list[ctypes._NamedFuncPointer], offset: int, probes: list[Tensor]) -> bool:
+def _agree(
+    functions: list[ctypes._NamedFuncPointer], kinds: list[int], offset: int, probes: list[Tensor]
+) -> bool:
     """True if the functions say of each tensor what its methods say."""
     for probe in probes:
         said = []
         for function in functions:
-            result = ctypes.c_int64()
+            result = ctypes.c_int64()  # of which some functions write the first half
             if function(ctypes.c_void_p(id(probe) + offset), ctypes.byref(result)) != 0:
                 return False
             said.append(result.value)
-        numbers = (ctypes.c_int64 * probe.dim()).from_address
-        if said[:2] != [address_of(probe), probe.dim()]:
+        place, dims, sizes, strides, *its_kinds, place_to_write = said
+        if [place, dims, place_to_write] != [address_of(probe), probe.dim(), probe.data_ptr()]:
             return False
-        if [*numbers(said[2])] != [*probe.shape] or [*numbers(said[3])] != [*probe.stride()]:
+        numbers = (ctypes.c_int64 * probe.dim()).from_address
+        if [*numbers(sizes)] != [*probe.shape] or [*numbers(strides)] != [*probe.stride()]:
+            return False
+        if its_kinds != kinds:
             return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -44,12 +45,12 @@ class Stepper:
         self._advance = stepper.step
         self._feed = self._make_feed(stepper)
 
-    def _make_feed(self, stepper: _native.Stepper) -> Callable[[Tensor, Tensor], bool]:
+    def _make_feed(self, stepper: _native.Stepper) -> Callable[[Tensor, Tensor | None], Any]:
         """Function that takes a step with tensors if they fit; it takes none where torch is older
         than 2.10, or the weights must be compared."""
         exchange, watch = getattr(Tensor, "__dlpack_c_exchange_api__", None), self._watch
         if exchange is None or not watch.by_address:
-            return lambda x_t, out: False
+            return lambda x_t, out: None
         return _native.Feed(
             stepper,
             Tensor,
@@ -60,26 +61,26 @@ class Stepper:
             tuple(watch.quiet),
             self._x_shape,
             self._y_shape,
+            functools.partial(outputs_of, *self._y_shape),
         ).step
+
+    @property
+    def feed(self) -> Callable[[Tensor, Tensor | None], Any]:
+        """Function of x_t (B, I) and memory for the output or None: takes the step, and gives the
+        output; None, and nothing done, of what does not fit at first sight."""
+        return self._feed
 
     @property
     def state(self) -> Any:
         """A copy of the state, as a layer's hx."""
         return hx_of(tuple(part.clone() for part in self._state))
 
-    def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor | None:
-        """The output of x_t (B, I), written into `out` (B, P), contiguous, if given.
+    def step_other(self, x_t: Tensor, out: Tensor | None = None) -> Tensor | None:
+        """A step of what `feed` has refused: the output of x_t (B, I), written into `out` (B, P),
+        contiguous, if given.
 
         None, and nothing done, if x_t does not fit, or the weights are no longer as packed.
         """
-        # A step takes a microsecond: every line here counts.
-        y = (self._fresh or self._outputs()).pop() if out is None else out
-        if self._feed(x_t, y):
-            return y
-        return self._step_other(x_t, y)
-
-    def _step_other(self, x_t: Tensor, out: Tensor) -> Tensor | None:
-        """A step of what the fast path has refused."""
         if (
             x_t.shape != self._x_shape
             or x_t.dtype is not torch.float32
@@ -87,6 +88,9 @@ class Stepper:
             or not self._unchanged()
         ):
             return None
+        if out is None:
+            self._fresh = self._fresh or outputs_of(*self._y_shape)
+            out = self._fresh.pop()
         fits = out.shape == self._y_shape and out.dtype is torch.float32 and out.is_cpu
         if not (fits and out.is_contiguous()):
             raise ValueError(
@@ -101,13 +105,12 @@ class Stepper:
         """True if the weights are as they were packed."""
         return self._watch.unchanged()
 
-    def _outputs(self) -> list[Tensor]:
-        """Memory for the next outputs. To take a small tensor alone from torch costs as much as a
-        step; those of one block share nothing but the memory's owner."""
-        rows, features = self._y_shape
-        count = max(1, min(64, (1 << 14) // max(1, rows * features)))
-        # Whatever torch's defaults are, and whichever mode the steps to come are made in.
-        with torch.inference_mode(False), torch.no_grad():
-            block = torch.empty(count * rows, features, dtype=torch.float32, device="cpu")
-            self._fresh = list(torch.unsafe_chunk(block, count)) if count > 1 else [block]
-        return self._fresh
+
+def outputs_of(rows: int, features: int) -> list[Tensor]:
+    """Memory for the next outputs. To take a small tensor alone from torch costs as much as a
+    step; those of one block share nothing but the memory's owner."""
+    count = max(1, min(64, (1 << 14) // max(1, rows * features)))
+    # Whatever torch's defaults are, and whichever mode the steps to come are made in.
+    with torch.inference_mode(False), torch.no_grad():
+        block = torch.empty(count * rows, features, dtype=torch.float32, device="cpu")
+        return list(torch.unsafe_chunk(block, count)) if count > 1 else [block]

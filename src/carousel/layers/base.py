@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import torch
 from torch import Tensor, fx, nn
+from torch.autograd import profiler
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
@@ -20,7 +21,7 @@ from carousel.cells.spec import CellSpec, Weight
 from carousel.cells.table import spec_of
 from carousel.layers.inputs import checked_lengths
 from carousel.layers.options import LayerOptions, option
-from carousel.layers.plain import plain_call, stack_of
+from carousel.layers.plain import answer_directly, plain_call, stack_of
 
 if TYPE_CHECKING:
     _Base = nn.RNNBase
@@ -70,15 +71,24 @@ class Recurrent(_Base):
         """Run the stack; shapes as in the class's docstring."""
         # Most calls are plain ones: a small layer takes less time than a close look at them.
         if type(input) is Tensor and not torch.compiler.is_compiling():
+            keeper: kernels.Keeper | None = vars(self).get(_KEEPER)
+            if keeper is not None and keeper.kept is not None and lengths is None:
+                answer = self._answer(keeper.kept, input, hx)
+                if answer is not None:
+                    return answer
             plain = plain_call(self, input, hx)
             if plain is not None:
                 stack, weights, state = plain
                 rows = (
                     None if lengths is None else checked_lengths(lengths, input, self.batch_first)
                 )
+                keeper = self._keeper()
                 output, state = kernels.run_native(
-                    stack, input, state, weights, self.training, rows, True, self._keeper()
+                    stack, input, state, weights, self.training, rows, True, keeper
                 )
+                kept = keeper.kept
+                if kept is not None and kept.direct is None and not stack.draws(self.training):
+                    answer_directly(self, kept)
                 return output, self._as_hx(state)
         if isinstance(input, fx.Proxy):
             return self._fx_node(input, hx, lengths)
@@ -107,6 +117,21 @@ class Recurrent(_Base):
             output = output.squeeze(batch_dim)
             state = tuple(part.squeeze(1) for part in state)
         return output, self._as_hx(state)
+
+    def _answer(self, kept: kernels.Kept, input: Tensor, hx: Any) -> tuple[Any, Any] | None:
+        """The answer of packed weights to a call that is like the one before; None of any other."""
+        if (
+            kept.direct is None
+            or type(self) is not kept.kind
+            or torch.is_grad_enabled()
+            or profiler._is_profiler_enabled
+            or not kernels.is_quiet()
+        ):
+            return None
+        answer: tuple[Any, Any] | None = kept.direct(
+            kept.kind, self.__dict__, input, hx, torch.get_num_threads()
+        )
+        return answer
 
     def _keeper(self) -> kernels.Keeper:
         """Keeper of its packed weights: no part of its copies, pickles and parameters."""

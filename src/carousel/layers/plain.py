@@ -11,6 +11,7 @@ import functools
 import logging
 import operator
 import re
+import weakref
 from typing import Any
 
 import torch
@@ -118,10 +119,37 @@ def plain_call(
     return stack, weights, state
 
 
-@functools.lru_cache(1024)
+def answer_directly(layer: Any, kept: kernels.Kept) -> None:
+    """Let the compiled module answer the next calls of a layer, as they are like the one before.
+
+    It looks at all that `plain_call` looks at.
+    """
+    own, kind = vars(layer), layer.__class__
+    names = tuple(layer.weight_names())
+    given = [*_ATTRIBUTES, "input_size", "_flat_weights_names"]
+    described = {name: own[name] for name in given if name in own}
+    inherited = {
+        name: getattr(kind, name) for name in given if name not in own and hasattr(kind, name)
+    }
+    if "_flat_weights_names" in described:
+        described["_flat_weights_names"] = list(names)
+    kept.answer_directly(kind, described, inherited, (*_CHECKS, *names), names)
+
+
+# Weakly: torch's parametrized classes refer to their layer.
+_usual: weakref.WeakKeyDictionary[type, bool] = weakref.WeakKeyDictionary()
+
+
 def _is_usual(kind: type) -> bool:
     """True if a class leaves its weights to torch, and what happens to a call before it is
     computed to torch, or us."""
+    known = _usual.get(kind)
+    if known is None:
+        known = _usual[kind] = _looks_usual(kind)
+    return known
+
+
+def _looks_usual(kind: type) -> bool:
     members = ((base, name) for base in kind.__mro__ for name in vars(base))
     return not any(
         _WEIGHT.match(name) or (name in _CHECKS and base.__module__ not in _OURS_AND_TORCHS)

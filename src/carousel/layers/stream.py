@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -62,6 +63,7 @@ class Stream:
                 raise ValueError(f"{layer} reads from the end: it cannot be streamed")
         self._states: list[Any] = [None] * len(self._layers)
         self._stepper: kernels.Stepper | None = None
+        self._feed: Callable[[Tensor, Tensor | None], Any] = _nothing_prepared
         self._past = 0
         self._int8 = self._calibrated(calibration) if int8 else None
 
@@ -111,7 +113,7 @@ class Stream:
         """Let the stepper go, but not what it counted."""
         if isinstance(self._stepper, kernels.Int8Stepper):
             self._past += self._stepper.saturated
-        self._stepper = None
+        self._stepper, self._feed = None, _nothing_prepared
 
     def step(self, x_t: Tensor, out: Tensor | None = None) -> Tensor:
         """The output for the next input.
@@ -120,8 +122,14 @@ class Stream:
             allocates nothing.
         Returns (B, P) of a layer; of a model its output, without the axis of time if it has one.
         """
+        # A step takes less than a microsecond: a frame of our own would be a tenth of it.
+        y = self._feed(x_t, out)
+        return self._step_other(x_t, out) if y is None else y
+
+    def _step_other(self, x_t: Tensor, out: Tensor | None) -> Tensor:
+        """A step of what the compiled module has refused."""
         if self._stepper is not None:
-            y = self._stepper.step(x_t, out)
+            y = self._stepper.step_other(x_t, out)
             if y is not None:
                 return y
         return self._start(x_t, out)
@@ -133,7 +141,8 @@ class Stream:
             return self._step_model(x_t)
         self._stepper = self._prepare(x_t)
         if self._stepper is not None:
-            y = self._stepper.step(x_t, out)
+            self._feed = self._stepper.feed
+            y = self._stepper.step_other(x_t, out)
             assert y is not None
         else:
             y, self._states[0] = self._layers[0].step(x_t, self._states[0])
@@ -187,6 +196,10 @@ class Stream:
             layer.register_forward_pre_hook(give, with_kwargs=True),
             layer.register_forward_hook(take),
         ]
+
+
+def _nothing_prepared(x_t: Tensor, out: Tensor | None) -> None:
+    """Feed of a stream that has packed no weights: it takes no step."""
 
 
 # What runs around a module's forward, of its own and of all modules; both are never replaced.
