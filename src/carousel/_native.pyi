@@ -53,7 +53,7 @@ class Problem:
 
     def set_da(self, data: int, step: int, row: int, steps: int = 0) -> None:
         """
-        gradients of the sums, G H features, of cells without a recurrent product; H more where inputs skip the cell
+        gradients of the sums, G H features, of cells without a recurrent product
         """
 
     @property

@@ -18,6 +18,7 @@ from torch.func import functional_call
 import carousel
 from carousel import _native
 from carousel.kernels import use
+from carousel.kernels.products import SETTING
 from carousel.kernels.reading import read_directly
 from carousel.kernels.watch import moving_copies
 from carousel.layers.base import _KEEPER
@@ -399,6 +400,21 @@ def test_what_is_around_a_call_is_looked_at(small):
     said = []
     torch.vmap(lambda one: said.append(answers_directly(layer, one, None)) or one)(x[None])
     assert said == [None]
+
+
+def test_weights_packed_for_another_way_to_multiply_are_not_used(monkeypatch):
+    """The twin is there on every CPU."""
+    layer, x = layer_of("LSTM").eval(), randn(4, 2, 3, dtype=torch.float32)
+    layer.precision = "bf16"
+    monkeypatch.setenv(SETTING, "twin")
+    assert_same_as_packed_anew(layer, x)
+    assert (answers_directly(layer, x, None) is not None) == read_directly()
+    rounded, _ = answers_directly(layer, x, None) or packed_anew(layer, x)
+    monkeypatch.setenv(SETTING, "off")
+    assert answers_directly(layer, x, None) is None
+    assert_same_as_packed_anew(layer, x)
+    with torch.no_grad():
+        assert not torch.equal(layer(x)[0], rounded)
 
 
 def test_training_lets_go_of_kept_weights(small):

@@ -42,7 +42,7 @@ class Kept:
         self.stack, self._copies, self._matrices = stack, copies, [w.contiguous() for w in weights]
         self._watched = _native.Watched(tuple(weights))
         asked = stack.options.precision
-        self._product = product_of(asked) if asked else None
+        self.product = product_of(asked) if asked else None
         per_layer = len(weights) // stack.num_layers
         self._specs: list[LayerSpec] = []
         problems = []
@@ -95,8 +95,12 @@ class Kept:
         return (
             (self.stack is stack or self.stack == stack)
             and self._watched.unchanged(weights)
-            and (self._product is None or self._product == product_of(stack.options.precision))
+            and self.multiplies_so()
         )
+
+    def multiplies_so(self) -> bool:
+        """True if products still multiply in the way for which the weights were packed."""
+        return self.product is None or self.product == product_of(self.stack.options.precision)
 
     def forward(
         self, layout: str, x: Tensor, rows: Lengths | None, state: Sequence[Tensor]

@@ -126,6 +126,7 @@ class Recurrent(_Base):
             or torch.is_grad_enabled()
             or profiler._is_profiler_enabled
             or not kernels.is_quiet()
+            or (kept.product is not None and not kept.multiplies_so())
         ):
             return None
         answer: tuple[Any, Any] | None = kept.direct(
