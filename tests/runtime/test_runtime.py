@@ -1,21 +1,18 @@
 """A saved model says the same without torch: whole, of rows of any length, and step by step."""
 
-import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from saved_models import save_model
 
 import carousel
-from carousel import bundle, runtime, tasks
-from carousel.config import Config
+from carousel import runtime
 from carousel.data.regular import Series
 from carousel.errors import CarouselError, ConfigError, DataError, RunError
 
-FIRST = Path(__file__).parent.parent / "fixtures" / "first_generation"
 SAME = {"rtol": 2e-6, "atol": 1e-6}
 
 
@@ -24,15 +21,7 @@ def saved(tmp_path):
     """Save a model of a task with settings of its own and weights at random; both its readers."""
 
     def save(task, *settings, **facts):
-        known = json.loads((FIRST / task / "model.json").read_text())
-        known |= facts
-        config = Config.from_stored(known["config"]).override(settings)
-        torch.manual_seed(len(settings))
-        trained = tasks.find(task).trained.restore(config, known)
-        with torch.no_grad():
-            for parameter in trained.model.parameters():
-                parameter.add_(0.3 * torch.randn(parameter.shape))
-        bundle.save(trained, tmp_path / "model")
+        save_model(tmp_path, task, *settings, **facts)
         return carousel.load(tmp_path / "model"), runtime.load(tmp_path / "model")
 
     return save

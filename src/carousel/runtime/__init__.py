@@ -9,5 +9,6 @@ it alone.
 from carousel.runtime.forecast import Forecaster
 from carousel.runtime.loading import load
 from carousel.runtime.model import Model
+from carousel.runtime.streams import Streams
 
-__all__ = ["Forecaster", "Model", "load"]
+__all__ = ["Forecaster", "Model", "Streams", "load"]

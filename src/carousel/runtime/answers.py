@@ -43,7 +43,8 @@ class Pool:
         return np.asarray((weights * y).sum(1), np.float32)
 
     def start(self, rows: int, features: int) -> dict[str, Numbers]:
-        """State before the first step of a stream. Raises `ConfigError` for attention."""
+        """State before the first step of streams, a row for each. Raises `ConfigError` for
+        attention."""
         if self.how == "attention":
             raise ConfigError(
                 "model.pooling = 'attention' weighs all steps against each other, so there is no "
@@ -65,17 +66,30 @@ class Pool:
             return np.asarray(pooled, np.float32)
         pooled += h
         known["steps"] += 1
-        return np.asarray(pooled / known["steps"], np.float32)
+        return np.asarray(pooled / known["steps"].reshape(-1, 1), np.float32)
 
 
 class Linear:
-    """W x + b."""
+    """W x + b; the bits of a row do not depend on how many others come with it.
+
+    A product of matrices is summed in another order for every number of rows. Here each row is a
+    product of its own: of a vector and a matrix, or, of few outputs, of two vectors.
+    """
+
+    _FEW = 8  # outputs up to which products of vectors are the faster ones
 
     def __init__(self, weight: Array, bias: Array) -> None:
-        self.weight, self.bias = np.ascontiguousarray(weight.T), bias
+        self._few = len(weight) <= self._FEW
+        self.weight = np.ascontiguousarray(weight if self._few else weight.T)
+        self.bias = bias
 
     def __call__(self, x: Array) -> Array:
-        return x @ self.weight + self.bias
+        rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+        if self._few:
+            found = np.einsum("bi,oi->bo", rows, self.weight)
+        else:
+            found = np.matmul(rows[:, None], self.weight)[:, 0]
+        return np.asarray(found.reshape(*x.shape[:-1], -1) + self.bias, np.float32)
 
 
 class Targets:

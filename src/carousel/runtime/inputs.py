@@ -20,7 +20,11 @@ Wide = NDArray[np.float64]
 
 
 class Reader(Protocol):
-    """Inputs to what the recurrent layers read."""
+    """Inputs to what the recurrent layers read. remembers: how many numbers of a step the next one
+    wants to know; None if it wants none."""
+
+    @property
+    def remembers(self) -> int | None: ...
 
     def whole(self, given: ArrayLike, lengths: Any) -> tuple[Array, bool]:
         """Sequences (B, T, I) of what was given; and whether that was one alone."""
@@ -67,6 +71,7 @@ class Values:
         self.scale, self.differences, self.levels = Scale(scaler), differences, dict(levels)
         self.embeddings = embeddings
         self.width = len(self.scale.mean) // (1 + differences)
+        self.remembers = self.width if differences else None
 
     def whole(self, given: ArrayLike, lengths: Any = None) -> tuple[Array, bool]:
         """given: (T, F) or (B, T, F)."""
@@ -113,6 +118,8 @@ class Values:
 class Tokens:
     """Numbers of tokens, or of each word's features, as rows of embeddings."""
 
+    remembers = None
+
     def __init__(self, embeddings: Sequence[Array], features: bool) -> None:
         """features: whether a step has several numbers, one for each embedding."""
         self.embeddings, self.features = embeddings, features
@@ -145,6 +152,8 @@ class Tokens:
 
 class Pixels:
     """Images as sequences, as `data.view` says; a step is a row, a pixel or a patch of one."""
+
+    remembers = None
 
     def __init__(
         self, scaler: Mapping[str, float], shape: Sequence[int], view: str, patch: int, order: int

@@ -38,13 +38,13 @@ class Model:
         tell: Callable[[Array], Numbers],
     ) -> None:
         self.task, self.names = task, names
-        self._reader, self._stack, self._pool = reader, stack, pool
+        self.reader, self.stack, self.pool = reader, stack, pool
         self._head, self._tell = head, tell
         self._feed: Feed | None = None
         self._state: dict[str, Numbers] = {}
 
     def __repr__(self) -> str:
-        spec = self._stack.cell.spec
+        spec = self.stack.cell.spec
         return f"<carousel.runtime.Model: {self.task}, {spec.layer}, {len(self.names)} outputs>"
 
     def predict(self, x: ArrayLike, lengths: ArrayLike | None = None) -> Numbers:
@@ -59,10 +59,10 @@ class Model:
         for what does not fit.
         """
         checked = None if lengths is None else _checked(lengths, x)
-        sequences, alone = self._reader.whole(x, checked)
-        y, last = self._stack.run(sequences, checked)
-        features = y if self._pool is None else self._pool.whole(y, last, checked)
-        told = self._tell(self._head(features))
+        sequences, alone = self.reader.whole(x, checked)
+        y, last = self.stack.run(sequences, checked)
+        features = y if self.pool is None else self.pool.whole(y, last, checked)
+        told = self.answer(features)
         return told[0] if alone else told
 
     def step(self, x: ArrayLike) -> Numbers:
@@ -83,14 +83,18 @@ class Model:
                 f"a step of these streams has {len(feed.x)} rows, got shape {given.shape}: reset() "
                 "begins with another number"
             )
-        read, after = self._reader.one(given, self._state.get("before"))
+        read, after = self.reader.one(given, self._state.get("before"))
         if read.shape != feed.x.shape:
             raise DataError(f"a step has {feed.x.shape[1]} features, got {read.shape[1:]}")
         feed.x[...] = read
         feed.step()
         if after is not None:
             self._state["before"] = after
-        features = feed.y if self._pool is None else self._pool.add(self._state, feed.y)
+        features = feed.y if self.pool is None else self.pool.add(self._state, feed.y)
+        return self.answer(features)
+
+    def answer(self, features: Array) -> Numbers:
+        """Answers (..., C) for the last layer's states, or for what pooling made of them."""
         return self._tell(self._head(features))
 
     def reset(self) -> None:
@@ -112,12 +116,12 @@ class Model:
         if not state:
             return
         given = {name: np.array(part) for name, part in state.items()}
-        first = given.get(self._stack.cell.spec.states[0])
+        first = given.get(self.stack.cell.spec.states[0])
         self._start(first.shape[1] if first is not None and first.ndim == 3 else 0)
         wanted = {name: part.shape for name, part in self._state.items()}
         got = {name: part.shape for name, part in given.items() if name != "before"}
         before = given.get("before")
-        rows = self._state[self._stack.cell.spec.states[0]].shape[1]
+        rows = self._state[self.stack.cell.spec.states[0]].shape[1]
         fits = before is None or before.shape[:1] == (rows,)
         if wanted != got or not fits:
             self.reset()
@@ -139,16 +143,16 @@ class Model:
             self.state = {name: found[name] for name in found.files}
 
     def _start(self, rows: int) -> None:
-        if self._stack.both:
+        if self.stack.both:
             raise ConfigError(
                 "model.bidirectional: this model reads from the end too, so it cannot be streamed: "
                 "predict whole sequences"
             )
         if rows < 1:
             raise DataError("a step has a row for each stream: (B, F), with B at least 1")
-        known = {} if self._pool is None else self._pool.start(rows, self._stack.outputs)
-        parts = self._stack.zeros(rows)
-        self._feed = self._stack.feed(parts)
+        known = {} if self.pool is None else self.pool.start(rows, self.stack.outputs)
+        parts = self.stack.zeros(rows)
+        self._feed = self.stack.feed(parts)
         self._state = {**parts, **known}
 
 

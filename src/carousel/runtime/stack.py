@@ -27,17 +27,17 @@ class Stack:
         self, cell: Cell, weights: Mapping[str, Array], both: bool, threads: int = 1
     ) -> None:
         self.cell, self.both, self.threads = cell, both, threads
-        self._layers: list[list[dict[str, Array]]] = []
-        while f"recurrent.weight_ih_l{len(self._layers)}" in weights:
-            number = len(self._layers)
+        self.layers: list[list[dict[str, Array]]] = []
+        while f"recurrent.weight_ih_l{len(self.layers)}" in weights:
+            number = len(self.layers)
             ends = [f"_l{number}", f"_l{number}_reverse"][: 1 + both]
-            self._layers.append([_of_one(cell, weights, end) for end in ends])
+            self.layers.append([_of_one(cell, weights, end) for end in ends])
         self.outputs = cell.hidden * (1 + both)
 
     @property
     def inputs(self) -> int:
         """Features of a step."""
-        return int(self._layers[0][0]["weight_ih"].shape[1])
+        return int(self.layers[0][0]["weight_ih"].shape[1])
 
     def run(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Array]:
         """Outputs (B, T, D·H) of x (B, T, I), zeros behind the end of a row, and the last layer's
@@ -47,7 +47,7 @@ class Stack:
         if lengths is not None:
             order = np.argsort(-lengths, kind="stable")
             ranked = np.ascontiguousarray(lengths[order])
-        for layer in self._layers:
+        for layer in self.layers:
             x = np.ascontiguousarray(y)
             y, last = self._layer(layer, x, order, ranked)
         return y, last
@@ -80,12 +80,12 @@ class Stack:
 
     def zeros(self, rows: int) -> State:
         """The state before the first step: each part (L, B, H)."""
-        shape = (len(self._layers), rows, self.cell.hidden)
+        shape = (len(self.layers), rows, self.cell.hidden)
         return {name: np.zeros(shape, np.float32) for name in self.cell.spec.states}
 
     def feed(self, state: State) -> Feed:
         """The layers fed one step at a time, from a state that changes in place."""
-        return Feed(self.cell, [directions[0] for directions in self._layers], state, self.threads)
+        return Feed(self.cell, [directions[0] for directions in self.layers], state, self.threads)
 
 
 class Feed:

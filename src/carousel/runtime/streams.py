@@ -1,0 +1,197 @@
+"""`Streams`: states of thousands of streams in one pool, stepped in batches of any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from carousel.errors import ConfigError, DataError
+from carousel.runtime.compiled import _native
+from carousel.runtime.files import Array
+from carousel.runtime.model import Model
+from carousel.runtime.stack import Stack
+
+Numbers = NDArray[Any]
+Slots = NDArray[np.int64]
+
+
+class Streams:
+    """States of many streams of one model; each step advances the streams that it names.
+
+    A stream is a slot: a row of every array of the pool. The answers of a stream are the same bits
+    whatever other streams are stepped with it, in whatever blocks, and those of `Model.step` for
+    it alone. Not for several threads at once.
+
+    capacity: how many slots there are; `grow` adds some. Raises `ConfigError`, by name, for a
+    model that cannot be streamed.
+    """
+
+    def __init__(self, model: Model, capacity: int = 64) -> None:
+        self.model, self._capacity = model, 0
+        stack, pool = model.stack, model.pool
+        if stack.both:
+            raise ConfigError(
+                "model.bidirectional: this model reads from the end too, so it cannot be streamed: "
+                "predict whole sequences"
+            )
+        self._steps = Steps(stack)
+        self._kinds: dict[str, Numbers] = {}  # a row of each array, before the first step
+        for name, part in stack.zeros(1).items():
+            self._kinds[name] = part[:, 0]
+        summary = {} if pool is None else pool.start(1, stack.outputs)
+        self._summary = tuple(summary)
+        self._kinds |= {name: part[0] for name, part in summary.items()}
+        if (width := model.reader.remembers) is not None:
+            self._kinds["before"] = np.full(width, np.nan)
+        self._pool = {
+            name: np.empty((0, *np.shape(kind)), np.asarray(kind).dtype)
+            for name, kind in self._kinds.items()
+        }
+        self.grow(capacity)
+
+    @property
+    def capacity(self) -> int:
+        """Number of slots."""
+        return self._capacity
+
+    @property
+    def state_bytes(self) -> int:
+        """Memory of the state of one stream."""
+        return sum(np.asarray(kind).nbytes for kind in self._kinds.values())
+
+    def grow(self, capacity: int) -> None:
+        """Slots up to this number; those that are there stay as they are."""
+        more = capacity - self._capacity
+        if more <= 0:
+            return
+        for name, kind in self._kinds.items():
+            fresh = np.broadcast_to(kind, (more, *np.shape(kind)))
+            self._pool[name] = np.concatenate((self._pool[name], fresh))
+        self._capacity = capacity
+
+    def clear(self, slots: Slots) -> None:
+        """Put these slots before their first step."""
+        for name, kind in self._kinds.items():
+            self._pool[name][slots] = kind
+
+    def states(self, slots: Slots) -> dict[str, Numbers]:
+        """A copy of all that the next steps of these slots depend on: arrays of a row each."""
+        return {name: part[slots] for name, part in self._pool.items()}
+
+    def restore(self, slots: Slots, states: Mapping[str, Numbers]) -> None:
+        """Put these slots where others were, as `states` gave them. Raises `DataError` for states
+        of another model."""
+        wanted = {name: part.shape[1:] for name, part in self._pool.items()}
+        got = {name: np.shape(part)[1:] for name, part in states.items()}
+        if wanted != got:
+            raise DataError(f"the state of this model is {wanted}, got {got}")
+        for name, part in states.items():
+            self._pool[name][slots] = part
+
+    def read(self, slots: Slots, x: ArrayLike) -> Array:
+        """Inputs of the network (B, T, I) for steps x (B, T, ...), T for each of these slots.
+
+        x: as `Model.step` takes it, with the axis T after B. Each step of a slot is read once, in
+        its order: of a model that reads differences, the last step is remembered. Raises
+        `DataError` for what does not fit; then nothing is remembered.
+        """
+        given = np.asarray(x)
+        if given.ndim < 2 or len(given) != len(slots) or not given.shape[1]:
+            raise DataError(
+                f"steps of {len(slots)} streams are (B, T, ...), T at least 1; got {given.shape}"
+            )
+        reader, rows, steps = self.model.reader, len(slots), given.shape[1]
+        if "before" not in self._pool:
+            read, _ = reader.one(given.reshape(rows * steps, *given.shape[2:]), None)
+            return read.reshape(rows, steps, -1)
+        before, parts = self._pool["before"][slots], []
+        for step in np.moveaxis(given, 1, 0):
+            if step.shape != before.shape:
+                raise DataError(f"a step has {before.shape[1]} features, got {step.shape[1:]}")
+            first = np.isnan(before)
+            known = np.where(first, step, before) if first.any() else before
+            read, after = reader.one(step, known)
+            assert after is not None
+            parts.append(read)
+            before = after
+        self._pool["before"][slots] = before
+        return np.stack(parts, 1)
+
+    def step(self, slots: Slots, x: Array, lengths: Slots | None = None) -> Numbers:
+        """Answers after each of these steps, stream after stream: (sum of lengths, C).
+
+        slots (B,): each once. x (B, T, I), as `read` gives them. lengths (B,): steps of each, T if
+        not given; what stands behind them is not read.
+        """
+        state = {name: self._pool[name][slots] for name in self._steps.names}
+        y = self._steps.run(x, state, lengths)
+        for name, part in state.items():
+            self._pool[name][slots] = part
+        if self.model.pool is not None:
+            y = self._pooled(slots, y, lengths)
+        if lengths is None:
+            flat = y.reshape(-1, y.shape[-1])
+        else:
+            flat = y[np.arange(y.shape[1]) < lengths[:, None]]
+        return self.model.answer(flat)
+
+    def _pooled(self, slots: Slots, y: Array, lengths: Slots | None) -> Array:
+        """Steps so far as one vector, after each step: what the head reads."""
+        pool = self.model.pool
+        assert pool is not None
+        if pool.how == "last":
+            return y
+        told = np.zeros_like(y)
+        for t in range(y.shape[1]):
+            rows = np.arange(len(slots)) if lengths is None else np.flatnonzero(lengths > t)
+            here = slots[rows]
+            known = {name: self._pool[name][here] for name in self._summary}
+            told[rows, t] = pool.add(known, y[rows, t])
+            for name, part in known.items():
+                self._pool[name][here] = part
+        return told
+
+
+class Steps:
+    """Layers of one direction, their weights packed once, for batches of any size."""
+
+    def __init__(self, stack: Stack) -> None:
+        layers = [directions[0] for directions in stack.layers]
+        self._kept, self.names = layers, stack.cell.spec.states  # whose addresses are packed
+        problems = [stack.cell.problem(weights, 1, 1) for weights in layers]
+        self._packed = _native.Packed(problems, 1, stack.threads)
+        self._threads, self._hidden = stack.threads, stack.cell.hidden
+
+    def run(self, x: Array, state: dict[str, Array], lengths: Slots | None) -> Array:
+        """Outputs (B, T, H) of x (B, T, I), not set behind lengths (B,). state: parts (B, L, H),
+        which are put where the rows end."""
+        rows, steps, inputs = x.shape
+        x = np.ascontiguousarray(x)
+        y = np.zeros((rows, steps, self._hidden), np.float32)
+        if not rows:
+            return y
+        by_layer = [np.ascontiguousarray(state[name].swapaxes(0, 1)) for name in self.names]
+        last = [np.empty_like(part) for part in by_layer]
+        ranked = (0, 0)
+        if lengths is not None:
+            order = np.argsort(-lengths, kind="stable").astype(np.int64)
+            sizes = np.ascontiguousarray(lengths[order], np.int64)
+            ranked = (order.ctypes.data, sizes.ctypes.data)
+        self._packed.forward(
+            steps,
+            rows,
+            rows * steps,
+            True,
+            (x.ctypes.data, inputs, steps * inputs, 0),
+            (y.ctypes.data, self._hidden, steps * self._hidden),
+            ranked,
+            [part.ctypes.data for part in by_layer],
+            [part.ctypes.data for part in last],
+            self._threads,
+        )
+        for name, part in zip(self.names, last, strict=True):
+            state[name] = part.swapaxes(0, 1)
+        return y
