@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from carousel.export.description import Network, Standardise, Value
@@ -19,8 +20,8 @@ def card_of(
         "model": network.name,
         "stream": asked.stream,
         "int8": asked.int8,
-        "inputs": [_value(one) for one in inputs_of(network, asked.stream)],
-        "outputs": [_value(one) for one in outputs_of(network, asked.stream)],
+        "inputs": values_of(inputs_of(network, asked.stream)),
+        "outputs": values_of(outputs_of(network, asked.stream)),
         "classes": list(network.classes),
         "vocabulary": list(network.vocabulary),
         "scaler": scaler and {"mean": scaler.mean.tolist(), "std": scaler.std.tolist()},
@@ -59,10 +60,9 @@ def _renamed(state: Value, which: str, words: str) -> Value:
     return Value(f"{state.name}_{which}", state.dtype, state.shape, f"{state.words}, {words}")
 
 
-def _value(value: Value) -> dict[str, Any]:
-    return {
-        "name": value.name,
-        "dtype": value.dtype,
-        "shape": list(value.shape),
-        "words": value.words,
-    }
+def values_of(values: Sequence[Value]) -> list[dict[str, Any]]:
+    """Names, dtypes and shapes as JSON can hold them."""
+    return [
+        {"name": one.name, "dtype": one.dtype, "shape": list(one.shape), "words": one.words}
+        for one in values
+    ]

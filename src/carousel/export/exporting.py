@@ -11,11 +11,15 @@ from typing import Any
 
 from torch import nn
 
+from carousel.bundle import load
 from carousel.errors import ConfigError
 from carousel.export.card import card_of
+from carousel.export.decoders.files import TwoFiles
+from carousel.export.decoders.pair import pair_of
 from carousel.export.describing import subject_of
 from carousel.export.description import Convolution, Differences, Horizon, Level, Network, Pooling
-from carousel.export.formats import Asked, Comparison, format_of, held_by
+from carousel.export.formats import Asked, Comparison, Files, Format, format_of, held_by
+from carousel.export.subject import Subject
 from carousel.tasks.shared.task import TrainedModel
 
 
@@ -57,24 +61,19 @@ def export(
     """
     path = Path(path)
     chosen = format_of(path)
-    subject = held_by(chosen, subject_of(model))
-    asked = Asked(path.stem, stream, int8)
+    making = _files_of(model, chosen, path, Asked(path.stem, stream, int8))
     _check_place(path, force)
-    if stream:
-        _check_stream(subject.network)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as aside:
         folder = Path(aside)
-        names = chosen.write(subject, asked, folder)
-        compared = chosen.compare(subject, asked, folder)
+        names = making.write(folder)
+        compared = making.compare(folder)
         if not compared.difference <= compared.tolerance:
             raise ConfigError(
                 f"{path.name} computes something else than the model: the largest difference is "
                 f"{compared.difference:.2g}, and at most {compared.tolerance:g} is kept: no file "
                 "was written; please report the model that does this"
             )
-        card = card_of(
-            subject.network, asked, names, compared, chosen.example(subject.network, asked)
-        )
+        card = making.card([*names], compared)
         names.append(f"{path.name}.json")
         text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
         (folder / names[-1]).write_text(text, encoding="utf-8")
@@ -82,6 +81,40 @@ def export(
         for name in names:
             (folder / name).replace(path.with_name(name))
     return Exported(tuple(path.with_name(name) for name in names), compared)
+
+
+@dataclass(frozen=True, eq=False)
+class _OneFile:
+    """Files of a network in a row, in a format."""
+
+    chosen: Format
+    subject: Subject
+    asked: Asked
+
+    def __post_init__(self) -> None:
+        if self.asked.stream:
+            _check_stream(self.subject.network)
+
+    def write(self, folder: Path) -> list[str]:
+        return self.chosen.write(self.subject, self.asked, folder)
+
+    def compare(self, folder: Path) -> Comparison:
+        return self.chosen.compare(self.subject, self.asked, folder)
+
+    def card(self, files: list[str], compared: Comparison) -> dict[str, Any]:
+        network = self.subject.network
+        example = self.chosen.example(network, self.asked)
+        return card_of(network, self.asked, files, compared, example)
+
+
+def _files_of(
+    model: TrainedModel | nn.Module | str | Path, chosen: Format, path: Path, asked: Asked
+) -> Files:
+    if isinstance(model, str | Path):
+        model = load(model)
+    if isinstance(model, TrainedModel) and (pair := pair_of(model)) is not None:
+        return TwoFiles(pair, asked, path.suffix)
+    return _OneFile(chosen, held_by(chosen, subject_of(model)), asked)
 
 
 def _check_place(path: Path, force: bool) -> None:

@@ -61,6 +61,20 @@ class Format(Protocol):
         """Some 15 lines in the language of the target that use the file."""
 
 
+class Files(Protocol):
+    """Files of one model that are about to be written."""
+
+    def write(self, folder: Path) -> list[str]:
+        """Write them into a folder that is empty; returns their names, the one that was asked for
+        first."""
+
+    def compare(self, folder: Path) -> Comparison:
+        """Load what `write` wrote, and compare it with the model."""
+
+    def card(self, files: list[str], compared: Comparison) -> dict[str, Any]:
+        """Facts that a caller needs, as JSON can hold them."""
+
+
 _ROOMS = {".onnx": "onnx", ".c": "c", ".pt2": "pt2"}
 
 

@@ -38,9 +38,10 @@ _MAKERS: dict[type[TrainedModel], Callable[[Any], Subject]] = {
     TrainedWholeRegressor: whole_regressor,
     TrainedForecaster: forecaster,
 }
+_TWO_FILES = "which goes into two .onnx files (carousel.export)"
 _WITHOUT = {
-    "translate": "an encoder and a decoder that attends to its outputs",
-    "caption": "an encoder of pictures and a decoder that attends to its map",
+    "translate": f"an encoder and a decoder that attends to its outputs, {_TWO_FILES}",
+    "caption": f"an encoder of pictures and a decoder that attends to its map, {_TWO_FILES}",
     "anomaly": "a network whose errors are judged against those of each series",
 }
 
@@ -52,6 +53,7 @@ def trained_subject(trained: TrainedModel) -> Subject:
         task = trained.config.task
         raise ConfigError(
             f"a model of the task '{task}' has no description: it is {_WITHOUT.get(task, task)}; "
-            "export its recurrent layers by themselves, such as carousel.load(run).model.recurrent"
+            "its recurrent layers can be described by themselves, such as "
+            "carousel.load(run).model.recurrent"
         )
     return maker(trained)

@@ -19,11 +19,19 @@ from carousel.export.onnx.graph import onnx_modules
 from carousel.export.onnx.writer import model_of
 from carousel.export.subject import Subject
 
-_TOLERANCE = 1e-5
+TOLERANCE = 1e-5
 
 
 def write(subject: Subject, asked: Asked, folder: Path) -> list[str]:
     """Write the model."""
+    check_bits(asked)
+    name = f"{asked.stem}.onnx"
+    saved(model_of(subject.network, asked.stream), folder / name)
+    return [name]
+
+
+def check_bits(asked: Asked) -> None:
+    """Raise `ConfigError` for weights in eight bits, and where ONNX is not installed."""
     if asked.int8:
         raise ConfigError(
             "int8 is not written to ONNX: ONNX Runtime's would make an answer depend on the others "
@@ -31,18 +39,19 @@ def write(subject: Subject, asked: Asked, folder: Path) -> list[str]:
             "int8",
         )
     onnx_modules()
-    model = model_of(subject.network, asked.stream)
+
+
+def saved(model: Any, path: Path) -> None:
+    """Check a model, and write it."""
     onnx = importlib.import_module("onnx")
     onnx.checker.check_model(model)
-    name = f"{asked.stem}.onnx"
-    onnx.save(model, folder / name)
-    return [name]
+    onnx.save(model, path)
 
 
 def compare(subject: Subject, asked: Asked, folder: Path) -> Comparison:
     """Load the file with ONNX Runtime, one thread, and compare."""
     run = runner(folder / f"{asked.stem}.onnx")
-    return parity.compare(subject, run, stream=asked.stream, tolerance=_TOLERANCE)
+    return parity.compare(subject, run, stream=asked.stream, tolerance=TOLERANCE)
 
 
 def runner(path: Path) -> Run:

@@ -76,6 +76,14 @@ class Graph:
         )
         return name
 
+    def inside(self, lengths: str, steps: str) -> str:
+        """Mask (B, T, 1) of the steps of rows with lengths (B,); steps: T as a number."""
+        zero, one = self.constant(0, np.int64), self.constant(1, np.int64)
+        place = self.add("Range", zero, steps, one)
+        column = self.add("Unsqueeze", lengths, self.integers(1))
+        name: str = self.add("Unsqueeze", self.add("Less", place, column), self.integers(2))
+        return name
+
     def dense(self, x: str, weight: NDArray[Any], bias: NDArray[Any] | None) -> str:
         """W x + b over the last dimension."""
         y: str = self.add("MatMul", x, self.constant(weight.T))

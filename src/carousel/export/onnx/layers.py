@@ -8,6 +8,7 @@ import numpy as np
 
 from carousel.export.description import (
     Activation,
+    Array,
     Categories,
     Convolution,
     Differences,
@@ -118,16 +119,20 @@ def pictures(graph: Graph, layer: Pictures, x: str) -> str:
     seen = graph.add("Reshape", x, graph.integers(-1, 1, layer.side, layer.side))
     side = layer.side
     for weight, bias in layer.stages:
-        seen = graph.add(
-            "Conv", seen, graph.constant(weight), graph.constant(bias), pads=[1, 1, 1, 1]
-        )
-        seen = graph.add("Relu", seen)
-        seen = graph.add("MaxPool", seen, kernel_shape=[2, 2], strides=[2, 2])
+        seen = convolved(graph, seen, weight, bias)
         side //= 2
     places = layer.stages[-1][1].size * side * side
     shape = graph.add("Concat", around, graph.integers(places), axis=0)
     flat: str = graph.add("Reshape", seen, shape)
     return flat
+
+
+def convolved(graph: Graph, x: str, weight: Array, bias: Array) -> str:
+    """One stage of an encoder of pictures (B, C, h, w): maxpool₂(relu(conv₃ₓ₃(x)))."""
+    x = graph.add("Conv", x, graph.constant(weight), graph.constant(bias), pads=[1, 1, 1, 1])
+    x = graph.add("Relu", x)
+    name: str = graph.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    return name
 
 
 def activation(graph: Graph, layer: Activation, x: str) -> str:

@@ -35,14 +35,20 @@ def _attended(graph: Graph, layer: Pooling, y: str, inside: str) -> str:
     assert layer.hidden is not None
     assert layer.score is not None
     u = graph.add("Tanh", graph.dense(y, layer.hidden, layer.hidden_bias))
-    scores = graph.dense(u, layer.score[None], None)  # (B, T, 1)
+    return attended(graph, graph.dense(u, layer.score[None], None), y, inside)[0]
+
+
+def attended(graph: Graph, scores: str, y: str, inside: str) -> tuple[str, str]:
+    """The mean of y (B, T, F) with weights softmax(scores (B, T, 1)) of the places inside, and the
+    weights (B, T, 1); zeros for a row without any place."""
     if inside:
         lowest = graph.constant(np.finfo(np.float32).min)
         scores = graph.add("Where", inside, scores, lowest)
     weights = graph.add("Softmax", scores, axis=1)
     if inside:
         weights = graph.add("Where", inside, weights, graph.constant(0.0))
-    return str(graph.add("ReduceSum", graph.add("Mul", weights, y), graph.integers(1), keepdims=0))
+    total = graph.add("ReduceSum", graph.add("Mul", weights, y), graph.integers(1), keepdims=0)
+    return total, weights
 
 
 def horizon(graph: Graph, layer: Horizon, h: str, windows: str, level: str) -> str:

@@ -37,10 +37,10 @@ from carousel.export.onnx.graph import Graph
 def model_of(network: Network, stream: bool) -> Any:
     """The ONNX model of a network; stream: of one step. Raises `ConfigError` for a cell whose
     equations ONNX has no nodes for."""
-    return _Writer(network, stream).model()
+    return Writer(network, stream).model()
 
 
-class _Writer:
+class Writer:
     """The value that goes from layer to layer, and what stands beside it.
 
     inside (B, T, 1), lengths (B,) int64: of rows that end before the batch does, else "".
@@ -57,14 +57,8 @@ class _Writer:
         self._names = iter(state.name for state in network.states)
 
     def model(self) -> Any:
-        (given,), graph = self.network.inputs, self.graph
-        x, width = given.name, 0 if given.dtype == "int64" else int(given.shape[-1])
-        if self.lengths:
-            self._look(x)
-        for layer in self.network.layers:
-            x = self._layer(layer, x, width)
-            width = width_after((layer,), width)
-        graph.rename(x, self.network.outputs[0].name)
+        graph = self.graph
+        graph.rename(self.walk()[-1], self.network.outputs[0].name)
         if self.with_states:
             for state, found in zip(self.network.states, self.final, strict=True):
                 graph.rename(found, f"{state.name}_out")
@@ -73,6 +67,19 @@ class _Writer:
             inputs_of(self.network, self.stream),
             outputs_of(self.network, self.stream),
         )
+
+    def walk(self) -> list[str]:
+        """Write all layers. Returns the names of what each of them gave; `final` has the states."""
+        (given,) = self.network.inputs
+        x, width = given.name, 0 if given.dtype == "int64" else int(given.shape[-1])
+        if self.lengths:
+            self._look(x)
+        found = []
+        for layer in self.network.layers:
+            x = self._layer(layer, x, width)
+            width = width_after((layer,), width)
+            found.append(x)
+        return found
 
     def _layer(self, layer: Layer, x: str, width: int) -> str:
         graph = self.graph
@@ -118,12 +125,8 @@ class _Writer:
 
     def _look(self, x: str) -> None:
         """Look at the lengths: which steps of a batch its rows have."""
-        graph = self.graph
-        steps = graph.add("Squeeze", graph.shape(x, 1, 2))
-        zero, one = graph.constant(0, np.int64), graph.constant(1, np.int64)
-        place = graph.add("Range", zero, steps, one)
-        lengths = graph.add("Unsqueeze", self.lengths, graph.integers(1))
-        self.inside = graph.add("Unsqueeze", graph.add("Less", place, lengths), graph.integers(2))
+        steps = self.graph.add("Squeeze", self.graph.shape(x, 1, 2))
+        self.inside = self.graph.inside(self.lengths, steps)
 
     def _convolution(self, layer: Convolution, x: str) -> str:
         y = layers.convolution(self.graph, layer, x, self.inside)

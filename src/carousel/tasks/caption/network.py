@@ -13,11 +13,10 @@ from carousel.data.ragged import Ragged, by_length
 from carousel.data.tokens import Tokens
 from carousel.layers.convolution import ConvolutionalMap
 from carousel.tasks.shared.beam_search import Hypothesis, Search, beam_search
-from carousel.tasks.shared.decoder import Decoder, Memory, Scored, shifted
+from carousel.tasks.shared.decoder import NEVER, Decoder, Memory, Scored, shifted
 from carousel.tasks.shared.network import evaluating, make_dropout, start
 
 _TOGETHER = 100
-_UNKNOWN = 0
 
 
 def picture_shape(config: Config) -> tuple[int, int]:
@@ -93,7 +92,7 @@ def caption(
         for some in torch.split(images, _TOGETHER) if len(images) else ():
             cursor = model.decoder.cursor(model.remember(some.to(device)))
             limits = torch.full((len(some),), longest, device=device)
-            found += beam_search(cursor, limits, end, (_UNKNOWN,), search)
+            found += beam_search(cursor, limits, end, NEVER, search)
     return found
 
 

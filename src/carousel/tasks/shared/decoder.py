@@ -18,6 +18,8 @@ from carousel.layers.memory_attention import make_attention
 from carousel.tasks.shared.network import Bias, drop_words, make_dropout, make_recurrent, start
 
 State = tuple[Tensor, ...]
+NEVER = (0,)
+"""Numbers of tokens that are never written: <unk>."""
 
 
 class Memory(NamedTuple):
@@ -86,8 +88,8 @@ class Decoder(nn.Module):
         )
         self.dropout = make_dropout(self.regularization.dropout)
         spec, memory = spec_of(self.recurrent.mode), getattr(self.recurrent, "order", 0)
-        starts = {part.name: part.start for part in spec.parts}
-        self._starts = tuple(starts[name] for name in spec.states)
+        numbers = {part.name: part.start for part in spec.parts}
+        self.starts = tuple(numbers[name] for name in spec.states)
         self._sizes = spec.state_sizes(model.hidden_size, model.hidden_size, memory)
         self.bridge = nn.Linear(summary_size, model.num_layers * sum(self._free()))
         self.attention = make_attention(config.decoder.attention, model.hidden_size, memory_size)
@@ -108,13 +110,13 @@ class Decoder(nn.Module):
         free = iter(part.view(B, L, -1).transpose(0, 1).contiguous() for part in parts)
         state = tuple(
             next(free) if start is None else values.new_full((L, B, size), start)
-            for size, start in zip(self._sizes, self._starts, strict=True)
+            for size, start in zip(self._sizes, self.starts, strict=True)
         )
         return Memory(values, self.attention.keys(values), mask, state)
 
     def _free(self) -> list[int]:
         """Features of the states that follow from the summary."""
-        pairs = zip(self._sizes, self._starts, strict=True)
+        pairs = zip(self._sizes, self.starts, strict=True)
         return [size for size, start in pairs if start is None]
 
     def forward(self, tokens: Tensor, memory: Memory) -> Tensor:
@@ -133,7 +135,7 @@ class Decoder(nn.Module):
         if own is not None and float(own) > 0:
             tokens = self._mixed(tokens, memory, own)
         states = self.dropout(self._attend(tokens, memory)[0])
-        return Scored(*smoothed_cross_entropy(states, *self._readout(), targets, self.smoothing))
+        return Scored(*smoothed_cross_entropy(states, *self.readout(), targets, self.smoothing))
 
     @torch.no_grad()
     def _mixed(self, tokens: Tensor, memory: Memory, own: Tensor) -> Tensor:
@@ -184,13 +186,14 @@ class Decoder(nn.Module):
         context, weights = self.attention(queries, memory.values, memory.mask, memory.keys)
         return torch.tanh(self.combine(torch.cat((context, queries), 2))), weights
 
-    def _readout(self) -> tuple[Tensor, Tensor]:
+    def readout(self) -> tuple[Tensor, Tensor]:
+        """V (V + 1, E) and d (V + 1,)."""
         if isinstance(self.head, nn.Linear):
             return self.head.weight, self.head.bias
         return self.embedding.weight, self.head.bias
 
     def _logits(self, states: Tensor) -> Tensor:
-        return F.linear(states, *self._readout())
+        return F.linear(states, *self.readout())
 
 
 class DecoderCursor:

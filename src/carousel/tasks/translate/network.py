@@ -11,7 +11,7 @@ from carousel.config import Config
 from carousel.data.ragged import Ragged, by_length
 from carousel.layers.pooling import Pooling
 from carousel.tasks.shared.beam_search import Hypothesis, Search, beam_search
-from carousel.tasks.shared.decoder import Decoder, Memory, Scored, shifted
+from carousel.tasks.shared.decoder import NEVER, Decoder, Memory, Scored, shifted
 from carousel.tasks.shared.network import (
     drop_words,
     evaluating,
@@ -22,8 +22,7 @@ from carousel.tasks.shared.network import (
 
 _JUDGED_TOGETHER = 256
 _SEARCHED_TOGETHER = 100
-_LENGTH_MARGIN = 10
-_UNKNOWN = 0
+LENGTH_MARGIN = 10
 
 
 class Translator(nn.Module):
@@ -113,13 +112,22 @@ def translate(
     with evaluating(model) as device:
         for index in by_length(sources.lengths, _SEARCHED_TOGETHER):
             tokens, lengths = sources.pad(index)
-            limits = (lengths * length_factor).long() + _LENGTH_MARGIN
+            limits = most_tokens(lengths, length_factor)
             cursor = model.decoder.cursor(model.remember(tokens.to(device), lengths.to(device)))
             end = model.decoder.end
-            some = beam_search(cursor, limits.to(device), end, (_UNKNOWN,), search)
+            some = beam_search(cursor, limits.to(device), end, NEVER, search)
             for number, hypotheses in zip(index.tolist(), some, strict=True):
                 found[number] = hypotheses
     return [list(hypotheses) for hypotheses in found]
+
+
+def most_tokens(lengths: Tensor, length_factor: float) -> Tensor:
+    """The most tokens of translations of sources with lengths (B,), their ends included.
+
+    >>> most_tokens(torch.tensor([2, 5]), 1.5).tolist()
+    [13, 17]
+    """
+    return (lengths * length_factor).long() + LENGTH_MARGIN
 
 
 @torch.no_grad()

@@ -1,0 +1,1 @@
+"""Models that write a sentence: an encoder and a decoder with attention, as two files."""
