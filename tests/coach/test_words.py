@@ -70,6 +70,18 @@ def test_the_locale_chooses_the_language_unless_one_is_asked_for(monkeypatch):
         words.language("xx")
 
 
+def test_a_language_is_spoken_for_as_long_as_a_block_takes(monkeypatch):
+    monkeypatch.setenv("CAROUSEL_LANG", "en")
+    with words.speaking("ko"):
+        assert words.language() == "ko"
+        assert words.language("en") == "en"
+        with words.speaking(None):
+            assert words.language() == "ko"
+    assert words.language() == "en"
+    with pytest.raises(ConfigError, match="en, ko"), words.speaking("xx"):
+        pass
+
+
 def test_parts_of_a_cell_are_called_in_english_as_the_cell_calls_them():
     for letter in "ifo":
         assert words.word("parts", letter, "en") == gate_words()[letter]

@@ -13,7 +13,14 @@ import typer
 from carousel.cli.completion import recipe_names, settings
 from carousel.cli.exits import Exit
 from carousel.cli.init import show_audit
-from carousel.cli.output import JsonOption, print_finding, print_json, print_out, table_of
+from carousel.cli.output import (
+    JsonOption,
+    LangOption,
+    print_finding,
+    print_json,
+    print_out,
+    table_of,
+)
 from carousel.config.own import TABLE
 from carousel.errors import ConfigError
 from carousel.terminal import notice
@@ -50,7 +57,7 @@ def check(
     seconds: Annotated[
         float, typer.Option(help="Time for each check that trains a copy of the network.")
     ] = 15.0,
-    lang: Annotated[str | None, typer.Option(help="en or ko [default: the locale's].")] = None,
+    lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Look for mistakes before training: in the data, the network and the loss.
@@ -102,7 +109,8 @@ def check(
 def _show(outcomes: list[Outcome], found: list[Finding], lang: str, name: str, read: float) -> None:
     from carousel.coach.words import word
 
-    table = table_of("check", "", "s", "why")
+    heads = ("check", "", "seconds", "why")
+    table = table_of(*(word("outcomes", head, lang) if head else "" for head in heads))
     for outcome in outcomes:
         state = word("outcomes", outcome.state, lang)
         why = outcome.said.get(lang, "")

@@ -10,7 +10,7 @@ import typer
 
 from carousel.cli.column_rows import rows_of
 from carousel.cli.exits import Exit
-from carousel.cli.output import JsonOption, print_json, print_out, table_of
+from carousel.cli.output import JsonOption, LangOption, print_json, print_out, table_of
 from carousel.cli.refusal import SMALL, is_small, refusal
 from carousel.config import Config
 from carousel.errors import ConfigError, DataError, command
@@ -54,7 +54,7 @@ def init(
             help="Recipe to write [default: DATA's name]; -: print it.",
         ),
     ] = None,
-    lang: Annotated[str | None, typer.Option(help="en or ko [default: the locale's].")] = None,
+    lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Read data of your own, say what each column is and why, and write a recipe to train it.

@@ -32,7 +32,8 @@ _COLOURS = {  # of a finding: by its severity, and by the kind of a line
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, or a bundle.")]
 LangOption = Annotated[
-    str | None, typer.Option(help="en or ko [default: the locale's language].", metavar="LANG")
+    str | None,
+    typer.Option(help="en or ko [default: CAROUSEL_LANG, else the locale's].", metavar="LANG"),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 

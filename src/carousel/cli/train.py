@@ -23,7 +23,7 @@ from carousel.cli.init import (
     files_of,
     recipe_for,
 )
-from carousel.cli.output import JsonOption, print_json, print_out, table_of
+from carousel.cli.output import JsonOption, LangOption, print_json, print_out, table_of
 from carousel.config import Config
 from carousel.errors import ConfigError, command
 from carousel.run import layout
@@ -74,6 +74,7 @@ def train(
         str | None,
         typer.Option(metavar="COLUMN", help="Cross-validate: each value of a column judges once."),
     ] = None,
+    lang: LangOption = None,
     as_json: JsonOption = False,
     board: Annotated[
         bool, typer.Option("--board", help="Show the run in a browser while it trains.")
@@ -106,13 +107,14 @@ def train(
     if folds and leave_one_out:
         raise ConfigError("--folds and --leave-one-out are two ways to cross-validate: name one")
     from carousel import training
+    from carousel.coach.words import speaking
     from carousel.run.fold_results import is_folds
 
     folder = resume or run_dir
     runs = folder.absolute().parent if folder else Path("runs")
     run: training.TrainedRun | training.TrainedFolds
     try:
-        with board_beside(runs) if board else nullcontext():
+        with speaking(lang), board_beside(runs) if board else nullcontext():
             if resume is not None:
                 go_on = training.resume_folds if is_folds(resume) else training.resume
                 run = go_on(resume, quiet=quiet)

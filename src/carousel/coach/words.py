@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -90,8 +92,29 @@ def in_language(numbers: Mapping[str, Any], language: str) -> dict[str, float | 
     return {n: v.get(language) or v["en"] if isinstance(v, dict) else v for n, v in numbers.items()}
 
 
+_ASKED: ContextVar[str | None] = ContextVar("language", default=None)
+
+
+@contextmanager
+def speaking(asked: str | None) -> Iterator[None]:
+    """Speak a language wherever none is asked for inside the block; None changes nothing.
+
+    Raises `ConfigError` for one that the coach does not speak, before the block is entered.
+
+    >>> with speaking("ko"):
+    ...     language()
+    'ko'
+    """
+    token = _ASKED.set(language(asked) if asked else _ASKED.get())
+    try:
+        yield
+    finally:
+        _ASKED.reset(token)
+
+
 def language(asked: str | None = None) -> str:
-    """The language to speak: the one asked for, else the user's, else the locale's, else English.
+    """The language to speak: the one asked for, else that of `speaking`, else the user's, else the
+    locale's, else English.
 
     The user's is the setting `lang` of `carousel.places`.
 
@@ -100,7 +123,7 @@ def language(asked: str | None = None) -> str:
     >>> language("ko")
     'ko'
     """
-    if asked := asked or setting("lang"):
+    if asked := asked or _ASKED.get() or setting("lang"):
         if asked not in LANGUAGES:
             raise ConfigError(f"lang must be one of {', '.join(LANGUAGES)}; got '{asked}'", "lang")
         return asked

@@ -161,7 +161,7 @@ def _fit_and_judge(
     audited, seen = look_at(config)
     for finding in audited:
         if finding.severity != "info":
-            display.say(f"audit: {finding}")
+            display.say(f"audit: {finding.line(language())}")
     reason = trainer.fit()
     store.event(trainer.progress.step, events.Stopped(reason))
     trained = task.finish(trainer.net)

@@ -143,6 +143,16 @@ def test_init_check_and_train_say_what_the_audit_found(carousel, tmp_path, monke
     report = (tmp_path / "run" / "report.html").read_text()
     assert "severe D012" in report
     assert "'code' alone says what 'y' is.".replace("'", "&#x27;") in report
+    hot = ["--set", "optimizer.learning_rate=0.3"]
+    code, _, err = carousel("train", "t.toml", "--run-dir", "ko", "--lang", "ko", *small, *hot)
+    assert code == 0
+    assert "audit: 심각 D012: 'code' 열 하나만으로" in err
+    assert "coach: 경고: 학습률 0.3" in err
+    assert '<html lang="ko">' in (tmp_path / "ko" / "report.html").read_text()
+    code, _, err = carousel("train", "t.toml", "--run-dir", "xx", "--lang", "xx", *small)
+    assert code == 2
+    assert "--lang must be one of en, ko; got 'xx'" in err
+    assert not (tmp_path / "xx").exists()
     monkeypatch.setenv("LC_ALL", "ko_KR.UTF-8")
     assert carousel("report", "run")[0] == 0
     assert "심각 D012" in (tmp_path / "run" / "report.html").read_text()

@@ -51,11 +51,16 @@ class Finding:
         told = pattern.format(columns=shown, **self.numbers)
         return singular(told) if language == "en" else told
 
+    def line(self, language: str = "en") -> str:
+        """Severity, code and what was found."""
+        severity = texts(language)["words"][self.severity]
+        return f"{severity} {self.code}: {self.text('title', language)}"
+
     def lines(self, language: str = "en") -> list[str]:
         """All of it: what was found, what is done, and how to change that."""
         words = texts(language)["words"]
         return [
-            f"{words[self.severity]} {self.code}: {self.text('title', language)}",
+            self.line(language),
             f"  {words['done']}: {self.text('done', language)}",
             f"  {words['change']}: {self.text('change', language)}",
         ]
@@ -84,7 +89,7 @@ class Finding:
         }
 
     def __str__(self) -> str:
-        return self.lines()[0]
+        return self.line()
 
 
 _NAMED = 6
