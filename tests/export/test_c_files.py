@@ -1,5 +1,7 @@
 """What else is true of the C: its compilers, its errors, several streams, numbers out of bounds."""
 
+import subprocess
+
 import numpy as np
 import pytest
 import torch
@@ -18,6 +20,7 @@ from torch import nn
 import carousel
 from carousel.errors import ConfigError
 from carousel.export.c import format as c_format
+from carousel.export.c.text import words
 from carousel.export.describing import subject_of
 from carousel.export.formats import Asked
 from carousel.layers.pooling import Pooling
@@ -155,6 +158,28 @@ def test_the_example_compiles_and_runs(tmp_path):
     lines = ran(["./main"], tmp_path).split()
     assert len(lines) == 200
     assert len(text.splitlines()) <= 20
+
+
+@pytest.mark.parametrize("cc", ["gcc", "clang++"])
+def test_large_tables_keep_every_bit(cc, tmp_path):
+    floats = np.random.default_rng(0).integers(0, 2**32, 4097, np.uint32).view(np.float32)
+    floats[:3] = (-0.0, 1e-45, 3.4028235e38)
+    bytes_ = np.arange(-128, 128).astype(np.int8)[:251]
+    text = f"""\
+#include <stdint.h>
+#include <stdio.h>
+{words("floats", floats, "numbers")}{words("bytes", bytes_)}
+int main(void) {{
+    fwrite(floats, 4, {floats.size}, stdout);
+    fwrite(bytes, 1, {bytes_.size}, stdout);
+    return 0;
+}}
+"""
+    (tmp_path / "words.c").write_text(text)
+    cpp = ("-x", "c++", "-std=c++11") if "++" in cc else ("-std=c99",)
+    ran([need(cc), *STRICT, *cpp, "words.c", "-o", "words"], tmp_path)
+    found = subprocess.run([str(tmp_path / "words")], capture_output=True, timeout=60, check=True)
+    assert found.stdout == floats.tobytes() + bytes_.tobytes()
 
 
 def test_what_has_no_c_is_refused_by_name(tmp_path):

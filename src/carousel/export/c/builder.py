@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from carousel.errors import ConfigError
-from carousel.export.c.text import helpers, table
+from carousel.export.c.text import helpers, table, words
 from carousel.export.description import Array
 
 LANES = 8
+LARGE = 4096  # numbers of a table that stands in the file as the bits of memory
 
 
 def room(size: int) -> int:
@@ -102,7 +103,8 @@ class Builder:
         if padded:
             flat = np.pad(flat, (0, room(len(flat)) - len(flat)))
         name = self.fresh(what)
-        self.tables.append(table(name, flat, comment))
+        written = words if flat.size >= LARGE else table
+        self.tables.append(written(name, flat, comment))
         return name
 
     def member(

@@ -8,7 +8,7 @@ from carousel.export.c.builder import Builder, Member, room
 from carousel.export.c.product import functions
 from carousel.export.c.stages import Ahead, inputs_of, needs_all, stages_of
 from carousel.export.c.stream import stream
-from carousel.export.c.text import identifier, indented
+from carousel.export.c.text import ORDER, identifier, indented
 from carousel.export.c.whole import whole
 from carousel.export.description import Network
 
@@ -179,6 +179,7 @@ def _source(builder: Builder, stem: str, run: str) -> str:
     )
     products = functions(p, builder.widths)
     tables, steps = "\n".join(builder.tables), "\n".join(builder.functions)
+    order = f"{ORDER}\n" if "uint64_t bits" in tables else ""
     helpers = "\n".join(builder.helpers())
     return f"""\
 /* Written by Carousel. Compile with optimisation, such as cc -std=gnu99 -O3 -march=native; without
@@ -192,7 +193,7 @@ def _source(builder: Builder, stem: str, run: str) -> str:
 #error "compile this file without -ffast-math: it removes the rounding in the exponential function"
 #endif
 
-/* Where there are vectors, loops over units run on to a whole one. */
+{order}/* Where there are vectors, loops over units run on to a whole one. */
 #if defined(__SSE2__) || defined(__ARM_NEON) || defined(__riscv_vector) || defined(_M_X64)
 #define {P}_VECTORS 1
 #define {P}_WHOLE(n) (((n) + 7) / 8 * 8)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib import resources
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-ON_A_LINE = 6
+ON_A_LINE, WORDS_ON_A_LINE = 6, 4
+ORDER = """\
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "large tables in this file have the bytes of little-endian processors"
+#endif
+"""
+"""What a file with `words` begins with."""
 
 
 def identifier(stem: str) -> str:
@@ -32,7 +39,7 @@ def number(value: float) -> str:
 
 
 def table(name: str, values: NDArray[np.float32], comment: str = "") -> str:
-    """A constant array, with a line on what is in it."""
+    """A constant array, with a line on what is in it, its numbers as one reads them."""
     literals = [f"{value!s}f" for value in np.asarray(values, np.float32).ravel()]
     lines = [
         "    " + ", ".join(literals[start : start + ON_A_LINE])
@@ -40,6 +47,36 @@ def table(name: str, values: NDArray[np.float32], comment: str = "") -> str:
     ]
     said = f"/* {comment} */\n" if comment else ""
     return f"{said}static const float {name}[{len(literals)}] = {{\n" + ",\n".join(lines) + "\n};\n"
+
+
+def words(name: str, values: NDArray[Any], comment: str = "") -> str:
+    """A large constant array of float32 or int8, by its bytes in memory, eight to a literal.
+
+    Compilers take a half to a sixth of the time for it that as many decimal numbers take, and bits
+    are kept as they are. The bytes are those of a little-endian processor; see `ORDER`.
+
+    >>> print(words("net_w", np.array([1.0, -2.0, 0.5], np.float32)))
+    static const union { uint64_t bits[2]; float numbers[4]; } net_w_bits = {{
+        0xc00000003f800000, 0x3f000000
+    }};
+    #define net_w net_w_bits.numbers
+    <BLANKLINE>
+    """
+    values = np.ascontiguousarray(values)
+    kind = {"float32": "float", "int8": "signed char"}[values.dtype.name]
+    each = 8 // values.itemsize
+    whole = np.pad(values.ravel(), (0, -values.size % each))
+    little = whole.astype(whole.dtype.newbyteorder("<")).view("<u8").tolist()
+    literals = [f"0x{word:x}" for word in little]
+    lines = [
+        "    " + ", ".join(literals[start : start + WORDS_ON_A_LINE])
+        for start in range(0, len(literals), WORDS_ON_A_LINE)
+    ]
+    said = f"/* {comment} */\n" if comment else ""
+    return (
+        f"{said}static const union {{ uint64_t bits[{len(little)}]; {kind} numbers[{len(whole)}]; }} "
+        f"{name}_bits = {{{{\n" + ",\n".join(lines) + f"\n}}}};\n#define {name} {name}_bits.numbers\n"
+    )
 
 
 def indented(text: str, spaces: int = 4) -> str:
