@@ -1,13 +1,16 @@
 """The C of a network says what the network says: whole, step by step, and cut in two."""
 
+import numpy as np
 import pytest
 import torch
-from c_programs import passes, uneven, written
+from c_programs import library, passes, uneven, written
 from every_task import SMALL
 from torch import nn
 
 import carousel
 from carousel import tasks
+from carousel.export.describing import subject_of
+from carousel.export.exporting import export
 from carousel.layers.pooling import Pooling
 
 QUICK = {
@@ -122,6 +125,21 @@ def test_summaries(how, both, tmp_path):
     layer = carousel.LSTM(3, 6, batch_first=True, bidirectional=both)
     features = 12 if both else 6
     _checked(nn.Sequential(layer, Pooling(how, features), nn.Linear(features, 5)), tmp_path)
+
+
+@pytest.mark.parametrize("how", ["mean", "max"])
+def test_steps_of_a_pooled_stream_answer_as_the_model_does_of_the_steps_so_far(how, tmp_path):
+    layer = carousel.GRU(3, 6, 2, batch_first=True)
+    model = uneven(nn.Sequential(layer, Pooling(how, 6), nn.Linear(6, 5), nn.Softmax(-1)))
+    assert export(model, tmp_path / "net.c", stream=True).comparison.cases == 3
+    assert "steps so far" in (tmp_path / "net_test.c").read_text()
+    found = library(model, tmp_path)
+    x = np.random.default_rng(1).normal(size=(1, 11, 3)).astype(np.float32)
+    state, y = found.state(), np.empty(5, np.float32)
+    for t in range(11):
+        found.call("step", state, x[0, t], y)
+        wanted = subject_of(model).run({"x": x[:, : t + 1]})["y"]
+        np.testing.assert_allclose(y, wanted[0], atol=1e-5)
 
 
 @pytest.mark.slow

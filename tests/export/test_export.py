@@ -15,6 +15,7 @@ import carousel
 from carousel import tasks
 from carousel.errors import ConfigError
 from carousel.export.exporting import export
+from carousel.layers.pooling import Pooling
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
@@ -60,6 +61,13 @@ def test_the_example_in_a_card_runs_without_carousel(stream, tmp_path):
         (carousel.GRU(3, 5, bidirectional=True), "m.onnx", {"stream": True}, "reads from the end"),
         (nn.Sequential(nn.Linear(2, 2)), "m.onnx", {"stream": True}, "no recurrent layer"),
         (nn.Sequential(nn.Conv1d(2, 2, 3), nn.GRU(2, 2)), "m.onnx", {"stream": True}, "several"),
+        (
+            nn.Sequential(carousel.GRU(3, 5), Pooling("max", 5)),
+            "m.onnx",
+            {"stream": True},
+            r"Pooling\(max\) looks at several steps .* or as \.c",
+        ),
+        (nn.Sequential(nn.Conv1d(2, 2, 3), nn.GRU(2, 2)), "m.c", {"stream": True}, "several"),
         (carousel.GRU(3, 5), "m.tflite", {}, "the suffix says what is written"),
         (carousel.GRU(3, 5), "no/m.onnx", {}, "there is no folder"),
         (carousel.GRU(3, 5), "", {}, "the suffix says"),

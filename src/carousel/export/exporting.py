@@ -17,7 +17,15 @@ from carousel.export.card import card_of
 from carousel.export.decoders.files import TwoFiles
 from carousel.export.decoders.pair import pair_of
 from carousel.export.describing import subject_of
-from carousel.export.description import Convolution, Differences, Horizon, Level, Network, Pooling
+from carousel.export.description import (
+    Convolution,
+    Differences,
+    Horizon,
+    Layer,
+    Level,
+    Network,
+    Pooling,
+)
 from carousel.export.formats import Asked, Comparison, Files, Format, format_of, held_by
 from carousel.export.subject import Subject
 from carousel.tasks.shared.task import TrainedModel
@@ -49,7 +57,8 @@ def export(
         `torch.nn.Sequential` of layers, in which a recurrent layer hands on its outputs.
     path: of the file; its suffix says what is written: .onnx, .c or .pt2. A .json of the same name
         beside it says what goes in and comes out.
-    stream: one step at a time, states in and out.
+    stream: one step at a time, states in and out. Of C also pooled networks, whose answer is of the
+        steps so far.
     int8: weights in eight bits, where the format has them.
     force: write over files that are there.
 
@@ -93,7 +102,7 @@ class _OneFile:
 
     def __post_init__(self) -> None:
         if self.asked.stream:
-            _check_stream(self.subject.network)
+            _check_stream(self.subject.network, getattr(self.chosen, "STREAMED", ()))
 
     def write(self, folder: Path) -> list[str]:
         return self.chosen.write(self.subject, self.asked, folder)
@@ -135,8 +144,9 @@ def _check_new(paths: list[Path], force: bool) -> None:
             )
 
 
-def _check_stream(network: Network) -> None:
-    """Raise `ConfigError` for a network that needs to see all steps at once."""
+def _check_stream(network: Network, streamed: tuple[type, ...]) -> None:
+    """Raise `ConfigError` for a network that needs to see all steps at once. streamed: layers of
+    several steps that the format takes step by step."""
     for stack in network.recurrent:
         if stack.directions == 2:
             raise ConfigError(
@@ -146,11 +156,12 @@ def _check_stream(network: Network) -> None:
             )
     for layer in network.layers:
         steps = isinstance(layer, Horizon | Level | Differences | Convolution)
-        if steps or (isinstance(layer, Pooling) and layer.how != "last"):
+        several = steps or (isinstance(layer, Pooling) and layer.how != "last")
+        if several and not isinstance(layer, streamed):
             how = f"({layer.how})" if isinstance(layer, Pooling) else ""
             raise ConfigError(
                 f"{type(layer).__name__}{how} looks at several steps at once: export the model "
-                "whole, without stream",
+                f"whole, without stream{_or_c(layer, streamed)}",
                 "stream",
             )
     if not network.states:
@@ -159,3 +170,9 @@ def _check_stream(network: Network) -> None:
             "whole, without stream",
             "stream",
         )
+
+
+def _or_c(layer: Layer, streamed: tuple[type, ...]) -> str:
+    """Words for what C takes step by step."""
+    takes = not streamed and isinstance(layer, Pooling | Differences)
+    return ", or as .c, which keeps what there is so far" if takes else ""

@@ -12,9 +12,12 @@ from carousel.export.c.recording import lengths_of, record
 from carousel.export.c.source import source_of
 from carousel.export.c.stages import inputs_of, needs_all
 from carousel.export.c.text import identifier
-from carousel.export.description import Network
+from carousel.export.description import Differences, Network, Pooling
 from carousel.export.formats import Asked, Comparison
 from carousel.export.subject import Subject
+
+STREAMED = (Pooling, Differences)
+"""Layers of several steps whose part so far is in the state, so that they go step by step."""
 
 
 def write(subject: Subject, asked: Asked, folder: Path) -> list[str]:

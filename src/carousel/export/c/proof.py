@@ -19,6 +19,7 @@ def proof_of(source: Source, stem: str, cases: Sequence[Case]) -> str:
     p, P = source.name, source.name.upper()
     tables = "\n".join(_tables(source, number, case) for number, case in enumerate(cases))
     calls = "\n".join(_calls(source, number, case) for number, case in enumerate(cases))
+    room = max(max(case.y.size, len(case.x) * source.outputs * source.steps) for case in cases)
     state = f"static float state[{P}_STATE];\n" if source.steps or cases[0].ends else ""
     return f"""\
 /* Written by Carousel: what the model said of random inputs and states. Exit code 0 where {stem}.c
@@ -30,7 +31,7 @@ def proof_of(source: Source, stem: str, cases: Sequence[Case]) -> str:
 
 {tables}
 static {p}_state one{", other" if source.steps else ""};
-static float y[{max(case.y.size for case in cases)}];
+static float y[{room}];
 {state}static double largest;
 static long numbers, wrong;
 
@@ -47,7 +48,7 @@ static void compare(const char *what, const float *got, const float *wanted, int
 }}
 {_by_steps(source)}
 int main(void) {{
-    int answers;
+    int answers{", i" if cases[0].places else ""};
 {calls}
     printf("{p}: %ld numbers, largest difference %.3g, %ld beyond {TOLERANCE:g}\\n", numbers,
            largest, wrong);
@@ -65,6 +66,10 @@ def _tables(source: Source, number: int, case: Case) -> str:
     parts = [x, table(f"y{number}", case.y)]
     if case.start is not None and case.start.size:
         parts.append(table(f"start{number}", case.start))
+    if case.so_far is not None:
+        places = ", ".join(map(str, case.places))
+        parts.append(f"static const int after{number}[{len(case.places)}] = {{{places}}};\n")
+        parts.append(table(f"sofar{number}", case.so_far))
     if case.ends:
         parts.append(table(f"end{number}", np.concatenate([part for _, part in case.ends])))
     return "".join(parts)
@@ -78,7 +83,7 @@ def _begin(source: Source, number: int, case: Case, which: str) -> str:
 
 
 def _calls(source: Source, number: int, case: Case) -> str:
-    p, steps = source.name, len(case.x)
+    p, P, steps = source.name, source.name.upper(), len(case.x)
     unit = _unit(case.y)
     said = f"sequence {number}"
     text = f"\n    /* {said}, of {steps} steps */\n" + _begin(source, number, case, "one")
@@ -98,8 +103,17 @@ def _calls(source: Source, number: int, case: Case) -> str:
     if not source.steps:
         return text
     text += _begin(source, number, case, "one")
-    text += f"    by_steps(x{number}, {steps});\n" + compare % ", step by step"
-    return text
+    text += f"    by_steps(x{number}, {steps});\n"
+    if case.so_far is None:
+        return text + compare % ", step by step"
+    return (
+        text
+        + f"""\
+    for (i = 0; i < {len(case.places)}; ++i)
+        compare("{said}, steps so far", y + (size_t)(after{number}[i] - 1) * {P}_OUTPUTS,
+                sofar{number} + i * {P}_OUTPUTS, {P}_OUTPUTS, {_unit(case.so_far):.9g});
+"""
+    )
 
 
 def _unit(wanted: Array) -> float:
@@ -112,7 +126,6 @@ def _by_steps(source: Source) -> str:
     if not source.steps:
         return ""
     p, P = source.name, source.name.upper()
-    to = "y" if source.summary else f"y + (size_t)t * {P}_OUTPUTS"
     return f"""
 /* Step by step; half way, the state is saved and another one goes on from it. */
 static void by_steps(const {source.kind} *x, int steps) {{
@@ -126,7 +139,7 @@ static void by_steps(const {source.kind} *x, int steps) {{
             {p}_load_state(&other, state);
             {p}_reset(&one);
         }}
-        {p}_step(s, x + (size_t)t * {P}_INPUTS, {to});
+        {p}_step(s, x + (size_t)t * {P}_INPUTS, y + (size_t)t * {P}_OUTPUTS);
     }}
 }}
 """

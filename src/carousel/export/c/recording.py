@@ -16,18 +16,22 @@ from carousel.export.subject import Subject
 
 Numbers = NDArray[Any]
 LENGTHS = (9, 1, 14)  # of the sequences that are recorded; more where convolutions need more
+PLACES = 15  # of a sequence after which the answer so far is recorded, at most
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
     """One sequence: inputs (T, I), outputs of the model (rows, O), and its states before and after
     as `save_state` writes them, where they are known. ends: parts of the state afterwards, by their
-    place in what is saved."""
+    place in what is saved. places, so_far (P, O): of networks that answer of the steps so far, what
+    the model said after so many of them."""
 
     x: Numbers
     y: Array
     start: Array | None
     ends: tuple[tuple[int, Array], ...]
+    places: tuple[int, ...] = ()
+    so_far: Array | None = None
 
 
 def record(subject: Subject, source: Source, seed: int = 0) -> list[Case]:
@@ -42,8 +46,24 @@ def record(subject: Subject, source: Source, seed: int = 0) -> list[Case]:
         found = subject.run({network.inputs[0].name: x, **states})
         y = np.asarray(found[network.outputs[0].name], np.float32).reshape(-1, source.outputs)
         start = _flat(source, states, "_in") if states else None
-        cases.append(Case(x[0], y, start, tuple(_ends(source, found))))
+        told = _so_far(subject, source, x, states)
+        cases.append(Case(x[0], y, start, tuple(_ends(source, found)), *told))
     return cases
+
+
+def _so_far(
+    subject: Subject, source: Source, x: Numbers, states: dict[str, Array]
+) -> tuple[tuple[int, ...], Array | None]:
+    """Numbers of steps, and what the model says of so many of x (1, T, I)."""
+    if not (source.steps and source.summary):
+        return (), None
+    network, length = subject.network, x.shape[1]
+    places = np.unique(np.linspace(1, length, min(length, PLACES)).astype(int))
+    rows = [
+        subject.run({network.inputs[0].name: x[:, :place], **states})[network.outputs[0].name]
+        for place in places
+    ]
+    return tuple(places.tolist()), np.concatenate(rows).astype(np.float32)
 
 
 def lengths_of(network: Network) -> tuple[int, ...]:

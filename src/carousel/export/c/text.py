@@ -73,10 +73,9 @@ def words(name: str, values: NDArray[Any], comment: str = "") -> str:
         for start in range(0, len(literals), WORDS_ON_A_LINE)
     ]
     said = f"/* {comment} */\n" if comment else ""
-    return (
-        f"{said}static const union {{ uint64_t bits[{len(little)}]; {kind} numbers[{len(whole)}]; }} "
-        f"{name}_bits = {{{{\n" + ",\n".join(lines) + f"\n}}}};\n#define {name} {name}_bits.numbers\n"
-    )
+    both = f"{{ uint64_t bits[{len(little)}]; {kind} numbers[{len(whole)}]; }}"
+    head = f"{said}static const union {both} {name}_bits = {{{{\n"
+    return head + ",\n".join(lines) + f"\n}}}};\n#define {name} {name}_bits.numbers\n"
 
 
 def indented(text: str, spaces: int = 4) -> str:
