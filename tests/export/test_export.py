@@ -109,7 +109,7 @@ def test_a_missing_package_is_asked_for_by_its_extra(tmp_path, monkeypatch):
         export(carousel.GRU(3, 5), tmp_path / "m.onnx")
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL if name != "anomaly"])
+@pytest.mark.parametrize("name", SMALL)
 def test_files_of_trained_models_compute_what_these_do(name, tmp_path):
     config = SMALL[name](tmp_path)
     task = tasks.find(config.task)(config, 0)
@@ -124,7 +124,7 @@ def test_files_of_trained_models_compute_what_these_do(name, tmp_path):
         assert np.isfinite(card["scaler"]["std"]).all()
 
 
-@pytest.mark.parametrize("name", ["classify", "regress", "generate"])
+@pytest.mark.parametrize("name", ["classify", "regress", "generate", "anomaly"])
 def test_files_for_single_steps_follow_trained_models(name, tmp_path):
     config = SMALL[name](tmp_path)
     task = tasks.find(config.task)(config, 0)

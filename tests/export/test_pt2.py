@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from every_task import SMALL
+from small_frames import frames_config, write_recordings
 from torch import nn
 
 import carousel
@@ -49,6 +50,15 @@ def test_programs_of_what_torch_has_are_its_operators_for_any_batch_and_time(nam
     found = pt2.runner(path, subject.network, stream=False)(given)
     for key, right in subject.run(given).items():
         np.testing.assert_allclose(found[key], right, atol=1e-5, err_msg=key)
+
+
+def test_a_program_has_the_differences_of_frames(tmp_path):
+    config = frames_config(write_recordings(tmp_path), "frames.differences=true")
+    task = tasks.find(config.task)(config, 0)
+    done = export(task.finish(task.build_model()), tmp_path / "m.pt2")
+    assert done.comparison.difference <= 1e-5
+    program = torch.export.load(tmp_path / "m.pt2").module()
+    program(torch.zeros(2, 1, 2), *[torch.zeros(1, 2, 16)] * 2)  # of one step, too
 
 
 @pytest.mark.slow

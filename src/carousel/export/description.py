@@ -18,6 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.export.series import Backwards as Backwards
+from carousel.export.series import Horizon as Horizon
+from carousel.export.series import Level as Level
+from carousel.export.series import Onward as Onward
+from carousel.export.series import Repeat as Repeat
+
 Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
 Weights = Mapping[str, Array]
@@ -231,49 +237,6 @@ class Squash:
     places: tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Level:
-    """Columns of a window less what stands in its last step: x_tc - x_Tc. The levels, (B, columns),
-    are added again by `Horizon`."""
-
-    columns: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Horizon:
-    """K steps to come of C targets, of which h, the last state of the layer before, is a summary.
-
-        z_k = relu(W h + b + e_k);  raw_k = U z_k + d, C × P numbers, P last
-        raw_k,c,0 ← raw_k,c,0 + Σ_t L_ctk x_tc + o_ck          with a line
-        value = raw_0 + the level that `Level` took (zero without one)
-
-    What x is: the windows as they went into the recurrent layer, of its columns `columns`.
-    state W (H, H), state_bias b (H,), steps e (K, H), weight U (C P, H), bias d (C P,); line L
-    (C, T, K) and offset o (C, K), or None.
-
-    distribution: "none": P = 1; "sigmoid": P = 1, σ(raw_0) is the forecast; "gaussian": P = 2,
-    value ± 1.2815515655446004 q_1 s; "quantile": P = 3, value - q_1 s and value + q_2 s, with q_i =
-    softplus(raw_i) + 0.001 and s = stretch (K, C), or one. The result is (B, 3, K, C), low,
-    forecast and high; (B, 1, K, C) for "none" and "sigmoid".
-    """
-
-    state: Array
-    state_bias: Array
-    steps: Array
-    weight: Array
-    bias: Array
-    columns: tuple[int, ...]
-    distribution: str
-    line: Array | None = None
-    offset: Array | None = None
-    stretch: Array | None = None
-
-    @property
-    def rows(self) -> int:
-        """3 with an interval, else 1."""
-        return 3 if self.distribution in ("gaussian", "quantile") else 1
-
-
 Layer = (
     Standardise
     | Differences
@@ -292,6 +255,9 @@ Layer = (
     | Squash
     | Level
     | Horizon
+    | Onward
+    | Repeat
+    | Backwards
 )
 
 

@@ -25,6 +25,7 @@ from carousel.export.description import (
     Level,
     Network,
     Pooling,
+    Repeat,
 )
 from carousel.export.formats import Asked, Comparison, Files, Format, format_of, held_by
 from carousel.export.subject import Subject
@@ -155,7 +156,7 @@ def _check_stream(network: Network, streamed: tuple[type, ...]) -> None:
                 "stream",
             )
     for layer in network.layers:
-        steps = isinstance(layer, Horizon | Level | Differences | Convolution)
+        steps = isinstance(layer, Horizon | Level | Repeat | Differences | Convolution)
         several = steps or (isinstance(layer, Pooling) and layer.how != "last")
         if several and not isinstance(layer, streamed):
             how = f"({layer.how})" if isinstance(layer, Pooling) else ""

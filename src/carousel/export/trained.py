@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from carousel.errors import ConfigError
+from carousel.export.detectors import detector
 from carousel.export.forecasts import forecaster
 from carousel.export.images import classifier
 from carousel.export.recordings import (
@@ -16,6 +17,7 @@ from carousel.export.recordings import (
 )
 from carousel.export.subject import Subject
 from carousel.export.texts import language_model, text_classifier, word_labeller
+from carousel.tasks.anomaly.trained import TrainedDetector
 from carousel.tasks.classify.trained import TrainedClassifier
 from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
@@ -37,12 +39,12 @@ _MAKERS: dict[type[TrainedModel], Callable[[Any], Subject]] = {
     TrainedRegressor: regressor,
     TrainedWholeRegressor: whole_regressor,
     TrainedForecaster: forecaster,
+    TrainedDetector: detector,
 }
 _TWO_FILES = "which goes into two .onnx files (carousel.export)"
 _WITHOUT = {
     "translate": f"an encoder and a decoder that attends to its outputs, {_TWO_FILES}",
     "caption": f"an encoder of pictures and a decoder that attends to its map, {_TWO_FILES}",
-    "anomaly": "a network whose errors are judged against those of each series",
 }
 
 

@@ -41,8 +41,8 @@ class Step:
     """One step of a layer.
 
     outputs: how many numbers it gives. call: the C statements, with $x and $y for the pointers
-    it reads and writes. where: its output's place in the state, where it has one; $y is then
-    not written.
+    it reads and writes, and $before for what the first recurrent layer of a stream read.
+    where: its output's place in the state, where it has one; $y is then not written.
     """
 
     outputs: int

@@ -19,7 +19,9 @@ from carousel.export.description import (
     Embedding,
     Layer,
     Normalisation,
+    Onward,
     Ranks,
+    Repeat,
     Softmax,
     Squash,
     Standardise,
@@ -30,6 +32,11 @@ from carousel.export.description import (
 def step(builder: Builder, layer: Layer, inputs: int) -> Step:
     """One step of a layer that reads so many numbers. Raises `ConfigError` for one without C."""
     maker = _MAKERS.get(type(layer))
+    if isinstance(layer, Repeat):
+        raise ConfigError(
+            "Repeat (a window that is read back from one state) has no C: export the model as "
+            ".onnx or .pt2, or train a detector with anomaly.error = forecast"
+        )
     if maker is None:
         raise ConfigError(
             f"{type(layer).__name__} has no C yet: export it as .onnx, or leave it out and compute "
@@ -163,6 +170,11 @@ def _plus(offset: int) -> str:
     return f"{offset} + " if offset else ""
 
 
+def onward(builder: Builder, layer: Onward, inputs: int) -> Step:
+    features = inputs // layer.steps
+    return Step(inputs, block(_loop(inputs, f"$y[i] = $x[i] + $before[i % {features}];")))
+
+
 _MAKERS: dict[type, Callable[..., Any]] = {
     Standardise: standardise,
     Embedding: embedding,
@@ -175,4 +187,5 @@ _MAKERS: dict[type, Callable[..., Any]] = {
     Ranks: ranks,
     Unscale: unscale,
     Squash: squash,
+    Onward: onward,
 }

@@ -61,12 +61,14 @@ def chain(stages: Iterable[Stage], x: str, y: str | None, then: str = "") -> str
     """
     steps = [stage for stage in stages if isinstance(stage, Step)]
     declared, lines = [], []
+    before = ""  # what goes into the first recurrent layer
     for index, step in enumerate(steps):
         is_last = index == len(steps) - 1 and y is not None
         to = y if is_last and y else f"v{index}"
         if not step.where and not is_last:
             declared.append(f"float v{index}[{step.outputs}];")
-        lines.append(step.call.replace("$x", x).replace("$y", to))
+        before = before or (x if step.where else "")
+        lines.append(step.call.replace("$x", x).replace("$y", to).replace("$before", before))
         if step.where and is_last:
             lines.append(copy(step.where, to, step.outputs))
         x = step.where or to

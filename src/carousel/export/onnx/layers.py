@@ -17,6 +17,7 @@ from carousel.export.description import (
     Normalisation,
     Pictures,
     Ranks,
+    Repeat,
     Squash,
     Standardise,
 )
@@ -193,3 +194,16 @@ def level(graph: Graph, layer: Level, x: str, features: int) -> tuple[str, str]:
     y = graph.add("Sub", x, graph.add("Mul", last, graph.constant(taken)))
     flat = graph.add("Squeeze", last, graph.integers(1))
     return y, graph.add("Gather", flat, graph.integers(*layer.columns), axis=-1)
+
+
+def repeat(graph: Graph, layer: Repeat, x: str, features: int) -> str:
+    """A vector (B, F) in each of so many steps."""
+    rows = graph.shape(x, 0, 1)
+    shape = graph.add("Concat", rows, graph.integers(layer.steps, features), axis=0)
+    return str(graph.add("Expand", graph.add("Unsqueeze", x, graph.integers(1)), shape))
+
+
+def backwards(graph: Graph, x: str) -> str:
+    """Steps from the last to the first."""
+    ends = graph.integers(-1), graph.integers(-(2**62))
+    return str(graph.add("Slice", x, *ends, graph.integers(1), graph.integers(-1)))

@@ -10,6 +10,7 @@ import numpy as np
 from carousel.export.card import inputs_of, outputs_of
 from carousel.export.description import (
     Activation,
+    Backwards,
     Categories,
     Convolution,
     Dense,
@@ -20,10 +21,12 @@ from carousel.export.description import (
     Level,
     Network,
     Normalisation,
+    Onward,
     Pictures,
     Pooling,
     Ranks,
     Recurrent,
+    Repeat,
     Softmax,
     Squash,
     Standardise,
@@ -120,6 +123,13 @@ class Writer:
             case Level():
                 x, self.level = layers.level(graph, layer, x, width)
                 return x
+            case Onward():
+                ahead = graph.add("Concat", *[self.windows] * layer.steps, axis=-1)
+                return str(graph.add("Add", x, ahead))
+            case Repeat():
+                return layers.repeat(graph, layer, x, width)
+            case Backwards():
+                return layers.backwards(graph, x)
             case Horizon():
                 return summaries.horizon(graph, layer, x, self.windows, self.level)
 

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from carousel.errors import ConfigError
 from carousel.export.description import (
     Activation,
+    Backwards,
     Categories,
     Convolution,
     Dense,
@@ -22,10 +23,12 @@ from carousel.export.description import (
     Level,
     Network,
     Normalisation,
+    Onward,
     Pictures,
     Pooling,
     Ranks,
     Recurrent,
+    Repeat,
     Softmax,
     Squash,
     Standardise,
@@ -100,6 +103,13 @@ class _Walk:
                 taken = torch.zeros(x.shape[2])
                 taken[columns] = 1.0
                 self.x = x - x[:, -1:] * taken
+            case Onward():
+                assert self.windows is not None
+                self.x = x + self.windows.repeat(1, 1, layer.steps)
+            case Repeat():
+                self.x = x.unsqueeze(1).expand(-1, layer.steps, -1)
+            case Backwards():
+                self.x = x.flip(1)
             case Horizon():
                 self.x = _horizon(layer, part, cast(Tensor, self.last), self.windows, self.level)
             case _:
@@ -163,7 +173,7 @@ def _plain(layer: Layer, part: dict[str, Tensor], x: Tensor) -> Tensor:
         case Unscale():
             return (x.double() * part["std"] + part["mean"]).float()
         case Differences():
-            before = torch.cat((x[:, :1], x[:, :-1]), 1)
+            before = torch.cat((x[:, :1], x), 1)[:, :-1]  # of T + 1: no size is below one
             kept = torch.ones(x.shape[2])
             kept[list(layer.codes)] = 0.0
             return torch.cat((x, (x - before) * kept), 2)
