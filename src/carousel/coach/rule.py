@@ -14,6 +14,7 @@ from carousel.coach.finding import Advice, Finding, Number
 from carousel.coach.suggest import fits, in_force, suggestions
 from carousel.coach.words import Text, in_language, text_of
 from carousel.config import Config, Thresholds
+from carousel.particles import with_particles
 
 Judge = Callable[[Evidence, Thresholds], Mapping[str, Any] | None]
 WHEN = ("before", "during", "after")
@@ -86,7 +87,7 @@ class Rule:
         return Finding(
             code=self.code,
             severity=severity or str(numbers.get("severity", self.severity)),
-            title=text.title.format_map(known),
+            title=with_particles(text.title.format_map(known)),
             meaning=text.meaning,
             numbers=shown,
             advice=self._advice(text, known, config),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.errors import ConfigError
+from carousel.particles import with_particles
 from carousel.places import setting
 
 FOLDER = Path(__file__).parent / "texts"
@@ -61,7 +62,7 @@ def word(table: str, key: str, language: str, **values: object) -> str:
     'Try'
     """
     text = str(texts(language)[table][key])
-    return text.format(**values) if values else text
+    return with_particles(text.format(**values)) if values else text
 
 
 def sentence(key: str, **values: object) -> Said:

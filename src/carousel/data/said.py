@@ -13,6 +13,8 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from carousel.particles import with_particles
+
 FOLDER = Path(__file__).parent / "said_texts"
 _PART = re.compile(r"\\{(\w+)\\}")
 
@@ -71,7 +73,7 @@ def _whole(sentence: str, language: str) -> str | None:
                 name: said(part, language) if name.startswith("t_") else part
                 for name, part in match.groupdict().items()
             }
-            return text.format(**parts)
+            return with_particles(text.format(**parts))
     return None
 
 
@@ -79,7 +81,7 @@ def said_comments(toml: str, language: str) -> str:
     """A recipe with its comments in a language; its settings as they are.
 
     >>> said_comments('a = 1  # a third of the epochs\\n', "ko")
-    'a = 1  # 에포크의 3분의 1\\n'
+    'a = 1  # 에폭의 3분의 1\\n'
     """
     lines = []
     for line in toml.split("\n"):

@@ -6,6 +6,8 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from carousel.particles import with_particles
+
 FOLDER = Path(__file__).parent / "texts"
 
 
@@ -22,7 +24,8 @@ class Words:
 
     def __call__(self, key: str, **values: object) -> str:
         """The text of that key, with the values in its braces. Raises `KeyError`."""
-        return self._texts[key].format(**values) if values else self._texts[key]
+        text = self._texts[key]
+        return with_particles(text.format(**values)) if values else text
 
     def known(self, key: str, otherwise: str) -> str:
         """The text of that key, where there is one."""

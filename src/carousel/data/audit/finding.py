@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.data.counting import singular
+from carousel.particles import with_particles
 
 FOLDER = Path(__file__).parent / "texts"
 SEVERITIES = ("info", "warning", "severe")
@@ -49,7 +50,7 @@ class Finding:
             return self.written.get(key, "")
         pattern = str(known[key])
         told = pattern.format(columns=shown, **self.numbers)
-        return singular(told) if language == "en" else told
+        return singular(told) if language == "en" else with_particles(told)
 
     def line(self, language: str = "en") -> str:
         """Severity, code and what was found."""
