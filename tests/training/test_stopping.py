@@ -1,9 +1,12 @@
 """Early stopping: which epoch is best, when to stop, what is said and restored."""
 
+import re
+
 import torch
 from torch import nn
 
 from carousel.config import TrainingConfig
+from carousel.data.said import said as in_language
 from carousel.training.stopping import EarlyStopping
 
 
@@ -71,3 +74,20 @@ def test_one_epoch_and_one_step_are_counted_as_one():
     limited = EarlyStopping(TrainingConfig(max_steps=1), "accuracy")
     limited.update(1, {"accuracy": 0.5}, nn.Linear(1, 1))
     assert limited.reason(1, 1).startswith("ran the 1 step asked for; ")
+
+
+def test_every_reason_is_said_in_korean():
+    reasons = []
+    for changed in ({}, {"max_steps": 25}, {"max_steps": 1}, {"restore_best": False}):
+        ended = EarlyStopping(TrainingConfig(**changed), "accuracy")
+        ended.update(1, {"accuracy": 0.5}, nn.Linear(1, 1))
+        steps = changed.get("max_steps", 25)
+        reasons += [ended.reason(epoch, steps) for epoch in (1, 3)]
+    for patience in (1, 2):
+        stopped, *_ = watch(TrainingConfig(patience=patience), [0.5, *[0.6] * patience], "loss")
+        reasons.append(stopped.reason(1 + patience, 40))
+    assert len(set(reasons)) == 8
+    for reason in reasons:
+        korean = in_language(reason, "ko")
+        assert not re.search("[A-Za-z(]", korean), korean
+        assert re.findall(r"\d[\d.]*", korean), korean

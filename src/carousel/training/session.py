@@ -16,6 +16,7 @@ from carousel.config import Config
 from carousel.data.audit import look_at
 from carousel.data.held import facts_of, said_of
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
+from carousel.data.said import said
 from carousel.data.shares import is_judged
 from carousel.errors import ConfigError, RunError, command
 from carousel.report import html_of_run
@@ -168,7 +169,7 @@ def _fit_and_judge(
     trained.record, trained.seen = record, seen
     bundle.save(trained, run.model)
     display.stop()
-    display.say(reason)
+    display.say(said(reason, language()))
     report: dict[str, Any] = {}
     if is_judged(config):
         display.say("fitting the baselines, which are not recurrent …")

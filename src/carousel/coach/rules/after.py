@@ -9,8 +9,9 @@ from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
 from carousel.coach.rules.curves import overfits
-from carousel.coach.words import in_every_language
+from carousel.coach.words import LANGUAGES, in_every_language
 from carousel.config import Thresholds
+from carousel.data.said import said
 from carousel.errors import command
 
 _LEAKED = 0.01
@@ -43,7 +44,7 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     for name, values in e.result.get("baseline", {}).items():
         theirs = values.get(metric)
         if ours is not None and theirs is not None and sign * ours <= sign * theirs:
-            words = {"baseline": name, "metric": metric, "severity": "warning"}
+            words = {"baseline": name.replace("_", " "), "metric": metric, "severity": "warning"}
             return words | {"ours": ours, "theirs": theirs}
     return None
 
@@ -93,13 +94,16 @@ def best_epoch_late(e: Evidence, t: Thresholds) -> Numbers | None:
     "info",
     "LI, K3",
 )
-def stop_verdict(e: Evidence, t: Thresholds) -> Numbers | None:
+def stop_verdict(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     reason = e.result.get("stop_reason")
     best = e.best
     if not reason or best is None:
         return None
-    uses = ", ".join(str(use.get("by", "?")) for use in e.of_kind("test_used")) or "nobody"
-    words = {"reason": reason, "test_used_by": uses}
+    uses = ", ".join(str(use.get("by", "?")) for use in e.of_kind("test_used"))
+    words = {
+        "reason": {language: said(reason, language) for language in LANGUAGES},
+        "test_used_by": uses or in_every_language("checks", "nobody"),
+    }
     return {"best_epoch": best[0], "epochs": len(e.epochs)} | words
 
 
