@@ -286,7 +286,7 @@ def test_zooming_reads_on_finer(page, board, folder):
 def test_language_and_theme_stay_as_chosen(page, board):
     page.goto(address(board, "/overview", "first"))
     page.get_by_role("button", name="한국어").click()
-    page.get_by_text("스텝별 훈련 손실").wait_for()
+    page.get_by_text("스텝별 학습 손실").wait_for()
     assert page.locator("html").get_attribute("lang") == "ko"
     page.get_by_role("button", name="어둡게").click()
     page.wait_for_selector("body.body--dark")
@@ -332,7 +332,7 @@ def test_the_keyboard_reaches_a_run_and_a_choice(page, board):
         if page.evaluate("document.activeElement.innerText") == "한국어":
             break
     page.keyboard.press("Enter")
-    page.get_by_text("스텝별 훈련 손실").wait_for()
+    page.get_by_text("스텝별 학습 손실").wait_for()
 
 
 @pytest.mark.slow

@@ -50,6 +50,14 @@ def test_options_are_json_a_browser_reads():
     json.dumps(charts.line_chart([], dark=False), allow_nan=False)
 
 
+def test_the_icon_that_saves_a_chart_covers_no_name_of_an_axis():
+    lines = [Line("loss", [[1.0, 2.0], [2.0, 1.0]])]
+    still = charts.line_chart(lines, dark=False, zoom=False, x_name="step")
+    assert "bottom" not in still["toolbox"]
+    zoomed = charts.line_chart(lines, dark=False, x_name="step")
+    assert zoomed["toolbox"]["bottom"] < zoomed["grid"]["bottom"]
+
+
 def test_text_from_data_is_never_a_template():
     """ECharts fills {a} in templates: names go where it takes none."""
 

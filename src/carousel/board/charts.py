@@ -120,7 +120,8 @@ def line_chart(
         },
         "toolbox": {
             "right": 0,
-            "bottom": 2,
+            # Beside the slider; where there is none, the name of the axis stands there.
+            **({"bottom": 2} if zoom else {"top": 2}),
             "itemSize": 13,
             "feature": {
                 "saveAsImage": {"title": "PNG", "backgroundColor": _PAPER[dark]},
