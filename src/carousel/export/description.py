@@ -18,13 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.export.convolutions import Activation as Activation
+from carousel.export.convolutions import Array as Array
+from carousel.export.convolutions import Convolution as Convolution
+from carousel.export.convolutions import Frames as Frames
+from carousel.export.convolutions import Magnitude as Magnitude
+from carousel.export.convolutions import Pictures as Pictures
+from carousel.export.convolutions import Reflection as Reflection
 from carousel.export.series import Backwards as Backwards
 from carousel.export.series import Horizon as Horizon
 from carousel.export.series import Level as Level
 from carousel.export.series import Onward as Onward
 from carousel.export.series import Repeat as Repeat
 
-Array = NDArray[np.float32]
 Wide = NDArray[np.float64]
 Weights = Mapping[str, Array]
 """Parameters of one direction by their names without the layer's number, as the cell's step in
@@ -77,41 +83,6 @@ class Categories:
 
     numbers: tuple[int, ...]
     tables: tuple[tuple[int, Array], ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Convolution:
-    """One-dimensional convolution over time: (B, T, C) to (B, T', C'), as `torch.nn.Conv1d`.
-
-    weight (C', C / groups, K), bias (C',) or None; zeros are padded on both sides. Where rows have
-    lengths, zeros stand behind them, and their lengths become those of the outputs.
-    """
-
-    weight: Array
-    bias: Array | None
-    stride: int = 1
-    padding: int = 0
-    dilation: int = 1
-    groups: int = 1
-
-    def length(self, steps: int) -> int:
-        """Steps of the output of a row of so many steps.
-
-        >>> Convolution(np.zeros((1, 1, 3), np.float32), None, stride=2).length(7)
-        3
-        """
-        reach = self.dilation * (self.weight.shape[2] - 1) + 1
-        return max(0, (steps + 2 * self.padding - int(reach)) // self.stride + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class Pictures:
-    """Frames (B, T, side²) as pictures: stages of maxpool₂(relu(conv₃ₓ₃(x))) with one pixel of
-    zeros around, then all maps one after the other: (B, T, C h w), as
-    `carousel.layers.convolution.ConvolutionalMap`. stages: weight (C', C, 3, 3) and bias."""
-
-    side: int
-    stages: tuple[tuple[Array, Array], ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,23 +153,18 @@ class Dense:
 
 
 @dataclass(frozen=True, eq=False)
-class Activation:
-    """A function of each number.
-
-    name: "relu", "tanh", "sigmoid", "softsign", "hard_tanh", "hard_sigmoid" (relu6(x + 3) / 6),
-    "leaky_relu" (slope: of negative numbers), "elu" (slope: α), "silu", or "gelu" (exact).
-    """
-
-    name: str
-    slope: float = 0.0
-
-
-@dataclass(frozen=True, eq=False)
 class Normalisation:
     """LN(x) = γ (x - mean) / √(variance + eps) + β over the last dimension, γ = gain, β = bias."""
 
     gain: Array | None
     bias: Array | None
+    eps: float
+
+
+@dataclass(frozen=True, eq=False)
+class UnitLength:
+    """x / max(‖x‖₂, eps) over the last dimension."""
+
     eps: float
 
 
@@ -243,12 +209,14 @@ Layer = (
     | Embedding
     | Categories
     | Convolution
+    | Frames
     | Pictures
     | Recurrent
     | Pooling
     | Dense
     | Activation
     | Normalisation
+    | UnitLength
     | Softmax
     | Ranks
     | Unscale

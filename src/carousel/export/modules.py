@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor, nn
 
 from carousel.cells.table import spec_of
 from carousel.errors import ConfigError
+from carousel.export.convolutions import Inner
 from carousel.export.description import (
     Activation,
     Array,
@@ -19,23 +19,28 @@ from carousel.export.description import (
     Dense,
     Differences,
     Embedding,
+    Frames,
     Layer,
+    Magnitude,
     Network,
     Normalisation,
     Pictures,
     Pooling,
     Ranks,
     Recurrent,
+    Reflection,
     Softmax,
+    UnitLength,
     Value,
     Wide,
 )
 from carousel.kernels import Options
-from carousel.layers import pooling
+from carousel.layers import frames, pooling
 from carousel.layers.base import Recurrent as CarouselLayer
 from carousel.layers.categories import CategoryInput
 from carousel.layers.convolution import ConvolutionalMap
 from carousel.layers.ordinal import CumulativeLogits
+from carousel.layers.parts import parts_of
 
 _FUNCTIONS: dict[type[nn.Module], str] = {
     nn.ReLU: "relu",
@@ -51,8 +56,8 @@ _FUNCTIONS: dict[type[nn.Module], str] = {
 }
 _NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)
 KNOWN = (
-    "recurrent layers, Linear, Embedding, Conv1d, LayerNorm, Softmax, Dropout, activations, and a "
-    "Sequential of these"
+    "recurrent layers, Linear, Embedding, Conv1d, LayerNorm, Softmax, Dropout, activations, "
+    "Frames, UnitLength, and a Sequential of these"
 )
 
 
@@ -101,15 +106,6 @@ def describe_modules(model: nn.Module) -> Network:
     return Network(name, layers, (given,), (output,), has_states=has_states)
 
 
-def parts_of(model: nn.Module) -> Iterator[nn.Module]:
-    """Modules of a `Sequential`, those inside others too, in the order in which they run."""
-    if isinstance(model, nn.Sequential):
-        for part in model:
-            yield from parts_of(part)
-    else:
-        yield model
-
-
 def layers_of(module: nn.Module) -> list[Layer]:
     """Description of a module: no layer for what does nothing outside training. Raises
     `ConfigError` for one that has no description."""
@@ -128,6 +124,11 @@ def layers_of(module: nn.Module) -> list[Layer]:
         return [Normalisation(gain, bias, module.eps)]
     if isinstance(module, nn.Softmax | nn.LogSoftmax) and module.dim in (-1, 2):
         return [Softmax(log=isinstance(module, nn.LogSoftmax))]
+    if isinstance(module, frames.Frames):
+        inside = tuple(made for part in parts_of(module.layers) for made in _inside(part))
+        return [Frames(module.size // module.channels, module.channels, inside)]
+    if isinstance(module, frames.UnitLength):
+        return [UnitLength(module.eps)]
     if isinstance(module, CumulativeLogits):
         return [ranks(module)]
     if isinstance(module, CategoryInput):
@@ -139,6 +140,23 @@ def layers_of(module: nn.Module) -> list[Layer]:
     raise ConfigError(
         f"{type(module).__name__} has no description: export a model of {KNOWN}, and compute the "
         "rest where the file is used"
+    )
+
+
+def _inside(module: nn.Module) -> list[Inner]:
+    """Description of a module inside frames. Raises `ConfigError` for one that has none there."""
+    if isinstance(module, nn.ReflectionPad1d):
+        return [Reflection(*module.padding)]
+    if isinstance(module, frames.Magnitude):
+        return [Magnitude()]
+    if isinstance(module, nn.Conv1d) and module.padding_mode == "reflect":
+        (both,) = cast("tuple[int]", module.padding)
+        return [Reflection(both, both), convolution(module, padding=0)]
+    if isinstance(module, (nn.Conv1d, *_FUNCTIONS, *_NOTHING)):
+        return cast("list[Inner]", layers_of(module))
+    raise ConfigError(
+        f"{type(module).__name__} inside Frames has no description: Conv1d, ReflectionPad1d, "
+        "Magnitude, activations and Dropout have one"
     )
 
 
@@ -189,23 +207,29 @@ def embedding(module: nn.Embedding) -> Embedding:
     return Embedding(array(module.weight))
 
 
-def convolution(module: nn.Conv1d) -> Convolution:
-    """Description of a convolution over time. Raises `ConfigError` for padding by other than
-    zeros, or of two sizes."""
-    padding = module.padding
-    if module.padding_mode != "zeros" or isinstance(padding, str):
-        raise ConfigError(
-            f"Conv1d with padding={padding!r}, padding_mode={module.padding_mode!r}: a number of "
-            "zeros on both sides can be exported; pad in a layer of your own before the file"
-        )
+def convolution(module: nn.Conv1d, padding: int | None = None) -> Convolution:
+    """Description of a convolution over time; padding: of zeros, the module's if not given. Raises
+    `ConfigError` for padding by other than zeros, or of two sizes."""
+    if padding is None:
+        padding = _zeros_of(module)
     return Convolution(
         array(module.weight),
         None if module.bias is None else array(module.bias),
         module.stride[0],
-        padding[0],
+        padding,
         module.dilation[0],
         module.groups,
     )
+
+
+def _zeros_of(module: nn.Conv1d) -> int:
+    if module.padding_mode != "zeros" or isinstance(module.padding, str):
+        raise ConfigError(
+            f"Conv1d with padding={module.padding!r}, padding_mode={module.padding_mode!r}: a "
+            "number of zeros on both sides can be exported, inside Frames its reflection, too; pad "
+            "in a layer of your own before the file"
+        )
+    return module.padding[0]
 
 
 def categories(module: CategoryInput) -> Categories:
@@ -258,6 +282,8 @@ def features_of(layers: tuple[Layer, ...]) -> int:
     for layer in layers:
         if isinstance(layer, Recurrent):
             return layer.inputs
+        if isinstance(layer, Frames):
+            return layer.places * layer.channels
         if isinstance(layer, Dense):
             return int(layer.weight.shape[1])
         if isinstance(layer, Convolution):
@@ -280,6 +306,8 @@ def width_after(layers: tuple[Layer, ...], width: int) -> int:
             width = sum(table.shape[1] for table in (layer.table, *layer.further))
         elif isinstance(layer, Categories):
             width = len(layer.numbers) + sum(table.shape[1] for _, table in layer.tables)
+        elif isinstance(layer, Frames):
+            width = layer.outputs
         elif isinstance(layer, Ranks):
             width = len(layer.thresholds) + 1
         elif isinstance(layer, Differences):

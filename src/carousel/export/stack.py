@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from carousel.export.description import Convolution
-from carousel.export.modules import describe_modules, is_recurrent, layers_of, parts_of
+from carousel.export.modules import describe_modules, is_recurrent, layers_of
 from carousel.export.subject import Subject, Tensors
 from carousel.layers.attention import step_mask
 from carousel.layers.base import Recurrent
 from carousel.layers.ordinal import CumulativeLogits
+from carousel.layers.parts import parts_of
 from carousel.layers.pooling import Pooling
 
 

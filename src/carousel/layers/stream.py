@@ -12,14 +12,16 @@ from torch.nn.modules import module as modules
 from carousel import kernels
 from carousel.layers.base import Recurrent
 from carousel.layers.int8 import Int8Call, noting_ranges, recurrent_layers, replaced
+from carousel.layers.row import Row, is_row
 
 
 class Stream:
     """Feeds a layer, or a model of such layers, one step at a time and remembers its state.
 
     Step by step gives the same bits as the whole sequence at once. A single layer runs in the
-    native kernels with its weights packed beforehand; a model is called on sequences of one step,
-    with each recurrent layer starting where it stood.
+    native kernels with its weights packed beforehand, and so do those of a `torch.nn.Sequential`,
+    in which a recurrent layer hands on its outputs, and all others read a step (B, F); another
+    model is called on sequences of one step, with each recurrent layer starting where it stood.
 
     Args:
         layer_or_model: any layer of Carousel, or any module that holds some (see
@@ -65,7 +67,21 @@ class Stream:
         self._stepper: kernels.Stepper | None = None
         self._feed: Callable[[Tensor, Tensor | None], Any] = _nothing_prepared
         self._past = 0
+        self._int8: list[Int8Call] | None = None
+        self._row: Row | None = None
+        if is_row(self.model):
+            self._row = self._row_of(int8, calibration)
+            return
         self._int8 = self._calibrated(calibration) if int8 else None
+
+    @torch.no_grad()
+    def _row_of(self, int8: bool, calibration: Any) -> Row:
+        """The layers of a Sequential; of its calibration, each gets what comes to it."""
+
+        def stream_of(layer: Recurrent, given: Any) -> Stream:
+            return Stream(layer, int8=int8, calibration=given)
+
+        return Row(self.model, stream_of, calibration if int8 else None)
 
     @torch.no_grad()
     def _calibrated(self, calibration: Any) -> list[Int8Call]:
@@ -85,6 +101,8 @@ class Stream:
     def saturated(self) -> int:
         """Inputs of an int8 stream so far that were beyond the range of calibration, or NaN: each
         was read as the end of its range. 0 of other streams."""
+        if self._row is not None:
+            return sum(stream.saturated for stream in self._row.streams)
         found = self._past + sum(call.saturated for call in self._int8 or ())
         now = self._stepper
         return found + (now.saturated if isinstance(now, kernels.Int8Stepper) else 0)
@@ -95,6 +113,8 @@ class Stream:
 
         None before the first step. Setting it continues from there: the tensors are copied.
         """
+        if self._row is not None:
+            return [stream.state for stream in self._row.streams]
         if self._stepper is not None:
             self._states[0] = self._stepper.state
         return self._states[0] if self.model is self._layers[0] else self._states
@@ -102,10 +122,16 @@ class Stream:
     @state.setter
     def state(self, state: Any) -> None:
         self.reset()
+        if self._row is not None:
+            for stream, part in zip(self._row.streams, state, strict=True):
+                stream.state = part
+            return
         self._states = [state] if self.model is self._layers[0] else list(state)
 
     def reset(self) -> None:
         """Forget: the next step is the first one, with any number of rows."""
+        for stream in self._row.streams if self._row is not None else ():
+            stream.reset()
         self._leave()
         self._states = [None] * len(self._layers)
 
@@ -137,6 +163,9 @@ class Stream:
     @torch.no_grad()
     def _start(self, x_t: Tensor, out: Tensor | None) -> Tensor:
         """A step that finds nothing prepared."""
+        if self._row is not None:
+            found = self._row.step(x_t)
+            return found if out is None else out.copy_(found)
         if self.model is not self._layers[0]:
             return self._step_model(x_t)
         self._stepper = self._prepare(x_t)

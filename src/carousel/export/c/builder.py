@@ -55,6 +55,7 @@ class Builder:
     """Parts of a C file, in the order of its making.
 
     name: prefix of every name in it. tables, functions: their C text; members: of the state.
+    widths, rows: shapes of the products that are used, of one row and of several.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Builder:
     functions: list[str] = field(default_factory=list)
     members: list[Member] = field(default_factory=list)
     widths: dict[tuple[int, int], None] = field(default_factory=dict)
+    rows: dict[tuple[int, int, int], None] = field(default_factory=dict)
     _used: dict[str, None] = field(default_factory=dict)
     _names: dict[str, int] = field(default_factory=dict)
 

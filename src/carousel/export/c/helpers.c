@@ -143,7 +143,11 @@ static float NET_inverse_root(float x) {
     return y;
 }
 
-== normalise: inverse_root
+== root: inverse_root
+/* sqrt(x) of x >= 0 */
+static float NET_root(float x) { return x * NET_inverse_root(x); }
+
+== total:
 /* The sum of x, or of (x - mean)^2, in eight parts: these can be added at once. */
 static float NET_total(const float *x, int n, float mean, int squares) {
     float part[8];
@@ -158,6 +162,7 @@ static float NET_total(const float *x, int n, float mean, int squares) {
     return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
 }
 
+== normalise: inverse_root total
 /* (x - mean) / sqrt(variance + eps) in place of x */
 static void NET_normalise(float *x, int n, float eps) {
     const float mean = NET_total(x, n, 0.0f, 0) / (float)n;

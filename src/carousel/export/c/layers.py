@@ -9,6 +9,7 @@ import numpy as np
 
 from carousel.errors import ConfigError
 from carousel.export.c.builder import Builder, Step
+from carousel.export.c.frames import frames
 from carousel.export.c.product import product
 from carousel.export.c.text import block, number
 from carousel.export.description import (
@@ -17,6 +18,7 @@ from carousel.export.description import (
     Dense,
     Differences,
     Embedding,
+    Frames,
     Layer,
     Normalisation,
     Onward,
@@ -25,6 +27,7 @@ from carousel.export.description import (
     Softmax,
     Squash,
     Standardise,
+    UnitLength,
     Unscale,
 )
 
@@ -120,6 +123,14 @@ def normalisation(builder: Builder, layer: Normalisation, inputs: int) -> Step:
     return Step(inputs, block(text))
 
 
+def unit_length(builder: Builder, layer: UnitLength, inputs: int) -> Step:
+    total, inverse = builder.function_of("total"), builder.function_of("inverse_root")
+    least = number(max(layer.eps**2, 1e-37))
+    text = f"float total = {total}($x, {inputs}, 0.0f, 1);\n"
+    text += f"total = {inverse}(total > {least} ? total : {least});\n"
+    return Step(inputs, block(text + _loop(inputs, "$y[i] = $x[i] * total;")))
+
+
 def softmax(builder: Builder, layer: Softmax, inputs: int) -> Step:
     highest, exp = builder.function_of("highest"), builder.function_of("exp")
     text = f"const float high = {highest}($x, {inputs});\nfloat total = 0.0f;\n"
@@ -178,11 +189,13 @@ def onward(builder: Builder, layer: Onward, inputs: int) -> Step:
 _MAKERS: dict[type, Callable[..., Any]] = {
     Standardise: standardise,
     Embedding: embedding,
+    Frames: frames,
     Categories: categories,
     Differences: differences,
     Dense: dense,
     Activation: activation,
     Normalisation: normalisation,
+    UnitLength: unit_length,
     Softmax: softmax,
     Ranks: ranks,
     Unscale: unscale,

@@ -7,32 +7,42 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from carousel.export.c.builder import Builder
+from carousel.export.c.text import plus
 from carousel.export.description import Array
 
 PANEL = 64  # columns: 4 vectors of AVX-512, 8 of AVX2; with two sums each, no more fit
 
 
-def panels(columns: int) -> list[tuple[int, int]]:
-    """Widths of the panels of so many columns, in memory and of those that count.
+def panels(columns: int, panel: int = PANEL) -> list[tuple[int, int]]:
+    """Widths of the panels of so many columns, in memory and of those that count; panel: of a
+    whole one.
 
     >>> panels(64), panels(138), panels(10)
     ([(64, 64)], [(64, 64), (64, 64), (12, 10)], [(12, 10)])
     """
-    whole, rest = divmod(columns, PANEL)
-    return [(PANEL, PANEL)] * whole + ([(-(-rest // 4) * 4, rest)] if rest else [])
+    whole, rest = divmod(columns, panel)
+    return [(panel, panel)] * whole + ([(-(-rest // 4) * 4, rest)] if rest else [])
 
 
-def packed(weights: Sequence[Array]) -> Array:
+def packed(weights: Sequence[Array], panel: int = PANEL) -> Array:
     """Matrices (N, K) side by side, in the order in which a product reads them: panel by panel,
     in each the columns of one input after the other."""
     wide = np.concatenate([np.asarray(w, np.float32) for w in weights], axis=1).T  # (K, N)
     parts, start = [], 0
-    for width, count in panels(wide.shape[1]):
+    for width, count in panels(wide.shape[1], panel):
         part = np.zeros((len(wide), width), np.float32)
         part[:, :count] = wide[:, start : start + count]
         parts.append(part.ravel())
         start += count
     return np.concatenate(parts)
+
+
+def biases(columns: int, bias: Array | None) -> tuple[Array, str]:
+    """Biases of so many columns up to a whole four, zeros for None, and what is said of them."""
+    found = np.zeros(-(-columns // 4) * 4, np.float32)
+    if bias is not None:
+        found[:columns] = bias
+    return found, f"their biases{'' if bias is not None else ' (it has none)'}"
 
 
 def product(
@@ -49,10 +59,7 @@ def product(
     """
     columns, rows = len(weights[0]), [w.shape[1] for w in weights]
     w = builder.table("w", packed(weights), comment)
-    biases = np.zeros(-(-columns // 4) * 4, np.float32)
-    if bias is not None:
-        biases[:columns] = bias
-    b = builder.table("b", biases, f"their biases{_none(bias)}")
+    b = builder.table("b", *biases(columns, bias))
     x, n = inputs[0], rows[0]
     h, m = (inputs[1], rows[1]) if len(rows) == 2 else (x, 0)
     lines, start, done = [], 0, 0
@@ -62,7 +69,7 @@ def product(
         times = found.count(panel)
         width, count = panel
         name = f"{builder.name}_product{count}"
-        at = (_plus(w, done), _plus(b, start), _plus(to, start))
+        at = (plus(w, done), plus(b, start), plus(to, start))
         if times == 1:
             lines.append(f"{name}({at[0]}, {at[1]}, {x}, {n}, {h}, {m}, {at[2]});")
         else:
@@ -76,22 +83,15 @@ def product(
     return "\n".join(lines) + "\n"
 
 
-def _none(bias: Array | None) -> str:
-    return " (it has none)" if bias is None else ""
-
-
-def _plus(name: str, offset: int) -> str:
-    return f"{name} + {offset}" if offset else name
-
-
-def functions(name: str, widths: Iterable[tuple[int, int]]) -> str:
-    """The C functions of products with panels of these widths, in two forms.
+def functions(name: str, widths: Iterable[tuple[int, int]], with_columns: bool = False) -> str:
+    """The C functions of products with panels of these widths, in two forms. with_columns: also
+    where there are none, that which the second form goes by.
 
     Where there are vectors: all columns of a panel at once, each in two sums, so that a processor
     can add to one while it waits for the other. Else: four columns after four, by one function.
     """
     found = list(widths)
-    if not found:
+    if not found and not with_columns:
         return ""
     vectors = "\n".join(_vectors(name, width, count) for width, count in found)
     scalars = "\n".join(_scalars(name, width, count) for width, count in found)

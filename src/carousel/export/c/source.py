@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from carousel.export.c.builder import Builder, Member, room
 from carousel.export.c.product import functions
+from carousel.export.c.rows import row_functions
 from carousel.export.c.stages import Ahead, inputs_of, needs_all, stages_of
 from carousel.export.c.stream import stream
 from carousel.export.c.text import ORDER, identifier, indented
@@ -177,7 +178,7 @@ def _source(builder: Builder, stem: str, run: str) -> str:
         "".join(f"memset(s->{m.name}, 0, sizeof s->{m.name});\n" for m in builder.members)
         or "(void)s;\n"
     )
-    products = functions(p, builder.widths)
+    products = functions(p, builder.widths, bool(builder.rows)) + row_functions(p, builder.rows)
     tables, steps = "\n".join(builder.tables), "\n".join(builder.functions)
     order = f"{ORDER}\n" if "uint64_t bits" in tables else ""
     helpers = "\n".join(builder.helpers())

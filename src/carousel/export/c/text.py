@@ -83,6 +83,15 @@ def indented(text: str, spaces: int = 4) -> str:
     return re.sub(r"^(?=[^\n#])", " " * spaces, text, flags=re.MULTILINE)
 
 
+def plus(name: str, offset: int) -> str:
+    """A pointer so many numbers on.
+
+    >>> plus("x", 3), plus("x", 0)
+    ('x + 3', 'x')
+    """
+    return f"{name} + {offset}" if offset else name
+
+
 def block(text: str) -> str:
     """Statements in a block of their own, with the counters that they use."""
     counters = [name for name in ("i", "p") if f"for ({name} = " in text]

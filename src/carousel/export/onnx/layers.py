@@ -20,6 +20,7 @@ from carousel.export.description import (
     Repeat,
     Squash,
     Standardise,
+    UnitLength,
 )
 from carousel.export.onnx.graph import Graph
 
@@ -89,19 +90,24 @@ def convolution(graph: Graph, layer: Convolution, x: str, inside: str) -> str:
     """A convolution over time. inside (B, T, 1): True in the steps of each row, or ""."""
     if inside:
         x = graph.add("Where", inside, x, graph.constant(0.0))
-    rest = [] if layer.bias is None else [graph.constant(layer.bias)]
-    y = graph.add(
+    y = over_places(graph, layer, graph.add("Transpose", x, perm=[0, 2, 1]))
+    back: str = graph.add("Transpose", y, perm=[0, 2, 1])
+    return back
+
+
+def over_places(graph: Graph, layer: Convolution, x: str) -> str:
+    """A convolution of x (N, C, n)."""
+    y: str = graph.add(
         "Conv",
-        graph.add("Transpose", x, perm=[0, 2, 1]),
+        x,
         graph.constant(layer.weight),
-        *rest,
+        *([] if layer.bias is None else [graph.constant(layer.bias)]),
         strides=[layer.stride],
         pads=[layer.padding] * 2,
         dilations=[layer.dilation],
         group=layer.groups,
     )
-    back: str = graph.add("Transpose", y, perm=[0, 2, 1])
-    return back
+    return y
 
 
 def lengths_after(graph: Graph, layer: Convolution, lengths: str) -> str:
@@ -164,6 +170,13 @@ def normalisation(graph: Graph, layer: Normalisation, x: str) -> str:
     if layer.bias is not None:
         y = graph.add("Add", y, graph.constant(layer.bias))
     return y
+
+
+def unit_length(graph: Graph, layer: UnitLength, x: str) -> str:
+    """x / max(its length, eps)."""
+    length = graph.add("ReduceL2", x, axes=[-1])
+    found: str = graph.add("Div", x, graph.add("Max", length, graph.constant(layer.eps)))
+    return found
 
 
 def ranks(graph: Graph, layer: Ranks, x: str) -> str:

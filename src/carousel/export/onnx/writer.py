@@ -16,6 +16,7 @@ from carousel.export.description import (
     Dense,
     Differences,
     Embedding,
+    Frames,
     Horizon,
     Layer,
     Level,
@@ -30,10 +31,12 @@ from carousel.export.description import (
     Softmax,
     Squash,
     Standardise,
+    UnitLength,
     Unscale,
 )
 from carousel.export.modules import width_after
 from carousel.export.onnx import layers, operator, scan, summaries
+from carousel.export.onnx.frames import frames
 from carousel.export.onnx.graph import Graph
 
 
@@ -99,6 +102,8 @@ class Writer:
                 return layers.categories(graph, layer, x)
             case Convolution():
                 return self._convolution(layer, x)
+            case Frames():
+                return frames(graph, layer, x, self.stream)
             case Pictures():
                 return layers.pictures(graph, layer, x)
             case Pooling(how="last"):
@@ -111,6 +116,8 @@ class Writer:
                 return layers.activation(graph, layer, x)
             case Normalisation():
                 return layers.normalisation(graph, layer, x)
+            case UnitLength():
+                return layers.unit_length(graph, layer, x)
             case Softmax():
                 return str(graph.add("LogSoftmax" if layer.log else "Softmax", x, axis=-1))
             case Ranks():

@@ -18,6 +18,7 @@ from carousel.export.description import (
     Dense,
     Differences,
     Embedding,
+    Frames,
     Horizon,
     Layer,
     Level,
@@ -32,8 +33,10 @@ from carousel.export.description import (
     Softmax,
     Squash,
     Standardise,
+    UnitLength,
     Unscale,
 )
+from carousel.export.pt2.frames import frames
 from carousel.export.pt2.recurrent import Stack
 
 _FUNCTIONS = {
@@ -149,16 +152,22 @@ def _part(layer: Layer) -> Any:
     """Parts that a layer needs at hand: a stack, or its arrays as tensors by their names."""
     if isinstance(layer, Recurrent):
         return Stack(layer)
-    arrays = {n: a for n, a in vars(layer).items() if hasattr(a, "dtype")}
-    part = {name: _tensor(array) for name, array in arrays.items()}
+    part = _arrays(layer)
     if isinstance(layer, Embedding):
         part |= {f"further_{i}": _tensor(table) for i, table in enumerate(layer.further)}
     if isinstance(layer, Categories):
         part |= {f"table_{place}": _tensor(table) for place, table in layer.tables}
+    if isinstance(layer, Frames):
+        for place, inner in enumerate(layer.layers):
+            part |= {f"{name}_{place}": one for name, one in _arrays(inner).items()}
     if isinstance(layer, Pictures):
         for number, (weight, bias) in enumerate(layer.stages):
             part |= {f"weight_{number}": _tensor(weight), f"bias_{number}": _tensor(bias)}
     return part
+
+
+def _arrays(layer: Any) -> dict[str, Tensor]:
+    return {n: _tensor(a) for n, a in vars(layer).items() if hasattr(a, "dtype")}
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:
@@ -198,12 +207,12 @@ def _plain(layer: Layer, part: dict[str, Tensor], x: Tensor) -> Tensor:
             return seen.reshape(x.shape[0], x.shape[1], -1)
         case Dense():
             return F.linear(x, part["weight"], part.get("bias"))
-        case Activation(name="leaky_relu"):
-            return F.leaky_relu(x, layer.slope)
-        case Activation(name="elu"):
-            return F.elu(x, layer.slope)
         case Activation():
-            return _FUNCTIONS[layer.name](x)
+            return _activation(layer, x)
+        case Frames():
+            return frames(layer, part, x, _activation)
+        case UnitLength():
+            return F.normalize(x, dim=-1, eps=layer.eps)
         case Normalisation():
             shape = (x.shape[-1],)
             return F.layer_norm(x, shape, part.get("gain"), part.get("bias"), layer.eps)
@@ -218,6 +227,12 @@ def _plain(layer: Layer, part: dict[str, Tensor], x: Tensor) -> Tensor:
                         for i, c in enumerate(x.unbind(-1))]  # fmt: skip
             return torch.stack(squashed, -1)
     raise ConfigError(f"{type(layer).__name__} has no program in torch here: export it as .onnx")
+
+
+def _activation(layer: Activation, x: Tensor) -> Tensor:
+    if layer.name == "leaky_relu":
+        return F.leaky_relu(x, layer.slope)
+    return F.elu(x, layer.slope) if layer.name == "elu" else _FUNCTIONS[layer.name](x)
 
 
 def _pooled(
