@@ -42,7 +42,7 @@ class FewRows:
         self._calls: Calls | None = None
 
     def step(self, x_t: Tensor) -> Tensor:
-        """What the modules make of a step, without gradients; the same to rounding either way."""
+        """Features that modules make of a step, without gradients; to rounding alike either way."""
         calls = self._prepared(x_t)
         if calls is None:
             with torch.no_grad():
@@ -93,7 +93,7 @@ class Calls:
         self._y = y
 
     def run(self) -> Array:
-        """What the modules make of `x`; overwritten by the next call."""
+        """Features that the modules make of `x`; the next call writes over them."""
         for call in self._calls:
             call()
         return self._y

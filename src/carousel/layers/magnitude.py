@@ -11,6 +11,7 @@ class Magnitude(nn.Module):
     A convolution with cosines and sines as its weights, and this after it, is the short-time
     Fourier transform.
 
+    >>> import torch
     >>> Magnitude()(torch.tensor([[[3.0], [4.0]]])).tolist()
     [[[5.0]]]
     """
