@@ -29,7 +29,15 @@ ENGLISH = {
         "precision.md",
         "predict.md",
     ),
-    *("processes.md", "report.md", "results.md", "runs.md", "runtime.md", "settings.md"),
+    *(
+        "processes.md",
+        "report.md",
+        "results.md",
+        "runs.md",
+        "runtime.md",
+        "serve.md",
+        "settings.md",
+    ),
 }
 ENGLISH_FOLDERS = {"experiments", "lab", "reference"}
 PAGES = sorted(

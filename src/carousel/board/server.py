@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import os
-import secrets
-import socket
 import threading
 import webbrowser
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -22,61 +18,25 @@ from fastapi.responses import PlainTextResponse, StreamingResponse
 from nicegui import ui
 
 from carousel.board import pages, series
-from carousel.board.guard import LOOPBACK, Guard
-from carousel.errors import ConfigError, RunError
+from carousel.errors import RunError
 from carousel.run.reading import reading
 from carousel.runs.store import Store
+from carousel.web import address
+from carousel.web.address import Address
+from carousel.web.guard import Guard
 
 PORT = 8765
 _ROWS = 50_000  # of a CSV file, read at a time
 
 
-@dataclass(frozen=True)
-class Address:
-    """Host and port of the board. token: required from viewers on other machines."""
-
-    listener: socket.socket
-    host: str
-    token: str | None
-
-    @property
-    def url(self) -> str:
-        port = self.listener.getsockname()[1]
-        named = f"[{self.host}]" if ":" in self.host else self.host
-        shown = f"?token={self.token}" if self.token else ""
-        return f"http://{named}:{port}/{shown}"
-
-
 def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
-    """Take an address: the port asked for, or `PORT`, or a free one where that is taken.
-
-    Raises `ConfigError` if the host is none of this machine's, or the port asked for is taken.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        try:
-            listener.bind((host, PORT if port is None else port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or port is not None:
-                raise
-            listener.bind((host, 0))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        why = getattr(error, "strerror", None) or error
-        at = f"{host}:{PORT if port is None else port}"
-        raise ConfigError(
-            f"the board cannot listen on {at} ({why}): name another --host or --port; without "
-            f"--port it finds a free one"
-        ) from None
-    return Address(listener, host, None if host in LOOPBACK else secrets.token_urlsafe(24))
+    """Take an address for the board; see `carousel.web.address.listen`."""
+    return address.listen("the board", PORT, host, port)
 
 
-def serve(store: Store, address: Address, *, browser: bool, until: TextIO | None = None) -> None:
+def serve(store: Store, at: Address, *, browser: bool, until: TextIO | None = None) -> None:
     """Show the runs until Ctrl-C, or until this input ends. browser: open the address in one."""
-    app = Guard(make_app(store), address.token)
+    app = Guard(make_app(store), at.token)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False
     )
@@ -84,12 +44,12 @@ def serve(store: Store, address: Address, *, browser: bool, until: TextIO | None
         os.nice(5)  # the training beside it goes first
     if browser:
         with suppress(webbrowser.Error):
-            webbrowser.open(address.url)
+            webbrowser.open(at.url)
     server = uvicorn.Server(config)
     if until is not None:
         threading.Thread(target=_end_with, args=(until, server), daemon=True).start()
     with suppress(KeyboardInterrupt):
-        server.run(sockets=[address.listener])
+        server.run(sockets=[at.listener])
 
 
 def _end_with(source: TextIO, server: uvicorn.Server) -> None:

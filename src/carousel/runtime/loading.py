@@ -28,7 +28,11 @@ def load(path: str | Path, threads: int = 1) -> Model | Forecaster:
     >>> model.predict(values)  # (T, F), to probabilities (T, C)          # doctest: +SKIP
     >>> model.step(values[:1])                                            # doctest: +SKIP
     """
-    bundle = read(path)
+    return assembled(read(path), threads)
+
+
+def assembled(bundle: Bundle, threads: int = 1) -> Model | Forecaster:
+    """A saved model, from what was read of it; see `load`."""
     config, task = bundle.config, bundle.config.task
     if task not in _TASKS:
         raise _lacking(f"task = '{task}'")

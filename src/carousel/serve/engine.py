@@ -30,11 +30,13 @@ class Steppable(Protocol):
 
 @dataclass
 class Counts:
-    """Figures since the start. steps: of streams. seconds: of computing. waited: seconds of groups
-    in the queue. batch_rows: batches by the power of two that their rows reach."""
+    """Figures since the start. steps: of streams. rows: streams in batches. seconds: of computing.
+    waited: seconds of groups in the queue. batch_rows: batches by the power of two that their
+    rows reach."""
 
     batches: int = 0
     steps: int = 0
+    rows: int = 0
     groups: int = 0
     seconds: float = 0.0
     waited: float = 0.0
@@ -103,6 +105,7 @@ class Engine:
                     group.error = error
         rows = sum(len(group.slots) for group, _, _ in batch)
         self.counts.batches += 1
+        self.counts.rows += rows
         self.counts.steps += sum(len(group.slots) * steps for group, _, steps in batch)
         self.counts.seconds += self.clock() - begin
         size = 1 << max(0, rows - 1).bit_length()

@@ -1,8 +1,8 @@
-"""Access control of the board: a plain ASGI layer in front of everything, sockets included.
+"""Access control of the board and the server: an ASGI layer before everything, sockets too.
 
-On this machine alone, requests must name this machine, so that no page of the web can reach the
-board through a name of its own that leads here (DNS rebinding). On any other address they must
-bring the token. Sockets are taken from the board's own pages only.
+On this machine alone, requests must name this machine, so that no page of the web can reach it
+through a name of its own that leads here (DNS rebinding). On any other address they must bring the
+token. Requests that a browser makes for a page are taken from pages of this address only.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _HEADERS = (
 class Guard:
     """Lets requests through to `app`, or answers 403.
 
-    token: asked for on every request, first as ?token=..., which is then kept in a cookie; None on
-    the loopback address.
+    token: asked for on every request, as "Authorization: Bearer ..." or first as ?token=..., which
+    is then kept in a cookie; None on the loopback address. name: of the verb that is guarded.
     """
 
-    def __init__(self, app: App, token: str | None) -> None:
-        self.app, self.token = app, token
+    def __init__(self, app: App, token: str | None, name: str = "board") -> None:
+        self.app, self.token, self.name = app, token, name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -46,15 +46,13 @@ class Guard:
             for name, value in scope["headers"]
         }
         if not self._from_here(headers):
-            await _refuse(scope, send, "this board answers to its own address only")
+            await _refuse(scope, send, f"this {self.name} answers to its own address only")
         elif self.token is None or self._known(headers):
             await self._serve(scope, receive, send)
         elif scope["type"] == "http" and self._introduced(scope):
             await self._welcome(scope, send)
         else:
-            await _refuse(
-                scope, send, "open the address that carousel board printed, with its token"
-            )
+            await _refuse(scope, send, f"come with the token that carousel {self.name} printed")
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = False
@@ -80,6 +78,9 @@ class Guard:
         return origin is None or urlsplit(origin).netloc == host
 
     def _known(self, headers: dict[str, str]) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and self._is_token(token.strip()):
+            return True
         try:
             cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
         except CookieError:

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from carousel.board.guard import Guard
+from carousel.web.guard import Guard
 
 
 def ask(token, headers, *, path="/", query="", kind="http"):

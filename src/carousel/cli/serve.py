@@ -1,0 +1,101 @@
+"""`carousel serve`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carousel.cli.output import JsonOption, print_json
+from carousel.errors import ConfigError, require_extra
+from carousel.terminal import notice
+
+
+def serve(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run folders, or NAME=FOLDER.")
+    ],
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than this machine's need a token.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="[default: 8866, or a free one if it is taken]"),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Keep states over restarts here, in SQLite."),
+    ] = None,
+    snapshot: Annotated[
+        float, typer.Option(min=0.05, help="Seconds between snapshots, with --state.")
+    ] = 1.0,
+    idle: Annotated[
+        float, typer.Option(min=1, help="Seconds after which a stream without steps is forgotten.")
+    ] = 3600.0,
+    streams: Annotated[int, typer.Option(min=1, help="Streams of a model at a time.")] = 100_000,
+    max_wait: Annotated[
+        float, typer.Option(min=0, help="Milliseconds that steps wait for others, to be a batch.")
+    ] = 1.0,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of a batch.")] = 1,
+    body: Annotated[float, typer.Option(min=0.01, help="Megabytes of a request or a frame.")] = 8.0,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Speak TLS with it (PEM).")
+    ] = None,
+    key: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Key of the certificate.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve live streams over HTTP and WebSocket: a state for each, stepped together.
+
+    Needs the extra: pip install 'carousel-rnn[serve]'.
+
+    Example: carousel serve runs/pumps --state states.sqlite
+
+    Example: carousel serve pumps=runs/pumps-20261130-090000 gestures=runs/gestures --port 80
+    """
+    require_extra("the server", "serve", "starlette", "uvicorn", "websockets", "msgpack")
+    from carousel.serve.scheduler import Limits
+    from carousel.serve.server import listen, prepare, run
+    from carousel.serve.service import Settings
+
+    if (certificate is None) != (key is None):
+        raise ConfigError("--certificate and --key come together")
+    settings = Settings(
+        threads=threads, limits=Limits(max_wait=max_wait / 1000), most=streams, idle=idle,
+        body=int(body * (1 << 20)),
+    )  # fmt: skip
+    server = prepare(_named(runs), settings, state, snapshot)
+    at = listen(host, port)
+    url = at.url if certificate is None else at.url.replace("http:", "https:", 1)
+    if at.token is not None and certificate is None:
+        notice(f"{host} is reached by others, without TLS: who listens on the way reads the token")
+
+    def ready() -> None:
+        if as_json:
+            print_json({"url": url, "models": list(server.services)})
+        else:
+            print(f"{', '.join(server.services)}: served at {url} (Ctrl-C ends it)", flush=True)
+        sys.stdout.flush()
+
+    run(server, at, settings.body, ready, certificate, key)
+
+
+def _named(runs: list[Path]) -> dict[str, Path]:
+    """Folders by the names of their models: NAME=FOLDER, or the folder's own."""
+    found: dict[str, Path] = {}
+    for run in runs:
+        name, sign, folder = str(run).partition("=")
+        path = Path(folder) if sign and not run.exists() else run
+        name = name if path is not run else path.resolve().name
+        if not name or not all(c.isalnum() or c in "-_." for c in name):
+            raise ConfigError(
+                f"a model's name is letters, digits, - _ and .; got '{name}': name it, as in "
+                "pumps=FOLDER"
+            )
+        if name in found:
+            raise ConfigError(f"two models are named {name}: name one, as in other={path}")
+        found[name] = path
+    return found

@@ -1,0 +1,249 @@
+"""The server's HTTP: streams, whole sequences, health and figures (docs/serve.md)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, WebSocketRoute
+
+from carousel.errors import ConfigError, DataError
+from carousel.serve.columns import bad
+from carousel.serve.given import named, numbered, standing, steps_in, unknown
+from carousel.serve.metrics import figures
+from carousel.serve.service import Numbers, Service
+from carousel.serve.sessions import Refused
+from carousel.serve.snapshots import Snapshots
+from carousel.serve.sockets import Socket
+from carousel.serve.wire import JSON, LINES, body_of, problem, refusal, response
+from carousel.terminal import logger
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class Server:
+    """Services by name behind HTTP and WebSocket, and whether they still take steps."""
+
+    def __init__(self, services: list[Service], snapshots: Snapshots | None = None) -> None:
+        self.services = {service.name: service for service in services}
+        self.snapshots, self.draining = snapshots, False
+        self.requests: dict[tuple[str, int], int] = {}
+        self._sweep: asyncio.Task[None] | None = None
+
+    def app(self) -> Starlette:
+        """The application, for any server of ASGI."""
+        model = "/v1/models/{model}"
+        routes = [
+            Route("/healthz", self._health),
+            Route("/readyz", self._ready),
+            Route("/metrics", self._metrics),
+            Route("/v1/models", self._route("models", self._models)),
+            Route(model, self._route("model", self._model)),
+            Route(f"{model}/predict", self._route("predict", self._predict), methods=["POST"]),
+            Route(f"{model}/steps", self._route("steps", self._many), methods=["POST"]),
+            Route(
+                model + "/streams/{stream:path}/steps", self._route("stream_steps", self._steps),
+                methods=["POST"],
+            ),
+            Route(
+                model + "/streams/{stream:path}", self._route("stream", self._stream),
+                methods=["GET", "DELETE"],
+            ),
+            WebSocketRoute(f"{model}/socket", Socket(self)),
+        ]  # fmt: skip
+        return Starlette(
+            routes=routes, lifespan=self._life,
+            exception_handlers={HTTPException: _unknown_path},
+        )  # fmt: skip
+
+    def find(self, name: str) -> Service:
+        """The service of a name. Raises `Refused` if there is none, and while draining."""
+        if self.draining:
+            raise Refused("draining", 503, "the server is ending: try another, or again later",
+                          retry_after=5)  # fmt: skip
+        if name not in self.services:
+            known = ", ".join(self.services)
+            raise Refused("no_model", 404, f"there is no model {name[:80]!r}: there are {known}")
+        return self.services[name]
+
+    async def drain(self) -> None:
+        """Take no more steps, and answer those that were taken."""
+        self.draining = True
+        for service in self.services.values():
+            await service.settle()
+
+    # ---- life
+
+    @asynccontextmanager
+    async def _life(self, app: Starlette) -> Any:
+        if self.snapshots is not None:
+            self.snapshots.begin()
+        self._sweep = asyncio.create_task(self._expire())
+        try:
+            yield
+        finally:
+            self._sweep.cancel()
+            await self.drain()
+            if self.snapshots is not None:
+                await self.snapshots.end()
+
+    async def _expire(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            for service in self.services.values():
+                service.sessions.expire(service.engine.clock())
+
+    # ---- requests
+
+    def _route(self, name: str, handler: Handler) -> Handler:
+        async def answered(request: Request) -> Response:
+            kind = request.headers.get("content-type", JSON)
+            try:
+                found = await handler(request)
+            except Refused as error:
+                found = refusal(error, LINES if LINES in kind else JSON)
+            except Exception:
+                logger.exception("a request failed")
+                found = refusal(Refused("defect", 500, "the server failed: its log says why"))
+            key = (name, found.status_code)
+            self.requests[key] = self.requests.get(key, 0) + 1
+            return found
+
+        return answered
+
+    async def _health(self, request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def _ready(self, request: Request) -> Response:
+        if self.draining:
+            return PlainTextResponse("draining\n", 503)
+        return PlainTextResponse("ready\n")
+
+    async def _metrics(self, request: Request) -> Response:
+        return PlainTextResponse(figures(self), media_type="text/plain; version=0.0.4")
+
+    async def _models(self, request: Request) -> Response:
+        return response({"models": [service.facts() for service in self.services.values()]})
+
+    async def _model(self, request: Request) -> Response:
+        return response(self._service(request).facts())
+
+    def _service(self, request: Request) -> Service:
+        return self.find(request.path_params["model"])
+
+    async def _steps(self, request: Request) -> Response:
+        service, name = self._service(request), named(request.path_params["stream"])
+        given, kind = await body_of(request, service.settings.body)
+        lines = isinstance(given, list)
+        steps, number = steps_in(given if not lines else {"steps": given})
+        if lines and "number" in request.query_params:
+            number = numbered(request.query_params["number"])
+        x = service.columns.read(steps)
+        told = await taken(service, [name], x[None], number)
+        rows = service.answers.told(told[0])
+        if kind == LINES:
+            return response(rows, kind)
+        return response({"answers": rows, **standing(service, name)}, kind)
+
+    async def _many(self, request: Request) -> Response:
+        service = self._service(request)
+        given, kind = await body_of(request, service.settings.body)
+        items = given.get("items") if isinstance(given, dict) else given
+        if not isinstance(items, list) or not items:
+            raise bad('the body is {"items": [{"stream": …, "steps": […]}, …]}, or a line for each')
+        found: list[dict[str, Any]] = [{} for _ in items]
+        groups: dict[tuple[int, bool], list[tuple[int, str, Numbers, int | None]]] = {}
+        seen: set[str] = set()
+        for at, item in enumerate(items):
+            try:
+                steps, number = steps_in(item)
+                name = named(item.get("stream"))
+                if name in seen:
+                    raise bad(f"stream {name!r} comes twice: put its steps into one item")
+                seen.add(name)
+                x = service.columns.read(steps)
+            except Refused as error:
+                raise Refused(error.code, error.status, f"item {at}: {error}") from None
+            key = (len(x), number is None)
+            groups.setdefault(key, []).append((at, name, x, number))
+        calls = [self._group(service, group, found) for group in groups.values()]
+        await asyncio.gather(*calls)
+        if kind == LINES:
+            return response(found, kind)
+        return response({"items": found}, kind)
+
+    async def _group(
+        self,
+        service: Service,
+        group: list[tuple[int, str, Numbers, int | None]],
+        found: list[dict[str, Any]],
+    ) -> None:
+        """Answers of items that have as many steps each, put where they belong."""
+        names = [name for _, name, _, _ in group]
+        x = np.stack([steps for _, _, steps, _ in group])
+        numbers = [number for _, _, _, number in group if number is not None]
+        try:
+            told = await taken(service, names, x, numbers or None)
+        except Refused as error:
+            if len(group) == 1:
+                found[group[0][0]] = {"stream": names[0], **problem(error)}
+                return
+            for one in group:  # whoever can be served is
+                await self._group(service, [one], found)
+            return
+        for (at, name, _, _), rows in zip(group, told, strict=True):
+            found[at] = {"stream": name, "answers": service.answers.told(rows),
+                         **standing(service, name)}  # fmt: skip
+
+    async def _predict(self, request: Request) -> Response:
+        service = self._service(request)
+        given, kind = await body_of(request, service.settings.body)
+        several = given.get("sequences") if isinstance(given, dict) else None
+        if not isinstance(several, list) or not several:
+            raise bad('the body is {"sequences": [[step, …], …]}')
+        parts = [service.columns.read(steps) for steps in several]
+        lengths = np.array([len(part) for part in parts], np.int64)
+        x = np.zeros((len(parts), lengths.max(), *parts[0].shape[1:]), parts[0].dtype)
+        for into, part in zip(x, parts, strict=True):
+            into[: len(part)] = part
+        try:
+            told = await asyncio.to_thread(service.predict, x, lengths)
+        except (DataError, ConfigError) as error:
+            raise bad(str(error)) from None
+        if told.ndim == 2:  # one answer to a whole sequence
+            rows: Any = service.answers.told(told)
+        else:
+            rows = [service.answers.told(row[:n]) for row, n in zip(told, lengths, strict=True)]
+        return response(rows if kind == LINES else {"answers": rows}, kind)
+
+    async def _stream(self, request: Request) -> Response:
+        service, name = self._service(request), named(request.path_params["stream"])
+        if request.method == "DELETE":
+            if not service.sessions.remove(name):
+                raise unknown(name)
+            return Response(status_code=204)
+        if name not in service.sessions.slots:
+            raise unknown(name)
+        return response({"stream": name, **standing(service, name)})
+
+
+async def taken(
+    service: Service, names: list[str], x: Numbers, numbers: list[int] | int | None
+) -> Numbers:
+    """Answers to steps of streams that are named; see `Service.steps`."""
+    given = None if numbers is None else np.atleast_1d(np.array(numbers, np.int64))
+    return await service.steps(names, x, given)
+
+
+async def _unknown_path(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = {404: "there is no such address", 405: "this address has no such method"}
+    message = said.get(error.status_code, str(error.detail))
+    return refusal(Refused("no_address", error.status_code, f"{message}: see docs/serve.md"))

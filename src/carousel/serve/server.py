@@ -1,0 +1,105 @@
+"""The process: an address, the services, and an end that loses nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from carousel.errors import ConfigError
+from carousel.serve.app import Server
+from carousel.serve.service import Service, Settings
+from carousel.serve.snapshots import Snapshots
+from carousel.serve.store import SQLiteStore
+from carousel.web import address
+from carousel.web.address import Address
+from carousel.web.guard import Guard
+
+PORT = 8866
+
+
+def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
+    """Take an address for the server; see `carousel.web.address.listen`."""
+    return address.listen("the server", PORT, host, port)
+
+
+def prepare(
+    models: dict[str, Path], settings: Settings, state: Path | None, every: float = 1.0
+) -> Server:
+    """A server of these models, with the streams that `state` kept. Raises `CarouselError` for a
+    model that cannot be served, and a file that cannot be opened."""
+    if not models:
+        raise ConfigError("name a run or a saved model to serve")
+    services = [Service(name, folder, settings) for name, folder in models.items()]
+    if state is None:
+        return Server(services)
+    snapshots = Snapshots(services, SQLiteStore(state), every)
+    snapshots.restore()
+    return Server(services, snapshots)
+
+
+def run(
+    server: Server,
+    at: Address,
+    body: int,
+    ready: Callable[[], None],
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT. ready: called once it answers. What was taken in is answered
+    first, then all streams are kept; that ends within ten seconds."""
+    # The engine comes back from its kernels to a busy event loop, which hands the interpreter over
+    # after this time: the default is as long as five batches.
+    sys.setswitchinterval(0.0005)
+    config = uvicorn.Config(
+        Guard(server.app(), at.token, "serve"),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=4,
+        ws_max_size=body,
+        ws_per_message_deflate=False,
+        ssl_certfile=None if certificate is None else str(certificate),
+        ssl_keyfile=None if key is None else str(key),
+    )
+    _Process(config, server, ready).run(sockets=[at.listener])
+
+
+class _Process(uvicorn.Server):
+    """Ends after what was taken in is answered."""
+
+    def __init__(self, config: uvicorn.Config, server: Server, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._served, self._is_ready = server, ready
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self._is_ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # Without a note of the signal, which would be raised again when all is done.
+        if self._loop is None or self._served.draining:
+            self.should_exit = True
+            self.force_exit = self._served.draining and sig == signal.SIGINT
+        else:
+            self._loop.call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        if self._ending is None:
+            self._ending = asyncio.get_running_loop().create_task(self._end())
+
+    async def _end(self) -> None:
+        try:
+            await asyncio.wait_for(self._served.drain(), 4)
+            await asyncio.sleep(0.05)  # the answers are on their way
+        finally:
+            self.should_exit = True

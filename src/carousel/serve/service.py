@@ -1,0 +1,276 @@
+"""A model that is served: its streams by name, its engine, and the calls of an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.errors import ConfigError, DataError
+from carousel.runtime.files import Bundle, read
+from carousel.runtime.forecast import Forecaster
+from carousel.runtime.loading import assembled
+from carousel.runtime.streams import Streams
+from carousel.serve.answers import answers_of
+from carousel.serve.columns import columns_of
+from carousel.serve.engine import Engine
+from carousel.serve.scheduler import Group, Limits, Piece, Slots
+from carousel.serve.sessions import Refused, Reply, Sessions
+
+Numbers = NDArray[Any]
+_LONG = 0.002  # seconds of a batch beyond which it is computed beside the event loop
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits of a server. threads: of a batch. queue: steps of streams that wait, of a model.
+    body: bytes of a request or a frame. most, idle: see `Sessions`."""
+
+    threads: int = 1
+    limits: Limits = field(default_factory=Limits)
+    most: int = 100_000
+    idle: float = 3600.0
+    queue: int = 1_000_000
+    body: int = 8 << 20
+
+
+class Service:
+    """One model with its streams, on the event loop of the caller."""
+
+    def __init__(self, name: str, folder: Path, settings: Settings) -> None:
+        """Raises `RunError` and `ConfigError` as `carousel.runtime.load` does, and `ConfigError`
+        for a model that has no answer step by step."""
+        bundle = read(folder)
+        model = assembled(bundle, settings.threads)
+        if isinstance(model, Forecaster):
+            raise ConfigError(
+                f"{folder} is a forecaster, which reads windows from their first step on: it has "
+                "no streams to serve; predict the last window"
+            )
+        self.name, self.settings, self.model = name, settings, model
+        self.streams = Streams(model)
+        self.print = fingerprint(bundle)
+        self.columns = columns_of(bundle, model.reader)
+        self.answers = answers_of(bundle, model.names)
+        self.engine = Engine(self.streams, settings.limits)
+        self.sessions = Sessions(
+            self.engine.grow, self._forget, most=settings.most, idle=settings.idle
+        )
+        self.waiting = 0  # steps of streams under way
+        self.gone: list[str] = []  # streams forgotten since the last snapshot
+        self._computing = False
+        self._timer: asyncio.Handle | None = None
+        self._at = math.inf
+        self.errors = 0
+
+    def facts(self) -> dict[str, Any]:
+        """Description of the model for clients."""
+        return {
+            "model": self.name,
+            "task": self.model.task,
+            "columns": self.columns.wanted,
+            "features": self.columns.width,
+            "answer": self.answers.kind,
+            "names": list(self.model.names) if self.answers.kind != "next" else [],
+            "streams": len(self.sessions),
+            "state_bytes": self.streams.state_bytes,
+        }
+
+    def steps(
+        self, names: Sequence[str], x: Numbers, numbers: NDArray[np.int64] | None = None
+    ) -> asyncio.Future[Numbers]:
+        """Answers (n, k, C) to steps x (n, k, ...) of streams (n,), each once.
+
+        numbers: see `Sessions.number`. Raises `Refused` at once for what cannot be taken.
+        """
+        return self.steps_of(self.sessions.find(names, self.engine.clock()), x, numbers)
+
+    def steps_of(
+        self, slots: Slots, x: Numbers, numbers: NDArray[np.int64] | None = None
+    ) -> asyncio.Future[Numbers]:
+        """Answers to steps of streams that are open, by slot; see `steps`."""
+        count = x.shape[0] * x.shape[1]
+        if self.waiting + count > self.settings.queue:
+            self.sessions.figures.refused += 1
+            raise Refused(
+                "busy", 503,
+                f"{self.waiting:,} steps wait and {self.settings.queue:,} is the most: send again "
+                "in a second", retry_after=1,
+            )  # fmt: skip
+        fresh = self.sessions.number(slots, x.shape[1], numbers)
+        self.sessions.seen[slots] = self.engine.clock()
+        future: asyncio.Future[Numbers] = asyncio.get_running_loop().create_future()
+        if fresh.all():
+            self._submit(slots, x, numbers is not None, future)
+        else:
+            _Mixed(self, slots, x, fresh, future)
+        return future
+
+    def predict(self, x: Numbers, lengths: NDArray[np.int64] | None) -> Numbers:
+        """Answers to whole sequences; from any thread."""
+        return self.model.predict(x, lengths)
+
+    async def settle(self) -> None:
+        """Wait until everything that was taken in is answered."""
+        while self.waiting:
+            await asyncio.sleep(0.001)
+
+    def _submit(
+        self, slots: Slots, x: Numbers, numbered: bool, future: asyncio.Future[Numbers]
+    ) -> None:
+        try:
+            inputs = self.streams.read(slots, x)
+        except DataError as error:
+            raise Refused("bad_input", 400, str(error)) from None
+        reply = Reply() if numbered else None
+        steps = inputs.shape[1]
+        self.sessions.take_in(slots, steps, reply)
+        self.waiting += len(slots) * steps
+
+        def done(group: Group) -> None:
+            self.waiting -= len(slots) * steps
+            self.sessions.landed(slots)
+            if group.error is not None:
+                self._fail(slots, group.error, reply, future)
+                return
+            answers = group.answers
+            if reply is not None:
+                reply.answers = answers
+                _tell(reply)
+            if not future.done():
+                future.set_result(answers)
+
+        self.engine.submit(slots, inputs, done)
+        self._wake()
+
+    def _fail(
+        self,
+        slots: Slots,
+        error: BaseException,
+        reply: Reply | None,
+        future: asyncio.Future[Numbers],
+    ) -> None:
+        """Forget streams that stand nobody knows where, after a defect of ours."""
+        self.errors += 1
+        for name in [self.sessions.names[slot] for slot in slots.tolist()]:
+            if name is not None:
+                self.sessions.remove(name)
+        if reply is not None:
+            reply.error = error
+            _tell(reply)
+        if not future.done():
+            future.set_exception(error)
+
+    def _forget(self, names: list[str], slots: Slots) -> None:
+        self.streams.clear(slots)
+        self.gone += names
+
+    # ---- when batches run
+
+    def _wake(self) -> None:
+        """See that the next batch runs when it is due."""
+        if self._computing:
+            return
+        due = self.engine.due()
+        if due >= self._at:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        loop, self._at = asyncio.get_running_loop(), due
+        wait = due - self.engine.clock()
+        if wait <= 0:
+            self._timer = loop.call_soon(self._turn)
+        else:
+            self._timer = loop.call_later(wait, self._turn)
+
+    def _turn(self) -> None:
+        self._timer, self._at = None, math.inf
+        batch = self.engine.take()
+        if not batch:
+            return
+        counts = self.engine.counts
+        steps = sum(len(piece.group.slots) * piece.steps for piece in batch)
+        if counts.seconds / max(counts.steps, 1) * steps < _LONG:
+            self.engine.compute(batch)
+            self._landed(batch)
+            return
+        self._computing = True
+        loop = asyncio.get_running_loop()
+        beside = loop.run_in_executor(None, self.engine.compute, batch)
+        beside.add_done_callback(lambda _: self._landed(batch))
+
+    def _landed(self, batch: list[Piece]) -> None:
+        self._computing = False
+        self.engine.deliver(batch)
+        if len(self.engine.scheduler):
+            self._wake()
+
+
+class _Mixed:
+    """Answers of streams of which some take new steps and others are asked again."""
+
+    def __init__(
+        self,
+        service: Service,
+        slots: Slots,
+        x: Numbers,
+        fresh: NDArray[np.bool_],
+        future: asyncio.Future[Numbers],
+    ) -> None:
+        self._rows: list[Numbers | None] = [None] * len(slots)
+        self._lacking, self._future = len(slots), future
+        new = np.flatnonzero(fresh)
+        if len(new):
+            part: asyncio.Future[Numbers] = asyncio.get_running_loop().create_future()
+            part.add_done_callback(lambda told: self._new(new, told))
+            service._submit(slots[new], x[new], True, part)
+        for at in np.flatnonzero(~fresh).tolist():
+            reply, row = service.sessions.reply_of(int(slots[at]))
+            assert reply is not None
+            self._again(reply, at, row)
+
+    def _new(self, places: NDArray[np.int64], told: asyncio.Future[Numbers]) -> None:
+        error = told.exception()
+        for at, place in enumerate(places.tolist()):
+            self._put(place, None if error else told.result()[at], error)
+
+    def _again(self, reply: Reply, at: int, row: int) -> None:
+        if reply.answers is None and reply.error is None:
+            reply.waiting.append(lambda known: self._again(known, at, row))
+        else:
+            answers = None if reply.answers is None else reply.answers[row]
+            self._put(at, answers, reply.error)
+
+    def _put(self, at: int, answers: Numbers | None, error: BaseException | None) -> None:
+        if self._future.done():
+            return
+        if error is not None:
+            self._future.set_exception(error)
+            return
+        self._rows[at] = answers
+        self._lacking -= 1
+        if not self._lacking:
+            self._future.set_result(np.stack([row for row in self._rows if row is not None]))
+
+
+def _tell(reply: Reply) -> None:
+    waiting, reply.waiting = reply.waiting, []
+    for one in waiting:
+        one(reply)
+
+
+def fingerprint(bundle: Bundle) -> str:
+    """Name of what a state belongs to: the weights and facts of a model."""
+    found = hashlib.sha256()
+    found.update(repr(sorted(bundle.facts.items())).encode())
+    for name, weight in sorted(bundle.weights.items()):
+        found.update(name.encode())
+        found.update(weight.tobytes())
+    return found.hexdigest()

@@ -1,0 +1,148 @@
+"""Snapshots of streams, written behind the answers, and streams put back from them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.serve.scheduler import Slots
+from carousel.serve.service import Numbers, Service
+from carousel.serve.store import Kept, StateStore
+from carousel.terminal import logger, notice
+
+
+class Snapshots:
+    """Keeps what changed of some services, every so often and at the end.
+
+    A stream with steps under way is kept after them, so what is kept is a state between two
+    requests. every: seconds.
+    """
+
+    def __init__(self, services: list[Service], store: StateStore, every: float = 1.0) -> None:
+        self._services, self._store, self.every = services, store, every
+        self._writer = ThreadPoolExecutor(1, "carousel-states")
+        self._task: asyncio.Task[None] | None = None
+        self.lag = 0.0  # seconds that the last snapshot took
+        self.written = self.failed = 0
+
+    def restore(self) -> int:
+        """Put the streams of every service back. Returns how many."""
+        count = 0
+        for service in self._services:
+            kept = [*self._store.read(service.name, service.print)]
+            if strangers := self._store.strangers(service.name, service.print):
+                notice(
+                    f"{strangers:,} streams of {service.name} were kept for other weights: they "
+                    "begin anew"
+                )
+            count += _put_back(service, kept)
+        return count
+
+    def begin(self) -> None:
+        """Write from now on, on the event loop of the caller."""
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def end(self) -> None:
+        """Write all that is left, and let go of the store. Raises what the store raises."""
+        if self._task is not None:
+            self._task.cancel()
+        try:
+            for service in self._services:
+                await self._write(service)
+        finally:
+            self._writer.shutdown()
+            self._store.close()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self.every)
+            begin = time.monotonic()
+            for service in self._services:
+                try:
+                    await self._write(service)
+                except (sqlite3.Error, OSError) as error:  # a full disk: what is there stays
+                    self.failed += 1
+                    logger.error("states of %s were not kept: %s", service.name, error)
+                except Exception:  # a defect of ours ends no snapshots
+                    self.failed += 1
+                    logger.exception("states of %s were not kept", service.name)
+            self.lag = time.monotonic() - begin
+
+    async def _write(self, service: Service) -> None:
+        sessions = service.sessions
+        slots, gone = sessions.settled(), service.gone
+        if not len(slots) and not gone:
+            return
+        kept = _kept(service, slots)
+        sessions.changed[slots] = False
+        service.gone = []
+        generations = sessions.generation[slots]
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.shield(loop.run_in_executor(
+                self._writer, self._store.write, service.name, service.print, kept, gone
+            ))  # fmt: skip
+        except (sqlite3.Error, OSError):
+            here = slots[sessions.generation[slots] == generations]
+            sessions.changed[here] = True
+            service.gone = gone + service.gone
+            raise
+        here = sessions.generation[slots] == generations
+        sessions.saved[slots[here]] = np.array([one.steps for one in kept], np.int64)[here]
+        self.written += len(kept)
+
+
+def _kept(service: Service, slots: Slots) -> list[Kept]:
+    sessions, states = service.sessions, service.streams.states(slots)
+    content = np.concatenate([_bytes_of(part) for part in states.values()], 1)
+    ago = service.engine.clock() - sessions.seen[slots]
+    seen, found = (time.time() - ago).tolist(), []
+    for row, slot in enumerate(slots.tolist()):
+        answers = shape = None
+        reply, at = sessions.reply_of(slot)
+        if reply is not None and reply.answers is not None:
+            told = reply.answers[at]
+            answers, shape = told.tobytes(), json.dumps([str(told.dtype), *told.shape])
+        name = sessions.names[slot]
+        assert name is not None
+        steps = int(sessions.accepted[slot])
+        found.append(Kept(name, steps, seen[row], content[row].tobytes(), answers, shape))
+    return found
+
+
+def _bytes_of(part: Numbers) -> NDArray[np.uint8]:
+    """Rows (B, ...) as bytes (B, n)."""
+    size = math.prod(part.shape[1:])
+    return np.ascontiguousarray(part).reshape(len(part), size).view(np.uint8)
+
+
+def _put_back(service: Service, kept: list[Kept]) -> int:
+    if not kept:
+        return 0
+    sessions, streams = service.sessions, service.streams
+    now = service.engine.clock()
+    slots = sessions.put_back([one.name for one in kept], np.array([one.steps for one in kept]),
+                              now)  # fmt: skip
+    sessions.seen[slots] = now - np.maximum(0, time.time() - np.array([one.seen for one in kept]))
+    sessions.changed[slots] = False
+    sessions.saved[slots] = sessions.accepted[slots]
+    content = np.frombuffer(b"".join(one.state for one in kept), np.uint8).reshape(len(kept), -1)
+    states, at = {}, 0
+    for name, part in streams.states(slots).items():
+        size = part[0].nbytes
+        raw = np.ascontiguousarray(content[:, at : at + size])
+        states[name] = raw.view(part.dtype).reshape(part.shape)
+        at += size
+    streams.restore(slots, states)
+    for one, slot in zip(kept, slots.tolist(), strict=True):
+        if one.answers is not None and one.shape is not None:
+            kind, *shape = json.loads(one.shape)
+            sessions.keep_reply(slot, np.frombuffer(one.answers, kind).reshape(shape))
+    return len(kept)

@@ -1,0 +1,234 @@
+"""Many streams over one WebSocket: frames of MessagePack, or of JSON (docs/serve.md)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from carousel.serve.columns import bad
+from carousel.serve.given import named, standing, steps_in
+from carousel.serve.service import Numbers, Service
+from carousel.serve.sessions import Refused
+from carousel.serve.wire import JSON, PACKED, packed, problem, unpacked
+from carousel.terminal import logger
+
+if TYPE_CHECKING:
+    from carousel.serve.app import Server
+
+_UNDER_WAY = 64  # frames of a connection; then no more are read until some are answered
+_PATIENCE = 10.0  # seconds that a client may take to read an answer
+_TYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name}") for name in ("f4", "f8", "i4", "i8")}
+
+
+class Socket:
+    """An endpoint of ASGI: each connection is a `Connection`."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = WebSocket(scope, receive, send)
+        try:
+            service = self._server.find(scope["path_params"]["model"])
+        except Refused:
+            await socket.close(1008)
+            return
+        await socket.accept()
+        await Connection(self._server, service, socket).run()
+
+
+class Connection:
+    """One client: the streams that it has opened, by handle, and answers on their way to it."""
+
+    def __init__(self, server: Server, service: Service, socket: WebSocket) -> None:
+        self._server, self._service, self._socket = server, service, socket
+        self._names: list[str] = []
+        self._slots = np.zeros(0, np.int64)
+        self._generations = np.zeros(0, np.int64)
+        self._room = asyncio.Semaphore(_UNDER_WAY)
+        self._out: asyncio.Queue[tuple[Any, str]] = asyncio.Queue()
+        self._closed = False
+
+    async def run(self) -> None:
+        """Read frames and answer them until the client goes."""
+        writer = asyncio.create_task(self._write())
+        try:
+            while not self._closed:
+                await self._room.acquire()
+                message = await self._socket.receive()
+                if message["type"] == "websocket.disconnect":
+                    break
+                self._take(message)
+        except (WebSocketDisconnect, RuntimeError):
+            pass  # the client is gone, or was cut off
+        finally:
+            self._closed = True
+            writer.cancel()
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                content, kind = await self._out.get()
+                message = packed(content, kind)
+                self._room.release()
+                sending = (
+                    self._socket.send_bytes(message)
+                    if kind == PACKED
+                    else self._socket.send_text(message.decode())
+                )
+                await asyncio.wait_for(sending, _PATIENCE)
+        except TimeoutError:
+            self._closed = True
+            logger.warning("a client that read no answer for %g s was cut off", _PATIENCE)
+            await self._socket.close(1013)
+        except (WebSocketDisconnect, RuntimeError, OSError):
+            self._closed = True
+
+    def _take(self, message: Any) -> None:
+        """Begin to answer a frame."""
+        content = message.get("bytes")
+        kind = PACKED if content is not None else JSON
+        number = None
+        try:
+            frame = unpacked(content if content is not None else message["text"], kind)
+            if not isinstance(frame, dict):
+                raise bad('a frame is an object with "op"')
+            number = frame.get("id")
+            self._server.find(self._service.name)
+            self._do(frame, kind, number)
+        except Refused as error:
+            self._out.put_nowait(({"id": number, **problem(error)}, kind))
+        except Exception:
+            logger.exception("a frame failed")
+            defect = Refused("defect", 500, "the server failed: its log says why")
+            self._out.put_nowait(({"id": number, **problem(defect)}, kind))
+
+    def _do(self, frame: dict[str, Any], kind: str, number: Any) -> None:
+        op = frame.get("op")
+        if op == "open":
+            self._out.put_nowait(({"id": number, **self._open(frame)}, kind))
+        elif op == "steps" and "handles" in frame:
+            if kind != PACKED:
+                raise bad("frames with handles are of MessagePack; name the stream in one of JSON")
+            self._steps(frame, number)
+        elif op == "steps":
+            self._plain(frame, kind, number)
+        elif op == "close":
+            self._out.put_nowait(({"id": number, **self._close(frame)}, kind))
+        else:
+            raise bad(f'"op" is "open", "steps" or "close"; got {str(op)[:40]!r}')
+
+    def _open(self, frame: dict[str, Any]) -> dict[str, Any]:
+        """Streams by name, to handles from the first one on."""
+        names = frame.get("streams")
+        if not isinstance(names, list) or not names:
+            raise bad('"streams" is a list of names')
+        given = [named(name) for name in names]
+        if len(set(given)) != len(given):
+            raise bad('"streams" has a name twice')
+        sessions = self._service.sessions
+        slots = sessions.find(given, self._service.engine.clock())
+        first = len(self._names)
+        self._names += given
+        self._slots = np.concatenate((self._slots, slots))
+        self._generations = np.concatenate((self._generations, sessions.generation[slots]))
+        return {
+            "first": first,
+            "count": len(given),
+            "steps": sessions.accepted[slots].tolist(),
+            "saved": sessions.saved[slots].tolist(),
+            "columns": self._service.columns.names,
+            "names": list(self._service.model.names),
+        }
+
+    def _steps(self, frame: dict[str, Any], number: Any) -> None:
+        handles = _array(frame, "handles", np.dtype("<u4")).astype(np.int64)
+        if len(handles) and handles.max() >= len(self._names):
+            raise bad(f"handle {handles.max()} was not opened: there are {len(self._names)}")
+        if not len(handles) or len(np.unique(handles)) != len(handles):
+            raise bad('"handles" has each stream once, and one at least')
+        slots, sessions = self._slots[handles], self._service.sessions
+        lost = np.flatnonzero(sessions.generation[slots] != self._generations[handles])
+        if len(lost):
+            name = self._names[handles[lost[0]]]
+            raise Refused(
+                "forgotten", 410, f"stream {name!r} was closed, or was idle for too long: open it "
+                "again", stream=name, handles=handles[lost].tolist(),
+            )  # fmt: skip
+        x = self._values(frame, len(handles))
+        numbers = None
+        if frame.get("numbers") is not None:
+            numbers = _array(frame, "numbers", np.dtype("<i8"))
+            if len(numbers) != len(handles):
+                raise bad('"numbers" has one for each of the handles')
+        future = self._service.steps_of(slots, x, numbers)
+        future.add_done_callback(lambda told: self._answer(told, number, slots))
+
+    def _values(self, frame: dict[str, Any], rows: int) -> Numbers:
+        steps, columns = frame.get("steps", 1), self._service.columns
+        if type(steps) is not int or steps < 1:
+            raise bad('"steps" is how many steps each stream has, 1 or more')
+        kind = _TYPES.get(str(frame.get("type", "f4")))
+        if kind is None or (columns.words is None) != (kind.kind == "f"):
+            raise bad('"type" is f4 or f8 of numbers, i4 or i8 of tokens')
+        x = _array(frame, "values", kind)
+        if x.size != rows * steps * columns.width:
+            raise bad(
+                f'"values" has {rows} streams x {steps} steps x {columns.width} numbers, that is '
+                f"{rows * steps * columns.width}; got {x.size}"
+            )
+        if columns.words is not None:
+            return x.reshape(rows, steps) if columns.width == 1 else x.reshape(rows, steps, -1)
+        return columns.checked(x.reshape(rows, steps, columns.width))
+
+    def _answer(self, told: asyncio.Future[Numbers], number: Any, slots: Any) -> None:
+        if self._closed:
+            return
+        if told.exception() is not None:
+            error = Refused("defect", 500, "the server failed, and forgot these streams")
+            self._out.put_nowait(({"id": number, **problem(error)}, PACKED))
+            return
+        answers = told.result()
+        kind = "f4" if answers.dtype == np.float32 else "f8"
+        content = np.ascontiguousarray(answers, _TYPES[kind]).tobytes()
+        saved = int(self._service.sessions.saved[slots].min())
+        found = {"id": number, "answers": content, "type": kind, "shape": list(answers.shape),
+                 "saved": saved}  # fmt: skip
+        self._out.put_nowait((found, PACKED))
+
+    def _plain(self, frame: dict[str, Any], kind: str, number: Any) -> None:
+        service, name = self._service, named(frame.get("stream"))
+        steps, first = steps_in(frame)
+        x = service.columns.read(steps)
+        numbers = None if first is None else np.array([first], np.int64)
+        future = service.steps([name], x[None], numbers)
+
+        def answer(told: asyncio.Future[Numbers]) -> None:
+            if self._closed:
+                return
+            if told.exception() is not None:
+                error = Refused("defect", 500, "the server failed, and forgot this stream")
+                found: dict[str, Any] = problem(error)
+            else:
+                found = {"stream": name, "answers": service.answers.told(told.result()[0]),
+                         **standing(service, name)}  # fmt: skip
+            self._out.put_nowait(({"id": number, **found}, kind))
+
+        future.add_done_callback(answer)
+
+    def _close(self, frame: dict[str, Any]) -> dict[str, Any]:
+        names = frame.get("streams")
+        if not isinstance(names, list):
+            raise bad('"streams" is a list of names')
+        return {"closed": sum(self._service.sessions.remove(str(name)) for name in names)}
+
+
+def _array(frame: dict[str, Any], key: str, kind: np.dtype[Any]) -> Numbers:
+    content = frame.get(key)
+    if not isinstance(content, bytes) or len(content) % kind.itemsize:
+        raise bad(f'"{key}" is binary, numbers of {kind.itemsize} bytes, little end first')
+    return np.frombuffer(content, kind)

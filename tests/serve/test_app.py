@@ -1,0 +1,298 @@
+"""Served is predicted: over HTTP and WebSocket, in every form of body; what is wrong is named."""
+
+import asyncio
+import json
+import re
+
+import msgpack
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from carousel import runtime
+from carousel.serve.app import Server
+from carousel.serve.scheduler import Limits
+from carousel.serve.server import prepare
+from carousel.serve.service import Settings
+
+URL = "/v1/models/frames"
+
+
+@pytest.fixture
+def server(models):
+    settings = Settings(limits=Limits(rows=8, steps=3), most=20, body=20_000)
+    return prepare(models, settings, None)
+
+
+@pytest.fixture
+def client(server):
+    with TestClient(server.app()) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def frames(models):
+    return runtime.load(models["frames"])
+
+
+def steps(count, seed=0, features=2):
+    return np.random.default_rng(seed).standard_normal((count, features))
+
+
+def chances(answers):
+    return [[*answer["probabilities"].values()] for answer in answers]
+
+
+def told(client, method, path, **given):
+    answer = client.request(method, path, **given)
+    return answer.status_code, answer.json() if answer.content else None
+
+
+def test_steps_in_pieces_are_told_what_the_whole_is(client, frames):
+    x, found = steps(17), []
+    for first, last in ((0, 1), (1, 9), (9, 17)):
+        given = {"steps": x[first:last].tolist(), "number": first}
+        status, answer = told(client, "POST", f"{URL}/streams/a%2Fb ü/steps", json=given)
+        assert (status, answer["steps"], answer["saved"]) == (200, last, 0)
+        found += answer["answers"]
+    whole = frames.predict(x)
+    np.testing.assert_array_equal(np.float32(chances(found)), whole)
+    assert [one["class"] for one in found] == [frames.names[i] for i in whole.argmax(1)]
+    status, answer = told(client, "POST", f"{URL}/predict",
+                          json={"sequences": [x.tolist(), x[:4].tolist()]})  # fmt: skip
+    assert answer["answers"][0] == found
+    assert [len(row) for row in answer["answers"]] == [17, 4]
+    assert told(client, "GET", f"{URL}/streams/a%2Fb ü")[1]["steps"] == 17
+
+
+def test_lines_and_messagepack_say_what_json_says(client):
+    x = steps(4)
+    _, plain = told(client, "POST", f"{URL}/streams/a/steps", json={"steps": x.tolist()})
+    lines = "".join(json.dumps({"x1": a, "x2": b}) + "\n" for a, b in x.tolist())
+    answer = client.post(f"{URL}/streams/b/steps?number=0", content=lines,
+                         headers={"content-type": "application/x-ndjson"})  # fmt: skip
+    assert [json.loads(line) for line in answer.text.splitlines()] == plain["answers"]
+    answer = client.post(f"{URL}/streams/c/steps", content=msgpack.packb({"steps": x.tolist()}),
+                         headers={"content-type": "application/msgpack"})  # fmt: skip
+    assert msgpack.unpackb(answer.content)["answers"] == plain["answers"]
+
+
+def test_many_streams_in_one_request_are_each_told_their_own(client, frames):
+    items = [
+        {"stream": f"s{n}", "steps": steps(1 + n % 3, n).tolist(), "number": 0} for n in range(9)
+    ]
+    items[4]["number"] = 7
+    status, answer = told(client, "POST", f"{URL}/steps", json={"items": items})
+    assert status == 200
+    for n, item in enumerate(answer["items"]):
+        assert item["stream"] == f"s{n}"
+        if n == 4:
+            assert item["error"]["code"] == "gap"
+            assert item["error"]["expected"] == 0
+        else:
+            whole = frames.predict(steps(1 + n % 3, n))
+            np.testing.assert_array_equal(np.float32(chances(item["answers"])), whole)
+
+
+def test_a_repeated_step_is_answered_again_and_not_taken_twice(client, frames):
+    x = steps(6).tolist()
+    path = f"{URL}/streams/a/steps"
+    first = told(client, "POST", path, json={"steps": x[:2], "number": 0})[1]
+    assert told(client, "POST", path, json={"steps": x[:2], "number": 0})[1] == first
+    status, answer = told(client, "POST", path, json={"steps": x[4:], "number": 4})
+    assert (status, answer["error"]["code"], answer["error"]["expected"]) == (409, "gap", 2)
+    last = told(client, "POST", path, json={"steps": x[2:], "number": 2})[1]
+    found = first["answers"] + last["answers"]
+    np.testing.assert_array_equal(np.float32(chances(found)), frames.predict(x))
+
+
+def test_answers_have_the_form_of_their_task(client, models):
+    x = steps(5)
+    given = [{"flow": a, "city": b} for a, b in x.tolist()]
+    _, answer = told(client, "POST", "/v1/models/changes/streams/a/steps", json={"steps": given})
+    model = runtime.load(models["changes"])
+    for step, one in zip(x, answer["answers"], strict=True):
+        np.testing.assert_array_equal(np.float32(chances([one])), model.step(step[None]))
+    _, answer = told(client, "POST", "/v1/models/numbers/streams/a/steps", json={"step": [1, 2]})
+    assert answer["answers"] == [
+        {"number": runtime.load(models["numbers"]).predict([[1, 2]])[0, 0]}
+    ]
+    words = {"steps": ["dogs", "chase"]}
+    _, answer = told(client, "POST", "/v1/models/words/streams/a/steps", json=words)
+    model = runtime.load(models["words"])
+    wanted = model.predict([model.names.index(word) for word in words["steps"]])
+    assert [one["next"] for one in answer["answers"]] == [model.names[i] for i in wanted.argmax(1)]
+    _, known = told(client, "GET", "/v1/models")
+    assert {one["model"]: one["answer"] for one in known["models"]} == {
+        "frames": "class", "changes": "class", "words": "next", "numbers": "numbers",
+    }  # fmt: skip
+
+
+REFUSED = [
+    ("POST", "/v1/models/none/streams/a/steps", {"json": {}}, 404, "there is no model 'none'"),
+    ("POST", f"{URL}/streams/a/steps", {"json": {"rows": 1}}, 400, "steps come as"),
+    ("POST", f"{URL}/streams/a/steps", {"json": {"steps": [[1]]}}, 400, "expected 2"),
+    ("POST", f"{URL}/streams/a/steps", {"json": {"steps": [{"x1": 1}]}}, 400, "'x2' is missing"),
+    ("POST", f"{URL}/streams/a/steps", {"content": b'{"steps": [[1, NaN]]}'}, 400, "'x2'.* nan"),
+    ("POST", f"{URL}/streams/a/steps", {"content": b'{"steps": [[1, 1e30]]}'}, 400, "so far off"),
+    ("POST", f"{URL}/streams/a/steps", {"content": b"{"}, 400, "the body is no json"),
+    ("POST", f"{URL}/streams/a/steps", {"content": b"[" * 10_000}, 400, "no json|list of at least"),
+    ("POST", f"{URL}/streams/a/steps", {"content": b" " * 30_000}, 413, "at most 20,000 bytes"),
+    ("POST", f"{URL}/streams/a/steps", {"json": {"steps": [[1, 2]], "number": -1}}, 400, "number"),
+    ("POST", f"{URL}/streams/a%09b/steps", {"json": {"steps": [[1, 2]]}}, 400, "name of a stream"),
+    ("POST", f"{URL}/streams/{'a' * 201}/steps", {"json": {"steps": [[1, 2]]}}, 400, "1 to 200"),
+    ("POST", f"{URL}/steps", {"json": {"items": [1]}}, 400, "item 0: steps come as"),
+    ("POST", f"{URL}/steps", {"json": {"items": []}}, 400, "the body is"),
+    ("POST", f"{URL}/predict", {"json": {"sequences": 1}}, 400, "the body is"),
+    ("GET", f"{URL}/streams/none", {}, 404, "no stream 'none'"),
+    ("DELETE", f"{URL}/streams/none", {}, 404, "no stream 'none'"),
+    ("GET", "/v2", {}, 404, "no such address"),
+    ("GET", f"{URL}/predict", {}, 405, "no such method"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "given", "status", "message"), REFUSED)
+def test_what_is_wrong_is_named(client, method, path, given, status, message):
+    got, answer = told(client, method, path, **given)
+    assert got == status, answer
+    assert re.search(message, answer["error"]["message"]), answer
+    assert len(answer["error"]["message"]) < 600
+
+
+def test_a_body_of_another_kind_is_refused(client):
+    answer = client.post(f"{URL}/streams/a/steps", content=b"x",
+                         headers={"content-type": "text/xml"})  # fmt: skip
+    assert answer.status_code == 415
+    assert "application/msgpack" in answer.json()["error"]["message"]
+
+
+def test_too_many_streams_are_refused_with_a_time_to_come_again(client):
+    for n in range(20):
+        assert told(client, "POST", f"{URL}/streams/{n}/steps", json={"step": [1, 2]})[0] == 200
+    answer = client.post(f"{URL}/streams/20/steps", json={"step": [1, 2]})
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["retry-after"]) <= 60
+    assert told(client, "DELETE", f"{URL}/streams/7")[0] == 204
+    assert told(client, "POST", f"{URL}/streams/20/steps", json={"step": [1, 2]})[0] == 200
+
+
+def test_figures_are_named_and_counted(client):
+    told(client, "POST", f"{URL}/streams/a/steps", json={"steps": steps(5).tolist()})
+    text = client.get("/metrics").text
+    values = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in text.splitlines()
+              if not line.startswith("#")}  # fmt: skip
+    assert all(name.startswith("carousel_") for name in values)
+    assert values['carousel_steps_total{model="frames"}'] == "5"
+    assert values['carousel_streams{model="frames"}'] == "1"
+    assert values['carousel_batch_streams_bucket{model="frames",le="+Inf"}'] == "2"
+    assert client.get("/healthz").text == "ok\n"
+
+
+def test_while_it_drains_nothing_more_is_taken(client, server):
+    assert client.get("/readyz").status_code == 200
+    server.draining = True
+    assert client.get("/readyz").status_code == 503
+    answer = client.post(f"{URL}/streams/a/steps", json={"step": [1, 2]})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "draining")
+
+
+def ask(socket, **frame):
+    socket.send_bytes(msgpack.packb(frame))
+    return msgpack.unpackb(socket.receive_bytes())
+
+
+def sent(which, x, **more):
+    return {
+        "op": "steps", "handles": np.array(which, "<u4").tobytes(),
+        "values": np.ascontiguousarray(x, "<f8").tobytes(), "type": "f8", "steps": x.shape[1],
+    } | more  # fmt: skip
+
+
+def test_many_streams_over_a_socket_are_told_the_bits_of_the_whole(client, frames):
+    x = np.stack([steps(12, n) for n in range(7)])
+    with client.websocket_connect(f"{URL}/socket") as socket:
+        opened = ask(socket, op="open", id=1, streams=[f"s{n}" for n in range(7)])
+        assert (opened["first"], opened["count"], opened["steps"]) == (0, 7, [0] * 7)
+        found, order = [], [3, 1, 6, 0, 2, 5, 4]
+        for first, last in ((0, 2), (2, 9), (9, 12)):
+            frame = sent(order, x[order, first:last], id=9, numbers=np.full(7, first).tobytes())
+            told = ask(socket, **frame)
+            assert told["id"] == 9
+            found.append(np.frombuffer(told["answers"], told["type"]).reshape(told["shape"]))
+            again = ask(socket, **frame)
+            assert again["answers"] == told["answers"]
+        np.testing.assert_array_equal(np.concatenate(found, 1), frames.predict(x)[order])
+        told = ask(socket, op="steps", id="j", stream="s3", steps=x[3, :1].tolist(), number=12)
+        assert told["steps"] == 13
+        assert ask(socket, op="close", streams=["s0", "none"])["closed"] == 1
+        lost = ask(socket, **sent([1, 0], x[:2, :1]))
+        assert lost["error"]["code"] == "forgotten"
+        assert lost["error"]["handles"] == [0]
+
+
+BAD_FRAMES = [
+    ({"op": "fly"}, '"op" is "open"'),
+    ({"op": "open", "streams": []}, "list of names"),
+    ({"op": "open", "streams": ["a", "a"]}, "a name twice"),
+    ({"op": "open", "streams": [3]}, "name of a stream"),
+    (sent([9], np.zeros((1, 1, 2))), "handle 9 was not opened"),
+    (sent([0, 0], np.zeros((2, 1, 2))), "each stream once"),
+    (sent([0], np.zeros((1, 1, 3))), "that is 2; got 3"),
+    (sent([0], np.zeros((1, 1, 2)), handles=b"123"), "binary"),
+    (sent([0], np.zeros((1, 1, 2)), type="i4"), '"type" is f4 or f8'),
+    (sent([0], np.zeros((1, 1, 2)), steps=0), '"steps" is how many'),
+    (sent([0], np.full((1, 1, 2), np.nan)), "column 'x1' of step 0 is nan"),
+    (sent([0], np.zeros((1, 1, 2)), numbers=b"12345678" * 2), "one for each"),
+    ({"op": "steps", "stream": "a", "steps": [[1]]}, "expected 2"),
+    ([1, 2], "a frame is an object"),
+]
+
+
+def test_wrong_frames_are_answered_and_the_connection_goes_on(client):
+    with client.websocket_connect(f"{URL}/socket") as socket:
+        ask(socket, op="open", streams=["a"])
+        for frame, message in BAD_FRAMES:
+            socket.send_bytes(msgpack.packb(frame))
+            told = msgpack.unpackb(socket.receive_bytes())
+            assert message in told["error"]["message"], (frame, told)
+        socket.send_bytes(b"\xc1\xff")
+        assert "no msgpack" in msgpack.unpackb(socket.receive_bytes())["error"]["message"]
+        socket.send_text('{"op": "steps", "id": 5, "stream": "a", "steps": [[1, 2]]}')
+        told = json.loads(socket.receive_text())
+        assert (told["id"], told["steps"]) == (5, 1)
+
+
+def test_noise_never_ends_the_server(client):
+    draw = np.random.default_rng(7)
+    for _ in range(300):
+        content = draw.integers(0, 256, int(draw.integers(0, 60)), dtype=np.uint8).tobytes()
+        kind = ["application/json", "application/msgpack", "application/x-ndjson"][draw.integers(3)]
+        answer = client.post(f"{URL}/streams/a/steps", content=content,
+                             headers={"content-type": kind})  # fmt: skip
+        assert 400 <= answer.status_code < 500, (content, answer.text)
+    assert told(client, "POST", f"{URL}/streams/a/steps", json={"step": [1, 2]})[1]["steps"] == 1
+
+
+def test_random_company_gives_every_stream_its_own_answers(server, frames):
+    """Many callers at once, on one event loop, with blocks of any length."""
+    service = server.services["frames"]
+    x = np.stack([steps(15, n) for n in range(12)])
+    found = [[] for _ in range(12)]
+
+    async def one(row, seed):
+        draw, at = np.random.default_rng(seed), 0
+        while at < 15:
+            size = int(draw.integers(1, 6))
+            part = x[row : row + 1, at : at + size]
+            found[row].append((await service.steps([f"s{row}"], part))[0])
+            at += size
+            if draw.random() < 0.3:
+                await asyncio.sleep(0)
+
+    async def everyone():
+        await asyncio.gather(*(one(row, row) for row in range(12)))
+
+    asyncio.run(everyone())
+    np.testing.assert_array_equal([np.concatenate(parts) for parts in found], frames.predict(x))
+    assert service.engine.counts.steps == 180
+    assert isinstance(server, Server)
