@@ -23,6 +23,8 @@ SECTIONS = {
     "One step of a live stream": ("torch.nn / ours", "ours"),
     "Memory of one training step, MiB beyond weights and input": ("ratio", "peak, ours"),
 }
+# Sections with a table of one machine, which stands in the page as it is.
+ALONE = {"One step of one stream: the C file, and others": "performance-export.md"}
 SHAPE = "T×B×I×H"
 _MARKS = re.compile(r"(<!-- (.+?): start -->\n).*?(<!-- \2: end -->)", re.S)
 
@@ -33,17 +35,27 @@ def table(text: str, section: str) -> dict[str, dict[str, str]]:
     >>> table("### A\\n\\n| row | x |\\n| --- | --- |\\n| r | 1 |\\n", "A")
     {'r': {'row': 'r', 'x': '1'}}
     """
+    head, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in _lines(text, section)
+    ]
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
+def _lines(text: str, section: str) -> list[str]:
+    """Lines of the table of a section."""
     body = text.partition(f"\n### {section}\n" if not text.startswith("###") else f"{section}\n")[2]
     body = re.split(r"\n#|\n<!--", body)[0]
     lines = [line for line in body.splitlines() if line.startswith("|")]
     if not lines:
         raise ValueError(f"there is no table under '{section}'")
-    head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+    return lines
 
 
 def compared(section: str) -> str:
     """A table of a section, as Markdown: the ratio to torch.nn and ours, on each machine."""
+    if section in ALONE:
+        text = (DOCS / "lab" / ALONE[section]).read_text(encoding="utf-8")
+        return "\n".join(_lines(text, section)) + "\n"
     found = {
         name: table((DOCS / "lab" / page).read_text(encoding="utf-8"), section)
         for name, page in MACHINES.items()

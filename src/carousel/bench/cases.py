@@ -23,8 +23,8 @@ Array = NDArray[np.float32]
 _TORCHS = {spec.layer: spec for spec in SPECS if spec.in_torch}
 GATES = {cell: spec.blocks_with(lambda option: None) for cell, spec in _TORCHS.items()}
 SUITES = ("dense", "odd", "ragged", "stream", "scaling")
-# Of many rows, or with a peer that compiles for a quarter of a minute in each.
-SUITES_ON_DEMAND = ("small", "options")
+# Of many rows, or with a peer that compiles for up to a quarter of a minute in each.
+SUITES_ON_DEMAND = ("small", "options", "export")
 
 # By what a row is called. Those of _RANDOM draw masks.
 _ROWS: dict[str, dict[str, Any]] = {
@@ -163,7 +163,8 @@ def cases(
     return chosen
 
 
-_QUICK = {"rows", "sensor", "hidden-37", "tagger", "stream-64", "H=64", "H=256", "T=5 B=4 H=24"}
+_QUICK = {"rows", "sensor", "hidden-37", "tagger", "stream-64", "step-64", "H=64", "H=256"}
+_QUICK |= {"T=5 B=4 H=24"}
 
 
 def _is_quick(case: Case) -> bool:
@@ -186,6 +187,10 @@ def _all(threads: int) -> Iterator[Case]:
     for mode in ("training", "inference"):
         for cell in GATES:
             yield from _small(cell, mode)
+    for cell in ("LSTM", "GRU"):
+        for hidden in (8, 16, 32, 64, 128, 256, 512):
+            name = f"step-{hidden}"
+            yield Case("export", name, cell, "stream", 1, 1, hidden, hidden, threads=1)
     for cell, options in OPTIONS.items():
         for name in ("rows", "speech"):
             for option in options:

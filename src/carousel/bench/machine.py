@@ -15,11 +15,12 @@ _PACKAGES = ("carousel-rnn", "torch", "numpy", "onnx", "onnxruntime")
 
 
 def describe() -> dict[str, str]:
-    """CPU, number of CPUs, instruction set, system."""
+    """CPU, number of CPUs, instruction sets, system."""
     return {
         "cpu": _cpu(),
         "cpus": str(_usable()),
         "isa": f"{kernels.active_isa()} (this CPU can: {', '.join(kernels.supported_isas())})",
+        "int8": f"eight bits: {kernels.int8_isa()}",
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
 

@@ -20,6 +20,7 @@ TORCH = "torch.nn"
 ONNX = "onnxruntime"
 PLAIN_CELL = "plain cell"
 LOOP = "torch.compile loop"
+C_FILE, INT8, ONNX_INT8 = "C file", "carousel int8", "onnxruntime int8"
 SGEMM = ("sgemm torch", "sgemm numpy")
 _FORMAT = 1
 
@@ -69,12 +70,16 @@ class Row:
         """Median time of one call."""
         return Spread.of(value for value in self.samples[name] if value is not None).median
 
+    def best(self, name: str) -> float:
+        """Time of one call in the best round."""
+        return min(value for value in self.samples[name] if value is not None)
+
     def gflops(self, name: str) -> float:
         return self.case.flops / self.seconds(name) / 1e9
 
-    def ratio(self, peer: str) -> Spread | None:
-        """Peer's time divided by ours: per round, then the median."""
-        return self._paired(peer, OURS)
+    def ratio(self, peer: str, base: str = OURS) -> Spread | None:
+        """Peer's time divided by ours, or that of another: per round, then the median."""
+        return self._paired(peer, base)
 
     @property
     def sgemm(self) -> str | None:
@@ -95,7 +100,7 @@ class Row:
         )
 
     def _paired(self, above: str, below: str) -> Spread | None:
-        if above not in self.samples:
+        if above not in self.samples or below not in self.samples:
             return None
         pairs = zip(self.samples[above], self.samples[below], strict=True)
         quotients = [a / b for a, b in pairs if a is not None and b is not None]

@@ -15,16 +15,18 @@ from carousel.bench.cases import Array, Case, Problem, cases, make_problem
 from carousel.bench.interleave import Plan, measure
 from carousel.bench.peers import sgemm
 from carousel.bench.peers.base import Contestant, Peer, PeerError
+from carousel.bench.peers.files import CFile, OnnxInt8, StreamInt8
 from carousel.bench.peers.onnx_runtime import OnnxRuntime
 from carousel.bench.peers.remote import RemotePeer, keras_peers
 from carousel.bench.peers.torch_layers import Ours, TorchCells, TorchLayers, path_of
 from carousel.bench.peers.variants import CompiledLoop, PlainCell
-from carousel.bench.results import OURS, PLAIN_CELL, TORCH, Memory, Results, Row
+from carousel.bench.results import INT8, ONNX_INT8, OURS, PLAIN_CELL, TORCH, Memory, Results, Row
 from carousel.errors import ConfigError
 
 # Where peers that compile for seconds take part unless they were asked for by name.
 _ROWS_OF_COSTLY_PEERS = {"rows", "sensor", "speech", "tagger"}
 _TOLERANCE = 1e-3  # of the largest magnitude: the same computation, not the same rounding
+_TOLERANCE_INT8 = 0.1  # of products of whole numbers up to 127
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def run(options: Options, progress: Progress = lambda *_: None) -> Results:
     threads = options.threads or before
     todo = cases(options.suites, options.only, options.quick, threads)
     everyone = roster()
-    taking_part, missing = _chosen(everyone, options.peers)
+    taking_part, missing = _chosen(everyone, options.peers, todo)
     results = Results(machine.describe(), {}, _settings(options, threads), missing=missing)
     try:
         for number, case in enumerate(todo):
@@ -83,24 +85,32 @@ def roster() -> list[Peer]:
         PlainCell(),
         CompiledLoop(),
         OnnxRuntime(),
+        CFile(),
+        StreamInt8(),
+        OnnxInt8(),
         *keras_peers(),
         sgemm.TorchSgemm(),
         sgemm.NumpySgemm(),
     ]
 
 
-def _chosen(everyone: list[Peer], names: Iterable[str]) -> tuple[list[Peer], dict[str, str]]:
+def _chosen(
+    everyone: list[Peer], names: Iterable[str], todo: Iterable[Case]
+) -> tuple[list[Peer], dict[str, str]]:
+    """Peers that take part, and those with a case that are not installed."""
     known = [peer.name for peer in everyone if peer.baseline]
     names = tuple(names)
     for name in names:
         if name not in known:
             raise ConfigError(f"no peer {name!r}: choose from {', '.join(known)}")
     wanted = [peer for peer in everyone if not names or not peer.baseline or peer.name in names]
-    missing = {peer.name: why for peer in wanted if (why := peer.missing())}
+    todo = list(todo)
+    has_case = [peer for peer in wanted if not all(map(peer.why_not, todo)) or peer.name in names]
+    missing = {peer.name: why for peer in has_case if (why := peer.missing())}
     asked = [f"{name} {missing[name]}" for name in names if name in missing]
     if asked:
         raise ConfigError("; ".join(asked))
-    return [peer for peer in wanted if peer.name not in missing], missing
+    return [peer for peer in has_case if peer.name not in missing], missing
 
 
 def _settings(options: Options, threads: int) -> dict[str, Any]:
@@ -143,11 +153,19 @@ def measure_row(case: Case, peers: list[Peer], options: Options, threads: int) -
         pools = {peer.name: peer.pool for peer in peers if peer.name in contestants}
         pids = [pid for peer in peers if isinstance(peer, RemotePeer) for pid in peer.pids()]
         others = machine.Others(pids)
-        samples = measure(contestants, pools, OURS, options.plan)
+        samples = measure(contestants, pools, OURS, plan_of(case, options.plan))
     finally:
         for contestant in contestants.values():
             _close(contestant)
     return Row(case, threads, samples, path_of(problem), sgemm.FLOPS, skipped, others.busy())
+
+
+def plan_of(case: Case, plan: Plan) -> Plan:
+    """Plan of a row: of single steps on one thread many short turns, most of which nothing
+    interrupts, and no pause, as no thread of anyone's spins."""
+    if case.suite != "export":
+        return plan
+    return replace(plan, turn=plan.turn / 10, settle=0.0, most=10 * plan.most)
 
 
 def _wanted(peer: Peer, case: Case, options: Options) -> bool:
@@ -176,7 +194,8 @@ def _check(
         return
     for name, array in results.items():
         error = difference(array, expected[name], problem)
-        if not error <= _TOLERANCE:
+        eight_bits = peer.name in (INT8, ONNX_INT8)
+        if not error <= (_TOLERANCE_INT8 if eight_bits else _TOLERANCE):
             raise PeerError(f"computes another {name} than {OURS}: off by {error:.1e}")
 
 
@@ -194,7 +213,7 @@ def difference(actual: Array, expected: Array, problem: Problem) -> float:
 def _versions(peers: list[Peer]) -> dict[str, str]:
     found: dict[str, str] = {}
     for peer in peers:
-        if isinstance(peer, RemotePeer):
+        if isinstance(peer, RemotePeer | CFile):
             try:
                 found |= peer.versions()
             except PeerError:

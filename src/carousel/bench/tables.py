@@ -9,6 +9,8 @@ from pathlib import Path
 
 from carousel.bench.cases import SUITES_ON_DEMAND
 from carousel.bench.results import (
+    C_FILE,
+    INT8,
     LOOP,
     ONNX,
     OURS,
@@ -29,6 +31,7 @@ _TITLES = {
     "scaling": "Cost against T, H, B and threads",
     "small": "Short calls of small layers",
     "options": "Options of the cells, training",
+    "export": "One step of one stream: the C file, and others",
 }
 START, END = "<!-- carousel bench: start -->", "<!-- carousel bench: end -->"
 
@@ -53,7 +56,11 @@ def tables(results: Results, narrow: bool = False) -> list[Table]:
     instead of both of them.
     """
     suites = [(name, results.suite(name)) for name in _TITLES]
-    found = [_suite(name, rows, narrow) for name, rows in suites if rows]
+    found = [
+        (_files if name == "export" else _suite)(name, rows, narrow)
+        for name, rows in suites
+        if rows
+    ]
     if results.memory:
         found.append(_memory(results))
     return [*found, _targets(results, narrow)]
@@ -78,6 +85,41 @@ def _suite(name: str, rows: tuple[Row, ...], narrow: bool) -> Table:
             for row in rows
         ),
     )
+
+
+def _files(name: str, rows: tuple[Row, ...], _: bool) -> Table:
+    """Nanoseconds of the C file, and the others' times over them; over our stream's without it."""
+    everyone = list(dict.fromkeys(peer for row in rows for peer in row.samples))
+    base = C_FILE if C_FILE in everyone else OURS
+    shown = {OURS: "carousel.Stream", INT8: "carousel.Stream, int8"}
+    others = [peer for peer in everyone if peer != base]
+    return Table(
+        _TITLES[name],
+        ("row", f"{shown.get(base, base)}, ns (best)", *(shown.get(peer, peer) for peer in others)),
+        tuple(
+            (
+                row.case.title.removesuffix(" stream"),
+                _nanoseconds(row, base),
+                *(_with_best(row, peer, base) for peer in others),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _with_best(row: Row, peer: str, base: str) -> str:
+    """Ratio of a peer's time: the median, and that of the best rounds of both."""
+    spread = row.ratio(peer, base)
+    if spread is None:
+        return "–"
+    return f"{spread.median:.2f} ({row.best(peer) / row.best(base):.2f})"
+
+
+def _nanoseconds(row: Row, name: str) -> str:
+    """Median and best of the rounds."""
+    if name not in row.samples:
+        return "–"
+    return f"{row.seconds(name) * 1e9:,.0f} ({row.best(name) * 1e9:,.0f})"
 
 
 def _rate(row: Row) -> tuple[str, str]:
@@ -161,6 +203,7 @@ def notes(results: Results) -> list[str]:
         "GFLOP/s count the matrix products: 2 G H (I + H) per row, step, layer and direction, "
         "G = 4, 3, 1 gates of LSTM, GRU, RNN; three times as many in training, which computes the "
         "gradients of the input and of all weights.",
+        *_about_files(results),
         *_about_sgemm(results),
         *_about_noise(results),
         *(f"{name} did not take part: {why}" for name, why in results.missing.items()),
@@ -171,6 +214,16 @@ def notes(results: Results) -> list[str]:
     if not results.complete:
         lines.append("The run was interrupted: rows are missing.")
     return lines
+
+
+def _about_files(results: Results) -> Iterator[str]:
+    if results.suite("export"):
+        yield (
+            "Suite export: ratios are over the time of the C file, called from C; all others are "
+            "called from Python, one thread each. In brackets: of the best rounds. Eight bits "
+            "compute something else than float32 does, to a few hundredths; ONNX Runtime's has no "
+            "GRU."
+        )
 
 
 def _means(results: Results, suite: str, peers: tuple[str, ...]) -> Iterator[str]:

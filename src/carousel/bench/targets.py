@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from carousel.bench.results import (
+    INT8,
     LOOP,
     ONNX,
+    ONNX_INT8,
+    OURS,
     PLAIN_CELL,
     TORCH,
     Results,
@@ -67,7 +70,7 @@ _TRAINING = {
 
 def check(results: Results) -> list[Verdict]:
     """Every promise on every row it is made for; of suites on demand alone, those on these."""
-    on_demand = {"options": _options, "small": _small}
+    on_demand = {"options": _options, "small": _small, "export": _export}
     suites = {row.case.suite for row in results.rows}
     if suites and suites <= {*on_demand}:
         return [verdict for name in sorted(suites) for verdict in on_demand[name](results)]
@@ -79,6 +82,7 @@ def check(results: Results) -> list[Verdict]:
         *_streams(results),
         *_options(results),
         *_small(results),
+        *_export(results),
         *_memory(results),
     ]
 
@@ -153,6 +157,19 @@ def _small(results: Results) -> Iterator[Verdict]:
         title = f"geometric mean of {len(ratios)} small rows"
         mean = geometric_mean(ratios) if ratios else None
         yield Verdict("time of torch.nn", title, 3.0, mean)
+
+
+def _export(results: Results) -> Iterator[Verdict]:
+    vnni = "vnni" in results.machine.get("int8", "")
+    for row in results.suite("export"):
+        title, hidden = row.case.title, row.case.hidden
+        if hidden >= 64:
+            target = (3.0 if hidden <= 128 else 6.0) if vnni else 1.5
+            measured = _median(row.ratio(OURS, INT8))
+            yield Verdict("time of our float32, over int8's", title, target, measured)
+        if row.case.cell == "LSTM":
+            measured = _median(row.ratio(ONNX_INT8, INT8))
+            yield Verdict("time of ONNX Runtime's int8, over ours", title, 10.0, measured)
 
 
 def _memory(results: Results) -> Iterator[Verdict]:

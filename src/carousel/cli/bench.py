@@ -19,7 +19,8 @@ def bench(
     suites: Annotated[
         list[str] | None,
         typer.Option(
-            "--suite", help="dense, odd, ragged, stream, scaling; or small, options. Repeatable."
+            "--suite",
+            help="dense, odd, ragged, stream, scaling; or small, options, export. Repeatable.",
         ),
     ] = None,
     only: Annotated[

@@ -3,7 +3,7 @@
 from carousel.kernels.forks import mend_children
 from carousel.kernels.int8 import Int8Stack, Int8Stepper
 from carousel.kernels.int8 import check as check_int8
-from carousel.kernels.isa import active_isa, supported_isas
+from carousel.kernels.isa import active_isa, int8_isa, supported_isas
 from carousel.kernels.kept import Keeper, Kept
 from carousel.kernels.native_path import make_stepper
 from carousel.kernels.native_path import run as run_native
@@ -29,6 +29,7 @@ __all__ = [
     "active_isa",
     "check_int8",
     "choose",
+    "int8_isa",
     "is_exporting",
     "is_plain",
     "is_quiet",

@@ -21,3 +21,9 @@ def active_isa() -> str:
 def supported_isas() -> list[str]:
     """Instruction sets this CPU can run, the preferred one first."""
     return _native.supported_isas()
+
+
+def int8_isa() -> str:
+    """Name of the instructions that products of eight bits run on: "avx512vnni" where there are
+    such, else `active_isa()`."""
+    return _native.int8_isa()

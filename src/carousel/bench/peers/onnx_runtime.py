@@ -25,22 +25,26 @@ class OnnxRuntime:
         return "does not train" if case.mode == "training" else ""
 
     def prepare(self, problem: Problem, threads: int) -> Contestant:
-        runtime = importlib.import_module("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Its threads may spin while it works, not while others do.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        session = runtime.InferenceSession(
-            make_model(problem).SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-        return (
-            _stream(session, problem) if problem.case.mode == "stream" else _infer(session, problem)
-        )
+        session = session_of(make_model(problem), threads)
+        stream = problem.case.mode == "stream"
+        return stream_of(session, problem) if stream else _infer(session, problem)
 
     def close(self) -> None:
         pass
+
+
+def session_of(model: Any, threads: int) -> Any:
+    """A model, loaded."""
+    runtime = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Its threads may spin while it works, not while others do.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    return runtime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _infer(session: Any, problem: Problem) -> Local:
@@ -59,7 +63,7 @@ def _bound(session: Any, binding: Any) -> Local:
     return Local(call, lambda _: {"y": binding.copy_outputs_to_cpu()[0]})
 
 
-def _stream(session: Any, problem: Problem) -> Local:
+def stream_of(session: Any, problem: Problem) -> Local:
     """The state goes to and fro between two sets of buffers, so nothing is copied or allocated."""
     runtime = importlib.import_module("onnxruntime")
     case = problem.case
