@@ -176,6 +176,8 @@ def test_the_verb_writes_it_anew_in_another_language(copy, carousel):
     assert '<html lang="ko">' in content
     assert "순위표" in content
     assert "Leaderboard" not in content
+    assert "직전 값" in content
+    assert "last value" not in content
     (run / "report.html").unlink()
     code, out, _ = carousel("report", run, "--json")
     assert json.loads(out)["files"] == [str(run / "report.html"), str(run / "README.md")]

@@ -10,6 +10,7 @@ from typing import Any
 from carousel.coach.finding import SEVERITIES, Advice, Finding
 from carousel.coach.rules import RULES
 from carousel.coach.words import LANGUAGES
+from carousel.particles import with_particles
 from carousel.run.events import Diverged, FindingCleared, FindingRaised, Interrupted, Resumed
 from carousel.run.reading import events, reading
 
@@ -92,7 +93,7 @@ def _spoken(finding: Finding, language: str) -> tuple[str, tuple[Advice, ...]]:
     if rule is None or any(isinstance(value, str) for value in finding.numbers.values()):
         return recorded
     try:
-        title = rule.text(language).title.format_map(finding.numbers)
+        title = with_particles(rule.text(language).title.format_map(finding.numbers))
     except (KeyError, ValueError, TypeError):  # of another version, with other numbers
         return recorded
     said = {words: n for spoken in LANGUAGES for n, words in enumerate(rule.text(spoken).advice)}

@@ -6,6 +6,9 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from carousel import scores
+from carousel.data.said import said
+
 FOLDER = Path(__file__).parent / "texts"
 LANGUAGES = {"en": "English", "ko": "한국어"}
 
@@ -24,6 +27,14 @@ class Words:
     def __call__(self, key: str, **values: object) -> str:
         """The text of that key, with the values in its braces. Raises `KeyError`."""
         return self._texts[key].format(**values) if values else self._texts[key]
+
+    def said(self, sentence: str) -> str:
+        """A word or sentence of the program, such as why a training ended, in this language."""
+        return said(sentence, self.language)
+
+    def metric(self, name: str) -> str:
+        """A metric's title in this language."""
+        return said(scores.title(name), self.language)
 
     def title(self, name: str) -> str:
         """The title of a chart over series of that name: their own name where there is none."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from carousel import scores
 from carousel.html import Child, Html, table, tag
 from carousel.report.facts import Facts
 from carousel.report.words import Words
@@ -114,7 +113,7 @@ def _recordings(found: Any, words: Words) -> Html | None:
             [name, *(f"{row[m]:.4g}" if m in row else "–" for m in metrics)]
             for name, row in ordered
         ]
-        return table([words("recording"), *map(scores.title, metrics)], rows)
+        return table([words("recording"), *map(words.metric, metrics)], rows)
     if "labels" not in first:
         return None
     shares = {

@@ -26,11 +26,11 @@ def headline(facts: Facts, words: Words) -> Html:
         value = best[1] if best else None
     if value is None:
         return Html("")
-    said = words(title, metric=scores.title(metric))
+    said = words(title, metric=words.metric(metric))
     if title == "test_score" and (folds := result.get("judged_by")):
         spread = scores.show(metric, folds["spread"][metric])
         count = folds["mean_of_folds"]
-        said = words("folds_score", metric=scores.title(metric), count=count, spread=spread)
+        said = words("folds_score", metric=words.metric(metric), count=count, spread=spread)
     under: list[Child] = [said]
     if ends is not None:
         low, high = (scores.show(metric, end) for end in ends)
@@ -54,7 +54,7 @@ def verdict(facts: Facts, words: Words) -> Html | None:
         key = "beats_unsure"
     said = words(
         key,
-        baseline=name_of(first.baseline),
+        baseline=words.said(name_of(first.baseline)),
         ours=scores.show(metric, ours),
         theirs=scores.show(metric, first.theirs),
     )
@@ -74,7 +74,8 @@ def leaderboard(facts: Facts, words: Words) -> Html | None:
     if metric not in test:
         return None
     rows = {words("this_network"): test}
-    rows |= {name_of(name): values for name, values in result.get("baseline", {}).items()}
+    baselines = result.get("baseline", {})
+    rows |= {words.said(name_of(name)): values for name, values in baselines.items()}
     metrics = [metric, *(n for n in test if n not in (metric, *_LEFT_OUT))][:_MOST_METRICS]
     higher = HIGHER_IS_BETTER.get(metric, True)
     worst = float("-inf") if higher else float("inf")
@@ -92,8 +93,8 @@ def leaderboard(facts: Facts, words: Words) -> Html | None:
     return tag(
         "section",
         tag("h2", words("leaderboard")),
-        tag("p", words(about, metric=scores.title(metric)), class_="soft"),
-        _board([words("model"), "", "", *map(scores.title, metrics)], body),
+        tag("p", words(about, metric=words.metric(metric)), class_="soft"),
+        _board([words("model"), "", "", *map(words.metric, metrics)], body),
         tag("p", tag("small", words("how_interval"))) if facts.evaluation.get("interval") else None,
         _on_new(facts, words),
     )
@@ -132,7 +133,7 @@ def _on_new(facts: Facts, words: Words) -> Html | None:
         [where, *(scores.show(m, found[m]) if m in found else "–" for m in metrics)]
         for where, found in facts.on_new.items()
     ]
-    columns = [words("data"), *map(scores.title, metrics)]
+    columns = [words("data"), *map(words.metric, metrics)]
     return tag("div", tag("h3", words("on_new")), table(columns, rows))
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import tomli_w
 
-from carousel import scores
 from carousel.config import Config
 from carousel.data.audit.finding import Finding, texts
 from carousel.errors import CarouselError, command
@@ -38,7 +37,7 @@ def curves(facts: Facts, words: Words) -> Html | None:
             words("loss"), words("epoch"), loss, best if monitor == "loss" else None
         ),
         drawn(
-            scores.title(monitor),
+            words.metric(monitor),
             words("epoch"),
             {words(long): of(part, monitor) for part, long in _CURVES.items()},
             best,
@@ -54,7 +53,7 @@ def curves(facts: Facts, words: Words) -> Html | None:
     ]  # fmt: skip
     if not any(figures):
         return None
-    said = best and words("best_epoch", epoch=best[0], metric=scores.title(monitor))
+    said = best and words("best_epoch", epoch=best[0], metric=words.metric(monitor))
     return tag(
         "section",
         tag("h2", words("curves")),

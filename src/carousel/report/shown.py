@@ -22,13 +22,14 @@ def html_of_run(run: str | Path) -> Html:
     facts = gather(run, words.language)
     test, metric = facts.result.get("test", {}), metric_of(facts.result)
     rows = {words("this_network"): test}
-    rows |= {name_of(name): values for name, values in facts.result.get("baseline", {}).items()}
+    baselines = facts.result.get("baseline", {})
+    rows |= {words.said(name_of(name)): values for name, values in baselines.items()}
     metrics = [metric, *(n for n in test if n != metric and n in scores.HIGHER_IS_BETTER)]
     body: list[list[Child]] = [
         [name, *(scores.show(m, values[m]) if m in values else "–" for m in metrics)]
         for name, values in rows.items()
     ]
-    board = table([words("model"), *map(scores.title, metrics)], body) if test else None
+    board = table([words("model"), *map(words.metric, metrics)], body) if test else None
     return tag(
         "div",
         tag("b", facts.run.recipe or run.name),

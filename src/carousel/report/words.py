@@ -6,6 +6,8 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+from carousel import scores
+from carousel.data.said import said
 from carousel.particles import with_particles
 
 FOLDER = Path(__file__).parent / "texts"
@@ -26,6 +28,14 @@ class Words:
         """The text of that key, with the values in its braces. Raises `KeyError`."""
         text = self._texts[key]
         return with_particles(text.format(**values)) if values else text
+
+    def said(self, sentence: str) -> str:
+        """A word or sentence of the program, such as a baseline's name, in this language."""
+        return said(sentence, self.language)
+
+    def metric(self, name: str) -> str:
+        """A metric's title in this language."""
+        return said(scores.title(name), self.language)
 
     def known(self, key: str, otherwise: str) -> str:
         """The text of that key, where there is one."""

@@ -7,7 +7,6 @@ from typing import Any
 
 from nicegui import ui
 
-from carousel import scores
 from carousel.board import charts, signals
 from carousel.board.charts import PALETTE, Line
 from carousel.board.pages.frame import View, address, badge, card, link, score, text
@@ -70,7 +69,7 @@ class _Compare:
             except RunError:
                 continue
         for metric in signals.metrics(names):
-            title = t("validation_of", metric=scores.title(metric))
+            title = t("validation_of", metric=t.metric(metric))
             self._add(f"epoch/validation_{metric}", title, self._draw_metric)
         if "train/loss" in names:
             self._add("train/loss", t("loss_per_step_smoothed"), self._draw_loss)
@@ -135,7 +134,7 @@ class _Compare:
                     with ui.element("td"):
                         badge(run.status, t)
                     best = run.best
-                    text("td", score(run.monitor, best[1]) if best else "")
+                    text("td", score(run.monitor, best[1], t) if best else "")
                     text(
                         "td",
                         f"{run.setting('model.cell', '')} {run.setting('model.hidden_size', '')}",

@@ -166,6 +166,6 @@ def moment(when: float | None) -> str:
     return datetime.fromtimestamp(when).strftime("%Y-%m-%d %H:%M:%S") if when else ""
 
 
-def score(name: str, value: float | None) -> str:
+def score(name: str, value: float | None, words: Words) -> str:
     """A metric's name and value, or nothing."""
-    return f"{scores.title(name)} {scores.show(name, value)}" if name and value is not None else ""
+    return f"{words.metric(name)} {scores.show(name, value)}" if name and value is not None else ""

@@ -85,7 +85,8 @@ class _Overview:
             badge(run.status, t)
             text("span", t("at_step", n=f"{run.step:,}"))
             if run.best:
-                text("span", t("best_so_far", score=score(run.monitor, run.best[1]), n=run.best[0]))
+                best = score(run.monitor, run.best[1], t)
+                text("span", t("best_so_far", score=best, n=run.best[0]))
             for severity in ("severe", "warning"):
                 count = sum(s.severity == severity and s.until is None for s in self._said)
                 if count:
@@ -93,7 +94,7 @@ class _Overview:
                     text("span", shown).classes(f"badge {severity}")
             text("span", t("last_sign", when=moment(run.updated))).classes("soft")
             if run.why:
-                text("span", run.why).classes("soft")
+                text("span", t.said(run.why)).classes("soft")
 
     # ---- charts
 
@@ -132,7 +133,7 @@ class _Overview:
         t = self.view.words
         for metric in signals.metrics(names):
             pair = [f"epoch/{part}_{metric}" for part in ("train", "validation")]
-            self._add(f"metric {metric}", scores.title(metric), pair, self._draw_metric)
+            self._add(f"metric {metric}", t.metric(metric), pair, self._draw_metric)
         rates = signals.of("rate", names)
         if rates:
             self._add("rate", t("learning_rate"), rates, self._draw_lines)
@@ -288,9 +289,10 @@ def _outcome(view: View, run: Run) -> None:
     test, baselines = run.result.get("test", {}), run.result.get("baseline", {})
     if not isinstance(test, dict) or not isinstance(baselines, dict):
         return
-    columns = {"": test} | {str(k).replace("_", " "): v for k, v in baselines.items()}
+    said = view.words.said
+    columns = {"": test} | {said(str(k).replace("_", " ")): v for k, v in baselines.items()}
     rows = [
-        (scores.title(name), *(_shown(name, values) for values in columns.values()))
+        (view.words.metric(name), *(_shown(name, values) for values in columns.values()))
         for name in test
     ]
     head = (view.words("on_test"), run.recipe, *list(columns)[1:])

@@ -103,10 +103,10 @@ def _row(run: Run, t: Words) -> dict[str, Any]:
         "href": address("/overview", [run.id]),
         "kind": run.status.value,
         "status": t(f"status_{run.status.value}"),
-        "why": run.why,
+        "why": t.said(run.why),
         "recipe": run.recipe,
         "metric": _sortable(run),
-        "metric_text": score(run.monitor, best[1]) if best else "",
+        "metric_text": score(run.monitor, best[1], t) if best else "",
         "epoch": best[0] if best else 0,
         "epoch_text": t("best_of", best=best[0], done=len(run.epochs), planned=planned)
         if best

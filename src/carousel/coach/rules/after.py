@@ -34,8 +34,8 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
         examples = e.facts.get("validation_examples") or 0
         chance = 0.5 / examples**0.5 if examples and e.monitor == "accuracy" else 0.0
         if sign * ours <= sign * theirs + chance:
-            said = in_every_language("checks", "guess")
-            return {"baseline": said, "metric": e.monitor, "ours": ours, "theirs": theirs}
+            told = in_every_language("checks", "guess")
+            return {"baseline": told, "metric": e.monitor, "ours": ours, "theirs": theirs}
     metric = e.result.get("metric") or e.monitor  # another may have chosen the epoch
     sign = 1 if e.result.get("metric_higher_is_better", e.higher_is_better) else -1
     ours = e.result.get("test", {}).get(metric)
@@ -44,7 +44,9 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     for name, values in e.result.get("baseline", {}).items():
         theirs = values.get(metric)
         if ours is not None and theirs is not None and sign * ours <= sign * theirs:
-            words = {"baseline": name.replace("_", " "), "metric": metric, "severity": "warning"}
+            plain = name.replace("_", " ")
+            baseline = {language: said(plain, language) for language in LANGUAGES}
+            words = {"baseline": baseline, "metric": metric, "severity": "warning"}
             return words | {"ours": ours, "theirs": theirs}
     return None
 
