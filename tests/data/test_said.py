@@ -107,3 +107,11 @@ def test_init_is_korean_throughout(carousel, tmp_path):
     assert english == set()
     comments = re.findall(r"# (.+)", (tmp_path / "t.toml").read_text())
     assert all(re.search("[가-힣]", one) for one in comments)
+
+
+def test_metrics_baselines_and_examples_that_pages_show_are_said_in_korean():
+    shown = ("accuracy", "loss", "perplexity", "most frequent", "logistic regression")
+    examples = ("validation image 3", "validation sentence 3", "validation recording 3 (7 steps)")
+    for one in (*shown, *examples):
+        assert not re.search("[A-Za-z]", said.said(one, "ko"))
+    assert said.said("macro F1", "ko") == "macro F1"

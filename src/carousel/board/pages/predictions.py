@@ -95,7 +95,7 @@ class _Predictions:
         self._grid.clear()
         with self._grid:
             for sample, answer in pairs:
-                with card(str(sample.get("name", ""))):
+                with card(self.view.words.said(str(sample.get("name", "")))):
                     self._one(sample, answer)
 
     def _one(self, sample: dict[str, Any], answer: dict[str, Any]) -> None:
