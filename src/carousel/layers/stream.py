@@ -186,7 +186,7 @@ class Stream:
         self._leave()
         self._states[0] = hx
         if x_t.dim() != 2:
-            raise ValueError(f"a step is (B, I), got {x_t.dim()}-D")
+            raise ValueError(f"a step is (B, I), got {x_t.dim()}-D; of one stream: x[None]")
         x = x_t.unsqueeze(1 if layer.batch_first else 0)
         state = layer.checked_state(x, hx)
         if self._int8 is not None:
