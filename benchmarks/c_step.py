@@ -6,8 +6,8 @@
 Everyone runs in one process, on one thread, in turn: in each round about 50 microseconds each,
 after a few steps that are not timed. Printed are the best and, in brackets, the median of the
 rounds in nanoseconds: of a step of the C for this processor and for one with AVX2, called from C;
-of a step of the compiled kernels, called from Python by two addresses; of `Stream.step(x, out)`.
-Inputs have as many features as there are units.
+of a step of the compiled kernels, called from Python by two addresses; of `Stream.step(x, out)`;
+and of all of these in eight bits. Inputs have as many features as there are units.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+import numpy as np
 import torch
 
 import carousel
 from carousel.export.c import format as c_format
 from carousel.export.describing import subject_of
 from carousel.export.formats import Asked
+from carousel.export.int8 import in_eight_bits
 
 TIMER = """
 #define _POSIX_C_SOURCE 199309L
@@ -85,7 +87,14 @@ def measured(cell: str, size: int, rounds: int, cc: str) -> dict[str, list[float
         contestants = {
             NATIVE: compiled(Path(folder), size, cc, "native"),
             AVX2: compiled(Path(folder), size, cc, "haswell"),
+        }
+        ranges = [np.ones(size, np.float32)]
+        c_format.write(in_eight_bits(subject_of(layer), ranges), Asked("net"), Path(folder))
+        contestants |= {
+            f"{NATIVE}, int8": compiled(Path(folder), size, cc, "native"),
+            f"{AVX2}, int8": compiled(Path(folder), size, cc, "haswell"),
             **streamed(layer, size),
+            **streamed(layer, size, int8=True),
         }
     found: dict[str, list[float]] = {name: [] for name in contestants}
     steps = {name: max(8, int(50_000 / run(50))) for name, run in contestants.items()}
@@ -97,7 +106,7 @@ def measured(cell: str, size: int, rounds: int, cc: str) -> dict[str, list[float
 
 def compiled(folder: Path, size: int, cc: str, march: str) -> Contestant:
     """The C, compiled for a processor, in a loop of its own."""
-    library = folder / f"{march}.so"
+    library = folder / f"{march}-{len(list(folder.iterdir()))}.so"  # a library is loaded once
     flags = ["-std=gnu99", "-O3", f"-march={march}", "-shared", "-fPIC"]
     subprocess.run(
         [cc, *flags, "net.c", "timer.c", "-o", str(library)], cwd=folder, check=True, timeout=300
@@ -108,17 +117,19 @@ def compiled(folder: Path, size: int, cc: str, march: str) -> Contestant:
     return lambda steps: float(call(x, y, steps))
 
 
-def streamed(layer: torch.nn.Module, size: int) -> dict[str, Contestant]:
+def streamed(layer: torch.nn.Module, size: int, int8: bool = False) -> dict[str, Contestant]:
     """Carousel's stream, and the step of the kernels inside it, from Python."""
-    stream = carousel.Stream(layer)
+    calibration = torch.ones(1, 1, size) if int8 else None
+    stream = carousel.Stream(layer, int8=int8, calibration=calibration)
     x = 0.01 * torch.arange(size, dtype=torch.float32)[None]
     out = torch.empty(1, size)
     stream.step(x, out)
     stepper = stream._stepper
     assert stepper is not None
-    advance, source, to = stepper._advance, x.data_ptr(), out.data_ptr()
+    source, to = x.data_ptr(), out.data_ptr()
 
     def kernel(steps: int) -> float:
+        advance = stepper._advance  # of a stepper that is kept: it has the memory of its states
         for _ in range(8):
             advance(source, to)
         start = time.perf_counter_ns()
@@ -134,7 +145,8 @@ def streamed(layer: torch.nn.Module, size: int) -> dict[str, Contestant]:
             stream.step(x, out)
         return (time.perf_counter_ns() - start) / steps
 
-    return {"kernel, two addresses": kernel, "Stream.step(x, out)": step}
+    end = ", int8" if int8 else ""
+    return {f"kernel, two addresses{end}": kernel, f"Stream.step(x, out){end}": step}
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import torch
 from carousel.export.c import format as c_format
 from carousel.export.describing import subject_of
 from carousel.export.formats import Asked
+from carousel.export.subject import Subject
 
 CORTEX = Path(__file__).parent / "export" / "cortex"
 STRICT = ("-Wall", "-Wextra", "-pedantic", "-Werror")
@@ -42,8 +43,9 @@ def uneven(model, seed=0):
 
 
 def written(model, folder, stem="net"):
-    """The folder, with the C of a model in it."""
-    c_format.write(subject_of(model), Asked(stem), folder)
+    """The folder, with the C of a model, or of a subject, in it."""
+    subject = model if isinstance(model, Subject) else subject_of(model)
+    c_format.write(subject, Asked(stem), folder)
     return folder
 
 

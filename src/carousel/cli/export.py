@@ -21,7 +21,7 @@ def export(
         bool, typer.Option("--stream", help="For one step at a time, states in and out.")
     ] = False,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Weights in eight bits, where the format has them.")
+        bool, typer.Option("--int8", help="Recurrent layers in eight bits; of .c alone.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
     as_json: JsonOption = False,
@@ -36,6 +36,8 @@ def export(
     Example: carousel export runs/shakespeare-gru-20261124-090000 writer.onnx --stream
 
     Example: carousel export runs/forecast-sunspots-20261124-090000 sunspots.c
+
+    Example: carousel export runs/mnist-rows-20261124-090000 digits.c --int8
     """
     from carousel.export.exporting import export as write
 
@@ -44,6 +46,12 @@ def export(
     if as_json:
         print_json(done.to_json())
         return
+    if done.int8 is not None:
+        from carousel.cli.output import show
+        from carousel.tasks.shared.int8 import shown
+
+        for one in shown({**done.int8["float32"], "int8": done.int8}):
+            show(one)
     compared = done.comparison
     if compared.cases:
         print_out(

@@ -13,6 +13,7 @@ from torch import nn
 
 from carousel.bundle import load
 from carousel.errors import ConfigError
+from carousel.export import int8 as eight_bits
 from carousel.export.card import card_of
 from carousel.export.decoders.files import TwoFiles
 from carousel.export.decoders.pair import pair_of
@@ -34,14 +35,21 @@ from carousel.tasks.shared.task import TrainedModel
 
 @dataclass(frozen=True)
 class Exported:
-    """Files that were written, the one that was asked for first, and how they compare."""
+    """Files that were written, the one that was asked for first, and how they compare.
+
+    int8: of a trained model in eight bits, how it does on the validation part: "part", "float32"
+    (its metrics as it is), and what `carousel evaluate --int8` reports; None for others, and where
+    `calibration` was given.
+    """
 
     files: tuple[Path, ...]
     comparison: Comparison
+    int8: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Paths and differences as JSON can hold them."""
-        return {"files": [str(path) for path in self.files], **asdict(self.comparison)}
+        """Paths, differences and metrics as JSON can hold them."""
+        files = [str(path) for path in self.files]
+        return {"files": files, **asdict(self.comparison), "int8": self.int8}
 
 
 def export(
@@ -50,6 +58,7 @@ def export(
     *,
     stream: bool = False,
     int8: bool = False,
+    calibration: Any = None,
     force: bool = False,
 ) -> Exported:
     """Write a model as a file that runs without Carousel, and compare it with the model.
@@ -60,7 +69,11 @@ def export(
         beside it says what goes in and comes out.
     stream: one step at a time, states in and out. Of C also pooled networks, whose answer is of the
         steps so far.
-    int8: weights in eight bits, where the format has them.
+    int8: the recurrent layers in eight bits, in C: LSTM, GRU and RNN with tanh, in one direction,
+        without options. The numbers are those of `carousel.Stream(model, int8=True)`.
+    calibration: of int8: inputs like those to come, as the file reads them, (B, T, F) or (T, F), of
+        tokens (B, T) or (T,): the largest value of each feature is its range. Without it those of
+        the training part are taken, and the model is judged in eight bits, on the validation part.
     force: write over files that are there.
 
     The file is loaded and run beside the model on random inputs, lengths and states, whole and step
@@ -73,6 +86,7 @@ def export(
     chosen = format_of(path)
     making = _files_of(model, chosen, path, Asked(path.stem, stream, int8))
     _check_place(path, force)
+    judged = making.in_eight_bits(calibration) if int8 and isinstance(making, _OneFile) else None
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}-") as aside:
         folder = Path(aside)
         names = making.write(folder)
@@ -90,20 +104,40 @@ def export(
         _check_new([path.with_name(name) for name in names], force)
         for name in names:
             (folder / name).replace(path.with_name(name))
-    return Exported(tuple(path.with_name(name) for name in names), compared)
+    return Exported(tuple(path.with_name(name) for name in names), compared, judged)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class _OneFile:
-    """Files of a network in a row, in a format."""
+    """Files of a network in a row, in a format. trained: the trained model that it is of."""
 
     chosen: Format
     subject: Subject
     asked: Asked
+    trained: TrainedModel | None
 
     def __post_init__(self) -> None:
         if self.asked.stream:
             _check_stream(self.subject.network, getattr(self.chosen, "STREAMED", ()))
+
+    def in_eight_bits(self, calibration: Any) -> dict[str, Any] | None:
+        """Go on with the model in eight bits, if the format has these; how it does, where known."""
+        if not getattr(self.chosen, "INT8", False):
+            return None  # which `write` refuses, with the reason
+        judged = None
+        eight_bits.check(self.subject)
+        if calibration is not None:
+            ranges = eight_bits.ranges_of(self.subject, calibration)
+        elif self.trained is not None:
+            ranges, judged = eight_bits.trained_ranges(self.trained, self.subject)
+        else:
+            raise ConfigError(
+                "int8 of a layer, or of layers in a row, needs calibration=: inputs like those to "
+                "come, for the range of each feature",
+                "calibration",
+            )
+        self.subject = eight_bits.in_eight_bits(self.subject, ranges)
+        return judged
 
     def write(self, folder: Path) -> list[str]:
         return self.chosen.write(self.subject, self.asked, folder)
@@ -124,7 +158,8 @@ def _files_of(
         model = load(model)
     if isinstance(model, TrainedModel) and (pair := pair_of(model)) is not None:
         return TwoFiles(pair, asked, path.suffix)
-    return _OneFile(chosen, held_by(chosen, subject_of(model)), asked)
+    trained = model if isinstance(model, TrainedModel) else None
+    return _OneFile(chosen, held_by(chosen, subject_of(model)), asked, trained)
 
 
 def _check_place(path: Path, force: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import torch
@@ -47,6 +48,15 @@ class Int8Stack:
     @property
     def outputs(self) -> int:
         return int(self.layers[-1].w_hh.shape[1])
+
+    def parts(self) -> list[Int8Stack]:
+        """Each of its layers as a stack of its own: the same results, layer by layer."""
+        parts = []
+        for layer in self.layers:
+            part = copy(self)
+            part.layers, part._native = [layer], None
+            parts.append(part)
+        return parts
 
     def packed(self, rows: int) -> _native.Int8Stack:
         """The stack for so many rows in the compiled kernels."""

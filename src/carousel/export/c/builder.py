@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carousel.errors import ConfigError
-from carousel.export.c.text import helpers, table, words
+from carousel.export.c.text import helpers, integers, table, words
 from carousel.export.description import Array
 
 LANES = 8
@@ -55,7 +57,8 @@ class Builder:
     """Parts of a C file, in the order of its making.
 
     name: prefix of every name in it. tables, functions: their C text; members: of the state.
-    widths, rows: shapes of the products that are used, of one row and of several.
+    widths, rows: shapes of the products that are used, of one row and of several; eights: of those
+    in eight bits. counts: whether there is a count of inputs beyond their range.
     """
 
     name: str
@@ -64,6 +67,8 @@ class Builder:
     members: list[Member] = field(default_factory=list)
     widths: dict[tuple[int, int], None] = field(default_factory=dict)
     rows: dict[tuple[int, int, int], None] = field(default_factory=dict)
+    eights: dict[tuple[int, int], None] = field(default_factory=dict)
+    counts: bool = False
     _used: dict[str, None] = field(default_factory=dict)
     _names: dict[str, int] = field(default_factory=dict)
 
@@ -105,8 +110,21 @@ class Builder:
         if padded:
             flat = np.pad(flat, (0, room(len(flat)) - len(flat)))
         name = self.fresh(what)
-        written = words if flat.size >= LARGE else table
-        self.tables.append(written(name, flat, comment))
+        if flat.size >= LARGE:
+            self.tables.append(words(name, flat, comment, f"{self.name}_ALIGNED "))
+        else:
+            self.tables.append(table(name, flat, comment))
+        return name
+
+    def integers(self, what: str, values: NDArray[Any], comment: str, only: str = "") -> str:
+        """Add a constant array of int8, or of int; returns its name. only: the C condition under
+        which it is there."""
+        name = self.fresh(what)
+        if values.dtype == np.int8 and values.size >= LARGE:
+            text = words(name, values, comment, f"{self.name}_ALIGNED ")
+        else:
+            text = integers(name, values, comment)
+        self.tables.append(f"#if {only}\n{text}#endif\n" if only else text)
         return name
 
     def member(

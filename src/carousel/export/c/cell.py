@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from carousel.export.c.builder import Builder, room
+from carousel.export.c.eight import of_inputs, of_state
 from carousel.export.c.product import product
 from carousel.export.description import Array, Recurrent, Weights
+from carousel.quantization import EightBits
 
 EPSILON = "1e-5f"  # of layer normalisation inside cells
 
@@ -17,13 +19,16 @@ EPSILON = "1e-5f"  # of layer normalisation inside cells
 class Cell:
     """One direction of one layer, while its C is made.
 
-    functions: names of the functions for the activation and the gates' in C.
+    eight: its weights in eight bits, where the products are of these; calibrated: whether its
+    inputs have ranges of their own, and are no hidden states.
     """
 
     builder: Builder
     stack: Recurrent
     weights: Weights
     said: str
+    eight: EightBits | None = None
+    calibrated: bool = False
 
     @property
     def hidden(self) -> int:
@@ -59,6 +64,11 @@ class Cell:
 
     def joint(self, to: str) -> str:
         """to = W_ih x + W_hh h + both biases."""
+        if self.eight is not None:
+            start = self._start(self.eight.b_ih + self.eight.b_hh)
+            return of_state(self.builder, self.eight, start, to, self.said) + of_inputs(
+                self.builder, self.eight, self.calibrated, to, to, self.said
+            )
         w = self.weights
         bias = self.bias("bias_ih", "bias_hh")
         matrices = [w["weight_ih"], w["weight_hh"]]
@@ -69,11 +79,20 @@ class Cell:
         self, which: str, source: str, to: str, rows: slice = slice(None), bias: bool = True
     ) -> str:
         """to = the rows of one product alone: which is "ih" or "hh"."""
+        if self.eight is not None:
+            if which == "hh":
+                start = self._start(self.eight.b_hh)
+                return of_state(self.builder, self.eight, start, to, self.said)
+            start = self._start(self.eight.b_ih)
+            return of_inputs(self.builder, self.eight, self.calibrated, start, to, self.said)
         matrix = self.weights[f"weight_{which}"][rows]
         own = self.bias(f"bias_{which}") if bias else None
         own = None if own is None else own[rows]
         said = f"{self.said}: weight_{which}"
         return product(self.builder, [matrix], own, (source,), to, said)
+
+    def _start(self, biases: Array) -> str:
+        return self.builder.table("b", biases, "biases")
 
     def normalised(self, name: str, gain: str, bias: Array | None, widths: tuple[int, ...]) -> str:
         """name = LN(name) gain + bias, each of the widths by itself."""

@@ -11,6 +11,7 @@ from carousel.export.c.builder import Builder, Step
 from carousel.export.c.cell import Cell
 from carousel.export.c.text import indented
 from carousel.export.description import Recurrent
+from carousel.quantization import EightBits
 
 _MAKERS: Mapping[str, Callable[[Cell], str]] = {
     "lstm": lstm.body,
@@ -26,16 +27,24 @@ _MAKERS: Mapping[str, Callable[[Cell], str]] = {
 }
 
 
-def step_of(builder: Builder, stack: Recurrent, layer: int, direction: int, end: str = "") -> Step:
+def step_of(
+    builder: Builder,
+    stack: Recurrent,
+    layer: int,
+    direction: int,
+    end: str = "",
+    eight: EightBits | None = None,
+) -> Step:
     """Add the function of one step, its tables and its states; end: of the states' names in the
-    description. Raises `ConfigError` for a cell that has no C."""
+    description; eight: its weights in eight bits. Raises `ConfigError` for a cell that has no C."""
     if stack.cell not in _MAKERS:
         raise ConfigError(
             f"{stack} has no C yet: export it as .onnx, or train one of {', '.join(_MAKERS)}"
         )
     where = f"layer {layer}" + (" backward" if direction else "")
     said = f"{named(stack.cell).layer}, {where}"
-    cell = Cell(builder, stack, stack.layers[layer][direction], said)
+    counts = eight is not None and layer == 0
+    cell = Cell(builder, stack, stack.layers[layer][direction], said, eight, counts)
     row = layer * stack.directions + direction
     states = [
         builder.member(name, size, f"{said}: {name}", (name + end, row))
@@ -44,6 +53,10 @@ def step_of(builder: Builder, stack: Recurrent, layer: int, direction: int, end:
     name = builder.fresh("step")
     inputs = cell.weights["weight_ih"].shape[1]
     parameters = ", ".join(f"float *{state}" for state in stack.state_names)
+    if counts:
+        builder.counts = True
+        parameters += ", unsigned long *saturated"
+        states = [*states, "&s->saturated"]
     body = _MAKERS[stack.cell](cell)
     declared = "int u;\n" + ("int p;\n" if "(p = 0" in body else "")
     builder.functions.append(

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from carousel.errors import ConfigError
 from carousel.export.c.building import compiler, tested
 from carousel.export.c.proof import TOLERANCE, proof_of
 from carousel.export.c.recording import lengths_of, record
@@ -14,18 +13,19 @@ from carousel.export.c.stages import inputs_of, needs_all
 from carousel.export.c.text import identifier
 from carousel.export.description import Differences, Network, Pooling
 from carousel.export.formats import Asked, Comparison
+from carousel.export.int8 import EightBitSubject
 from carousel.export.subject import Subject
 
 STREAMED = (Pooling, Differences)
 """Layers of several steps whose part so far is in the state, so that they go step by step."""
+INT8 = True  # recurrent layers in eight bits can be written
 
 
 def write(subject: Subject, asked: Asked, folder: Path) -> list[str]:
     """Write the source, the header and the test. Raises `ConfigError`, naming the layer, for what
-    has no C, and for weights in eight bits."""
-    if asked.int8:
-        raise ConfigError("C has weights in float32 alone: leave int8 out", "int8")
-    source = source_of(subject.network, asked.stem)
+    has no C. Of a subject in eight bits the recurrent layers are written so."""
+    int8 = subject.int8 if isinstance(subject, EightBitSubject) else ()
+    source = source_of(subject.network, asked.stem, int8)
     texts = {
         f"{asked.stem}.c": source.source,
         f"{asked.stem}.h": source.header,

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.errors import ConfigError
 from carousel.export.c.source import Source
 from carousel.export.description import Array, Network
+from carousel.export.int8 import EightBitSubject
 from carousel.export.parity import random_batch, random_states, shortest
 from carousel.export.subject import Subject
 
 Numbers = NDArray[Any]
 LENGTHS = (9, 1, 14)  # of the sequences that are recorded; more where convolutions need more
+DRAWS = 2000  # of a sequence that is clear of numbers near a half, at most
 PLACES = 15  # of a sequence after which the answer so far is recorded, at most
 
 
@@ -40,15 +43,37 @@ def record(subject: Subject, source: Source, seed: int = 0) -> list[Case]:
     given = lengths_of(network)
     cases = []
     for place, length in enumerate(given):
-        x = random_batch(network, 1, length, rng, lengths=False)[network.inputs[0].name]
         is_last = place == len(given) - 1
         states = random_states(subject, 1, rng) if is_last else {}
-        found = subject.run({network.inputs[0].name: x, **states})
+        x, found = _drawn(subject, length, states, rng)
         y = np.asarray(found[network.outputs[0].name], np.float32).reshape(-1, source.outputs)
         start = _flat(source, states, "_in") if states else None
         told = _so_far(subject, source, x, states)
         cases.append(Case(x[0], y, start, tuple(_ends(source, found)), *told))
     return cases
+
+
+def _drawn(
+    subject: Subject, length: int, states: dict[str, Array], rng: np.random.Generator
+) -> tuple[Numbers, dict[str, Numbers]]:
+    """A sequence (1, T, I) and what the model makes of it. Of a model in eight bits: one without
+    numbers near a half, whose rounding the last bit of a function decides; what is from the first
+    of them on is drawn again. Raises `ConfigError` where that does not come to an end."""
+    name = subject.network.inputs[0].name
+    x = random_batch(subject.network, 1, length, rng, lengths=False)[name]
+    for _ in range(DRAWS):
+        found = subject.run({name: x, **states})
+        place = subject.first_near() if isinstance(subject, EightBitSubject) else None
+        if place is None:
+            return x, found
+        fresh = random_batch(subject.network, 1, length, rng, lengths=False)[name]
+        start = int(place * x.shape[1])
+        x[:, start:] = fresh[:, start:]
+    raise ConfigError(
+        f"int8: of {DRAWS:,} random sequences of {length} steps none is clear of numbers that are "
+        "rounded one way or the other by the last bit, so the C cannot be compared with the model: "
+        "export it without int8"
+    )
 
 
 def _so_far(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from carousel.export.c import eight
 from carousel.export.c.builder import Builder, Member, room
 from carousel.export.c.product import functions
 from carousel.export.c.rows import row_functions
@@ -12,8 +14,10 @@ from carousel.export.c.stream import stream
 from carousel.export.c.text import ORDER, identifier, indented
 from carousel.export.c.whole import whole
 from carousel.export.description import Network
+from carousel.quantization import EightBits
 
 MAX_STEPS = 1024  # of sequences that are read whole, where the network does not say how many
+SATURATED = "/* inputs since init that were beyond their range, or no number */"
 
 
 @dataclass(frozen=True)
@@ -38,14 +42,15 @@ class Source:
     longest: int
 
 
-def source_of(network: Network, stem: str) -> Source:
-    """C of a network in files that begin with `stem`. Raises `ConfigError` for what has no C."""
+def source_of(network: Network, stem: str, int8: Sequence[Sequence[EightBits]] = ()) -> Source:
+    """C of a network in files that begin with `stem`. int8: of each recurrent stack its layers in
+    eight bits. Raises `ConfigError` for what has no C."""
     name = identifier(stem)
     builder = Builder(name)
     kind, inputs = inputs_of(network)
-    stages = list(stages_of(builder, network))
+    stages = list(stages_of(builder, network, int8))
     is_whole = needs_all(network)
-    arrays: list[str] = []
+    arrays: list[str] = []  # more members of the state
     if is_whole:
         run, arrays = whole(builder, stages, kind, inputs)
     else:
@@ -66,7 +71,9 @@ def source_of(network: Network, stem: str) -> Source:
         network.is_summary,
         longest,
     )
-    header = _header(made, network, stem, arrays)
+    if builder.counts:
+        arrays.append(f"unsigned long saturated; {SATURATED}")
+    header = _header(made, network, arrays)
     text = _source(builder, stem, run)
     return Source(**{**vars(made), "header": header, "source": text})
 
@@ -76,11 +83,11 @@ def _longest(network: Network) -> int:
     return steps if isinstance(steps, int) else int(network.facts.get("steps", MAX_STEPS))
 
 
-def _header(made: Source, network: Network, stem: str, arrays: list[str]) -> str:
+def _header(made: Source, network: Network, more: list[str]) -> str:
     p, P = made.name, made.name.upper()
     saved = sum(member.size for member in made.members)
     members = [f"float {m.name}[{room(m.size)}]; /* {m.comment} */" for m in made.members]
-    members += [f"{array} /* between layers */" for array in arrays]
+    members += more
     longest = ""
     if not made.steps:
         longest = f"""\
@@ -179,8 +186,10 @@ def _source(builder: Builder, stem: str, run: str) -> str:
         or "(void)s;\n"
     )
     products = functions(p, builder.widths, bool(builder.rows)) + row_functions(p, builder.rows)
+    products += eight.functions(p, builder.eights)
+    counter = " s->saturated = 0;" if builder.counts else ""
     tables, steps = "\n".join(builder.tables), "\n".join(builder.functions)
-    order = f"{ORDER}\n" if "uint64_t bits" in tables else ""
+    order = ORDER.replace("NET", p) + "\n" if "uint64_t bits" in tables else ""
     helpers = "\n".join(builder.helpers())
     return f"""\
 /* Written by Carousel. Compile with optimisation, such as cc -std=gnu99 -O3 -march=native; without
@@ -211,7 +220,7 @@ def _source(builder: Builder, stem: str, run: str) -> str:
 void {p}_reset({p}_state *s) {{
 {indented(clears)}}}
 
-void {p}_init({p}_state *s) {{ {p}_reset(s); }}
+void {p}_init({p}_state *s) {{ {p}_reset(s);{counter} }}
 
 void {p}_save_state(const {p}_state *s, float *to) {{
 {indented(saves)}}}

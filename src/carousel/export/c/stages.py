@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from carousel.errors import ConfigError
@@ -20,6 +20,7 @@ from carousel.export.description import (
     Pooling,
     Recurrent,
 )
+from carousel.quantization import EightBits
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,17 @@ def inputs_of(network: Network) -> tuple[str, int]:
     return "float", int(features)
 
 
-def stages_of(builder: Builder, network: Network) -> Iterator[Stage]:
-    """Stages of a network in their order; what they need goes into the builder on the way."""
+def stages_of(
+    builder: Builder, network: Network, int8: Sequence[Sequence[EightBits]] = ()
+) -> Iterator[Stage]:
+    """Stages of a network in their order; what they need goes into the builder on the way. int8: of
+    each recurrent stack its layers in eight bits; none for float32."""
     width, places = inputs_of(network)[1], list[tuple[str, int]]()
     for layer in network.layers:
         made: list[Stage]
         if isinstance(layer, Recurrent):
-            made = list(_stack(builder, layer, network.recurrent.index(layer)))
+            number = network.recurrent.index(layer)
+            made = list(_stack(builder, layer, number, int8[number] if int8 else ()))
             top = made[-1]
             ends = (top.forward, top.backward) if isinstance(top, Both) else (top,)
             places = [(end.where, end.outputs) for end in ends if isinstance(end, Step)]
@@ -95,10 +100,13 @@ def stages_of(builder: Builder, network: Network) -> Iterator[Stage]:
         yield from made
 
 
-def _stack(builder: Builder, stack: Recurrent, number: int) -> Iterator[Stage]:
+def _stack(
+    builder: Builder, stack: Recurrent, number: int, int8: Sequence[EightBits]
+) -> Iterator[Stage]:
     end = f"_{number + 1}" if number else ""  # as `Network.states` names them
     for layer in range(len(stack.layers)):
-        steps = [step_of(builder, stack, layer, d, end) for d in range(stack.directions)]
+        eight = int8[layer] if int8 else None
+        steps = [step_of(builder, stack, layer, d, end, eight) for d in range(stack.directions)]
         yield Both(*steps) if len(steps) == 2 else steps[0]
 
 

@@ -15,8 +15,16 @@ ORDER = """\
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "large tables in this file have the bytes of little-endian processors"
 #endif
+
+#if defined(__GNUC__)
+#define NET_ALIGNED __attribute__((aligned(64)))
+#elif defined(_MSC_VER)
+#define NET_ALIGNED __declspec(align(64))
+#else
+#define NET_ALIGNED
+#endif
 """
-"""What a file with `words` begins with."""
+"""What a file with `words` begins with, with the name of the network for NET."""
 
 
 def identifier(stem: str) -> str:
@@ -41,19 +49,37 @@ def number(value: float) -> str:
 def table(name: str, values: NDArray[np.float32], comment: str = "") -> str:
     """A constant array, with a line on what is in it, its numbers as one reads them."""
     literals = [f"{value!s}f" for value in np.asarray(values, np.float32).ravel()]
-    lines = [
-        "    " + ", ".join(literals[start : start + ON_A_LINE])
-        for start in range(0, len(literals), ON_A_LINE)
-    ]
-    said = f"/* {comment} */\n" if comment else ""
-    return f"{said}static const float {name}[{len(literals)}] = {{\n" + ",\n".join(lines) + "\n};\n"
+    return _array("float", name, literals, comment, ON_A_LINE)
 
 
-def words(name: str, values: NDArray[Any], comment: str = "") -> str:
+def integers(name: str, values: NDArray[Any], comment: str = "") -> str:
+    """A constant array of int8 or int, its numbers as one reads them."""
+    kind = "signed char" if values.dtype == np.int8 else "int"
+    return _array(kind, name, list(map(str, values.ravel().tolist())), comment, 2 * ON_A_LINE)
+
+
+def _array(kind: str, name: str, literals: list[str], comment: str, on_a_line: int) -> str:
+    head = f"static const {kind} {name}[{len(literals)}] = {{\n"
+    return f"{_said(comment)}{head}{_lines(literals, on_a_line)}\n}};\n"
+
+
+def _said(comment: str) -> str:
+    return f"/* {comment} */\n" if comment else ""
+
+
+def _lines(literals: list[str], on_a_line: int) -> str:
+    return ",\n".join(
+        "    " + ", ".join(literals[start : start + on_a_line])
+        for start in range(0, len(literals), on_a_line)
+    )
+
+
+def words(name: str, values: NDArray[Any], comment: str = "", aligned: str = "") -> str:
     """A large constant array of float32 or int8, by its bytes in memory, eight to a literal.
 
     Compilers take a half to a sixth of the time for it that as many decimal numbers take, and bits
-    are kept as they are. The bytes are those of a little-endian processor; see `ORDER`.
+    are kept as they are. The bytes are those of a little-endian processor; see `ORDER`. aligned: a
+    word of C that puts it at the beginning of a line of the cache.
 
     >>> print(words("net_w", np.array([1.0, -2.0, 0.5], np.float32)))
     static const union { uint64_t bits[2]; float numbers[4]; } net_w_bits = {{
@@ -68,14 +94,10 @@ def words(name: str, values: NDArray[Any], comment: str = "") -> str:
     whole = np.pad(values.ravel(), (0, -values.size % each))
     little = whole.astype(whole.dtype.newbyteorder("<")).view("<u8").tolist()
     literals = [f"0x{word:x}" for word in little]
-    lines = [
-        "    " + ", ".join(literals[start : start + WORDS_ON_A_LINE])
-        for start in range(0, len(literals), WORDS_ON_A_LINE)
-    ]
-    said = f"/* {comment} */\n" if comment else ""
     both = f"{{ uint64_t bits[{len(little)}]; {kind} numbers[{len(whole)}]; }}"
-    head = f"{said}static const union {both} {name}_bits = {{{{\n"
-    return head + ",\n".join(lines) + f"\n}}}};\n#define {name} {name}_bits.numbers\n"
+    head = f"{_said(comment)}static const {aligned}union {both} {name}_bits = {{{{\n"
+    text = _lines(literals, WORDS_ON_A_LINE)
+    return f"{head}{text}\n}}}};\n#define {name} {name}_bits.numbers\n"
 
 
 def indented(text: str, spaces: int = 4) -> str:
@@ -101,8 +123,11 @@ def block(text: str) -> str:
 
 @cache
 def helpers() -> dict[str, tuple[tuple[str, ...], str]]:
-    """Sections of helpers.c: what each needs, and its text."""
-    whole = resources.files(__package__).joinpath("helpers.c").read_text(encoding="utf-8")
+    """Sections of helpers.c and eight.c: what each needs, and its text."""
+    files = resources.files(__package__)
+    whole = "".join(
+        files.joinpath(name).read_text(encoding="utf-8") for name in ("helpers.c", "eight.c")
+    )
     found = {}
     for section in re.split(r"^== ", whole, flags=re.MULTILINE)[1:]:
         head, body = section.split("\n", 1)

@@ -95,7 +95,9 @@ def whole(
         f"int {p}_run({p}_state *s, const {kind} *x, int steps, float *y) {{\n{indented(text)}}}\n"
     )
     limit = f"({p.upper()}_MAX_STEPS + {walk.more})" if walk.more else f"{p.upper()}_MAX_STEPS"
-    return run, [f"float sequence{i}[{limit} * {w}];" for i, w in enumerate(walk.arrays)]
+    between = "/* between layers */"
+    arrays = enumerate(walk.arrays)
+    return run, [f"float sequence{i}[{limit} * {w}]; {between}" for i, w in arrays]
 
 
 def _refusal(builder: Builder, stages: Sequence[Stage]) -> str:

@@ -24,12 +24,13 @@ def compared(
     task: Task,
     judge: Callable[[], dict[str, Any]],
     exact: dict[str, Any],
+    ranges: tuple[list[Largest], int] | None = None,
 ) -> dict[str, Any]:
     """Report of the same judgement in eight bits.
 
     task: of the model's configuration, whose training part calibrates. judge: what made the report
-    `exact` with the layers as they are. Raises `ConfigError`, with the reason, for a model that has
-    no form in eight bits.
+    `exact` with the layers as they are. ranges: what `calibrated` found, if that is known. Raises
+    `ConfigError`, with the reason, for a model that has no form in eight bits.
 
     metrics: by name. metric: the one that counts; worse: how much worse it is, relative to float32;
     null where float32's is zero. batches, of: that calibrated, of how many. inputs, saturated: how
@@ -39,8 +40,8 @@ def compared(
         layers = recurrent_layers(trained.model)
     except ValueError as error:
         raise ConfigError(f"{error}; judge the model without int8") from None
-    ranges, batches = _calibrated(trained, task, layers)
-    with computing_int8(layers, ranges) as calls:
+    largest, batches = ranges or calibrated(trained, task, layers)
+    with computing_int8(layers, largest) as calls:
         found = judge()
     metrics = {name: value for name, value in found.items() if name in _metrics(exact)}
     first = next(
@@ -57,7 +58,7 @@ def compared(
     }
 
 
-def _calibrated(trained: TrainedModel, task: Task, layers: list[Any]) -> tuple[list[Largest], int]:
+def calibrated(trained: TrainedModel, task: Task, layers: list[Any]) -> tuple[list[Largest], int]:
     """The range of every input over the first epoch of the training part, and its batches."""
     count = 0
     carry: Carry = ()
