@@ -65,6 +65,12 @@ def memory_of(process) -> float:
     return int(text.partition("VmRSS:")[2].split()[0]) / 1024
 
 
+def cpu_of(process) -> float:
+    """Seconds of processors that a process has used: what the machine does besides is not in it."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def show(name: str, **figures: float) -> None:
     print(json.dumps({"part": name, **{k: round(v, 4) for k, v in figures.items()}}), flush=True)
 
@@ -117,7 +123,7 @@ async def opened(url: str, names: list[str]):
     return line, np.arange(told["first"], told["first"] + told["count"], dtype="<u4").tobytes()
 
 
-async def pushing(url: str, streams: int, connections: int, seconds: float) -> None:
+async def pushing(process, url: str, streams: int, connections: int, seconds: float) -> None:
     """As many frames as come through, four under way on each connection."""
     lines = [await opened(url, [f"p{c}-{n}" for n in range(streams)]) for c in range(connections)]
     values = np.random.default_rng(0).standard_normal((streams, FEATURES)).astype("<f4").tobytes()
@@ -135,10 +141,11 @@ async def pushing(url: str, streams: int, connections: int, seconds: float) -> N
         for _ in range(4):
             await line.recv()
 
-    begin = time.monotonic()
+    begin, used = time.monotonic(), cpu_of(process)
     await asyncio.gather(*(one(*line) for line in lines))
     show("frames", streams_a_frame=streams, connections=connections,
-         steps_per_second=count / (time.monotonic() - begin))  # fmt: skip
+         steps_per_second=count / (time.monotonic() - begin),
+         steps_per_cpu_second=count / (cpu_of(process) - used))  # fmt: skip
     for line, _ in lines:
         await line.close()
 
@@ -187,23 +194,26 @@ def told(name: str, latencies: list[float], lost: int, **more: float) -> None:
 
 
 def frames(folder: Path, seconds: float) -> None:
-    with server(folder) as (_, url):
+    with server(folder) as (process, url):
         for streams, connections in ((1000, 2), (100, 8), (10, 8), (1, 8)):
-            asyncio.run(pushing(url, streams, connections, seconds))
+            asyncio.run(pushing(process, url, streams, connections, seconds))
 
 
 def sessions(folder: Path, seconds: float) -> None:
     with server(folder) as (process, url):
         before = memory_of(process)
+        used = cpu_of(process)
         found, lost = asyncio.run(paced(url, 100, 100, 0.1, seconds))
         kilobytes = (memory_of(process) - before) * 1024 / 10_000
-        told("sessions", found, lost, kilobytes_a_session=kilobytes)
+        share = (cpu_of(process) - used) / seconds
+        told("sessions", found, lost, kilobytes_a_session=kilobytes, server_cpus=share)
 
 
 def connections(folder: Path, seconds: float) -> None:
-    with server(folder) as (_, url):
-        found, lost = asyncio.run(paced(url, 2000, 1, 1.0, max(seconds, 3)))
-        told("connections", found, lost)
+    seconds = max(seconds, 3)
+    with server(folder) as (process, url):
+        found, lost = asyncio.run(paced(url, 2000, 1, 1.0, seconds))
+        told("connections", found, lost, server_cpus=cpu_of(process) / seconds)
 
 
 # ---- after a SIGKILL
@@ -288,8 +298,8 @@ def write_onnx(path: Path) -> None:
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
 
 
-async def others_pushed(address: str, ours: bool, seconds: float) -> float:
-    """Steps a second of 8 connections with 16 streams each, a step in each message of JSON."""
+async def others_pushed(address: str, ours: bool, seconds: float) -> int:
+    """Steps taken of 8 connections with 16 streams each, a step in each message of JSON."""
     from websockets.asyncio.client import connect
 
     end, count = time.monotonic() + seconds, 0
@@ -310,9 +320,8 @@ async def others_pushed(address: str, ours: bool, seconds: float) -> float:
                 await line.send(asked[count % 16])
                 count += 1
 
-    begin = time.monotonic()
     await asyncio.gather(*(one(place) for place in range(8)))
-    return count / (time.monotonic() - begin)
+    return count
 
 
 def others(folder: Path, seconds: float) -> None:
@@ -323,19 +332,22 @@ def others(folder: Path, seconds: float) -> None:
     process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
     try:
         time.sleep(4)
-        with server(folder) as (_, url):
+        with server(folder) as (own, url):
             address = url.replace("http", "ws", 1) + "/v1/models/m/socket"
-            theirs, ours = [], []
+            other = f"ws://127.0.0.1:{port}/socket"
+            counts = {"theirs": [], "ours": []}
             for _ in range(3):  # interleaved
-                part = seconds / 3
-                theirs.append(
-                    asyncio.run(others_pushed(f"ws://127.0.0.1:{port}/socket", False, part))
-                )
-                ours.append(asyncio.run(others_pushed(address, True, part)))
+                for name, at, one in (("theirs", other, process), ("ours", address, own)):
+                    used = cpu_of(one)
+                    count = asyncio.run(others_pushed(at, name == "ours", seconds / 3))
+                    counts[name].append((count * 3 / seconds, count / (cpu_of(one) - used)))
     finally:
         process.terminate()
         process.wait()
-    show("others", theirs=statistics.median(theirs), ours_json=statistics.median(ours))
+    for name, found in counts.items():
+        rates, shares = zip(*found, strict=True)
+        show(f"others: {name}", steps_per_second=statistics.median(rates),
+             steps_per_cpu_second=statistics.median(shares))  # fmt: skip
 
 
 def main() -> None:

@@ -88,6 +88,10 @@ def test_a_finished_run_is_listed_loads_and_is_read_by_the_coach(tmp_path, carou
     assert record.best is not None
     assert library.load(run).label(["go to rome"])
     code, out, err = carousel("coach", run)
+    named = {keys.strip() for keys in re.findall(r"; source: (.+)$", out, re.M)}
+    assert named
+    for key in ", ".join(named).split(", "):
+        assert f"\n  {key}: " in out
     assert (code, err) == (1, "")  # a severe finding is in it
     assert all(name in out for name in result["coach"]["severe"])
     code, out, err = carousel("compare", run, shutil.copytree(run, tmp_path / "other"))

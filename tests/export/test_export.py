@@ -1,5 +1,6 @@
 """What `export` writes beside a file, and what it refuses."""
 
+import inspect
 import json
 import os
 import subprocess
@@ -26,6 +27,11 @@ def test_the_public_name_writes_files(tmp_path):
     assert [path.name for path in done.files] == ["gru.onnx", "gru.onnx.json"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["gru.onnx", "gru.onnx.json"]
     assert done.comparison.difference <= done.comparison.tolerance == 1e-5
+
+
+def test_the_public_name_takes_what_the_function_takes():
+    public, function = inspect.signature(carousel.export), inspect.signature(export)
+    assert str(public) == str(function)
 
 
 def test_a_card_says_what_goes_in_and_comes_out(tmp_path):

@@ -1,5 +1,7 @@
 """Layers inside each step: in Carousel, and in the files that are written of them."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -109,10 +111,29 @@ def test_a_step_sees_weights_that_change_modules_that_are_replaced_and_hooks():
     agree()
     frames.layers[3].weight.data = torch.randn(7, 5, 3)
     agree()
+    frames.layers[4] = nn.Tanh().eval()
+    agree()
+    frames.layers[5] = nn.Sequential(frames.layers[5], nn.ReLU()).eval()
+    agree()
+    frames.layers[5][1] = nn.Sigmoid()
+    agree()
     frames.layers[4].register_forward_hook(lambda module, given, y: 3.0 * y)
     agree()
-    frames.layers[4] = nn.Tanh()
-    agree()
+
+
+def test_a_copy_and_a_saved_model_step_with_weights_of_their_own(tmp_path):
+    frames = uneven(FRAMES["two channels"]())
+    x = torch.randn(1, frames.size)
+    before = frames.step(x)
+    other = copy.deepcopy(frames)
+    torch.save(frames, tmp_path / "frames.pt")
+    with torch.no_grad():
+        for parameter in frames.parameters():
+            parameter.zero_()
+    read = torch.load(tmp_path / "frames.pt", weights_only=False)
+    assert torch.equal(other.step(x), before)
+    assert torch.equal(read.step(x), before)
+    assert not torch.equal(frames.step(x), before)
 
 
 @pytest.mark.parametrize(

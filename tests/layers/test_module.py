@@ -486,3 +486,14 @@ def test_explain_does_not_run_the_layer():
 def test_explain_of_another_module_raises(module):
     with pytest.raises(TypeError, match=type(module).__name__):
         carousel.explain(module, torch.zeros(4, 2, 3))
+
+
+def test_explain_of_a_model_names_the_layers_that_it_can_explain():
+    model = nn.ModuleDict({"reader": carousel.GRU(3, 4), "writer": carousel.LSTM(4, 5)})
+    with pytest.raises(TypeError, match="reads: reader, writer"):
+        carousel.explain(model, torch.zeros(4, 2, 3))
+
+
+def test_explain_of_a_model_of_torchs_layers_says_how_they_are_swapped():
+    with pytest.raises(TypeError, match=r"carousel\.accelerate swaps them"):
+        carousel.explain(nn.Sequential(nn.GRU(3, 4)), torch.zeros(4, 2, 3))

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from saved_models import save_model
 
+import carousel
 from carousel import runtime
 from carousel.errors import ConfigError, DataError
 from carousel.runtime.answers import Linear
@@ -125,6 +127,52 @@ def test_what_does_not_fit_is_refused_and_not_remembered(frames):
     x = np.random.default_rng(1).standard_normal((1, 4, 2))
     found = streams.step(slots, streams.read(slots, x))
     np.testing.assert_array_equal(found, frames.predict(x[0]))
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "rnn"])
+def test_in_eight_bits_streams_are_told_what_a_layer_in_eight_bits_gives(tmp_path, cell):
+    """Against `carousel.Stream(int8=True)`: the states bit for bit, in any company."""
+    settings = [f"model.cell={cell}", "model.hidden_size=21", "model.num_layers=2"]
+    save_model(tmp_path, "label_frames", *settings)
+    trained, model = carousel.load(tmp_path / "model"), runtime.load(tmp_path / "model")
+    x = np.random.default_rng(1).standard_normal((9, 13, 2))
+    x[4, 7] = 99.0  # beyond the range
+    calibration = x[0]
+    streams = Streams(model, 30, calibration)
+    slots = np.random.default_rng(2).permutation(30)[:9]
+    found = interleaved(streams, x, slots, chosen(3))
+    read = torch.from_numpy(model.reader.whole(x)[0]).transpose(0, 1)
+    layer = trained.model.recurrent
+    layer.batch_first = False
+    stream = carousel.Stream(layer, int8=True, calibration=read[:, :1])
+    states = torch.stack([stream.step(step) for step in read], 1).numpy()
+    np.testing.assert_array_equal(found, model.answer(states))
+    assert streams.saturated == stream.saturated >= 2
+    assert np.abs(found - model.predict(x)).max() < 0.1
+
+
+def test_more_rows_than_a_batch_of_the_kernels_holds_are_cut(tmp_path):
+    save_model(tmp_path, "label_frames", "model.hidden_size=5")
+    model = runtime.load(tmp_path / "model")
+    x = np.random.default_rng(1).standard_normal((1500, 2, 2))
+    streams, slots = Streams(model, 1500, x[:, 0]), np.arange(1500)
+    lengths = 1 + slots % 2
+    told = streams.step(slots, streams.read(slots, x), lengths)
+    alone = Streams(model, 1, x[:, 0])
+    for row in (0, 1, 1023, 1024, 1499):
+        alone.clear(slots[:1])
+        wanted = alone.step(slots[:1], alone.read(slots[:1], x[row : row + 1, : lengths[row]]))
+        at = lengths[:row].sum()
+        np.testing.assert_array_equal(told[at : at + lengths[row]], wanted)
+
+
+def test_what_has_no_eight_bits_is_refused_by_name(tmp_path):
+    save_model(tmp_path, "label_frames", "model.cell=rnn", "model.nonlinearity=relu")
+    with pytest.raises(ConfigError, match="int8: the states of RNN"):
+        Streams(runtime.load(tmp_path / "model"), 1, np.zeros((3, 2)))
+    save_model(tmp_path, "label_frames", "model.peephole=true")
+    with pytest.raises(ConfigError, match="int8: LSTM with options"):
+        Streams(runtime.load(tmp_path / "model"), 1, np.zeros((3, 2)))
 
 
 def test_models_that_read_from_the_end_or_weigh_all_steps_are_refused_by_name(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from carousel import runtime
+from carousel.errors import ConfigError, DataError
 from carousel.serve.app import Server
 from carousel.serve.scheduler import Limits
 from carousel.serve.server import prepare
@@ -273,6 +274,26 @@ def test_noise_never_ends_the_server(client):
     assert told(client, "POST", f"{URL}/streams/a/steps", json={"step": [1, 2]})[1]["steps"] == 1
 
 
+def test_in_eight_bits_answers_are_close_and_what_is_out_of_range_is_counted(
+    models, frames, tmp_path
+):
+    (tmp_path / "steps.ndjson").write_text("".join(f"{json.dumps(x)}\n" for x in steps(9).tolist()))
+    settings = Settings(calibration=tmp_path / "steps.ndjson")
+    server = prepare({"frames": models["frames"]}, settings, None)
+    x = steps(9)
+    with TestClient(server.app()) as client:
+        _, answer = told(client, "POST", f"{URL}/streams/a/steps", json={"steps": x.tolist()})
+        found = np.float32(chances(answer["answers"]))
+        assert 0 < np.abs(found - frames.predict(x)).max() < 0.05
+        told(client, "POST", f"{URL}/streams/a/steps", json={"step": [900, 0]})
+        assert 'carousel_saturated_total{model="frames"} 1' in client.get("/metrics").text
+    with pytest.raises(ConfigError, match="serve one alone"):
+        prepare(models, settings, None)
+    (tmp_path / "steps.ndjson").write_text("[1]")
+    with pytest.raises(DataError, match=r"steps\.ndjson, cannot be read: step 0 has 1 numbers"):
+        prepare({"frames": models["frames"]}, settings, None)
+
+
 def test_random_company_gives_every_stream_its_own_answers(server, frames):
     """Many callers at once, on one event loop, with blocks of any length."""
     service = server.services["frames"]
@@ -296,3 +317,30 @@ def test_random_company_gives_every_stream_its_own_answers(server, frames):
     np.testing.assert_array_equal([np.concatenate(parts) for parts in found], frames.predict(x))
     assert service.engine.counts.steps == 180
     assert isinstance(server, Server)
+
+
+def test_who_reads_no_answer_is_cut_off(server, monkeypatch, caplog):
+    """And the connection ends, with whatever it was waiting for."""
+    from carousel.serve import sockets
+
+    class Stuck:
+        frames = [msgpack.packb({"op": "open", "streams": ["a"]})] * 100
+        closed = None
+
+        async def receive(self):
+            if self.frames:
+                return {"type": "websocket.receive", "bytes": self.frames.pop()}
+            return await asyncio.Event().wait()
+
+        async def send_bytes(self, content):
+            await asyncio.Event().wait()
+
+        async def close(self, code):
+            self.closed = code
+
+    monkeypatch.setattr(sockets, "_PATIENCE", 0.01)
+    socket = Stuck()
+    asyncio.run(sockets.Connection(server, server.services["frames"], socket).run())
+    assert socket.closed == 1013
+    assert len(socket.frames) >= 100 - 2 * 64
+    assert "read no answer" in caplog.text

@@ -125,3 +125,20 @@ def test_an_error_of_a_batch_is_told_to_its_groups_alone():
     assert isinstance(told[7].error, FloatingPointError)
     assert told[1].error is told[2].error is None
     assert told[1].answers.shape == (1, 5, 2)
+
+
+def test_steps_of_one_stream_that_queue_up_hold_up_no_other():
+    """However many there are: a batch takes the next of each stream."""
+    streams, told = Recorder(3000), []
+    engine = Engine(streams, Limits(rows=1024, steps=4, max_wait=0))
+    for _ in range(2000):
+        engine.submit(np.array([7]), np.zeros((1, 1, 1)), lambda g: None)
+    for slot in range(8, 20):
+        engine.submit(np.array([slot]), np.zeros((1, 1, 1)), lambda g: told.append(g.slots[0]))
+    engine.turn()
+    assert told == list(range(8, 20))
+    assert len(streams.seen[7]) == 1
+    assert len(engine.scheduler) == 1999
+    while len(engine.scheduler):
+        engine.turn()
+    assert len(streams.seen[7]) == 2000

@@ -34,6 +34,13 @@ def test_stops_after_patience_epochs_without_a_better_one():
     assert "validation accuracy 70.00% in epoch 2" in said
 
 
+def test_patience_that_ends_with_the_last_epoch_has_stopped_nothing_early():
+    config = TrainingConfig(patience=2, epochs=4)
+    stopping, _, stops = watch(config, [0.5, 0.7, 0.7, 0.6])
+    assert stops[-1]
+    assert stopping.reason(4, 400).startswith("ran all 4 epochs; best validation accuracy 70.00%")
+
+
 def test_a_better_epoch_starts_the_count_anew():
     _, _, stops = watch(TrainingConfig(patience=2), [0.5, 0.4, 0.6, 0.5, 0.5])
     assert stops == [False, False, False, False, True]

@@ -61,6 +61,7 @@ def _show(
     from rich.console import Console
     from rich.text import Text
 
+    from carousel.coach.rule import SOURCES
     from carousel.coach.words import texts
 
     words = texts(language)["finding"]
@@ -74,5 +75,10 @@ def _show(
         console.print(Text(f"{words['cleared']}: {finding.title} ({finding.code})", style="dim"))
     for lack in lacks:
         console.print(Text(words["lacks"] + lack))
+    if findings:
+        console.print(Text(f"{words['sources']}:", style="dim"))
+    for key, title in SOURCES.items():
+        if any(key in finding.source.split(", ") for finding in findings):
+            console.print(Text(f"  {key}: {title}", style="dim"))
     if share is not None:
         console.print(Text(words["cost"].format(share=share), style="dim"))

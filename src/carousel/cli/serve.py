@@ -40,6 +40,12 @@ def serve(
     ] = 1.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of a batch.")] = 1,
     body: Annotated[float, typer.Option(min=0.01, help="Megabytes of a request or a frame.")] = 8.0,
+    int8: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Step in eight bits; steps like those to come, in lines of JSON."
+        ),
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Speak TLS with it (PEM).")
     ] = None,
@@ -66,6 +72,7 @@ def serve(
     settings = Settings(
         threads=threads, limits=Limits(max_wait=max_wait / 1000), most=streams, idle=idle,
         body=int(body * (1 << 20)),
+        calibration=int8,
     )  # fmt: skip
     server = prepare(_named(runs), settings, state, snapshot)
     at = listen(host, port)

@@ -7,19 +7,32 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
     from carousel.export.exporting import Exported
+    from carousel.tasks.shared.task import TrainedModel
 
 
 class _Callable(ModuleType):
     """A module that is a function, too: its name is that of the verb, and of this folder."""
 
-    def __call__(self, *arguments: Any, **named: Any) -> Exported:
+    def __call__(
+        self,
+        model: TrainedModel | nn.Module | str | Path,
+        path: str | Path,
+        *,
+        stream: bool = False,
+        int8: bool = False,
+        force: bool = False,
+    ) -> Exported:
         from carousel.export.exporting import export
 
-        return export(*arguments, **named)
+        return export(model, path, stream=stream, int8=int8, force=force)
 
 
 sys.modules[__name__].__class__ = _Callable

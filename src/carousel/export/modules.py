@@ -139,7 +139,8 @@ def layers_of(module: nn.Module) -> list[Layer]:
         return [_function(module)]
     raise ConfigError(
         f"{type(module).__name__} has no description: export a model of {KNOWN}, and compute the "
-        "rest where the file is used"
+        "rest where the file is used; or export the module whole with torch.onnx.export or "
+        "torch.export"
     )
 
 

@@ -2,7 +2,7 @@
 
 from carousel.layers.accelerate import accelerate, restore
 from carousel.layers.acceleration import Acceleration, accelerated
-from carousel.layers.base import explain
+from carousel.layers.explaining import explain
 from carousel.layers.gru import GRU
 from carousel.layers.lmu import LMU
 from carousel.layers.lstm import LSTM

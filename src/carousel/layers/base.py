@@ -354,18 +354,3 @@ class Recurrent(_Base):
                 f"For {kind} input, hx should also be {wanted}-D but got {dims} tensor"
             )
         return state if batched else tuple(part.unsqueeze(1) for part in state)
-
-
-def explain(layer: nn.Module, x: Tensor | PackedSequence, lengths: Tensor | None = None) -> str:
-    """Say which path `layer(x, lengths=lengths)` takes and why, without running it.
-
-    Raises TypeError if `layer` is not one of Carousel's.
-
-    >>> import carousel
-    >>> with kernels.use("cells"):
-    ...     print(carousel.explain(carousel.GRU(3, 4), torch.zeros(5, 2, 3)))
-    cells: asked for by use('cells')
-    """
-    if not isinstance(layer, Recurrent):
-        raise TypeError(f"explain wants a carousel RNN, LSTM or GRU, got {type(layer).__name__}")
-    return layer.explain(x, lengths)

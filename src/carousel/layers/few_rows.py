@@ -6,7 +6,7 @@ its weights into an order that pays for long signals; a dense layer of one row t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from carousel.layers.magnitude import Magnitude
+from carousel.layers.parts import parts_of
 
 Array = NDArray[np.float32]
 _FEW = 4  # rows up to which this takes less time than the modules
@@ -28,75 +29,86 @@ class FewRows:
     """Modules that look at one step alone, in evaluation mode: (B, F) to (B, F').
 
     modules: one after the other. whole: what computes the same in torch, for many rows and for
-    modules that are none of those below. channels: of the places that a row holds, which modules
-    see as torch's convolutions do; F, so one place, if not given.
+    modules that are none of those below; the Sequential itself if not given. channels: of the
+    places that a row holds, which modules see as torch's convolutions do; F, so one place, if not
+    given.
     """
 
     def __init__(
         self,
-        modules: Sequence[nn.Module],
-        whole: Callable[[Tensor], Tensor],
+        modules: nn.Sequential,
+        whole: Callable[[Tensor], Tensor] | None = None,
         channels: int | None = None,
     ) -> None:
-        self._modules, self._channels, self._whole = modules, channels, whole
+        self._modules, self._channels, self._whole = modules, channels, whole or modules
         self._calls: Calls | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_calls": None}  # a copy prepares its own
 
     def step(self, x_t: Tensor) -> Tensor:
         """Features that modules make of a step, without gradients; to rounding alike either way."""
-        calls = self._prepared(x_t)
+        calls = self._calls
+        if calls is None or not calls.fits(x_t) or not calls.holds():
+            calls = self._calls = self._prepared(x_t)
         if calls is None:
             with torch.no_grad():
                 return self._whole(x_t)
-        calls.x[...] = x_t.detach().numpy().reshape(calls.x.shape)
-        return torch.from_numpy(calls.run().reshape(x_t.size(0), -1).copy())
+        calls.row[...] = x_t.detach().numpy()
+        return calls.run().clone()
 
     def _prepared(self, x_t: Tensor) -> Calls | None:
         """Calls for so many rows; None where there are none for these modules."""
         if x_t.dim() != 2 or x_t.size(0) > _FEW or x_t.dtype != torch.float32 or not x_t.is_cpu:
             return None
         rows, features = x_t.shape
-        known, channels = self._calls, self._channels or features
-        fits = known is not None and known.x.size == x_t.numel() and len(known.x) == rows
-        if fits and known is not None and known.holds():
-            return known
+        channels = self._channels or features
         if not rows or not features or features % channels:
             return None
         try:
-            self._calls = Calls(self._modules, rows, features // channels, channels)
+            calls = Calls(self._modules, rows, features // channels, channels)
         except NotImplementedError:
-            self._calls = None
-        return self._calls if self._calls is not None and self._calls.holds() else None
+            return None
+        return calls if calls.holds() else None
 
 
 class Calls:
     """Calls of NumPy whose arrays are there before. Weights are read where they lie: what changes
     them in place is seen.
 
-    x (N, places, channels): to be filled before `run`, which returns (N, places', channels').
+    row (N, places · channels): to be filled before `run`, which returns (N, places' · channels').
     Raises `NotImplementedError` for a module that has no such calls.
     """
 
-    def __init__(self, modules: Sequence[nn.Module], rows: int, places: int, channels: int) -> None:
-        self.x: Array = np.zeros((rows, places, channels), np.float32)
+    def __init__(self, modules: nn.Sequential, rows: int, places: int, channels: int) -> None:
+        x: Array = np.zeros((rows, places, channels), np.float32)
+        self.row, self._shape = x.reshape(rows, -1), (rows, places * channels)
+        parts = [*parts_of(modules)]
         self._modules = [
             (module, type(module), module._forward_pre_hooks, module._forward_hooks)
-            for module in modules
+            for module in parts
         ]
+        rows_of = [m for m in modules.modules() if isinstance(m, nn.Sequential)]
+        self._inside = [(row._modules, [*row._modules.values()]) for row in rows_of]
         self._weights: list[tuple[dict[str, Any], str, Tensor, int]] = []
         self._calls: list[Callable[[], Any]] = []
-        y = self.x
-        for module in modules:
+        y = x
+        for module in parts:
             maker = _MAKERS.get(type(module))
             if maker is None:
                 raise NotImplementedError(type(module).__name__)
             y = maker(self, module, y)
-        self._y = y
+        self._y = torch.from_numpy(y.reshape(rows, -1))
 
-    def run(self) -> Array:
-        """Features that the modules make of `x`; the next call writes over them."""
+    def run(self) -> Tensor:
+        """Features that the modules make of `row`; the next call writes over them."""
         for call in self._calls:
             call()
         return self._y
+
+    def fits(self, x_t: Tensor) -> bool:
+        """True for a step of as many rows and features, in float32 on the CPU."""
+        return x_t.shape == self._shape and x_t.dtype == torch.float32 and x_t.is_cpu
 
     def holds(self) -> bool:
         """False once a module is another one, has hooks, or keeps its weights elsewhere."""
@@ -106,7 +118,7 @@ class Calls:
         for module, kind, before, after in self._modules:
             if type(module) is not kind or before or after or module.training:
                 return False
-        return True
+        return all([*given.values()] == modules for given, modules in self._inside)
 
     def _read(self, module: nn.Module, name: str) -> Array | None:
         """A parameter as it lies in memory, which `holds` looks after; None where there is none."""

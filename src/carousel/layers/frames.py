@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
 from carousel.layers.few_rows import FewRows
 from carousel.layers.magnitude import Magnitude as Magnitude
-from carousel.layers.parts import parts_of
 
 
 class Frames(nn.Module):
@@ -43,7 +40,7 @@ class Frames(nn.Module):
             raise ValueError(f"a frame of {size} numbers cannot have {channels} channels each")
         self.size, self.channels = size, channels
         self.layers = nn.Sequential(*layers)
-        self._few = FewRows([*self.parts], self.forward, channels)
+        self._few = FewRows(self.layers, self.forward, channels)
         with torch.no_grad():
             seen = self.layers(torch.zeros(1, channels, size // channels))
         if seen.dim() != 3:
@@ -51,11 +48,6 @@ class Frames(nn.Module):
                 f"layers of frames give (N, channels, places), these give {tuple(seen.shape)}"
             )
         self.outputs = seen.size(1) * seen.size(2)
-
-    @property
-    def parts(self) -> Iterator[nn.Module]:
-        """The layers, those of a Sequential among them one by one."""
-        yield from parts_of(self.layers)
 
     def extra_repr(self) -> str:
         return f"{self.size}, channels={self.channels}"

@@ -41,7 +41,7 @@ class Row:
             parts = [*group]
             if kind is FewRows:
                 whole = nn.Sequential(*parts)
-                self._steps.append(FewRows(parts, whole).step)
+                self._steps.append(FewRows(whole).step)
                 x = x if x is None else whole(x)
                 continue
             for part in parts:
@@ -54,12 +54,12 @@ class Row:
                     x = x if x is None else part(x)
 
     @torch.no_grad()
-    def step(self, x_t: Tensor) -> Tensor:
-        """The output for the next input (B, …)."""
+    def feed(self, x_t: Tensor, out: Tensor | None) -> Tensor:
+        """The output for the next input (B, …), in `out` where that is given."""
         x = x_t
         for step in self._steps:
             x = step(x)
-        return x
+        return x if out is None else out.copy_(x)
 
 
 def _kind(part: nn.Module) -> type:

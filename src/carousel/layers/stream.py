@@ -164,8 +164,8 @@ class Stream:
     def _start(self, x_t: Tensor, out: Tensor | None) -> Tensor:
         """A step that finds nothing prepared."""
         if self._row is not None:
-            found = self._row.step(x_t)
-            return found if out is None else out.copy_(found)
+            self._feed = self._row.feed
+            return self._row.feed(x_t, out)
         if self.model is not self._layers[0]:
             return self._step_model(x_t)
         self._stepper = self._prepare(x_t)
@@ -186,7 +186,7 @@ class Stream:
         self._leave()
         self._states[0] = hx
         if x_t.dim() != 2:
-            raise ValueError(f"a step is (B, I), got {x_t.dim()}-D")
+            raise ValueError(f"a step is (B, I), got {x_t.dim()}-D; of one stream: x[None]")
         x = x_t.unsqueeze(1 if layer.batch_first else 0)
         state = layer.checked_state(x, hx)
         if self._int8 is not None:

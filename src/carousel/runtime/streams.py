@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from carousel.errors import ConfigError, DataError
 from carousel.runtime.compiled import _native
 from carousel.runtime.files import Array
+from carousel.runtime.int8 import Int8Steps, largest_of
 from carousel.runtime.model import Model
 from carousel.runtime.stack import Stack
 
@@ -25,11 +26,15 @@ class Streams:
     whatever other streams are stepped with it, in whatever blocks, and those of `Model.step` for
     it alone. Not for several threads at once.
 
-    capacity: how many slots there are; `grow` adds some. Raises `ConfigError`, by name, for a
-    model that cannot be streamed.
+    capacity: how many slots there are; `grow` adds some. calibration (N, ...): steps like those to
+    come, as `Model.step` takes them: then the recurrent layers run in eight bits (docs/int8.md),
+    with ranges from those steps. Raises `ConfigError`, by name, for a model that cannot be
+    streamed, and for one that has no form in eight bits.
     """
 
-    def __init__(self, model: Model, capacity: int = 64) -> None:
+    def __init__(
+        self, model: Model, capacity: int = 64, calibration: ArrayLike | None = None
+    ) -> None:
         self.model, self._capacity = model, 0
         stack, pool = model.stack, model.pool
         if stack.both:
@@ -37,7 +42,7 @@ class Streams:
                 "model.bidirectional: this model reads from the end too, so it cannot be streamed: "
                 "predict whole sequences"
             )
-        self._steps = Steps(stack)
+        self._steps: Steps | Int8Steps = Steps(stack)
         self._kinds: dict[str, Numbers] = {}  # a row of each array, before the first step
         for name, part in stack.zeros(1).items():
             self._kinds[name] = part[:, 0]
@@ -51,6 +56,16 @@ class Streams:
             for name, kind in self._kinds.items()
         }
         self.grow(capacity)
+        if calibration is not None:
+            steps = np.asarray(calibration)[None]
+            ranges = largest_of(self.read(np.zeros(1, np.int64), steps))
+            self.clear(np.zeros(1, np.int64))
+            self._steps = Int8Steps(stack, ranges)
+
+    @property
+    def saturated(self) -> int:
+        """Inputs so far beyond the range of calibration; 0 of streams in float32."""
+        return self._steps.saturated if isinstance(self._steps, Int8Steps) else 0
 
     @property
     def capacity(self) -> int:

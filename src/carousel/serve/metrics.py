@@ -64,6 +64,8 @@ def _of(service: Service) -> Iterator[tuple[str, str, str, float]]:
     )
     yield "carousel_refusals_total", "counter", "Refused: too many, busy, numbers.", seen.refused
     yield "carousel_repeats_total", "counter", "Steps that were answered again.", seen.repeated
+    clipped = service.streams.saturated
+    yield "carousel_saturated_total", "counter", "Inputs beyond the range of eight bits.", clipped
     yield "carousel_failures_total", "counter", "Groups that failed.", service.errors
 
 

@@ -66,31 +66,39 @@ class Limits:
 class Scheduler:
     """Batches out of two queues: of groups that nobody has begun, and of those with steps left.
 
-    Steps of a stream keep their order: a group waits while an earlier one has one of its streams.
-    Every batch takes from both queues, so neither long blocks nor new steps have to wait for the
-    other kind to end.
+    Steps of a stream keep their order: a group stands aside while earlier ones have one of its
+    streams, so that those in the queues have no stream in common. Every batch takes from both
+    queues, so neither long blocks nor new steps have to wait for the other kind to end.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
         self._fresh: deque[Group] = deque()
         self._begun: deque[Group] = deque()
-        self._held = np.zeros(64, np.int64)  # the number of the batch that each slot was held by
-        self._number = 0
-        self.rows = 0  # of groups that wait
+        self._aside: dict[int, deque[Group]] = {}  # by stream, in the order in which they came
+        self._lacking: dict[Group, int] = {}  # of groups aside: streams that others have
+        self._has = np.zeros(64, np.int32)  # groups that are not through, of each stream
+        self._count = self.rows = 0  # groups that wait; streams of those in the queues
 
     def __len__(self) -> int:
         """Groups that wait."""
-        return len(self._fresh) + len(self._begun)
+        return self._count
 
     def add(self, group: Group) -> None:
         """Queue a group behind those that came before it."""
         most = int(group.slots.max())
-        if most >= len(self._held):
-            more = np.zeros(max(most + 1, 2 * len(self._held)) - len(self._held), np.int64)
-            self._held = np.concatenate((self._held, more))
-        self._fresh.append(group)
-        self.rows += len(group.slots)
+        if most >= len(self._has):
+            more = max(most + 1, 2 * len(self._has)) - len(self._has)
+            self._has = np.concatenate((self._has, np.zeros(more, np.int32)))
+        busy = group.slots[self._has[group.slots] > 0].tolist()
+        self._has[group.slots] += 1
+        self._count += 1
+        if not busy:
+            self._ready(group)
+            return
+        self._lacking[group] = len(busy)
+        for slot in busy:
+            self._aside.setdefault(slot, deque()).append(group)
 
     def due(self) -> float:
         """Time at which the next batch is to be taken; infinite if nothing waits."""
@@ -100,14 +108,11 @@ class Scheduler:
 
     def take(self) -> list[Piece]:
         """The next batch, each stream at most once; `put_back` says that it was run."""
-        self._number += 1
         batch: list[Piece] = []
-        for group in self._begun:
-            self._held[group.slots] = self._number
         most = self.limits.rows
-        rows = self._from_begun(batch, 0, most // 2 if self._fresh else most)
-        rows = self._from_fresh(batch, rows, most)
-        self._from_begun(batch, rows, most)
+        rows = self._from(self._begun, batch, 0, most // 2 if self._fresh else most)
+        rows = self._from(self._fresh, batch, rows, most)
+        self._from(self._begun, batch, rows, most)
         return batch
 
     def put_back(self, batch: list[Piece]) -> list[Group]:
@@ -116,32 +121,43 @@ class Scheduler:
         for group, first, steps in batch:
             group.taken = first + steps
             if group.taken < group.steps and group.error is None:
-                self._begun.append(group)
+                self._count += 1
                 self.rows += len(group.slots)
+                self._begun.append(group)
             else:
+                self._has[group.slots] -= 1
+                self._let_in(group)
                 ended.append(group)
         return ended
 
-    def _from_begun(self, batch: list[Piece], rows: int, most: int) -> int:
-        while self._begun and rows < most:
-            rows += self._take(batch, self._begun.popleft())
-        return rows
+    def _ready(self, group: Group) -> None:
+        self._fresh.append(group)
+        self.rows += len(group.slots)
 
-    def _from_fresh(self, batch: list[Piece], rows: int, most: int) -> int:
-        waiting: list[Group] = []
-        while self._fresh and rows < most:
-            group = self._fresh.popleft()
-            busy = bool((self._held[group.slots] == self._number).any())
-            self._held[group.slots] = self._number  # later ones of its streams wait as well
-            if busy:
-                waiting.append(group)
-            else:
-                rows += self._take(batch, group)
-        self._fresh.extendleft(reversed(waiting))
+    def _let_in(self, ended: Group) -> None:
+        """Queue groups that stood aside for this one alone."""
+        if not self._aside:
+            return
+        for slot in ended.slots.tolist():
+            queue = self._aside.get(slot)
+            if queue is None:
+                continue
+            group = queue.popleft()
+            if not queue:
+                del self._aside[slot]
+            self._lacking[group] -= 1
+            if not self._lacking[group]:
+                del self._lacking[group]
+                self._ready(group)
+
+    def _from(self, queue: deque[Group], batch: list[Piece], rows: int, most: int) -> int:
+        while queue and rows < most:
+            rows += self._take(batch, queue.popleft())
         return rows
 
     def _take(self, batch: list[Piece], group: Group) -> int:
         steps = min(group.steps - group.taken, self.limits.steps)
         batch.append(Piece(group, group.taken, steps))
+        self._count -= 1
         self.rows -= len(group.slots)
         return len(group.slots)

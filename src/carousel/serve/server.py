@@ -36,6 +36,8 @@ def prepare(
     model that cannot be served, and a file that cannot be opened."""
     if not models:
         raise ConfigError("name a run or a saved model to serve")
+    if settings.calibration is not None and len(models) > 1:
+        raise ConfigError("the steps to calibrate by are those of one model: serve one alone")
     services = [Service(name, folder, settings) for name, folder in models.items()]
     if state is None:
         return Server(services)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from carousel.runtime.forecast import Forecaster
 from carousel.runtime.loading import assembled
 from carousel.runtime.streams import Streams
 from carousel.serve.answers import answers_of
-from carousel.serve.columns import columns_of
+from carousel.serve.columns import Columns, columns_of
 from carousel.serve.engine import Engine
 from carousel.serve.scheduler import Group, Limits, Piece, Slots
 from carousel.serve.sessions import Refused, Reply, Sessions
@@ -30,14 +31,19 @@ _LONG = 0.002  # seconds of a batch beyond which it is computed beside the event
 
 @dataclass(frozen=True)
 class Settings:
-    """Limits of a server. threads: of a batch. queue: steps of streams that wait, of a model.
-    body: bytes of a request or a frame. most, idle: see `Sessions`."""
+    """Limits of a server.
+
+    threads: of a batch. queue: steps of streams that wait, of a model. body: bytes of a request or
+    a frame. most, idle: see `Sessions`. calibration: a file with steps like those to come, an
+    object or a list of JSON in each line: then the recurrent layers of streams run in eight bits.
+    """
 
     threads: int = 1
     limits: Limits = field(default_factory=Limits)
     most: int = 100_000
     idle: float = 3600.0
     queue: int = 1_000_000
+    calibration: Path | None = None
     body: int = 8 << 20
 
 
@@ -55,9 +61,10 @@ class Service:
                 "no streams to serve; predict the last window"
             )
         self.name, self.settings, self.model = name, settings, model
-        self.streams = Streams(model)
-        self.print = fingerprint(bundle)
         self.columns = columns_of(bundle, model.reader)
+        known = _steps_in(settings.calibration, self.columns)
+        self.streams = Streams(model, calibration=known)
+        self.print = fingerprint(bundle, known)
         self.answers = answers_of(bundle, model.names)
         self.engine = Engine(self.streams, settings.limits)
         self.sessions = Sessions(
@@ -266,9 +273,20 @@ def _tell(reply: Reply) -> None:
         one(reply)
 
 
-def fingerprint(bundle: Bundle) -> str:
-    """Name of what a state belongs to: the weights and facts of a model."""
-    found = hashlib.sha256()
+def _steps_in(file: Path | None, columns: Columns) -> Numbers | None:
+    """Steps of a file of lines. Raises `DataError` for one that cannot be read."""
+    if file is None:
+        return None
+    try:
+        return columns.read([json.loads(line) for line in file.read_text().splitlines() if line])
+    except (OSError, ValueError, Refused) as error:
+        raise DataError(f"the steps to calibrate by, {file}, cannot be read: {error}") from None
+
+
+def fingerprint(bundle: Bundle, calibration: Numbers | None = None) -> str:
+    """Name of what a state belongs to: the weights and facts of a model, and its ranges in eight
+    bits."""
+    found = hashlib.sha256(b"" if calibration is None else calibration.tobytes())
     found.update(repr(sorted(bundle.facts.items())).encode())
     for name, weight in sorted(bundle.weights.items()):
         found.update(name.encode())

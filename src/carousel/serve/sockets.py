@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,39 +55,48 @@ class Connection:
         self._closed = False
 
     async def run(self) -> None:
-        """Read frames and answer them until the client goes."""
+        """Read frames and answer them until the client goes, or is cut off."""
         writer = asyncio.create_task(self._write())
         try:
-            while not self._closed:
+            while True:
                 await self._room.acquire()
+                if self._closed:
+                    break
                 message = await self._socket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
                 self._take(message)
         except (WebSocketDisconnect, RuntimeError):
-            pass  # the client is gone, or was cut off
+            pass  # the client is gone
         finally:
             self._closed = True
             writer.cancel()
 
     async def _write(self) -> None:
         try:
-            while True:
-                content, kind = await self._out.get()
-                message = packed(content, kind)
-                self._room.release()
-                sending = (
-                    self._socket.send_bytes(message)
-                    if kind == PACKED
-                    else self._socket.send_text(message.decode())
-                )
-                await asyncio.wait_for(sending, _PATIENCE)
+            with suppress(WebSocketDisconnect, RuntimeError, OSError):
+                while await self._send(*await self._out.get()):
+                    pass
+        finally:
+            self._closed = True
+            self._room.release()  # a reader that waits for it ends
+
+    async def _send(self, content: Any, kind: str) -> bool:
+        """Send an answer. Returns false where the client does not read it."""
+        message = packed(content, kind)
+        self._room.release()
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                if kind == PACKED:
+                    await self._socket.send_bytes(message)
+                else:
+                    await self._socket.send_text(message.decode())
         except TimeoutError:
-            self._closed = True
-            logger.warning("a client that read no answer for %g s was cut off", _PATIENCE)
-            await self._socket.close(1013)
-        except (WebSocketDisconnect, RuntimeError, OSError):
-            self._closed = True
+            logger.warning("a client that read no answer for %g s is cut off", _PATIENCE)
+            async with asyncio.timeout(1):
+                await self._socket.close(1013)
+            return False
+        return True
 
     def _take(self, message: Any) -> None:
         """Begin to answer a frame."""
@@ -149,11 +159,12 @@ class Connection:
         handles = _array(frame, "handles", np.dtype("<u4")).astype(np.int64)
         if len(handles) and handles.max() >= len(self._names):
             raise bad(f"handle {handles.max()} was not opened: there are {len(self._names)}")
-        if not len(handles) or len(np.unique(handles)) != len(handles):
+        if not len(handles) or len(set(handles.tolist())) != len(handles):
             raise bad('"handles" has each stream once, and one at least')
         slots, sessions = self._slots[handles], self._service.sessions
-        lost = np.flatnonzero(sessions.generation[slots] != self._generations[handles])
-        if len(lost):
+        same = sessions.generation[slots] == self._generations[handles]
+        if not same.all():
+            lost = np.flatnonzero(~same)
             name = self._names[handles[lost[0]]]
             raise Refused(
                 "forgotten", 410, f"stream {name!r} was closed, or was idle for too long: open it "

@@ -70,7 +70,7 @@ class EarlyStopping:
         value = scores.show(self.monitor, self.best_value)
         best = f"validation {name} {value} in epoch {self.best_epoch}"
         kept = "its weights are kept" if self.config.restore_best else "the last weights are kept"
-        if self.should_stop:
+        if self.should_stop and epoch < self.config.epochs:
             without = f"{self.epochs_without} {unit_of(self.epochs_without, 'epochs')}"
             return (
                 f"stopped early after epoch {epoch}: no better validation {name} "

@@ -95,6 +95,7 @@ def best_epoch_late(e: Evidence, t: Thresholds) -> Numbers | None:
     "after",
     "info",
     "LI, K3",
+    do=("carousel evaluate {run}",),
 )
 def stop_verdict(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     reason = e.result.get("stop_reason")

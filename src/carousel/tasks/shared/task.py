@@ -172,8 +172,8 @@ class TrainedModel(ABC):
             here, there = path.resolve(), Path(own).resolve()
             if here == there or here in there.parents or there in here.parents:
                 raise DataError(
-                    f"{path} is what the model was trained on, or part of it: its own test part "
-                    "is judged by part 'test'; new data are data that it never saw"
+                    f"{path} is what the model was trained on, or part of it: name data that it "
+                    "never saw, or no data at all to judge it on its own test part"
                 )
         return self._judge_new(path)
 
