@@ -1,5 +1,6 @@
 """A plain installation trains; what an extra brings is asked for in a line, before any training."""
 
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -84,3 +85,11 @@ def test_the_floor_that_is_tested_is_what_the_project_states():
 def floor_of(requirement):
     name, version = requirement.replace("==", ">=").split(">=")
     return name, Version(version)
+
+
+def test_the_server_asks_for_its_extra_in_one_line(absent, carousel, tmp_path):
+    absent("msgpack")
+    code, out, err = carousel("serve", tmp_path)
+    assert (code, out) == (2, "")
+    assert re.search(r"the server needs \w+, which is not installed: .*carousel-rnn\[serve\]", err)
+    assert err.count("\n") == 1
