@@ -10,10 +10,12 @@ import carousel
 from carousel.run import events, layout
 
 SOURCES = Path(carousel.__file__).parent
+# The user's own config.toml, and the states of a server's streams, a database of its own.
+OTHERS = {SOURCES / "places.py", SOURCES / "serve" / "store.py"}
 OUTSIDE = [
     path
     for path in sorted(SOURCES.rglob("*.py"))
-    if path.parent.name != "run" and path.name != "places.py"  # the user's own config.toml
+    if path.parent.name != "run" and path not in OTHERS
 ]
 FILES = {
     layout.CONFIG,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from carousel.serve.scheduler import Slots
 from carousel.serve.service import Numbers, Service
-from carousel.serve.store import Kept, StateStore
+from carousel.serve.store import Kept, NotKept, StateStore
 from carousel.terminal import logger, notice
 
 
@@ -67,9 +66,9 @@ class Snapshots:
             for service in self._services:
                 try:
                     await self._write(service)
-                except (sqlite3.Error, OSError) as error:  # a full disk: what is there stays
+                except NotKept as error:  # a full disk: what is there stays
                     self.failed += 1
-                    logger.error("states of %s were not kept: %s", service.name, error)
+                    logger.error("%s", error)
                 except Exception:  # a defect of ours ends no snapshots
                     self.failed += 1
                     logger.exception("states of %s were not kept", service.name)
@@ -89,7 +88,7 @@ class Snapshots:
             await asyncio.shield(loop.run_in_executor(
                 self._writer, self._store.write, service.name, service.print, kept, gone
             ))  # fmt: skip
-        except (sqlite3.Error, OSError):
+        except NotKept:
             here = slots[sessions.generation[slots] == generations]
             sessions.changed[here] = True
             service.gone = gone + service.gone

@@ -17,6 +17,10 @@ CREATE TABLE IF NOT EXISTS streams (
 """
 
 
+class NotKept(RunError):  # noqa: N818  # it names what happened
+    """States that a store could not write: the disk is full, say. What it had it has."""
+
+
 class Kept(NamedTuple):
     """A stream as it is kept. steps: that it has taken. seen: when, in seconds since 1970. state:
     the bytes of its arrays; answers, shape: to its last numbered steps, None if there were none."""
@@ -33,7 +37,7 @@ class StateStore(Protocol):
     """Keeps the states of streams; from one thread at a time."""
 
     def write(self, model: str, print: str, kept: Iterable[Kept], gone: Iterable[str]) -> None:
-        """Keep these, and forget those, both or neither."""
+        """Keep these, and forget those, both or neither. Raises `NotKept`."""
 
     def read(self, model: str, print: str) -> Iterator[Kept]:
         """The streams of a model; those of other weights are not among them."""
@@ -61,15 +65,17 @@ class SQLiteStore:
             raise RunError(f"the states of streams cannot be kept in {path}: {error}") from None
 
     def write(self, model: str, print: str, kept: Iterable[Kept], gone: Iterable[str]) -> None:
-        """Keep these, and forget those, both or neither."""
-        with self._base:
-            self._base.executemany(
-                "DELETE FROM streams WHERE model = ? AND name = ?", [(model, name) for name in gone]
-            )
-            self._base.executemany(
-                "INSERT OR REPLACE INTO streams VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [(model, one.name, print, *one[1:]) for one in kept],
-            )
+        """Keep these, and forget those, both or neither. Raises `NotKept`."""
+        lost = [(model, name) for name in gone]
+        rows = [(model, one.name, print, *one[1:]) for one in kept]
+        try:
+            with self._base:
+                self._base.executemany("DELETE FROM streams WHERE model = ? AND name = ?", lost)
+                self._base.executemany(
+                    "INSERT OR REPLACE INTO streams VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
+                )
+        except (sqlite3.Error, OSError) as error:
+            raise NotKept(f"the states of {model} were not kept: {error}") from None
 
     def read(self, model: str, print: str) -> Iterator[Kept]:
         """The streams of a model; those of other weights are not among them."""
