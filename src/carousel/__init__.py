@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from carousel.kernels import active_isa as active_isa
     from carousel.layers import GRU as GRU
     from carousel.layers import LMU as LMU
+    from carousel.layers import LRU as LRU
     from carousel.layers import LSTM as LSTM
+    from carousel.layers import QRNN as QRNN
     from carousel.layers import RGLRU as RGLRU
     from carousel.layers import RNN as RNN
     from carousel.layers import SLSTM as SLSTM
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
 _HOME = {
     "GRU": "carousel.layers",
     "LMU": "carousel.layers",
+    "LRU": "carousel.layers",
     "LSTM": "carousel.layers",
+    "QRNN": "carousel.layers",
     "RGLRU": "carousel.layers",
     "RNN": "carousel.layers",
     "SLSTM": "carousel.layers",
@@ -72,6 +76,8 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "SLSTM",
     "SRU",
     "RGLRU",
+    "QRNN",
+    "LRU",
     "LMU",
     "Stream",
     "accelerate",

@@ -58,9 +58,10 @@ def _paths() -> dict[str, str]:
     for spec in SPECS:
         kind = getattr(layers, spec.layer)
         for dtype in (torch.float32, torch.float64):
-            layer = kind(3, 4, dtype=dtype)
+            layer = kind(3, 4, dtype=dtype, **spec.arguments)
             x = torch.zeros(2, 2, 3, dtype=dtype)
-            name = f"{kind.__name__} {str(dtype).removeprefix('torch.')}"
+            own = "".join(f", {key}={value}" for key, value in spec.arguments.items())
+            name = f"{kind.__name__}{own} {str(dtype).removeprefix('torch.')}"
             paths[name] = _said(layer, x)
             paths[f"{name}, lengths="] = _said(layer, x, lengths)
     return paths

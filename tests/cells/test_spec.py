@@ -34,6 +34,9 @@ SETTINGS = {
     "heads": "model.heads=4",
     "order": "model.order=8",
     "theta": "model.theta=20",
+    "r_min": "model.r_min=0.5",
+    "r_max": "model.r_max=0.9",
+    "max_phase": "model.max_phase=1.5",
     "forget_bias": "model.forget_bias=2.5",
     "zoneout": "regularization.zoneout=0.1",
     "weight_dropout": "regularization.weight_dropout=0.1",
@@ -45,7 +48,7 @@ WITHOUT_A_SETTING = {"checkpoint_every"}
 
 
 def layer_of(spec, **options):
-    return getattr(layers, spec.layer)(INPUTS, H, **options)
+    return getattr(layers, spec.layer)(INPUTS, H, **spec.arguments, **options)
 
 
 def variants_of(spec):
@@ -138,7 +141,7 @@ def test_layer_takes_and_gives_as_many_states(spec):
 @by_cell
 def test_options_are_what_the_layer_takes_beyond_what_all_take(spec):
     taken = set(inspect.signature(getattr(layers, spec.layer)).parameters)
-    assert taken - SHARED == set(spec.options) - SHARED
+    assert taken - SHARED == (set(spec.options) | set(spec.arguments)) - SHARED
     assert len(set(spec.options)) == len(spec.options)
 
 

@@ -95,10 +95,12 @@ def test_a_cell_without_gates_is_pictured_and_says_so(tmp_path):
     assert row["influence_most"][0]["value"] > 0
 
 
-@pytest.mark.parametrize("kind", ["MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU", "LMU"])
+@pytest.mark.parametrize(
+    "kind", ["MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU", "QRNN", "LRU", "LMU"]
+)
 def test_cells_that_torch_lacks_are_pictured(kind, tmp_path):
     (row,) = look_into(getattr(carousel, kind)(2, 3), tmp_path).layers
-    assert (row["half_life"] is None) == (kind in ("IndRNN", "LMU"))
+    assert (row["half_life"] is None) == (kind in ("IndRNN", "LRU", "LMU"))
 
 
 def test_a_layer_of_one_unit_and_a_projection_are_pictured(tmp_path):

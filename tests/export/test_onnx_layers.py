@@ -29,7 +29,8 @@ from carousel.export.onnx.format import runner
 CELLS = {
     "LSTM": carousel.LSTM, "GRU": carousel.GRU, "RNN": carousel.RNN, "MinGRU": carousel.MinGRU,
     "MinLSTM": carousel.MinLSTM, "IndRNN": carousel.IndRNN, "SLSTM": carousel.SLSTM,
-    "LMU": carousel.LMU, "RGLRU": carousel.RGLRU, "SRU": carousel.SRU,
+    "LMU": carousel.LMU, "RGLRU": carousel.RGLRU, "SRU": carousel.SRU, "QRNN": carousel.QRNN,
+    "LRU": carousel.LRU,
     "torch.LSTM": nn.LSTM, "torch.GRU": nn.GRU, "torch.RNN": nn.RNN,
 }  # fmt: skip
 CASES = [
@@ -44,6 +45,7 @@ CASES = [
     ("MinGRU", {"nonlinearity": "linear"}),
     ("SLSTM", {"nonlinearity": "exp", "bias": False}),
     ("SLSTM", {"heads": 5}),
+    ("QRNN", {"window": 2, "bias": False}),
     ("IndRNN", {"nonlinearity": "tanh", "bias": False}),
 ]
 

@@ -555,6 +555,8 @@ BEYOND_TORCH = {
     "MinGRU": lambda: carousel.MinGRU(3, 5),
     "IndRNN": lambda: carousel.IndRNN(3, 5),
     "SRU": lambda: carousel.SRU(3, 5),
+    "LRU": lambda: carousel.LRU(3, 5),
+    "QRNN": lambda: carousel.QRNN(3, 5, window=2),
     "Mine is derived from": lambda: Mine(3, 5),
 }
 

@@ -1,4 +1,4 @@
-"""`SLSTM` and `LMU` as modules: arguments, errors, lengths, streams, copies."""
+"""`SLSTM`, `LMU`, `QRNN` and `LRU` as modules: arguments, errors, lengths, streams, copies."""
 
 import copy
 import io
@@ -18,8 +18,9 @@ T, B = 5, 4
 
 @pytest.fixture(params=["native", "cells"], autouse=True)
 def path(request):
-    if request.param == "native" and "LMU" in request.node.name:
-        pytest.skip("the LMU has equations only")
+    native = request.param == "native"
+    if native and any(name in request.node.name for name in ("LMU", "QRNN", "LRU")):
+        pytest.skip("this cell has equations only")
     with kernels.use(request.param):
         yield request.param
 

@@ -362,7 +362,7 @@ def test_other_paths_say_that_it_has_no_effect():
     "spec", [spec for spec in SPECS if "precision" not in spec.options], ids=lambda spec: spec.name
 )
 def test_cells_without_such_kernels_say_that_their_products_are_float32(spec):
-    layer = getattr(carousel, spec.layer)(5, 8)
+    layer = getattr(carousel, spec.layer)(5, 8, **spec.arguments)
     x = x_of()
     expected = layer(x)[0]
     layer.precision = "bf16"

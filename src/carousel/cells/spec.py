@@ -39,8 +39,8 @@ class Weight:
 
     rows, columns: "gates" (a block of H for each gate and candidate), "peepholes" (the same
     without candidates), "hidden" (H), "outputs" (P; H without a projection), "inputs" (I),
-    "head" (H / heads, where a unit reads the units of its head alone), "memory" (d coefficients);
-    no columns for a vector. fixed: nothing is learnt, the layer has it as a buffer.
+    "pairs" (2 H), "head" (H / heads, where a unit reads the units of its head alone), "memory" (d
+    coefficients); no columns for a vector. fixed: nothing is learnt, the layer has it as a buffer.
     needs: the argument of the layer that calls for it. native: its name in the compiled module,
     where it does not follow from this one. own_start: it starts as the layer draws it, whatever
     scheme of initialisation is chosen.
@@ -108,6 +108,7 @@ class CellSpec:
         in_torch: whether torch has the cell without options.
         onnx: the order of the gates in ONNX's operator; None where ONNX has none.
         memory: coefficients d of its memory, where a layer is not told another number; 0: none.
+        arguments: of the layer, which make it have this cell and not another.
     """
 
     name: str
@@ -128,6 +129,7 @@ class CellSpec:
     in_torch: bool = False
     onnx: str | None = None
     memory: int = 0
+    arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
     def gates(self) -> str:
@@ -228,6 +230,7 @@ class CellSpec:
             "outputs": outputs,
             "head": hidden // heads,
             "memory": memory or self.memory,
+            "pairs": 2 * hidden,
             "inputs": inputs,
         }
         return tuple(sizes[axis] for axis in (weight.rows, weight.columns) if axis)
@@ -240,7 +243,11 @@ class CellSpec:
         (2, 5)
         """
         axes = {part.name: part.axis for part in self.parts}
-        sizes = {"hidden": hidden, "memory": memory or self.memory}
+        sizes = {
+            "hidden": hidden,
+            "gates": len(self.gates) * hidden,
+            "memory": memory or self.memory,
+        }
         return (outputs, *(sizes[axes[name]] for name in self.states[1:]))
 
     def is_direct(self, inputs: int, hidden: int) -> bool:
@@ -266,6 +273,26 @@ class CellSpec:
         # Whether the first has a block more is not seen by itself: a vector of so many units tells.
         own = self.weights[1]
         return shapes[1][0] // (len(self.of_kind("gate")) if own.rows == "peepholes" else 1)
+
+    @property
+    def projects(self) -> bool:
+        """True if the output is a product of the states of all units, which are parallel.
+
+        >>> from carousel.cells.table import named
+        >>> named("lru").projects, named("lmu").projects
+        (True, False)
+        """
+        return any(w.columns == "pairs" for w in self.weights)
+
+    @property
+    def previous(self) -> Weight | None:
+        """Weight that multiplies the input before, or None.
+
+        >>> from carousel.cells.table import named
+        >>> named("qrnn2").previous.name, named("qrnn").previous
+        ('weight_ph', None)
+        """
+        return next((w for w in self.weights[1:] if w.columns == "inputs"), None)
 
     @property
     def recurrent(self) -> Weight | None:

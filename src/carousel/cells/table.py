@@ -8,6 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from carousel.cells.parallel_table import (
+    IND_RNN,
+    LRU,
+    MIN_GRU,
+    MIN_LSTM,
+    QRNN,
+    QRNN2,
+    RG_LRU,
+    SRU,
+)
 from carousel.cells.spec import CellSpec, Mode, Part, Weight
 
 _HIDDEN = Part("h", "hidden state", "state")
@@ -111,60 +121,6 @@ RNN = CellSpec(
     onnx="",
 )
 
-MIN_GRU = CellSpec(
-    name="mingru",
-    layer="MinGRU",
-    equations="min_gru.min_gru_step",
-    parts=(
-        Part("z", "update gate", "gate"),
-        Part("n", "candidate", "candidate"),
-        Part("h", "hidden state", "state", "h = (1 - z) ⊙ h + z ⊙ n"),
-    ),
-    states=("h",),
-    weights=(_INPUT, _INPUT_BIAS),
-    modes=(Mode("MINGRU", "g", native=4), Mode("MINGRU_LINEAR", "linear", native=5)),
-    options=("nonlinearity",),
-    settings=("nonlinearity",),
-    keeps="1-z",
-    admits="z",
-    lasting={"z": -1},
-    bounded=False,
-)
-
-MIN_LSTM = CellSpec(
-    name="minlstm",
-    layer="MinLSTM",
-    equations="min_lstm.min_lstm_step",
-    parts=(
-        Part("f", "forget gate", "gate"),
-        Part("i", "input gate", "gate"),
-        Part("n", "candidate", "candidate"),
-        Part("h", "hidden state", "state", "h = f ⊙ h + i ⊙ n"),
-    ),
-    states=("h",),
-    weights=(_INPUT, _INPUT_BIAS),
-    modes=(Mode("MINLSTM", "g", native=6), Mode("MINLSTM_LINEAR", "linear", native=7)),
-    options=("nonlinearity", "forget_bias"),
-    settings=("nonlinearity",),
-    keeps="f",
-    admits="i",
-    lasting={"f": 1, "i": -1},
-    bounded=False,
-)
-
-IND_RNN = CellSpec(
-    name="indrnn",
-    layer="IndRNN",
-    equations="ind_rnn.ind_rnn_step",
-    parts=(_HIDDEN,),
-    states=("h",),
-    weights=(_INPUT, Weight("weight_hh", "hidden"), _INPUT_BIAS),
-    modes=(Mode("INDRNN_RELU", "relu", native=9), Mode("INDRNN_TANH", "tanh", native=8)),
-    options=("nonlinearity",),
-    settings=("nonlinearity",),
-    bounded=False,
-)
-
 S_LSTM = CellSpec(
     name="slstm",
     layer="SLSTM",
@@ -187,54 +143,6 @@ S_LSTM = CellSpec(
     keeps="f",
     admits="i",
     lasting={"f": 1, "i": -1},
-)
-
-_GATE_BIAS = Weight("bias_ih", "peepholes", needs="bias")  # candidates have none
-
-SRU = CellSpec(
-    name="sru",
-    layer="SRU",
-    equations="sru.sru_step",
-    parts=(
-        Part("f", "forget gate", "gate"),
-        Part("r", "reset gate", "gate"),
-        Part("n", "candidate", "candidate"),
-        Part("s", "skipping input", "candidate"),
-        Part("c", "cell state", "state", "c = f ⊙ c + (1 - f) ⊙ n"),
-        Part("h", "hidden state", "state", "h = r ⊙ c + (1 - r) ⊙ s"),
-    ),
-    states=("h", "c"),
-    weights=(_INPUT, Weight("weight_c", "peepholes", native="w_hh"), _GATE_BIAS),
-    modes=(Mode("SRU", native=12),),
-    options=(),
-    settings=(),
-    skip="s",
-    keeps="f",
-    admits="1-f",
-    lasting={"f": 1},
-    bounded=False,
-)
-
-RG_LRU = CellSpec(
-    name="rglru",
-    layer="RGLRU",
-    equations="rg_lru.rg_lru_step",
-    parts=(
-        Part("a", "decay", "gate"),
-        Part("i", "input gate", "gate"),
-        Part("n", "candidate", "candidate"),
-        Part("h", "hidden state", "state", "h = a ⊙ h + √(1 - a²) ⊙ i ⊙ n"),
-    ),
-    states=("h",),
-    weights=(_INPUT, Weight("weight_lambda", "hidden", native="w_hh", own_start=True), _GATE_BIAS),
-    modes=(Mode("RGLRU", native=13),),
-    options=(),
-    settings=(),
-    skip="n",
-    keeps="a",
-    admits="i",
-    lasting={"a": -1},
-    bounded=False,
 )
 
 LMU = CellSpec(
@@ -264,7 +172,7 @@ LMU = CellSpec(
     memory=32,
 )
 
-SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM, SRU, RG_LRU, LMU)
+SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM, SRU, RG_LRU, QRNN, QRNN2, LRU, LMU)
 
 _BY_NAME = {spec.name: spec for spec in SPECS}
 _BY_MODE = {mode.name: (spec, mode) for spec in SPECS for mode in spec.modes}
@@ -273,8 +181,8 @@ _BY_MODE = {mode.name: (spec, mode) for spec in SPECS for mode in spec.modes}
 def names() -> tuple[str, ...]:
     """Every cell, as a configuration names it.
 
-    >>> names()
-    ('lstm', 'gru', 'rnn', 'mingru', 'minlstm', 'indrnn', 'slstm', 'sru', 'rglru', 'lmu')
+    >>> names()[:4], names()[-3:]
+    (('lstm', 'gru', 'rnn', 'mingru'), ('qrnn2', 'lru', 'lmu'))
     """
     return tuple(_BY_NAME)
 

@@ -24,11 +24,12 @@ class ModelConfig:
     bidirectional: a second set of weights reads each sequence from its end.
     pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
         weights are learnt ("attention", see carousel.layers.attention).
-    cell: the recurrence (see carousel.cells.table); mingru, minlstm, indrnn, sru and rglru have no
-        recurrent product.
+    cell: the recurrence (see carousel.cells.table); mingru, minlstm, indrnn, sru, rglru, qrnn,
+        qrnn2 (a QRNN whose window is two inputs) and lru have no recurrent product.
     nonlinearity: of the vanilla RNN, IndRNN and LMU.
     forget_bias: where the forget gate of LSTM, minLSTM and sLSTM starts (Jozefowicz et al. 2015).
     order, theta: of the LMU: coefficients of its memory, and the steps that they are to span.
+    r_min, r_max, max_phase: of the LRU: where the sizes and angles of its λ start.
     heads: of the sLSTM: groups of units that see each other's past within their group alone;
         hidden_size must be a multiple.
     activation, gate_activation: in place of tanh and σ; empty for the cell's own.
@@ -53,6 +54,9 @@ class ModelConfig:
     forget_bias: float = key(1.0, when=(groups.cells_with("forget_bias"),))
     order: int = key(32, low=1, when=(groups.cells_with("order"),))
     theta: float = key(100.0, above=0, when=(groups.cells_with("theta"),))
+    r_min: float = key(0.0, low=0, high=1, when=(groups.cells_with("r_min"),))
+    r_max: float = key(1.0, above=0, high=1, when=(groups.cells_with("r_max"),))
+    max_phase: float = key(6.283, above=0, high=6.283, when=(groups.cells_with("max_phase"),))
     heads: int = key(1, low=1, when=(groups.cells_with("heads"),))
     activation: str = key(
         "",

@@ -21,8 +21,8 @@ class SequenceClassifier(ClassifierMixin, WholeEstimator):  # type: ignore[misc]
     """A recurrent network that tells the class of a sequence, as a scikit-learn classifier.
 
     Args:
-        cell: "lstm", "gru", "rnn", "mingru", "minlstm", "indrnn", "slstm", "sru", "rglru"
-            or "lmu".
+        cell: "lstm", "gru", "rnn", "mingru", "minlstm", "indrnn", "slstm", "sru", "rglru",
+            "qrnn", "qrnn2", "lru" or "lmu".
         hidden_size: units of each layer and direction.
         num_layers: recurrent layers.
         bidirectional: read each sequence from its end, too.

@@ -5,8 +5,10 @@ from carousel.layers.acceleration import Acceleration, accelerated
 from carousel.layers.explaining import explain
 from carousel.layers.gru import GRU
 from carousel.layers.lmu import LMU
+from carousel.layers.lru import LRU
 from carousel.layers.lstm import LSTM
 from carousel.layers.parallel import IndRNN, MinGRU, MinLSTM
+from carousel.layers.qrnn import QRNN
 from carousel.layers.rnn import RNN
 from carousel.layers.skipping import RGLRU, SRU
 from carousel.layers.slstm import SLSTM
@@ -15,7 +17,9 @@ from carousel.layers.stream import Stream
 __all__ = [
     "GRU",
     "LMU",
+    "LRU",
     "LSTM",
+    "QRNN",
     "RGLRU",
     "RNN",
     "SLSTM",

@@ -49,11 +49,11 @@ def initialize(
 
     Peepholes are zero in "orthogonal" and "identity".
 
-    minGRU, minLSTM, IndRNN, SRU and RG-LRU have no recurrent matrix: "orthogonal" sets their input
-    kernels and biases alone, and SRU's v to zero; "identity" sets IndRNN's recurrent weights to
-    one, the rest as in a vanilla RNN. RG-LRU's Λ starts in its own way under all of them.
-    Under "chrono", minLSTM and sLSTM start as the LSTM does, and minGRU, whose z means new, with
-    the GRU's b_z negated.
+    minGRU, minLSTM, IndRNN, SRU, RG-LRU and QRNN have no recurrent matrix: "orthogonal" sets their
+    input kernels and biases alone, and SRU's v to zero; "identity" sets IndRNN's recurrent weights
+    to one, the rest as in a vanilla RNN. RG-LRU's Λ and LRU's ν, θ and γ start in their own way
+    under all of them. Under "chrono", minLSTM and sLSTM start as the LSTM does, and minGRU, whose z
+    means new, with the GRU's b_z negated.
 
     Raises `ConfigError` for an unknown name, for "chrono" on a network without gates, and for
     "identity" on one without recurrent weights.

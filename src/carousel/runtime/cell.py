@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _UNDERSTOOD = {
     *("activation", "gate_activation", "nonlinearity", "layer_norm", "reset_after", "forget_bias"),
     *("peephole", "coupled", "variant", "zoneout", "checkpoint_every", "heads", "precision"),
+    *("r_min", "r_max", "max_phase"),  # where weights start
     # which act in training alone
     *("weight_dropout", "recurrent_dropout", "variational", "naive_recurrent_dropout"),
 }

@@ -64,7 +64,7 @@ class Stack:
         last = np.zeros((len(layer), rows, size), np.float32)
         if not rows:
             return y, last.reshape(0, self.outputs)
-        kept = [np.zeros((rows, size), np.float32) for _ in self.cell.spec.states]
+        kept = [np.zeros((rows, wide), np.float32) for wide in self._sizes]
         for direction, weights in enumerate(layer):
             problem = self.cell.problem(weights, steps, rows, reverse=direction == 1)
             problem.set_x(x.ctypes.data, inputs, steps * inputs)
@@ -79,9 +79,13 @@ class Stack:
         return y, np.concatenate(list(last), 1)
 
     def zeros(self, rows: int) -> State:
-        """The state before the first step: each part (L, B, H)."""
-        shape = (len(self.layers), rows, self.cell.hidden)
-        return {name: np.zeros(shape, np.float32) for name in self.cell.spec.states}
+        """The state before the first step: each part (L, B, ·), as `CellSpec.state_sizes`."""
+        named = zip(self.cell.spec.states, self._sizes, strict=True)
+        return {name: np.zeros((len(self.layers), rows, size), np.float32) for name, size in named}
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        return self.cell.spec.state_sizes(self.cell.hidden, self.cell.hidden)
 
     def feed(self, state: State) -> Feed:
         """The layers fed one step at a time, from a state that changes in place."""

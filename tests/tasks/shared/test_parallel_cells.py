@@ -20,6 +20,9 @@ LAYERS = {
     "indrnn": "IndRNN",
     "sru": "SRU",
     "rglru": "RGLRU",
+    "qrnn": "QRNN",
+    "qrnn2": "QRNN",
+    "lru": "LRU",
 }
 each_cell = pytest.mark.parametrize("cell", LAYERS)
 

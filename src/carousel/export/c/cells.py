@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from carousel.cells.table import named
 from carousel.errors import ConfigError
-from carousel.export.c import gru, lmu, lstm, simple, skipping, slstm
+from carousel.export.c import gru, lmu, lru, lstm, simple, skipping, slstm
 from carousel.export.c.builder import Builder, Step
 from carousel.export.c.cell import Cell
 from carousel.export.c.text import indented
@@ -23,6 +23,9 @@ _MAKERS: Mapping[str, Callable[[Cell], str]] = {
     "slstm": slstm.body,
     "sru": skipping.sru,
     "rglru": skipping.rg_lru,
+    "qrnn": simple.qrnn,
+    "qrnn2": simple.qrnn,
+    "lru": lru.body,
     "lmu": lmu.body,
 }
 

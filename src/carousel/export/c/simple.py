@@ -1,4 +1,4 @@
-"""C of one step of cells of one product: RNN, minGRU, minLSTM, IndRNN."""
+"""C of one step of cells of one product: RNN, minGRU, minLSTM, IndRNN, QRNN."""
 
 from __future__ import annotations
 
@@ -60,6 +60,29 @@ def min_lstm(cell: Cell) -> str:
     const float of_i = {exp}(-m) + {exp}(i - m);
     const float n = {_candidate(cell, f"a[{2 * n} + u]")};
     {zoned(cell, "h", "h", "(of_i * h[u] + of_f * n) / (of_i + of_f)")}}}
+"""
+    )
+
+
+def qrnn(cell: Cell) -> str:
+    """c' = f c + (1 - f) g, h' = o c', with g, f, o of x, and of the one before, through n."""
+    units, sigmoid = cell.hidden, cell.builder.function_of("sigmoid")
+    tanh = cell.builder.function_of("tanh")
+    text = cell.sums("a", 3) + cell.of("ih", "x", "a")
+    if "weight_ph" in cell.weights:
+        text = cell.sums("next", 3) + text + cell.of("ph", "x", "next")
+        text += (
+            f"for (u = 0; u < {3 * units}; ++u) {{\n    a[u] += n[u];\n    n[u] = next[u];\n}}\n"
+        )
+    return (
+        text
+        + cell.clear("a", 3)
+        + f"""\
+{cell.units} {{
+    const float f = {sigmoid}(a[{units} + u]);
+    c[u] = f * c[u] + (1.0f - f) * {tanh}(a[u]);
+    h[u] = {sigmoid}(a[{2 * units} + u]) * c[u];
+}}
 """
     )
 

@@ -52,6 +52,10 @@ def _check_options(config: Config) -> None:
             f"model.hidden_size must be a multiple of model.heads; got {model.hidden_size} and "
             f"{model.heads}"
         )
+    if model.r_min >= model.r_max:
+        raise ConfigError(
+            f"model.r_min must be below model.r_max; got {model.r_min} and {model.r_max}"
+        )
     if model.coupled and model.variant in ("NIG", "NFG"):
         raise ConfigError(f"model.coupled needs both gates: model.variant is '{model.variant}'")
     if config.initialization.name == "chrono" and model.variant == "NFG":
@@ -80,6 +84,7 @@ def make_recurrent(
         dropout=regularization.dropout if model.num_layers > 1 else 0.0,
         bidirectional=model.bidirectional,
         **{name: value for name, value in given.items() if name in spec.options},
+        **spec.arguments,
     )
     return recurrent
 
@@ -98,6 +103,9 @@ def _given(
         "heads": model.heads,
         "order": model.order,
         "theta": model.theta,
+        "r_min": model.r_min,
+        "r_max": model.r_max,
+        "max_phase": model.max_phase,
         "peephole": model.peephole,
         "coupled": model.coupled,
         "variant": model.variant,

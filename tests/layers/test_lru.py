@@ -1,0 +1,56 @@
+"""`LRU`: what it holds, how it starts, and what it refuses."""
+
+import math
+
+import pytest
+import torch
+
+import carousel
+
+
+def test_parameters_are_those_of_the_paper():
+    shapes = {n: tuple(p.shape) for n, p in carousel.LRU(3, 5).named_parameters()}
+    assert shapes == {
+        "weight_ih_l0": (15, 3),
+        "weight_sh_l0": (5, 10),
+        "weight_nu_l0": (5,),
+        "weight_theta_l0": (5,),
+        "weight_gamma_l0": (5,),
+        "bias_ih_l0": (5,),
+    }
+    layer = carousel.LRU(3, 5, 2, r_min=0.5, max_phase=0.3)
+    assert repr(layer) == "LRU(3, 5, num_layers=2, r_min=0.5, max_phase=0.3)"
+
+
+def test_sizes_and_angles_start_spread_over_their_ring():
+    torch.manual_seed(1)
+    layer = carousel.LRU(4, 2000, r_min=0.6, r_max=0.9, max_phase=0.5)
+    size, angle = torch.exp(-layer.weight_nu_l0.exp()), layer.weight_theta_l0.exp()
+    assert 0.6 <= size.min() < 0.61
+    assert 0.89 < size.max() <= 0.9 + 1e-6
+    share = (size**2 < (0.36 + 0.81) / 2).float().mean()  # half of its area within this radius
+    assert abs(share - 0.5) < 0.05
+    assert angle.min() < 0.01
+    assert 0.49 < angle.max() <= 0.5 + 1e-6
+    gamma = layer.weight_gamma_l0.exp()
+    torch.testing.assert_close(gamma, (1 - size.double() ** 2).sqrt().float(), rtol=1e-4, atol=0)
+
+
+def test_a_ring_up_to_one_starts_with_numbers():
+    torch.manual_seed(2)
+    for parameter in carousel.LRU(4, 5000).parameters():
+        assert parameter.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"r_min": 0.9, "r_max": 0.5}, "0 <= r_min < r_max <= 1, got 0.9 and 0.5"),
+        ({"r_max": 1.5}, "0 <= r_min < r_max <= 1, got 0.0 and 1.5"),
+        ({"max_phase": 7.0}, "above 0 and at most 2π, got 7.0"),
+        ({"max_phase": math.nan}, "above 0 and at most 2π, got nan"),
+    ],
+)
+def test_a_ring_that_is_none_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        carousel.LRU(3, 5, **given)
