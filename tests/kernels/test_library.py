@@ -77,6 +77,15 @@ def test_compiled_with_a_break_in_the_graph_equals_eager(kind, compiled):
     )
 
 
+def test_compiled_with_a_break_in_the_graph_torch_warns_of_no_function_of_ours(compiled):
+    layer, x, hx = problem("GRU")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        compiled(lambda x, hx: layer(2 * x, hx))(x.requires_grad_(), hx)
+    said = [str(warning.message) for warning in caught]
+    assert not [text for text in said if "does not know how to trace" in text]
+
+
 @each_kind
 @pytest.mark.usefixtures("compiled")
 def test_compiled_once_takes_any_number_of_rows_and_steps(kind):

@@ -30,7 +30,9 @@ address_of: Callable[[Tensor], int] = getattr(Tensor, "const_data_ptr", Tensor.d
 
 def apart(array: Tensor) -> Tensor:
     """A copy, made where torch can when one of the two is written to, in whatever way."""
-    return array.clone() if _lazy_clone is None else _lazy_clone(array)
+    if _lazy_clone is None or torch.compiler.is_compiling():  # which would warn of it
+        return array.clone()
+    return _lazy_clone(array)
 
 
 class Watch:
