@@ -117,7 +117,8 @@ def test_a_pooled_stream_of_tokens_in_eight_bits(tmp_path):
     layer = carousel.GRU(7, 6, 2, batch_first=True)
     model = nn.Sequential(nn.Embedding(11, 7), layer, Pooling("mean", 6), nn.Linear(6, 3))
     tokens = np.arange(22).reshape(2, 11) % 11
-    done = export(uneven(model), tmp_path / "net.c", stream=True, int8=True, calibration=tokens)
+    named = {"stream": True, "int8": True, "calibration": tokens}
+    done = carousel.export(uneven(model), tmp_path / "net.c", **named)
     assert 0 < done.comparison.difference <= 1e-5
     assert done.int8 is None
     card = json.loads((tmp_path / "net.c.json").read_text())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +28,12 @@ class _Callable(ModuleType):
         *,
         stream: bool = False,
         int8: bool = False,
+        calibration: Any = None,
         force: bool = False,
     ) -> Exported:
         from carousel.export.exporting import export
 
-        return export(model, path, stream=stream, int8=int8, force=force)
+        return export(model, path, stream=stream, int8=int8, calibration=calibration, force=force)
 
 
 sys.modules[__name__].__class__ = _Callable
