@@ -1,6 +1,6 @@
-"""Time of the sLSTM against its published equations in torch, eager and compiled, in turn.
+"""Time of sLSTM and LMU against their published equations in torch, eager and compiled, in turn.
 
-    python benchmarks/own_cells.py [--rounds 7]
+    python benchmarks/own_cells.py [--rounds 7] [--only LMU]
 
 All run in one process on one thread, round after round; what is taken is the time of the processor,
 which what else the machine does touches least. A ratio is that of one round; printed are their
@@ -16,17 +16,30 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 import carousel
 
-# (T, B, I, H, heads)
-SHAPES = [(28, 128, 28, 128, 1), (28, 128, 28, 128, 4), (100, 32, 256, 256, 4)]
+# (T, B, I, H), and what else the layer is made with
+SHAPES: dict[str, list[tuple[tuple[int, int, int, int], dict[str, Any]]]] = {
+    "SLSTM": [
+        ((28, 128, 28, 128), {"heads": 1, "forget_bias": 1.0}),
+        ((28, 128, 28, 128), {"heads": 4, "forget_bias": 1.0}),
+        ((100, 32, 256, 256), {"heads": 4, "forget_bias": 1.0}),
+    ],
+    "LMU": [
+        ((28, 128, 28, 128), {"order": 32, "theta": 28.0}),
+        ((100, 32, 256, 256), {"order": 32, "theta": 100.0}),
+        ((784, 1, 1, 212), {"order": 256, "theta": 784.0}),  # sequential MNIST, as in the paper
+    ],
+}
 
 
-def published(layer: carousel.SLSTM, compiled: bool) -> Callable[[Tensor], Tensor]:
+def slstm(layer: Any, compiled: bool) -> Callable[[Tensor], Tensor]:
     """The equations of the paper as its plain code has them: h of every step (T, B, H)."""
     heads, H = layer.heads, layer.hidden_size
     size = H // heads
@@ -36,7 +49,7 @@ def published(layer: carousel.SLSTM, compiled: bool) -> Callable[[Tensor], Tenso
     ) -> tuple[Tensor, ...]:
         rh = torch.matmul(h.view(-1, heads, 1, size), r).view(-1, heads, 4, size)
         a_i, a_f, a_z, a_o = (wx + rh.transpose(1, 2).reshape(len(h), -1)).chunk(4, 1)
-        held = torch.nn.functional.logsigmoid(a_f) + m
+        held = F.logsigmoid(a_f) + m
         after = torch.maximum(held, a_i)
         i, f = torch.exp(a_i - after), torch.exp(held - after)
         c, n = f * c + i * torch.tanh(a_z), f * n + i
@@ -45,7 +58,7 @@ def published(layer: carousel.SLSTM, compiled: bool) -> Callable[[Tensor], Tenso
     run = torch.compile(step) if compiled else step
 
     def whole(x: Tensor) -> Tensor:
-        wx = torch.nn.functional.linear(x, layer.weight_ih_l0, layer.bias_ih_l0)
+        wx = F.linear(x, layer.weight_ih_l0, layer.bias_ih_l0)
         blocks = layer.weight_hh_l0.view(4, heads, size, size)
         r = blocks.permute(1, 3, 0, 2).reshape(heads, size, 4 * size)
         h, c, n = (x.new_zeros(x.size(1), H) for _ in range(3))
@@ -59,17 +72,49 @@ def published(layer: carousel.SLSTM, compiled: bool) -> Callable[[Tensor], Tenso
     return whole
 
 
+def lmu(layer: Any, compiled: bool) -> Callable[[Tensor], Tensor]:
+    """The same of Voelker et al. 2019."""
+
+    def step(
+        wx: Tensor, ux: Tensor, h: Tensor, m: Tensor, into: Tensor, weights: list[Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        w_h, w_m, a, b = weights
+        u = ux + torch.cat([h, m], 1) @ into
+        m = m @ a.T + u[:, None] * b
+        return torch.tanh(wx + h @ w_h.T + m @ w_m.T), m
+
+    run = torch.compile(step) if compiled else step
+
+    def whole(x: Tensor) -> Tensor:
+        wx = F.linear(x, layer.weight_ih_l0, layer.bias_ih_l0)
+        ux, into = x @ layer.weight_iu_l0, torch.cat([layer.weight_hu_l0, layer.weight_mu_l0])
+        weights = [layer.weight_hh_l0, layer.weight_mh_l0, layer.memory_a_l0, layer.memory_b_l0]
+        h, m = x.new_zeros(x.size(1), layer.hidden_size), x.new_zeros(x.size(1), layer.order)
+        outputs = []
+        for t in range(len(x)):
+            h, m = run(wx[t], ux[t], h, m, into, weights)
+            outputs.append(h)
+        return torch.stack(outputs)
+
+    return whole
+
+
+PUBLISHED = {"SLSTM": slstm, "LMU": lmu}
+
+
 def timed(call: Callable[[], object]) -> float:
     start = time.process_time()
     call()
     return time.process_time() - start
 
 
-def measure(shape: tuple[int, ...], training: bool, rounds: int) -> None:
+def measure(
+    name: str, shape: tuple[int, int, int, int], given: dict[str, Any], training: bool, rounds: int
+) -> None:
     """Print a line for each peer."""
-    T, B, inputs, H, heads = shape
+    T, B, inputs, H = shape
     torch.manual_seed(0)
-    layer = carousel.SLSTM(inputs, H, heads=heads, forget_bias=1.0)
+    layer = getattr(carousel, name)(inputs, H, **given)
     lstm = carousel.LSTM(inputs, H)
     x = torch.randn(T, B, inputs)
 
@@ -78,44 +123,47 @@ def measure(shape: tuple[int, ...], training: bool, rounds: int) -> None:
             with torch.set_grad_enabled(training):
                 y = run(x)
             if training:
-                y.square().mean().backward()
+                y.square().mean().backward()  # type: ignore[no-untyped-call]
             return y
 
         return call
 
-    eager, compiled = published(layer, False), published(layer, True)
+    eager, compiled = PUBLISHED[name](layer, False), PUBLISHED[name](layer, True)
     with torch.no_grad():
-        torch.testing.assert_close(layer(x)[0], eager(x), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(layer(x)[0], eager(x), rtol=1e-4, atol=1e-4)
     runs = {
-        "SLSTM": step(lambda x: layer(x)[0]),
+        name: step(lambda x: layer(x)[0]),
         "eager": step(eager),
         "compiled": step(compiled),
         "carousel.LSTM": step(lambda x: lstm(x)[0]),
     }
     for call in runs.values():
         call()
-    times: dict[str, list[float]] = {name: [] for name in runs}
+    times: dict[str, list[float]] = {peer: [] for peer in runs}
     for _ in range(rounds):
-        for name, call in runs.items():
-            times[name].append(timed(call))
-    for name, own in times.items():
-        ratios = [one / base for one, base in zip(own, times["SLSTM"], strict=True)]
+        for peer, call in runs.items():
+            times[peer].append(timed(call))
+    for peer, own in times.items():
+        ratios = [one / base for one, base in zip(own, times[name], strict=True)]
         print(
-            f"{shape} {'training' if training else 'inference'} {name}: best "
-            f"{1e3 * min(own):.2f} ms, median of ratios {statistics.median(ratios):.2f}"
+            f"{name} {shape} {given} {'training' if training else 'inference'} {peer}: best "
+            f"{1e3 * min(own):.2f} ms, median of ratios {statistics.median(ratios):.2f}",
+            flush=True,
         )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--only", choices=sorted(SHAPES), help="one of the cells")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     print(f"torch {torch.__version__}, {carousel.active_isa()}")
-    for shape in SHAPES:
-        for training in (False, True):
-            measure(shape, training, arguments.rounds)
+    for name in [arguments.only] if arguments.only else SHAPES:
+        for shape, given in SHAPES[name]:
+            for training in (False, True):
+                measure(name, shape, given, training, arguments.rounds)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""Training steps of SRU and RG-LRU against the published equations in torch, and MinGRU.
+"""Training steps of SRU and RG-LRU against the published equations in torch, eager and with the
+step of the loop under torch.compile, and MinGRU.
 
 CPU time of the calling thread, on one thread, in interleaved rounds; medians of ratios:
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -21,20 +23,38 @@ import carousel
 SHAPES = [(28, 128, 28, 128), (100, 32, 256, 256), (784, 1, 128, 128)]  # T, B, I, H
 
 
-def sru(x: Tensor, w: Tensor, v: Tensor, b: Tensor) -> Tensor:
+Step = Callable[..., tuple[Tensor, Tensor]]
+
+
+def sru_step(
+    a_f: Tensor, a_r: Tensor, n: Tensor, s: Tensor, c: Tensor, v: Tensor, b: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The state after a step, and the output."""
+    H = len(v) // 2
+    f = torch.sigmoid(a_f + v[:H] * c + b[:H])
+    r = torch.sigmoid(a_r + v[H:] * c + b[H:])
+    c = f * c + (1 - f) * n
+    return c, r * c + (1 - r) * s
+
+
+def sru(step: Step, x: Tensor, w: Tensor, v: Tensor, b: Tensor) -> Tensor:
     """Products of all steps at once, then a loop over time (Lei et al. 2018)."""
     H = len(v) // 2
     a_f, a_r, n, *skip = torch.split(x @ w.T, H, dim=-1)
     s, c, outputs = skip[0] if skip else x, x.new_zeros(x.size(1), H), []
     for t in range(len(x)):
-        f = torch.sigmoid(a_f[t] + v[:H] * c + b[:H])
-        r = torch.sigmoid(a_r[t] + v[H:] * c + b[H:])
-        c = f * c + (1 - f) * n[t]
-        outputs.append(r * c + (1 - r) * s[t])
+        c, y = step(a_f[t], a_r[t], n[t], s[t], c, v, b)
+        outputs.append(y)
     return torch.stack(outputs)
 
 
-def rg_lru(x: Tensor, w: Tensor, decay: Tensor, b: Tensor) -> Tensor:
+def rg_lru_step(a: Tensor, new: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+    """The state after a step, which is the output."""
+    h = a * h + new
+    return h, h
+
+
+def rg_lru(step: Step, x: Tensor, w: Tensor, decay: Tensor, b: Tensor) -> Tensor:
     """The same of De et al. 2024."""
     H = len(decay)
     a_r, a_i, *projected = torch.split(x @ w.T, H, dim=-1)
@@ -43,8 +63,8 @@ def rg_lru(x: Tensor, w: Tensor, decay: Tensor, b: Tensor) -> Tensor:
     a, new = log_a.exp(), (-torch.expm1(2 * log_a)).sqrt() * i * (projected[0] if projected else x)
     h, outputs = x.new_zeros(x.size(1), H), []
     for t in range(len(x)):
-        h = a[t] * h + new[t]
-        outputs.append(h)
+        h, y = step(a[t], new[t], h)
+        outputs.append(y)
     return torch.stack(outputs)
 
 
@@ -60,20 +80,23 @@ def measure(shape: tuple[int, int, int, int], rounds: int) -> dict[str, float]:
     T, B, inputs, hidden = shape
     x, least = torch.randn(T, B, inputs), carousel.MinGRU(inputs, hidden)
     runs: dict[str, Callable[[], Tensor]] = {"MinGRU": lambda: least(x)[0]}
-    for layer, equations in (
-        (carousel.SRU(inputs, hidden), sru),
-        (carousel.RGLRU(inputs, hidden), rg_lru),
+    for layer, equations, step in (
+        (carousel.SRU(inputs, hidden), sru, sru_step),
+        (carousel.RGLRU(inputs, hidden), rg_lru, rg_lru_step),
     ):
         name, weights = type(layer).__name__, list(layer.parameters())
         runs[name] = lambda layer=layer: layer(x)[0]
-        runs[f"{name} in torch"] = lambda e=equations, w=weights: e(x, *w)
+        runs[f"{name} in torch"] = lambda e=equations, s=step, w=weights: e(s, x, *w)
+        compiled = torch.compile(step)
+        runs[f"{name} compiled"] = lambda e=equations, s=compiled, w=weights: e(s, x, *w)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds + 1):
         for name, run in runs.items():
             times[name].append(seconds(run))
     ratios = {}
     for name in ("SRU", "RGLRU"):
-        for over, under in ((name, "MinGRU"), (f"{name} in torch", name)):
+        pairs_of = ((name, "MinGRU"), (f"{name} in torch", name), (f"{name} compiled", name))
+        for over, under in pairs_of:
             pairs = zip(times[over][1:], times[under][1:], strict=True)
             ratios[f"{over} / {under}"] = statistics.median(a / b for a, b in pairs)
     return ratios
@@ -81,6 +104,7 @@ def measure(shape: tuple[int, int, int, int], rounds: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    warnings.simplefilter("ignore")  # torch.compile's own
     for shape in SHAPES:
         print(
             shape,

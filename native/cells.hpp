@@ -22,6 +22,7 @@ struct CellDefaults {
     static constexpr bool kHasCellState = false;
     static constexpr int kMemories = 1;      // states a unit keeps beside h, if it has any, …
     static constexpr int kMemoriesRead = 1;  // … so many of them read backward: the last saved
+    static constexpr bool kOneBias = false;  // b_hh is not there
     static constexpr bool kHeads = false;    // W_hh is block-diagonal: see Problem::heads
     static constexpr bool kOptions = false;     // its functions read the options: see variants.hpp
     static constexpr bool kTwoSides = false;    // each product has gradients of the sums of its own

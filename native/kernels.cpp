@@ -6,6 +6,7 @@
 // by name, the linker would take from one of them and hand to both.
 #include "backward.hpp"
 #include "forward.hpp"
+#include "lmu.hpp"
 #include "slstm.hpp"
 
 namespace carousel {
@@ -36,6 +37,8 @@ const KernelTable CAROUSEL_TABLE(kernels_, CAROUSEL_ISA) = {{
     kernels_of<RnnCell<true>>,
     kernels_of<SlstmCell<false>>,
     kernels_of<SlstmCell<true>>,
+    kernels_of<LmuCell<false>>,
+    kernels_of<LmuCell<true>>,
     kernels_of<LstmVariant<2>>,
     kernels_of<LstmVariant<3>>,
     kernels_of<LstmVariant<4>>,

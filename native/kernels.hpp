@@ -31,6 +31,8 @@ enum class Cell : int {
     // With a block of weights more where I and H differ, see scan_cells.hpp; b_ih is [2 H].
     sru,     // w_hh is [2 H]
     rg_lru,  // w_hh is [H], the Λ
+    // b_hh is null and P = H; w_c is [H], one for units that are linear and zero for those with φ.
+    lmu_tanh, lmu_relu,
 };
 
 // What a cell does differently from torch's; see docs/options.md. Not plain: the cells of
@@ -158,16 +160,18 @@ struct Kernels {
     void (*backward)(const Problem&, float* work, Team);
 };
 
-constexpr int kCells = 14;  // the cells of `Cell`, in its order
+constexpr int kCells = 16;  // the cells of `Cell`, in its order
 
-// The tables of kernels.cpp: the four first cells of `Cell` and the two of the sLSTM; the LSTM with
-// options and 2, 3 or 4 gates, the GRU and the RNN with options; the same five normalised; the GRU
-// with its reset gate before the product.
-constexpr int kPlainTables = 6, kTables = kPlainTables + 11;
+// The tables of kernels.cpp: the four first cells of `Cell`, the two of the sLSTM and of the LMU; the
+// LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options; the same five normalised;
+// the GRU with its reset gate before the product.
+constexpr int kPlainTables = 8, kTables = kPlainTables + 11;
 constexpr int table_of(const Problem& p) {
     const int cell = static_cast<int>(p.cell);
-    if (p.options.plain)
+    if (p.options.plain) {
+        if (p.cell >= Cell::lmu_tanh) return 6 + cell - static_cast<int>(Cell::lmu_tanh);
         return p.cell < Cell::slstm ? cell : 4 + cell - static_cast<int>(Cell::slstm);
+    }
     if (p.options.reset_first) return kTables - 1;
     const int first = kPlainTables + (p.options.normalized ? 5 : 0);
     if (p.cell == Cell::lstm) return first + p.options.gates - 2;
@@ -176,7 +180,7 @@ constexpr int table_of(const Problem& p) {
 
 // The tables of scan_kernels.cpp, of the cells without a recurrent product: in their order; then
 // those that inputs skip, as they are where there are as many of them as units.
-constexpr bool has_skip(Cell cell) { return cell >= Cell::sru; }
+constexpr bool has_skip(Cell cell) { return cell == Cell::sru || cell == Cell::rg_lru; }
 constexpr bool is_scan(Cell cell) {
     return (cell >= Cell::min_gru && cell <= Cell::ind_rnn_relu) || has_skip(cell);
 }

@@ -100,7 +100,7 @@ constexpr int64_t kPanelSums = C::kBlocks * C::kSums * L;
 // Whether a sum has a bias of the recurrent product.
 template <class C>
 constexpr bool has_hidden_bias(int sum) {
-    if (C::kHeads) return false;
+    if (C::kOneBias) return false;
     return C::kResetFirst || (sum >= C::kHiddenFirst && sum < C::kHiddenFirst + C::kHidden);
 }
 

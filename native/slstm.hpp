@@ -30,7 +30,7 @@ struct SlstmCell : CellDefaults {
     static constexpr int kGates = 4, kSums = 4;
     static constexpr int kInputFirst = 0, kInput = 4, kHiddenFirst = 0, kHidden = 4;
     static constexpr int kSaved = 7, kBlocks = 1;  // i f g o, slope of log f, c n
-    static constexpr bool kHasCellState = true, kHeads = true;
+    static constexpr bool kHasCellState = true, kHeads = true, kOneBias = true;
     static constexpr int kMemories = 3, kMemoriesRead = 2;  // c n m
     static constexpr int gate_of_sum(int sum) { return sum; }
 

@@ -26,7 +26,8 @@ using carousel::Product;
 constexpr const char* kCellNames[] = {
     "lstm",           "gru",      "rnn_tanh",        "rnn_relu",     "min_gru",
     "min_gru_linear", "min_lstm", "min_lstm_linear", "ind_rnn_tanh", "ind_rnn_relu",
-    "slstm",          "slstm_exp", "sru",           "rg_lru"};
+    "slstm",          "slstm_exp", "sru",             "rg_lru",
+    "lmu_tanh",       "lmu_relu"};
 static_assert(std::size(kCellNames) == carousel::kCells, "each cell has a name");
 
 struct Results {
@@ -183,7 +184,7 @@ void run_stepper(const char* isa) {
     first.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
     if (first.cell == Cell::gru && chance(0.5))
         first.options.plain = false, first.options.reset_first = true;
-    if (first.rounds() && chance(0.4)) first.product = Product::bf16_twin;
+    if (first.usual() && chance(0.4)) first.product = Product::bf16_twin;
     choose_sizes(first);
     first.P = first.H, first.T = 1;
     first.reverse = first.batch_first = false, first.bias = first.given_state = true;

@@ -80,8 +80,9 @@ struct Case {
     }
     bool lstm() const { return cell == Cell::lstm; }
     bool slstm() const { return cell == Cell::slstm || cell == Cell::slstm_exp; }
-    // Cells whose products may be of bfloat16.
-    bool rounds() const { return !parallel() && !slstm(); }
+    bool lmu() const { return cell == Cell::lmu_tanh || cell == Cell::lmu_relu; }
+    // Cells that have torch's options, and products of bfloat16.
+    bool usual() const { return !parallel() && !slstm() && !lmu(); }
     // States beside h.
     int memories() const { return lstm() || cell == Cell::sru ? 1 : slstm() ? 3 : 0; }
     // Cells without a recurrent product; how many weights a unit has of its own.
@@ -201,7 +202,11 @@ void choose_weights(Case& c) {
     }
     const int64_t read = c.P / c.heads;
     c.w_hh = random_array(rows * read, 1 / std::sqrt(float(read)));
-    if (c.bias && !c.slstm()) c.b_hh = random_array(rows, 0.5f);
+    if (c.lmu()) {
+        c.w_c = Array(c.H);
+        for (int64_t u = 0; u < c.H; ++u) c.w_c.get()[u] = chance(0.5) ? 1.0f : 0.0f;
+    }
+    if (c.bias && !c.slstm() && !c.lmu()) c.b_hh = random_array(rows, 0.5f);
     if (!c.options.normalized) return;
     if (c.gates() > 1) c.w_ln_ih = random_array(rows, 0.5f);
     c.w_ln_hh = random_array(rows, 0.5f);
@@ -220,8 +225,8 @@ void choose_memories(Case& c) {
 Case random_case() {
     Case c;
     c.cell = static_cast<Cell>(between(0, carousel::kCells - 1));
-    const bool peephole = !c.parallel() && !c.slstm() && chance(0.5) && choose_options(c);
-    if (c.rounds() && chance(0.4)) c.product = carousel::Product::bf16_twin;
+    const bool peephole = c.usual() && chance(0.5) && choose_options(c);
+    if (c.usual() && chance(0.4)) c.product = carousel::Product::bf16_twin;
     choose_sizes(c);
     if (c.P != c.H) c.options.zone_state = {};
     c.reverse = chance(0.5), c.batch_first = chance(0.5);

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from oracle import randn, random_weight
+from oracle import assert_close, randn, random_weight
 from scipy import signal
 
 import carousel
 from carousel.cells import lmu_step, scan
-from carousel.cells.lmu import legendre
+from carousel.cells.lmu import joined, joined_step, legendre
 
 T, B, INPUTS, H, D = 9, 3, 4, 5, 6
 each_nonlinearity = pytest.mark.parametrize("nonlinearity", ["tanh", "relu"])
@@ -84,6 +84,17 @@ def test_steps_are_the_papers_equations(nonlinearity):
             np.testing.assert_allclose(y[t, row].detach(), old_h, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(h[row].detach(), old_h, rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(m[row].detach(), old_m, rtol=1e-12, atol=1e-12)
+
+
+@each_nonlinearity
+@pytest.mark.parametrize("bias", [True, False])
+def test_units_and_memory_as_one_network_make_the_same_step(nonlinearity, bias):
+    weights, x, (h, m) = weights_of(bias), randn(B, INPUTS), states()
+    together = joined(**weights)
+    (s,) = joined_step(x, (torch.cat([h, m], 1),), *together, nonlinearity=nonlinearity)
+    h, m = lmu_step(x, (h, m), **weights, nonlinearity=nonlinearity)
+    assert_close(s[:, :H], h, "forward")
+    assert_close(s[:, H:], m, "forward")
 
 
 @each_nonlinearity

@@ -102,6 +102,7 @@ def test_traced_with_lengths_knows_rows_without_steps(kind):
 OURS_ALONE = {
     "an option": lambda: carousel.LSTM(3, 5, peephole=True, bidirectional=True),
     "a cell": lambda: carousel.MinGRU(3, 5, num_layers=2),
+    "a cell in another form": lambda: carousel.LMU(3, 5, num_layers=2, order=4, theta=6.0),
     "four states": lambda: carousel.SLSTM(3, 6, num_layers=2, heads=2),
 }
 

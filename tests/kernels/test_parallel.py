@@ -2,21 +2,20 @@
 
 import functools
 import warnings
-from dataclasses import dataclass, field
 
+import parallel_layers
 import pytest
 import torch
 from compiled import ISAS, assert_same_bits, by_native, by_oracle, call, on_isa, tensors, threads
 from hypothesis import given, note, settings
-from hypothesis import strategies as st
 from oracle import assert_close, assert_same, evaluate, randn
 from parallel_layers import KINDS, make, mapped, state_of
+from random_problems import Problem, problems
 from torch.nn.utils.rnn import pack_padded_sequence
 
 from carousel import kernels
 from carousel.cells.states import hx_of, states_of
 
-SIZES = [1, 3, 15, 16, 17, 37, 64, 100, 130]
 each_kind = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -26,58 +25,8 @@ def isa(request, monkeypatch):
     return request.param
 
 
-@dataclass
-class Problem:
-    kind: str
-    T: int
-    B: int
-    I: int  # noqa: E741
-    H: int
-    threads: int = 2
-    given_state: bool = True
-    packed: bool = False
-    lengths: list[int] | None = None
-    options: dict = field(default_factory=dict)
-
-    def make(self):
-        layer = make(self.kind, self.I, self.H, **self.options)
-        shape = (self.B, self.T) if layer.batch_first else (self.T, self.B)
-        x = randn(*shape, self.I, seed=2, dtype=torch.float32)
-        hx = state_of(layer, self.B) if self.given_state else None
-        return layer, x, hx, self.lengths, self.packed
-
-
-@st.composite
-def problems(draw):
-    size = st.sampled_from(SIZES)
-    T, B = draw(st.integers(1, 40)), draw(st.integers(1, 50))
-    options = {
-        "num_layers": draw(st.sampled_from([1, 1, 1, 2])),
-        "bidirectional": draw(st.booleans()),
-        "bias": draw(st.booleans()),
-        "batch_first": draw(st.booleans()),
-    }
-    rows = draw(st.sampled_from(["full", "lengths", "packed"]))
-    lengths = None
-    if rows != "full":
-        shortest = 1 if rows == "packed" else 0
-        lengths = draw(st.lists(st.integers(shortest, T), min_size=B, max_size=B))
-    return Problem(
-        draw(st.sampled_from(sorted(KINDS))),
-        T,
-        B,
-        draw(size),
-        draw(size),
-        draw(st.integers(1, 3)),
-        draw(st.booleans()),
-        rows == "packed",
-        lengths,
-        options,
-    )
-
-
 # Always the same problems, as in test_native: relu has a kink that rounding can cross.
-@given(problems())
+@given(problems(parallel_layers, KINDS, 40))
 @settings(max_examples=60, deadline=None, derandomize=True, database=None)
 def test_any_problem_equals_the_oracle(problem):
     arguments = problem.make()
@@ -90,7 +39,7 @@ def test_any_problem_equals_the_oracle(problem):
 
 @functools.cache
 def long(kind):
-    arguments = Problem(kind, 300, 3, 5, 70, lengths=[300, 0, 131]).make()
+    arguments = Problem(parallel_layers, kind, 300, 3, 5, 70, lengths=[300, 0, 131]).make()
     return arguments, by_oracle(*arguments)
 
 
@@ -107,7 +56,7 @@ def test_long_sequence_equals_the_oracle(kind, count, isa):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_many_rows_equal_the_oracle(kind, count, isa):
     """One panel of units: threads share the rows."""
-    arguments = Problem(kind, 3, 431, 3, 5).make()
+    arguments = Problem(parallel_layers, kind, 3, 431, 3, 5).make()
     with threads(count):
         assert_same(by_native(*arguments), by_oracle(*arguments))
 

@@ -19,7 +19,7 @@ T, B = 5, 4
 @pytest.fixture(params=["native", "cells"], autouse=True)
 def path(request):
     native = request.param == "native"
-    if native and any(name in request.node.name for name in ("LMU", "QRNN", "LRU")):
+    if native and any(name in request.node.name for name in ("QRNN", "LRU")):
         pytest.skip("this cell has equations only")
     with kernels.use(request.param):
         yield request.param

@@ -55,6 +55,70 @@ def lmu_step(
     return ACTIVATIONS[nonlinearity](a), m
 
 
+def joined(
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    weight_mh: Tensor,
+    weight_iu: Tensor,
+    weight_hu: Tensor,
+    weight_mu: Tensor,
+    memory_a: Tensor,
+    memory_b: Tensor,
+    bias_ih: Tensor | None = None,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The weights of `joined_step` that make the same step of h and m side by side.
+
+    With m' put into h', both are linear in x, h and m, but for φ:
+
+    s = (h, m), L = (W_m; 1)
+    W_ih = (W_x; 0) + L B e_x'
+    W_hh = (W_h, 0; 0, 0) + L (B e_h', A + B e_m')
+
+    Sums of products in float64, rounded once. Returns W_ih (H + d, I), W_hh (H + d, H + d), the
+    bias (H + d,), and (H + d,) which is one where a unit is a coefficient of m, else zero.
+
+    >>> A, B = legendre(2, theta=4.0)
+    >>> sizes = ((3, 1), (3, 3), (3, 2), (1,), (3,), (2,))
+    >>> w_ih, w_hh, bias, linear = joined(*[torch.ones(*size) for size in sizes], A, B)
+    >>> w_hh.shape, linear.tolist()
+    (torch.Size([5, 5]), [0.0, 0.0, 0.0, 1.0, 1.0])
+    """
+    H, d, kind = len(weight_hh), len(memory_b), weight_ih.dtype
+    w_m, a, b = weight_mh.double(), memory_a.double(), memory_b.double()
+    from_state = torch.cat([weight_hu, weight_mu]).double()
+    written = torch.cat([w_m @ b, b])[:, None]  # L B
+    w_ih = F.pad(weight_ih.double(), (0, 0, 0, d)) + written * weight_iu.double()
+    w_hh = torch.cat([F.pad(weight_hh.double(), (0, 0, 0, d)), torch.cat([w_m @ a, a])], 1)
+    w_hh = w_hh + written * from_state
+    bias = weight_ih.new_zeros(H + d) if bias_ih is None else F.pad(bias_ih, (0, d))
+    linear = F.pad(weight_ih.new_zeros(H), (0, d), value=1.0)
+    return w_ih.to(kind), w_hh.to(kind), bias, linear
+
+
+def joined_step(
+    x: Tensor,
+    state: tuple[Tensor, ...],
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    weight_c: Tensor,
+    *,
+    nonlinearity: str = "tanh",
+    parts: dict[str, Tensor] | None = None,
+) -> tuple[Tensor, ...]:
+    """One step of a vanilla RNN of units with φ where `weight_c` is zero, linear ones elsewhere.
+
+    Shapes: as `rnn_step`; weight_c (H,).
+
+    >>> x, weights = torch.ones(1, 2), (torch.eye(2), torch.eye(2), torch.zeros(2))
+    >>> h = joined_step(x, (x,), *weights, torch.tensor([0.0, 1.0]))
+    >>> h[0][0, 1].item()
+    2.0
+    """
+    a = F.linear(x, weight_ih, bias_ih) + F.linear(state[0], weight_hh)
+    return (torch.where(weight_c > 0, a, ACTIVATIONS[nonlinearity](a)),)
+
+
 def legendre(order: int, theta: float) -> tuple[Tensor, Tensor]:
     """A (d, d) and B (d,) of a memory of d coefficients for the last θ steps, d the order.
 

@@ -108,6 +108,8 @@ class CellSpec:
         in_torch: whether torch has the cell without options.
         onnx: the order of the gates in ONNX's operator; None where ONNX has none.
         memory: coefficients d of its memory, where a layer is not told another number; 0: none.
+        joined: beside its equations, the function that makes of its weights those of the cell that
+            the kernels have in its place (carousel.kernels.joined); "" where they have it itself.
         arguments: of the layer, which make it have this cell and not another.
     """
 
@@ -129,6 +131,7 @@ class CellSpec:
     in_torch: bool = False
     onnx: str | None = None
     memory: int = 0
+    joined: str = ""
     arguments: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @property
@@ -149,9 +152,13 @@ class CellSpec:
     @functools.cached_property
     def step(self) -> Step:
         """The equations: the function of one step. Loads torch."""
-        module, name = self.equations.split(".")
-        step: Step = getattr(importlib.import_module(f"carousel.cells.{module}"), name)
+        step: Step = self.function(self.equations.split(".")[1])
         return step
+
+    def function(self, name: str) -> Any:
+        """Function that stands beside the equations. Loads torch."""
+        module, _, _ = self.equations.partition(".")
+        return getattr(importlib.import_module(f"carousel.cells.{module}"), name)
 
     def of_kind(self, kind: str) -> str:
         """Letters of the parts of a kind.

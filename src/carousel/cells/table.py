@@ -165,17 +165,38 @@ LMU = CellSpec(
         Weight("memory_b", "memory", fixed=True),
         _INPUT_BIAS,
     ),
-    modes=(Mode("LMU", "tanh"), Mode("LMU_RELU", "relu")),
+    modes=(Mode("LMU", "tanh", native=14), Mode("LMU_RELU", "relu", native=15)),
     options=("nonlinearity", "order", "theta"),
     settings=("nonlinearity",),
     bounded=False,
     memory=32,
+    joined="joined",
+)
+
+# As the kernels have it: units of h and coefficients of m together, each of its kind.
+_LMU_JOINED = CellSpec(
+    name="lmu-joined",
+    layer="LMU",
+    equations="lmu.joined_step",
+    parts=(_HIDDEN,),
+    states=("h",),
+    weights=(
+        _INPUT,
+        Weight("weight_hh", "gates", "outputs"),
+        Weight("bias_ih", "gates"),
+        Weight("weight_c", "hidden", fixed=True),
+    ),
+    modes=(Mode("LMU_JOINED", "tanh", native=14), Mode("LMU_RELU_JOINED", "relu", native=15)),
+    options=("nonlinearity",),
+    settings=("nonlinearity",),
 )
 
 SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM, SRU, RG_LRU, QRNN, QRNN2, LRU, LMU)
+# Cells that the kernels have in the place of those that are `joined`: no layer's own.
+JOINED = (_LMU_JOINED,)
 
 _BY_NAME = {spec.name: spec for spec in SPECS}
-_BY_MODE = {mode.name: (spec, mode) for spec in SPECS for mode in spec.modes}
+_BY_MODE = {mode.name: (spec, mode) for spec in (*SPECS, *JOINED) for mode in spec.modes}
 
 
 def names() -> tuple[str, ...]:

@@ -15,14 +15,14 @@ from torch.nn.utils.rnn import (
 )
 
 from carousel.cells import masks, over_time
-from carousel.cells.table import SPECS
+from carousel.cells.table import JOINED, SPECS
 from carousel.kernels import recording
 from carousel.kernels.noise import draw_seeds, drop_features
 from carousel.kernels.paths import StackSpec, State
 
 Step = Callable[..., State]
 
-_STEPS: dict[str, Step] = {spec.name: spec.step for spec in SPECS}
+_STEPS: dict[str, Step] = {spec.name: spec.step for spec in (*SPECS, *JOINED)}
 _NEVER = (0.0, "")  # zoneout of a state without a rate of its own
 
 

@@ -10,7 +10,7 @@ from torch.autograd import profiler
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from carousel.kernels import autocast, autograd, flops, library, native, recording
+from carousel.kernels import autocast, autograd, flops, joined, library, native, recording
 from carousel.kernels.kept import Keeper
 from carousel.kernels.layer_call import LayerCall
 from carousel.kernels.layer_spec import Lengths
@@ -36,6 +36,8 @@ def run(
     plain: whether `paths.is_plain` has found the call so. Then the state may be (), for zeros.
     keeper: of a plain call, what keeps the packed weights of its layer.
     """
+    if stack.joined:
+        return joined.run(run, stack, x, state, weights, training, lengths)
     rows = _sorted(lengths) if isinstance(lengths, Tensor) else lengths
     layout = "BTI" if stack.batch_first else "TBI"
     if rows is not None and rows.steps is not None:

@@ -87,6 +87,11 @@ class StackSpec:
             or (training and self.dropout and self.num_layers > 1)
         )
 
+    @property
+    def joined(self) -> bool:
+        """True if the kernels have the cell in another form: see carousel.kernels.joined."""
+        return self.cell.joined != ""
+
     @functools.cached_property
     def _layers(self) -> dict[Any, LayerSpec]:
         return {}
