@@ -19,6 +19,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch._dynamo
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -113,6 +114,7 @@ def measure(
 ) -> None:
     """Print a line for each peer."""
     T, B, inputs, H = shape
+    torch._dynamo.reset()  # which compiles a function a few times, then no more
     torch.manual_seed(0)
     layer = getattr(carousel, name)(inputs, H, **given)
     lstm = carousel.LSTM(inputs, H)

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Callable
 
 import torch
+import torch._dynamo
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -78,6 +79,7 @@ def seconds(run: Callable[[], Tensor]) -> float:
 def measure(shape: tuple[int, int, int, int], rounds: int) -> dict[str, float]:
     """Medians of the ratios of one shape."""
     T, B, inputs, hidden = shape
+    torch._dynamo.reset()  # which compiles a function a few times, then no more
     x, least = torch.randn(T, B, inputs), carousel.MinGRU(inputs, hidden)
     runs: dict[str, Callable[[], Tensor]] = {"MinGRU": lambda: least(x)[0]}
     for layer, equations, step in (
