@@ -33,6 +33,8 @@ struct CellDefaults {
     static constexpr int kUnitWeights = 0;         // own weights of a unit: see scan_cells.hpp
     static constexpr int kBiased = 4;      // the first so many gates have biases
     static constexpr bool kDirect = false; // reads inputs beside their products
+    static constexpr int kProjected = 1;   // states of a unit that a projection reads
+    static constexpr bool kTwoProducts = false;  // of inputs: the second in place of the recurrent
     static void own(const Problem&, int64_t, float*) {}
     // Where the gradient of extra weight s goes, [H]; null: nowhere.
     static float* extra_gradient(const Problem&, int) { return nullptr; }

@@ -233,14 +233,13 @@ Problem Packed::on(const Batch& batch, size_t layer, const Rows& x, const Rows& 
     p.x = x, p.y = y;
     p.y.data += static_cast<int64_t>(layer % directions_) * p.P;
     size_t i = 0;
-    const auto features = [&] { return i == 0 ? p.P : p.H; };  // the output comes first
 #define CAROUSEL_FIRST(name, shape)                                             \
     if (i < batch.first.size() && batch.first[i])                               \
-        p.name = batch.first[i] + place * features();                           \
+        p.name = batch.first[i] + place * features_of(p, i);                     \
     ++i;
 #define CAROUSEL_LAST(name, shape)                                              \
     if (i < batch.last.size() && batch.last[i])                                 \
-        p.name = batch.last[i] + place * features();                            \
+        p.name = batch.last[i] + place * features_of(p, i);                     \
     ++i;
     CAROUSEL_FIRST_STATES(CAROUSEL_FIRST)
     i = 0;

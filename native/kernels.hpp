@@ -33,6 +33,10 @@ enum class Cell : int {
     rg_lru,  // w_hh is [H], the Λ
     // b_hh is null and P = H; w_c is [H], one for units that are linear and zero for those with φ.
     lmu_tanh, lmu_relu,
+    // n0 and nn are [B][3 H], and w_hh is [3 H][I], of a second input: see scan_cells.hpp.
+    qrnn,   // w_hh and n0 are null
+    qrnn2,
+    lru,  // w_hh, w_c, w_ln_hh: ν, θ, γ [H]; w_hr is [H][2 H], b_ih [H]
 };
 
 // What a cell does differently from torch's; see docs/options.md. Not plain: the cells of
@@ -83,14 +87,14 @@ struct Options {
 #define CAROUSEL_FIRST_STATES(ARRAY)                                                             \
     ARRAY(h0, "[B][P]; 0: zeros")                                                                \
     ARRAY(c0, "[B][H]; 0: zeros")                                                                \
-    ARRAY(n0, "[B][H] of the sLSTM; 0: zeros")                                                   \
+    ARRAY(n0, "[B][H] of the sLSTM and the LRU, [B][3 H] of a QRNN of two inputs; 0: zeros")         \
     ARRAY(m0, "[B][H] of the sLSTM; 0: zeros")
 
 // States after the last step, written, which may be the first ones; dhn and dcn are read, 0: zeros.
 #define CAROUSEL_LAST_STATES(ARRAY)                                                              \
     ARRAY(hn, "[B][P]; may be h0")                                                               \
     ARRAY(cn, "[B][H]; may be c0")                                                               \
-    ARRAY(nn, "[B][H] of the sLSTM; may be n0")                                                  \
+    ARRAY(nn, "[B][H] of the sLSTM and the LRU, [B][3 H] of a QRNN of two inputs; may be n0")        \
     ARRAY(mn, "[B][H] of the sLSTM; may be m0")
 
 // (T, B, ·) arrays. Without dy it is zeros, without dx that is not wanted.
@@ -160,7 +164,7 @@ struct Kernels {
     void (*backward)(const Problem&, float* work, Team);
 };
 
-constexpr int kCells = 16;  // the cells of `Cell`, in its order
+constexpr int kCells = 19;  // the cells of `Cell`, in its order
 
 // The tables of kernels.cpp: the four first cells of `Cell`, the two of the sLSTM and of the LMU; the
 // LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options; the same five normalised;
@@ -178,17 +182,27 @@ constexpr int table_of(const Problem& p) {
     return first + (p.cell == Cell::gru ? 3 : 4);
 }
 
-// The tables of scan_kernels.cpp, of the cells without a recurrent product: in their order; then
-// those that inputs skip, as they are where there are as many of them as units.
+// The tables of scan_kernels.cpp, of the cells without a recurrent product: in their order, but that
+// those that inputs skip come twice, the second time for as many inputs as units, which skip as
+// they are.
 constexpr bool has_skip(Cell cell) { return cell == Cell::sru || cell == Cell::rg_lru; }
-constexpr bool is_scan(Cell cell) {
-    return (cell >= Cell::min_gru && cell <= Cell::ind_rnn_relu) || has_skip(cell);
+constexpr bool is_qrnn(Cell cell) { return cell == Cell::qrnn || cell == Cell::qrnn2; }
+// Features of a state, by its place among the lists of states.
+constexpr int64_t features_of(const Problem& p, size_t state) {
+    if (state == 0) return p.P;
+    return state == 2 && p.cell == Cell::qrnn2 ? 3 * p.H : p.H;
 }
-constexpr int kSkipped = 2, kScanCells = 6 + kSkipped, kScanTables = kScanCells + kSkipped;
+constexpr bool is_late(Cell cell) { return is_qrnn(cell) || cell == Cell::lru; }
+constexpr bool is_scan(Cell cell) {
+    return (cell >= Cell::min_gru && cell <= Cell::ind_rnn_relu) || has_skip(cell) || is_late(cell);
+}
+constexpr int kFirstSkipped = 6, kSkipped = 2, kFirstQrnn = kFirstSkipped + 2 * kSkipped;
+constexpr int kScanTables = kFirstQrnn + 3;
 constexpr int scan_table_of(const Problem& p) {
     const int cell = static_cast<int>(p.cell);
+    if (is_late(p.cell)) return kFirstQrnn + cell - static_cast<int>(Cell::qrnn);
     if (!has_skip(p.cell)) return cell - static_cast<int>(Cell::min_gru);
-    return cell - static_cast<int>(Cell::sru) + (p.I == p.H ? kScanCells : kScanCells - kSkipped);
+    return kFirstSkipped + cell - static_cast<int>(Cell::sru) + (p.I == p.H ? kSkipped : 0);
 }
 
 // The name of a table of one instruction set.

@@ -174,20 +174,27 @@ void fill_own(const Problem& p, const Shape<C>& shape, int64_t first, int64_t la
     }
 }
 
+// Features that the second product reads.
+template <class C>
+int64_t second_reads(const Problem& p) {
+    return C::kTwoProducts ? p.I : p.P;
+}
+
 template <class C>
 struct Packed {
-    int64_t inputs, states;  // how long a sum over inputs or states is, in floats or words
+    // How long a sum over inputs, or over what the second product reads, is in floats or words.
+    int64_t inputs, states;
     float *input, *hidden, *bias, *project;
     float* own;        // of units: see scan_cells.hpp
     float* candidate;  // the second product's, by panels of kWide units
     Packed(const Problem& p, Arena& arena) {
         const Shape<C> shape(p);
         const int64_t units = shape.blocks * L;
-        inputs = depth(p.product, p.I), states = depth(p.product, p.P);
+        inputs = depth(p.product, p.I), states = depth(p.product, second_reads<C>(p));
         input = arena.floats(inputs * units * C::kInput);
         hidden = arena.floats(states * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
-        project = p.w_hr ? arena.floats(p.H * up(p.P, L) * L) : nullptr;
+        project = p.w_hr ? arena.floats(C::kProjected * p.H * up(p.P, L) * L) : nullptr;
         candidate = C::kResetFirst ? arena.floats(states * units) : nullptr;
         own = arena.floats(units * C::kUnitWeights);
     }
@@ -218,7 +225,8 @@ void pack(const Problem& p, float* memory, Team team) {
         if constexpr (C::kHeads)
             pack_heads(p, shape, panel, hidden);
         else if (C::kHidden > 0)
-            pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, p.P, p.product, hidden);
+            pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, second_reads<C>(p),
+                       p.product, hidden);
     }
     for (int64_t block = team.thread; block < shape.blocks; block += team.threads)
         for (int sum = 0; sum < C::kSums; ++sum)
@@ -229,7 +237,7 @@ void pack(const Problem& p, float* memory, Team team) {
                 float value = 0.0f;
                 if (p.b_ih && u < p.H && C::gate_of_sum(sum) < C::kBiased) {
                     value = from_input ? p.b_ih[row] : 0.0f;
-                    if (C::kHidden > 0) value += from_hidden ? p.b_hh[row] : 0.0f;
+                    if (C::kHidden > 0 && !C::kTwoProducts) value += from_hidden ? p.b_hh[row] : 0.0f;
                 }
                 packed.bias[(block * C::kSums + sum) * L + lane] = value;
             }
@@ -237,8 +245,8 @@ void pack(const Problem& p, float* memory, Team team) {
         fill_own(p, shape, block, block + 1, packed.own);
     if (p.w_hr)
         for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
-            pack_plain(q, p.w_hr, 1, p.H, p.H, p.P, Product::floats,
-                       packed.project + q * kWide * p.H);
+            pack_plain(q, p.w_hr, 1, C::kProjected * p.H, C::kProjected * p.H, p.P, Product::floats,
+                       packed.project + q * kWide * C::kProjected * p.H);
     if (C::kResetFirst)
         for (int64_t q = team.thread; q < up(p.H, kWide); q += team.threads)
             pack_plain(q, gate_row<C>(p.w_hh, 0, 0, p.H, p.P), 1, p.P, p.P, p.H,

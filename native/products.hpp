@@ -44,7 +44,12 @@ struct InputProduct {
         tile_for(p.product, rows, nx)(x, 1, packed.input_panel(panel), nx * L, packed.inputs,
                                       bias + C::kInputFirst * L, 0, sums + C::kInputFirst * L,
                                       kStep);
-        add_bias_of_hidden_alone(bias, sums, rows);
+        if constexpr (C::kTwoProducts)
+            tile_for(p.product, rows, C::kHidden)(
+                x, 1, packed.hidden_panel(panel), C::kHidden * L, packed.states,
+                bias + C::kHiddenFirst * L, 0, sums + C::kHiddenFirst * L, kStep);
+        else
+            add_bias_of_hidden_alone(bias, sums, rows);
     }
 
     // For one row, and kRowPanels whole panels.
@@ -54,6 +59,13 @@ struct InputProduct {
         row_tile_for(p.product, nx)(x, packed.input_panel(panel), nx * L, nx * L * packed.inputs,
                                     packed.inputs, bias + C::kInputFirst * L, kStep,
                                     sums + C::kInputFirst * L, kStep);
+        if constexpr (C::kTwoProducts) {
+            constexpr int nh = C::kBlocks * C::kHidden;
+            return row_tile_for(p.product, nh)(x, packed.hidden_panel(panel), nh * L,
+                                               nh * L * packed.states, packed.states,
+                                               bias + C::kHiddenFirst * L, kStep,
+                                               sums + C::kHiddenFirst * L, kStep);
+        }
         for (int i = 0; i < kRowPanels; ++i)
             add_bias_of_hidden_alone(bias + i * kStep, sums + i * kStep, 1);
     }

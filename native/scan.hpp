@@ -19,6 +19,7 @@ namespace {
 template <class C>
 Share scan_share(const Problem& p, Team team) {
     const int64_t panels = Shape<C>(p).panels;
+    if (C::kProjects) return share_rows(p, team);  // every unit is in every output
     if (panels % team.threads == 0 || panels >= 4 * team.threads || p.B < team.threads)
         return {true, 0, 1, p.B, team.thread, team.threads};
     return share_rows(p, team);
@@ -29,10 +30,36 @@ size_t scan_saved_floats(const Problem& p) {
     return static_cast<size_t>(p.T * saved_per_step<C>(p));
 }
 
-// Of states beside the output, [B][units].
+// Rows whose products are formed together.
 template <class C>
-size_t scan_forward_floats(const Problem& p, int) {
-    return C::kHasCellState ? p.B * Shape<C>(p).blocks * L : 0;
+constexpr int64_t kChunkRows = (C::kProjects ? 4 : 16) * kTileRows;
+
+// Memory of the forward pass.
+template <class C>
+struct ScanMemory {
+    float* cell;               // states beside the output, [B][kKept][units]
+    float *states, *beside;    // of a projection: [thread][row of a chunk][kKept H] and [H] so
+    int64_t step, beside_step;  // from row to row
+    ScanMemory(const Problem& p, int threads, Arena& arena)
+        : cell(arena.floats(p.B * Shape<C>(p).blocks * L * C::kKept)),
+          step(up(C::kKept * p.H, L) * L), beside_step(up(p.H, kWide) * kWide) {
+        const int64_t rows = C::kProjects ? threads * kChunkRows<C> : 0;
+        states = arena.floats(rows * step), beside = arena.floats(rows * beside_step);
+    }
+};
+
+template <class C>
+size_t scan_forward_floats(const Problem& p, int threads) {
+    Arena arena{nullptr};
+    ScanMemory<C>(p, threads, arena);
+    return arena.used;
+}
+
+// State k of a row beside its output, from arrays c [B][H] and n [B][kKept - 1][H]; null: zeros.
+template <class C, class Float>
+CAROUSEL_INLINE Float* kept_state(Float* c, Float* n, int k, int64_t row, int64_t H) {
+    if (k == 0) return c ? c + row * H : nullptr;
+    return n ? n + (row * (C::kKept - 1) + k - 1) * H : nullptr;
 }
 
 // The own weights of a block of units. own: [block][kUnitWeights] vectors.
@@ -45,33 +72,39 @@ CAROUSEL_INLINE void load_own(const float* own, int64_t block, Vec* to) {
 // and their units stepped, panel by panel.
 template <class C, bool kSave>
 struct ScanForward {
-    static constexpr int kChunk = 16 * kTileRows;
+    static constexpr int kChunk = kChunkRows<C>;
 
     const Problem& p;
     const Packed<C>& packed;
     const Shape<C> shape;
     const Share share;
-    float* const cell;  // [B][units]
+    ScanMemory<C> memory;
     int64_t k = 0;
     const float *x[kChunk], *h[kChunk];  // h: null for zeros
     float *y[kChunk], *saved[kChunk], *c[kChunk];
 
-    ScanForward(const Problem& problem, const Packed<C>& weights, float* work, Team team)
+    ScanForward(const Problem& problem, const Packed<C>& weights, Arena arena, Team team)
         : p(problem), packed(weights), shape(problem), share(scan_share<C>(problem, team)),
-          cell(work) {}
+          memory(problem, team.threads, arena) {
+        if (!C::kProjects) return;
+        memory.states += team.thread * kChunk * memory.step;
+        memory.beside += team.thread * kChunk * memory.beside_step;
+    }
 
-    float* cell_of(int64_t position) const { return cell + position * shape.blocks * L; }
+    float* cell_of(int64_t position) const { return memory.cell + position * C::kKept * units(); }
+    int64_t units() const { return shape.blocks * L; }
 
     void add(int64_t t, int64_t position, const float* before) {
         const int64_t row = row_at(p, position);
         x[k] = at(p.x, t, row), y[k] = at(p.y, t, row), h[k] = before;
-        if (C::kHasCellState) c[k] = cell_of(position);
+        if (C::kKept > 0) c[k] = cell_of(position);
         if (kSave) saved[k] = saved_at<C>(p.saved, t, 0, position, p);
         if (++k == kChunk) flush();
     }
 
     void flush() {
-        alignas(64) float sums[kMostRows * kTileVectors * L];
+        constexpr int64_t kPanel = C::kTwoProducts ? kPanelSums<C> : kTileVectors * L;
+        alignas(64) float sums[kMostRows * kPanel];
         const InputProduct<C> product{p, packed, shape};
         each_tile(
             shape, share, k,
@@ -84,7 +117,30 @@ struct ScanForward {
                 product.of_rows(panel, x + j, rows, sums);
                 for (int m = 0; m < rows; ++m) pointwise(panel, j + m, sums + m * kPanelSums<C>);
             });
+        if constexpr (C::kProjects) project(sums);
         k = 0;
+    }
+
+    // y of the rows of a chunk, from the states and what passes them by.
+    void project(float* sums) const {
+        for (int64_t q = 0; q < up(p.H, kWide); ++q) {
+            const int vectors = vectors_in(q, p.H);
+            const float* w = packed.project + q * kWide * C::kKept * p.H;
+            const Tiles tiles(k, vectors);
+            for (int64_t i = 0; i < tiles.count; ++i) {
+                const int64_t j = tiles.start(i);
+                const int rows = tiles.rows(i);
+                const float* states[kMostRows];
+                for (int m = 0; m < rows; ++m) states[m] = memory.states + (j + m) * memory.step;
+                tile_for(p.product, rows, vectors)(
+                    states, 1, w, vectors * L, C::kKept * p.H,
+                    memory.beside + j * memory.beside_step + q * kWide, memory.beside_step, sums,
+                    kTileVectors * L);
+                const int64_t count = min(vectors * L, p.H - q * kWide);
+                for (int m = 0; m < rows; ++m)
+                    copy(y[j + m] + q * kWide, sums + m * kTileVectors * L, count);
+            }
+        }
     }
 
     CAROUSEL_INLINE void pointwise(int64_t panel, int64_t j, const float* sums) const {
@@ -94,13 +150,20 @@ struct ScanForward {
             Vec own[C::kUnitWeights + 1];
             load_own<C>(packed.own, block, own);
             const Vec input = C::kDirect ? load_first(x[j] + u, count) : Vec{};
-            Vec state = C::kHasCellState ? load(c[j] + u)
-                        : h[j]           ? load_first(h[j] + u, count)
-                                         : Vec{};
+            Vec state[C::kKept + 1];
+            if (C::kKept == 0) state[0] = h[j] ? load_first(h[j] + u, count) : Vec{};
+            for (int s = 0; s < C::kKept; ++s) state[s] = load(c[j] + s * units() + u);
             float* kept = kSave ? saved[j] + block * C::kSaved * L : nullptr;
-            store_first(y[j] + u, C::template forward<kSave>(sums + b * C::kSums * L, input, own,
-                                                             state, kept), count);
-            if (C::kHasCellState) store(c[j] + u, state);
+            const Vec given =
+                C::template forward<kSave>(sums + b * C::kSums * L, input, own, state, kept);
+            for (int s = 0; s < C::kKept; ++s) store(c[j] + s * units() + u, state[s]);
+            if constexpr (C::kProjects) {
+                store(memory.beside + j * memory.beside_step + u, given);
+                for (int s = 0; s < C::kKept; ++s)
+                    store_first(memory.states + j * memory.step + s * p.H + u, state[s], count);
+            } else {
+                store_first(y[j] + u, given, count);
+            }
         }
     }
 };
@@ -126,15 +189,15 @@ template <class C, bool kSave>
 void run_scan_forward(const Problem& p, const float* packed_memory, float* work, Team team) {
     Arena arena{const_cast<float*>(packed_memory)};
     const Packed<C> packed(p, arena);
-    ScanForward<C, kSave> scan(p, packed, work, team);
+    ScanForward<C, kSave> scan(p, packed, Arena{work}, team);
     const Share& share = scan.share;
     const Units units(scan.shape, share);
-    if (C::kHasCellState)
-        for (int64_t j = 0; j < share.rows; ++j) {
-            const int64_t position = share.position(j);
-            take_units(p.c0 ? p.c0 + row_at(p, position) * p.H : nullptr, units,
-                       scan.cell_of(position));
-        }
+    for (int64_t j = 0; C::kKept > 0 && j < share.rows; ++j) {
+        const int64_t position = share.position(j), row = row_at(p, position);
+        for (int s = 0; s < C::kKept; ++s)
+            take_units(kept_state<C>(p.c0, p.n0, s, row, p.H), units,
+                       scan.cell_of(position) + s * scan.units());
+    }
 
     for (const Step& step : Steps::forward(p, share)) {
         for (int64_t j = 0; j < step.rows; ++j) {
@@ -150,9 +213,10 @@ void run_scan_forward(const Problem& p, const float* packed_memory, float* work,
     for (int64_t j = 0; j < share.rows; ++j) {
         const int64_t position = share.position(j);
         write_last_state(p, position, units.first, units.last);
-        if (C::kHasCellState)
-            copy(p.cn + row_at(p, position) * p.H + units.first,
-                 scan.cell_of(position) + units.first, units.last - units.first);
+        for (int s = 0; s < C::kKept; ++s)
+            copy(kept_state<C>(p.cn, p.nn, s, row_at(p, position), p.H) + units.first,
+                 scan.cell_of(position) + s * scan.units() + units.first,
+                 units.last - units.first);
     }
 }
 
@@ -162,127 +226,6 @@ void scan_forward(const Problem& p, const float* packed, float* work, Team team)
         run_scan_forward<C, true>(p, packed, work, team);
     else
         run_scan_forward<C, false>(p, packed, work, team);
-}
-
-template <class C>
-struct ScanBackward {
-    const Problem& p;
-    const Shape<C> shape;
-    float *dh, *dc;   // [B][units]
-    float *own, *dw;  // [thread][units weights], [thread][2 units weights]: of rows of a block, before
-    int64_t units;
-
-    ScanBackward(const Problem& problem, int threads, Arena& arena)
-        : p(problem), shape(problem), units(shape.blocks * L) {
-        dh = arena.floats(p.B * units);
-        dc = C::kHasCellState ? arena.floats(p.B * units) : nullptr;
-        own = arena.floats(threads * units * C::kUnitWeights);
-        dw = arena.floats(threads * 2 * units * C::kUnitWeights);
-    }
-
-    // Of the rows of a share, units of a thread: gradients after the last step.
-    void start(const Share& share, const Units& mine) const {
-        for (int64_t j = 0; j < share.rows; ++j) {
-            const int64_t position = share.position(j), row = row_at(p, position) * p.H;
-            take_units(p.dhn ? p.dhn + row : nullptr, mine, dh + position * units);
-            if (C::kHasCellState)
-                take_units(p.dcn ? p.dcn + row : nullptr, mine, dc + position * units);
-        }
-    }
-
-    // The same before the first step.
-    void finish(const Share& share, const Units& mine) const {
-        for (int64_t j = 0; j < share.rows; ++j) {
-            const int64_t from = share.position(j) * units + mine.first;
-            const int64_t to = row_at(p, share.position(j)) * p.H + mine.first;
-            copy(p.dh0 + to, dh + from, mine.last - mine.first);
-            if (C::kHasCellState) copy(p.dc0 + to, dc + from, mine.last - mine.first);
-        }
-    }
-
-    // One row of a step, blocks [first, last). own, dw: of this thread.
-    void step(int64_t t, int64_t position, bool starts, int64_t first, int64_t last,
-              const float* own, float* dw) const {
-        const int64_t row = row_at(p, position);
-        const float* before =
-            C::kHasCellState ? nullptr : state_before(p, t, row, starts, nullptr);
-        const float* after = at(p.y, t, row);
-        const float* x = at(p.x, t, row);
-        const float* dy = p.dy.data ? at(p.dy, t, row) : nullptr;
-        const float* saved = saved_at<C>(p.saved, t, 0, position, p);
-        float* da = at(p.da, t, row);
-        for (int64_t block = first; block < last; ++block) {
-            const int64_t u = block * L;
-            const int count = shape.units_in(block);
-            float* dh_memory = dh + position * units + u;
-            float* dc_memory = C::kHasCellState ? dc + position * units + u : nullptr;
-            const Vec input = C::kDirect ? load_first(x + u, count) : Vec{};
-            const Vec h_before = before ? load_first(before + u, count) : Vec{};
-            const Vec h = C::kSaved == 0 ? load_first(after + u, count) : Vec{};
-            Vec weights[C::kUnitWeights + 1], d_weights[C::kUnitWeights + 1], d[C::kSums + 1];
-            load_own<C>(own, block, weights), load_own<C>(dw, block, d_weights);
-            Vec dh = load(dh_memory), d_state = C::kHasCellState ? load(dc_memory) : Vec{};
-            if (dy) dh += load_first(dy + u, count);
-            C::backward(saved + block * C::kSaved * L, input, h, h_before, weights, dh, d_state, d,
-                        d_weights);
-            store(dh_memory, C::kHasCellState ? Vec{} : d_state);
-            if (C::kHasCellState) store(dc_memory, d_state);
-            for (int k = 0; k < C::kUnitWeights; ++k)
-                store(dw + (block * C::kUnitWeights + k) * L, d_weights[k]);
-            for (int s = 0; s < C::kSums + (C::kDirect ? 1 : 0); ++s)
-                store_first(da + s * p.H + u, d[s], count);
-        }
-    }
-};
-
-template <class C>
-size_t scan_backward_floats(const Problem& p, int threads) {
-    Arena arena{nullptr};
-    const ScanBackward<C> work(p, threads, arena);
-    return arena.used;
-}
-
-template <class C>
-void write_own_gradients(const Problem& p, const Units& units, const float* dw) {
-    for (int64_t u = units.first; u < units.last; ++u) {
-        float d[C::kUnitWeights + 1];
-        for (int k = 0; k < C::kUnitWeights; ++k) d[k] = dw[(u / L * C::kUnitWeights + k) * L + u % L];
-        C::own_gradient(p, u, d);
-    }
-}
-
-template <class C>
-void scan_backward(const Problem& p, float* memory, Team team) {
-    Arena arena{memory};
-    const ScanBackward<C> scan(p, team.threads, arena);
-    const Share share = scan_share<C>(p, team);
-    const Units mine(scan.shape, share);
-    const int64_t first = mine.first / L, last = up(mine.last, L);
-    const int64_t own_floats = scan.units * C::kUnitWeights;
-    float* own = scan.own + team.thread * own_floats;
-    float* dw = scan.dw + team.thread * 2 * own_floats;
-    if (C::kUnitWeights > 0) zero(dw, 2 * own_floats), fill_own<C>(p, scan.shape, first, last, own);
-    const int64_t most = share.rows * p.T > kLongSum ? kBlockRows : share.rows * p.T;
-    int64_t summed = 0;
-    scan.start(share, mine);
-    for (const Step& step : Steps::backward(p, share))
-        for (int64_t j = 0; j < step.rows; ++j) {
-            if (C::kUnitWeights > 0 && summed == most) {
-                add(dw + own_floats, dw, own_floats), zero(dw, own_floats);
-                summed = 0;
-            }
-            scan.step(step.t, share.position(j), j >= step.later, first, last, own, dw);
-            ++summed;
-        }
-    scan.finish(share, mine);
-    if (C::kUnitWeights == 0) return;
-    add(dw, dw + own_floats, own_floats);
-    if (share.by_units) return write_own_gradients<C>(p, mine, dw);
-    wait(team.barrier, team.threads);
-    if (team.thread > 0) return;
-    for (int thread = 1; thread < team.threads; ++thread)
-        add(dw, scan.dw + thread * 2 * own_floats, own_floats);
-    write_own_gradients<C>(p, Units(0, p.H), dw);
 }
 
 }  // namespace

@@ -1,12 +1,16 @@
 // The cells whose units do not see each other: see scan.hpp. A cell is, as in cells.hpp, a few
 // integers and a pair of pointwise functions:
 //
-//   forward   the sums, the skipped input and the unit's own weights: the state -> the state after
+//   forward   the sums, the skipped input and the unit's own weights: the states -> the states after
 //             the step and the output, and kSaved vectors for the backward pass
-//   backward  what was saved, the output, the state before, dy: the gradient of the state after ->
-//             that of the state before, those of the sums and of the own weights
+//   backward  what was saved, the output, the state before, dy: the gradients of the states after ->
+//             those of the states before, of the sums and of the own weights
 //
-// Most cells give out their state. Those with kHasCellState keep one beside their output.
+// Most cells give out their state, the only one. Others keep kKept states beside their output: the
+// first is c of the problem, the others stand one after the other in its n. Those with kProjects give
+// out a product of all units' states, w_hr, and what `forward` returns beside it; backward gets the
+// gradients of their states, K = kKept H features, in place of those of y and h, leaves those of the
+// sums from the second block on, and beside them the states themselves.
 #pragma once
 
 #include "cells.hpp"
@@ -20,6 +24,8 @@ struct ScanCell : CellDefaults {
     static constexpr int kGates = kOf, kSums = kOf;
     static constexpr int kInputFirst = 0, kInput = kOf, kHiddenFirst = 0, kHidden = 0;
     static constexpr bool kTwoSides = true, kSavesByRow = true;
+    static constexpr int kKept = 0;
+    static constexpr bool kProjects = false;
     static constexpr int gate_of_sum(int sum) { return sum; }
 
     // What own weights of unit u the pointwise functions read, and the gradients of the weights
@@ -64,18 +70,18 @@ struct MinGruCell : ScanCell<2> {
     static constexpr int kSaved = 2, kBlocks = 2;
 
     template <bool kSave>
-    static CAROUSEL_INLINE Vec forward(const float* sums, Vec, const Vec*, Vec& h, float* saved) {
+    static CAROUSEL_INLINE Vec forward(const float* sums, Vec, const Vec*, Vec* h, float* saved) {
         const Vec z = sigmoid(load(sums)), g = candidate<kPositive>(load(sums + L));
         if (kSave) store(saved, z), store(saved + L, g);
-        return fma(z, g, (splat(1.0f) - z) * h);
+        return fma(z, g, (splat(1.0f) - z) * h[0]);
     }
 
     static CAROUSEL_INLINE void backward(const float* saved, Vec, Vec, Vec h_before, const Vec*,
-                                         Vec dh, Vec& dh_before, Vec* d, Vec*) {
+                                         Vec dh, Vec* dh_before, Vec* d, Vec*) {
         const Vec z = load(saved), g = load(saved + L), one = splat(1.0f);
         d[0] = dh * (g - h_before) * (z * (one - z));
         d[1] = dh * z * candidate_slope<kPositive>(g);
-        dh_before = dh * (one - z);
+        dh_before[0] = dh * (one - z);
     }
 };
 
@@ -89,7 +95,7 @@ struct MinLstmCell : ScanCell<3> {
     static constexpr int kSaved = 4, kBlocks = 1;
 
     template <bool kSave>
-    static CAROUSEL_INLINE Vec forward(const float* sums, Vec, const Vec*, Vec& h, float* saved) {
+    static CAROUSEL_INLINE Vec forward(const float* sums, Vec, const Vec*, Vec* h, float* saved) {
         const Vec a_f = load(sums), a_i = load(sums + L), zero = splat(0.0f), one = splat(1.0f);
         const Vec g = candidate<kPositive>(load(sums + 2 * L));
         const Vec low = (a_i < zero ? a_i : zero) - (a_f < zero ? a_f : zero);
@@ -102,18 +108,18 @@ struct MinLstmCell : ScanCell<3> {
             store(saved + 2 * L, (a_i < zero ? one : e_i) / (one + e_i));  // 1 - i
         }
         const Vec f = one / (one + r);
-        return fma(r * f, g, f * h);  // not (h + r g) / (1 + r): r g may overflow
+        return fma(r * f, g, f * h[0]);  // not (h + r g) / (1 + r): r g may overflow
     }
 
     static CAROUSEL_INLINE void backward(const float* saved, Vec, Vec, Vec h_before, const Vec*,
-                                         Vec dh, Vec& dh_before, Vec* d, Vec*) {
+                                         Vec dh, Vec* dh_before, Vec* d, Vec*) {
         const Vec r = load(saved), g = load(saved + 3 * L);
         const Vec f = splat(1.0f) / (splat(1.0f) + r), i = r * f;
         const Vec mixed = dh * (h_before - g) * (f * i);
         d[0] = mixed * load(saved + L);
         d[1] = -mixed * load(saved + 2 * L);
         d[2] = dh * i * candidate_slope<kPositive>(g);
-        dh_before = dh * f;
+        dh_before[0] = dh * f;
     }
 };
 
@@ -126,19 +132,19 @@ struct IndRnnCell : ScanCell<1> {
     static void own_gradient(const Problem& p, int64_t u, const float* d) { p.dw_hh[u] = d[0]; }
 
     template <bool kSave>
-    static CAROUSEL_INLINE Vec forward(const float* sums, Vec, const Vec* own, Vec& h, float*) {
-        const Vec a = fma(own[0], h, load(sums));
+    static CAROUSEL_INLINE Vec forward(const float* sums, Vec, const Vec* own, Vec* h, float*) {
+        const Vec a = fma(own[0], h[0], load(sums));
         return kRelu ? relu(a) : tanh(a);
     }
 
     static CAROUSEL_INLINE void backward(const float*, Vec, Vec h, Vec h_before, const Vec* own,
-                                         Vec dh, Vec& dh_before, Vec* d, Vec* d_own) {
+                                         Vec dh, Vec* dh_before, Vec* d, Vec* d_own) {
         if (kRelu)
             d[0] = h <= splat(0.0f) ? splat(0.0f) : dh;  // dh where h is NaN, as torch
         else
             d[0] = dh * (splat(1.0f) - h * h);
         d_own[0] = fma(d[0], h_before, d_own[0]);
-        dh_before = d[0] * own[0];
+        dh_before[0] = d[0] * own[0];
     }
 };
 
@@ -148,7 +154,7 @@ template <bool kSkipsDirectly>
 struct SruCell : SkippingCell<3, kSkipsDirectly> {
     using Base = SkippingCell<3, kSkipsDirectly>;
     static constexpr int kSaved = Base::kDirect ? 4 : 5, kBlocks = 1, kUnitWeights = 2, kBiased = 2;
-    static constexpr bool kHasCellState = true;
+    static constexpr int kKept = 1;
 
     static void own(const Problem& p, int64_t u, float* own) {
         own[0] = p.w_hh[u], own[1] = p.w_hh[p.H + u];
@@ -158,8 +164,9 @@ struct SruCell : SkippingCell<3, kSkipsDirectly> {
     }
 
     template <bool kSave>
-    static CAROUSEL_INLINE Vec forward(const float* sums, Vec input, const Vec* own, Vec& c,
+    static CAROUSEL_INLINE Vec forward(const float* sums, Vec input, const Vec* own, Vec* state,
                                        float* saved) {
+        Vec& c = state[0];
         const Vec f = sigmoid(fma(own[0], c, load(sums)));
         const Vec r = sigmoid(fma(own[1], c, load(sums + L)));
         const Vec n = load(sums + 2 * L), skip = Base::skipped(sums, input);
@@ -173,7 +180,8 @@ struct SruCell : SkippingCell<3, kSkipsDirectly> {
     }
 
     static CAROUSEL_INLINE void backward(const float* saved, Vec input, Vec, Vec, const Vec* own,
-                                         Vec dh, Vec& dc, Vec* d, Vec* d_own) {
+                                         Vec dh, Vec* d_state, Vec* d, Vec* d_own) {
+        Vec& dc = d_state[0];
         const Vec f = load(saved), r = load(saved + L), n = load(saved + 2 * L);
         const Vec before = load(saved + 3 * L), one = splat(1.0f);
         const Vec skip = Base::kDirect ? input : load(saved + 4 * L);
@@ -218,7 +226,7 @@ struct RgLruCell : SkippingCell<2, kSkipsDirectly> {
     };
 
     template <bool kSave>
-    static CAROUSEL_INLINE Vec forward(const float* sums, Vec input, const Vec* own, Vec& h,
+    static CAROUSEL_INLINE Vec forward(const float* sums, Vec input, const Vec* own, Vec* h,
                                        float* saved) {
         const Vec r = sigmoid(load(sums)), i = sigmoid(load(sums + L));
         const Vec n = Base::skipped(sums, input);
@@ -227,11 +235,11 @@ struct RgLruCell : SkippingCell<2, kSkipsDirectly> {
             store(saved, r), store(saved + L, i);
             if (!Base::kDirect) store(saved + 2 * L, n);
         }
-        return fma(decay.kept, h, decay.let_in * (i * n));
+        return fma(decay.kept, h[0], decay.let_in * (i * n));
     }
 
     static CAROUSEL_INLINE void backward(const float* saved, Vec input, Vec, Vec h_before,
-                                         const Vec* own, Vec dh, Vec& dh_before, Vec* d,
+                                         const Vec* own, Vec dh, Vec* dh_before, Vec* d,
                                          Vec* d_own) {
         const Vec r = load(saved), i = load(saved + L), zero = splat(0.0f), one = splat(1.0f);
         const Vec n = Base::kDirect ? input : load(saved + 2 * L);
@@ -244,7 +252,7 @@ struct RgLruCell : SkippingCell<2, kSkipsDirectly> {
         d[1] = dh * b * n * (i * (one - i));
         d[2] = dh * b * i;
         d_own[0] = fma(d_log, r, d_own[0]);
-        dh_before = dh * a;
+        dh_before[0] = dh * a;
     }
 };
 

@@ -1,6 +1,7 @@
 // The kernels of one instruction set for the cells without a recurrent product, as a table: see
 // kernels.cpp.
-#include "scan.hpp"
+#include "scan_backward.hpp"
+#include "scan_states.hpp"
 
 namespace carousel {
 namespace {
@@ -24,6 +25,9 @@ const Kernels CAROUSEL_TABLE(scan_kernels_, CAROUSEL_ISA)[kScanTables] = {
     kernels_of<RgLruCell<false>>,
     kernels_of<SruCell<true>>,
     kernels_of<RgLruCell<true>>,
+    kernels_of<QrnnCell<1>>,
+    kernels_of<QrnnCell<2>>,
+    kernels_of<LruCell>,
 };
 
 }  // namespace carousel

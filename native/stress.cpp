@@ -27,7 +27,8 @@ constexpr const char* kCellNames[] = {
     "lstm",           "gru",      "rnn_tanh",        "rnn_relu",     "min_gru",
     "min_gru_linear", "min_lstm", "min_lstm_linear", "ind_rnn_tanh", "ind_rnn_relu",
     "slstm",          "slstm_exp", "sru",             "rg_lru",
-    "lmu_tanh",       "lmu_relu"};
+    "lmu_tanh",       "lmu_relu",        "qrnn",         "qrnn2",
+    "lru"};
 static_assert(std::size(kCellNames) == carousel::kCells, "each cell has a name");
 
 struct Results {
@@ -50,9 +51,9 @@ Results run_forward(const Case& c, int threads, bool save, Kept* kept = nullptr)
     Array& y = results.add("y", c.floats(c.P));
     p.y = c.rows(y.get(), c.P);
     p.hn = results.add("hn", c.B * c.P).get();
-    if (c.memories() > 0) p.cn = results.add("cn", c.B * c.H).get();
-    if (c.memories() > 1) p.nn = results.add("nn", c.B * c.H).get();
-    if (c.memories() > 1) p.mn = results.add("mn", c.B * c.H).get();
+    if (c.in_c()) p.cn = results.add("cn", c.B * c.in_c()).get();
+    if (c.in_n()) p.nn = results.add("nn", c.B * c.in_n()).get();
+    if (c.in_m()) p.mn = results.add("mn", c.B * c.in_m()).get();
     Array saved(save ? carousel::saved_floats(p) : 0);
     if (save) p.saved = saved.get();
     carousel::forward(p, threads);
@@ -71,7 +72,7 @@ Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted
     Problem p = problem_of(c);
     p.segment = c.segment;
     p.y = c.rows(kept.y.get(), c.P), p.saved = kept.saved.get();
-    if (wanted.dy) p.dy = c.rows(c.dy.get(), c.P);
+    if (wanted.dy) p.dy = c.rows(c.dy.get(), c.given());
     if (wanted.dhn) p.dhn = c.dhn.get(), p.dcn = c.dcn.get();
     if (wanted.dhn) p.dnn = c.dnn.get(), p.dmn = c.dmn.get();
     p.add_to_dx = wanted.add_to_dx;
@@ -81,13 +82,15 @@ Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted
         p.dx = c.rows(dx->get(), c.I);
     }
     p.dh0 = results.add("dh0", c.B * c.P).get();
-    if (c.memories() > 0) p.dc0 = results.add("dc0", c.B * c.H).get();
-    if (c.memories() > 1) p.dn0 = results.add("dn0", c.B * c.H).get();
-    if (c.memories() > 1) p.dm0 = results.add("dm0", c.B * c.H).get();
+    if (c.in_c()) p.dc0 = results.add("dc0", c.B * c.in_c()).get();
+    if (c.in_n()) p.dn0 = results.add("dn0", c.B * c.in_n()).get();
+    if (c.in_m()) p.dm0 = results.add("dm0", c.B * c.in_m()).get();
     if (c.parallel()) {
         const int64_t sums = c.sums() * c.H;
         p.da = c.rows(results.add("da", c.floats(sums), 0.0f).get(), sums);
         if (c.weighted()) p.dw_hh = results.add("dw_hh", c.w_hh.size).get();
+        if (c.lru()) p.dw_c = results.add("dw_c", c.H).get();
+        if (c.lru()) p.dw_ln_hh = results.add("dw_ln_hh", c.H).get();
     } else {
 #define GRADIENT(name, shape) \
     if (p.name) p.d##name = results.add("d" #name, c.name.size).get();
@@ -214,11 +217,12 @@ void run_stepper(const char* isa) {
             Results above = run_forward(upper, 1, false);
             compare(first, isa, "fed step by step", stepped, above, 0);
             for (auto [c, results] : {std::pair(&lower, &below), std::pair(&upper, &above)}) {
-                c->h0 = std::move(results->arrays[1].second);
-                if (c->memories() > 0) c->c0 = std::move(results->arrays[2].second);
-                if (c->memories() < 2) continue;
-                c->n0 = std::move(results->arrays[3].second);
-                c->m0 = std::move(results->arrays[4].second);
+                for (auto& [name, array] : results->arrays) {
+                    if (name == "hn") c->h0 = std::move(array);
+                    if (name == "cn") c->c0 = std::move(array);
+                    if (name == "nn") c->n0 = std::move(array);
+                    if (name == "mn") c->m0 = std::move(array);
+                }
             }
         }
     }

@@ -76,6 +76,7 @@ struct Case {
         if (slstm()) return 4;
         if (cell == Cell::sru) return 3 + !direct();
         if (cell == Cell::rg_lru) return 2 + !direct();
+        if (carousel::is_late(cell)) return 3;
         return cell == Cell::lstm ? options.gates : cell == Cell::gru ? 3 : 1;
     }
     bool lstm() const { return cell == Cell::lstm; }
@@ -83,18 +84,26 @@ struct Case {
     bool lmu() const { return cell == Cell::lmu_tanh || cell == Cell::lmu_relu; }
     // Cells that have torch's options, and products of bfloat16.
     bool usual() const { return !parallel() && !slstm() && !lmu(); }
-    // States beside h.
-    int memories() const { return lstm() || cell == Cell::sru ? 1 : slstm() ? 3 : 0; }
+    bool lru() const { return cell == Cell::lru; }
+    // Features of the states beside h: of c, n and m.
+    int64_t in_c() const {
+        return lstm() || slstm() || cell == Cell::sru || carousel::is_late(cell) ? H : 0;
+    }
+    int64_t in_n() const { return slstm() || lru() ? H : cell == Cell::qrnn2 ? 3 * H : 0; }
+    int64_t in_m() const { return slstm() ? H : 0; }
     // Cells without a recurrent product; how many weights a unit has of its own.
     bool parallel() const { return carousel::is_scan(cell); }
     int64_t weighted() const {
+        if (carousel::is_late(cell)) return lru();
         return cell == Cell::sru ? 2 : parallel() && cell >= Cell::ind_rnn_tanh ? 1 : 0;
     }
     // Whether inputs skip the cell as they are.
     bool direct() const { return carousel::has_skip(cell) && I == H; }
     // Features of da, and how many blocks of weights have biases.
-    int64_t sums() const { return gates() + direct(); }
-    int64_t biased() const { return carousel::has_skip(cell) ? 2 : gates(); }
+    int64_t sums() const { return lru() ? 4 : gates() * (cell == Cell::qrnn2 ? 2 : 1) + direct(); }
+    int64_t biased() const { return lru() ? 1 : carousel::has_skip(cell) ? 2 : gates(); }
+    // Features of the gradient that comes back: of the states where outputs are a product of those.
+    int64_t given() const { return lru() ? 2 * H : P; }
 
     // A (T, B, features) array in this case's layout.
     size_t floats(int64_t features) const {
@@ -198,6 +207,11 @@ void choose_weights(Case& c) {
     if (c.bias) c.b_ih = random_array(c.biased() * c.H, 0.5f);
     if (c.parallel()) {
         if (c.weighted()) c.w_hh = random_array(c.weighted() * c.H, 0.5f);
+        if (c.lru()) {
+            c.w_c = random_array(c.H, 1), c.w_ln_hh = random_array(c.H, 0.5f);
+            c.w_hr = random_array(2 * c.H * c.H, 1 / std::sqrt(float(c.H)));
+        }
+        if (c.cell == Cell::qrnn2) c.w_hh = random_array(rows * c.I, 1 / std::sqrt(float(c.I)));
         return;
     }
     const int64_t read = c.P / c.heads;
@@ -216,10 +230,10 @@ void choose_weights(Case& c) {
 // Its normaliser, a sum of gates, is zero or positive: here positive, for around zero the memory has
 // no derivative.
 void choose_memories(Case& c) {
-    if (c.memories() > 0) c.c0 = random_array(c.B * c.H, 1);
-    if (c.memories() < 2) return;
-    c.n0 = random_array(c.B * c.H, 1), c.m0 = random_array(c.B * c.H, 1);
-    for (int64_t i = 0; i < c.B * c.H; ++i) c.n0.get()[i] = 1 + std::abs(c.n0.get()[i]);
+    if (c.in_c()) c.c0 = random_array(c.B * c.in_c(), 1);
+    if (c.in_m()) c.m0 = random_array(c.B * c.in_m(), 1);
+    if (c.in_n()) c.n0 = random_array(c.B * c.in_n(), 1);
+    for (size_t i = 0; c.slstm() && i < c.n0.size; ++i) c.n0.get()[i] = 1 + std::abs(c.n0.get()[i]);
 }
 
 Case random_case() {
@@ -237,12 +251,13 @@ Case random_case() {
     if (c.P != c.H) c.w_hr = random_array(c.P * c.H, 1 / std::sqrt(float(c.H)));
     if (peephole) c.w_c = random_array((c.gates() - 1) * c.H, 0.5f);
     c.x = random_array(c.floats(c.I), 1), c.fill_padding(c.x, c.I, kNan);
-    c.dy = random_array(c.floats(c.P), 1), c.fill_padding(c.dy, c.P, kNan);
+    c.dy = random_array(c.floats(c.given()), 1), c.fill_padding(c.dy, c.given(), kNan);
     if (c.given_state) c.h0 = random_array(c.B * c.P, 1);
     c.dhn = random_array(c.B * c.P, 1);
     if (c.given_state) choose_memories(c);
-    if (c.memories() > 0) c.dcn = random_array(c.B * c.H, 1);
-    if (c.memories() > 1) c.dnn = random_array(c.B * c.H, 1), c.dmn = random_array(c.B * c.H, 1);
+    if (c.in_c()) c.dcn = random_array(c.B * c.in_c(), 1);
+    if (c.in_n()) c.dnn = random_array(c.B * c.in_n(), 1);
+    if (c.in_m()) c.dmn = random_array(c.B * c.in_m(), 1);
     return c;
 }
 

@@ -11,9 +11,6 @@ KINDS = {
     "SLSTM-exp": ("SLSTM", {"nonlinearity": "exp"}),
     "SLSTM-heads": ("SLSTM", {"heads": 3}),
     "SLSTM-exp-heads": ("SLSTM", {"heads": 2, "nonlinearity": "exp"}),
-    "QRNN": ("QRNN", {}),
-    "QRNN-two": ("QRNN", {"window": 2}),
-    "LRU": ("LRU", {}),
     "LMU": ("LMU", {"order": 7, "theta": 12.5}),
     "LMU-relu": ("LMU", {"order": 18, "theta": 40.0, "nonlinearity": "relu"}),
 }

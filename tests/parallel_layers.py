@@ -6,24 +6,26 @@ from oracle import randn, randomise
 import carousel
 from carousel.cells.states import hx_of, states_of
 
-# Name of the layer and its nonlinearity, if it has a choice.
+# Name of the layer, and what it is made with.
 KINDS = {
-    "MinGRU": ("MinGRU", "g"),
-    "MinGRU-linear": ("MinGRU", "linear"),
-    "MinLSTM": ("MinLSTM", "g"),
-    "MinLSTM-linear": ("MinLSTM", "linear"),
-    "IndRNN": ("IndRNN", "relu"),
-    "IndRNN-tanh": ("IndRNN", "tanh"),
-    "SRU": ("SRU", None),
-    "RGLRU": ("RGLRU", None),
+    "MinGRU": ("MinGRU", {"nonlinearity": "g"}),
+    "MinGRU-linear": ("MinGRU", {"nonlinearity": "linear"}),
+    "MinLSTM": ("MinLSTM", {"nonlinearity": "g"}),
+    "MinLSTM-linear": ("MinLSTM", {"nonlinearity": "linear"}),
+    "IndRNN": ("IndRNN", {"nonlinearity": "relu"}),
+    "IndRNN-tanh": ("IndRNN", {"nonlinearity": "tanh"}),
+    "SRU": ("SRU", {}),
+    "RGLRU": ("RGLRU", {}),
+    "QRNN": ("QRNN", {}),
+    "QRNN-two": ("QRNN", {"window": 2}),
+    "LRU": ("LRU", {}),
 }
 
 
 def make(kind, inputs, hidden, *, seed=0, dtype=torch.float32, **options):
     """A layer whose weights are random and differ in scale and offset for each unit and gate."""
-    name, nonlinearity = KINDS[kind]
-    chosen = {} if nonlinearity is None else {"nonlinearity": nonlinearity}
-    layer = getattr(carousel, name)(inputs, hidden, dtype=dtype, **chosen, **options)
+    name, own = KINDS[kind]
+    layer = getattr(carousel, name)(inputs, hidden, dtype=dtype, **own, **options)
     return randomise(layer, seed)
 
 

@@ -110,10 +110,18 @@ def test_flop_counter_counts_on_our_kernels_what_it_counts_of_torchs_operators(
         assert counted == flops(theirs, run, True)
 
 
-@pytest.mark.parametrize("name", ["MinGRU", "MinLSTM", "IndRNN", "SRU", "RGLRU"])
+@pytest.mark.parametrize("name", ["MinGRU", "MinLSTM", "IndRNN", "SRU", "RGLRU", "QRNN"])
 def test_flop_counter_counts_cells_without_a_recurrent_product(name):
     layer = getattr(carousel, name)(3, 5)
     (rows,) = {len(layer.weight_ih_l0)}
     forward, backward = flops(layer, lambda layer: layer(X, lengths=[4, 1])[0], True)
     assert forward == 2 * 5 * rows * 3
     assert backward == forward  # the gradient of the weights alone: nobody wants that of the input
+
+
+def test_flop_counter_counts_the_product_with_the_states_of_the_lru_both_ways():
+    layer = carousel.LRU(3, 5)
+    forward, backward = flops(layer, lambda layer: layer(X, lengths=[4, 1])[0], True)
+    inputs, states = layer.weight_ih_l0.numel(), layer.weight_sh_l0.numel()
+    assert forward == 2 * 5 * (inputs + states)
+    assert backward == 2 * 5 * (inputs + 2 * states)

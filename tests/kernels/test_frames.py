@@ -36,7 +36,7 @@ class Spied:
 
 
 @pytest.mark.parametrize(
-    "name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU"]
+    "name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "QRNN", "LRU"]
 )
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("lengths", [None, [4, 2]], ids=["full", "ragged"])

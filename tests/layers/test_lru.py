@@ -1,11 +1,14 @@
-"""`LRU`: what it holds, how it starts, and what it refuses."""
+"""`LRU`: what it holds, how it starts, and gradients that come through the last output."""
 
 import math
 
 import pytest
 import torch
+from oracle import assert_close, randn, randomise
+from torch.nn.utils.rnn import pack_padded_sequence
 
 import carousel
+from carousel import kernels
 
 
 def test_parameters_are_those_of_the_paper():
@@ -54,3 +57,29 @@ def test_a_ring_up_to_one_starts_with_numbers():
 def test_a_ring_that_is_none_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         carousel.LRU(3, 5, **given)
+
+
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
+@pytest.mark.parametrize("lengths", [None, [6, 1, 0, 4, 6]], ids=["full", "ragged"])
+def test_gradients_of_the_last_output_alone_are_those_of_the_equations(
+    batch_first, packed, lengths
+):
+    layer = randomise(carousel.LRU(3, 7, bidirectional=True, batch_first=batch_first))
+    x = randn(*((5, 6) if batch_first else (6, 5)), 3, dtype=torch.float32).requires_grad_()
+    if packed:
+        lengths = [max(1, n) for n in lengths or [6] * 5]
+
+    def gradients(path):
+        given = x
+        if packed:
+            given = pack_padded_sequence(x, lengths, batch_first, enforce_sorted=False)
+        hx = tuple(randn(2, 5, 7, seed=k, dtype=torch.float32).requires_grad_() for k in range(3))
+        with kernels.use(path):
+            _, (h, _, _) = layer(given, hx, None if packed else lengths)
+            weight = randn(*h.shape, seed=9, dtype=torch.float32)
+            wanted = [x, *hx, *layer.parameters()]
+            return torch.autograd.grad((h * weight).sum(), wanted, materialize_grads=True)
+
+    for actual, expected in zip(gradients("native"), gradients("cells"), strict=True):
+        assert_close(actual, expected, "gradient")

@@ -1,4 +1,4 @@
-"""`SLSTM`, `LMU`, `QRNN` and `LRU` as modules: arguments, errors, lengths, streams, copies."""
+"""`SLSTM` and `LMU` as modules: arguments, errors, lengths, streams, copies."""
 
 import copy
 import io
@@ -18,9 +18,6 @@ T, B = 5, 4
 
 @pytest.fixture(params=["native", "cells"], autouse=True)
 def path(request):
-    native = request.param == "native"
-    if native and any(name in request.node.name for name in ("QRNN", "LRU")):
-        pytest.skip("this cell has equations only")
     with kernels.use(request.param):
         yield request.param
 

@@ -17,7 +17,7 @@ from carousel.cells.states import hx_of, states_of
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 CHOOSING = ["MinGRU", "MinLSTM", "IndRNN"]  # their nonlinearity
-each_name = pytest.mark.parametrize("name", [*CHOOSING, "SRU", "RGLRU"])
+each_name = pytest.mark.parametrize("name", [*CHOOSING, "SRU", "RGLRU", "QRNN", "LRU"])
 T, B = 5, 4
 
 
@@ -195,7 +195,7 @@ def test_parameters_have_the_names_and_shapes_of_the_documentation():
     }
 
 
-@pytest.mark.parametrize("name", [*CHOOSING, "RGLRU"])
+@pytest.mark.parametrize("name", [*CHOOSING, "RGLRU", "QRNN"])
 def test_weights_start_within_the_bounds_of_a_linear_layer(name):
     layer = getattr(carousel, name)(16, 300)
     for key in ("weight_ih_l0", "bias_ih_l0"):

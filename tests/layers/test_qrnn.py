@@ -60,7 +60,7 @@ def test_a_window_of_two_is_a_window_of_one_over_pairs_of_inputs(bidirectional):
             assert_close(y[:steps, row].split(17, 1)[direction], expected, "forward")
 
 
-@pytest.mark.parametrize("path", ["cells"])
+@pytest.mark.parametrize("path", ["native", "cells"])
 def test_first_output_changes_nothing_and_gets_no_gradient(path):
     layer, x = carousel.QRNN(3, 5), torch.randn(4, 2, 3)
     h, c = (torch.randn(1, 2, 5, requires_grad=True) for _ in range(2))

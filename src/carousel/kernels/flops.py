@@ -24,9 +24,10 @@ def of_layer(*arguments: Any, **_: Any) -> int:
 def of_layer_backward(*arguments: Any, **_: Any) -> int:
     """The backward pass; without the gradient of the input where nobody wants it."""
     call, want_dx = LayerCall.parse(arguments[:ARGUMENTS], known=False), arguments[ARGUMENTS + 5]
-    each = len(call.weights) // call.spec.directions
-    inputs = sum(call.weights[index].numel() for index in range(0, len(call.weights), each))
-    sizes = sum(_sizes(call))
+    sizes, each = sum(_sizes(call)), len(call.weights) // call.spec.directions
+    inputs = sizes
+    if not call.spec.parallel or call.spec.cell.projects:  # whose matrices do not all multiply x
+        inputs = sum(call.weights[index].numel() for index in range(0, len(call.weights), each))
     return 2 * _rows(call) * (2 * sizes - (0 if want_dx else inputs))
 
 

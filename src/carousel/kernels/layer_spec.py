@@ -108,6 +108,13 @@ class LayerSpec:
         return self.cell.is_parallel
 
     @functools.cached_property
+    def sums(self) -> int:
+        """Features that backward leaves for a row, of a parallel cell: see `parallel.products`."""
+        blocks = self.cell.blocks_with(self.options.value)
+        more = blocks if self.cell.previous is not None else 2 if self.cell.projects else 0
+        return self.hidden_size * (blocks + more)
+
+    @functools.cached_property
     def weights(self) -> tuple[Weight, ...]:
         """The weights of one direction."""
         given = {"bias": self.bias, "proj_size": self.projected}

@@ -91,7 +91,11 @@ def backward(
         problem = _problem(spec, d, steps, rows, x, y, lengths, state, weights, seed)
         problem.saved = _part(saved, d)
         matrices = _of_direction(spec, d_weights, d)
-        if dy is not None:
+        if spec.cell.projects:
+            given = parallel.output_gradient(spec, lengths, x, dy, d_final[0], d)
+            of_states = given @ _of_direction(spec, weights, d)[1]
+            problem.set_dy(*rows_of(spec.layout, of_states, lengths, 0))
+        elif dy is not None:
             problem.set_dy(*rows_of(spec.layout, dy, lengths, d * spec.outputs))
         if dx is not None:
             problem.set_dx(*rows_of(spec.layout, dx, lengths, 0))
@@ -106,12 +110,14 @@ def backward(
         if not spec.parallel:
             _native.backward(problem, threads)
             continue
-        skipping = spec.hidden_size if spec.direct else 0
-        da = empty(x, *x.shape[:-1], len(matrices[0]) + skipping)
-        problem.set_da(*rows_of(spec.layout, da, lengths, 0))
+        da = empty(x, *x.shape[:-1], spec.sums)
+        if spec.cell.projects:
+            da[..., : spec.hidden_size] = given
+        left = spec.hidden_size if spec.cell.projects else 0
+        problem.set_da(*rows_of(spec.layout, da, lengths, left))
         _native.backward(problem, threads)
-        weight = _of_direction(spec, weights, d)[0]
-        parallel.products(spec.layout, lengths, x, da, weight, matrices, spec.bias, dx, d == 1)
+        own = _of_direction(spec, weights, d)
+        parallel.products(spec, lengths, x, da, own, matrices, dx, d == 1)
     return dx, d_state, d_weights
 
 

@@ -13,50 +13,90 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from carousel.kernels.layer_spec import Lengths
+    from carousel.kernels.layer_spec import LayerSpec, Lengths
 
 
 def products(
-    layout: str,
+    spec: LayerSpec,
     lengths: Lengths | None,
     x: Tensor,
     da: Tensor,
-    weight: Tensor,
+    weights: Sequence[Tensor],
     d_weights: Sequence[Tensor],
-    bias: bool,
     dx: Tensor | None,
     add_to_dx: bool,
 ) -> None:
-    """Gradients of W_ih, b_ih and x, into `d_weights` and `dx`, from `da`, those of the sums.
+    """Gradients of one direction's products with x, of b_ih and of x, into `d_weights` and `dx`.
 
-    da: like x with G * H features, and where inputs skip the gates as they are, their gradient;
-        what stands there past the end of a row is never read.
+    da: like x with the gradients of the sums W_ih x + b_ih, G * H features; then of those with the
+        second matrix of the inputs, as many; or, where inputs skip the gates as they are, H of x
+        itself; or the states that the outputs are a product of, 2 H. What stands there past the end
+        of a row is never read.
     """
     rows, da = x.flatten(0, -2), da.flatten(0, -2)
-    real = None if lengths is None or layout == "packed" else _real_rows(layout, lengths, x)
-    if real is not None:
+    real = None
+    if lengths is not None and spec.layout != "packed":
+        real = _real_rows(spec.layout, lengths, x)
         rows, da = rows[real], da[real]
-    da, skipping = da[:, : len(weight)], da[:, len(weight) :]
-    torch.mm(da.T, rows, out=d_weights[0])
-    if bias:
+    first, rest = da[:, : len(weights[0])], da[:, len(weights[0]) :]
+    torch.mm(first.T, rows, out=d_weights[0])
+    if spec.cell.previous is not None:
+        torch.mm(rest.T, rows, out=d_weights[1])
+    if spec.cell.projects:
+        torch.mm(first[:, : spec.hidden_size].T, rest, out=d_weights[1])
+        rest = rest[:, :0]
+    if spec.bias:
         torch.sum(da[:, : len(d_weights[-1])], 0, out=d_weights[-1])
     if dx is None:
         return
+    if spec.cell.previous is not None:
+        rest = rest @ weights[1]
     flat = dx.view(-1, dx.size(-1))
     if real is not None:
         if not add_to_dx:
             flat.zero_()
         flat.index_add_(
-            0, real, torch.addmm(skipping, da, weight) if skipping.numel() else da @ weight
+            0, real, torch.addmm(rest, first, weights[0]) if rest.numel() else first @ weights[0]
         )
     elif add_to_dx:
-        flat.addmm_(da, weight)
-        if skipping.numel():
-            flat.add_(skipping)
-    elif skipping.numel():
-        torch.addmm(skipping, da, weight, out=flat)
+        flat.addmm_(first, weights[0])
+        if rest.numel():
+            flat.add_(rest)
+    elif rest.numel():
+        torch.addmm(rest, first, weights[0], out=flat)
     else:
-        torch.mm(da, weight, out=flat)
+        torch.mm(first, weights[0], out=flat)
+
+
+def output_gradient(
+    spec: LayerSpec,
+    lengths: Lengths | None,
+    x: Tensor,
+    dy: Tensor | None,
+    of_last: Tensor | None,
+    direction: int,
+) -> Tensor:
+    """Gradient of what one direction gives out, like x with H features: dy, and in the rows of the
+    last steps that of the last output, which is one of those. of_last: (D, B, H), or None."""
+    H = spec.hidden_size
+    given = x.new_zeros(*x.shape[:-1], H)
+    if dy is not None:
+        given.copy_(dy[..., direction * H : (direction + 1) * H])
+    if of_last is None:
+        return given
+    steps, rows = spec.steps_and_rows(x, lengths)
+    if lengths is None:
+        each, last = torch.arange(rows), torch.full((rows,), steps - 1)
+    else:
+        each, last = lengths.order[lengths.sorted > 0], lengths.sorted[lengths.sorted > 0] - 1
+    if direction == 1:
+        last = torch.zeros_like(last)
+    if lengths is not None and lengths.steps is not None:
+        place = lengths.steps[last] + each
+    else:
+        place = last * rows + each if spec.layout == "TBI" else each * steps + last
+    given.view(-1, H).index_add_(0, place, of_last[direction][each])
+    return given
 
 
 def _real_rows(layout: str, lengths: Lengths, x: Tensor) -> Tensor:
