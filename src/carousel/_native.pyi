@@ -228,7 +228,9 @@ class Problem:
 
     @property
     def n0(self) -> int:
-        """[B][H] of the sLSTM and the LRU, [B][3 H] of a QRNN of two inputs; 0: zeros"""
+        """
+        [B][H] of the sLSTM and the LRU, [B][3 H] of a QRNN of two inputs; 0: zeros
+        """
 
     @n0.setter
     def n0(self, arg: int, /) -> None: ...
@@ -284,7 +286,9 @@ class Problem:
 
     @property
     def nn(self) -> int:
-        """[B][H] of the sLSTM and the LRU, [B][3 H] of a QRNN of two inputs; may be n0"""
+        """
+        [B][H] of the sLSTM and the LRU, [B][3 H] of a QRNN of two inputs; may be n0
+        """
 
     @nn.setter
     def nn(self, arg: int, /) -> None: ...
