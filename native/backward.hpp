@@ -12,7 +12,6 @@
 #include "gradients.hpp"
 #include "normalized_backward.hpp"
 #include "reset_backward.hpp"
-#include "unpack.hpp"
 
 namespace carousel {
 namespace {
@@ -25,7 +24,7 @@ struct Backward : BackwardPass<C> {
 
     Backward(const Problem& problem, const BackwardWork<C>& w, Team t) : Pass(problem, w, t) {}
 
-    void prepare() const {
+    void pack_weights() const {
         for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
             if constexpr (C::kHeads)
                 pack_heads_transposed(p, shape, q, work.hidden_t + q * kWide * units * C::kHidden);
@@ -44,6 +43,10 @@ struct Backward : BackwardPass<C> {
             for (int64_t q = team.thread; q < up(p.P, kWide); q += team.threads)
                 pack_transposed(shape, q, p.w_hh, 0, 1, p.P, p.product,
                                 work.candidate_t + q * kWide * depth(p.product, units));
+    }
+
+    void prepare() const {
+        if (!work.once) pack_weights();
         if (team.thread == 0) zero(work.zeros, max(max(units, work.dh_step), kWide));
         for (int64_t j = 0; j < share.rows; ++j) {
             if (!share.mine(j)) continue;
@@ -261,11 +264,27 @@ struct Backward : BackwardPass<C> {
                                     [this](int64_t q) { return rows_of_heads<C>(p, q); });
             return wait_if_shared();
         }
-        this->rows_times_panels(part.d_hidden + k * part.d_step, part.d_step, n, work.hidden_t,
-                                units * C::kHidden, p.P, p.product, product, work.dh_step,
-                                masked && !C::kResetFirst ? nullptr : product);
+        const float* from = masked && !C::kResetFirst ? nullptr : product;
+        if (work.once)
+            states_once(n, k, product, from);
+        else
+            this->rows_times_panels(part.d_hidden + k * part.d_step, part.d_step, n,
+                                    work.hidden_t, units * C::kHidden, p.P, p.product, product,
+                                    work.dh_step, from);
         wait_if_shared();
         if (masked) add_masked(t, n);
+    }
+
+    // The gradients of the states before the step, of weights that are read once.
+    void states_once(int64_t n, int64_t k, float* to, const float* from) const {
+        const int64_t wide = up(p.P, kWide);
+        for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
+            pack_transposed(shape, q, p.w_hh, C::kHiddenFirst, C::kHidden, p.P, p.product,
+                            this->panel());
+            this->rows_times_panel(q, part.d_hidden + k * part.d_step, part.d_step, 0, n,
+                                   this->panel(), p.P, p.product, to, work.dh_step, from,
+                                   {0, units * C::kHidden});
+        }
     }
 
     // Gradients of the initial state, and of the weights from all threads, in torch's layout.

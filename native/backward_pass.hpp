@@ -112,6 +112,9 @@ struct BackwardPass {
         part.fold(part.extra + first * C::kExtra * L, (last - first) * C::kExtra * L);
     }
 
+    // Where weights are read once: a panel of this thread's.
+    float* panel() const { return work.panel + team.thread * work.widest_panel; }
+
     // Floats of this thread alone, C::backward_buffer of them.
     float* buffer() const { return part.buffer; }
 
@@ -148,23 +151,29 @@ struct BackwardPass {
         const int64_t wide = up(N, kWide), deep = depth(product, K);
         each_group(a, a_row, n, K, product, [&](int64_t first, int64_t count, const float* rows_at,
                                                 int64_t step) {
-            for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
-                const int nv = vectors_in(q, N);
-                const Tiles tiles(count, nv);
-                const Span span = of(q);
-                for (int64_t i = 0; i < tiles.count; ++i) {
-                    const int64_t j = tiles.start(i);
-                    const int rows = tiles.rows(i);
-                    const float* row[kMostRows];
-                    for (int m = 0; m < rows; ++m) row[m] = rows_at + (j + m) * step + span.first;
-                    const int64_t to = share.position(first + j) * c_row + q * kWide;
-                    tile_for(product, rows, nv)(
-                        row, 1, panels + q * kWide * deep + span.first * nv * L, nv * L,
-                        span.last - span.first, from ? from + to : work.zeros,
-                        from ? share.step * c_row : 0, c + to, share.step * c_row);
-                }
-            }
+            for (int64_t q = share.begin(wide); q < share.end(wide); ++q)
+                rows_times_panel(q, rows_at, step, first, count, panels + q * kWide * deep, N,
+                                 product, c, c_row, from, of(q));
         });
+    }
+    // Of panel q alone, for rows `first` to first + count - 1, which stand at rows_at.
+    CAROUSEL_INLINE void rows_times_panel(int64_t q, const float* rows_at, int64_t step,
+                                          int64_t first, int64_t count, const float* panel,
+                                          int64_t N, Product product, float* c, int64_t c_row,
+                                          const float* from, Span span) const {
+        const int nv = vectors_in(q, N);
+        const Tiles tiles(count, nv);
+        for (int64_t i = 0; i < tiles.count; ++i) {
+            const int64_t j = tiles.start(i);
+            const int rows = tiles.rows(i);
+            const float* row[kMostRows];
+            for (int m = 0; m < rows; ++m) row[m] = rows_at + (j + m) * step + span.first;
+            const int64_t to = share.position(first + j) * c_row + q * kWide;
+            tile_for(product, rows, nv)(row, 1, panel + span.first * nv * L, nv * L,
+                                        span.last - span.first, from ? from + to : work.zeros,
+                                        from ? share.step * c_row : 0, c + to,
+                                        share.step * c_row);
+        }
     }
 };
 

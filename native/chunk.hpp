@@ -46,7 +46,8 @@ struct Part {
     int64_t to_total = 0;  // from those of a block of rows to those of all blocks; 0: one block
     float* buffer;         // the cell's own
 
-    Part(const Problem& p, int64_t share_rows, Arena& arena) {
+    // once: the gradients of weights leave panel by panel, see reads_once.
+    Part(const Problem& p, int64_t share_rows, bool once, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
         d_step = units * (kOneSide || C::kInput > C::kHidden ? C::kInput : C::kHidden) + 16;
         p_step = up(p.P, L) * L;
@@ -55,8 +56,8 @@ struct Part {
         capacity = max(1, min(share_rows * p.T, max(share_rows, max(tall, (1 << 16) / d_step))));
         line_step = capacity * kLine + kLine;  // not a power of two: they would share cache sets
         const int64_t before = static_cast<int64_t>(arena.used);
-        w_input = arena.floats(p.I * units * C::kInput);
-        w_hidden = arena.floats(p.P * units * C::kHidden);
+        w_input = arena.floats(once ? 0 : p.I * units * C::kInput);
+        w_hidden = arena.floats(once ? 0 : p.P * units * C::kHidden);
         bias = arena.floats(units * C::kSums);
         extra = arena.floats(units * C::kExtra);
         w_project = p.w_hr ? arena.floats(p.P * units) : nullptr;
@@ -93,7 +94,10 @@ struct Part {
 template <class C>
 struct BackwardWork {
     const Problem& p;
+    const bool once;                      // see reads_once
     float *hidden_t, *input_t, *project;  // transposed panels of the weights
+    float* panel = nullptr;               // [threads][widest_panel] one of them, or of the gradients
+    int64_t widest_panel = 0;
     float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][kMemories][units], [B][units]
     float* factor_dh;                     // [B][dh_step] of the masked h, where h is masked
     float *candidate_t, *reset_dh;        // of the second product: its panels; [B][dh_step]
@@ -108,15 +112,22 @@ struct BackwardWork {
     float* first_part;
     size_t part_floats = 0;
 
-    BackwardWork(const Problem& problem, int threads, Arena& arena) : p(problem) {
+    BackwardWork(const Problem& problem, int threads, Arena& arena)
+        : p(problem), once(reads_once<C>(problem, threads)) {
         const int64_t units = Shape<C>(p).blocks * L;
         const bool by_units = shared_by_units<C>(p, threads);
         parts = by_units ? 1 : threads;
         share_rows = by_units ? p.B : up(p.B, threads);
         dh_step = up(p.P, L) * L;
-        hidden_t = arena.floats(depth(p.product, units * C::kHidden) * dh_step);
-        input_t = p.dx.data ? arena.floats(depth(p.product, units * C::kInput) * up(p.I, L) * L)
-                            : nullptr;
+        if (once) {
+            constexpr int64_t sums = C::kInput > C::kHidden ? C::kInput : C::kHidden;
+            widest_panel = sums * max(units * kWide, max(p.I, p.P) * C::kBlocks * L);
+            panel = arena.floats(threads * widest_panel);
+        }
+        hidden_t = arena.floats(once ? 0 : depth(p.product, units * C::kHidden) * dh_step);
+        input_t = p.dx.data && !once
+                      ? arena.floats(depth(p.product, units * C::kInput) * up(p.I, L) * L)
+                      : nullptr;
         project = p.w_hr ? arena.floats(p.P * units) : nullptr;
         zeros = arena.floats(max(max(units, dh_step), kWide));
         dh = arena.floats(p.B * dh_step);
@@ -138,7 +149,7 @@ struct BackwardWork {
         first_part = arena.floats(0);
         for (int i = 0; i < parts; ++i) {
             const size_t before = arena.used;
-            const Part<C> part(p, share_rows, arena);
+            const Part<C> part(p, share_rows, once, arena);
             part_floats = arena.used - before;
             panel_floats = part.capacity * kWide;
         }
@@ -147,7 +158,7 @@ struct BackwardWork {
 
     Part<C> part(int i) const {
         Arena arena{first_part + i * part_floats};
-        return Part<C>(p, share_rows, arena);
+        return Part<C>(p, share_rows, once, arena);
     }
 };
 

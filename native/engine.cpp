@@ -146,9 +146,11 @@ size_t saved_floats(const Problem& p) { return kernels_for(p).saved_floats(p); }
 void forward(const Problem& p, int threads) {
     const Kernels& kernels = kernels_for(p);
     const int size = team_size(p, threads);
-    const Memory packed = allocate(kernels.packed_floats(p));
+    const size_t panels = kernels.once_floats(p, size);
+    const Memory packed = allocate(panels > 0 ? panels : kernels.packed_floats(p));
     const Memory work = allocate(most_floats(kernels.forward_floats, p, size));
     parallel(size, [&](Team team) {
+        if (panels > 0) return kernels.forward_once(p, packed.get(), work.get(), team);
         kernels.pack(p, packed.get(), team);
         if (team.threads > 1) wait(team.barrier, team.threads);
         kernels.forward(p, packed.get(), work.get(), team);

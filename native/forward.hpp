@@ -145,10 +145,19 @@ struct Forward : ForwardPass<C, kSave> {
             },
             [&](int64_t panel, int64_t j, int rows) {
                 float* sums = ahead ? ahead + panel * of_panel + j * kPanelSums<C> : here;
+                if (packed.once && j == 0) pack_here(panel);
                 if (!ahead) input_product().of_rows(panel, this->inputs(j), rows, sums);
                 hidden_product(panel, j, rows, sums);
                 pointwise(t, panel, j, rows, sums);
-            });
+            },
+            packed.once);
+    }
+
+    // Where weights are read once: those of a panel.
+    void pack_here(int64_t panel) const {
+        pack_products(p, shape, packed, panel);
+        const int64_t first = panel * C::kBlocks;
+        for (int i = 0; i < shape.blocks_in(panel); ++i) pack_bias(p, packed, first + i);
     }
 
     // The input products of as many steps as there is room for, from s on. Returns the first step
@@ -249,9 +258,8 @@ struct Forward : ForwardPass<C, kSave> {
 };
 
 template <class C, bool kSave>
-void run_forward(const Problem& p, const float* packed_memory, float* memory, Team team) {
-    Arena packed_arena{const_cast<float*>(packed_memory)}, arena{memory};
-    const Packed<C> packed(p, packed_arena);
+void run_forward(const Problem& p, const Packed<C>& packed, float* memory, Team team) {
+    Arena arena{memory};
     const ForwardWork<C> work(p, team.thread, team.threads, arena);
     const Forward<C, kSave> forward{
         {p, packed, work, Shape<C>(p), share_of<C>(p, team), p.saved, 0}};
@@ -287,11 +295,32 @@ void run_forward(const Problem& p, const float* packed_memory, float* memory, Te
 }
 
 template <class C>
-void forward(const Problem& p, const float* packed, float* work, Team team) {
+void run_forward(const Problem& p, const Packed<C>& packed, float* work, Team team) {
     if (p.saved && !p.segment)
         run_forward<C, true>(p, packed, work, team);
     else
         run_forward<C, false>(p, packed, work, team);
+}
+
+template <class C>
+void forward(const Problem& p, const float* packed, float* work, Team team) {
+    Arena arena{const_cast<float*>(packed)};
+    run_forward<C>(p, Packed<C>(p, arena), work, team);
+}
+
+template <class C>
+size_t once_floats(const Problem& p, int threads) {
+    if (!reads_once<C>(p, threads)) return 0;
+    Arena arena{nullptr};
+    for (int i = 0; i < threads; ++i) Packed<C>(p, arena, true);
+    return arena.used;
+}
+
+template <class C>
+void forward_once(const Problem& p, float* panels, float* work, Team team) {
+    Arena arena{panels};
+    for (int i = 0; i < team.thread; ++i) Packed<C>(p, arena, true);
+    run_forward<C>(p, Packed<C>(p, arena, true), work, team);
 }
 
 template <class C>

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backward_pass.hpp"
+#include "unpack.hpp"
 
 namespace carousel {
 namespace {
@@ -43,6 +44,7 @@ struct ChunkGradients {
 
     // Gradients of weights and inputs from the k rows of the chunk.
     void flush(int64_t k) {
+        if (work.once) return flush_once(k);
         if (k == 0) return;
         const int64_t block = part.block_of(k);
         for (int64_t r = 0; r < k; r += block) {
@@ -84,6 +86,30 @@ struct ChunkGradients {
             columns_times_rows(Product::floats, {part.dp + r * part.p_step, part.p_step, kLine},
                                p.P, part.raw + r * units + q * kWide, units, vectors_in(q, p.H), rows,
                                part.w_project + q * kWide * p.P);
+    }
+
+    // Of weights that are read once, which may be by no row.
+    void flush_once(int64_t k) const {
+        weights_once(k);
+        if (p.dx.data) inputs_once(k);
+        b.wait_if_shared();
+    }
+
+    // Panel by panel, and at once in torch's layout.
+    void weights_once(int64_t rows) const {
+        const Unpack<C> unpack{p, work, shape};
+        for (int64_t q = share.begin(shape.panels); q < share.end(shape.panels); ++q) {
+            const int nx = shape.blocks_in(q) * C::kInput, nh = shape.blocks_in(q) * C::kHidden;
+            const int64_t first = q * C::kBlocks * L;
+            zero(b.panel(), p.I * nx * L);
+            add_panel(part.x, p.I, part.d_input + first * C::kInput, part.d_step, nx, rows,
+                      b.panel());
+            unpack.panel(q, C::kInputFirst, C::kInput, p.I, b.panel(), p.dw_ih);
+            zero(b.panel(), p.P * nh * L);
+            add_panel(part.h, p.P, part.d_hidden + first * C::kHidden, part.d_step, nh, rows,
+                      b.panel());
+            unpack.panel(q, C::kHiddenFirst, C::kHidden, p.P, b.panel(), p.dw_hh);
+        }
     }
 
     // again: the panel holds the same gradients as in the call before.
@@ -139,18 +165,28 @@ struct ChunkGradients {
     }
 
     void input_gradient(int64_t begin, int64_t end) const {
-        const int64_t K = units * C::kInput;
+        const int64_t K = units * C::kInput, deep = depth(p.product, K);
         b.each_group(part.d_input + begin * part.d_step, part.d_step, end - begin, K, p.product,
                      [&](int64_t first, int64_t count, const float* rows_at, int64_t step) {
                          for (int64_t q = 0; q < up(p.I, kWide); ++q)
-                             input_panel(q, begin + first, count, rows_at, step);
+                             input_panel(q, begin + first, count, rows_at, step,
+                                         work.input_t + q * kWide * deep);
                      });
     }
 
+    // Of all k rows, this thread's columns.
+    void inputs_once(int64_t k) const {
+        const int64_t wide = up(p.I, kWide);
+        for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
+            pack_transposed(shape, q, p.w_ih, C::kInputFirst, C::kInput, p.I, p.product, b.panel());
+            input_panel(q, 0, k, part.d_input, part.d_step, b.panel());
+        }
+    }
+
     // Columns [q kWide, …) of the gradient of the inputs of `n` rows, from `first` on, whose gradients
-    // of the sums stand at rows_at.
-    void input_panel(int64_t q, int64_t first, int64_t n, const float* rows_at,
-                     int64_t step) const {
+    // of the sums stand at rows_at; transposed: those columns of the weights.
+    void input_panel(int64_t q, int64_t first, int64_t n, const float* rows_at, int64_t step,
+                     const float* transposed) const {
         alignas(64) float sums[kMostRows * kWide];
         const int64_t K = depth(p.product, units * C::kInput), count = min(kWide, p.I - q * kWide);
         const int nv = vectors_in(q, p.I);
@@ -160,7 +196,7 @@ struct ChunkGradients {
             const int rows = tiles.rows(i);
             const float* row[kMostRows];
             for (int m = 0; m < rows; ++m) row[m] = rows_at + (j + m) * step;
-            tile_for(p.product, rows, nv)(row, 1, work.input_t + q * kWide * K, nv * L, K,
+            tile_for(p.product, rows, nv)(row, 1, transposed, nv * L, K,
                                           work.zeros, 0, sums, kWide);
             for (int m = 0; m < rows; ++m) {
                 float* dx = part.dx[first + j + m] + q * kWide;
@@ -184,6 +220,9 @@ struct ChunkGradients {
     void own_gradients(const Visit& visit) const {
         const int64_t u0 = min(share.begin(shape.panels) * C::kBlocks, shape.blocks) * L;
         const int64_t u1 = min(share.end(shape.panels) * C::kBlocks, shape.blocks) * L;
+        visit(part.bias + u0 * C::kSums, (u1 - u0) * C::kSums);
+        visit(part.extra + u0 * C::kExtra, (u1 - u0) * C::kExtra);
+        if (work.once) return;
         visit(part.w_input + u0 * C::kInput * p.I, (u1 - u0) * C::kInput * p.I);
         if (C::kHeads)
             for (int64_t q = share.begin(shape.panels); q < share.end(shape.panels); ++q) {
@@ -195,8 +234,6 @@ struct ChunkGradients {
             }
         else
             visit(part.w_hidden + u0 * C::kHidden * p.P, (u1 - u0) * C::kHidden * p.P);
-        visit(part.bias + u0 * C::kSums, (u1 - u0) * C::kSums);
-        visit(part.extra + u0 * C::kExtra, (u1 - u0) * C::kExtra);
         const int64_t wide = up(p.H, kWide);
         const int64_t q0 = min(share.begin(wide) * kWide, units);
         const int64_t q1 = min(share.end(wide) * kWide, units);

@@ -13,7 +13,8 @@ namespace carousel {
 namespace {
 
 template <class C>
-constexpr Kernels kernels_of = {packed_floats<C>, pack<C>,         forward_floats<C>, forward<C>,
+constexpr Kernels kernels_of = {packed_floats<C>, pack<C>,         forward_floats<C>,
+                                forward<C>,       once_floats<C>,  forward_once<C>,
                                 saved_floats<C>,  backward_floats<C>, backward<C>};
 
 int64_t tile_floats(int64_t K) { return kTileRows * K + kWide * K + kTileRows * kWide; }

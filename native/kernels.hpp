@@ -159,6 +159,10 @@ struct Kernels {
     // Floats of working memory, shared by the team.
     size_t (*forward_floats)(const Problem&, int threads);
     void (*forward)(const Problem&, const float* packed, float* work, Team);
+    // The same with weights that nobody has packed, of which each is read once: floats of the panels
+    // of a team, 0 where weights are read more often, and the pass.
+    size_t (*once_floats)(const Problem&, int threads);
+    void (*forward_once)(const Problem&, float* panels, float* work, Team);
     size_t (*saved_floats)(const Problem&);
     size_t (*backward_floats)(const Problem&, int threads);
     void (*backward)(const Problem&, float* work, Team);

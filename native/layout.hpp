@@ -180,6 +180,16 @@ bool shared_by_units(const Problem& p, int threads) {
     return rows == 0 || (exceeds_cache<C>(p) && rows < 48);
 }
 
+// Whether each weight is read once, by one thread. Then a panel is packed where it is read, in memory
+// that stays in the cache, and its gradients leave it at once; elsewhere all panels are packed first,
+// which takes more time than to multiply one row with them.
+template <class C>
+bool reads_once(const Problem& p, int threads) {
+    if (C::kNormalized || C::kResetFirst || C::kHeads) return false;
+    return p.T == 1 && p.B <= kLongSum && !p.w_hr && !p.segment && !rounds(p.product) &&
+           (threads == 1 || shared_by_units<C>(p, threads));
+}
+
 Share share_rows(const Problem& p, Team team) {
     if (p.order)  // longest first: dealt out like cards, so that all threads get as many steps
         return {false, team.thread, team.threads, up(p.B - team.thread, team.threads), team.thread,

@@ -184,25 +184,26 @@ template <class C>
 struct Packed {
     // How long a sum over inputs, or over what the second product reads, is in floats or words.
     int64_t inputs, states;
+    const bool once;  // one panel at a time: see reads_once
     float *input, *hidden, *bias, *project;
     float* own;        // of units: see scan_cells.hpp
     float* candidate;  // the second product's, by panels of kWide units
-    Packed(const Problem& p, Arena& arena) {
+    Packed(const Problem& p, Arena& arena, bool once_ = false) : once(once_) {
         const Shape<C> shape(p);
-        const int64_t units = shape.blocks * L;
+        const int64_t units = shape.blocks * L, width = once ? C::kBlocks * L : units;
         inputs = depth(p.product, p.I), states = depth(p.product, second_reads<C>(p));
-        input = arena.floats(inputs * units * C::kInput);
-        hidden = arena.floats(states * units * C::kHidden);
+        input = arena.floats(inputs * width * C::kInput);
+        hidden = arena.floats(states * width * C::kHidden);
         bias = arena.floats(units * C::kSums);
         project = p.w_hr ? arena.floats(C::kProjected * p.H * up(p.P, L) * L) : nullptr;
         candidate = C::kResetFirst ? arena.floats(states * units) : nullptr;
         own = arena.floats(units * C::kUnitWeights);
     }
     const float* input_panel(int64_t panel) const {
-        return input + panel * C::kBlocks * L * C::kInput * inputs;
+        return input + (once ? 0 : panel * C::kBlocks * L * C::kInput * inputs);
     }
     const float* hidden_panel(int64_t panel) const {
-        return hidden + panel * C::kBlocks * L * C::kHidden * states;
+        return hidden + (once ? 0 : panel * C::kBlocks * L * C::kHidden * states);
     }
 };
 
@@ -213,34 +214,44 @@ size_t packed_floats(const Problem& p) {
     return arena.used;
 }
 
+// The weights of both products of the units of a panel.
+template <class C>
+void pack_products(const Problem& p, const Shape<C>& shape, const Packed<C>& packed, int64_t panel) {
+    pack_panel(shape, panel, p.w_ih, C::kInputFirst, C::kInput, p.I, p.product,
+               const_cast<float*>(packed.input_panel(panel)));
+    float* hidden = const_cast<float*>(packed.hidden_panel(panel));
+    if constexpr (C::kHeads)
+        pack_heads(p, shape, panel, hidden);
+    else if (C::kHidden > 0)
+        pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, second_reads<C>(p), p.product,
+                   hidden);
+}
+
+template <class C>
+void pack_bias(const Problem& p, const Packed<C>& packed, int64_t block) {
+    for (int sum = 0; sum < C::kSums; ++sum)
+        for (int lane = 0; lane < L; ++lane) {
+            const int64_t u = block * L + lane, row = C::gate_of_sum(sum) * p.H + u;
+            const bool from_input = sum >= C::kInputFirst && sum < C::kInputFirst + C::kInput;
+            const bool from_hidden = has_hidden_bias<C>(sum);
+            float value = 0.0f;
+            if (p.b_ih && u < p.H && C::gate_of_sum(sum) < C::kBiased) {
+                value = from_input ? p.b_ih[row] : 0.0f;
+                if (C::kHidden > 0 && !C::kTwoProducts) value += from_hidden ? p.b_hh[row] : 0.0f;
+            }
+            packed.bias[(block * C::kSums + sum) * L + lane] = value;
+        }
+}
+
 template <class C>
 void pack(const Problem& p, float* memory, Team team) {
     Arena arena{memory};
     const Packed<C> packed(p, arena);
     const Shape<C> shape(p);
-    for (int64_t panel = team.thread; panel < shape.panels; panel += team.threads) {
-        pack_panel(shape, panel, p.w_ih, C::kInputFirst, C::kInput, p.I, p.product,
-                   const_cast<float*>(packed.input_panel(panel)));
-        float* hidden = const_cast<float*>(packed.hidden_panel(panel));
-        if constexpr (C::kHeads)
-            pack_heads(p, shape, panel, hidden);
-        else if (C::kHidden > 0)
-            pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, second_reads<C>(p),
-                       p.product, hidden);
-    }
+    for (int64_t panel = team.thread; panel < shape.panels; panel += team.threads)
+        pack_products(p, shape, packed, panel);
     for (int64_t block = team.thread; block < shape.blocks; block += team.threads)
-        for (int sum = 0; sum < C::kSums; ++sum)
-            for (int lane = 0; lane < L; ++lane) {
-                const int64_t u = block * L + lane, row = C::gate_of_sum(sum) * p.H + u;
-                const bool from_input = sum >= C::kInputFirst && sum < C::kInputFirst + C::kInput;
-                const bool from_hidden = has_hidden_bias<C>(sum);
-                float value = 0.0f;
-                if (p.b_ih && u < p.H && C::gate_of_sum(sum) < C::kBiased) {
-                    value = from_input ? p.b_ih[row] : 0.0f;
-                    if (C::kHidden > 0 && !C::kTwoProducts) value += from_hidden ? p.b_hh[row] : 0.0f;
-                }
-                packed.bias[(block * C::kSums + sum) * L + lane] = value;
-            }
+        pack_bias(p, packed, block);
     for (int64_t block = team.thread; C::kUnitWeights > 0 && block < shape.blocks; block += team.threads)
         fill_own(p, shape, block, block + 1, packed.own);
     if (p.w_hr)

@@ -164,6 +164,7 @@ void choose_sizes(Case& c) {
             c.I = one ? between(350, 400) : between(230, 260);
         }
     }
+    if (chance(0.2)) c.T = 1;  // each weight is read once
     if (c.slstm() && chance(0.7)) c.heads = between(1, 5), c.H = (c.H + 4) / c.heads * c.heads;
     if (carousel::has_skip(c.cell) && chance(0.5)) c.I = c.H;
     c.P = c.lstm() && c.H > 1 && chance(0.4) ? between(1, c.H - 1) : c.H;

@@ -13,17 +13,30 @@ struct Unpack {
     const BackwardWork<C>& work;
     const Shape<C> shape;
 
-    // Of the units of a block.
+    // Of the units of a block; of weights that are read once the biases alone, for those have left.
     void block(int64_t block) const {
+        if (!work.once) both_weights(block);
+        if (p.db_ih) biases(block);
+        for (int s = 0; s < C::kExtra; ++s)
+            if (float* to = C::extra_gradient(p, s)) extra(block, s, to);
+    }
+
+    void both_weights(int64_t block) const {
         weights(block, C::kInputFirst, C::kInput, p.I, &Part<C>::w_input, p.dw_ih);
         if (C::kHeads)
             heads(block);
         else
             weights(block, C::kHiddenFirst, C::kHidden, p.P, &Part<C>::w_hidden, p.dw_hh);
         if (C::kResetFirst) candidate(block);
-        if (p.db_ih) biases(block);
-        for (int s = 0; s < C::kExtra; ++s)
-            if (float* to = C::extra_gradient(p, s)) extra(block, s, to);
+    }
+
+    // Of the units of a panel, which stand at `from`.
+    void panel(int64_t panel, int first, int sums, int64_t features, const float* from,
+               float* dw) const {
+        const int64_t width = shape.blocks_in(panel) * sums * L;
+        for (int i = 0; i < shape.blocks_in(panel); ++i)
+            squares(panel * C::kBlocks + i, first, sums, features, from + i * sums * L, width, dw,
+                    false);
     }
 
     void weights(int64_t block, int first, int sums, int64_t features, float* Part<C>::*memory,
@@ -31,12 +44,16 @@ struct Unpack {
         const int64_t panel = block / C::kBlocks, width = shape.blocks_in(panel) * sums * L;
         const int64_t start = panel * C::kBlocks * sums * L * features +
                               (block - panel * C::kBlocks) * sums * L;
-        for (int i = 0; i < work.parts; ++i) {
-            const float* from = work.part(i).*memory + start;
-            for (int64_t f = 0; f < features; f += L)
-                for (int s = 0; s < sums; ++s)
-                    square(block, first + s, from + f * width + s * L, width, f, features, dw, i > 0);
-        }
+        for (int i = 0; i < work.parts; ++i)
+            squares(block, first, sums, features, work.part(i).*memory + start, width, dw, i > 0);
+    }
+
+    // Of a block whose gradients stand at `from`, `width` floats from feature to feature.
+    void squares(int64_t block, int first, int sums, int64_t features, const float* from,
+                 int64_t width, float* dw, bool add) const {
+        for (int64_t f = 0; f < features; f += L)
+            for (int s = 0; s < sums; ++s)
+                square(block, first + s, from + f * width + s * L, width, f, features, dw, add);
     }
 
     // Of the recurrent weights of heads: each unit's from the states that it reads.
