@@ -21,7 +21,7 @@ def layer_of(kind, **options):
 
 def by_optimizer(layer):
     layer(randn(4, 2, 3, dtype=torch.float32))[0].sum().backward()
-    torch.optim.SGD(layer.parameters(), 0.5).step()
+    torch.optim.SGD(layer.parameters(), 0.1).step()
 
 
 def by_data(layer):

@@ -183,7 +183,7 @@ def test_input_and_state_made_in_inference_mode_can_be_learned_from(kind, batch_
         layer.zero_grad()
         if pack:
             x = pack_padded_sequence(x, [6] * 6, batch_first=batch_first)
-        y, _ = layer(x, state if len(state) == 2 else state[0])
+        y, _ = layer(x, state if len(state) > 1 else state[0])
         (y.data if isinstance(y, PackedSequence) else y).sum().backward()
         return {name: p.grad.clone() for name, p in layer.named_parameters()}
 
