@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 import torch
+from bulk_runs import OF_TASK
 from c_programs import library, need, passes, passes_on_cortex, uneven, written
-from every_task import SMALL
 from torch import nn
 
 import carousel
@@ -166,7 +166,7 @@ def test_a_run_is_calibrated_on_its_training_part_and_judged_beside_itself(carou
     "name", ["classify", "generate", "regress", "forecast", "classify_recordings"]
 )
 def test_models_of_tasks_in_eight_bits(name, tmp_path):
-    config = SMALL[name](tmp_path)
+    config = OF_TASK[name](tmp_path)
     task = tasks.find(config.task)(config, 0)
     torch.manual_seed(0)
     done = export(task.finish(task.build_model()), tmp_path / "m.c", int8=True)

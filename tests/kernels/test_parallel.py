@@ -183,7 +183,12 @@ def test_huge_sums_saturate_and_stay_finite(kind, scale, isa):
     actual, expected = by_native(layer, scale * x, hx), by_oracle(layer, scale * x, hx)
     for name in expected:
         assert actual[name].isfinite().all(), name
-        if not name.startswith("gradient"):
+        if name.startswith("gradient"):
+            continue
+        if kind == "QRNN-two":  # its sum has two large parts, and what is left of them fewer digits
+            within = 1e-4 * expected[name].abs().max().item()
+            torch.testing.assert_close(actual[name], expected[name], rtol=0, atol=within)
+        else:
             assert_close(actual[name], expected[name], "forward", name)
 
 
