@@ -1,16 +1,19 @@
 """Layers inside each step: in Carousel, and in the files that are written of them."""
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 import torch
 from c_programs import need, passes, passes_on_cortex, ran, uneven, written
 from torch import nn
+from torch.nn.utils import prune
 
 import carousel
 from carousel.errors import ConfigError
 from carousel.export.exporting import export
+from carousel.layers.few_rows import FewRows
 from carousel.layers.frames import Frames, Magnitude, UnitLength
 from carousel.layers.pooling import Pooling
 
@@ -93,16 +96,17 @@ def test_a_step_gives_what_the_whole_gives(name, rows):
     frames = uneven(FRAMES[name]())
     x = torch.randn(rows, frames.size)
     with torch.no_grad():
-        torch.testing.assert_close(frames.step(x), frames(x), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(FewRows(frames).step(x), frames(x), rtol=1e-5, atol=1e-5)
 
 
 def test_a_step_sees_weights_that_change_modules_that_are_replaced_and_hooks():
     frames = uneven(FRAMES["spectrum"]())
     x = torch.randn(1, frames.size)
+    few = FewRows(frames)
 
     def agree():
         with torch.no_grad():
-            torch.testing.assert_close(frames.step(x), frames(x), rtol=1e-5, atol=1e-5)
+            torch.testing.assert_close(few.step(x), frames(x), rtol=1e-5, atol=1e-5)
 
     agree()
     frames.layers[1].weight.data.numpy()[:] *= 2.0
@@ -119,21 +123,79 @@ def test_a_step_sees_weights_that_change_modules_that_are_replaced_and_hooks():
     agree()
     frames.layers[4].register_forward_hook(lambda module, given, y: 3.0 * y)
     agree()
+    frames.layers = nn.Sequential(*frames.layers[:4]).eval()
+    frames.outputs = 7 * 4
+    agree()
+    frames.layers[1].forward = lambda x: torch.zeros(1, 10, 4)
+    agree()
+    del frames.layers[1].forward
+    frames.register_forward_hook(lambda module, given, y: -y)
+    agree()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda layer: prune.l1_unstructured(layer, "weight", 0.5),
+        lambda layer: prune.random_unstructured(layer, "bias", 0.5),
+        torch.nn.utils.parametrizations.weight_norm,
+        lambda layer: layer.weight.t_(),
+        lambda layer: layer.weight.data.t_(),
+    ],
+)
+@pytest.mark.parametrize("later", [False, True])
+def test_a_stream_calls_modules_whose_weights_are_computed_or_turned(change, later):
+    torch.manual_seed(0)
+    model = nn.Sequential(carousel.GRU(3, 4), nn.Linear(4, 4))
+    stream, x = carousel.Stream(model), torch.randn(2, 3)
+    with torch.no_grad():
+        if later:
+            stream.step(x)
+            stream.reset()
+        change(model[1])
+        wanted = model[1](model[0](x[None])[0])[0]
+        torch.testing.assert_close(stream.step(x), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_stream_that_begins_in_inference_mode_goes_on_outside():
+    model = nn.Sequential(carousel.GRU(3, 4), nn.Linear(4, 2), nn.Sigmoid())
+    stream, x = carousel.Stream(model), torch.randn(2, 3)
+    with torch.inference_mode():
+        stream.step(x)
+    with torch.no_grad():
+        wanted = model[2](model[1](model[0](x[None].expand(2, -1, -1))[0][1]))
+    torch.testing.assert_close(stream.step(x), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_streams_of_one_model_in_several_threads_do_not_meet():
+    torch.manual_seed(0)
+    model = nn.Sequential(Frames(4000, nn.Conv1d(1, 8, 40, stride=20)), carousel.GRU(8 * 199, 4))
+    x = torch.randn(2, 40, 1, 4000)
+    with torch.no_grad():
+        wanted = [model[1](model[0](each))[0] for each in x]
+
+    def told(i):
+        stream = carousel.Stream(model)
+        return torch.stack([stream.step(row) for row in x[i]])
+
+    with ThreadPoolExecutor(2) as pool:
+        for found, each in zip(pool.map(told, range(2)), wanted, strict=True):
+            torch.testing.assert_close(found, each, rtol=1e-5, atol=1e-5)
 
 
 def test_a_copy_and_a_saved_model_step_with_weights_of_their_own(tmp_path):
     frames = uneven(FRAMES["two channels"]())
     x = torch.randn(1, frames.size)
-    before = frames.step(x)
+    before = FewRows(frames).step(x)
     other = copy.deepcopy(frames)
     torch.save(frames, tmp_path / "frames.pt")
     with torch.no_grad():
         for parameter in frames.parameters():
             parameter.zero_()
     read = torch.load(tmp_path / "frames.pt", weights_only=False)
-    assert torch.equal(other.step(x), before)
-    assert torch.equal(read.step(x), before)
-    assert not torch.equal(frames.step(x), before)
+    assert torch.equal(FewRows(other).step(x), before)
+    assert torch.equal(FewRows(read).step(x), before)
+    assert not torch.equal(FewRows(frames).step(x), before)
 
 
 @pytest.mark.parametrize(

@@ -15,36 +15,30 @@ import torch
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules import module as modules
 
+from carousel.kernels.watch import address_of
+from carousel.layers.frames import Frames
 from carousel.layers.magnitude import Magnitude
 from carousel.layers.parts import parts_of
 
 Array = NDArray[np.float32]
 _FEW = 4  # rows up to which this takes less time than the modules
 _ALONE = 2**18  # multiplications up to which NumPy's products stay in the calling thread
-_PADDED = {"zeros": "zeros", "reflect": "reflect"}
+_PADDED = ("zeros", "reflect")
 
 
 class FewRows:
     """Modules that look at one step alone, in evaluation mode: (B, F) to (B, F').
 
-    modules: one after the other. whole: what computes the same in torch, for many rows and for
-    modules that are none of those below; the Sequential itself if not given. channels: of the
-    places that a row holds, which modules see as torch's convolutions do; F, so one place, if not
-    given.
+    whole: the modules, or `Frames` of them; called for many rows, and where a module is none of
+    those below, has hooks, a `forward` of its own or weights that are computed. One thread at a
+    time: what is between the modules is kept.
     """
 
-    def __init__(
-        self,
-        modules: nn.Sequential,
-        whole: Callable[[Tensor], Tensor] | None = None,
-        channels: int | None = None,
-    ) -> None:
-        self._modules, self._channels, self._whole = modules, channels, whole or modules
+    def __init__(self, whole: nn.Sequential | Frames) -> None:
+        self._whole = whole
         self._calls: Calls | None = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_calls": None}  # a copy prepares its own
 
     def step(self, x_t: Tensor) -> Tensor:
         """Features that modules make of a step, without gradients; to rounding alike either way."""
@@ -53,52 +47,55 @@ class FewRows:
             calls = self._calls = self._prepared(x_t)
         if calls is None:
             with torch.no_grad():
-                return self._whole(x_t)
+                return self._whole(x_t)  # type: ignore[no-any-return]
         calls.row[...] = x_t.detach().numpy()
         return calls.run().clone()
 
     def _prepared(self, x_t: Tensor) -> Calls | None:
         """Calls for so many rows; None where there are none for these modules."""
-        if x_t.dim() != 2 or x_t.size(0) > _FEW or x_t.dtype != torch.float32 or not x_t.is_cpu:
+        if x_t.dim() != 2 or not 0 < x_t.size(0) <= _FEW or not _is_plain(x_t):
             return None
-        rows, features = x_t.shape
-        channels = self._channels or features
-        if not rows or not features or features % channels:
+        (rows, features), whole = x_t.shape, self._whole
+        channels = whole.channels if isinstance(whole, Frames) else features
+        if features != (whole.size if isinstance(whole, Frames) else max(features, 1)):
             return None
-        try:
-            calls = Calls(self._modules, rows, features // channels, channels)
-        except NotImplementedError:
-            return None
-        return calls if calls.holds() else None
+        # Whichever mode the steps to come are made in.
+        with torch.inference_mode(False), torch.no_grad():
+            calls = Calls(whole, rows, features // channels, channels)
+        return calls if calls.ready and calls.holds() else None
 
 
 class Calls:
     """Calls of NumPy whose arrays are there before. Weights are read where they lie: what changes
     them in place is seen.
 
+    ready: False where a module has no such calls; then there is nothing to run.
     row (N, places · channels): to be filled before `run`, which returns (N, places' · channels').
-    Raises `NotImplementedError` for a module that has no such calls.
     """
 
-    def __init__(self, modules: nn.Sequential, rows: int, places: int, channels: int) -> None:
+    def __init__(
+        self, whole: nn.Sequential | Frames, rows: int, places: int, channels: int
+    ) -> None:
         x: Array = np.zeros((rows, places, channels), np.float32)
         self.row, self._shape = x.reshape(rows, -1), (rows, places * channels)
-        parts = [*parts_of(modules)]
+        layers = whole.layers if isinstance(whole, Frames) else whole
         self._modules = [
             (module, type(module), module._forward_pre_hooks, module._forward_hooks)
-            for module in parts
+            for module in whole.modules()
         ]
-        rows_of = [m for m in modules.modules() if isinstance(m, nn.Sequential)]
-        self._inside = [(row._modules, [*row._modules.values()]) for row in rows_of]
-        self._weights: list[tuple[dict[str, Any], str, Tensor, int]] = []
+        self._inside = [
+            (module._modules, [*module._modules.values()])
+            for module in whole.modules()
+            if isinstance(module, nn.Sequential | Frames)
+        ]
+        self._weights: list[tuple[dict[str, Any], str, Tensor, tuple[Any, ...]]] = []
         self._calls: list[Callable[[], Any]] = []
-        y = x
-        for module in parts:
+        y: Array | None = x
+        for module in parts_of(layers):
             maker = _MAKERS.get(type(module))
-            if maker is None:
-                raise NotImplementedError(type(module).__name__)
-            y = maker(self, module, y)
-        self._y = torch.from_numpy(y.reshape(rows, -1))
+            y = None if maker is None or y is None else maker(self, module, y)
+        self.ready = y is not None
+        self._y = torch.from_numpy((x if y is None else y).reshape(rows, -1))
 
     def run(self) -> Tensor:
         """Features that the modules make of `row`; the next call writes over them."""
@@ -108,54 +105,61 @@ class Calls:
 
     def fits(self, x_t: Tensor) -> bool:
         """True for a step of as many rows and features, in float32 on the CPU."""
-        return x_t.shape == self._shape and x_t.dtype == torch.float32 and x_t.is_cpu
+        return x_t.shape == self._shape and _is_plain(x_t)
 
     def holds(self) -> bool:
         """False once a module is another one, has hooks, or keeps its weights elsewhere."""
+        if modules._global_forward_pre_hooks or modules._global_forward_hooks:
+            return False
         for given, name, weight, place in self._weights:
-            if given.get(name) is not weight or weight.data_ptr() != place:
+            if given.get(name) is not weight or _place(weight) != place:
                 return False
         for module, kind, before, after in self._modules:
             if type(module) is not kind or before or after or module.training:
                 return False
+            if "forward" in module.__dict__:
+                return False
         return all([*given.values()] == modules for given, modules in self._inside)
 
     def _read(self, module: nn.Module, name: str) -> Array | None:
-        """A parameter as it lies in memory, which `holds` looks after; None where there is none."""
-        weight = module._parameters[name]
-        if weight is None:
+        """A parameter as it lies in memory, which `holds` looks after; None where there is none
+        that can be read so."""
+        weight = module._parameters.get(name)  # not there: computed, as by pruning
+        if weight is None or not weight.is_contiguous() or not _is_plain(weight):
             return None
-        if not weight.is_contiguous() or weight.device.type != "cpu":
-            raise NotImplementedError("weights that do not lie in a row")
-        self._weights.append((module._parameters, name, weight, weight.data_ptr()))
-        return np.asarray(weight.detach().numpy(), np.float32)
+        array: Array = weight.detach().numpy()
+        self._weights.append((module._parameters, name, weight, _place(weight)))
+        return array
 
-    def _convolution(self, module: nn.Conv1d, x: Array) -> Array:
-        weight, mode = self._read(module, "weight"), _PADDED.get(module.padding_mode)
-        if module.groups > 1 or isinstance(module.padding, str) or mode is None or weight is None:
-            raise NotImplementedError("a convolution in groups, or with another padding")
-        if module.padding[0]:
-            x = self._pad(x, module.padding[0], module.padding[0], mode)
-        view = _seen(module, x)
+    def _convolution(self, module: nn.Conv1d, x: Array) -> Array | None:
+        weight, mode, padding = self._read(module, "weight"), module.padding_mode, module.padding
+        if weight is None or module.groups > 1 or isinstance(padding, str) or mode not in _PADDED:
+            return None
+        y: Array | None = self._pad(x, padding[0], padding[0], mode) if padding[0] else x
+        if y is None or y.shape[2] != module.in_channels or _count(module, y.shape[1]) < 1:
+            return None
+        view = _seen(module, y)
         (rows, count), (outputs, inputs) = view.shape[:2], (len(weight), weight[0].size)
         seen = np.empty(view.shape, np.float32)
         self._calls.append(partial(np.copyto, seen, view))
-        y = np.empty((rows, count, outputs), np.float32)
-        flat, sums = seen.reshape(rows * count, inputs), y.reshape(rows * count, outputs)
-        matrix, bias = weight.reshape(outputs, inputs), self._read(module, "bias")
-        self._multiply(flat, matrix, bias, sums)
-        return y
+        sums = np.empty((rows, count, outputs), np.float32)
+        flat, matrix = seen.reshape(rows * count, inputs), weight.reshape(outputs, inputs)
+        done = self._multiply(module, flat, matrix, sums.reshape(rows * count, outputs))
+        return sums if done else None
 
-    def _linear(self, module: nn.Linear, x: Array) -> Array:
-        weight, bias = self._read(module, "weight"), self._read(module, "bias")
+    def _linear(self, module: nn.Linear, x: Array) -> Array | None:
+        weight = self._read(module, "weight")
         if weight is None or x.shape[1:] != (1, module.in_features):
-            raise NotImplementedError("a dense layer over places")
+            return None
         y = np.empty((len(x), 1, len(weight)), np.float32)
-        self._multiply(x[:, 0], weight, bias, y[:, 0])
-        return y
+        return y if self._multiply(module, x[:, 0], weight, y[:, 0]) else None
 
-    def _multiply(self, x: Array, weight: Array, bias: Array | None, y: Array) -> None:
-        """y = x Wᵀ + b, in parts that no second pool of threads is woken for."""
+    def _multiply(self, module: nn.Module, x: Array, weight: Array, y: Array) -> bool:
+        """y = x Wᵀ + b, in parts that no second pool of threads is woken for; False where b cannot
+        be read."""
+        bias = self._read(module, "bias")
+        if bias is None and getattr(module, "bias", None) is not None:
+            return False
         outputs = len(weight)
         each = -(-outputs // -(-x.size * outputs // _ALONE))
         for start in range(0, outputs, each):
@@ -163,12 +167,15 @@ class Calls:
             self._calls.append(partial(np.matmul, x, weight[part].T, y[:, part]))
         if bias is not None:
             self._calls.append(partial(np.add, y, bias, y))
+        return True
 
-    def _reflection(self, module: nn.ReflectionPad1d, x: Array) -> Array:
+    def _reflection(self, module: nn.ReflectionPad1d, x: Array) -> Array | None:
         return self._pad(x, *module.padding, "reflect")
 
-    def _pad(self, x: Array, before: int, after: int, mode: str) -> Array:
+    def _pad(self, x: Array, before: int, after: int, mode: str) -> Array | None:
         rows, places, channels = x.shape
+        if mode == "reflect" and not 0 <= min(before, after) <= max(before, after) < places:
+            return None  # torch says what is wrong
         y = np.zeros((rows, before + places + after, channels), np.float32)
         end = before + places
         self._calls.append(partial(np.copyto, y[:, before:end], x))
@@ -181,8 +188,10 @@ class Calls:
                 self._calls.append(partial(np.copyto, to, source))
         return y
 
-    def _magnitude(self, _: Magnitude, x: Array) -> Array:
+    def _magnitude(self, _: Magnitude, x: Array) -> Array | None:
         half = x.shape[2] // 2
+        if x.shape[2] != 2 * half:
+            return None
         squares, y = np.empty_like(x), np.empty((*x.shape[:2], half), np.float32)
         self._calls += [
             partial(np.square, x, squares),
@@ -212,17 +221,31 @@ class Calls:
         return x
 
 
+def _is_plain(tensor: Tensor) -> bool:
+    return tensor.dtype == torch.float32 and tensor.is_cpu
+
+
+def _place(weight: Tensor) -> tuple[Any, ...]:
+    """Where a weight lies, and how: what `.data` or `t_()` may change."""
+    return address_of(weight), weight.shape, weight.stride()
+
+
+def _count(module: nn.Conv1d, places: int) -> int:
+    """Places of the output, of padded places."""
+    reach: int = module.dilation[0] * (module.kernel_size[0] - 1)
+    return (places - reach - 1) // int(module.stride[0]) + 1
+
+
 def _seen(module: nn.Conv1d, x: Array) -> Array:
     """Parts of x that outputs see: (N, count, channels, taps), as a weight lies in memory."""
     (rows, places, channels), (taps,) = x.shape, module.kernel_size
-    (stride,), (dilation,) = module.stride, module.dilation
-    count = (places - dilation * (taps - 1) - 1) // stride + 1
     row, place, channel = x.strides
-    steps = (row, place * stride, channel, place * dilation)
-    return as_strided(x, (rows, count, channels, taps), steps, writeable=False)
+    steps = (row, place * module.stride[0], channel, place * module.dilation[0])
+    shape = (rows, _count(module, places), channels, taps)
+    return as_strided(x, shape, steps, writeable=False)
 
 
-_MAKERS: dict[type[nn.Module], Callable[[Calls, Any, Array], Array]] = {
+_MAKERS: dict[type[nn.Module], Callable[[Calls, Any, Array], Array | None]] = {
     nn.Conv1d: Calls._convolution,
     nn.ReflectionPad1d: Calls._reflection,
     Magnitude: Calls._magnitude,

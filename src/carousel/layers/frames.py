@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from carousel.layers.few_rows import FewRows
 from carousel.layers.magnitude import Magnitude as Magnitude
 
 
@@ -40,7 +39,6 @@ class Frames(nn.Module):
             raise ValueError(f"a frame of {size} numbers cannot have {channels} channels each")
         self.size, self.channels = size, channels
         self.layers = nn.Sequential(*layers)
-        self._few = FewRows(self.layers, self.forward, channels)
         with torch.no_grad():
             seen = self.layers(torch.zeros(1, channels, size // channels))
         if seen.dim() != 3:
@@ -58,11 +56,6 @@ class Frames(nn.Module):
         frames = x.reshape(-1, self.size // self.channels, self.channels).transpose(1, 2)
         y: Tensor = self.layers(frames).transpose(1, 2)
         return y.reshape(*x.shape[:-1], self.outputs)
-
-    def step(self, x_t: Tensor) -> Tensor:
-        """One frame of each stream, (B, size) to (B, outputs), without gradients: what `forward`
-        gives to rounding, in a fraction of its time for up to four frames."""
-        return self._few.step(x_t)
 
 
 class UnitLength(nn.Module):

@@ -50,7 +50,7 @@ class Row:
                     self._steps.append(self.streams[-1].step)
                     x = x if x is None else part(x)[0]
                 elif isinstance(part, Frames):
-                    self._steps.append(part.step)
+                    self._steps.append(FewRows(part).step)
                     x = x if x is None else part(x)
 
     @torch.no_grad()
