@@ -195,7 +195,16 @@ NB_MODULE(_native, m) {
         [](Problem& p, int number) { p.product = product(number); },
         "How products multiply: 0 floats, 1 bfloat16 by the CPU's instruction, 2 by its twin.");
     nb::class_<carousel::Stepper>(m, "Stepper", "A stack fed one step at a time.")
-        .def(nb::init<std::vector<Problem>, int>(), "layers"_a, "threads"_a)
+        .def(
+            "__init__",
+            [](carousel::Stepper* self, std::vector<Problem> layers, int threads, nb::tuple) {
+                new (self) carousel::Stepper(std::move(layers), threads);
+            },
+            "layers"_a, "threads"_a, "states"_a,
+            nb::sig("def __init__(self, layers: collections.abc.Sequence[Problem], threads: int, "
+                    "states: tuple[object, ...]) -> None"),
+            "states: what owns the memory of the layers' states; it is kept.",
+            nb::keep_alive<1, 4>())
         .def(
             "step",
             [](carousel::Stepper& self, uintptr_t x, uintptr_t y) {

@@ -116,11 +116,15 @@ void bind_int8(nb::module_& m) {
         .def_rw("saturated", &Int8Stack::saturated,
                 "Inputs so far beyond the range that they were calibrated for.");
     nb::class_<Int8Feed>(m, "Int8Feed", "An eight-bit stack that reads and writes tensors.")
-        .def(nb::init<Int8Stack&, nb::type_object, nb::capsule, uintptr_t, uintptr_t>(), "stack"_a,
-             "type"_a, "exchange"_a, "h"_a, "c"_a,
-             nb::sig("def __init__(self, stack: Int8Stack, type: type, exchange: object, h: int, "
-                     "c: int) -> None"),
-             nb::keep_alive<1, 2>())
+        .def(
+            "__init__",
+            [](Int8Feed* self, Int8Stack& stack, nb::type_object type, nb::capsule exchange,
+               uintptr_t h, uintptr_t c, nb::tuple) { new (self) Int8Feed(stack, type, exchange, h, c); },
+            "stack"_a, "type"_a, "exchange"_a, "h"_a, "c"_a, "kept"_a,
+            nb::sig("def __init__(self, stack: Int8Stack, type: type, exchange: object, h: int, "
+                    "c: int, kept: tuple[object, ...]) -> None"),
+            "kept: what owns the memory of h, c and the stack's levels.", nb::keep_alive<1, 2>(),
+            nb::keep_alive<1, 7>())
         .def("step", &Int8Feed::step, "x"_a, "out"_a,
              "Whether x and out fit; then the step is done.");
 }

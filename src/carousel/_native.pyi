@@ -352,7 +352,8 @@ class Problem:
 class Stepper:
     """A stack fed one step at a time."""
 
-    def __init__(self, layers: Sequence[Problem], threads: int) -> None: ...
+    def __init__(self, layers: Sequence[Problem], threads: int, states: tuple[object, ...]) -> None:
+        """states: what owns the memory of the layers' states; it is kept."""
 
     def step(self, x: int, y: int) -> None: ...
 
@@ -442,7 +443,8 @@ class Int8Stack:
 class Int8Feed:
     """An eight-bit stack that reads and writes tensors."""
 
-    def __init__(self, stack: Int8Stack, type: type, exchange: object, h: int, c: int) -> None: ...
+    def __init__(self, stack: Int8Stack, type: type, exchange: object, h: int, c: int, kept: tuple[object, ...]) -> None:
+        """kept: what owns the memory of h, c and the stack's levels."""
 
     def step(self, x: object, out: object) -> bool:
         """Whether x and out fit; then the step is done."""

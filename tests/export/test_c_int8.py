@@ -18,6 +18,7 @@ from carousel.export.c.recording import record
 from carousel.export.c.source import source_of
 from carousel.export.describing import subject_of
 from carousel.export.exporting import export
+from carousel.kernels import supported_isas
 from carousel.layers.pooling import Pooling
 
 LAYERS = {
@@ -25,7 +26,11 @@ LAYERS = {
     "GRU": lambda: carousel.GRU(3, 70),
     "RNN": lambda: carousel.RNN(33, 16, bias=False),
 }
-FLAGS = [("-std=c99", "-O1"), ("-std=gnu99", "-O3", "-march=native")]
+FLAGS = {
+    "-O1": ("-std=c99", "-O1"),
+    "-O3 -march=native": ("-std=gnu99", "-O3", "-march=native"),
+    "-O3 -march=haswell": ("-std=gnu99", "-O3", "-march=haswell"),  # AVX2, and no VNNI
+}
 
 
 def typical(features, rows=4, steps=20):
@@ -44,17 +49,19 @@ def small():
     )
 
 
-@pytest.mark.parametrize("flags", FLAGS, ids=["-O1", "-O3 -march=native"])
+@pytest.mark.parametrize("flags", FLAGS)
 @pytest.mark.parametrize("make", LAYERS.values(), ids=LAYERS)
 def test_every_step_has_the_sums_of_a_stream(make, flags, tmp_path):
     """From the same state, so that a last bit of h does not round another way a step later. A sum
     that is one off would be seen: it is worth more than a hundred times the tolerance."""
+    if "haswell" in flags and "avx2" not in supported_isas():
+        pytest.skip("this CPU has no AVX2")
     layer = uneven(make())
     calibration = typical(layer.input_size)
     stream = carousel.Stream(
         layer, int8=True, calibration=torch.from_numpy(calibration).transpose(0, 1)
     )
-    found = library(eight(layer, layer.input_size), tmp_path, flags=flags)
+    found = library(eight(layer, layer.input_size), tmp_path, flags=FLAGS[flags])
     state, y = found.state(), np.empty(layer.hidden_size, np.float32)
     x = 1.5 * np.random.default_rng(1).normal(size=(30, layer.input_size)).astype(np.float32)
     x[7, 0] = np.nan
@@ -180,3 +187,26 @@ def test_models_of_tasks_in_eight_bits(name, tmp_path):
 def test_sizes_at_the_edges_of_groups_and_panels(cell, size, tmp_path):
     subject = eight(uneven(cell(size, size, 2)), size)
     passes(written(subject, tmp_path), flags=("-std=gnu99", "-O3", "-march=native"))
+
+
+def test_numbers_are_exact_behind_an_embedding_alone():
+    dense = nn.Sequential(nn.Embedding(4, 3), nn.Linear(3, 5), carousel.GRU(5, 4))
+    tokens = nn.Sequential(nn.Embedding(4, 3), carousel.GRU(3, 4))
+    for model, exact in ((tokens, True), (dense, False)):
+        subject = subject_of(model)
+        ranges = int8.ranges_of(subject, np.array([[0, 1, 2, 3]]))
+        assert [call.exact for call in int8.in_eight_bits(subject, ranges).calls] == [exact]
+
+
+def test_calibration_without_eight_bits_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="say int8=True"):
+        export(carousel.GRU(3, 4), tmp_path / "m.c", calibration=typical(3))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_card_says_what_the_functions_take(stream, tmp_path):
+    export(carousel.GRU(3, 4), tmp_path / "m.c", stream=stream)
+    card = json.loads((tmp_path / "m.c.json").read_text())
+    time = [] if stream else ["time"]
+    assert [(one["name"], one["shape"]) for one in card["inputs"]] == [("x", [*time, 3])]
+    assert [(one["name"], one["shape"]) for one in card["outputs"]] == [("y", [*time, 4])]

@@ -219,6 +219,9 @@ def test_what_has_no_description_inside_frames_is_named(tmp_path):
     mirrored = nn.Sequential(nn.Conv1d(2, 2, 3, padding=1, padding_mode="reflect"), nn.GRU(2, 2))
     with pytest.raises(ConfigError, match="inside Frames its reflection, too"):
         export(mirrored, tmp_path / "m.c")
+    same = Frames(9, nn.Conv1d(1, 2, 3, padding="same", padding_mode="reflect"))
+    with pytest.raises(ConfigError, match="padding"):
+        export(nn.Sequential(same, carousel.GRU(18, 3)), tmp_path / "m.c")
 
 
 def test_a_stream_takes_layers_in_a_row_and_can_go_on_from_its_state():

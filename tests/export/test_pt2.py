@@ -67,7 +67,9 @@ def test_a_program_has_the_differences_of_frames(tmp_path):
     [
         lambda: carousel.LSTM(3, 5, peephole=True, zoneout=0.2),
         lambda: carousel.GRU(3, 5, 2, layer_norm=True, bidirectional=True),
-        lambda: carousel.MinLSTM(3, 5),
+        lambda: carousel.MinLSTM(3, 5, 2),
+        lambda: carousel.QRNN(3, 5, bidirectional=True),
+        lambda: carousel.LRU(3, 5, 2),
         lambda: carousel.SLSTM(3, 6, heads=2),
     ],
 )

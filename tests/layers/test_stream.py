@@ -1,5 +1,8 @@
 """Step by step: the numbers of the whole sequence, bit for bit, and a state that can be moved."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from oracle import KINDS, as_tuple, make_pair, randn
@@ -230,3 +233,34 @@ def test_outputs_after_a_step_in_inference_mode_can_be_learned_from():
     head = nn.Linear(5, 2)
     head(y).sum().backward()
     assert head.weight.grad is not None
+
+
+@pytest.mark.parametrize("int8", [False, True])
+def test_a_step_under_way_keeps_the_memory_of_a_stream_that_is_reset(int8):
+    """Another thread may reset the stream while the kernels write its state."""
+    layer, x = carousel.LSTM(3, 4), torch.randn(5, 2, 3)
+    stream = carousel.Stream(layer, int8=int8, calibration=x if int8 else None)
+    stream.step(x[0])
+    stepper = stream._stepper
+    under_way = [stepper._advance]
+    if hasattr(torch.Tensor, "__dlpack_c_exchange_api__"):
+        under_way.insert(0, stepper._takes if int8 else stepper.feed)
+    memory = weakref.ref(stepper._state[0])
+    del stepper
+    stream.reset()
+    gc.collect()
+    while under_way:
+        assert memory() is not None
+        under_way.pop()
+        gc.collect()
+    assert memory() is None
+
+
+def test_a_stream_in_eight_bits_leaves_those_in_floats_as_they_are():
+    layer, x = carousel.LSTM(3, 4), torch.randn(5, 2, 3)
+    floats = carousel.Stream(layer)
+    floats.step(x[0])
+    stepper = floats._stepper
+    carousel.Stream(layer, int8=True, calibration=x).step(x[0])
+    floats.step(x[1])
+    assert floats._stepper is stepper

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from carousel.export.description import Network, Standardise, Value
@@ -10,18 +11,25 @@ from carousel.export.formats import Asked, Comparison
 
 
 def card_of(
-    network: Network, asked: Asked, files: list[str], compared: Comparison, example: str
+    network: Network,
+    asked: Asked,
+    files: list[str],
+    compared: Comparison,
+    example: str,
+    states: bool = True,
 ) -> dict[str, Any]:
     """Names, shapes and dtypes of inputs and outputs, classes, vocabulary, scaler, sample rate, how
-    far the file is from the model, and an example that uses it."""
+    far the file is from the model, and an example that uses it. states: as inputs and outputs;
+    False of files that take one row, and keep the states themselves."""
     scaler = next(network.of_kind(Standardise), None)
+    inputs, outputs = inputs_of(network, asked.stream), outputs_of(network, asked.stream)
     return {
         "files": files,
         "model": network.name,
         "stream": asked.stream,
         "int8": asked.int8,
-        "inputs": values_of(inputs_of(network, asked.stream)),
-        "outputs": values_of(outputs_of(network, asked.stream)),
+        "inputs": values_of(inputs if states else _of_one_row(network.inputs, asked.stream)),
+        "outputs": values_of(outputs if states else _of_one_row(network.outputs, asked.stream)),
         "classes": list(network.classes),
         "vocabulary": list(network.vocabulary),
         "scaler": scaler and {"mean": scaler.mean.tolist(), "std": scaler.std.tolist()},
@@ -54,6 +62,11 @@ def outputs_of(network: Network, stream: bool) -> list[Value]:
 def _stepped(value: Value, stream: bool) -> Value:
     shape = tuple(size for size in value.shape if not (stream and size == "time"))
     return Value(value.name, value.dtype, shape, value.words)
+
+
+def _of_one_row(values: Sequence[Value], stream: bool) -> list[Value]:
+    found = [_stepped(one, stream) for one in values]
+    return [replace(one, shape=tuple(n for n in one.shape if n != "batch")) for one in found]
 
 
 def _renamed(state: Value, which: str, words: str) -> Value:

@@ -82,6 +82,8 @@ def export(
     Raises `ConfigError`, naming the layer, for a model that the format cannot hold, for a file that
     is there already, and for one that does not compute what the model does.
     """
+    if calibration is not None and not int8:
+        raise ConfigError("calibration is of int8: say int8=True, too", "calibration")
     path = Path(path)
     chosen = format_of(path)
     making = _files_of(model, chosen, path, Asked(path.stem, stream, int8))
@@ -148,7 +150,8 @@ class _OneFile:
     def card(self, files: list[str], compared: Comparison) -> dict[str, Any]:
         network = self.subject.network
         example = self.chosen.example(network, self.asked)
-        return card_of(network, self.asked, files, compared, example)
+        states = getattr(self.chosen, "STATES_OUTSIDE", True)
+        return card_of(network, self.asked, files, compared, example, states)
 
 
 def _files_of(

@@ -79,7 +79,9 @@ class EightBitSubject(Subject):
 
 def in_eight_bits(subject: Subject, ranges: Sequence[Largest]) -> EightBitSubject:
     """The subject in eight bits; ranges: the largest |input| of each feature of each layer."""
-    exact = isinstance(subject.network.layers[0], Embedding)
+    layers = subject.network.layers
+    before = layers[: layers.index(subject.network.recurrent[0])]
+    exact = bool(before) and all(isinstance(layer, Embedding) for layer in before)
     calls = tuple(
         _Call(layer, largest, index == 0 and (exact or layer is subject.model))
         for index, (layer, largest) in enumerate(zip(subject.recurrent, ranges, strict=True))

@@ -150,9 +150,10 @@ def _inside(module: nn.Module) -> list[Inner]:
         return [Reflection(*module.padding)]
     if isinstance(module, frames.Magnitude):
         return [Magnitude()]
-    if isinstance(module, nn.Conv1d) and module.padding_mode == "reflect":
+    numbers = isinstance(module, nn.Conv1d) and not isinstance(module.padding, str)
+    if numbers and module.padding_mode == "reflect":
         (both,) = cast("tuple[int]", module.padding)
-        return [Reflection(both, both), convolution(module, padding=0)]
+        return [Reflection(both, both), convolution(cast("nn.Conv1d", module), padding=0)]
     if isinstance(module, (nn.Conv1d, *_FUNCTIONS, *_NOTHING)):
         return cast("list[Inner]", layers_of(module))
     raise ConfigError(

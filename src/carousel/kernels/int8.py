@@ -33,7 +33,9 @@ class Int8Stack:
         self.number, self.layers = number, list[EightBits]()
         per_layer = len(weights) // stack.num_layers
         for index in range(stack.num_layers):
-            matrices = [w.detach().numpy() for w in weights[index * per_layer :][:per_layer]]
+            matrices = [
+                w.detach().clone().numpy() for w in weights[index * per_layer :][:per_layer]
+            ]
             w_ih, w_hh, *biases = matrices
             b_ih, b_hh = biases or (None, None)
             ranges = largest if index == 0 else None
@@ -106,14 +108,14 @@ class Int8Stepper(Stepper):
         rows = state[0].size(1)
         self._x_shape, self._y_shape = (rows, stack.inputs), (rows, stack.outputs)
         self._fresh = []
-        self._kept = stack  # whose levels the compiled stack has the addresses of
         self._native = native = stack.packed(rows)
         h, c = _addresses(self._state)
-        self._advance = lambda x, y: native.run(x, y, h, c, [rows])
+        kept = (*self._state, stack)  # of whose levels the compiled stack has the addresses
+        self._advance = lambda x, y, kept=kept: native.run(x, y, h, c, [rows])
         exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
         self._takes: Callable[[Tensor, Tensor], bool] = lambda x_t, out: False
         if exchange is not None:
-            self._takes = _native.Int8Feed(native, Tensor, exchange, h, c).step
+            self._takes = _native.Int8Feed(native, Tensor, exchange, h, c, kept).step
 
     @property
     def feed(self) -> Callable[[Tensor, Tensor | None], Any]:

@@ -41,7 +41,7 @@ class Stepper:
                 arrays.FIRST_STATE[name](problem, part[index].data_ptr())
                 arrays.LAST_STATE[name](problem, part[index].data_ptr())
             problems.append(problem)
-        stepper = _native.Stepper(problems, torch.get_num_threads())
+        stepper = _native.Stepper(problems, torch.get_num_threads(), self._state)
         self._advance = stepper.step
         self._feed = self._make_feed(stepper)
 

@@ -100,7 +100,6 @@ class Feed:
         self, cell: Cell, layers: list[dict[str, Array]], state: State, threads: int
     ) -> None:
         rows = next(iter(state.values())).shape[1]
-        self._kept = (layers, state)  # what the compiled stepper has the addresses of
         problems = []
         for number, weights in enumerate(layers):
             problem = cell.problem(weights, 1, rows)
@@ -110,7 +109,8 @@ class Feed:
             problems.append(problem)
         self.x = np.zeros((rows, layers[0]["weight_ih"].shape[1]), np.float32)
         self.y = np.zeros((rows, cell.hidden), np.float32)
-        self._stepper: Any = _native.Stepper(problems, threads)
+        kept = (layers, state)  # what the compiled stepper has the addresses of
+        self._stepper: Any = _native.Stepper(problems, threads, kept)
         self._where = (self.x.ctypes.data, self.y.ctypes.data)
 
     def step(self) -> None:

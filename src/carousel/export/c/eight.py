@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from carousel.export.c.builder import Builder
 from carousel.export.c.product import panels
-from carousel.export.c.text import indented
+from carousel.export.c.text import indented, plus
 from carousel.export.description import Array
 from carousel.quantization import EightBits
 
@@ -87,9 +87,9 @@ def _side(
         at = "" if times == 1 else f" + p * {width}"
         of = "" if times == 1 else f" + p * {size}"
         call = (
-            f"{builder.name}_eight{count}({w}{_plus(done)}{of}, seen, {groups}, "
-            f"{builder.name}_STARTS({starts}{_plus(place)}{at}) {scales}{_plus(place)}{at}, "
-            f"{start}{_plus(place)}{at}, {to}{_plus(place)}{at});"
+            f"{builder.name}_eight{count}({plus(w, done)}{of}, seen, {groups}, "
+            f"{builder.name}_STARTS({plus(starts, place)}{at}) {plus(scales, place)}{at}, "
+            f"{plus(start, place)}{at}, {plus(to, place)}{at});"
         )
         lines.append(call if times == 1 else f"for (p = 0; p < {times}; ++p)\n    {call}")
         done += times * size
@@ -99,10 +99,6 @@ def _side(
     declared = f"signed char seen[{groups * GROUP}];\n"
     text = declared + filled + rounded + "\n".join(lines) + "\n"
     return f"{{\n{indented(text)}}}\n"  # p is declared by the step
-
-
-def _plus(offset: int) -> str:
-    return f" + {offset}" if offset else ""
 
 
 def functions(name: str, widths: Iterable[tuple[int, int]]) -> str:

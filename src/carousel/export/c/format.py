@@ -19,6 +19,7 @@ from carousel.export.subject import Subject
 STREAMED = (Pooling, Differences)
 """Layers of several steps whose part so far is in the state, so that they go step by step."""
 INT8 = True  # recurrent layers in eight bits can be written
+STATES_OUTSIDE = False  # the functions take one row, and keep its states in a struct
 
 
 def write(subject: Subject, asked: Asked, folder: Path) -> list[str]:

@@ -11,7 +11,7 @@ from carousel.errors import ConfigError
 from carousel.export.c.builder import Builder, Step
 from carousel.export.c.frames import frames
 from carousel.export.c.product import product
-from carousel.export.c.text import block, number
+from carousel.export.c.text import block, number, plus
 from carousel.export.description import (
     Activation,
     Categories,
@@ -72,7 +72,7 @@ def embedding(builder: Builder, layer: Embedding, inputs: int) -> Step:
         name = builder.table("rows", rows, f"{rows.shape[0]} rows of {rows.shape[1]} numbers")
         token = f"(($x[{place}] >= 0 && $x[{place}] < {len(rows)}) ? $x[{place}] : 0)"
         at = f"{name}[{rows.shape[1]} * (size_t){token} + i]"
-        text += _loop(rows.shape[1], f"$y[{_plus(width)}i] = {at};")
+        text += _loop(rows.shape[1], f"$y[{plus('i', width)}] = {at};")
         width += rows.shape[1]
     return Step(width, block(text))
 
@@ -85,7 +85,7 @@ def categories(builder: Builder, layer: Categories, inputs: int) -> Step:
         code = f"$x[{place}]"
         text += f"k = ({code} >= 1.0f && {code} <= {len(rows) - 1}.0f) ? (size_t){code} : 0;\n"
         at = f"{name}[{rows.shape[1]} * k + i]"
-        text += _loop(rows.shape[1], f"$y[{_plus(width)}i] = {at};")
+        text += _loop(rows.shape[1], f"$y[{plus('i', width)}] = {at};")
         width += rows.shape[1]
     return Step(width, block("size_t k;\n" + text))
 
@@ -175,10 +175,6 @@ def squash(builder: Builder, layer: Squash, inputs: int) -> Step:
     text = _loop(inputs, "$y[i] = $x[i];")
     text += "".join(f"$y[{i}] = {sigmoid}($x[{i}]);\n" for i in layer.places)
     return Step(inputs, block(text))
-
-
-def _plus(offset: int) -> str:
-    return f"{offset} + " if offset else ""
 
 
 def onward(builder: Builder, layer: Onward, inputs: int) -> Step:

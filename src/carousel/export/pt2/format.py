@@ -24,7 +24,7 @@ from carousel.export.pt2.twin import Twin
 from carousel.export.subject import Subject
 
 _TOLERANCE = 1e-5
-_ROWS, _STEPS = 3, 7
+_ROWS, _STEPS = 13, 7  # no number of gates or units: torch would take one for the other
 
 
 def held(network: Network) -> Network:
