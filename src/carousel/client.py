@@ -147,14 +147,19 @@ class RemoteStream:
         return self.steps([step])[0]
 
     def steps(self, steps: Sequence[Any]) -> list[dict[str, Any]]:
-        """Answers after each of these steps."""
+        """Answers after each of these steps.
+
+        Raises `ServerRefused` for steps that were not taken, and OSError where no answer came:
+        those steps are remembered and go before the next ones, so they are not to be given again.
+        """
         self._sent.append((self.taken, list(steps)))
+        self.taken += len(steps)
         try:
             told = self._deliver()
         except ServerRefused:
             self._sent.pop()
+            self.taken -= len(steps)
             raise
-        self.taken += len(steps)
         while self._sent and self._sent[0][0] + len(self._sent[0][1]) <= told["saved"]:
             self._sent.popleft()
         answers: list[dict[str, Any]] = told["answers"]

@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from carousel import runtime
+from carousel.client import RemoteStream, ServerRefused
 from carousel.errors import ConfigError, DataError
 from carousel.serve.app import Server
 from carousel.serve.scheduler import Limits
@@ -344,3 +345,96 @@ def test_who_reads_no_answer_is_cut_off(server, monkeypatch, caplog):
     assert socket.closed == 1013
     assert len(socket.frames) >= 100 - 2 * 64
     assert "read no answer" in caplog.text
+    few = Stuck()
+    few.frames = few.frames[:3]  # there is room for more, and it waits for none
+    asyncio.run(sockets.Connection(server, server.services["frames"], few).run())
+    assert few.closed == 1013
+
+
+def test_a_stream_that_is_opened_twice_is_stepped_once_in_a_frame(client, frames):
+    with client.websocket_connect(f"{URL}/socket") as socket:
+        ask(socket, op="open", streams=["a"])
+        ask(socket, op="open", streams=["a", "b"])
+        x = np.stack([steps(3, n) for n in range(2)])
+        told = ask(socket, **sent([0, 1], x))
+        assert "each stream once" in told["error"]["message"]
+        told = ask(socket, **sent([1, 2], x))
+        found = np.frombuffer(told["answers"], told["type"]).reshape(told["shape"])
+        np.testing.assert_array_equal(found, frames.predict(x))
+
+
+def test_a_part_of_the_last_steps_is_not_taken_for_them(client):
+    """Its answers would be those of others."""
+    x = steps(3).tolist()
+    path = f"{URL}/streams/a/steps"
+    assert told(client, "POST", path, json={"steps": x, "number": 0})[0] == 200
+    code, found = told(client, "POST", path, json={"steps": x[2:], "number": 2})
+    assert (code, found["error"]["code"]) == (409, "already_taken")
+    items = [{"stream": "a", "steps": x[2:], "number": 2},
+             {"stream": "b", "steps": x[2:], "number": 0}]  # fmt: skip
+    code, found = told(client, "POST", f"{URL}/steps", json={"items": items})
+    assert code == 200
+    assert found["items"][0]["error"]["code"] == "already_taken"
+    assert len(found["items"][1]["answers"]) == 1
+
+
+def test_sequences_that_would_fill_the_memory_are_refused(models):
+    server = prepare(models, Settings(queue=1000), None)
+    with TestClient(server.app()) as client:
+        given = {"sequences": [steps(400).tolist(), *[[[1.0, 2.0]]] * 2]}
+        code, found = told(client, "POST", f"{URL}/predict", json=given)
+        assert (code, found["error"]["code"]) == (413, "too_long")
+        assert told(client, "POST", f"{URL}/predict", json={"sequences": [[[1, 2]]]})[0] == 200
+
+
+def test_figures_have_all_their_digits_and_count_open_streams_alone(client, server):
+    service = server.services["frames"]
+    service.engine.counts.steps = 123_456_789
+    told(client, "POST", f"{URL}/streams/a/steps", json={"steps": steps(5).tolist()})
+    told(client, "DELETE", f"{URL}/streams/a")
+    text = client.get("/metrics").text
+    assert 'carousel_steps_total{model="frames"} 123456794' in text
+    assert 'carousel_steps_unsaved{model="frames"} 0' in text
+
+
+def test_errors_have_the_form_of_their_request(client):
+    answer = client.post(
+        f"{URL}/streams/a/steps", content=msgpack.packb({"steps": [[1]]}),
+        headers={"content-type": "application/msgpack"},
+    )  # fmt: skip
+    assert msgpack.unpackb(answer.content)["error"]["code"] == "bad_input"
+    lines = {"content-type": "application/jsonl"}
+    answer = client.post(f"{URL}/streams/a/steps", content=b"[1]\n", headers=lines)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("application/x-ndjson")
+
+
+def test_steps_whose_answer_is_lost_go_before_the_next_and_are_taken_once(client, frames):
+    """On the way there, and on the way back."""
+    x = steps(4)
+
+    class Line:
+        broken = None
+
+        def ask(self, method, path, content=None):
+            if self.broken == "before":
+                raise ConnectionResetError
+            code, found = told(client, method, path, json=content)
+            if self.broken == "after":
+                raise ConnectionResetError
+            if code >= 400:
+                error = found["error"]
+                raise ServerRefused(error.pop("code"), error.pop("message"), **error)
+            return found
+
+    line = Line()
+    stream = RemoteStream(line, "frames", "a")
+    answers = [stream.step(x[0].tolist())]
+    for line.broken, row in (("before", x[1]), ("after", x[2])):
+        with pytest.raises(ConnectionResetError):
+            stream.step(row.tolist())
+    line.broken = None
+    answers.append(stream.step(x[3].tolist()))
+    whole = frames.predict(x[None])[0]
+    np.testing.assert_allclose(chances(answers), whole[[0, 3]], rtol=1e-6)
+    assert stream.taken == 4

@@ -82,6 +82,14 @@ def test_idle_streams_are_forgotten_and_those_with_steps_under_way_are_not(sessi
     assert sessions.figures.expired == 3
 
 
+def test_a_stream_of_a_snapshot_is_idle_since_it_was_seen(sessions):
+    sessions.put_back(["a", "b"], np.array([3, 4]), np.array([-8.0, -2.0]))
+    assert sessions.expire(1.9) == 0
+    assert sessions.expire(2.1) == 1
+    assert [*sessions.slots] == ["b"]
+    assert sessions.expire(8.1) == 1
+
+
 def test_a_slot_is_free_again_only_after_its_steps_under_way(sessions, forgotten):
     slots = sessions.find(["a"], 0.0)
     sessions.take_in(slots, 1, None)

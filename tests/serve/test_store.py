@@ -155,3 +155,51 @@ def test_a_file_that_is_no_database_is_named(tmp_path):
     (tmp_path / "s.sqlite").write_text("nothing of the kind" * 99)
     with pytest.raises(RunError, match=r"s\.sqlite"):
         SQLiteStore(tmp_path / "s.sqlite")
+
+
+def test_a_stream_that_is_closed_and_made_anew_is_kept(begin):
+    """Also where steps of the one before are still under way when the snapshot is written."""
+
+    async def work(server):
+        service = server.services["frames"]
+        under_way = service.steps(["a"], np.zeros((1, 400, 2)))
+        service.sessions.remove("a")
+        await service.steps(["a"], steps(1)[None])
+        await server.snapshots._write(service)
+        await under_way
+
+    run(begin("frames"), work)
+    server = begin("frames")
+    sessions = server.services["frames"].sessions
+    assert sessions.accepted[sessions.slots["a"]] == 1
+    server.snapshots._store.close()
+
+
+def test_states_of_other_weights_stay_beside_a_stream_of_the_same_name(begin, models):
+    run(begin("frames"), sending("frames", ["a"], steps(3)[None]))
+    run(begin("frames", folder=models["numbers"]), sending("frames", ["a"], steps(2)[None]))
+    sessions = begin("frames").services["frames"].sessions
+    assert sessions.accepted[sessions.slots["a"]] == 3
+
+
+def test_a_write_that_is_broken_off_is_written_again(begin):
+    class Slow:
+        def __init__(self, store):
+            self.store = store
+
+        def write(self, *given):
+            raise KeyError("a defect")
+
+        def close(self):
+            self.store.close()
+
+    async def work(server):
+        service, store = server.services["frames"], server.snapshots._store
+        await service.steps(["a"], np.zeros((1, 1, 2)))
+        server.snapshots._store = Slow(store)
+        with pytest.raises(KeyError):
+            await server.snapshots._write(service)
+        server.snapshots._store = store
+
+    run(begin("frames"), work)
+    assert "a" in begin("frames").services["frames"].sessions.slots

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,9 +34,9 @@ class Int8Stack:
         self.number, self.layers = number, list[EightBits]()
         per_layer = len(weights) // stack.num_layers
         for index in range(stack.num_layers):
-            matrices = [
-                w.detach().clone().numpy() for w in weights[index * per_layer :][:per_layer]
-            ]
+            own = weights[index * per_layer :][:per_layer]
+            # Copies: NumPy's view of the weights could write, so torch would move shared ones.
+            matrices = [w.detach().clone().numpy() for w in own]
             w_ih, w_hh, *biases = matrices
             b_ih, b_hh = biases or (None, None)
             ranges = largest if index == 0 else None
@@ -111,7 +112,7 @@ class Int8Stepper(Stepper):
         self._native = native = stack.packed(rows)
         h, c = _addresses(self._state)
         kept = (*self._state, stack)  # of whose levels the compiled stack has the addresses
-        self._advance = lambda x, y, kept=kept: native.run(x, y, h, c, [rows])
+        self._advance = partial(_advance, native, h, c, rows, kept)
         exchange = getattr(Tensor, "__dlpack_c_exchange_api__", None)
         self._takes: Callable[[Tensor, Tensor], bool] = lambda x_t, out: False
         if exchange is not None:
@@ -147,6 +148,13 @@ def check(stack: StackSpec) -> None:
         reason = refusal(stack.cell, mode_of(stack.mode), options)
     if reason:
         raise ValueError(f"int8: {reason}")
+
+
+def _advance(
+    native: _native.Int8Stack, h: int, c: int, rows: int, kept: tuple[object, ...], x: int, y: int
+) -> None:
+    """A step of all rows; kept: what owns the memory at h and c."""
+    native.run(x, y, h, c, [rows])
 
 
 def _bounded(state: State) -> State:

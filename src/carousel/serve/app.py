@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from carousel.serve.service import Numbers, Service
 from carousel.serve.sessions import Refused
 from carousel.serve.snapshots import Snapshots
 from carousel.serve.sockets import Socket
-from carousel.serve.wire import JSON, LINES, body_of, problem, refusal, response
+from carousel.serve.wire import JSON, LINES, body_of, kind_of, problem, refusal, response
 from carousel.terminal import logger
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -90,7 +90,8 @@ class Server:
             yield
         finally:
             self._sweep.cancel()
-            await self.drain()
+            with suppress(TimeoutError):  # what is not answered by now ends with the process
+                await asyncio.wait_for(self.drain(), 1)
             if self.snapshots is not None:
                 await self.snapshots.end()
 
@@ -99,16 +100,17 @@ class Server:
             await asyncio.sleep(1)
             for service in self.services.values():
                 service.sessions.expire(service.engine.clock())
+                if self.snapshots is None:
+                    service.sessions.gone.clear()  # which nobody else reads
 
     # ---- requests
 
     def _route(self, name: str, handler: Handler) -> Handler:
         async def answered(request: Request) -> Response:
-            kind = request.headers.get("content-type", JSON)
             try:
                 found = await handler(request)
             except Refused as error:
-                found = refusal(error, LINES if LINES in kind else JSON)
+                found = refusal(error, kind_of(request) or JSON)
             except Exception:
                 logger.exception("a request failed")
                 found = refusal(Refused("defect", 500, "the server failed: its log says why"))
@@ -195,8 +197,8 @@ class Server:
             if len(group) == 1:
                 found[group[0][0]] = {"stream": names[0], **problem(error)}
                 return
-            for one in group:  # whoever can be served is
-                await self._group(service, [one], found)
+            alone = [self._group(service, [one], found) for one in group]
+            await asyncio.gather(*alone)  # whoever can be served is
             return
         for (at, name, _, _), rows in zip(group, told, strict=True):
             found[at] = {"stream": name, "answers": service.answers.told(rows),
@@ -210,6 +212,13 @@ class Server:
             raise bad('the body is {"sequences": [[step, …], …]}')
         parts = [service.columns.read(steps) for steps in several]
         lengths = np.array([len(part) for part in parts], np.int64)
+        size, most = len(parts) * int(lengths.max()), service.settings.queue
+        if size > most:
+            raise Refused(
+                "too_long", 413,
+                f"{len(parts)} sequences of up to {lengths.max()} steps are {size:,} steps, and "
+                f"{most:,} is the most: send those of one length together, or fewer",
+            )  # fmt: skip
         x = np.zeros((len(parts), lengths.max(), *parts[0].shape[1:]), parts[0].dtype)
         for into, part in zip(x, parts, strict=True):
             into[: len(part)] = part

@@ -18,7 +18,7 @@ def figures(server: Server) -> str:
     for service in server.services.values():
         for name, kind, words, value in _of(service):
             kinds[name] = (kind, words)
-            samples.setdefault(name, []).append(f'{name}{{model="{service.name}"}} {value:g}')
+            samples.setdefault(name, []).append(f'{name}{{model="{service.name}"}} {value}')
     for name, (kind, words) in kinds.items():
         lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}", *samples[name]]
     lines += _batches(server)

@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -65,6 +66,7 @@ def run(
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=4,
+        timeout_keep_alive=75,  # a stream that pauses finds its line again
         ws_max_size=body,
         ws_per_message_deflate=False,
         ssl_certfile=None if certificate is None else str(certificate),
@@ -101,7 +103,8 @@ class _Process(uvicorn.Server):
 
     async def _end(self) -> None:
         try:
-            await asyncio.wait_for(self._served.drain(), 4)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._served.drain(), 4)
             await asyncio.sleep(0.05)  # the answers are on their way
         finally:
             self.should_exit = True

@@ -71,7 +71,6 @@ class Service:
             self.engine.grow, self._forget, most=settings.most, idle=settings.idle
         )
         self.waiting = 0  # steps of streams under way
-        self.gone: list[str] = []  # streams forgotten since the last snapshot
         self._computing = False
         self._timer: asyncio.Handle | None = None
         self._at = math.inf
@@ -177,7 +176,6 @@ class Service:
 
     def _forget(self, names: list[str], slots: Slots) -> None:
         self.streams.clear(slots)
-        self.gone += names
 
     # ---- when batches run
 

@@ -70,6 +70,8 @@ class Sessions:
         self.generation = np.zeros(0, np.int64)  # of who has the slot
         self._replies: NDArray[Any] = np.zeros(0, object)
         self._row_of_reply = np.zeros(0, np.int64)
+        self._first_of_reply = np.zeros(0, np.int64)  # number of the first step that it answers
+        self.gone: list[str] = []  # streams removed since somebody last emptied this
         self._free: list[int] = []
         self._leaving: set[int] = set()
         self._ends: list[tuple[float, int, int]] = []  # a heap: when, slot, generation
@@ -107,19 +109,22 @@ class Sessions:
         naming the stream and the number it expects, for a gap, and for steps that were taken
         before and whose answers are not kept.
         """
-        before = self.accepted[slots]
         if numbers is None:
-            fresh = np.ones(len(slots), bool)
-        else:
-            fresh = numbers == before
-            again = (numbers + steps == before) & (self._replies[slots] != None)  # noqa: E711
-            if not (fresh | again).all():
-                self._refuse(slots, steps, numbers, int(np.flatnonzero(~(fresh | again))[0]))
-            self.figures.repeated += int((~fresh).sum())
+            return np.ones(len(slots), bool)
+        before = self.accepted[slots]
+        fresh: NDArray[np.bool_] = numbers == before
+        if fresh.all():
+            return fresh
+        again = (numbers == self._first_of_reply[slots]) & (numbers + steps == before)
+        again &= self._replies[slots] != None  # noqa: E711
+        if not (fresh | again).all():
+            self._refuse(slots, steps, numbers, int(np.flatnonzero(~(fresh | again))[0]))
+        self.figures.repeated += int((~fresh).sum())
         return fresh
 
     def take_in(self, slots: Slots, steps: int, reply: Reply | None) -> None:
         """Count steps of these streams as under way. reply: kept for who asks again."""
+        self._first_of_reply[slots] = self.accepted[slots]
         self.accepted[slots] += steps
         self.flights[slots] += 1
         self._replies[slots] = reply
@@ -144,6 +149,7 @@ class Sessions:
         if slot is None:
             return False
         self.generation[slot] += 1
+        self.gone.append(name)
         self._leaving.add(slot)
         if not self.flights[slot]:
             self._release([slot])
@@ -169,16 +175,19 @@ class Sessions:
         """Streams that changed since the last snapshot and have no steps under way."""
         return np.flatnonzero(self.changed & (self.flights == 0))
 
-    def put_back(self, names: Sequence[str], accepted: NDArray[np.int64], now: float) -> Slots:
-        """Slots for streams of a snapshot, with their numbers of steps."""
-        self._make(list(names), now)
+    def put_back(
+        self, names: Sequence[str], accepted: NDArray[np.int64], seen: NDArray[np.float64]
+    ) -> Slots:
+        """Slots for streams of a snapshot, with their numbers of steps, and when each was seen."""
+        self._make(list(names), float(seen.min()))
         slots = np.array([self.slots[name] for name in names], np.int64)
-        self.accepted[slots] = accepted
+        self.accepted[slots], self.seen[slots] = accepted, seen
         return slots
 
     def keep_reply(self, slot: int, answers: NDArray[Any]) -> None:
         """Put back the answers to the last numbered steps of a stream."""
         self._replies[slot], self._row_of_reply[slot] = Reply(answers[None]), 0
+        self._first_of_reply[slot] = self.accepted[slot] - len(answers)
 
     def _make(self, names: list[str], now: float) -> None:
         lacking = len(names) - len(self._free)
@@ -199,7 +208,7 @@ class Sessions:
         before = len(self.names)
         self._make_room(size)
         for name in ("accepted", "saved", "flights", "seen", "changed", "generation", "_replies",
-                     "_row_of_reply"):  # fmt: skip
+                     "_row_of_reply", "_first_of_reply"):  # fmt: skip
             old = getattr(self, name)
             setattr(self, name, np.concatenate((old, np.zeros(size - before, old.dtype))))
         self._replies[before:] = None
@@ -209,6 +218,7 @@ class Sessions:
     def _release(self, slots: list[int]) -> None:
         names = [name for slot in slots if (name := self.names[slot]) is not None]
         self._forget(names, np.array(slots, np.int64))
+        self.accepted[slots] = self.saved[slots] = 0
         for slot in slots:
             self._leaving.discard(slot)
             self.changed[slot] = False

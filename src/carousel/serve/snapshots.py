@@ -29,7 +29,7 @@ class Snapshots:
         self._writer = ThreadPoolExecutor(1, "carousel-states")
         self._task: asyncio.Task[None] | None = None
         self.lag = 0.0  # seconds that the last snapshot took
-        self.written = self.failed = 0
+        self.failed = 0
 
     def restore(self) -> int:
         """Put the streams of every service back. Returns how many."""
@@ -76,26 +76,25 @@ class Snapshots:
 
     async def _write(self, service: Service) -> None:
         sessions = service.sessions
-        slots, gone = sessions.settled(), service.gone
+        slots, gone = sessions.settled(), sessions.gone
         if not len(slots) and not gone:
             return
         kept = _kept(service, slots)
         sessions.changed[slots] = False
-        service.gone = []
+        sessions.gone = []
         generations = sessions.generation[slots]
         loop = asyncio.get_running_loop()
         try:
             await asyncio.shield(loop.run_in_executor(
                 self._writer, self._store.write, service.name, service.print, kept, gone
             ))  # fmt: skip
-        except NotKept:
+        except BaseException:  # also where the end comes first, and writes it again
             here = slots[sessions.generation[slots] == generations]
             sessions.changed[here] = True
-            service.gone = gone + service.gone
+            sessions.gone = gone + sessions.gone
             raise
         here = sessions.generation[slots] == generations
         sessions.saved[slots[here]] = np.array([one.steps for one in kept], np.int64)[here]
-        self.written += len(kept)
 
 
 def _kept(service: Service, slots: Slots) -> list[Kept]:
@@ -127,9 +126,9 @@ def _put_back(service: Service, kept: list[Kept]) -> int:
         return 0
     sessions, streams = service.sessions, service.streams
     now = service.engine.clock()
+    seen = now - np.maximum(0, time.time() - np.array([one.seen for one in kept]))
     slots = sessions.put_back([one.name for one in kept], np.array([one.steps for one in kept]),
-                              now)  # fmt: skip
-    sessions.seen[slots] = now - np.maximum(0, time.time() - np.array([one.seen for one in kept]))
+                              seen)  # fmt: skip
     sessions.changed[slots] = False
     sessions.saved[slots] = sessions.accepted[slots]
     content = np.frombuffer(b"".join(one.state for one in kept), np.uint8).reshape(len(kept), -1)

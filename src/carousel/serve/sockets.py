@@ -56,30 +56,29 @@ class Connection:
 
     async def run(self) -> None:
         """Read frames and answer them until the client goes, or is cut off."""
-        writer = asyncio.create_task(self._write())
+        both = [asyncio.create_task(self._read()), asyncio.create_task(self._write())]
         try:
+            ended, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._closed = True
+            for task in both:
+                task.cancel()
+        for task in ended:
+            task.result()  # or the defect that ended it
+
+    async def _read(self) -> None:
+        with suppress(WebSocketDisconnect, RuntimeError):  # the client is gone
             while True:
                 await self._room.acquire()
-                if self._closed:
-                    break
                 message = await self._socket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
                 self._take(message)
-        except (WebSocketDisconnect, RuntimeError):
-            pass  # the client is gone
-        finally:
-            self._closed = True
-            writer.cancel()
 
     async def _write(self) -> None:
-        try:
-            with suppress(WebSocketDisconnect, RuntimeError, OSError):
-                while await self._send(*await self._out.get()):
-                    pass
-        finally:
-            self._closed = True
-            self._room.release()  # a reader that waits for it ends
+        with suppress(WebSocketDisconnect, RuntimeError, OSError):
+            while await self._send(*await self._out.get()):
+                pass
 
     async def _send(self, content: Any, kind: str) -> bool:
         """Send an answer. Returns false where the client does not read it."""
@@ -159,9 +158,9 @@ class Connection:
         handles = _array(frame, "handles", np.dtype("<u4")).astype(np.int64)
         if len(handles) and handles.max() >= len(self._names):
             raise bad(f"handle {handles.max()} was not opened: there are {len(self._names)}")
-        if not len(handles) or len(set(handles.tolist())) != len(handles):
-            raise bad('"handles" has each stream once, and one at least')
         slots, sessions = self._slots[handles], self._service.sessions
+        if not len(slots) or len(set(slots.tolist())) != len(slots):  # a name may be opened twice
+            raise bad('"handles" has each stream once, and one at least')
         same = sessions.generation[slots] == self._generations[handles]
         if not same.all():
             lost = np.flatnonzero(~same)

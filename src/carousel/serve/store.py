@@ -12,7 +12,8 @@ from carousel.errors import RunError
 _TABLES = """
 CREATE TABLE IF NOT EXISTS streams (
     model TEXT NOT NULL, name TEXT NOT NULL, print TEXT NOT NULL, steps INTEGER NOT NULL,
-    seen REAL NOT NULL, state BLOB NOT NULL, answers BLOB, shape TEXT, PRIMARY KEY (model, name)
+    seen REAL NOT NULL, state BLOB NOT NULL, answers BLOB, shape TEXT,
+    PRIMARY KEY (model, print, name)
 ) WITHOUT ROWID
 """
 
@@ -66,11 +67,13 @@ class SQLiteStore:
 
     def write(self, model: str, print: str, kept: Iterable[Kept], gone: Iterable[str]) -> None:
         """Keep these, and forget those, both or neither. Raises `NotKept`."""
-        lost = [(model, name) for name in gone]
+        lost = [(model, print, name) for name in gone]
         rows = [(model, one.name, print, *one[1:]) for one in kept]
         try:
             with self._base:
-                self._base.executemany("DELETE FROM streams WHERE model = ? AND name = ?", lost)
+                self._base.executemany(
+                    "DELETE FROM streams WHERE model = ? AND print = ? AND name = ?", lost
+                )
                 self._base.executemany(
                     "INSERT OR REPLACE INTO streams VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows
                 )

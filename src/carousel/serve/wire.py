@@ -19,19 +19,28 @@ _KINDS = {JSON: JSON, LINES: LINES, "application/ndjson": LINES, "application/js
           "application/vnd.msgpack": PACKED}  # fmt: skip
 
 
+def kind_of(request: Request) -> str | None:
+    """Kind of the content of a request; None for one that is not known."""
+    return _KINDS.get(_media_type(request))
+
+
+def _media_type(request: Request) -> str:
+    return request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
+
+
 async def body_of(request: Request, most: int) -> tuple[Any, str]:
     """Content of a request, and its kind. Raises `Refused` for one that is too long, of a kind
     that is not known, or damaged."""
-    kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
-    if kind not in _KINDS:
+    kind = kind_of(request)
+    if kind is None:
         raise Refused("media_type", 415, f"content-type is one of {JSON}, {LINES}, {PACKED}; "
-                      f"got {kind[:80]!r}")  # fmt: skip
+                      f"got {_media_type(request)[:80]!r}")  # fmt: skip
     content = bytearray()
     async for part in request.stream():
         content += part
         if len(content) > most:
             raise Refused("too_long", 413, f"a body has at most {most:,} bytes")
-    return unpacked(bytes(content), _KINDS[kind]), _KINDS[kind]
+    return unpacked(bytes(content), kind), kind
 
 
 def unpacked(content: bytes | str, kind: str) -> Any:
