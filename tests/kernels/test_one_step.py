@@ -21,8 +21,9 @@ KINDS = {
     "RNN, every 2 steps saved": ("RNN", {"checkpoint_every": 2}),
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
-# (B, I, H): tiny; one row and many units; sizes no vector divides; as many rows as make blocks.
-SHAPES = [(1, 3, 4), (1, 37, 210), (3, 70, 100), (13, 17, 37), (1100, 3, 5)]
+# (B, I, H): tiny; one row and many units; sizes no vector divides; rows whose units threads share;
+# many rows.
+SHAPES = [(1, 3, 4), (1, 37, 210), (3, 70, 100), (13, 17, 37), (5, 300, 330), (1100, 3, 5)]
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
@@ -49,9 +50,9 @@ def test_one_step_equals_the_oracle(kind, shape, count, isa):
 
 @each_kind
 @pytest.mark.parametrize("count", [1, 2])
-@pytest.mark.parametrize("lengths", [[0, 0, 0], [1, 0, 1]], ids=str)
+@pytest.mark.parametrize("lengths", [[0, 0, 0], [1, 0, 1], [1, 0, 1, 0, 0]], ids=str)
 def test_rows_without_a_step_equal_the_oracle(kind, lengths, count, isa):
-    layer, x = problem(kind, (3, 37, 210))
+    layer, x = problem(kind, (3, 37, 210) if len(lengths) == 3 else (5, 300, 330))
     with threads(count):
         assert_same(by_native(layer, x, None, lengths), by_oracle(layer, x, None, lengths))
 

@@ -321,6 +321,8 @@ def test_a_large_call_is_answered_directly():
     layer = carousel.LSTM(32, 64).eval()
     x = randn(600, 40, 32, dtype=torch.float32)
     assert_same_as_packed_anew(layer, x)
+    with torch.no_grad():
+        assert (answers_directly(layer, x, None) is not None) == read_directly()
 
 
 def another_input(layer, x):

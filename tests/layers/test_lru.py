@@ -39,6 +39,14 @@ def test_sizes_and_angles_start_spread_over_their_ring():
     torch.testing.assert_close(gamma, (1 - size.double() ** 2).sqrt().float(), rtol=1e-4, atol=0)
 
 
+def test_in_half_precision_it_starts_with_numbers():
+    for ring in ({}, {"r_max": 1e-3}):
+        for name, parameter in carousel.LRU(
+            3, 8192, dtype=torch.float16, **ring
+        ).named_parameters():
+            assert parameter.isfinite().all(), (ring, name)
+
+
 def test_a_ring_up_to_one_starts_with_numbers():
     torch.manual_seed(2)
     for parameter in carousel.LRU(4, 5000).parameters():

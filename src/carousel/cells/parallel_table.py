@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from carousel.cells.spec import CellSpec, Mode, Part, Weight
 
-_INPUT = Weight("weight_ih", "gates", "inputs")
-_INPUT_BIAS = Weight("bias_ih", "gates", needs="bias")
+INPUT = Weight("weight_ih", "gates", "inputs")
+INPUT_BIAS = Weight("bias_ih", "gates", needs="bias")
 
 MIN_GRU = CellSpec(
     name="mingru",
@@ -17,7 +17,7 @@ MIN_GRU = CellSpec(
         Part("h", "hidden state", "state", "h = (1 - z) ⊙ h + z ⊙ n"),
     ),
     states=("h",),
-    weights=(_INPUT, _INPUT_BIAS),
+    weights=(INPUT, INPUT_BIAS),
     modes=(Mode("MINGRU", "g", native=4), Mode("MINGRU_LINEAR", "linear", native=5)),
     options=("nonlinearity",),
     settings=("nonlinearity",),
@@ -38,7 +38,7 @@ MIN_LSTM = CellSpec(
         Part("h", "hidden state", "state", "h = f ⊙ h + i ⊙ n"),
     ),
     states=("h",),
-    weights=(_INPUT, _INPUT_BIAS),
+    weights=(INPUT, INPUT_BIAS),
     modes=(Mode("MINLSTM", "g", native=6), Mode("MINLSTM_LINEAR", "linear", native=7)),
     options=("nonlinearity", "forget_bias"),
     settings=("nonlinearity",),
@@ -54,7 +54,7 @@ IND_RNN = CellSpec(
     equations="ind_rnn.ind_rnn_step",
     parts=(Part("h", "hidden state", "state"),),
     states=("h",),
-    weights=(_INPUT, Weight("weight_hh", "hidden"), _INPUT_BIAS),
+    weights=(INPUT, Weight("weight_hh", "hidden"), INPUT_BIAS),
     modes=(Mode("INDRNN_RELU", "relu", native=9), Mode("INDRNN_TANH", "tanh", native=8)),
     options=("nonlinearity",),
     settings=("nonlinearity",),
@@ -76,7 +76,7 @@ SRU = CellSpec(
         Part("h", "hidden state", "state", "h = r ⊙ c + (1 - r) ⊙ s"),
     ),
     states=("h", "c"),
-    weights=(_INPUT, Weight("weight_c", "peepholes", native="w_hh"), _GATE_BIAS),
+    weights=(INPUT, Weight("weight_c", "peepholes", native="w_hh"), _GATE_BIAS),
     modes=(Mode("SRU", native=12),),
     options=(),
     settings=(),
@@ -98,7 +98,7 @@ RG_LRU = CellSpec(
         Part("h", "hidden state", "state", "h = a ⊙ h + √(1 - a²) ⊙ i ⊙ n"),
     ),
     states=("h",),
-    weights=(_INPUT, Weight("weight_lambda", "hidden", native="w_hh", own_start=True), _GATE_BIAS),
+    weights=(INPUT, Weight("weight_lambda", "hidden", native="w_hh", own_start=True), _GATE_BIAS),
     modes=(Mode("RGLRU", native=13),),
     options=(),
     settings=(),
@@ -123,7 +123,7 @@ QRNN = CellSpec(
     equations="qrnn.qrnn_step",
     parts=_QRNN_PARTS,
     states=("h", "c"),
-    weights=(_INPUT, _INPUT_BIAS),
+    weights=(INPUT, INPUT_BIAS),
     modes=(Mode("QRNN", native=16),),
     options=(),
     settings=(),
@@ -143,7 +143,7 @@ QRNN2 = CellSpec(
         *_QRNN_PARTS[3:],
     ),
     states=("h", "c", "n"),
-    weights=(_INPUT, Weight("weight_ph", "gates", "inputs", native="w_hh"), _INPUT_BIAS),
+    weights=(INPUT, Weight("weight_ph", "gates", "inputs", native="w_hh"), INPUT_BIAS),
     modes=(Mode("QRNN2", native=17),),
     options=(),
     settings=(),
@@ -168,7 +168,7 @@ LRU = CellSpec(
     ),
     states=("h", "c", "n"),
     weights=(
-        _INPUT,
+        INPUT,
         Weight("weight_sh", "outputs", "pairs", native="w_hr"),
         Weight("weight_nu", "hidden", native="w_hh", own_start=True),
         Weight("weight_theta", "hidden", native="w_c", own_start=True),

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 from carousel.cells.parallel_table import (
     IND_RNN,
+    INPUT,
+    INPUT_BIAS,
     LRU,
     MIN_GRU,
     MIN_LSTM,
@@ -21,12 +23,10 @@ from carousel.cells.parallel_table import (
 from carousel.cells.spec import CellSpec, Mode, Part, Weight
 
 _HIDDEN = Part("h", "hidden state", "state")
-_INPUT = Weight("weight_ih", "gates", "inputs")
-_INPUT_BIAS = Weight("bias_ih", "gates", needs="bias")
 _PRODUCTS = (  # as torch has them
-    _INPUT,
+    INPUT,
     Weight("weight_hh", "gates", "outputs"),
-    _INPUT_BIAS,
+    INPUT_BIAS,
     Weight("bias_hh", "gates", needs="bias"),
 )
 _GAINS = (
@@ -136,7 +136,7 @@ S_LSTM = CellSpec(
         Part("h", "hidden state", "state", "h = o ⊙ c / n"),
     ),
     states=("h", "c", "n", "m"),
-    weights=(_INPUT, Weight("weight_hh", "gates", "head"), _INPUT_BIAS),
+    weights=(INPUT, Weight("weight_hh", "gates", "head"), INPUT_BIAS),
     modes=(Mode("SLSTM", "sigmoid", native=10), Mode("SLSTM_EXP", "exp", native=11)),
     options=("nonlinearity", "forget_bias", "heads"),
     settings=("nonlinearity",),
@@ -155,7 +155,7 @@ LMU = CellSpec(
     ),
     states=("h", "m"),
     weights=(
-        _INPUT,
+        INPUT,
         Weight("weight_hh", "gates", "outputs"),
         Weight("weight_mh", "gates", "memory"),
         Weight("weight_iu", "inputs", own_start=True),
@@ -163,7 +163,7 @@ LMU = CellSpec(
         Weight("weight_mu", "memory", own_start=True),
         Weight("memory_a", "memory", "memory", fixed=True),
         Weight("memory_b", "memory", fixed=True),
-        _INPUT_BIAS,
+        INPUT_BIAS,
     ),
     modes=(Mode("LMU", "tanh", native=14), Mode("LMU_RELU", "relu", native=15)),
     options=("nonlinearity", "order", "theta"),
@@ -181,7 +181,7 @@ _LMU_JOINED = CellSpec(
     parts=(_HIDDEN,),
     states=("h",),
     weights=(
-        _INPUT,
+        INPUT,
         Weight("weight_hh", "gates", "outputs"),
         Weight("bias_ih", "gates"),
         Weight("weight_c", "hidden", fixed=True),

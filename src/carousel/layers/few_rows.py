@@ -226,7 +226,7 @@ def _is_plain(tensor: Tensor) -> bool:
 
 
 def _place(weight: Tensor) -> tuple[Any, ...]:
-    """Where a weight lies, and how: what `.data` or `t_()` may change."""
+    """Address, shape and strides of a weight: what `.data` or `t_()` may change."""
     return address_of(weight), weight.shape, weight.stride()
 
 

@@ -110,8 +110,10 @@ class LRU(Own):
             weight.normal_(0, H**-0.5)
         elif name == "weight_nu":
             squares = torch.empty_like(weight).uniform_(self.r_min**2, self.r_max**2)
-            largest = 1 - torch.finfo(weight.dtype).eps  # for λ of size one has no logarithm of γ
-            weight.copy_((-0.5 * squares.clamp(1e-12, largest).log()).log())
+            fine = torch.finfo(weight.dtype)
+            # λ of size one has no logarithm of γ, and λ of zero none of its own.
+            inside = squares.clamp(max(1e-12, fine.tiny), 1 - fine.eps)
+            weight.copy_((-0.5 * inside.log()).log())
         elif name == "weight_theta":
             angles = torch.empty_like(weight).uniform_(0, self.max_phase)
             weight.copy_(angles.clamp(min=1e-6).log())

@@ -20,7 +20,7 @@ _KINDS = {JSON: JSON, LINES: LINES, "application/ndjson": LINES, "application/js
 
 
 def kind_of(request: Request) -> str | None:
-    """Kind of the content of a request; None for one that is not known."""
+    """The form of a request's content; None for one that is not known."""
     return _KINDS.get(_media_type(request))
 
 
