@@ -46,6 +46,8 @@ CELLS = {
     "rglru": ["model.cell=rglru"],
     "qrnn": ["model.cell=qrnn"],
     "lru": ["model.cell=lru", "model.num_layers=2"],
+    "lmu": ["model.cell=lmu", "model.order=7", "model.theta=9.5", "model.num_layers=3"],
+    "lmu, relu": ["model.cell=lmu", "model.order=18", "model.nonlinearity=relu"],
     "qrnn2": ["model.cell=qrnn2", "model.num_layers=2"],
     "peephole": ["model.peephole=true", "model.layer_norm=true"],
     "coupled": ["model.coupled=true", "model.activation=softsign"],
@@ -81,6 +83,17 @@ def test_recordings_of_unequal_length_are_pooled_alike(saved, how, both):
     found = model.predict(x, lengths=[5, 9, 1])
     np.testing.assert_allclose(found, trained.predict_proba(given), **SAME)
     np.testing.assert_array_equal(model.predict(given[1]), model.predict(given[1][None])[0])
+
+
+def test_layers_of_an_lmu_read_the_units_of_both_directions_below(saved):
+    settings = ["model.cell=lmu", "model.order=6", "model.num_layers=2", "model.bidirectional=true"]
+    trained, model = saved("classify_recordings", "model.hidden_size=11", *settings)
+    given = [rows(count, 2, count) for count in (5, 9, 1)]
+    x = np.full((3, 9, 2), np.nan)
+    for row, values in zip(x, given, strict=True):
+        row[: len(values)] = values
+    wanted = trained.predict_proba(given)
+    np.testing.assert_allclose(model.predict(x, lengths=[5, 9, 1]), wanted, **SAME)
 
 
 @pytest.mark.parametrize("how", ["last", "mean", "max"])
@@ -232,8 +245,6 @@ def test_what_it_cannot_do_is_refused_by_name(saved):
     for task, settings in lacking:
         with pytest.raises(ConfigError, match="the runtime without torch has no such model"):
             saved(task, *settings)
-    with pytest.raises(ConfigError, match="has no LMU"):
-        saved("label_frames", "model.cell=lmu")
     with pytest.raises(ConfigError, match=r"forecast\.calendar"):
         saved("forecast", "forecast.calendar=true", known=4)
 

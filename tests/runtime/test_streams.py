@@ -23,6 +23,9 @@ CELLS = {
     "slstm": ["model.cell=slstm", "model.hidden_size=12", "model.heads=3", "model.num_layers=2"],
     "sru": ["model.cell=sru", "model.num_layers=2"],
     "rglru": ["model.cell=rglru"],
+    "lmu": ["model.cell=lmu", "model.order=5", "model.theta=9.5", "model.num_layers=2"],
+    "qrnn2": ["model.cell=qrnn2", "model.num_layers=2"],
+    "lru": ["model.cell=lru", "model.num_layers=2"],
     "peephole": ["model.peephole=true", "model.layer_norm=true"],
     "zoneout": ["regularization.zoneout=0.1", "regularization.zoneout_cell=0.3"],
 }

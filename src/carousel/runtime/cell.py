@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from carousel.cells.spec import CellSpec, Mode
-from carousel.cells.table import named
+from carousel.cells.table import mode_of, named, spec_of
 from carousel.errors import ConfigError
 from carousel.runtime.compiled import _native
 from carousel.runtime.files import Array
+from carousel.runtime.joined import Joining, joining
 
 if TYPE_CHECKING:
     from carousel.config import ModelConfig, RegularizationConfig
@@ -19,6 +20,7 @@ _UNDERSTOOD = {
     *("activation", "gate_activation", "nonlinearity", "layer_norm", "reset_after", "forget_bias"),
     *("peephole", "coupled", "variant", "zoneout", "checkpoint_every", "heads", "precision"),
     *("r_min", "r_max", "max_phase"),  # where weights start
+    *("order", "theta"),  # a size of weights, and what is in those that are fixed
     # which act in training alone
     *("weight_dropout", "recurrent_dropout", "variational", "naive_recurrent_dropout"),
 }
@@ -26,12 +28,20 @@ _UNDERSTOOD = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell with its options, as it computes in evaluation; all layers of a stack have one."""
+    """One cell with its options, as it computes in evaluation; all layers of a stack have one.
+
+    spec, mode, hidden: as the kernels have it. layer: as a layer has it, whose outputs are `units`,
+    the first of the hidden ones. joining: what makes the kernels' weights of a layer's; None where
+    they are the layer's own, and so is the rest.
+    """
 
     spec: CellSpec
     mode: Mode
     hidden: int
     options: Mapping[str, Any] | None
+    layer: CellSpec
+    units: int
+    joining: Joining | None = None
 
     @classmethod
     def of(cls, model: ModelConfig, regularization: RegularizationConfig) -> Cell:
@@ -43,7 +53,8 @@ class Cell:
         mode = modes.get(wanted, spec.modes[0])
         strange = sorted(set(spec.options) - _UNDERSTOOD)
         lacking = [part for part in spec.states if not hasattr(_native.Problem, f"{part}0")]
-        if mode.native is None or strange or lacking:
+        make = joining(spec) if spec.joined else None
+        if mode.native is None or strange or lacking or (spec.joined and make is None):
             raise ConfigError(
                 f"the runtime without torch has no {spec.layer}: load the model with "
                 "carousel.load, which needs torch"
@@ -54,8 +65,13 @@ class Cell:
                 f"model.precision = {model.precision!r}: load it with carousel.load, which needs "
                 'torch, or write "precision": "float32" into its model.json'
             )
+        size = model.hidden_size
+        if make is not None:
+            kept = sum(spec.state_sizes(size, size, model.order))
+            joined = f"{mode.name}_JOINED"
+            return cls(spec_of(joined), mode_of(joined), kept, None, spec, size, make)
         options = None if spec.is_parallel else _options(spec, mode, model, regularization)
-        return cls(spec, mode, model.hidden_size, options)
+        return cls(spec, mode, size, options, spec, size)
 
     def problem(
         self, weights: Mapping[str, Array], steps: int, rows: int, reverse: bool = False

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from carousel.runtime.cell import Cell
 from carousel.runtime.compiled import _native
 from carousel.runtime.files import Array
+from carousel.runtime.joined import widened
 
 Lengths = NDArray[np.int64]
 State = dict[str, Array]
@@ -31,8 +32,8 @@ class Stack:
         while f"recurrent.weight_ih_l{len(self.layers)}" in weights:
             number = len(self.layers)
             ends = [f"_l{number}", f"_l{number}_reverse"][: 1 + both]
-            self.layers.append([_of_one(cell, weights, end) for end in ends])
-        self.outputs = cell.hidden * (1 + both)
+            self.layers.append([_of_one(cell, weights, end, above=number > 0) for end in ends])
+        self.outputs = cell.units * (1 + both)
 
     @property
     def inputs(self) -> int:
@@ -42,7 +43,7 @@ class Stack:
     def run(self, x: Array, lengths: Lengths | None = None) -> tuple[Array, Array]:
         """Outputs (B, T, D·H) of x (B, T, I), zeros behind the end of a row, and the last layer's
         states at the ends of the rows, (B, D·H). lengths (B,): of the rows, T if not given."""
-        y, last = x, np.zeros((len(x), self.outputs), np.float32)
+        y, last = x, np.zeros((len(x), self.cell.hidden * (1 + self.both)), np.float32)
         order = ranked = None
         if lengths is not None:
             order = np.argsort(-lengths, kind="stable")
@@ -50,7 +51,15 @@ class Stack:
         for layer in self.layers:
             x = np.ascontiguousarray(y)
             y, last = self._layer(layer, x, order, ranked)
-        return y, last
+        return self.own(y), self.own(last)
+
+    def own(self, features: Array) -> Array:
+        """Outputs (..., D·H) among those of the kernels, which may have more for each direction."""
+        if self.cell.units == self.cell.hidden:
+            return features
+        by_direction = features.reshape(*features.shape[:-1], 1 + self.both, self.cell.hidden)
+        kept = by_direction[..., : self.cell.units]
+        return np.ascontiguousarray(kept).reshape(*features.shape[:-1], self.outputs)
 
     def _layer(
         self,
@@ -60,16 +69,17 @@ class Stack:
         lengths: Lengths | None,
     ) -> tuple[Array, Array]:
         (rows, steps, inputs), size = x.shape, self.cell.hidden
-        y = np.zeros((rows, steps, self.outputs), np.float32)
+        wide = size * len(layer)
+        y = np.zeros((rows, steps, wide), np.float32)
         last = np.zeros((len(layer), rows, size), np.float32)
         if not rows:
-            return y, last.reshape(0, self.outputs)
+            return y, last.reshape(0, wide)
         kept = [np.zeros((rows, wide), np.float32) for wide in self._sizes]
         for direction, weights in enumerate(layer):
             problem = self.cell.problem(weights, steps, rows, reverse=direction == 1)
             problem.set_x(x.ctypes.data, inputs, steps * inputs)
             begin = y.ctypes.data + 4 * direction * size
-            problem.set_y(begin, self.outputs, steps * self.outputs)
+            problem.set_y(begin, wide, steps * wide)
             if order is not None and lengths is not None:
                 problem.order, problem.lengths = order.ctypes.data, lengths.ctypes.data
             ends = [last[direction], *kept[1:]]
@@ -93,8 +103,8 @@ class Stack:
 
 
 class Feed:
-    """Layers of one direction, their weights packed once: `step` reads `x` (B, I) and writes `y`
-    (B, H)."""
+    """Layers of one direction, their weights packed once: `step` reads `x` (B, I) and gives `y`
+    (B, H), which the next step writes."""
 
     def __init__(
         self, cell: Cell, layers: list[dict[str, Array]], state: State, threads: int
@@ -108,21 +118,28 @@ class Feed:
                 setattr(problem, f"{name}n", part[number].ctypes.data)
             problems.append(problem)
         self.x = np.zeros((rows, layers[0]["weight_ih"].shape[1]), np.float32)
-        self.y = np.zeros((rows, cell.hidden), np.float32)
+        told = np.zeros((rows, cell.hidden), np.float32)
+        self.y = told[:, : cell.units]
         kept = (layers, state)  # what the compiled stepper has the addresses of
         self._stepper: Any = _native.Stepper(problems, threads, kept)
-        self._where = (self.x.ctypes.data, self.y.ctypes.data)
+        self._where = (self.x.ctypes.data, told.ctypes.data)
 
     def step(self) -> None:
         """One step of every layer."""
         self._stepper.step(*self._where)
 
 
-def _of_one(cell: Cell, weights: Mapping[str, Array], end: str) -> dict[str, Array]:
-    """Weights of one direction of one layer, by their names in the cell's description."""
-    names = {weight.name: f"recurrent.{weight.name}{end}" for weight in cell.spec.weights}
-    return {
-        name: np.ascontiguousarray(weights[stored])
-        for name, stored in names.items()
-        if stored in weights
+def _of_one(cell: Cell, weights: Mapping[str, Array], end: str, *, above: bool) -> dict[str, Array]:
+    """Weights of one direction of one layer, by their names in the kernels' description of the
+    cell. above: another layer."""
+    names = (weight.name for weight in cell.layer.weights)
+    stored = {name: f"recurrent.{name}{end}" for name in names}
+    own = {
+        name: np.ascontiguousarray(weights[found])
+        for name, found in stored.items()
+        if found in weights
     }
+    if cell.joining is None:
+        return own
+    made = cell.joining(own)
+    return widened(made, cell.hidden, cell.units) if above else made

@@ -178,7 +178,7 @@ class Steps:
         self._kept, self.names = layers, stack.cell.spec.states  # whose addresses are packed
         problems = [stack.cell.problem(weights, 1, 1) for weights in layers]
         self._packed = _native.Packed(problems, 1, stack.threads)
-        self._threads, self._hidden = stack.threads, stack.cell.hidden
+        self._threads, self._hidden, self._own = stack.threads, stack.cell.hidden, stack.own
 
     def run(self, x: Array, state: dict[str, Array], lengths: Slots | None) -> Array:
         """Outputs (B, T, H) of x (B, T, I), not set behind lengths (B,). state: parts (B, L, H),
@@ -187,7 +187,7 @@ class Steps:
         x = np.ascontiguousarray(x)
         y = np.zeros((rows, steps, self._hidden), np.float32)
         if not rows:
-            return y
+            return self._own(y)
         by_layer = [np.ascontiguousarray(state[name].swapaxes(0, 1)) for name in self.names]
         last = [np.empty_like(part) for part in by_layer]
         ranked = (0, 0)
@@ -209,4 +209,4 @@ class Steps:
         )
         for name, part in zip(self.names, last, strict=True):
             state[name] = part.swapaxes(0, 1)
-        return y
+        return self._own(y)
