@@ -13,7 +13,6 @@ and of all of these in eight bits. Inputs have as many features as there are uni
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import platform
 import subprocess
@@ -27,26 +26,12 @@ import numpy as np
 import torch
 
 import carousel
+from carousel.bench.timed_c import TimedC, flags_for
 from carousel.export.c import format as c_format
 from carousel.export.describing import subject_of
 from carousel.export.formats import Asked
 from carousel.export.int8 import in_eight_bits
 
-TIMER = """
-#define _POSIX_C_SOURCE 199309L
-#include <time.h>
-#include "net.h"
-static net_state state;
-double net_time(const float *x, float *y, int steps) {
-    struct timespec from, to;
-    int i;
-    for (i = 0; i < 8; ++i) net_step(&state, x, y);
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    for (i = 0; i < steps; ++i) net_step(&state, x, y);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    return ((to.tv_sec - from.tv_sec) * 1e9 + (to.tv_nsec - from.tv_nsec)) / steps;
-}
-"""
 NATIVE, AVX2 = "C, -march=native", "C, -march=haswell"
 Contestant = Callable[[int], float]
 
@@ -83,7 +68,6 @@ def measured(cell: str, size: int, rounds: int, cc: str) -> dict[str, list[float
     layer = getattr(carousel, cell)(size, size).eval()
     with tempfile.TemporaryDirectory() as folder:
         c_format.write(subject_of(layer), Asked("net"), Path(folder))
-        (Path(folder) / "timer.c").write_text(TIMER)
         contestants = {
             NATIVE: compiled(Path(folder), size, cc, "native"),
             AVX2: compiled(Path(folder), size, cc, "haswell"),
@@ -106,15 +90,14 @@ def measured(cell: str, size: int, rounds: int, cc: str) -> dict[str, list[float
 
 def compiled(folder: Path, size: int, cc: str, march: str) -> Contestant:
     """The C, compiled for a processor, in a loop of its own."""
-    library = folder / f"{march}-{len(list(folder.iterdir()))}.so"  # a library is loaded once
-    flags = ["-std=gnu99", "-O3", f"-march={march}", "-shared", "-fPIC"]
-    subprocess.run(
-        [cc, *flags, "net.c", "timer.c", "-o", str(library)], cwd=folder, check=True, timeout=300
-    )
-    call = ctypes.CDLL(str(library)).net_time
-    call.restype = ctypes.c_double
-    x, y = (ctypes.c_float * size)(*[0.01 * i for i in range(size)]), (ctypes.c_float * size)()
-    return lambda steps: float(call(x, y, steps))
+    x = 0.01 * np.arange(size, dtype=np.float32)
+    timed = TimedC(folder, "net", x, size, cc, flags_for(march))
+
+    def run(steps: int) -> float:
+        timed.run(8)
+        return 1e9 * timed.run(steps) / steps
+
+    return run
 
 
 def streamed(layer: torch.nn.Module, size: int, int8: bool = False) -> dict[str, Contestant]:

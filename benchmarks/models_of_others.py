@@ -14,7 +14,6 @@ Licences: silero-vad MIT, Resemblyzer and g2p_en Apache-2.0.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import importlib.util
 import os
 import platform
@@ -33,25 +32,11 @@ import torch
 from torch import nn
 
 import carousel
+from carousel.bench.timed_c import TimedC, flags_for
 from carousel.layers.frames import Frames, Magnitude, UnitLength
 from carousel.layers.pooling import Pooling
 
 FRAME, BEFORE = 512, 64  # samples at 16 kHz
-TIMER = """
-#define _POSIX_C_SOURCE 199309L
-#include <time.h>
-#include "vad.h"
-static vad_state state;
-double vad_time(const float *x, float *y, int frames) {
-    struct timespec from, to;
-    int i;
-    for (i = 0; i < 3; ++i) vad_step(&state, x, y);
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    for (i = 0; i < frames; ++i) vad_step(&state, x, y);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    return ((to.tv_sec - from.tv_sec) * 1e6 + (to.tv_nsec - from.tv_nsec) / 1e3) / frames;
-}
-"""
 Contestant = Callable[[int], float]
 
 
@@ -151,7 +136,6 @@ def measured(folder: Path, aside: Path, given: argparse.Namespace) -> dict[str, 
     x = 0.1 * np.random.default_rng(0).standard_normal((1, BEFORE + FRAME), np.float32)
     carousel.export(model, aside / "vad.c")
     carousel.export(model, aside / "vad.onnx", stream=True)
-    (aside / "timer.c").write_text(TIMER)
     zeros = {name: np.zeros((1, 1, 128), np.float32) for name in ("h_in", "c_in")}
     contestants = {
         f"C, -march={march}": compiled(aside, x, given.cc, march)
@@ -173,13 +157,13 @@ def measured(folder: Path, aside: Path, given: argparse.Namespace) -> dict[str, 
 
 def compiled(folder: Path, x: Any, cc: str, march: str) -> Contestant:
     """The C, compiled for a processor, called from C."""
-    library, flags = folder / f"{march}.so", ["-std=gnu99", "-O3", f"-march={march}"]
-    command = [cc, *flags, "-shared", "-fPIC", "vad.c", "timer.c", "-o", str(library)]
-    subprocess.run(command, cwd=folder, check=True, timeout=300)
-    call = ctypes.CDLL(str(library)).vad_time
-    call.restype = ctypes.c_double
-    given, y = x.ctypes.data_as(ctypes.c_void_p), (ctypes.c_float * 1)()
-    return lambda frames: float(call(given, y, frames))
+    timed = TimedC(folder, "vad", x, 1, cc, flags_for(march))
+
+    def run(frames: int) -> float:
+        timed.run(3)
+        return 1e6 * timed.run(frames) / frames
+
+    return run
 
 
 def in_runtime(path: Path, given: dict[str, Any]) -> Contestant:

@@ -9,10 +9,10 @@ from carousel.bench import run as running
 from carousel.bench.cases import cases, make_problem
 from carousel.bench.interleave import Plan
 from carousel.bench.peers.base import PeerError
-from carousel.bench.peers.files import CFile, OnnxInt8, StreamInt8
+from carousel.bench.peers.files import CFile, CFileInt8, OnnxInt8, StreamInt8
 from carousel.bench.peers.onnx_runtime import OnnxRuntime
 from carousel.bench.peers.torch_layers import Ours
-from carousel.bench.results import C_FILE, INT8, ONNX_INT8, OURS, TORCH
+from carousel.bench.results import C_FILE, C_INT8, INT8, ONNX_INT8, OURS, TORCH
 from carousel.bench.run import Options, difference
 from carousel.bench.tables import notes, tables
 from carousel.bench.targets import check
@@ -38,7 +38,12 @@ def first_step(peer, problem):
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 @pytest.mark.parametrize(
     ("peer", "apart"),
-    [pytest.param(CFile(), 1e-5, marks=needs_cc), (StreamInt8(), 0.1), (OnnxInt8(), 0.1)],
+    [
+        pytest.param(CFile(), 1e-5, marks=needs_cc),
+        pytest.param(CFileInt8(), 0.1, marks=needs_cc),
+        (StreamInt8(), 0.1),
+        (OnnxInt8(), 0.1),
+    ],
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_everyone_takes_the_step_that_ours_takes(cell, peer, apart):
@@ -53,8 +58,16 @@ def test_everyone_takes_the_step_that_ours_takes(cell, peer, apart):
         assert found > 1e-6  # numbers of eight bits
 
 
+@needs_cc
+@pytest.mark.parametrize("cell", ["LSTM", "GRU"])
+def test_the_c_in_eight_bits_rounds_as_the_stream_in_eight_bits_does(cell):
+    problem = make_problem(case("step", cell, **STEP))
+    found, stream = (first_step(peer, problem) for peer in (CFileInt8(), StreamInt8()))
+    assert difference(found, stream, problem) < 1e-5
+
+
 def test_files_take_part_in_their_suite_alone():
-    for peer in (CFile(), StreamInt8(), OnnxInt8()):
+    for peer in (CFile(), CFileInt8(), StreamInt8(), OnnxInt8()):
         assert peer.why_not(cases(["stream"])[0]) == "only in the suite export"
         assert not peer.why_not(cases(["export"])[0])
     assert {each.threads for each in cases(["export"])} == {1}
@@ -68,9 +81,10 @@ def quick(**more):
 def test_a_machine_without_a_compiler_is_told_and_measures_the_rest(monkeypatch):
     monkeypatch.setattr(building, "compiler", lambda: None)
     found = quick()
-    assert found.missing[C_FILE] == "needs a C compiler: install gcc or clang, or set CC"
+    for name in (C_FILE, C_INT8):
+        assert found.missing[name] == "needs a C compiler: install gcc or clang, or set CC"
     (measured,) = found.rows
-    assert C_FILE not in measured.samples
+    assert not {C_FILE, C_INT8} & {*measured.samples}
     assert {OURS, TORCH, INT8} <= {*measured.samples}
     (table,) = (t for t in tables(found) if t.title.startswith("One step of one stream"))
     assert table.columns[1] == "carousel.Stream, ns (best)"
@@ -100,18 +114,23 @@ def test_a_compiler_that_refuses_is_told(monkeypatch):
 
 
 def test_the_table_has_nanoseconds_of_the_file_and_ratios_over_it():
-    peers = {C_FILE: 50e-9, TORCH: 20e-6, INT8: 400e-9}
+    peers = {C_FILE: 50e-9, C_INT8: 25e-9, TORCH: 20e-6, INT8: 400e-9}
     measured = row(case("step-8", **STEP), 600e-9, peers, None)
     (table, _) = tables(results(measured))
     assert table.columns == (
-        "row", "C file, ns (best)", "carousel.Stream", TORCH, "carousel.Stream, int8",
+        "row", "C file, ns (best)", "carousel.Stream", C_INT8, TORCH, "carousel.Stream, int8",
     )  # fmt: skip
-    assert table.rows[0][1:] == ("50 (50)", "12.00 (12.00)", "400.00 (400.00)", "8.00 (8.00)")
+    assert table.rows[0][1:] == (
+        "50 (50)", "12.00 (12.00)", "0.50 (0.50)", "400.00 (400.00)", "8.00 (8.00)",
+    )  # fmt: skip
 
 
+@pytest.mark.parametrize("narrow", [INT8, C_INT8])
 @pytest.mark.parametrize(("int8", "met"), [(0.9, [False, False]), (0.05, [True, True])])
-def test_a_run_of_export_alone_is_held_to_what_eight_bits_promise(int8, met):
-    wide = row(case("step-64", **STEP | {"hidden": 64}), 1.0, {INT8: int8, ONNX_INT8: 1.0}, None)
+def test_a_run_of_export_alone_is_held_to_what_eight_bits_promise(narrow, int8, met):
+    peers = {C_FILE: 1.0, narrow: int8, ONNX_INT8: 1.0}
+    wide = row(case("step-64", **STEP | {"hidden": 64}), 1.0, peers, None)
     verdicts = check(results(wide))
-    assert [verdict.met for verdict in verdicts] == met
-    assert [verdict.target for verdict in verdicts] == [1.5, 10.0]  # no machine with VNNI
+    assert [verdict.met for verdict in verdicts if verdict.measured is not None] == met
+    assert len(verdicts) == 4  # two of streams, two of C files
+    assert {verdict.target for verdict in verdicts} == {1.5, 10.0}  # no machine with VNNI

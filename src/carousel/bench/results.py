@@ -20,7 +20,8 @@ TORCH = "torch.nn"
 ONNX = "onnxruntime"
 PLAIN_CELL = "plain cell"
 LOOP = "torch.compile loop"
-C_FILE, INT8, ONNX_INT8 = "C file", "carousel int8", "onnxruntime int8"
+C_FILE, C_INT8 = "C file", "C file, int8"
+INT8, ONNX_INT8 = "carousel int8", "onnxruntime int8"
 SGEMM = ("sgemm torch", "sgemm numpy")
 _FORMAT = 1
 

@@ -15,12 +15,22 @@ from carousel.bench.cases import Array, Case, Problem, cases, make_problem
 from carousel.bench.interleave import Plan, measure
 from carousel.bench.peers import sgemm
 from carousel.bench.peers.base import Contestant, Peer, PeerError
-from carousel.bench.peers.files import CFile, OnnxInt8, StreamInt8
+from carousel.bench.peers.files import CFile, CFileInt8, OnnxInt8, StreamInt8
 from carousel.bench.peers.onnx_runtime import OnnxRuntime
 from carousel.bench.peers.remote import RemotePeer, keras_peers
 from carousel.bench.peers.torch_layers import Ours, TorchCells, TorchLayers, path_of
 from carousel.bench.peers.variants import CompiledLoop, PlainCell
-from carousel.bench.results import INT8, ONNX_INT8, OURS, PLAIN_CELL, TORCH, Memory, Results, Row
+from carousel.bench.results import (
+    C_INT8,
+    INT8,
+    ONNX_INT8,
+    OURS,
+    PLAIN_CELL,
+    TORCH,
+    Memory,
+    Results,
+    Row,
+)
 from carousel.errors import ConfigError
 
 # Where peers that compile for seconds take part unless they were asked for by name.
@@ -86,6 +96,7 @@ def roster() -> list[Peer]:
         CompiledLoop(),
         OnnxRuntime(),
         CFile(),
+        CFileInt8(),
         StreamInt8(),
         OnnxInt8(),
         *keras_peers(),
@@ -194,7 +205,7 @@ def _check(
         return
     for name, array in results.items():
         error = difference(array, expected[name], problem)
-        eight_bits = peer.name in (INT8, ONNX_INT8)
+        eight_bits = peer.name in (C_INT8, INT8, ONNX_INT8)
         if not error <= (_TOLERANCE_INT8 if eight_bits else _TOLERANCE):
             raise PeerError(f"computes another {name} than {OURS}: off by {error:.1e}")
 

@@ -1,8 +1,7 @@
-"""One step of a stream from files and in eight bits: our C and int8 stream, ONNX Runtime's int8."""
+"""One step of a stream from files and in eight bits: our C, our streams, and ONNX Runtime's."""
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import logging
 import subprocess
@@ -10,7 +9,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from carousel import layers
@@ -18,28 +16,14 @@ from carousel.bench.cases import Array, Case, Problem
 from carousel.bench.peers.base import Contestant, Local, PeerError, missing_modules
 from carousel.bench.peers.onnx_runtime import make_model, session_of, stream_of
 from carousel.bench.peers.torch_layers import POOL, build
-from carousel.bench.results import C_FILE, INT8, ONNX_INT8
+from carousel.bench.results import C_FILE, C_INT8, INT8, ONNX_INT8
+from carousel.bench.timed_c import TimedC, flags_for
 from carousel.export.c import building
 from carousel.export.c import format as c_format
 from carousel.export.describing import subject_of
 from carousel.export.formats import Asked
-
-FLAGS = ("-std=gnu99", "-O3", "-march=native")
-_TIMER = """
-#define _POSIX_C_SOURCE 199309L
-#include <time.h>
-#include "net.h"
-static net_state state;
-void net_begin(void) { net_init(&state); }
-double net_time(const float *x, float *y, int steps) {
-    struct timespec from, to;
-    int i;
-    clock_gettime(CLOCK_MONOTONIC, &from);
-    for (i = 0; i < steps; ++i) net_step(&state, x, y);
-    clock_gettime(CLOCK_MONOTONIC, &to);
-    return (to.tv_sec - from.tv_sec) + (to.tv_nsec - from.tv_nsec) * 1e-9;
-}
-"""
+from carousel.export.int8 import in_eight_bits, ranges_of
+from carousel.export.subject import Subject
 
 
 class _OfStreams:
@@ -68,8 +52,11 @@ class CFile(_OfStreams):
         return "" if building.compiler() else "needs a C compiler: install gcc or clang, or set CC"
 
     def prepare(self, problem: Problem, threads: int) -> Contestant:
-        layer = build(getattr(layers, problem.case.cell), problem).eval()
-        return _Compiled(layer, problem)
+        return _Compiled(self.subject(problem), problem)
+
+    def subject(self, problem: Problem) -> Subject:
+        """The layer of a case as what the C is written of."""
+        return subject_of(build(getattr(layers, problem.case.cell), problem).eval())
 
     def versions(self) -> dict[str, str]:
         """First line of what the compiler says of itself, and the flags."""
@@ -78,51 +65,50 @@ class CFile(_OfStreams):
             return {}
         said = subprocess.run([cc, "--version"], capture_output=True, text=True, check=False)
         first = (said.stdout.splitlines() or ["unknown"])[0]
-        return {"C compiler": f"{first} {' '.join(FLAGS)}"}
+        return {"C compiler": f"{first} {' '.join(flags_for())}"}
+
+
+class CFileInt8(CFile):
+    """C of the same layer in eight bits: `carousel.export(layer, "net.c", int8=True)`."""
+
+    name = C_INT8
+
+    def subject(self, problem: Problem) -> Subject:
+        wide = super().subject(problem)
+        return in_eight_bits(wide, ranges_of(wide, _inputs_like(problem).numpy()))
 
 
 class _Compiled:
-    """The C of a layer as a shared library, with a timed loop of its own."""
+    """The C of a layer in a timed loop of its own."""
 
-    def __init__(self, layer: torch.nn.Module, problem: Problem) -> None:
+    def __init__(self, subject: Subject, problem: Problem) -> None:
         self._folder = tempfile.TemporaryDirectory()
         folder = Path(self._folder.name)
-        c_format.write(subject_of(layer), Asked("net"), folder)
-        (folder / "timer.c").write_text(_TIMER)
-        command = [str(building.compiler()), *FLAGS, "-shared", "-fPIC", "net.c", "timer.c"]
-        done = subprocess.run(
-            [*command, "-o", "net.so"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=building.LONGEST,
-            check=False,
-        )
-        if done.returncode:
+        try:
+            c_format.write(subject, Asked("net"), folder)
+            x, outputs, cc = problem.x[0, 0], problem.case.hidden, str(building.compiler())
+            self._timed = TimedC(folder, "net", x, outputs, cc, flags_for())
+        except BaseException:
             self.close()
-            raise PeerError(f"the compiler refuses it: {' '.join(done.stderr.split())[:200]}")
-        self._library = ctypes.CDLL(str(folder / "net.so"))
-        self._library.net_time.restype = ctypes.c_double
-        self._x = np.ascontiguousarray(problem.x[0, 0])
-        self._y = np.zeros(problem.case.hidden, np.float32)
+            raise
 
     def run(self, calls: int, warm_up: bool = True) -> float:
         if warm_up:
-            self._step(1)
-        return self._step(calls)
+            self._timed.run(1)
+        return self._timed.run(calls)
 
     def results(self) -> dict[str, Array]:
-        self._library.net_begin()
-        self._step(1)
-        return {"y": self._y[None, None].copy()}
+        return {"y": self._timed.first()[None, None]}
 
     def close(self) -> None:
         self._folder.cleanup()
 
-    def _step(self, steps: int) -> float:
-        floats = ctypes.POINTER(ctypes.c_float)
-        x, y = (array.ctypes.data_as(floats) for array in (self._x, self._y))
-        return float(self._library.net_time(x, y, steps))
+
+def _inputs_like(problem: Problem) -> torch.Tensor:
+    """Inputs that a range is found by: those of the case and others like them, (B, 1, I)."""
+    x = torch.from_numpy(problem.x).transpose(0, 1)
+    like = torch.randn(64, 1, problem.case.inputs, generator=torch.Generator().manual_seed(0))
+    return torch.cat((x, like))
 
 
 class StreamInt8(_OfStreams):
@@ -133,10 +119,9 @@ class StreamInt8(_OfStreams):
     def prepare(self, problem: Problem, threads: int) -> Contestant:
         torch.set_num_threads(threads)
         layer = build(getattr(layers, problem.case.cell), problem)
-        x = torch.from_numpy(problem.x)
-        like = torch.randn(64, 1, problem.case.inputs, generator=torch.Generator().manual_seed(0))
-        stream = layers.Stream(layer, int8=True, calibration=torch.cat((x, like)))
-        first = x[0]
+        like = _inputs_like(problem).transpose(0, 1)
+        stream = layers.Stream(layer, int8=True, calibration=like)
+        first = torch.from_numpy(problem.x)[0]
         out = stream.step(first)
         stream.reset()
         return Local(lambda: stream.step(first, out), lambda y: {"y": y[None].numpy()})
