@@ -157,6 +157,23 @@ def test_a_stream_calls_modules_whose_weights_are_computed_or_turned(change, lat
         torch.testing.assert_close(stream.step(x), wanted, rtol=1e-5, atol=1e-6)
 
 
+def test_a_stream_calls_no_module_of_torch_between_its_layers(monkeypatch):
+    model = nn.Sequential(
+        Frames(9, nn.Conv1d(1, 4, 3)),
+        nn.Linear(28, 3),
+        carousel.GRU(3, 4),
+        nn.ReLU(),
+        nn.Linear(4, 2),
+    )
+    x = torch.randn(2, 9)
+    with torch.no_grad():
+        wanted = model[4](model[3](model[2](model[1](model[0](x))[None])[0][0]))
+    stream = carousel.Stream(model)
+    for kind in (nn.Conv1d, nn.Linear, nn.ReLU):
+        monkeypatch.delattr(kind, "forward")
+    torch.testing.assert_close(stream.step(x), wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_a_stream_that_begins_in_inference_mode_goes_on_outside():
     model = nn.Sequential(carousel.GRU(3, 4), nn.Linear(4, 2), nn.Sigmoid())
     stream, x = carousel.Stream(model), torch.randn(2, 3)

@@ -219,10 +219,10 @@ def notes(results: Results) -> list[str]:
 def _about_files(results: Results) -> Iterator[str]:
     if results.suite("export"):
         yield (
-            "Suite export: ratios are over the time of the C file, called from C; all others are "
-            "called from Python, one thread each. In brackets: of the best rounds. Eight bits "
-            "compute something else than float32 does, to a few hundredths; ONNX Runtime's has no "
-            "GRU."
+            "Suite export: ratios are over the time of the C file. That and its eight bits are "
+            "called from C, all others from Python, one thread each. In brackets: of the best "
+            "rounds. Eight bits compute something else than float32 does, to a few hundredths; "
+            "ONNX Runtime's has no GRU."
         )
 
 

@@ -40,7 +40,7 @@ class Row:
         for kind, group in groupby(parts_of(model), _kind):
             parts = [*group]
             if kind is FewRows:
-                whole = nn.Sequential(*parts)
+                whole = nn.Sequential(*parts).eval()  # as its parts are: a new one trains
                 self._steps.append(FewRows(whole).step)
                 x = x if x is None else whole(x)
                 continue
