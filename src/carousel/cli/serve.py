@@ -25,8 +25,11 @@ def serve(
         typer.Option(min=0, max=65535, help="[default: 8866, or a free one if it is taken]"),
     ] = None,
     state: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Keep states over restarts here, in SQLite."),
+        str | None,
+        typer.Option(
+            metavar="FILE|URL",
+            help="Keep states over restarts in this file of SQLite, or in Redis: redis://HOST.",
+        ),
     ] = None,
     snapshot: Annotated[
         float, typer.Option(min=0.05, help="Seconds between snapshots, with --state.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -20,6 +20,7 @@ from carousel.serve.given import named, numbered, standing, steps_in, unknown
 from carousel.serve.metrics import figures
 from carousel.serve.service import Numbers, Service
 from carousel.serve.sessions import Refused
+from carousel.serve.shared import Shared
 from carousel.serve.snapshots import Snapshots
 from carousel.serve.sockets import Socket
 from carousel.serve.wire import JSON, LINES, body_of, kind_of, problem, refusal, response
@@ -31,9 +32,14 @@ Handler = Callable[[Request], Awaitable[Response]]
 class Server:
     """Services by name behind HTTP and WebSocket, and whether they still take steps."""
 
-    def __init__(self, services: list[Service], snapshots: Snapshots | None = None) -> None:
+    def __init__(
+        self,
+        services: list[Service],
+        snapshots: Snapshots | None = None,
+        shared: Shared | None = None,
+    ) -> None:
         self.services = {service.name: service for service in services}
-        self.snapshots, self.draining = snapshots, False
+        self.snapshots, self.shared, self.draining = snapshots, shared, False
         self.requests: dict[tuple[str, int], int] = {}
         self._sweep: asyncio.Task[None] | None = None
 
@@ -73,6 +79,27 @@ class Server:
             raise Refused("no_model", 404, f"there is no model {name[:80]!r}: there are {known}")
         return self.services[name]
 
+    async def present(self, service: Service, names: Sequence[str], make: bool = True) -> None:
+        """Have streams here that another server may have; see `Shared.fetch`."""
+        if self.shared is not None:
+            await self.shared.fetch(service, names, make)
+
+    async def taken(
+        self, service: Service, names: list[str], x: Numbers, numbers: list[int] | int | None
+    ) -> Numbers:
+        """Answers to steps of streams that are named; see `Service.steps`."""
+        given = None if numbers is None else np.atleast_1d(np.array(numbers, np.int64))
+        await self.present(service, names)
+        try:
+            return await service.steps(names, x, given)
+        except Refused as error:
+            if error.code != "gap" or self.shared is None:
+                raise
+            if not await self.shared.overruled(service, names):
+                raise
+        await self.present(service, names)
+        return await service.steps(names, x, given)
+
     async def drain(self) -> None:
         """Take no more steps, and answer those that were taken."""
         self.draining = True
@@ -85,6 +112,8 @@ class Server:
     async def _life(self, app: Starlette) -> Any:
         if self.snapshots is not None:
             self.snapshots.begin()
+        if self.shared is not None:
+            self.shared.begin()
         self._sweep = asyncio.create_task(self._expire())
         try:
             yield
@@ -94,6 +123,8 @@ class Server:
                 await asyncio.wait_for(self.drain(), 1)
             if self.snapshots is not None:
                 await self.snapshots.end()
+            if self.shared is not None:
+                self.shared.end()
 
     async def _expire(self) -> None:
         while True:
@@ -148,7 +179,7 @@ class Server:
         if lines and "number" in request.query_params:
             number = numbered(request.query_params["number"])
         x = service.columns.read(steps)
-        told = await taken(service, [name], x[None], number)
+        told = await self.taken(service, [name], x[None], number)
         rows = service.answers.told(told[0])
         if kind == LINES:
             return response(rows, kind)
@@ -192,7 +223,7 @@ class Server:
         x = np.stack([steps for _, _, steps, _ in group])
         numbers = [number for _, _, _, number in group if number is not None]
         try:
-            told = await taken(service, names, x, numbers or None)
+            told = await self.taken(service, names, x, numbers or None)
         except Refused as error:
             if len(group) == 1:
                 found[group[0][0]] = {"stream": names[0], **problem(error)}
@@ -234,6 +265,7 @@ class Server:
 
     async def _stream(self, request: Request) -> Response:
         service, name = self._service(request), named(request.path_params["stream"])
+        await self.present(service, [name], make=False)
         if request.method == "DELETE":
             if not service.sessions.remove(name):
                 raise unknown(name)
@@ -241,14 +273,6 @@ class Server:
         if name not in service.sessions.slots:
             raise unknown(name)
         return response({"stream": name, **standing(service, name)})
-
-
-async def taken(
-    service: Service, names: list[str], x: Numbers, numbers: list[int] | int | None
-) -> Numbers:
-    """Answers to steps of streams that are named; see `Service.steps`."""
-    given = None if numbers is None else np.atleast_1d(np.array(numbers, np.int64))
-    return await service.steps(names, x, given)
 
 
 async def _unknown_path(request: Request, error: Exception) -> Response:

@@ -35,6 +35,13 @@ def figures(server: Server) -> str:
             "# TYPE carousel_snapshot_failures_total counter",
             f"carousel_snapshot_failures_total {server.snapshots.failed}",
         ]
+    if server.shared is not None:
+        lines += [
+            "# HELP carousel_moved_total Streams that came from the store, or went to others.",
+            "# TYPE carousel_moved_total counter",
+            f'carousel_moved_total{{to="here"}} {server.shared.taken}',
+            f'carousel_moved_total{{to="others"}} {server.shared.given}',
+        ]
     return "\n".join(lines) + "\n"
 
 

@@ -13,9 +13,10 @@ from types import FrameType
 
 import uvicorn
 
-from carousel.errors import ConfigError
+from carousel.errors import ConfigError, require_extra
 from carousel.serve.app import Server
 from carousel.serve.service import Service, Settings
+from carousel.serve.shared import Shared
 from carousel.serve.snapshots import Snapshots
 from carousel.serve.store import SQLiteStore
 from carousel.web import address
@@ -31,10 +32,11 @@ def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
 
 
 def prepare(
-    models: dict[str, Path], settings: Settings, state: Path | None, every: float = 1.0
+    models: dict[str, Path], settings: Settings, state: Path | str | None, every: float = 1.0
 ) -> Server:
     """A server of these models, with the streams that `state` kept. Raises `CarouselError` for a
-    model that cannot be served, and a file that cannot be opened."""
+    model that cannot be served, a file that cannot be opened, and a Redis (its address, as in
+    redis://localhost) that does not answer."""
     if not models:
         raise ConfigError("name a run or a saved model to serve")
     if settings.calibration is not None and len(models) > 1:
@@ -42,9 +44,24 @@ def prepare(
     services = [Service(name, folder, settings) for name, folder in models.items()]
     if state is None:
         return Server(services)
-    snapshots = Snapshots(services, SQLiteStore(state), every)
+    if _is_redis(state):
+        return _shared(services, str(state), settings.idle, every)
+    snapshots = Snapshots(services, SQLiteStore(Path(state)), every)
     snapshots.restore()
     return Server(services, snapshots)
+
+
+def _is_redis(state: Path | str) -> bool:
+    return str(state).startswith(("redis://", "rediss://", "unix://"))
+
+
+def _shared(services: list[Service], url: str, idle: float, every: float) -> Server:
+    require_extra("a store of states in Redis", "redis", "redis")
+    from carousel.serve.redis_store import RedisStore
+
+    store = RedisStore(url, idle)
+    snapshots = Snapshots(services, store, every)
+    return Server(services, snapshots, Shared(services, store, snapshots))
 
 
 def run(

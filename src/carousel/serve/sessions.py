@@ -87,18 +87,26 @@ class Sessions:
         found = [known.get(name, -1) for name in names]
         if -1 in found:
             fresh = list(dict.fromkeys(name for name in names if name not in known))
-            if len(known) + len(fresh) > self.most:
-                self.figures.refused += 1
-                raise Refused(
-                    "too_many_streams", 429,
-                    f"{len(known):,} streams are open and {self.most:,} is the most: close some, "
-                    "or come again later", retry_after=self._next_end(now),
-                )  # fmt: skip
+            self.check_room(len(fresh), now)
             self._make(fresh, now)
             found = [known[name] for name in names]
         slots = np.array(found, np.int64)
         self.seen[slots] = now
         return slots
+
+    def slots_of(self, names: Sequence[str]) -> Slots:
+        """Slots of streams that are open."""
+        return np.array([self.slots[name] for name in names], np.int64)
+
+    def check_room(self, more: int, now: float) -> None:
+        """Raises `Refused` if so many more streams would be too many."""
+        if len(self.slots) + more > self.most:
+            self.figures.refused += 1
+            raise Refused(
+                "too_many_streams", 429,
+                f"{len(self.slots):,} streams are open and {self.most:,} is the most: close some, "
+                "or come again later", retry_after=self._next_end(now),
+            )  # fmt: skip
 
     def number(
         self, slots: Slots, steps: int, numbers: NDArray[np.int64] | None
@@ -143,13 +151,15 @@ class Sessions:
         if self._leaving:
             self._release([s for s in slots.tolist() if s in self._leaving and not self.flights[s]])
 
-    def remove(self, name: str) -> bool:
-        """Forget a stream; false if there is none. Steps under way are answered."""
+    def remove(self, name: str, forever: bool = True) -> bool:
+        """Forget a stream; false if there is none. Steps under way are answered. forever: not only
+        here, but in a store, too."""
         slot = self.slots.pop(name, None)
         if slot is None:
             return False
         self.generation[slot] += 1
-        self.gone.append(name)
+        if forever:
+            self.gone.append(name)
         self._leaving.add(slot)
         if not self.flights[slot]:
             self._release([slot])
@@ -180,7 +190,7 @@ class Sessions:
     ) -> Slots:
         """Slots for streams of a snapshot, with their numbers of steps, and when each was seen."""
         self._make(list(names), float(seen.min()))
-        slots = np.array([self.slots[name] for name in names], np.int64)
+        slots = self.slots_of(names)
         self.accepted[slots], self.seen[slots] = accepted, seen
         return slots
 

@@ -6,7 +6,9 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,8 @@ from carousel.serve.scheduler import Slots
 from carousel.serve.service import Numbers, Service
 from carousel.serve.store import Kept, NotKept, StateStore
 from carousel.terminal import logger, notice
+
+Result = TypeVar("Result")
 
 
 class Snapshots:
@@ -28,6 +32,7 @@ class Snapshots:
         self._services, self._store, self.every = services, store, every
         self._writer = ThreadPoolExecutor(1, "carousel-states")
         self._task: asyncio.Task[None] | None = None
+        self._leaving: dict[str, list[str]] = {}  # streams that the store is being told to forget
         self.lag = 0.0  # seconds that the last snapshot took
         self.failed = 0
 
@@ -41,7 +46,7 @@ class Snapshots:
                     f"{strangers:,} streams of {service.name} were kept for other weights: they "
                     "begin anew"
                 )
-            count += _put_back(service, kept)
+            count += len(put_back(service, kept))
         return count
 
     def begin(self) -> None:
@@ -63,6 +68,7 @@ class Snapshots:
         while True:
             await asyncio.sleep(self.every)
             begin = time.monotonic()
+            await self._look()
             for service in self._services:
                 try:
                     await self._write(service)
@@ -74,30 +80,57 @@ class Snapshots:
                     logger.exception("states of %s were not kept", service.name)
             self.lag = time.monotonic() - begin
 
+    async def _look(self) -> None:
+        """Write all again of a store that began anew."""
+        loop = asyncio.get_running_loop()
+        if await loop.run_in_executor(self._writer, self._store.forgot):
+            logger.warning("the store of states began anew: all of them are written again")
+            for service in self._services:
+                slots = service.sessions.slots_of(list(service.sessions.slots))
+                service.sessions.changed[slots] = True
+
+    def dropped(self, service: Service) -> set[str]:
+        """Streams that were closed here, which the store may still have."""
+        return {*service.sessions.gone, *self._leaving.get(service.name, ())}
+
+    async def write_beside(self, write: Callable[..., Result], *given: Any) -> Result:
+        """Call the store in its turn, beside the event loop."""
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._writer, write, *given))
+
     async def _write(self, service: Service) -> None:
         sessions = service.sessions
         slots, gone = sessions.settled(), sessions.gone
         if not len(slots) and not gone:
             return
-        kept = _kept(service, slots)
+        kept, names = kept_of(service, slots), sessions.names
         sessions.changed[slots] = False
         sessions.gone = []
         generations = sessions.generation[slots]
-        loop = asyncio.get_running_loop()
+        self._leaving[service.name] = gone
         try:
-            await asyncio.shield(loop.run_in_executor(
-                self._writer, self._store.write, service.name, service.print, kept, gone
-            ))  # fmt: skip
+            lost = await self.write_beside(
+                self._store.write, service.name, service.print, kept, gone
+            )
         except BaseException:  # also where the end comes first, and writes it again
             here = slots[sessions.generation[slots] == generations]
             sessions.changed[here] = True
             sessions.gone = gone + sessions.gone
             raise
+        finally:
+            self._leaving[service.name] = []
         here = sessions.generation[slots] == generations
+        if lost:  # another server has them, and went on without the steps since the last snapshot
+            own = {names[slot] for slot in slots[here].tolist()}
+            for name in own.intersection(lost):
+                assert name is not None
+                sessions.remove(name, forever=False)
+            here = sessions.generation[slots] == generations
         sessions.saved[slots[here]] = np.array([one.steps for one in kept], np.int64)[here]
 
 
-def _kept(service: Service, slots: Slots) -> list[Kept]:
+def kept_of(service: Service, slots: Slots) -> list[Kept]:
+    """Streams of a service, to be kept."""
     sessions, states = service.sessions, service.streams.states(slots)
     content = np.concatenate([_bytes_of(part) for part in states.values()], 1)
     ago = service.engine.clock() - sessions.seen[slots]
@@ -121,9 +154,10 @@ def _bytes_of(part: Numbers) -> NDArray[np.uint8]:
     return np.ascontiguousarray(part).reshape(len(part), size).view(np.uint8)
 
 
-def _put_back(service: Service, kept: list[Kept]) -> int:
+def put_back(service: Service, kept: list[Kept]) -> Slots:
+    """Slots of streams that were kept, which go on where they were."""
     if not kept:
-        return 0
+        return np.zeros(0, np.int64)
     sessions, streams = service.sessions, service.streams
     now = service.engine.clock()
     seen = now - np.maximum(0, time.time() - np.array([one.seen for one in kept]))
@@ -143,4 +177,4 @@ def _put_back(service: Service, kept: list[Kept]) -> int:
         if one.answers is not None and one.shape is not None:
             kind, *shape = json.loads(one.shape)
             sessions.keep_reply(slot, np.frombuffer(one.answers, kind).reshape(shape))
-    return len(kept)
+    return slots

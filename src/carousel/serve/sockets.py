@@ -73,7 +73,7 @@ class Connection:
                 message = await self._socket.receive()
                 if message["type"] == "websocket.disconnect":
                     break
-                self._take(message)
+                await self._take(message)
 
     async def _write(self) -> None:
         with suppress(WebSocketDisconnect, RuntimeError, OSError):
@@ -97,7 +97,7 @@ class Connection:
             return False
         return True
 
-    def _take(self, message: Any) -> None:
+    async def _take(self, message: Any) -> None:
         """Begin to answer a frame."""
         content = message.get("bytes")
         kind = PACKED if content is not None else JSON
@@ -108,6 +108,7 @@ class Connection:
                 raise bad('a frame is an object with "op"')
             number = frame.get("id")
             self._server.find(self._service.name)
+            await self._present(frame)
             self._do(frame, kind, number)
         except Refused as error:
             self._out.put_nowait(({"id": number, **problem(error)}, kind))
@@ -115,6 +116,15 @@ class Connection:
             logger.exception("a frame failed")
             defect = Refused("defect", 500, "the server failed: its log says why")
             self._out.put_nowait(({"id": number, **problem(defect)}, kind))
+
+    async def _present(self, frame: dict[str, Any]) -> None:
+        """Have the streams here that a frame names, where several servers share them."""
+        if self._server.shared is None or "handles" in frame:
+            return
+        names = frame.get("streams") if "streams" in frame else [frame.get("stream")]
+        if isinstance(names, list):
+            given = [named(name) for name in names]
+            await self._server.present(self._service, given, make=frame.get("op") != "close")
 
     def _do(self, frame: dict[str, Any], kind: str, number: Any) -> None:
         op = frame.get("op")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -37,8 +37,12 @@ class Kept(NamedTuple):
 class StateStore(Protocol):
     """Keeps the states of streams; from one thread at a time."""
 
-    def write(self, model: str, print: str, kept: Iterable[Kept], gone: Iterable[str]) -> None:
-        """Keep these, and forget those, both or neither. Raises `NotKept`."""
+    def write(self, model: str, print: str, kept: Sequence[Kept], gone: Sequence[str]) -> list[str]:
+        """Keep these, and forget those. Returns names that were not written, as another server
+        has them now. Raises `NotKept`, where some may be written and others not."""
+
+    def forgot(self) -> bool:
+        """Whether the store may have lost what was written before, since this was last asked."""
 
     def read(self, model: str, print: str) -> Iterator[Kept]:
         """The streams of a model; those of other weights are not among them."""
@@ -65,7 +69,7 @@ class SQLiteStore:
         except (sqlite3.Error, OSError) as error:
             raise RunError(f"the states of streams cannot be kept in {path}: {error}") from None
 
-    def write(self, model: str, print: str, kept: Iterable[Kept], gone: Iterable[str]) -> None:
+    def write(self, model: str, print: str, kept: Sequence[Kept], gone: Sequence[str]) -> list[str]:
         """Keep these, and forget those, both or neither. Raises `NotKept`."""
         lost = [(model, print, name) for name in gone]
         rows = [(model, one.name, print, *one[1:]) for one in kept]
@@ -79,6 +83,11 @@ class SQLiteStore:
                 )
         except (sqlite3.Error, OSError) as error:
             raise NotKept(f"the states of {model} were not kept: {error}") from None
+        return []
+
+    def forgot(self) -> bool:
+        """Never, of a file."""
+        return False
 
     def read(self, model: str, print: str) -> Iterator[Kept]:
         """The streams of a model; those of other weights are not among them."""
