@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +51,13 @@ def serve(
             metavar="FILE", help="Step in eight bits; steps like those to come, in lines of JSON."
         ),
     ] = None,
+    state_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Key of states that clients carry, else $CAROUSEL_STATE_KEY or a new one.",
+        ),
+    ] = None,
     certificate: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Speak TLS with it (PEM).")
     ] = None,
@@ -77,6 +86,8 @@ def serve(
         body=int(body * (1 << 20)),
         calibration=int8,
     )  # fmt: skip
+    if (signs := _key_of(state_key)) is not None:
+        settings = replace(settings, key=signs)
     server = prepare(_named(runs), settings, state, snapshot)
     at = listen(host, port)
     url = at.url if certificate is None else at.url.replace("http:", "https:", 1)
@@ -91,6 +102,25 @@ def serve(
         sys.stdout.flush()
 
     run(server, at, settings.body, ready, certificate, key)
+
+
+def _key_of(file: Path | None) -> bytes | None:
+    """The key that signs states: that of a file, or of the environment; none for one of its own."""
+    if file is not None:
+        try:
+            key = file.read_bytes().strip()
+        except OSError as error:
+            raise ConfigError(f"the key {file} cannot be read: {error.strerror}") from None
+    elif (text := os.environ.get("CAROUSEL_STATE_KEY")) is not None:
+        key = text.strip().encode()
+    else:
+        return None
+    if len(key) < 16:
+        raise ConfigError(
+            f"a key to sign with has 16 bytes at least, got {len(key)}: 'openssl rand -hex 32' "
+            "makes one"
+        )
+    return key
 
 
 def _named(runs: list[Path]) -> dict[str, Path]:

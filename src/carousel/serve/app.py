@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from carousel.errors import ConfigError, DataError
+from carousel.serve import tokens
 from carousel.serve.columns import bad
 from carousel.serve.given import named, numbered, standing, steps_in, unknown
 from carousel.serve.metrics import figures
@@ -179,6 +180,8 @@ class Server:
         if lines and "number" in request.query_params:
             number = numbered(request.query_params["number"])
         x = service.columns.read(steps)
+        if tokens.wanted(given):
+            return response(await _carried(service, name, x, number, given.get("state")), kind)
         told = await self.taken(service, [name], x[None], number)
         rows = service.answers.told(told[0])
         if kind == LINES:
@@ -192,6 +195,7 @@ class Server:
         if not isinstance(items, list) or not items:
             raise bad('the body is {"items": [{"stream": …, "steps": […]}, …]}, or a line for each')
         found: list[dict[str, Any]] = [{} for _ in items]
+        calls: list[Awaitable[None]] = []
         groups: dict[tuple[int, bool], list[tuple[int, str, Numbers, int | None]]] = {}
         seen: set[str] = set()
         for at, item in enumerate(items):
@@ -204,9 +208,14 @@ class Server:
                 x = service.columns.read(steps)
             except Refused as error:
                 raise Refused(error.code, error.status, f"item {at}: {error}") from None
+            if tokens.wanted(item):
+                calls.append(
+                    _put(found, at, name, _carried(service, name, x, number, item.get("state")))
+                )
+                continue
             key = (len(x), number is None)
             groups.setdefault(key, []).append((at, name, x, number))
-        calls = [self._group(service, group, found) for group in groups.values()]
+        calls += [self._group(service, group, found) for group in groups.values()]
         await asyncio.gather(*calls)
         if kind == LINES:
             return response(found, kind)
@@ -273,6 +282,22 @@ class Server:
         if name not in service.sessions.slots:
             raise unknown(name)
         return response({"stream": name, **standing(service, name)})
+
+
+async def _carried(
+    service: Service, name: str, x: Numbers, number: int | None, token: str | None
+) -> dict[str, Any]:
+    rows, count, state = await tokens.carried(service, name, x, number, token)
+    return {"answers": service.answers.told(rows), "steps": count, "state": state}
+
+
+async def _put(
+    found: list[dict[str, Any]], at: int, name: str, answer: Awaitable[dict[str, Any]]
+) -> None:
+    try:
+        found[at] = {"stream": name, **await answer}
+    except Refused as error:
+        found[at] = {"stream": name, **problem(error)}
 
 
 async def _unknown_path(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import math
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,7 @@ class Settings:
     threads: of a batch. queue: steps of streams that wait, of a model. body: bytes of a request or
     a frame. most, idle: see `Sessions`. calibration: a file with steps like those to come, an
     object or a list of JSON in each line: then the recurrent layers of streams run in eight bits.
+    key: signs the states that clients carry; servers that have one take each other's.
     """
 
     threads: int = 1
@@ -45,6 +47,7 @@ class Settings:
     queue: int = 1_000_000
     calibration: Path | None = None
     body: int = 8 << 20
+    key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
 
 class Service:

@@ -67,6 +67,7 @@ class Sessions:
         self.flights = np.zeros(0, np.int32)  # groups under way
         self.seen = np.zeros(0)
         self.changed = np.zeros(0, bool)  # since the last snapshot
+        self.passing = np.zeros(0, bool)  # whose state the client carries: no snapshot has them
         self.generation = np.zeros(0, np.int64)  # of who has the slot
         self._replies: NDArray[Any] = np.zeros(0, object)
         self._row_of_reply = np.zeros(0, np.int64)
@@ -80,9 +81,9 @@ class Sessions:
     def __len__(self) -> int:
         return len(self.slots)
 
-    def find(self, names: Sequence[str], now: float) -> Slots:
-        """Slots of these streams, made where they are new. Raises `Refused` if there would be too
-        many, before any is made."""
+    def find(self, names: Sequence[str], now: float, passing: bool = False) -> Slots:
+        """Slots of these streams, made where they are new. passing: for one request, and never
+        kept. Raises `Refused` if there would be too many, before any is made."""
         known = self.slots
         found = [known.get(name, -1) for name in names]
         if -1 in found:
@@ -90,6 +91,7 @@ class Sessions:
             self.check_room(len(fresh), now)
             self._make(fresh, now)
             found = [known[name] for name in names]
+            self.passing[found] = passing
         slots = np.array(found, np.int64)
         self.seen[slots] = now
         return slots
@@ -158,7 +160,7 @@ class Sessions:
         if slot is None:
             return False
         self.generation[slot] += 1
-        if forever:
+        if forever and not self.passing[slot]:
             self.gone.append(name)
         self._leaving.add(slot)
         if not self.flights[slot]:
@@ -183,7 +185,7 @@ class Sessions:
 
     def settled(self) -> Slots:
         """Streams that changed since the last snapshot and have no steps under way."""
-        return np.flatnonzero(self.changed & (self.flights == 0))
+        return np.flatnonzero(self.changed & ~self.passing & (self.flights == 0))
 
     def put_back(
         self, names: Sequence[str], accepted: NDArray[np.int64], seen: NDArray[np.float64]
@@ -217,8 +219,8 @@ class Sessions:
     def _grow(self, size: int) -> None:
         before = len(self.names)
         self._make_room(size)
-        for name in ("accepted", "saved", "flights", "seen", "changed", "generation", "_replies",
-                     "_row_of_reply", "_first_of_reply"):  # fmt: skip
+        for name in ("accepted", "saved", "flights", "seen", "changed", "passing", "generation",
+                     "_replies", "_row_of_reply", "_first_of_reply"):  # fmt: skip
             old = getattr(self, name)
             setattr(self, name, np.concatenate((old, np.zeros(size - before, old.dtype))))
         self._replies[before:] = None
@@ -231,7 +233,7 @@ class Sessions:
         self.accepted[slots] = self.saved[slots] = 0
         for slot in slots:
             self._leaving.discard(slot)
-            self.changed[slot] = False
+            self.changed[slot] = self.passing[slot] = False
             self.names[slot] = None
             self._replies[slot] = None
         self._free += slots

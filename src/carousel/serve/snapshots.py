@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from carousel.serve.scheduler import Slots
-from carousel.serve.service import Numbers, Service
+from carousel.serve.service import Service
+from carousel.serve.states import bytes_of, put_bytes
 from carousel.serve.store import Kept, NotKept, StateStore
 from carousel.terminal import logger, notice
 
@@ -131,8 +130,7 @@ class Snapshots:
 
 def kept_of(service: Service, slots: Slots) -> list[Kept]:
     """Streams of a service, to be kept."""
-    sessions, states = service.sessions, service.streams.states(slots)
-    content = np.concatenate([_bytes_of(part) for part in states.values()], 1)
+    sessions, content = service.sessions, bytes_of(service.streams, slots)
     ago = service.engine.clock() - sessions.seen[slots]
     seen, found = (time.time() - ago).tolist(), []
     for row, slot in enumerate(slots.tolist()):
@@ -148,12 +146,6 @@ def kept_of(service: Service, slots: Slots) -> list[Kept]:
     return found
 
 
-def _bytes_of(part: Numbers) -> NDArray[np.uint8]:
-    """Rows (B, ...) as bytes (B, n)."""
-    size = math.prod(part.shape[1:])
-    return np.ascontiguousarray(part).reshape(len(part), size).view(np.uint8)
-
-
 def put_back(service: Service, kept: list[Kept]) -> Slots:
     """Slots of streams that were kept, which go on where they were."""
     if not kept:
@@ -166,13 +158,7 @@ def put_back(service: Service, kept: list[Kept]) -> Slots:
     sessions.changed[slots] = False
     sessions.saved[slots] = sessions.accepted[slots]
     content = np.frombuffer(b"".join(one.state for one in kept), np.uint8).reshape(len(kept), -1)
-    states, at = {}, 0
-    for name, part in streams.states(slots).items():
-        size = part[0].nbytes
-        raw = np.ascontiguousarray(content[:, at : at + size])
-        states[name] = raw.view(part.dtype).reshape(part.shape)
-        at += size
-    streams.restore(slots, states)
+    put_bytes(streams, slots, content)
     for one, slot in zip(kept, slots.tolist(), strict=True):
         if one.answers is not None and one.shape is not None:
             kind, *shape = json.loads(one.shape)

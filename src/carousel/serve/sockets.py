@@ -223,6 +223,8 @@ class Connection:
     def _plain(self, frame: dict[str, Any], kind: str, number: Any) -> None:
         service, name = self._service, named(frame.get("stream"))
         steps, first = steps_in(frame)
+        if "state" in frame or "return_state" in frame:
+            raise bad("states are carried over HTTP: here, the server keeps them")
         x = service.columns.read(steps)
         numbers = None if first is None else np.array([first], np.int64)
         future = service.steps([name], x[None], numbers)
