@@ -245,8 +245,9 @@ def test_what_it_cannot_do_is_refused_by_name(saved):
     for task, settings in lacking:
         with pytest.raises(ConfigError, match="the runtime without torch has no such model"):
             saved(task, *settings)
-    with pytest.raises(ConfigError, match=r"forecast\.calendar"):
-        saved("forecast", "forecast.calendar=true", known=4)
+    with pytest.raises(ConfigError, match=r"columns\.known"):
+        saved("forecast", "data.name=table", "data.path=x", "columns.target=wave",
+              "columns.known=size", known=1)  # fmt: skip
 
 
 def test_what_does_not_fit_is_refused(saved, tmp_path):

@@ -22,8 +22,7 @@ from carousel.data.regular import Series
 from carousel.data.splits import in_time
 from carousel.data.stamps import Stamps, unit_of
 from carousel.errors import DataError
-
-_DAY, _WEEK = np.timedelta64(1, "D"), 7
+from carousel.runtime.calendar import waves
 
 
 def calendar(stamps: Stamps, more: int = 0, turns: int = 0) -> NDArray[np.float32]:
@@ -38,12 +37,7 @@ def calendar(stamps: Stamps, more: int = 0, turns: int = 0) -> NDArray[np.float3
         stamps = np.concatenate((stamps, stamps[-1] + np.arange(1, more + 1) * step))
     unit = unit_of(stamps)
     turns = turns or (1 if unit in ("Y", "M") else 2 if unit in ("W", "D") else 3)
-    months = stamps.astype("datetime64[M]").astype(int) % 12
-    days = stamps.astype("datetime64[D]")
-    instants = days if unit in ("Y", "M", "W") else stamps
-    all_turns = (months / 12, (days.astype(int) % _WEEK) / _WEEK, (instants - days) / _DAY)
-    angles = 2 * np.pi * np.stack(all_turns[:turns], 1)
-    return np.concatenate((np.sin(angles), np.cos(angles)), 1).astype(np.float32)
+    return waves(stamps.astype("datetime64[D]") if unit in ("Y", "M", "W") else stamps, turns)
 
 
 def cut(count: int, config: ForecastConfig, ends: Sequence[int] = ()) -> dict[str, range]:

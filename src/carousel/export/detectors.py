@@ -20,7 +20,7 @@ from carousel.export.description import (
     Value,
 )
 from carousel.export.subject import Subject, Tensors
-from carousel.tasks.anomaly.errors import warm_up
+from carousel.runtime.unusual import warm_up
 from carousel.tasks.anomaly.network import Autoencoder, StepForecaster
 from carousel.tasks.anomaly.trained import TrainedDetector
 

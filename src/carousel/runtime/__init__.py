@@ -6,9 +6,12 @@ gives the same numbers to 1e-6. docs/runtime.md says which models it has, and ho
 it alone.
 """
 
+from carousel.runtime.detect import Detector
 from carousel.runtime.forecast import Forecaster
 from carousel.runtime.loading import load
 from carousel.runtime.model import Model
+from carousel.runtime.rolling import ForecasterStreams
 from carousel.runtime.streams import Streams
+from carousel.runtime.watching import DetectorStreams
 
-__all__ = ["Forecaster", "Model", "Streams", "load"]
+__all__ = ["Detector", "DetectorStreams", "Forecaster", "ForecasterStreams", "Model", "Streams", "load"]

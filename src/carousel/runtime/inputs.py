@@ -33,6 +33,35 @@ class Reader(Protocol):
         """A step (B, I), and what the next step wants to know of this one."""
 
 
+def scaled(values: Wide, mean: Wide, std: Wide) -> Array:
+    """(values - mean) / std, each (..., F), as float32. Raises `DataError` for a NaN, and for a
+    value that is too far off to compute with."""
+    found = (values - mean) / std
+    inside = np.abs(found) <= _FARTHEST
+    if not inside.all():
+        place = tuple(np.argwhere(~inside)[0])
+        middle, apart = (np.broadcast_to(part, found.shape)[place] for part in (mean, std))
+        raise DataError(
+            f"feature {place[-1] + 1} has the value {values[place]:g}, where the training "
+            f"part has {middle:g} ± {apart:g}: the runtime fills "
+            "nothing in, and computes with nothing that is so far off"
+        )
+    return found.astype(np.float32)
+
+
+def embedded(x: Array, levels: Mapping[int, int], tables: Sequence[Array]) -> Array:
+    """Numbers (..., F) with rows of embeddings behind them in place of the columns of codes.
+    levels: how many levels those have, by their places."""
+    if not levels:
+        return x
+    parts = [x[..., [place for place in range(x.shape[-1]) if place not in levels]]]
+    for table, (place, count) in zip(tables, levels.items(), strict=True):
+        codes = x[..., place]
+        known = (codes >= 1) & (codes <= count)
+        parts.append(table[np.where(known, codes, 0).astype(np.int64)])
+    return np.concatenate(parts, -1)
+
+
 class Scale:
     """(x - mean) / std of each feature, computed in float64 and rounded once."""
 
@@ -42,16 +71,7 @@ class Scale:
 
     def __call__(self, values: Wide) -> Array:
         """Raises `DataError` for a NaN, and for a value that is too far off to compute with."""
-        scaled = (values - self.mean) / self.std
-        inside = np.abs(scaled) <= _FARTHEST
-        if not inside.all():
-            place = tuple(np.argwhere(~inside)[0])
-            raise DataError(
-                f"feature {place[-1] + 1} has the value {values[place]:g}, where the training "
-                f"part has {self.mean[place[-1]]:g} ± {self.std[place[-1]]:g}: the runtime fills "
-                "nothing in, and computes with nothing that is so far off"
-            )
-        return scaled.astype(np.float32)
+        return scaled(values, self.mean, self.std)
 
 
 class Values:
@@ -105,14 +125,7 @@ class Values:
         return change
 
     def _numbers(self, x: Array) -> Array:
-        if not self.levels:
-            return x
-        parts = [x[..., [place for place in range(x.shape[-1]) if place not in self.levels]]]
-        for table, (place, count) in zip(self.embeddings, self.levels.items(), strict=True):
-            codes = x[..., place]
-            known = (codes >= 1) & (codes <= count)
-            parts.append(table[np.where(known, codes, 0).astype(np.int64)])
-        return np.concatenate(parts, -1)
+        return embedded(x, self.levels, self.embeddings)
 
 
 class Tokens:

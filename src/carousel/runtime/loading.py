@@ -9,6 +9,7 @@ from typing import Any
 from carousel.errors import ConfigError
 from carousel.runtime.answers import Linear, Pool, Targets, sigmoid, softmax
 from carousel.runtime.cell import Cell
+from carousel.runtime.detect import Detector
 from carousel.runtime.files import Bundle, read
 from carousel.runtime.forecast import Forecaster
 from carousel.runtime.inputs import Pixels, Reader, Tokens, Values
@@ -16,7 +17,7 @@ from carousel.runtime.model import Model
 from carousel.runtime.stack import Stack
 
 
-def load(path: str | Path, threads: int = 1) -> Model | Forecaster:
+def load(path: str | Path, threads: int = 1) -> Model | Forecaster | Detector:
     """A saved model, from a run's folder or a bundle's, ready to predict and to be streamed.
 
     threads: of a call; they change no bit of an answer. Nothing of torch is imported; no code of
@@ -31,7 +32,7 @@ def load(path: str | Path, threads: int = 1) -> Model | Forecaster:
     return assembled(read(path), threads)
 
 
-def assembled(bundle: Bundle, threads: int = 1) -> Model | Forecaster:
+def assembled(bundle: Bundle, threads: int = 1) -> Model | Forecaster | Detector:
     """A saved model, from what was read of it; see `load`."""
     config, task = bundle.config, bundle.config.task
     if task not in _TASKS:
@@ -131,7 +132,8 @@ def _generate(bundle: Bundle, stack: Stack) -> Model:
     return _model(bundle, stack, bundle.facts["vocabulary"], reader, softmax, pooled=False)
 
 
-_TASKS: dict[str, Callable[[Bundle, Stack], Model | Forecaster]] = {
+_TASKS: dict[str, Callable[[Bundle, Stack], Model | Forecaster | Detector]] = {
+    "anomaly": Detector,
     "classify": _classify,
     "classify_recordings": _classify_recordings,
     "classify_text": _classify_text,

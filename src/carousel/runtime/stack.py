@@ -20,19 +20,26 @@ State = dict[str, Array]
 class Stack:
     """The layers of a bundle; the equations are those of `carousel.cells`.
 
-    weights: of the whole bundle, of which those named recurrent.… are the stack's. threads: of a
+    weights: of the whole bundle, of which those named `prefix`.… are the stack's. threads: of a
     call; they change no bit of the result.
     """
 
     def __init__(
-        self, cell: Cell, weights: Mapping[str, Array], both: bool, threads: int = 1
+        self,
+        cell: Cell,
+        weights: Mapping[str, Array],
+        both: bool,
+        threads: int = 1,
+        prefix: str = "recurrent",
     ) -> None:
         self.cell, self.both, self.threads = cell, both, threads
         self.layers: list[list[dict[str, Array]]] = []
-        while f"recurrent.weight_ih_l{len(self.layers)}" in weights:
+        own = {name.removeprefix(f"{prefix}."): each for name, each in weights.items()
+               if name.startswith(f"{prefix}.")}  # fmt: skip
+        while f"weight_ih_l{len(self.layers)}" in own:
             number = len(self.layers)
             ends = [f"_l{number}", f"_l{number}_reverse"][: 1 + both]
-            self.layers.append([_of_one(cell, weights, end, above=number > 0) for end in ends])
+            self.layers.append([_of_one(cell, own, end, above=number > 0) for end in ends])
         self.outputs = cell.units * (1 + both)
 
     @property
@@ -130,10 +137,10 @@ class Feed:
 
 
 def _of_one(cell: Cell, weights: Mapping[str, Array], end: str, *, above: bool) -> dict[str, Array]:
-    """Weights of one direction of one layer, by their names in the kernels' description of the
-    cell. above: another layer."""
+    """Weights of one direction of one layer of a stack, by their names in the kernels'
+    description of the cell. above: another layer."""
     names = (weight.name for weight in cell.layer.weights)
-    stored = {name: f"recurrent.{name}{end}" for name in names}
+    stored = {name: f"{name}{end}" for name in names}
     own = {
         name: np.ascontiguousarray(weights[found])
         for name, found in stored.items()

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from carousel.errors import ConfigError, DataError
 from carousel.runtime.compiled import _native
 from carousel.runtime.files import Array
 from carousel.runtime.int8 import Int8Steps, largest_of
 from carousel.runtime.model import Model
+from carousel.runtime.pool import Numbers, Slots, StatePool
 from carousel.runtime.stack import Stack
 
-Numbers = NDArray[Any]
-Slots = NDArray[np.int64]
 
-
-class Streams:
+class Streams(StatePool):
     """States of many streams of one model; each step advances the streams that it names.
 
     A stream is a slot: a row of every array of the pool. The answers of a stream are the same bits
@@ -35,7 +30,7 @@ class Streams:
     def __init__(
         self, model: Model, capacity: int = 64, calibration: ArrayLike | None = None
     ) -> None:
-        self.model, self._capacity = model, 0
+        self.model = model
         stack, pool = model.stack, model.pool
         if stack.both:
             raise ConfigError(
@@ -43,19 +38,13 @@ class Streams:
                 "predict whole sequences"
             )
         self._steps: Steps | Int8Steps = Steps(stack)
-        self._kinds: dict[str, Numbers] = {}  # a row of each array, before the first step
-        for name, part in stack.zeros(1).items():
-            self._kinds[name] = part[:, 0]
+        kinds = {name: part[:, 0] for name, part in stack.zeros(1).items()}
         summary = {} if pool is None else pool.start(1, stack.outputs)
         self._summary = tuple(summary)
-        self._kinds |= {name: part[0] for name, part in summary.items()}
+        kinds |= {name: part[0] for name, part in summary.items()}
         if (width := model.reader.remembers) is not None:
-            self._kinds["before"] = np.full(width, np.nan)
-        self._pool = {
-            name: np.empty((0, *np.shape(kind)), np.asarray(kind).dtype)
-            for name, kind in self._kinds.items()
-        }
-        self.grow(capacity)
+            kinds["before"] = np.full(width, np.nan)
+        super().__init__(kinds, capacity)
         if calibration is not None:
             steps = np.asarray(calibration)[None]
             ranges = largest_of(self.read(np.zeros(1, np.int64), steps))
@@ -66,45 +55,6 @@ class Streams:
     def saturated(self) -> int:
         """Inputs so far beyond the range of calibration; 0 of streams in float32."""
         return self._steps.saturated if isinstance(self._steps, Int8Steps) else 0
-
-    @property
-    def capacity(self) -> int:
-        """Number of slots."""
-        return self._capacity
-
-    @property
-    def state_bytes(self) -> int:
-        """Memory of the state of one stream."""
-        return sum(np.asarray(kind).nbytes for kind in self._kinds.values())
-
-    def grow(self, capacity: int) -> None:
-        """Slots up to this number; those that are there stay as they are."""
-        more = capacity - self._capacity
-        if more <= 0:
-            return
-        for name, kind in self._kinds.items():
-            fresh = np.broadcast_to(kind, (more, *np.shape(kind)))
-            self._pool[name] = np.concatenate((self._pool[name], fresh))
-        self._capacity = capacity
-
-    def clear(self, slots: Slots) -> None:
-        """Put these slots before their first step."""
-        for name, kind in self._kinds.items():
-            self._pool[name][slots] = kind
-
-    def states(self, slots: Slots) -> dict[str, Numbers]:
-        """A copy of all that the next steps of these slots depend on: arrays of a row each."""
-        return {name: part[slots] for name, part in self._pool.items()}
-
-    def restore(self, slots: Slots, states: Mapping[str, Numbers]) -> None:
-        """Put these slots where others were, as `states` gave them. Raises `DataError` for states
-        of another model."""
-        wanted = {name: part.shape[1:] for name, part in self._pool.items()}
-        got = {name: np.shape(part)[1:] for name, part in states.items()}
-        if wanted != got:
-            raise DataError(f"the state of this model is {wanted}, got {got}")
-        for name, part in states.items():
-            self._pool[name][slots] = part
 
     def read(self, slots: Slots, x: ArrayLike) -> Array:
         """Inputs of the network (B, T, I) for steps x (B, T, ...), T for each of these slots.

@@ -14,6 +14,7 @@ from carousel.config import AnomalyConfig
 from carousel.data.scaling import FeatureScaler
 from carousel.data.watched import Watched
 from carousel.errors import DataError
+from carousel.runtime.unusual import judge, warm_up
 from carousel.tasks.shared.network import evaluating
 
 Array = NDArray[np.float64]
@@ -21,15 +22,6 @@ _AT_ONCE = 512  # windows
 #: Standard deviation, on the scaled series, below which an error is not taken to be usual: a column
 #: that never changed may still be off by rounding.
 _LEAST = 1e-3
-
-
-def warm_up(config: AnomalyConfig) -> int:
-    """Steps at the beginning of a series that have no score: until the first window is whole; of a
-    forecast, until K forecasts of a step are there that were made when the network had read a
-    quarter of a window, as before it knows too little of the series."""
-    if config.error == "forecast":
-        return config.horizon + config.window // 4
-    return config.window - 1
 
 
 def forecast_errors(scaled: Array, out: Array, cold: int = 0) -> Array:
@@ -148,24 +140,8 @@ class Usual:
 
     def judge(self, errors: Array) -> tuple[Array, Array]:
         """Score of each step (T,), NaN where nothing was measured, and the share of each column
-        in its error (T, F).
-
-        errors (T, K, F). mahalanobis: sqrt(z' P z / D) of the standardised errors z; worst: the
-        largest root mean square of a column's. About 1 is usual. A missing error counts as none.
-        """
-        steps, horizon, features = errors.shape
-        z = (errors.reshape(steps, -1) - self.mean) / self.std
-        measured = ~np.isnan(z)
-        z[~measured] = 0.0
-        squares = (z**2).reshape(steps, horizon, features).sum(1)
-        if self.precision is None:
-            score = np.sqrt(squares / horizon).max(1)
-        else:
-            score = np.sqrt(np.maximum(((z @ self.precision) * z).sum(1), 0.0) / z.shape[1])
-        score[~measured.any(1)] = np.nan
-        total = squares.sum(1, keepdims=True)
-        share = np.divide(squares, total, out=np.zeros_like(squares), where=total > 0)
-        return score, share
+        in its error (T, F). errors (T, K, F). See `carousel.runtime.unusual.judge`."""
+        return judge(errors, self.mean, self.std, self.precision)
 
 
 def scaler_of(series: list[Watched]) -> FeatureScaler:

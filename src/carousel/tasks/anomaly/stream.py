@@ -14,8 +14,9 @@ from torch import nn
 from carousel.config import AnomalyConfig
 from carousel.errors import DataError
 from carousel.layers.stream import Stream
-from carousel.tasks.anomaly.alarms import Alarms, Limit
-from carousel.tasks.anomaly.errors import Usual, warm_up
+from carousel.runtime.alarms import Alarms, Limit
+from carousel.runtime.unusual import warm_up
+from carousel.tasks.anomaly.errors import Usual
 from carousel.tasks.shared.network import evaluating
 
 Array = NDArray[np.float64]

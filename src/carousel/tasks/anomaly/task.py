@@ -18,9 +18,10 @@ from carousel.config import Config
 from carousel.data.counting import unit_of
 from carousel.data.watched import WatchedSeries
 from carousel.errors import ConfigError, DataError
+from carousel.runtime.unusual import warm_up
 from carousel.tasks.anomaly import baselines
 from carousel.tasks.anomaly.alarms import check_promise, limits, promise, smoothed
-from carousel.tasks.anomaly.errors import Usual, network_errors, scaler_of, warm_up
+from carousel.tasks.anomaly.errors import Usual, network_errors, scaler_of
 from carousel.tasks.anomaly.network import Autoencoder, StepForecaster, build
 from carousel.tasks.anomaly.trained import TrainedDetector
 from carousel.tasks.shared import network, samples

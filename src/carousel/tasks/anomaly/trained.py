@@ -16,8 +16,10 @@ from carousel.config import Config
 from carousel.data.counting import unit_of
 from carousel.data.watched import Watched, WatchedSeries, probation
 from carousel.errors import DataError
-from carousel.tasks.anomaly.alarms import Limit, alarms_of, answer_of, promise, smoothed
-from carousel.tasks.anomaly.errors import Usual, forecast_errors, network_errors, scaler_of, warm_up
+from carousel.runtime.alarms import Limit
+from carousel.runtime.unusual import warm_up
+from carousel.tasks.anomaly.alarms import alarms_of, answer_of, promise, smoothed
+from carousel.tasks.anomaly.errors import Usual, forecast_errors, network_errors, scaler_of
 from carousel.tasks.anomaly.input import Reader
 from carousel.tasks.anomaly.network import build
 from carousel.tasks.anomaly.plots import draw_watches, picture_of
