@@ -14,4 +14,12 @@ from carousel.runtime.rolling import ForecasterStreams
 from carousel.runtime.streams import Streams
 from carousel.runtime.watching import DetectorStreams
 
-__all__ = ["Detector", "DetectorStreams", "Forecaster", "ForecasterStreams", "Model", "Streams", "load"]
+__all__ = [
+    "Detector",
+    "DetectorStreams",
+    "Forecaster",
+    "ForecasterStreams",
+    "Model",
+    "Streams",
+    "load",
+]

@@ -67,8 +67,9 @@ class Clock:
 
     def text(self, count: int) -> str:
         """A count in ISO 8601, no finer than the step asks for."""
-        stamp = np.datetime64(count, self._unit)
+        stamp = self.stamps(np.array([count]))
         for unit in (self._shown, "s"):
-            if self._exact and stamp == stamp.astype(f"datetime64[{unit}]"):
-                return str(stamp.astype(f"datetime64[{unit}]"))
-        return str(stamp)
+            rough = stamp.astype(f"datetime64[{unit}]")
+            if self._exact and rough == stamp:
+                return str(rough[0])
+        return str(stamp[0])

@@ -94,10 +94,7 @@ class Detector:
 
     def _normal(self, name: str) -> Normal:
         usual = self._usual
-        if "" in usual:
-            found = usual[""]
-        else:
-            found = usual.get(name) or next(iter(usual.values()))
+        found = usual.get("") or usual.get(name) or next(iter(usual.values()))
         if not name and len(usual) == 1:
             name = next(iter(usual))
         precision = found["precision"]

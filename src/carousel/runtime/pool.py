@@ -28,6 +28,9 @@ class StatePool:
         self._capacity = 0
         self.grow(capacity)
 
+    filled = 0
+    """Values that were not measured, and were read as those before."""
+
     @property
     def saturated(self) -> int:
         """Inputs so far beyond the range of calibration; 0 of streams in float32."""

@@ -22,9 +22,7 @@ def warm_up(config: AnomalyConfig) -> int:
     return config.window - 1
 
 
-def judge(
-    errors: Array, mean: Array, std: Array, precision: Array | None
-) -> tuple[Array, Array]:
+def judge(errors: Array, mean: Array, std: Array, precision: Array | None) -> tuple[Array, Array]:
     """Score of each step (T,), NaN where nothing was measured, and the share of each column in its
     error (T, F).
 

@@ -21,9 +21,9 @@ class DetectorStreams(StatePool):
     """States of many streams of a detector; see `Streams`.
 
     A step is (1 + F): the number of the stream's series, from 1 in the order of `Detector.series`
-    (0: of none; NaN: as before), and the values, NaN where nothing was measured, which is read as
-    the value before, at the beginning as the mean. An answer is (len(names),), as
-    `Detector.predict` has it.
+    (0: of none; NaN: as before; below 0: if it is not known yet), and the values, NaN where nothing
+    was measured, which is read as the value before, at the beginning as the mean. An answer is
+    (len(names),), as `Detector.predict` has it.
     """
 
     def __init__(self, detector: Detector, capacity: int = 64) -> None:
@@ -101,21 +101,26 @@ class DetectorStreams(StatePool):
         inside = np.ones((rows, steps), bool)
         if lengths is not None:
             inside = np.arange(steps) < lengths[:, None]
-        found[inside] = self.step(slots, self.read(slots, x), lengths)
+        given = x.copy()
+        given[~inside, 0] = np.nan  # what stands behind the end names no series
+        found[inside] = self.step(slots, self.read(slots, given), lengths)
         return found
 
     def _series_of(self, slots: Slots, given: NDArray[np.float64]) -> Slots:
-        """Number of the series of each slot (B,), of what its steps name (B, T)."""
+        """Number of the series of each slot (B,), of what its steps name (B, T); below 0: what it
+        is if nobody says."""
         known, most = self._pool["series"][slots], len(self.detector.series)
-        named = ~np.isnan(given)
-        wrong = named & ~((given >= 0) & (given <= most) & (given == np.floor(given)))
+        wrong = ~np.isnan(given) & ~((abs(given) <= most) & (given == np.floor(given)))
         if wrong.any():
             raise DataError(
                 f"series is a number of 0 to {most}, got {given[wrong][0]:g}: they are "
                 f"{', '.join(self.detector.series)}"
             )
-        new = np.where(named, given, -1).max(1).astype(np.int64)
-        found = np.where(known >= 0, known, np.maximum(new, 0))
+        named = given >= 0
+        said = np.where(named, given, -1).max(1)
+        supposed = np.where(given < 0, -given, 0).max(1)
+        new = np.where(said >= 0, said, supposed).astype(np.int64)
+        found = np.where(known >= 0, known, new)
         other = named & (given != found[:, None])
         if other.any():
             row = int(np.argwhere(other)[0][0])
@@ -142,7 +147,7 @@ class DetectorStreams(StatePool):
         kept = np.concatenate((self._pool["made"][slots], made), 1)
         times, ahead = np.arange(x.shape[1])[:, None], np.arange(horizon)
         told = kept[:, horizon + times - 1 - ahead, ahead]  # made 1, …, K steps before
-        errors = values[:, :, None].astype(np.float64) - told
+        errors: NDArray[np.float64] = values[:, :, None].astype(np.float64) - told
         errors[np.repeat(x[:, :, None, features:] > 0, horizon, 2)] = np.nan
         ends = steps[:, None] + ahead
         self._pool["made"][slots] = kept[np.arange(len(slots))[:, None], ends]
@@ -169,9 +174,7 @@ class DetectorStreams(StatePool):
         self._pool["window"][slots] = whole[np.arange(len(slots))[:, None], ends]
         return errors
 
-    def _judged(
-        self, slot: int, errors: NDArray[np.float64], known: range, found: Numbers
-    ) -> None:
+    def _judged(self, slot: int, errors: NDArray[np.float64], known: range, found: Numbers) -> None:
         """Put score, alarm and shares of the steps `known` of a stream into their rows."""
         if not len(known):
             return

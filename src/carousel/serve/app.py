@@ -179,7 +179,7 @@ class Server:
         steps, number = steps_in(given if not lines else {"steps": given})
         if lines and "number" in request.query_params:
             number = numbered(request.query_params["number"])
-        x = service.columns.read(steps)
+        x = service.columns.read(steps, name)
         if tokens.wanted(given):
             return response(await _carried(service, name, x, number, given.get("state")), kind)
         told = await self.taken(service, [name], x[None], number)
@@ -205,7 +205,7 @@ class Server:
                 if name in seen:
                     raise bad(f"stream {name!r} comes twice: put its steps into one item")
                 seen.add(name)
-                x = service.columns.read(steps)
+                x = service.columns.read(steps, name)
             except Refused as error:
                 raise Refused(error.code, error.status, f"item {at}: {error}") from None
             if tokens.wanted(item):

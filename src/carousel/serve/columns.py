@@ -49,9 +49,14 @@ class Columns:
             return []
         return list(dict.fromkeys(name.partition("=")[0] for name in self.names))
 
-    def read(self, steps: Any) -> Steps:
+    def facts(self) -> dict[str, Any]:
+        """Description for clients, beyond `wanted`."""
+        return {}
+
+    def read(self, steps: Any, stream: str = "") -> Steps:
         """Steps (T, ...) of a list of steps, each a list of numbers, an object by column, or a
-        token. Raises `Refused`, naming the step and the column, for what does not fit."""
+        token. stream: the name of theirs. Raises `Refused`, naming the step and the column, for
+        what does not fit."""
         if not isinstance(steps, list) or not steps:
             raise bad("steps is a list of at least one step")
         if self.words is not None:
@@ -93,7 +98,7 @@ class Columns:
 
     def _row(self, at: int, step: Any) -> list[float]:
         if not isinstance(step, dict):
-            raise bad(f"step {at} is {_short(step)}: every step is an object, or every is a list")
+            raise bad(f"step {at} is {short(step)}: every step is an object, or every is a list")
         row = [0.0] * self.width
         for column, levels in self.groups.items():
             if column not in step:
@@ -123,7 +128,7 @@ class Columns:
                 found = math.inf
             if math.isfinite(found):
                 return found
-        raise bad(f"column {name!r} of step {at} is {_short(cell)}: a finite number is expected")
+        raise bad(f"column {name!r} of step {at} is {short(cell)}: a finite number is expected")
 
     def _tokens(self, steps: list[Any]) -> Steps:
         assert self.words is not None
@@ -131,27 +136,27 @@ class Columns:
         for at, step in enumerate(steps):
             if isinstance(step, str):
                 if step not in self.words:
-                    raise bad(f"step {at}: {_short(step)} is not in the vocabulary of the model")
+                    raise bad(f"step {at}: {short(step)} is not in the vocabulary of the model")
                 step = self.words[step]
             cells = step if isinstance(step, list) else [step]
             if len(cells) != self.width or not all(
                 type(c) is int and 0 <= c < 2**31 for c in cells
             ):
                 raise bad(
-                    f"step {at} is {_short(step)}: a token is a word that is known or its number"
+                    f"step {at} is {short(step)}: a token is a word that is known or its number"
                     if self.width == 1
-                    else f"step {at} is {_short(step)}: a step is {self.width} numbers of tokens"
+                    else f"step {at} is {short(step)}: a step is {self.width} numbers of tokens"
                 )
             found.append(cells[0] if self.width == 1 else cells)
         return np.array(found, np.int64)
 
     def _missing(self, at: int, name: str, step: Mapping[str, Any]) -> Refused:
         got = ", ".join(map(str, list(step)[:20])) or "none"
-        return bad(f"column {name!r} is missing in step {at}: it has {_short(got, 300)}")
+        return bad(f"column {name!r} is missing in step {at}: it has {short(got, 300)}")
 
     def _unknown(self, at: int, name: str, word: str, known: list[str]) -> Refused:
         return bad(
-            f"column {name!r} of step {at} is {_short(word)}, which training had not: known are "
+            f"column {name!r} of step {at} is {short(word)}, which training had not: known are "
             f"{', '.join(known[:30])}"
         )
 
@@ -177,6 +182,7 @@ def bad(message: str) -> Refused:
     return Refused("bad_input", 400, message)
 
 
-def _short(value: Any, most: int = 60) -> str:
+def short(value: Any, most: int = 60) -> str:
+    """A value as text of at most so many characters."""
     text = value if isinstance(value, str) and most > 60 else repr(value)
     return text if len(text) <= most else text[: most - 1] + "…"

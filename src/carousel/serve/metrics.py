@@ -73,6 +73,8 @@ def _of(service: Service) -> Iterator[tuple[str, str, str, float]]:
     yield "carousel_repeats_total", "counter", "Steps that were answered again.", seen.repeated
     clipped = service.streams.saturated
     yield "carousel_saturated_total", "counter", "Inputs beyond the range of eight bits.", clipped
+    filled = service.streams.filled
+    yield "carousel_filled_total", "counter", "Values not measured, read as those before.", filled
     yield "carousel_failures_total", "counter", "Groups that failed.", service.errors
 
 

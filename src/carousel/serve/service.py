@@ -15,14 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.errors import ConfigError, DataError
+from carousel.errors import DataError
 from carousel.runtime.files import Bundle, read
-from carousel.runtime.forecast import Forecaster
 from carousel.runtime.loading import assembled
-from carousel.runtime.streams import Streams
-from carousel.serve.answers import answers_of
-from carousel.serve.columns import Columns, columns_of
+from carousel.serve.columns import Columns
 from carousel.serve.engine import Engine
+from carousel.serve.kinds import kind_of
 from carousel.serve.scheduler import Group, Limits, Piece, Slots
 from carousel.serve.sessions import Refused, Reply, Sessions
 
@@ -58,18 +56,18 @@ class Service:
         for a model that has no answer step by step."""
         bundle = read(folder)
         model = assembled(bundle, settings.threads)
-        if isinstance(model, Forecaster):
-            raise ConfigError(
-                f"{folder} is a forecaster, which reads windows from their first step on: it has "
-                "no streams to serve; predict the last window"
-            )
-        self.name, self.settings, self.model = name, settings, model
-        self.columns = columns_of(bundle, model.reader)
-        known = _steps_in(settings.calibration, self.columns)
-        self.streams = Streams(model, calibration=known)
-        self.print = fingerprint(bundle, known)
-        self.answers = answers_of(bundle, model.names)
-        self.engine = Engine(self.streams, settings.limits)
+        self.name, self.settings, self.task = name, settings, model.task
+        known: list[Numbers | None] = []
+
+        def calibration(columns: Columns) -> Numbers | None:
+            known.append(_steps_in(settings.calibration, columns))
+            return known[0]
+
+        self.kind = kind_of(bundle, model, calibration)
+        self.columns, self.streams = self.kind.columns, self.kind.streams
+        self.print = fingerprint(bundle, known[0])
+        self.answers = self.kind.answers
+        self.engine = Engine(self.streams, self.kind.limits(settings.limits))
         self.sessions = Sessions(
             self.engine.grow, self._forget, most=settings.most, idle=settings.idle
         )
@@ -83,13 +81,14 @@ class Service:
         """Description of the model for clients."""
         return {
             "model": self.name,
-            "task": self.model.task,
+            "task": self.task,
             "columns": self.columns.wanted,
             "features": self.columns.width,
             "answer": self.answers.kind,
-            "names": list(self.model.names) if self.answers.kind != "next" else [],
+            "names": list(self.answers.names) if self.answers.kind != "next" else [],
             "streams": len(self.sessions),
             "state_bytes": self.streams.state_bytes,
+            **self.columns.facts(),
         }
 
     def steps(
@@ -124,7 +123,7 @@ class Service:
 
     def predict(self, x: Numbers, lengths: NDArray[np.int64] | None) -> Numbers:
         """Answers to whole sequences; from any thread."""
-        return self.model.predict(x, lengths)
+        return self.kind.predict(x, lengths)
 
     async def settle(self) -> None:
         """Wait until everything that was taken in is answered."""

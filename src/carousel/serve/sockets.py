@@ -161,7 +161,7 @@ class Connection:
             "steps": sessions.accepted[slots].tolist(),
             "saved": sessions.saved[slots].tolist(),
             "columns": self._service.columns.names,
-            "names": list(self._service.model.names),
+            "names": list(self._service.answers.names),
         }
 
     def _steps(self, frame: dict[str, Any], number: Any) -> None:
@@ -225,7 +225,7 @@ class Connection:
         steps, first = steps_in(frame)
         if "state" in frame or "return_state" in frame:
             raise bad("states are carried over HTTP: here, the server keeps them")
-        x = service.columns.read(steps)
+        x = service.columns.read(steps, name)
         numbers = None if first is None else np.array([first], np.int64)
         future = service.steps([name], x[None], numbers)
 
