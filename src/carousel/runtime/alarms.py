@@ -93,8 +93,8 @@ class Alarms:
 
     @property
     def state(self) -> tuple[list[float], float]:
-        """What the next step depends on: the scores that are remembered, and the threshold's
-        logarithm. Set it to go on from there."""
+        """Scores that are remembered, and the logarithm of the threshold: the next step depends on
+        them. Set it to go on from there."""
         return [*self._recent], self._line
 
     @state.setter

@@ -20,7 +20,7 @@ Numbers = NDArray[np.float64]
 
 
 class Normal(NamedTuple):
-    """What is normal of a series: its scale, its usual errors (D,) and the inverse of their
+    """Norm of a series: its scale, its usual errors (D,) and the inverse of their
     covariance (D, D), None where each column is judged by itself, and its threshold."""
 
     scale: Scale
@@ -76,7 +76,7 @@ class Detector:
         return warm_up(self.settings)
 
     def normal_of(self, code: int) -> Normal:
-        """What is normal of the series of this number, from 1; 0: of one without a name. Raises
+        """Norm of the series of this number, from 1; 0: of one without a name. Raises
         `DataError` where that has none."""
         if code:
             return self.normals[code - 1]

@@ -147,7 +147,7 @@ class Forecaster:
         return self.clock.count(np.broadcast_to(seconds, (rows,)))
 
     def _known(self, counts: NDArray[np.int64]) -> tuple[Array, Array]:
-        """What the calendar says of the steps of windows (B, T, C), and of those to come."""
+        """Numbers of the calendar for the steps of windows (B, T, C), and of those to come."""
         assert self.clock is not None
         context, horizon = self.settings.context, self.settings.horizon
         places = np.arange(1 - context, 1 + horizon)

@@ -1,4 +1,4 @@
-"""What of a server differs from one kind of model to another: steps, states, answers."""
+"""Kinds of models, where a server differs from one to another: steps, states, answers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Kind:
 def kind_of(
     bundle: Bundle, model: Model | Forecaster | Detector, read_known: Callable[[Columns], Any]
 ) -> Kind:
-    """How a saved model is served. read_known: steps to calibrate eight bits by, None for float32.
+    """Steps, states and answers of a saved model. read_known: steps to calibrate eight bits by, None for float32.
     Raises `ConfigError` for a model that has no answer step by step."""
     facts = bundle.facts
     if isinstance(model, Model):
