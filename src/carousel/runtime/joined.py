@@ -18,8 +18,8 @@ Joining = Callable[[Mapping[str, Array]], Weights]
 
 
 def joining(spec: CellSpec) -> Joining | None:
-    """Function that makes the weights of the cell that the kernels have in this one's place; None where
-    there is no such function of arrays."""
+    """Function that makes the weights of the cell that the kernels have in this one's place; None
+    where there is no such function of arrays."""
     return _JOINING.get(f"{spec.equations.partition('.')[0]}.{spec.joined}")
 
 

@@ -61,8 +61,8 @@ class Kind:
 def kind_of(
     bundle: Bundle, model: Model | Forecaster | Detector, read_known: Callable[[Columns], Any]
 ) -> Kind:
-    """Steps, states and answers of a saved model. read_known: steps to calibrate eight bits by, None for float32.
-    Raises `ConfigError` for a model that has no answer step by step."""
+    """Steps, states and answers of a saved model. read_known: steps to calibrate eight bits by,
+    None for float32. Raises `ConfigError` for a model that has no answer step by step."""
     facts = bundle.facts
     if isinstance(model, Model):
         columns = columns_of(bundle, model.reader)
