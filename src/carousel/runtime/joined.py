@@ -24,8 +24,8 @@ def joining(spec: CellSpec) -> Joining | None:
 
 
 def widened(weights: Weights, size: int, units: int) -> Weights:
-    """The same layer above another, whose outputs are `size` features for each direction, of which
-    the first `units` are its own: what stands behind those is multiplied by zero."""
+    """Weights of a layer above another, whose outputs are `size` features for each direction, of
+    which the first `units` are its own: what stands behind those is multiplied by zero."""
     w_ih = weights["weight_ih"]
     by_direction = w_ih.reshape(len(w_ih), -1, units)
     wide = np.pad(by_direction, ((0, 0), (0, 0), (0, size - units)))

@@ -115,7 +115,7 @@ class RedisStore:
         self._listener.start()
 
     def forgot(self) -> bool:
-        """Whether Redis was started anew since this was last asked: it may have lost the newest."""
+        """Say if Redis was started anew since this was last asked: it may have lost the newest."""
         try:
             life = self._life()
         except redis.RedisError:

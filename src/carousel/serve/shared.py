@@ -94,7 +94,7 @@ class Shared:
             future.set_result(None)
 
     async def overruled(self, service: Service, names: Sequence[str]) -> bool:
-        """Whether another server took some of these streams unheard: what is here is older then,
+        """Say if another server took some of these streams unheard: what is here is older then,
         and is forgotten. A server finds out by writing."""
         sessions = service.sessions
         here = [name for name in names if name in sessions.slots]

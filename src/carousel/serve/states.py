@@ -7,11 +7,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.runtime.streams import Streams
+from carousel.runtime.pool import StatePool
 from carousel.serve.scheduler import Slots
 
 
-def bytes_of(streams: Streams, slots: Slots) -> NDArray[np.uint8]:
+def bytes_of(streams: StatePool, slots: Slots) -> NDArray[np.uint8]:
     """States of slots (B,) as rows of bytes (B, n)."""
     rows = []
     for part in streams.states(slots).values():
@@ -20,7 +20,7 @@ def bytes_of(streams: Streams, slots: Slots) -> NDArray[np.uint8]:
     return np.concatenate(rows, 1)
 
 
-def put_bytes(streams: Streams, slots: Slots, content: NDArray[np.uint8]) -> None:
+def put_bytes(streams: StatePool, slots: Slots, content: NDArray[np.uint8]) -> None:
     """Put slots (B,) where others were, of the same model, as `bytes_of` gave them (B, n)."""
     states, at = {}, 0
     for name, part in streams.states(slots).items():

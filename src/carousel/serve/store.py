@@ -42,7 +42,7 @@ class StateStore(Protocol):
         has them now. Raises `NotKept`, where some may be written and others not."""
 
     def forgot(self) -> bool:
-        """Whether the store may have lost what was written before, since this was last asked."""
+        """Say if the store may have lost what was written before, since this was last asked."""
 
     def read(self, model: str, print: str) -> Iterator[Kept]:
         """The streams of a model; those of other weights are not among them."""

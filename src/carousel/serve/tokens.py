@@ -29,7 +29,7 @@ _names = (f"\0{number}" for number in itertools.count())  # which no client can 
 
 
 def wanted(given: Any) -> bool:
-    """Whether a request carries its state, or asks for it. Raises `Refused` for what says
+    """Say whether a request carries its state, or asks for it. Raises `Refused` for what says
     neither."""
     if not isinstance(given, dict) or not given.keys() & {"state", "return_state"}:
         return False
