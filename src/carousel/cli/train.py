@@ -130,9 +130,16 @@ def train(
                 else:
                     run = training.train(made, settings, **how)
     except training.Interrupted as stop:
-        again = command("train", "--resume", stop.run)
-        print(f"\nInterrupted. Continue with: {again}", file=sys.stderr)
+        if training.Place.found().leads:
+            again = command("train", "--resume", stop.run)
+            print(f"\nInterrupted. Continue with: {again}", file=sys.stderr)
         raise typer.Exit(Exit.INTERRUPTED) from None
+    except training.TeamEnded:
+        if training.Place.found().leads:
+            raise
+        raise typer.Exit(Exit.REFUSED) from None  # the process that ended has said why
+    if not training.Place.found().leads:
+        return  # the first process of those that train together says it
     if as_json:
         print_json({"run": str(run.path), **run.result})
     elif quiet:

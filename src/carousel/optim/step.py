@@ -37,6 +37,10 @@ def mean_loss(result: Loss) -> float:
     return float(result.sums["loss"].item()) / max(result.count, 1)
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Taken(Generic[L]):
     """One step, as it went.
@@ -76,6 +80,8 @@ class OptimizerStep:
         self.limits = RowLimits(regularization, model)
         self.clip = Clipper(optimizer, model.parameters())
         self.backward: Callable[[Tensor], object] = Tensor.backward
+        #: Called after it: where several processes take the step together, they add up here.
+        self.add_gradients: Callable[[], object] = _nothing
 
     def take(self, compute: Callable[[], L]) -> Taken[L]:
         """Compute a batch's loss, and step along its gradient; not where either is not finite."""
@@ -88,6 +94,7 @@ class OptimizerStep:
             seconds = (middle - started, 0.0)
             return Taken(result, loss, math.nan, f"the loss is {loss}", seconds)
         self.backward(result.objective)
+        self.add_gradients()
         self.penalties.add_gradients()
         norm = self.clip()
         seconds = (middle - started, time.perf_counter() - middle)

@@ -63,6 +63,8 @@ class RunFolder:
     seed: int
     threads: int
     device: str
+    processes: int = 1
+    launch: str = ""
 
     @classmethod
     def create(
@@ -75,8 +77,12 @@ class RunFolder:
         device: str,
         versions: Mapping[str, str],
         data: str | None = None,
+        processes: int = 1,
+        launch: str = "",
     ) -> RunFolder:
         """Make the folder, its data.json (`data`) and its config.toml.
+
+        processes: how many train it together. launch: a name of what started them.
 
         Raises `RunError` if there is a run already.
         """
@@ -92,13 +98,15 @@ class RunFolder:
                 "created": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
                 "versions": dict(versions),
             }
+            if processes > 1:
+                facts |= {"processes": processes, "launch": launch}
             if data is not None:
                 replace_durably(path / DATA, data.encode())
             text = tomli_w.dumps({"run": facts, **config.to_dict()})
             replace_durably(path / CONFIG, text.encode())
         except OSError as error:
             raise RunError(f"the run folder {path} cannot be made: {error.strerror}") from None
-        return cls(path, config, seed, threads, device)
+        return cls(path, config, seed, threads, device, processes, launch)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -116,7 +124,9 @@ class RunFolder:
             seed, threads, device = int(run["seed"]), int(run["threads"]), str(run["device"])
             if seed < 0 or threads < 1:
                 raise RunError(f"{path / CONFIG} says seed {seed}, threads {threads}")
-            return cls(path, Config.from_stored(values), seed, threads, device)
+            processes, launch = int(run.get("processes", 1)), str(run.get("launch", ""))
+            config = Config.from_stored(values)
+            return cls(path, config, seed, threads, device, processes, launch)
         except RunError:
             raise
         except KeyError as error:

@@ -4,10 +4,13 @@ from carousel.training.folds import TrainedFolds, resume_folds, train_folds
 from carousel.training.loop import Interrupted
 from carousel.training.memory import Fitted, fit
 from carousel.training.session import TrainedRun, resume, train
+from carousel.training.team import Place, TeamEnded
 
 __all__ = [
     "Fitted",
     "Interrupted",
+    "Place",
+    "TeamEnded",
     "TrainedFolds",
     "TrainedRun",
     "fit",

@@ -15,11 +15,11 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
 from carousel import bundle
 from carousel.coach.autopsy import first_nonfinite
@@ -40,7 +40,8 @@ from carousel.training.samples import Sampler
 from carousel.training.signals import StopRequest
 from carousel.training.state import Carried, OptimizerState, RandomState, Stateful, gather, restore
 from carousel.training.stopping import EarlyStopping
-from carousel.training.unsaved import Unsaved
+from carousel.training.team import Team, Wish
+from carousel.training.unsaved import Following, Unsaved
 
 _PARTS = ("forward", "backward", "optimiser")
 _A_MOMENT = 1.0  # seconds
@@ -90,7 +91,10 @@ class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked for 
 
 
 class Trainer:
-    """Fits one task's model within one run folder, or in memory: nothing is saved then."""
+    """Fits one task's model within one run folder, or in memory: nothing is saved then.
+
+    team: the processes that train it together; the first one of them saves and records.
+    """
 
     def __init__(
         self,
@@ -99,8 +103,10 @@ class Trainer:
         store: EventStore,
         display: Display,
         fabric: Fabric,
+        team: Team | None = None,
     ) -> None:
         self.task, self.run, self.store = task, run, store
+        self.team = team or Team()
         self.display, self.fabric = display, fabric
         self.config: Config = run.config
         self.progress = Progress()
@@ -117,10 +123,13 @@ class Trainer:
         )
         self.average = Average(self.config.averaging, self.net)
         self.model, self.optimizer = fabric.setup(self.net, self.update.optimizer)
-        self.update.optimizer, self.update.backward = self.optimizer, fabric.backward
+        self.update.optimizer, self.update.backward = self.optimizer, self._backward
+        self.update.add_gradients = self._add_gradients
+        self.team.share_weights(self.net)
+        self.team.seed(run.seed)
         if hasattr(self.net, "score"):  # networks of tokens are trained by it, not by `forward`
             self.model.mark_forward_method("score")
-        self.carried = Carried(fabric.device)
+        self.carried = Carried(fabric.device, self.team)
         #: What a checkpoint holds: a part that is added here is saved and comes back.
         self.stateful: dict[str, Stateful] = {
             "progress": self.progress,
@@ -130,7 +139,7 @@ class Trainer:
             "carry": self.carried,
             "clip": self.update.clip,
             "average": self.average,
-            "random": RandomState(fabric.device),
+            "random": RandomState(fabric.device, self.team),
         }
         if self.schedule is not None:
             self.stateful["schedule"] = self.schedule
@@ -139,7 +148,7 @@ class Trainer:
         )
         self.sampler = Sampler(task, store, display)
         self._rate = self.learning_rate  # of the last step
-        self._stop = StopRequest()
+        self._stop, self._stopped = StopRequest(), False
         self._saved_at = time.monotonic()
 
     @property
@@ -171,12 +180,12 @@ class Trainer:
             unit=self.task.unit,
         )
         self.coach.start(self.progress.step)
-        listening = nullcontext() if isinstance(self.run, Unsaved) else self._stop.awaited()
+        listening = self._stop.awaited() if self._can_resume else nullcontext()
         with listening:
             while not self.progress.finished:
                 self._train_epoch()
                 self._end_epoch()
-                if self._stop.made and not self.progress.finished:
+                if self._stopped and not self.progress.finished:
                     raise self._interruption()
         if self.config.training.restore_best:
             self.stopping.restore(self.net)
@@ -191,7 +200,8 @@ class Trainer:
             self.carried.tensors = ()
         last_batch = self.task.batches_per_epoch
         batches = self.task.train_batches(progress.epoch, progress.batch)
-        for batch in self._timed(batches):
+        for whole in self._timed(batches):
+            batch, self.carried.idle = self.team.share(self.task.subject, whole)
             result, values = self._step(self.fabric.to_device(batch))
             store.record(progress.step, values)
             self.display.step(progress.step, values, result.count)
@@ -200,16 +210,17 @@ class Trainer:
             if progress.batch == last_batch:
                 continue  # the end of the epoch saves
             due = time.monotonic() - self._saved_at >= self.config.training.checkpoint_seconds
-            if due or self._stop.made:
+            wish = self.team.agreed(Wish(due and self.team.leads, self._stop.made))
+            if wish.save or wish.stop:
                 self._save()
-            if self._stop.made:
+            if wish.stop:
                 raise self._interruption()
 
     def _step(self, batch: Batch) -> tuple[StepLoss, dict[str, float]]:
         """One optimiser step; returns what the task said of it, and the numbers to record."""
         self.coach.before_step(self.progress.step + 1)
         started, rate = time.perf_counter(), self.learning_rate
-        step = self.update.take(partial(self.task.loss, self.model, batch, self.carried.tensors))
+        step = self.update.take(partial(self._loss, batch))
         if step.trouble:
             self._diverged(step.trouble, batch)
         self._rate = rate
@@ -233,10 +244,21 @@ class Trainer:
         self.coach.after_step(self.progress.step, values, scale)
         return step.result, values
 
+    def _loss(self, batch: Batch) -> StepLoss:
+        result = self.task.loss(self.model, batch, self.carried.tensors)
+        return self.team.combine(result, idle=self.carried.idle)
+
+    def _backward(self, objective: Tensor) -> None:
+        if objective.requires_grad:  # a process that has nothing of a batch has nothing to go back
+            self.fabric.backward(objective)
+
+    def _add_gradients(self) -> None:
+        self.team.add_gradients([p for p in self.net.parameters() if p.requires_grad])
+
     def _end_epoch(self) -> None:
         progress, training = self.progress, self.config.training
         started = time.monotonic()
-        validation = self.task.validate(self.average.model)
+        validation = self.team.led(lambda: self.task.validate(self.average.model))
         progress.seconds += time.monotonic() - started
         self.coach.mark("validation", time.monotonic() - started)
         for name, value in validation.items():
@@ -272,8 +294,11 @@ class Trainer:
             bundle.save_epoch(trained, self.run.path, progress.epoch)
         self.sampler.end_epoch(progress.step, progress.epoch, self.average.model)
         # Epochs of milliseconds would be spent on files: a second of work can be done again.
-        recent = time.monotonic() - self._saved_at < _A_MOMENT
-        if progress.finished or self._stop.made or not recent:
+        late = time.monotonic() - self._saved_at >= _A_MOMENT
+        wish = self.team.met(Wish(late and self.team.leads, self._stop.made))
+        self._stopped = wish.stop
+        self.team.share_weights(self.net)
+        if progress.finished or wish.stop or wish.save:
             self._save()
         self.display.epoch(summary)
         self.coach.end_epoch(progress.step, summary, values)
@@ -292,26 +317,32 @@ class Trainer:
 
     def _save(self) -> None:
         self.store.flush()
-        if isinstance(self.run, Unsaved):
+        if not self._can_resume:
             return
         tensors, facts = gather(self.stateful)
-        checkpoint.save(self.run.checkpoints, self.progress.step, tensors, facts)
+        if isinstance(self.run, RunFolder):
+            checkpoint.save(self.run.checkpoints, self.progress.step, tensors, facts)
         self._saved_at = time.monotonic()
 
     def _load(self) -> bool:
-        if isinstance(self.run, Unsaved):
+        run = self.run
+        if not self._can_resume:
             return False
-        found = checkpoint.load_latest(self.run.checkpoints)
+        found = self.team.led(lambda: checkpoint.load_latest(cast(RunFolder, run).checkpoints))
         if found is None:
             return False
         restore(self.stateful, *found)
         self.store.forget_after(self.progress.step)
         return True
 
+    @property
+    def _can_resume(self) -> bool:
+        return isinstance(self.run, RunFolder | Following)
+
     # ---- trouble
 
     def _interruption(self) -> Interrupted:
-        assert isinstance(self.run, RunFolder)  # signals are noted for what can be resumed
+        assert isinstance(self.run, RunFolder | Following)  # signals are noted for those alone
         return Interrupted(self.run.path)
 
     def _diverged(self, what: str, batch: Batch | None) -> None:

@@ -13,29 +13,11 @@ from lightning_fabric import Fabric
 from carousel import tasks
 from carousel.config import Config
 from carousel.data.record import Parted
-from carousel.run.events import Event
-from carousel.run.writing import EventStore
 from carousel.tasks.shared.task import TrainedModel
 from carousel.training.display import make_display
 from carousel.training.loop import Trainer
 from carousel.training.preparation import check_seed, checked_threads, using_threads
-from carousel.training.unsaved import Unsaved
-
-
-class _Nowhere(EventStore):
-    """A store that keeps nothing."""
-
-    def __init__(self) -> None:  # opens no file
-        pass
-
-    def record(self, step: int, values: dict[str, float]) -> None:
-        pass
-
-    def event(self, step: int, event: Event) -> None:
-        pass
-
-    def flush(self) -> None:
-        pass
+from carousel.training.unsaved import Nowhere, Unsaved
 
 
 @cache
@@ -105,7 +87,7 @@ def fit(
         with using_threads(threads), torch.random.fork_rng(devices=[]):
             task = tasks.find(config.task)(config, seed, parts)
             fabric = _fabric()
-            trainer = Trainer(task, Unsaved(config, seed), _Nowhere(), display, fabric)
+            trainer = Trainer(task, Unsaved(config, seed), Nowhere(), display, fabric)
             reason = trainer.fit()
             model = task.finish(trainer.net)
     finally:

@@ -12,6 +12,7 @@ from carousel.config import Config
 from carousel.data.record import DataRecord
 from carousel.kernels import active_isa
 from carousel.run.layout import RunFolder
+from carousel.training.team import Place
 
 
 def new_run(
@@ -22,6 +23,7 @@ def new_run(
     threads: int,
     device: str,
     data: DataRecord | None = None,
+    place: Place | None = None,
 ) -> RunFolder:
     """Make the folder of a run that begins now. Raises `RunError` if there is a run already."""
     return RunFolder.create(
@@ -31,6 +33,8 @@ def new_run(
         threads=threads,
         device=device,
         versions=_versions(),
+        processes=place.size if place else 1,
+        launch=place.launch if place else "",
         data=data.text() if data is not None else None,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -95,9 +96,12 @@ def check_seed(seed: int) -> None:
         raise ConfigError(f"the seed must lie between 0 and {2**31 - 1}, got {seed}")
 
 
-def checked_threads(threads: int | None) -> int:
-    """The number of threads, torch's current one if None. Raises `ConfigError` for one that cannot
-    be."""
+def checked_threads(threads: int | None, processes: int = 1) -> int:
+    """The number of threads; if None torch's current one, or, where several `processes` share the
+    machine, so many that together they are as many as there are cores. Raises `ConfigError` for one
+    that cannot be."""
+    if threads is None and processes > 1:
+        threads = max(1, len(os.sched_getaffinity(0)) // processes)
     threads = torch.get_num_threads() if threads is None else threads
     if threads < 1:
         raise ConfigError(f"the number of threads must be at least 1, got {threads}")

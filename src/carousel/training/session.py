@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning_fabric import Fabric
 
 from carousel import bundle
 from carousel.coach.words import language
 from carousel.config import Config
 from carousel.data.audit import look_at
+from carousel.data.counting import unit_of
 from carousel.data.held import facts_of, said_of
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.data.said import said
 from carousel.data.shares import is_judged
-from carousel.errors import ConfigError, RunError, command
+from carousel.errors import RunError, command
 from carousel.report import html_of_run
 from carousel.report import write as write_page
 from carousel.run import events, layout
@@ -31,6 +31,8 @@ from carousel.training.display import Display, make_display
 from carousel.training.loop import Interrupted, Trainer
 from carousel.training.new_run import new_run
 from carousel.training.preparation import Preparation, checked_threads, using_threads
+from carousel.training.team import Team
+from carousel.training.together import Plan, follow, join
 
 
 @dataclass(frozen=True)
@@ -77,17 +79,30 @@ def train(
     >>> run.result["test"]["accuracy"]                            # doctest: +SKIP
     0.98...
     """
+    fabric, team = join(device)
+    if not team.leads:
+        followed: TrainedRun = follow(fabric, team)
+        return followed
     ready = Preparation.of(recipe, overrides, seed)
-    config, threads = ready.config, checked_threads(threads)
-    fabric = _make_fabric(device)
+    config, threads = ready.config, checked_threads(threads, team.place.local_size)
     path = (
         Path(run_dir) if run_dir is not None else layout.new_path(Path("runs"), config.recipe.name)
     )
-    task = ready.task()  # bad data leaves no folder
+    team.told(Plan(path, config, ready.seed, threads))
+    task = team.in_turn(ready.task)  # bad data leaves no folder
     monitored(task)
     record = DataRecord.of(config, task.parted)
-    run = new_run(path, config, seed=ready.seed, threads=threads, device=device, data=record)
-    return _run(run, fabric, make_display(quiet), task)
+    team.told(record.text())
+    run = new_run(
+        path,
+        config,
+        seed=ready.seed,
+        threads=threads,
+        device=device,
+        data=record,
+        place=team.place,
+    )
+    return _run(run, fabric, make_display(quiet), team, task)
 
 
 def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
@@ -96,6 +111,10 @@ def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
     Raises `RunError` if there is no such run, it is finished, or another process is working on it,
     and `DataError` if the data are not what it began with.
     """
+    fabric, team = join()
+    if not team.leads:
+        followed: TrainedRun = follow(fabric, team)
+        return followed
     run = RunFolder.open(Path(run_dir))
     if run.finished:
         raise RunError(
@@ -103,28 +122,21 @@ def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
             f"its own settings with {command('train', run.path / layout.CONFIG)}"
         )
     run = replace(run, config=run.config.settled())
-    return _run(run, _make_fabric(run.device), make_display(quiet))
+    return _run(run, fabric, make_display(quiet), team)
 
 
-def _make_fabric(device: str) -> Fabric:
-    kind, _, number = device.partition(":")
-    if kind == "cpu" and not number:
-        return Fabric(accelerator="cpu", devices=1)
-    if kind == "cuda" and (not number or number.isdigit()):
-        if not torch.cuda.is_available() or int(number or 0) >= torch.cuda.device_count():
-            raise ConfigError(f"torch sees no device '{device}' here: use the device cpu")
-        return Fabric(accelerator="cuda", devices=[int(number or 0)])
-    raise ConfigError(f"the device must be cpu, cuda or cuda:<number>, got '{device}'")
-
-
-def _run(run: RunFolder, fabric: Fabric, display: Display, task: Task | None = None) -> TrainedRun:
+def _run(
+    run: RunFolder, fabric: Fabric, display: Display, team: Team, task: Task | None = None
+) -> TrainedRun:
     with run.locked(), EventStore(run.events, command("train", "--resume", run.path)) as store:
         try:
             with using_threads(run.threads):
                 if task is None:
-                    task = Preparation(run.config, run.seed).task()
+                    team.told(Plan(run.path, run.config, run.seed, run.threads))
+                    task = team.in_turn(Preparation(run.config, run.seed).task)
                     _compare_data(run, task, display)
-                return _fit_and_judge(run, task, fabric, display, store)
+                    team.told(DataRecord.of(run.config, task.parted).text())
+                return team.told(_fit_and_judge(run, task, fabric, display, store, team))
         except (KeyboardInterrupt, Interrupted):  # the first: outside the loop over steps
             store.event(store.last_step(), events.Interrupted())
             raise Interrupted(run.path) from None
@@ -142,17 +154,17 @@ def _compare_data(run: RunFolder, task: Task, display: Display) -> None:
 
 
 def _fit_and_judge(
-    run: RunFolder, task: Task, fabric: Fabric, display: Display, store: EventStore
+    run: RunFolder, task: Task, fabric: Fabric, display: Display, store: EventStore, team: Team
 ) -> TrainedRun:
     config = run.config
-    trainer = Trainer(task, run, store, display, fabric)
+    trainer = Trainer(task, run, store, display, fabric, team)
     parameters = sum(p.numel() for p in trainer.net.parameters())
     record = DataRecord.read(run.path)
     display.say(
         f"{config.recipe.name}: {config.recipe.summary}\n"
         f"{task.describe(trainer.net)}\n"
         f"{sizes(record) + chr(10) if record else ''}"
-        f"{parameters:,} parameters; seed {run.seed}, {run.threads} threads\n"
+        f"{parameters:,} parameters; seed {run.seed}, {_workers(team, run.threads)}\n"
         f"run folder {run.path}"
     )
     for line in config.notices():
@@ -216,6 +228,12 @@ def _fit_and_judge(
     run.write_result(result)
     write_page(run.path, language())
     return TrainedRun(run.path, result)
+
+
+def _workers(team: Team, threads: int) -> str:
+    if team.size == 1:
+        return f"{threads} threads"
+    return f"{team.size} processes of {threads} {unit_of(threads, 'threads')} each"
 
 
 def _by_folds(run: RunFolder) -> dict[str, Any]:

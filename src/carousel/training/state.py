@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from carousel.errors import RunError
+from carousel.training.team import Team
 
 V = TypeVar("V")
 
@@ -93,33 +94,47 @@ class OptimizerState:
 
 
 class Carried:
-    """The tensors that a task carries from one batch to the next."""
+    """The tensors that a task carries from one batch to the next; the state is that of all
+    processes, in the order of the whole batch.
 
-    def __init__(self, device: torch.device) -> None:
+    idle: this process has no row of the batch, and carries what stands in for one.
+    """
+
+    def __init__(self, device: torch.device, team: Team) -> None:
         self.tensors: tuple[Tensor, ...] = ()
-        self._device = device
+        self.idle = False
+        self._device, self._team = device, team
 
     def state_dict(self) -> dict[str, Any]:
-        return {str(index): tensor for index, tensor in enumerate(self.tensors)}
+        whole = self._team.whole_carry(self.tensors, idle=self.idle)
+        return {str(index): tensor for index, tensor in enumerate(whole)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        numbers = range(len(state))
-        self.tensors = tuple(state[str(number)].to(self._device) for number in numbers)
+        whole = tuple(state[str(number)] for number in range(len(state)))
+        self.tensors = tuple(part.to(self._device) for part in self._team.own_carry(whole))
 
 
 class RandomState:
-    """torch's random state, of the CPU and of the device."""
+    """torch's random state, of the CPU and of the device, in every process: those of process r
+    are named "r/cpu" and "r/cuda", the first's without a number.
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    A process that had no state, because there were fewer of them, goes on with the one it has.
+    """
+
+    def __init__(self, device: torch.device, team: Team) -> None:
+        self._device, self._team = device, team
 
     def state_dict(self) -> dict[str, Any]:
         state = {"cpu": torch.get_rng_state()}
         if self._device.type == "cuda":
             state["cuda"] = torch.cuda.get_rng_state(self._device)
-        return state
+        of_all = enumerate(self._team.gather(state))
+        return {f"{r}/{name}" if r else name: one[name] for r, one in of_all for name in one}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        state = under(state, f"{self._team.rank}/") if self._team.rank else state
+        if "cpu" not in state:
+            return
         torch.set_rng_state(state["cpu"])
         if "cuda" in state and self._device.type == "cuda":
             torch.cuda.set_rng_state(state["cuda"], self._device)

@@ -145,7 +145,9 @@ class AnomalyTask(Task):
             objective = (out - truth)[measured].square().mean()
         else:
             objective = out.sum() * 0.0
-        return StepLoss(objective, {"loss": objective.detach() * len(x)}, len(x))
+        return StepLoss(
+            objective, {"loss": objective.detach() * len(x)}, len(x), weight=int(measured.sum())
+        )
 
     def _errors(self, model: nn.Module, number: int, stop: int) -> NDArray[np.float64]:
         one = self.series[number]

@@ -144,7 +144,9 @@ class ForecastTask(Task):
         measured = ~truth.isnan()
         losses = self.output.losses(model(x, before, after), level, truth.where(measured, level))
         objective = losses.mean() if measured.all() else losses[measured].mean()
-        return StepLoss(objective, {"loss": objective.detach() * len(x)}, len(x))
+        return StepLoss(
+            objective, {"loss": objective.detach() * len(x)}, len(x), weight=int(measured.sum())
+        )
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         windows = self.windows["validation"]

@@ -88,11 +88,13 @@ class GenerateTask(Task):
         objective = scored.loss / count
         if scored.penalty is not None:
             objective = objective + scored.penalty
+        weight = count
         if self.config.text.loss_scale == "steps":
             objective = objective * (count / targets.size(1))
+            weight = targets.size(1)
         carried = self._train.offsets is None
         state = tuple(part.detach() for part in scored.state) if carried else ()
-        return StepLoss(objective, {"loss": scored.loss.detach()}, count, state)
+        return StepLoss(objective, {"loss": scored.loss.detach()}, count, state, weight)
 
     def metrics(self, means: dict[str, float]) -> dict[str, float]:
         return measures(self.corpus.kind, means["loss"])

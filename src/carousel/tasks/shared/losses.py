@@ -19,12 +19,15 @@ class StepLoss:
     sums: by metric, at least "loss", the total over the batch; detached.
     count: of what those are totals (images, words): sum / count is the batch's mean.
     carry: state for the next batch, detached; empty where batches are independent.
+    weight: what the objective is a mean over, where that is not `count`: objectives of parts of a
+    batch, weighted by it, have that of the whole batch as their mean.
     """
 
     objective: Tensor
     sums: dict[str, Tensor]
     count: int
     carry: Carry = ()
+    weight: float | None = None
 
 
 def mean_of(steps: Iterable[StepLoss]) -> dict[str, float]:
