@@ -140,7 +140,7 @@ class Team:
         return subject.pick(batch, index if len(index) else torch.tensor([0])), not len(index)
 
     def whole_carry(self, mine: Carry, idle: bool) -> Carry:
-        """What all processes carry, in the order of the whole batch; for the first process alone.
+        """Tensors that all processes carry, in the order of the whole batch; for the first alone.
 
         idle: this process has no row of it.
         """
@@ -194,15 +194,15 @@ class Team:
         return replace(result, objective=share, sums=found, count=int(count))
 
     def agreed(self, wish: Wish) -> Wish:
-        """What is to happen after this step: `wish` of a process that is alone, else what all
-        had told with the step. A wish is told with the next step."""
+        """Wishes for after this step: `wish` of a process that is alone, else what all had told
+        with the step. A wish is told with the next step."""
         if self.size == 1:
             return wish
         self.wish = wish
         return self._agreed
 
     def met(self, wish: Wish) -> Wish:
-        """What all wish now, between two epochs."""
+        """Wishes of all, between two epochs."""
         if self.size == 1:
             return wish
         save, stop = self.total([float(wish.save), float(wish.stop)])
@@ -261,12 +261,12 @@ class Team:
         return self.told(None)
 
     def led(self, make: Callable[[], T]) -> T:
-        """What the first process makes; the others wait for it."""
+        """Result of `make` in the first process; the others wait for it."""
         return self.told(make()) if self.leads else cast(T, self.told_by_first())
 
     def in_turn(self, make: Callable[[], T]) -> T:
-        """What each process makes, the first of each machine before the others: a download and a
-        file made on the way are there then."""
+        """Result of `make` in each process, the first of each machine before the others: a download
+        and a file made on the way are there then."""
         if self.size == 1:
             return make()
         if self.place.local_rank == 0:

@@ -22,7 +22,7 @@ from carousel.training.unsaved import Following, Nowhere
 
 @dataclass(frozen=True)
 class Plan:
-    """What is trained, as the first process tells the others."""
+    """Plan of a training, as the first process tells the others."""
 
     path: Path
     config: Config
