@@ -96,7 +96,7 @@ symbols: install
 	$(BIN)/cmake --build build/plain --parallel $(JOBS) >/dev/null
 	@for object in build/plain/CMakeFiles/{kernels_*.dir/native/*kernels,int8_*.dir/native/int8_kernels,tiles_*.dir/native/tiles_bf16}.cpp.o; do \
 	    symbols=$$(nm --extern-only --defined-only "$$object") || exit 1; \
-	    others=$$(echo "$$symbols" | grep -vE ' [RD] _ZN8carousel[0-9]+((kernels|scan_kernels|int8)_[a-z0-9]+|bf16_tiles)E$$'); \
+	    others=$$(echo "$$symbols" | grep -vE ' [RD] _ZN8carousel[0-9]+((kernels|scan_kernels|few_rows_kernels|int8)_[a-z0-9]+|bf16_tiles)E$$'); \
 	    if [ -z "$$symbols" ] || [ -n "$$others" ]; then \
 	        echo "$$object must define its table alone, but defines: $$symbols"; exit 1; \
 	    fi; \

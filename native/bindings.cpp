@@ -1,4 +1,4 @@
-// With feed.hpp, watched.hpp and int8_bindings.cpp, what knows Python. Tensors come as addresses: carousel.kernels checks them.
+// With feed.hpp, watched.hpp, int8_bindings.cpp and few_rows_bindings.cpp, what knows Python. Tensors come as addresses: carousel.kernels checks them.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/array.h>
 #include <nanobind/stl/pair.h>
@@ -11,6 +11,7 @@
 #include "dispatch.hpp"
 #include "engine.hpp"
 #include "feed.hpp"
+#include "few_rows_bindings.hpp"
 #include "int8_bindings.hpp"
 #include "tile_time.hpp"
 
@@ -293,6 +294,7 @@ NB_MODULE(_native, m) {
              "The output, in `out` or memory of its own; None, and nothing done, unless x and out "
              "fit and the weights are as packed.");
     carousel::bind_int8(m);
+    carousel::bind_few_rows(m);
     m.def("has_product", [](int number) { return carousel::has_product(product(number)); },
           "product"_a, "Whether the instruction set in use can multiply so: see Problem.product.");
     m.def("tile_speed", [](int number) { return carousel::tile_speed(product(number)); },

@@ -7,9 +7,11 @@ namespace carousel {
 
 #define CAROUSEL_DECLARE(isa)                                         \
     extern const KernelTable CAROUSEL_TABLE(kernels_, isa);           \
-    extern const Kernels CAROUSEL_TABLE(scan_kernels_, isa)[kScanTables];
+    extern const Kernels CAROUSEL_TABLE(scan_kernels_, isa)[kScanTables]; \
+    extern const RunRows CAROUSEL_TABLE(few_rows_kernels_, isa);
 #define CAROUSEL_KERNELS(isa) \
-    &CAROUSEL_TABLE(kernels_, isa), CAROUSEL_TABLE(scan_kernels_, isa)
+    &CAROUSEL_TABLE(kernels_, isa), CAROUSEL_TABLE(scan_kernels_, isa), \
+        CAROUSEL_TABLE(few_rows_kernels_, isa)
 
 #if defined(__x86_64__)
 CAROUSEL_DECLARE(avx512)

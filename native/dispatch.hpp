@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "few_rows.hpp"
 #include "kernels.hpp"
 
 namespace carousel {
@@ -19,6 +20,7 @@ struct Isa {
     bool (*has_bf16)();  // whether this CPU has Product::bf16 with it
     const KernelTable* table;
     const Kernels* scans;  // [kScanTables]
+    RunRows few_rows;
     const Kernels& of(const Problem& p) const {
         return is_scan(p.cell) ? scans[scan_table_of(p)] : table->cells[table_of(p)];
     }

@@ -17,6 +17,7 @@
 #include "engine.hpp"
 #include "stress_case.hpp"
 #include "stress_int8.hpp"
+#include "stress_few_rows.hpp"
 #include "tile_time.hpp"
 
 namespace {
@@ -238,6 +239,7 @@ int main(int argc, char** argv) {
             run(random_case(), isa.c_str());
             if (i % 4 == 0) run_stepper(isa.c_str());
             failures += run_int8(isa.c_str());
+            failures += run_few_rows(isa.c_str());
         }
         std::printf("%s: %d random problems\n", isa.c_str(), cases);
         std::fflush(stdout);

@@ -449,6 +449,18 @@ class Int8Feed:
     def step(self, x: object, out: object) -> bool:
         """Whether x and out fit; then the step is done."""
 
+class RowProgram:
+    """Operations on a few rows, one after the other."""
+
+    def __init__(self) -> None: ...
+
+    def add(self, kind: int, arrays: Sequence[int], sizes: Sequence[int], distances: Sequence[int], to: Sequence[int]) -> None:
+        """
+        kind: 0 copy, 1 product, 2 magnitude, 3 relu, 4 sigmoid, 5 tanh. arrays: addresses of x, weight, bias and y. sizes, distances (of x), to (of y): see native/few_rows.hpp.
+        """
+
+    def run(self) -> None: ...
+
 def has_product(product: int) -> bool:
     """
     Whether the instruction set in use can multiply so: see Problem.product.

@@ -1,5 +1,7 @@
 """Paths that compute a recurrent layer, and the choice among them."""
 
+from carousel._native import Watched
+from carousel.kernels.few_rows import RowProgram
 from carousel.kernels.forks import mend_children
 from carousel.kernels.int8 import Int8Stack, Int8Stepper
 from carousel.kernels.int8 import check as check_int8
@@ -23,9 +25,11 @@ __all__ = [
     "Kept",
     "Options",
     "Path",
+    "RowProgram",
     "StackSpec",
     "Stepper",
     "Watch",
+    "Watched",
     "active_isa",
     "check_int8",
     "choose",

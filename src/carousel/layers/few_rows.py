@@ -1,4 +1,4 @@
-"""Modules of one step of a few streams as calls of NumPy, which cost less than torch's modules.
+"""Modules of one step of a few streams, in one call of the compiled module.
 
 A convolution of one short frame takes torch a hundred microseconds and more, most of them to bring
 its weights into an order that pays for long signals; a dense layer of one row takes it six.
@@ -7,7 +7,6 @@ its weights into an order that pays for long signals; a dense layer of one row t
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,14 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules import module as modules
 
-from carousel.kernels.watch import address_of
+from carousel import kernels
 from carousel.layers.frames import Frames
 from carousel.layers.magnitude import Magnitude
 from carousel.layers.parts import parts_of
 
 Array = NDArray[np.float32]
-_FEW = 4  # rows up to which this takes less time than the modules
-_ALONE = 2**18  # multiplications up to which NumPy's products stay in the calling thread
+_FEW = 8  # rows up to which this takes less time than the modules
 _PADDED = ("zeros", "reflect")
 
 
@@ -39,6 +37,7 @@ class FewRows:
     def __init__(self, whole: nn.Sequential | Frames) -> None:
         self._whole = whole
         self._calls: Calls | None = None
+        self._refused: torch.Size | None = None  # shape of a step that these modules have none for
 
     def step(self, x_t: Tensor) -> Tensor:
         """Features that modules make of a step, without gradients; to rounding alike either way."""
@@ -55,6 +54,8 @@ class FewRows:
         """Calls for so many rows; None where there are none for these modules."""
         if x_t.dim() != 2 or not 0 < x_t.size(0) <= _FEW or not _is_plain(x_t):
             return None
+        if x_t.shape == self._refused:
+            return None
         (rows, features), whole = x_t.shape, self._whole
         channels = whole.channels if isinstance(whole, Frames) else features
         if features != (whole.size if isinstance(whole, Frames) else max(features, 1)):
@@ -62,14 +63,15 @@ class FewRows:
         # Whichever mode the steps to come are made in.
         with torch.inference_mode(False), torch.no_grad():
             calls = Calls(whole, rows, features // channels, channels)
+        self._refused = None if calls.ready else x_t.shape
         return calls if calls.ready and calls.holds() else None
 
 
 class Calls:
-    """Calls of NumPy whose arrays are there before. Weights are read where they lie: what changes
+    """Operations whose arrays are there before. Weights are read where they lie: what changes
     them in place is seen.
 
-    ready: False where a module has no such calls; then there is nothing to run.
+    ready: False where a module has no such operations; then there is nothing to run.
     row (N, places · channels): to be filled before `run`, which returns (N, places' · channels').
     """
 
@@ -79,28 +81,30 @@ class Calls:
         x: Array = np.zeros((rows, places, channels), np.float32)
         self.row, self._shape = x.reshape(rows, -1), (rows, places * channels)
         layers = whole.layers if isinstance(whole, Frames) else whole
-        self._modules = [
-            (module, type(module), module._forward_pre_hooks, module._forward_hooks)
-            for module in whole.modules()
-        ]
+        all_modules = [*whole.modules()]
+        self._kinds = [(module, type(module), module.__dict__) for module in all_modules]
+        self._quiet = [module._forward_pre_hooks for module in all_modules]
+        self._quiet += [module._forward_hooks for module in all_modules]
+        self._quiet += [modules._global_forward_pre_hooks, modules._global_forward_hooks]
         self._inside = [
             (module._modules, [*module._modules.values()])
-            for module in whole.modules()
+            for module in all_modules
             if isinstance(module, nn.Sequential | Frames)
         ]
-        self._weights: list[tuple[dict[str, Any], str, Tensor, tuple[Any, ...]]] = []
-        self._calls: list[Callable[[], Any]] = []
+        self._weights: list[tuple[dict[str, Any], str, Tensor]] = []
+        self._program = kernels.RowProgram()
+        self._run = self._program.run
         y: Array | None = x
         for module in parts_of(layers):
             maker = _MAKERS.get(type(module))
             y = None if maker is None or y is None else maker(self, module, y)
         self.ready = y is not None
         self._y = torch.from_numpy((x if y is None else y).reshape(rows, -1))
+        self._watched = kernels.Watched(tuple(weight for _, _, weight in self._weights))
 
     def run(self) -> Tensor:
         """Features that the modules make of `row`; the next call writes over them."""
-        for call in self._calls:
-            call()
+        self._run()
         return self._y
 
     def fits(self, x_t: Tensor) -> bool:
@@ -109,15 +113,12 @@ class Calls:
 
     def holds(self) -> bool:
         """False once a module is another one, has hooks, or keeps its weights elsewhere."""
-        if modules._global_forward_pre_hooks or modules._global_forward_hooks:
+        if any(self._quiet):
             return False
-        for given, name, weight, place in self._weights:
-            if given.get(name) is not weight or _place(weight) != place:
-                return False
-        for module, kind, before, after in self._modules:
-            if type(module) is not kind or before or after or module.training:
-                return False
-            if "forward" in module.__dict__:
+        if not self._watched.unchanged([given.get(name) for given, name, _ in self._weights]):
+            return False
+        for module, kind, own in self._kinds:
+            if type(module) is not kind or own["training"] or "forward" in own:
                 return False
         return all([*given.values()] == modules for given, modules in self._inside)
 
@@ -128,7 +129,7 @@ class Calls:
         if weight is None or not weight.is_contiguous() or not _is_plain(weight):
             return None
         array: Array = weight.detach().numpy()
-        self._weights.append((module._parameters, name, weight, _place(weight)))
+        self._weights.append((module._parameters, name, weight))
         return array
 
     def _convolution(self, module: nn.Conv1d, x: Array) -> Array | None:
@@ -141,7 +142,7 @@ class Calls:
         view = _seen(module, y)
         (rows, count), (outputs, inputs) = view.shape[:2], (len(weight), weight[0].size)
         seen = np.empty(view.shape, np.float32)
-        self._calls.append(partial(np.copyto, seen, view))
+        self._program.copy(view, seen)
         sums = np.empty((rows, count, outputs), np.float32)
         flat, matrix = seen.reshape(rows * count, inputs), weight.reshape(outputs, inputs)
         done = self._multiply(module, flat, matrix, sums.reshape(rows * count, outputs))
@@ -155,18 +156,11 @@ class Calls:
         return y if self._multiply(module, x[:, 0], weight, y[:, 0]) else None
 
     def _multiply(self, module: nn.Module, x: Array, weight: Array, y: Array) -> bool:
-        """y = x Wᵀ + b, in parts that no second pool of threads is woken for; False where b cannot
-        be read."""
+        """y = x Wᵀ + b; False where b cannot be read."""
         bias = self._read(module, "bias")
         if bias is None and getattr(module, "bias", None) is not None:
             return False
-        outputs = len(weight)
-        each = -(-outputs // -(-x.size * outputs // _ALONE))
-        for start in range(0, outputs, each):
-            part = slice(start, start + each)
-            self._calls.append(partial(np.matmul, x, weight[part].T, y[:, part]))
-        if bias is not None:
-            self._calls.append(partial(np.add, y, bias, y))
+        self._program.product(x, weight, bias, y)
         return True
 
     def _reflection(self, module: nn.ReflectionPad1d, x: Array) -> Array | None:
@@ -178,43 +172,36 @@ class Calls:
             return None  # torch says what is wrong
         y = np.zeros((rows, before + places + after, channels), np.float32)
         end = before + places
-        self._calls.append(partial(np.copyto, y[:, before:end], x))
+        self._program.copy(x, y[:, before:end])
         if mode == "reflect":
             back = x[:, ::-1]
             for to, source in (
                 (y[:, :before], back[:, places - 1 - before : places - 1]),
                 (y[:, end:], back[:, 1 : 1 + after]),
             ):
-                self._calls.append(partial(np.copyto, to, source))
+                self._program.copy(source, to)
         return y
 
     def _magnitude(self, _: Magnitude, x: Array) -> Array | None:
         half = x.shape[2] // 2
         if x.shape[2] != 2 * half:
             return None
-        squares, y = np.empty_like(x), np.empty((*x.shape[:2], half), np.float32)
-        self._calls += [
-            partial(np.square, x, squares),
-            partial(np.add, squares[..., :half], squares[..., half:], y),
-            partial(np.sqrt, y, y),
-        ]
+        y = np.empty((*x.shape[:2], half), np.float32)
+        self._program.magnitude(x.reshape(-1, 2 * half), y.reshape(-1, half))
         return y
 
     def _relu(self, _: nn.ReLU, x: Array) -> Array:
-        y, nothing = np.empty_like(x), np.zeros_like(x)
-        self._calls.append(partial(np.maximum, x, nothing, out=y))
-        return y
+        return self._pointwise("relu", x)
 
     def _sigmoid(self, _: nn.Sigmoid, x: Array) -> Array:
-        return self._by_torch(torch.sigmoid, x)
+        return self._pointwise("sigmoid", x)
 
     def _tanh(self, _: nn.Tanh, x: Array) -> Array:
-        return self._by_torch(torch.tanh, x)
+        return self._pointwise("tanh", x)
 
-    def _by_torch(self, function: Callable[..., Tensor], x: Array) -> Array:
+    def _pointwise(self, kind: str, x: Array) -> Array:
         y = np.empty_like(x)
-        source, to = torch.from_numpy(x), torch.from_numpy(y)
-        self._calls.append(partial(function, source, out=to))
+        self._program.pointwise(kind, x, y)
         return y
 
     def _nothing(self, _: nn.Module, x: Array) -> Array:
@@ -223,11 +210,6 @@ class Calls:
 
 def _is_plain(tensor: Tensor) -> bool:
     return tensor.dtype == torch.float32 and tensor.is_cpu
-
-
-def _place(weight: Tensor) -> tuple[Any, ...]:
-    """Address, shape and strides of a weight: what `.data` or `t_()` may change."""
-    return address_of(weight), weight.shape, weight.stride()
 
 
 def _count(module: nn.Conv1d, places: int) -> int:
