@@ -1,7 +1,7 @@
 """How many steps of live streams `carousel serve` takes, and how long each waits: loopback only.
 
-    python benchmarks/serve_load.py [engine] [frames] [sessions] [connections] [restart] [others]
-                                    [--seconds 5]
+    python benchmarks/serve_load.py [engine] [frames] [sessions] [connections] [restart]
+                                    [workers] [others] [--seconds 5]
 
 Client and server are two processes on this machine; every part is bounded by --seconds. The model
 is an LSTM of 64 units on 8 features with three classes, weights at random: an answer is the
@@ -27,7 +27,7 @@ import msgpack
 import numpy as np
 
 FEATURES, UNITS, CLASSES = 8, 64, 3
-PARTS = ("engine", "frames", "sessions", "connections", "restart", "others")
+PARTS = ("engine", "frames", "sessions", "connections", "restart", "workers", "others")
 
 
 def save_model(folder: Path) -> None:
@@ -123,8 +123,8 @@ async def opened(url: str, names: list[str]):
     return line, np.arange(told["first"], told["first"] + told["count"], dtype="<u4").tobytes()
 
 
-async def pushing(process, url: str, streams: int, connections: int, seconds: float) -> None:
-    """As many frames as come through, four under way on each connection."""
+async def pushed(url: str, streams: int, connections: int, seconds: float) -> float:
+    """Steps a second of as many frames as come through, four under way on each connection."""
     lines = [await opened(url, [f"p{c}-{n}" for n in range(streams)]) for c in range(connections)]
     values = np.random.default_rng(0).standard_normal((streams, FEATURES)).astype("<f4").tobytes()
     end, count = time.monotonic() + seconds, 0
@@ -141,13 +141,12 @@ async def pushing(process, url: str, streams: int, connections: int, seconds: fl
         for _ in range(4):
             await line.recv()
 
-    begin, used = time.monotonic(), cpu_of(process)
+    begin = time.monotonic()
     await asyncio.gather(*(one(*line) for line in lines))
-    show("frames", streams_a_frame=streams, connections=connections,
-         steps_per_second=count / (time.monotonic() - begin),
-         steps_per_cpu_second=count / (cpu_of(process) - used))  # fmt: skip
+    taken = time.monotonic() - begin
     for line, _ in lines:
         await line.close()
+    return count / taken
 
 
 async def paced(url: str, connections: int, streams: int, period: float, seconds: float):
@@ -196,7 +195,10 @@ def told(name: str, latencies: list[float], lost: int, **more: float) -> None:
 def frames(folder: Path, seconds: float) -> None:
     with server(folder) as (process, url):
         for streams, connections in ((1000, 2), (100, 8), (10, 8), (1, 8)):
-            asyncio.run(pushing(process, url, streams, connections, seconds))
+            used = cpu_of(process)
+            rate = asyncio.run(pushed(url, streams, connections, seconds))
+            show("frames", streams_a_frame=streams, connections=connections, steps_per_second=rate,
+                 steps_per_cpu_second=rate * seconds / (cpu_of(process) - used))  # fmt: skip
 
 
 def sessions(folder: Path, seconds: float) -> None:
@@ -207,6 +209,20 @@ def sessions(folder: Path, seconds: float) -> None:
         kilobytes = (memory_of(process) - before) * 1024 / 10_000
         share = (cpu_of(process) - used) / seconds
         told("sessions", found, lost, kilobytes_a_session=kilobytes, server_cpus=share)
+
+
+def workers(folder: Path, seconds: float) -> None:
+    """One process and two that share the port, in turns; a connection goes to one of them by a
+    hash of its addresses, so that there are many."""
+    with server(folder) as one, server(folder, "--workers", "2") as two:
+        for streams in (1, 100):
+            counts: dict[str, list[float]] = {"1": [], "2": []}
+            for _ in range(3):
+                for name, (_, url) in (("1", one), ("2", two)):
+                    counts[name].append(asyncio.run(pushed(url, streams, 32, seconds / 3)))
+            show("workers", streams_a_frame=streams, connections=32,
+                 **{f"steps_per_second_{k}": statistics.median(v)
+                    for k, v in counts.items()})  # fmt: skip
 
 
 def connections(folder: Path, seconds: float) -> None:

@@ -6,7 +6,7 @@ from saved_models import save_model
 # The engine and the sessions are tested without the extra 'serve'.
 if any(find_spec(package) is None for package in ("msgpack", "starlette", "uvicorn", "httpx2")):
     collect_ignore = ["test_app.py", "test_kinds.py", "test_process.py", "test_shared.py",
-                      "test_tokens.py"]  # fmt: skip
+                      "test_tokens.py", "test_workers.py"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")

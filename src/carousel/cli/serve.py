@@ -44,6 +44,9 @@ def serve(
         float, typer.Option(min=0, help="Milliseconds that steps wait for others, to be a batch.")
     ] = 1.0,
     threads: Annotated[int, typer.Option(min=1, help="Threads of a batch.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Processes that share the port, and the streams.")
+    ] = 1,
     body: Annotated[float, typer.Option(min=0.01, help="Megabytes of a request or a frame.")] = 8.0,
     int8: Annotated[
         Path | None,
@@ -78,9 +81,12 @@ def serve(
     from carousel.serve.scheduler import Limits
     from carousel.serve.server import listen, prepare, run
     from carousel.serve.service import Settings
+    from carousel.serve.workers import Plan, run_workers
+    from carousel.web.address import beside
 
     if (certificate is None) != (key is None):
         raise ConfigError("--certificate and --key come together")
+    models = _named(runs)
     settings = Settings(
         threads=threads, limits=Limits(max_wait=max_wait / 1000), most=streams, idle=idle,
         body=int(body * (1 << 20)),
@@ -88,20 +94,24 @@ def serve(
     )  # fmt: skip
     if (signs := _key_of(state_key)) is not None:
         settings = replace(settings, key=signs)
-    server = prepare(_named(runs), settings, state, snapshot)
-    at = listen(host, port)
+    server = prepare(models, settings, state, snapshot) if workers == 1 else None
+    at = listen(host, port, several=workers > 1)
     url = at.url if certificate is None else at.url.replace("http:", "https:", 1)
     if at.token is not None and certificate is None:
         notice(f"{host} is reached by others, without TLS: who listens on the way reads the token")
 
     def ready() -> None:
         if as_json:
-            print_json({"url": url, "models": list(server.services)})
+            print_json({"url": url, "models": list(models)})
         else:
-            print(f"{', '.join(server.services)}: served at {url} (Ctrl-C ends it)", flush=True)
+            print(f"{', '.join(models)}: served at {url} (Ctrl-C ends it)", flush=True)
         sys.stdout.flush()
 
-    run(server, at, settings.body, ready, certificate, key)
+    if server is not None:
+        run(server, at, settings.body, ready, certificate, key)
+    else:
+        plan = Plan(models, settings, state, snapshot, at.host, at.token, certificate, key)
+        run_workers(plan, beside(at.listener, workers), ready)
 
 
 def _key_of(file: Path | None) -> bytes | None:

@@ -18,12 +18,13 @@ from carousel.errors import ConfigError, DataError
 from carousel.serve import tokens
 from carousel.serve.columns import bad
 from carousel.serve.given import named, numbered, standing, steps_in, unknown
-from carousel.serve.metrics import figures
+from carousel.serve.metrics import figures, together
 from carousel.serve.service import Numbers, Service
 from carousel.serve.sessions import Refused
 from carousel.serve.shared import Shared
 from carousel.serve.snapshots import Snapshots
 from carousel.serve.sockets import Socket
+from carousel.serve.store import NotKept
 from carousel.serve.wire import JSON, LINES, body_of, kind_of, problem, refusal, response
 from carousel.terminal import logger
 
@@ -42,6 +43,8 @@ class Server:
         self.services = {service.name: service for service in services}
         self.snapshots, self.shared, self.draining = snapshots, shared, False
         self.requests: dict[tuple[str, int], int] = {}
+        # Of one of several workers: tells its figures, and is told those of all.
+        self.figures_of_all: Callable[[str], dict[int, str]] | None = None
         self._sweep: asyncio.Task[None] | None = None
 
     def app(self) -> Starlette:
@@ -130,6 +133,9 @@ class Server:
     async def _expire(self) -> None:
         while True:
             await asyncio.sleep(1)
+            if self.figures_of_all is not None:
+                with suppress(NotKept):
+                    await asyncio.to_thread(self.figures_of_all, figures(self))
             for service in self.services.values():
                 service.sessions.expire(service.engine.clock())
                 if self.snapshots is None:
@@ -161,7 +167,10 @@ class Server:
         return PlainTextResponse("ready\n")
 
     async def _metrics(self, request: Request) -> Response:
-        return PlainTextResponse(figures(self), media_type="text/plain; version=0.0.4")
+        text = figures(self)
+        if self.figures_of_all is not None:
+            text = together(await asyncio.to_thread(self.figures_of_all, text))
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4")
 
     async def _models(self, request: Request) -> Response:
         return response({"models": [service.facts() for service in self.services.values()]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,6 +42,38 @@ def figures(server: Server) -> str:
             f'carousel_moved_total{{to="here"}} {server.shared.taken}',
             f'carousel_moved_total{{to="others"}} {server.shared.given}',
         ]
+    return "\n".join(lines) + "\n"
+
+
+def together(texts: Mapping[int, str]) -> str:
+    """Figures of several workers in one text, each with the number of its worker.
+
+    >>> text = "# TYPE steps counter\\nsteps{model=\\"m\\"} 3\\nlag 0.5\\n"
+    >>> print(together({0: text, 1: "lag 2\\n"}), end="")
+    # TYPE steps counter
+    steps{worker="0",model="m"} 3
+    lag{worker="0"} 0.5
+    lag{worker="1"} 2
+    """
+    words: dict[str, None] = {}
+    samples: dict[str, list[str]] = {}
+    for worker, text in sorted(texts.items()):
+        metric = ""
+        for line in text.splitlines():
+            if line.startswith("#"):
+                metric = line.split()[2]
+                samples.setdefault(metric, [])
+                words[line] = None
+                continue
+            name, sign, rest = line.partition("{")
+            if not sign:
+                name, _, rest = line.partition(" ")
+            key = metric if metric and name.startswith(metric) else name
+            rest = f",{rest}" if sign else f"}} {rest}"
+            samples.setdefault(key, []).append(f'{name}{{worker="{worker}"{rest}')
+    lines: list[str] = []
+    for metric, found in samples.items():
+        lines += [line for line in words if line.split()[2] == metric] + found
     return "\n".join(lines) + "\n"
 
 

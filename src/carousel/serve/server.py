@@ -10,25 +10,29 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from carousel.errors import ConfigError, require_extra
 from carousel.serve.app import Server
 from carousel.serve.service import Service, Settings
-from carousel.serve.shared import Shared
+from carousel.serve.shared import Shared, SharedStore
 from carousel.serve.snapshots import Snapshots
 from carousel.serve.store import SQLiteStore
 from carousel.web import address
 from carousel.web.address import Address
 from carousel.web.guard import Guard
 
+if TYPE_CHECKING:
+    from carousel.serve.redis_store import RedisStore
+
 PORT = 8866
 
 
-def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
+def listen(host: str = "127.0.0.1", port: int | None = None, several: bool = False) -> Address:
     """Take an address for the server; see `carousel.web.address.listen`."""
-    return address.listen("the server", PORT, host, port)
+    return address.listen("the server", PORT, host, port, several)
 
 
 def prepare(
@@ -37,31 +41,44 @@ def prepare(
     """A server of these models, with the streams that `state` kept. Raises `CarouselError` for a
     model that cannot be served, a file that cannot be opened, and a Redis (its address, as in
     redis://localhost) that does not answer."""
-    if not models:
-        raise ConfigError("name a run or a saved model to serve")
-    if settings.calibration is not None and len(models) > 1:
-        raise ConfigError("the steps to calibrate by are those of one model: serve one alone")
-    services = [Service(name, folder, settings) for name, folder in models.items()]
+    services = models_of(models, settings)
     if state is None:
         return Server(services)
-    if _is_redis(state):
-        return _shared(services, str(state), settings.idle, every)
+    if (store := redis_of(state, settings.idle)) is not None:
+        return sharing(services, store, every)
     snapshots = Snapshots(services, SQLiteStore(Path(state)), every)
     snapshots.restore()
     return Server(services, snapshots)
 
 
-def _is_redis(state: Path | str) -> bool:
-    return str(state).startswith(("redis://", "rediss://", "unix://"))
+def models_of(models: dict[str, Path], settings: Settings) -> list[Service]:
+    """Services of these models. Raises `CarouselError` for one that cannot be served."""
+    if not models:
+        raise ConfigError("name a run or a saved model to serve")
+    if settings.calibration is not None and len(models) > 1:
+        raise ConfigError("the steps to calibrate by are those of one model: serve one alone")
+    return [Service(name, folder, settings) for name, folder in models.items()]
 
 
-def _shared(services: list[Service], url: str, idle: float, every: float) -> Server:
+def sharing(services: list[Service], store: SharedStore, every: float) -> Server:
+    """A server that shares its streams with others, through a store."""
+    snapshots = Snapshots(services, store, every)
+    return Server(services, snapshots, Shared(services, store, snapshots))
+
+
+def redis_of(state: Path | str | None, idle: float) -> RedisStore | None:
+    """Redis, if that is where states are kept. Raises `CarouselError` if it does not answer."""
+    if state is None or not is_redis(state):
+        return None
     require_extra("a store of states in Redis", "redis", "redis")
     from carousel.serve.redis_store import RedisStore
 
-    store = RedisStore(url, idle)
-    snapshots = Snapshots(services, store, every)
-    return Server(services, snapshots, Shared(services, store, snapshots))
+    return RedisStore(str(state), idle)
+
+
+def is_redis(state: Path | str) -> bool:
+    """Whether states are kept at an address of Redis."""
+    return str(state).startswith(("redis://", "rediss://", "unix://"))
 
 
 def run(
