@@ -176,6 +176,26 @@ class Softmax:
 
 
 @dataclass(frozen=True, eq=False)
+class GroupedSoftmax:
+    """Probabilities (…, V) of words in two steps, from K more logits (…, V + K) in a row.
+
+    sizes: how many frequent words there are, then of the words of each of K groups, together V.
+    Logits are those of the frequent words, of the groups, and of the words of each group; a word of
+    a group is as likely as its group times softmax of it within that.
+    """
+
+    sizes: tuple[int, ...]
+
+    def parts(self) -> Iterator[tuple[int, int, int]]:
+        """Each group: its number in the first step, its first logit, and how many words it has."""
+        frequent, *groups = self.sizes
+        start = frequent + len(groups)
+        for number, size in enumerate(groups):
+            yield frequent + number, start, size
+            start += size
+
+
+@dataclass(frozen=True, eq=False)
 class Ranks:
     """Probabilities (…, C) of ranks: P(rank ≤ k) = σ(s (t_k - w · x)).
 
@@ -218,6 +238,7 @@ Layer = (
     | Normalisation
     | UnitLength
     | Softmax
+    | GroupedSoftmax
     | Ranks
     | Unscale
     | Squash

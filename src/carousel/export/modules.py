@@ -20,6 +20,7 @@ from carousel.export.description import (
     Differences,
     Embedding,
     Frames,
+    GroupedSoftmax,
     Layer,
     Magnitude,
     Network,
@@ -310,6 +311,8 @@ def width_after(layers: tuple[Layer, ...], width: int) -> int:
             width = len(layer.numbers) + sum(table.shape[1] for _, table in layer.tables)
         elif isinstance(layer, Frames):
             width = layer.outputs
+        elif isinstance(layer, GroupedSoftmax):
+            width = sum(layer.sizes)
         elif isinstance(layer, Ranks):
             width = len(layer.thresholds) + 1
         elif isinstance(layer, Differences):

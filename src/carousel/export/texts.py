@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from carousel.data.tokens import Tokens
-from carousel.errors import ConfigError
 from carousel.export import modules
-from carousel.export.description import Dense, Embedding, Network, Softmax, Value
+from carousel.export.description import (
+    Dense,
+    Embedding,
+    GroupedSoftmax,
+    Network,
+    Softmax,
+    Value,
+)
 from carousel.export.heads import answers_of
 from carousel.export.subject import Subject, Tensors
 from carousel.layers.attention import step_mask
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
+from carousel.tasks.generate.network import LanguageModel
 from carousel.tasks.generate.trained import TrainedLanguageModel
 from carousel.tasks.label_words.trained import TrainedWordLabeller
 
@@ -85,21 +93,12 @@ def word_labeller(trained: TrainedWordLabeller) -> Subject:
 def language_model(trained: TrainedLanguageModel) -> Subject:
     """Tokens to probabilities of the next one, after each of them."""
     model = trained.model
-    if model.softmax is not None:
-        raise ConfigError(
-            "AdaptiveSoftmax has no description: train with model.adaptive_softmax = 0, or export "
-            "carousel.load(run).model.recurrent by itself"
-        )
-    own = isinstance(model.head, nn.Linear)  # else the embedding's weight with a bias beside it
-    weight = cast(nn.Linear, model.head).weight if own else model.embedding.weight
-    bias = cast(Tensor, model.head.bias)
     network = Network(
         "language model",
         (
             modules.embedding(model.embedding),
             modules.recurrent(model.recurrent),
-            Dense(modules.array(weight), modules.array(bias)),
-            Softmax(),
+            *_readout(model),
         ),
         (_TOKENS,),
         (
@@ -120,6 +119,20 @@ def language_model(trained: TrainedLanguageModel) -> Subject:
         return (model(given["tokens"].t())[0].transpose(0, 1).softmax(2),)
 
     return Subject(network, compute, (model.recurrent,), model)
+
+
+def _readout(model: LanguageModel) -> tuple[Dense, Softmax | GroupedSoftmax]:
+    """Dense layer and softmax over the vocabulary."""
+    own = isinstance(model.head, nn.Linear)  # else the embedding's weight with a bias beside it
+    weight = modules.array(cast(nn.Linear, model.head).weight if own else model.embedding.weight)
+    bias = modules.array(cast(Tensor, model.head.bias))
+    if model.softmax is None:
+        return Dense(weight, bias), Softmax()
+    (frequent, *_), groups = model.softmax.bounds, model.softmax.groups
+    weight = np.insert(weight, frequent, modules.array(groups.weight), 0)
+    bias = np.insert(bias, frequent, modules.array(groups.bias))
+    sizes = np.diff((0, *model.softmax.bounds))
+    return Dense(weight, bias), GroupedSoftmax(tuple(map(int, sizes)))
 
 
 def lengths_of(given: Tensors, name: str) -> Tensor:

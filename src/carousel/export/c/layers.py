@@ -19,6 +19,7 @@ from carousel.export.description import (
     Differences,
     Embedding,
     Frames,
+    GroupedSoftmax,
     Layer,
     Normalisation,
     Onward,
@@ -144,6 +145,28 @@ def softmax(builder: Builder, layer: Softmax, inputs: int) -> Step:
     return Step(inputs, block(text))
 
 
+def grouped_softmax(builder: Builder, layer: GroupedSoftmax, inputs: int) -> Step:
+    """Words in two steps; the probabilities of the groups stay aside until their words are made."""
+    highest, exp = builder.function_of("highest"), builder.function_of("exp")
+    frequent, *groups = layer.sizes
+    text = f"float group[{len(groups)}];\n"
+    text += f"float high = {highest}($x, {frequent + len(groups)}), total = 0.0f;\n"
+    text += _loop(frequent, f"$y[i] = {exp}($x[i] - high);") + _loop(frequent, "total += $y[i];")
+    each = f"group[i] = {exp}($x[{plus('i', frequent)}] - high);"
+    text += _loop(len(groups), each) + _loop(len(groups), "total += group[i];")
+    text += _loop(frequent, "$y[i] /= total;") + _loop(len(groups), "group[i] /= total;")
+    place = frequent
+    for group, start, size in layer.parts():
+        at, to = plus("i", start), plus("i", place)
+        text += f"high = {highest}($x + {start}, {size});\ntotal = 0.0f;\n"
+        text += _loop(size, f"$y[{to}] = {exp}($x[{at}] - high);")
+        text += _loop(size, f"total += $y[{to}];")
+        text += f"total = group[{group - frequent}] / total;\n"
+        text += _loop(size, f"$y[{to}] *= total;")
+        place += size
+    return Step(place, block(text))
+
+
 def ranks(builder: Builder, layer: Ranks, inputs: int) -> Step:
     """P(rank <= k) = sigma(s (t_k - w x)); the probability of a rank is that less the one below."""
     sigmoid = builder.function_of("sigmoid")
@@ -193,6 +216,7 @@ _MAKERS: dict[type, Callable[..., Any]] = {
     Normalisation: normalisation,
     UnitLength: unit_length,
     Softmax: softmax,
+    GroupedSoftmax: grouped_softmax,
     Ranks: ranks,
     Unscale: unscale,
     Squash: squash,

@@ -13,6 +13,7 @@ from carousel.export.description import (
     Convolution,
     Differences,
     Embedding,
+    GroupedSoftmax,
     Level,
     Normalisation,
     Pictures,
@@ -177,6 +178,18 @@ def unit_length(graph: Graph, layer: UnitLength, x: str) -> str:
     length = graph.add("ReduceL2", x, axes=[-1])
     found: str = graph.add("Div", x, graph.add("Max", length, graph.constant(layer.eps)))
     return found
+
+
+def grouped_softmax(graph: Graph, layer: GroupedSoftmax, x: str) -> str:
+    """Probabilities of frequent words, and of the words of each group times that of the group."""
+    frequent, *groups = layer.sizes
+    first = graph.add("Softmax", graph.slice(x, 0, frequent + len(groups), -1), axis=-1)
+    found = [graph.slice(first, 0, frequent, -1)]
+    for number, start, size in layer.parts():
+        inside = graph.add("Softmax", graph.slice(x, start, start + size, -1), axis=-1)
+        found.append(graph.add("Mul", inside, graph.slice(first, number, number + 1, -1)))
+    side_by_side: str = graph.add("Concat", *found, axis=-1)
+    return side_by_side
 
 
 def ranks(graph: Graph, layer: Ranks, x: str) -> str:

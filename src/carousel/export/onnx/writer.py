@@ -17,6 +17,7 @@ from carousel.export.description import (
     Differences,
     Embedding,
     Frames,
+    GroupedSoftmax,
     Horizon,
     Layer,
     Level,
@@ -120,6 +121,8 @@ class Writer:
                 return layers.unit_length(graph, layer, x)
             case Softmax():
                 return str(graph.add("LogSoftmax" if layer.log else "Softmax", x, axis=-1))
+            case GroupedSoftmax():
+                return layers.grouped_softmax(graph, layer, x)
             case Ranks():
                 return layers.ranks(graph, layer, x)
             case Unscale():

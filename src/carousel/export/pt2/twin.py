@@ -19,6 +19,7 @@ from carousel.export.description import (
     Differences,
     Embedding,
     Frames,
+    GroupedSoftmax,
     Horizon,
     Layer,
     Level,
@@ -218,6 +219,13 @@ def _plain(layer: Layer, part: dict[str, Tensor], x: Tensor) -> Tensor:
             return F.layer_norm(x, shape, part.get("gain"), part.get("bias"), layer.eps)
         case Softmax():
             return F.log_softmax(x, -1) if layer.log else F.softmax(x, -1)
+        case GroupedSoftmax():
+            first = x[..., : layer.sizes[0] + len(layer.sizes) - 1].softmax(-1)
+            rare = [
+                x[..., start : start + size].softmax(-1) * first[..., number : number + 1]
+                for number, start, size in layer.parts()
+            ]
+            return torch.cat((first[..., : layer.sizes[0]], *rare), -1)
         case Ranks():
             score = (x @ part["weight"]).unsqueeze(-1)
             below = torch.sigmoid(layer.sharpness * (part["thresholds"] - score))
