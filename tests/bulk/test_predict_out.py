@@ -69,7 +69,7 @@ def test_pieces_and_batches_change_no_answer(runs, carousel, tmp_path, monkeypat
             writer.writerow([number, text.replace(" ", "\n", 1) if number % 3 else text])
     whole, cut = tmp_path / "whole.csv", tmp_path / "cut.csv"
     assert carousel("predict", run, table, "--out", whole)[0] == 0
-    monkeypatch.setattr("carousel.bulk.pieces.SIZE", 500)
+    monkeypatch.setattr("carousel.data.files.pieces.SIZE", 500)
     monkeypatch.setattr("carousel.bulk.inputs.AT_ONCE", 7)
     for out in (cut, tmp_path / "cut.parquet"):
         code, said, err = carousel("predict", run, table, "--out", out)

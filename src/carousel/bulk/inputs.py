@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from carousel.bulk.pieces import Ends, pieces
+from carousel.data.files.pieces import Ends, pieces
 from carousel.errors import CarouselError, DataError
 from carousel.tasks.shared.given import SentenceModel
 from carousel.tasks.shared.task import Given, TrainedModel

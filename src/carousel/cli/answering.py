@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carousel.cli.bars import bar_of
 from carousel.cli.exits import Exit
 from carousel.cli.output import as_called, calling, print_json, print_out
 from carousel.errors import ConfigError
-from carousel.terminal import notice, rewrites_lines
+from carousel.terminal import notice
 
 if TYPE_CHECKING:
     from carousel.bulk import Outcome
@@ -64,7 +65,7 @@ def answer_into(
             f"--plot would draw over the input, {request.input}: give --out another name"
         )
     picture = Picture() if plot else None
-    with _bar() as progress:
+    with bar_of("predict", "answers") as progress:
         if not rolling:
             outcome = answer_file(
                 model, request.input, out, reading=reading, progress=progress, picture=picture,
@@ -155,28 +156,3 @@ def standard_input(kind: str | None, model: TrainedModel) -> Iterator[Path]:
             shutil.copyfileobj(sys.stdin.buffer, file)
         with calling(str(path), "standard input"):
             yield path
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[float, int], None]]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TaskProgressColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[answered]:,} answers"),
-    )
-    still = not rewrites_lines(sys.stderr)
-    with Progress(*columns, console=console, transient=True, disable=still) as bars:
-        bar = bars.add_task("predict", total=1.0, answered=0)
-        yield lambda done, answered: bars.update(bar, completed=done, answered=answered)

@@ -10,7 +10,7 @@ import typer
 from carousel.cli.completion import data_sets
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
 from carousel.cli.talk import verb
-from carousel.errors import DataError
+from carousel.errors import ConfigError, DataError
 
 app = typer.Typer(help="Published data sets: what there is, where it lies, get it.")
 
@@ -71,6 +71,53 @@ def data_path(name: NameArgument, as_json: JsonOption = False) -> None:
     if folder is None:
         raise DataError(f"{name} is not here: carousel data fetch {name}")
     _tell(name, folder, as_json)
+
+
+@app.command("import")
+@verb
+def data_import(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILES... NAME", help="Tables, and the folder they become."),
+    ],
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", metavar="COL", help="Leave a column out.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import tables once, to train on more than memory holds: CSV, Parquet, NDJSON, Arrow, Excel.
+
+    Rows that are appended later, and new files, are added by the same command.
+
+    Example: carousel data import pumps-2025.csv pumps-2026.csv pumps
+
+    Example: carousel data import days/*.parquet days.imported --ignore comment
+    """
+    from carousel.cli.bars import bar_of
+    from carousel.data.store.importing import import_files, in_words
+
+    if len(files) < 2:
+        raise ConfigError("data import needs files, and behind them the folder that they become")
+    *sources, folder = files
+    with bar_of("import", "rows") as progress:
+        done = import_files(sources, folder, ignore or (), progress)
+    if as_json:
+        print_json(
+            {
+                "where": str(done.store.path),
+                "rows": done.store.rows,
+                "added": done.added,
+                "bytes": done.store.bytes,
+                "columns": [
+                    {"name": column.name, "kind": column.kind, "missing": column.missing}
+                    for column in done.store.columns
+                ],
+                "notes": [*done.said, *done.store.notes],
+            }
+        )
+        return
+    for line in (*done.said, *done.store.notes, in_words(done)):
+        print_out(line)
 
 
 def _tell(name: str, folder: Path, as_json: bool) -> None:

@@ -33,6 +33,10 @@ class DataConfig:
         your own data, a file or folder of the same kind that chooses it, in place of a share of
         `path`.
     split_seed: of the random draw that holds examples out, and of scenes that are made.
+    shuffle: how sequences of a table are put in order, anew in each epoch: "all" at once; in
+        "blocks" of 64 MB that follow each other on the disk, 16 at a time, so that what is larger
+        than memory is not read at random; or "auto": blocks of an imported table that is larger
+        than half of the memory, which the run then notes here.
     train_limit: use only so many training images, or tokens of a text (0: all).
     shift: move each training image by up to so many pixels in x and y, drawn anew each epoch; what
         comes in is black, of images of your own like the edge.
@@ -60,6 +64,11 @@ class DataConfig:
         of_set=DROPPED,
     )
     split_seed: int = key(0, low=0, tasks=groups.DRAWN)
+    shuffle: str = key(
+        "auto",
+        choices=("auto", "all", "blocks"),
+        tasks=dict.fromkeys(groups.RECORDINGS, "data.name=table"),
+    )
     train_limit: int = key(0, low=0, tasks=groups.LIMITED, of_set=DROPPED)
     shift: int = key(0, low=0, high=8, tasks=groups.IMAGES)
     fold: int = key(0, low=0, high=9, tasks=("classify_text",), of_set=DROPPED)

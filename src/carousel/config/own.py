@@ -31,6 +31,8 @@ TABLE = "table"
 #: Tasks that read a published set where nobody says what to read.
 _DEFAULT_SETS = ("classify",)
 _ALIASES = {*WORDS.values(), "lines", TABLE}
+#: What tells the folder of an imported table from others.
+IMPORTED = "store.json"
 _CSV = {".csv", ".tsv"}
 _OTHER_TABLES = {
     *(".parquet", ".pq", ".ndjson", ".jsonl", ".json", ".arrow", ".ipc", ".feather"),
@@ -61,6 +63,8 @@ def _has_roles(columns: Mapping[str, Any]) -> bool:
 
 def _is_table(task: str, path: str) -> bool:
     """True if a file's name says that it is a table that no other reader of the task reads."""
+    if (Path(path) / IMPORTED).is_file():
+        return True
     suffixes = {suffix.lower() for suffix in Path(path).suffixes}
     if suffixes & _OTHER_TABLES:
         return True

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from carousel.config.columns import FEW_LEVELS, listed
 from carousel.data.coded import ABSENT, OTHER, Coded
+from carousel.data.store.gathered import Gathered
 from carousel.data.table import Column, Table
 from carousel.errors import DataError
 
@@ -18,14 +19,15 @@ MOST_LEVELS = 50
 
 @dataclass(frozen=True)
 class Features:
-    """values (N, F), float64, NaN where a number is missing; and the names of their columns.
+    """values (N, F), float64, NaN where a number is missing, in memory or gathered when they are
+    asked for; and the names of their columns.
 
     A category of few levels is a column `name=level` for each, and one of more a column of codes,
     whose name is a `Coded`. notes: what became of columns, in words. unseen: cells of categories
     whose level training did not have, by column.
     """
 
-    values: NDArray[np.float64]
+    values: NDArray[np.float64] | Gathered
     names: tuple[str, ...]
     notes: tuple[str, ...] = ()
     unseen: dict[str, int] = field(default_factory=dict)
@@ -37,12 +39,13 @@ def features_of(
     categories: Collection[str],
     wanted: Sequence[str] | None = None,
     embed: bool = True,
+    on_disk: bool = False,
 ) -> Features:
     """The numbers of some columns of a table, in their order.
 
     wanted: names of features as `names` had them in training: levels are those, and what is not
-    among them is counted. embed: categories of many levels become codes. Raises `DataError` for a
-    text that is no category.
+    among them is counted. embed: categories of many levels become codes. on_disk: of an imported
+    table, numbers stay on the disk. Raises `DataError` for a text that is no category.
     """
     coded = {str(name): name for name in wanted or () if isinstance(name, Coded)}
     values: list[NDArray[np.float64]] = []
@@ -83,7 +86,8 @@ def features_of(
             _refuse(column, table)
     if not values:
         raise DataError(f"{table.source} has no column to read: all have another role")
-    return Features(np.concatenate(values, 1), tuple(names), tuple(notes), unseen)
+    every = Gathered(values) if on_disk else np.concatenate(values, 1)
+    return Features(every, tuple(names), tuple(notes), unseen)
 
 
 def _refuse(column: Column, table: Table) -> None:

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from carousel.data.mapped import pieces
 from carousel.data.ragged import Ragged
 from carousel.data.telling import Floats, tells_class, tells_number
 
@@ -28,8 +29,7 @@ def of_recordings(
                 if not any(leak in earlier for earlier in every[:i])]  # fmt: skip
     found = []
     counts = np.bincount(labels.numpy(), minlength=classes)
-    first = values.values[values.offsets[:-1]]
-    kept = (values.values == first.repeat_interleave(values.lengths, 0)).all(0).tolist()
+    first, kept = _kept(values)
     rows = _some(torch.ones(len(values.values), dtype=torch.bool))
     by_step = labels.repeat_interleave(values.lengths)[rows].numpy()
     for number, name in enumerate(columns):
@@ -75,13 +75,22 @@ def of_whole_numbers(values: Ragged, targets: Tensor, columns: tuple[str, ...]) 
     """Columns that keep one value through each recording, and are a number to be found of it, on
     some scale or in its order. values: the training part; targets (n, K), NaN where there is none.
     """
-    first = values.values[values.offsets[:-1]]
-    kept = (values.values == first.repeat_interleave(values.lengths, 0)).all(0)
+    first, same = _kept(values)
+    kept = torch.tensor(same, dtype=torch.bool)
     names = tuple(name for name, same in zip(columns, kept.tolist(), strict=False) if same)
     found: list[Leak] = []
     for one in targets.unbind(1) if names else ():
         found += [leak for leak in of_numbers(first[:, kept], one, names) if leak not in found]
     return found
+
+
+def _kept(values: Ragged) -> tuple[Tensor, list[bool]]:
+    """The first values of each recording, and which columns keep theirs through all of them."""
+    kept = torch.ones(values.values.shape[1], dtype=torch.bool)
+    for some in pieces(values):
+        first = some.values[some.offsets[:-1]]
+        kept &= (some.values == first.repeat_interleave(some.lengths, 0)).all(0)
+    return values.values[values.offsets[:-1]], kept.tolist()
 
 
 def in_words(leaks: list[Leak]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from carousel.data.counting import unit_of
+from carousel.data.store import Store, is_store
 from carousel.errors import DataError
 
 _NAMED = 3
@@ -34,6 +35,8 @@ class Origin:
     @classmethod
     def of(cls, path: Path) -> Origin:
         """Record of what lies there now. Raises `DataError` if it cannot be read."""
+        if is_store(path):
+            return cls(files=Store.open(path).verify())
         if not path.is_dir():
             return _read(path, -1)[0]
         try:

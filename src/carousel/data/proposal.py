@@ -28,6 +28,7 @@ from carousel.data.guesses import Guess, guess
 from carousel.data.sequences import sequences_of
 from carousel.data.sized import size_of
 from carousel.data.sizes import Sections, Size, rules, season_of, settings
+from carousel.data.store.opened import beginning
 from carousel.data.table import Table, is_table, read_table
 from carousel.errors import DataError
 
@@ -62,7 +63,7 @@ def has_columns(path: Path) -> bool:
     """True if a path is a table with named columns. Raises `DataError` if nothing is there."""
     if not path.exists():
         raise DataError(f"there is no {path}")
-    if path.is_dir() or not is_table(path):
+    if not is_table(path):
         return False
     if suffix_of(path) == ".txt":
         return False
@@ -168,7 +169,7 @@ def propose(
     """Read a table, guess what it is for, and make a recipe of it; files: of the validation and the
     test part, by part; table, found: where they are known already. Raises `DataError`."""
     path = Path(path)
-    table = read_table(path) if table is None else table
+    table = beginning(read_table(path) if table is None else table)
     if found is None:
         found = guess(table, target=target, id=id, time=time, task=task)
     columns = _columns(found)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from carousel.data.order import generator_of
+from carousel.data.order import Pools, generator_of
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,24 @@ class Buckets:
 
     The sequences are shuffled; each `span` batches' worth of them is sorted by length and cut into
     batches, and the batches are shuffled. So a batch holds little padding, and yet no two epochs
-    are cut alike. The order depends on (seed, epoch) alone.
+    are cut alike. The order depends on (seed, epoch) alone. pools: of sequences that are
+    not shuffled at once, with blocks of whole batches.
 
     >>> batches = Buckets(torch.tensor([3, 9, 1, 4, 8, 2]), batch_size=4, seed=0)
     >>> sorted(torch.cat(list(batches.epoch(0))).tolist()), len(batches)
     ([0, 1, 2, 3, 4, 5], 2)
     """
 
-    def __init__(self, lengths: Tensor, batch_size: int, seed: int, span: int = 50) -> None:
+    def __init__(
+        self,
+        lengths: Tensor,
+        batch_size: int,
+        seed: int,
+        span: int = 50,
+        pools: Pools | None = None,
+    ) -> None:
         self._lengths, self._rows, self._seed = lengths, batch_size, seed
-        self._span = span * batch_size
+        self._span, self._pools = span * batch_size, pools or Pools(len(lengths))
 
     def __len__(self) -> int:
         """Batches in an epoch; the last one cut may be smaller."""
@@ -95,13 +103,14 @@ class Buckets:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Tensor]:
         """The numbers of the sequences in each batch of an epoch, from batch `start` on."""
         generator = generator_of(self._seed, epoch)
-        order = torch.randperm(len(self._lengths), generator=generator)
-        batches: list[Tensor] = []
-        for pool in torch.split(order, self._span):
-            by_length = pool[self._lengths[pool].argsort(stable=True)]
-            batches += torch.split(by_length, self._rows)
-        for number in torch.randperm(len(batches), generator=generator)[start:].tolist():
-            yield batches[number]
+        for order in self._pools.order(generator):
+            batches: list[Tensor] = []
+            for some in torch.split(order, self._span):
+                by_length = some[self._lengths[some].argsort(stable=True)]
+                batches += torch.split(by_length, self._rows)
+            for number in torch.randperm(len(batches), generator=generator)[start:].tolist():
+                yield batches[number]
+            start = max(0, start - len(batches))
 
 
 def by_length(lengths: Tensor, batch_size: int) -> Iterator[Tensor]:

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 from carousel.config import Config
 from carousel.data.counting import unit_of
 from carousel.data.fingerprint import fingerprint
+from carousel.data.mapped import changed
 from carousel.data.origin import Origin
 from carousel.errors import DataError, RunError, command
 from carousel.run import layout
@@ -221,7 +222,7 @@ def _record(data: Parted, name: str, numbers: bool) -> PartRecord:
     # Columns are known by their names: their order says nothing. A part may be empty.
     if columns and numbers and part.values.values.ndim > 1:
         order = sorted(range(len(columns)), key=lambda i: columns[i])
-        values = replace(part.values, values=part.values.values[:, order])
+        values = changed(part.values, lambda some: some.values[:, order])
         named = [sorted(columns), replace(part, values=values)]
         return PartRecord(part.counts, fingerprint(named, numbers=numbers))
     return PartRecord(part.counts, fingerprint(part, numbers=numbers))

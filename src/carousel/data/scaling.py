@@ -76,7 +76,8 @@ class FeatureScaler:
             mean = wide.where(measured, 0.0).sum(0) / count
             std = ((wide - mean).where(measured, 0.0).square().sum(0) / count).sqrt()
         # Rounding may leave a constant feature a deviation of a few bits of its size.
-        flat = std <= _ROUNDING * wide.abs().amax(0)
+        largest = torch.maximum(wide.amax(0), -wide.amin(0))  # no copy: there may be gigabytes
+        flat = std <= _ROUNDING * largest
         std = std.masked_fill(flat, 1.0)
         mean[[*codes]], std[[*codes]] = 0.0, 1.0
         return cls(mean, std)

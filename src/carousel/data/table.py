@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from carousel.data.files.whole import content_of
 from carousel.data.frame_index import with_index
 from carousel.data.kinds import Read, kind_of, number
 from carousel.data.stamps import Stamps, excel_days, read_clock, read_stamps
+from carousel.data.store.folder import is_store
 from carousel.data.table_files import BINARY, TEXT, frame_of
 from carousel.errors import DataError
 
@@ -84,6 +85,11 @@ class Column:
     def texts(self) -> list[str]:
         """The `cells` as a list."""
         return self.cells().to_list()
+
+    def some(self, rows: NDArray[np.int64]) -> Column:
+        """The cells of these rows, in that order."""
+        stamps = None if self.stamps is None else self.stamps[rows]
+        return replace(self, values=self.values[rows], raw=self.raw[rows], stamps=stamps)
 
     def times(self) -> tuple[Stamps, tuple[str, ...]]:
         """Time stamps (N,), NaT where there is none, and what was recognised.
@@ -172,18 +178,13 @@ class Table:
 
     def take(self, rows: NDArray[np.int64]) -> Table:
         """The rows of these numbers, in that order."""
-        from dataclasses import replace
-
-        def some(column: Column) -> Column:
-            stamps = None if column.stamps is None else column.stamps[rows]
-            return replace(column, values=column.values[rows], raw=column.raw[rows], stamps=stamps)
-
-        return replace(self, columns=tuple(map(some, self.columns)))
+        return Table(self.source, tuple(one.some(rows) for one in self.columns), self.notes)
 
 
 def read_table(path: str | Path, *, fewest: int = 2, blank: bool = False) -> Table:
     """The table in a file, by its suffix: .csv, .tsv, .txt, .parquet, .ndjson, .jsonl, .json,
-    .arrow, .feather, .ipc, .xlsx, .xls, .xlsb, .ods; each also with .gz behind it.
+    .arrow, .feather, .ipc, .xlsx, .xls, .xlsb, .ods; each also with .gz behind it; or a folder
+    that `carousel data import` wrote, whose columns stay on the disk.
 
     Text may be separated by commas, semicolons, tabs or bars, and be in any usual encoding. blank:
     keep blank rows of a text, as empty cells, so that a row's place is that in the file. Raises
@@ -192,6 +193,10 @@ def read_table(path: str | Path, *, fewest: int = 2, blank: bool = False) -> Tab
     names a column twice, or has rows of other lengths.
     """
     path = Path(path)
+    if is_store(path):
+        from carousel.data.store.opened import open_table
+
+        return open_table(path)
     require_file(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
@@ -221,7 +226,10 @@ def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> 
 
 
 def is_table(path: Path) -> bool:
-    """Tell from a file's name that it is a table that `read_table` reads."""
+    """Tell from a file's name that it is a table that `read_table` reads; a folder is one that was
+    imported."""
+    if is_store(path):
+        return True
     suffix = next((s for s in reversed(path.suffixes) if s.lower() != ".gz"), "")
     return suffix.lower() in {*BINARY, *TEXT}
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from carousel.data.order import generator_of
+from carousel.data.order import Pools, generator_of
 from carousel.data.ragged import Ragged
 from carousel.errors import DataError
 
@@ -31,8 +31,9 @@ class LabelledWindows:
     Each epoch draws, from every recording of T frames, passes * ceil(T / steps) windows around a
     labelled frame chosen at random; a recording shorter than a window is read whole. So every
     window has something to learn from, and none begins where another did. The draw depends on
-    (seed, epoch) alone. steps: frames of a window (0: whole recordings). weights (n,): how much
-    each recording counts, which then come with every batch.
+    (seed, epoch) alone. pools: of recordings that are not shuffled at once. steps: frames of a
+    window (0: whole recordings). weights (n,): how much each recording counts, which then come
+    with every batch.
     """
 
     def __init__(
@@ -44,8 +45,9 @@ class LabelledWindows:
         seed: int,
         passes: int = 1,
         weights: Tensor | None = None,
+        pools: Pools | None = None,
     ) -> None:
-        self._weights = weights
+        self._weights, self._pools = weights, pools
         self._values, self._labels = values, Ragged(labels, values.offsets)
         self._rows, self._seed = batch_size, seed
         self._steps = steps or int(values.lengths.max())
@@ -74,7 +76,7 @@ class LabelledWindows:
         for number, count in enumerate(self._counts):
             for _ in range(count):
                 windows.append((number, self._first(number, generator)))
-        order = torch.randperm(len(windows), generator=generator).tolist()
+        order = self._order(windows, generator)
         for first in range(start * self._rows, len(windows), self._rows):
             batch = [windows[i] for i in order[first : first + self._rows]]
             values = Ragged.of(self._values[n][a : a + self._steps] for n, a in batch)
@@ -84,6 +86,18 @@ class LabelledWindows:
             numbers = [n for n, _ in batch]
             rows = () if self._weights is None else (self._weights[numbers].float(),)
             yield padded, lengths, *rows, labels.pad(everything, fill=self._missing)[0]
+
+    def _order(self, windows: list[tuple[int, int]], generator: torch.Generator) -> list[int]:
+        """Numbers of the windows in the order in which they are read."""
+        if self._pools is None:
+            return torch.randperm(len(windows), generator=generator).tolist()
+        ends = torch.tensor([0, *self._counts]).cumsum(0).tolist()
+        found: list[int] = []
+        for pool in self._pools.order(generator):
+            inside = [w for n in pool.tolist() for w in range(ends[n], ends[n + 1])]
+            some = torch.randperm(len(inside), generator=generator).tolist()
+            found += [inside[i] for i in some]
+        return found
 
     def _first(self, number: int, generator: torch.Generator) -> int:
         labelled = self._labelled[number]

@@ -92,7 +92,9 @@ def train(
     task = team.in_turn(ready.task)  # bad data leaves no folder
     monitored(task)
     record = DataRecord.of(config, task.parted)
-    team.told(record.text())
+    if task.shuffle:  # so that a run is resumed in its order, whatever memory is there then
+        config = replace(config, data=replace(config.data, shuffle=task.shuffle))
+    team.told((record.text(), task.shuffle))
     run = new_run(
         path,
         config,
@@ -135,7 +137,7 @@ def _run(
                     team.told(Plan(run.path, run.config, run.seed, run.threads))
                     task = team.in_turn(Preparation(run.config, run.seed).task)
                     _compare_data(run, task, display)
-                    team.told(DataRecord.of(run.config, task.parted).text())
+                    team.told((DataRecord.of(run.config, task.parted).text(), task.shuffle))
                 return team.told(_fit_and_judge(run, task, fabric, display, store, team))
         except (KeyboardInterrupt, Interrupted):  # the first: outside the loop over steps
             store.event(store.last_step(), events.Interrupted())

@@ -61,10 +61,16 @@ def follow(fabric: Fabric, team: Team) -> Any:
     )
     with using_threads(plan.threads):
         task = team.in_turn(Preparation(plan.config, plan.seed).task)
-        if team.told_by_first() != DataRecord.of(plan.config, task.parted).text():
+        record, shuffle = team.told_by_first()
+        if record != DataRecord.of(plan.config, task.parted).text():
             raise DataError(
                 f"the data that process {team.rank} of {team.size} reads are not those of the "
                 "first: give every machine the same files, and the same version of Carousel"
+            )
+        if shuffle != task.shuffle:
+            raise DataError(
+                f"process {team.rank} of {team.size} would put the data in another order, as its "
+                f"machine has other memory: set data.shuffle = '{shuffle}'"
             )
         run = Following(config, plan.seed, plan.path)
         trainer = Trainer(task, run, Nowhere(), Display(), fabric, team)

@@ -13,6 +13,7 @@ from carousel.data.audit.finding import Finding, by_severity
 from carousel.data.audit.seen import Seen
 from carousel.data.audit.subject import Subject
 from carousel.data.profiles import Profile
+from carousel.data.store.opened import beginning
 from carousel.data.table import Table, read_table
 from carousel.data.token_lists import in_words
 from carousel.data.wide import in_rows
@@ -51,7 +52,7 @@ def look_at(config: Config, table: Table | None = None) -> tuple[list[Finding], 
     `DataError`."""
     if config.data.name != TABLE or not (config.data.path or table is not None):
         return [], None
-    table = read_table(config.data.path) if table is None else table
+    table = beginning(read_table(config.data.path) if table is None else table)
     return audit(table, config), seen_of(table, config)
 
 

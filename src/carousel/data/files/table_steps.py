@@ -13,6 +13,7 @@ from carousel.config.columns import ColumnsConfig, listed, names_in
 from carousel.data.coded import as_trained
 from carousel.data.dealing import PARTS, deal, tails
 from carousel.data.features import Features, features_of
+from carousel.data.files import mapped_steps
 from carousel.data.files.recordings import listed as listed_columns
 from carousel.data.files.table_labels import by_class, labels_of, listed_files, target_of
 from carousel.data.sequences import (
@@ -23,6 +24,7 @@ from carousel.data.sequences import (
     sequences_of,
     values_of,
 )
+from carousel.data.store.gathered import Gathered
 from carousel.data.table import Table, read_table
 from carousel.data.wide import in_rows
 from carousel.errors import ConfigError, DataError
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from carousel.data.whole_targets import WholeRecordings, WholeTargets
 
 _FEWEST = 3
+MAPPED = ("classify_recordings", "label_frames", "regress")
+"""Tasks that gather batches of an imported table from the disk."""
 
 
 def table_of(config: Config, table: Table | None = None) -> Table:
@@ -64,13 +68,19 @@ class Read:
         read = features_columns(table, columns, config.split.column)
         if wanted is not None:
             read = [name for name in read if name in sources_of(wanted, columns)]
-        features = features_of(table, read, names_in(columns.category), wanted, columns.embed)
+        categories, stays = names_in(columns.category), wanted is None and _stays(table, config)
+        features = features_of(table, read, categories, wanted, columns.embed, stays)
         if wanted is not None:
             features = _in_order(features, wanted)
         found = sequences_of(table, columns)
         for name in names_in(columns.static):
             constant_in(found.found, table[name].texts(), name, table.source)
         return cls(table, found, features)
+
+    @property
+    def on_disk(self) -> bool:
+        """True if the numbers are those of an imported table, and stay where they are."""
+        return isinstance(self.features.values, Gathered)
 
     @property
     def notes(self) -> dict[str, int]:
@@ -88,7 +98,21 @@ class Read:
 
 def _in_order(features: Features, wanted: Sequence[str]) -> Features:
     places = [features.names.index(name) for name in wanted]
+    assert isinstance(features.values, np.ndarray)
     return replace(features, values=features.values[:, places], names=tuple(wanted))
+
+
+def _stays(table: Table, config: Config) -> bool:
+    """True if a task reads batches of an imported table from the disk. Raises `DataError` where one
+    cannot, and the memory of this machine does not hold it."""
+    from carousel.data.store.opened import MappedTable, refuse_large
+
+    if not isinstance(table, MappedTable):
+        return False
+    if config.task in MAPPED:
+        return True
+    refuse_large(table, f"the task {config.task}", MAPPED)
+    return False
 
 
 def sources_of(wanted: Sequence[str], columns: ColumnsConfig) -> set[str]:
@@ -111,6 +135,8 @@ def _parts_of(read: Read, config: Config) -> dict[str, list[Rows]]:
 
 def read_classes(config: Config, table: Table | None = None) -> LabelledRecordings:
     """Sequences with a class each."""
+    import torch
+
     from carousel.data.labelled_recordings import Example, LabelledRecordings, by_group
 
     if config.columns.file:
@@ -123,11 +149,15 @@ def read_classes(config: Config, table: Table | None = None) -> LabelledRecordin
     if not known:
         raise DataError(f"{table.source} has no class in the column '{config.columns.target}'")
     group = table[config.split.column].texts() if config.split.by == "group" else None
+    named = [labels[i] or () for i in known]
+    groups = ["" if group is None else group[int(rows[i].rows.max())] for i in known]
+    none = torch.empty(0, 0)
     examples = [
-        Example.of(rows[i].name, read.frames(rows[i]), labels[i] or (), "" if group is None else
-                   group[int(rows[i].rows.max())])
-        for i in known
-    ]  # fmt: skip
+        Example(rows[i].name, none, label, one)
+        if read.on_disk
+        else Example.of(rows[i].name, read.frames(rows[i]), label, one)
+        for i, label, one in zip(known, named, groups, strict=True)
+    ]
     if config.data.hold_out:
         parts = by_group(examples, config.data.hold_out)
     else:
@@ -139,6 +169,8 @@ def read_classes(config: Config, table: Table | None = None) -> LabelledRecordin
     notes = {**read.notes, **dict.fromkeys(said, 0)}
     if len(known) < len(rows):
         notes[f"{len(rows) - len(known):,} sequences have no class and are left out"] = 0
+    if read.on_disk:
+        return mapped_steps.whole(read, parts, classes, notes)
     train, *rest = ([e.values for e in parts[part]] for part in PARTS)
     names = as_trained(read.features.names, train, [values for some in rest for values in some])
     opened = {name: lambda some=some: some for name, some in parts.items()}
@@ -167,6 +199,12 @@ def read_frames(config: Config, table: Table | None = None) -> LabelledFrames:
     table = table_of(config, table)
     read, target = Read.of(table, config), target_of(config)
     cells = table[target].texts()
+    classes = sorted({cell for cell in cells if cell})
+    if read.on_disk:
+        disk = mapped_steps.OnDisk(read, _parts_of(read, config))
+        train, validation, test = mapped_steps.labelled(disk, cells, classes)
+        filled = sum(disk.filled.values())
+        return LabelledFrames(train, validation, test, classes, disk.columns, filled, read.notes)
 
     def labelled(rows: Rows) -> Frames:
         labels = [cells[row] if row >= 0 else "" for row in rows.rows.tolist()]
@@ -176,7 +214,6 @@ def read_frames(config: Config, table: Table | None = None) -> LabelledFrames:
         part: {rows.name: labelled(rows) for rows in some}
         for part, some in _parts_of(read, config).items()
     }
-    classes = sorted({cell for cell in cells if cell})
     names = _names(read, parts)
     train, validation, test = (of_frames(parts[name], classes) for name in PARTS)
     filled = sum(frames.filled for some in parts.values() for frames in some.values())
@@ -197,6 +234,13 @@ def read_numbers(
     ):
         return _read_whole(read, config)
     numbers = table[target_of(config)].numbers()
+    if np.isnan(numbers).all():
+        raise DataError(f"{table.source} has no number in the column '{targets[0]}'")
+    if read.on_disk:
+        disk = mapped_steps.OnDisk(read, _parts_of(read, config))
+        first, second, third = mapped_steps.measured(disk, numbers)
+        filled = sum(disk.filled.values())
+        return MeasuredRecordings(first, second, third, disk.columns, filled, read.notes)
 
     def measured(rows: Rows) -> Frames:
         wanted = np.where(rows.rows >= 0, numbers[rows.rows], np.nan)
@@ -206,8 +250,6 @@ def read_numbers(
         part: {rows.name: measured(rows) for rows in some}
         for part, some in _parts_of(read, config).items()
     }
-    if np.isnan(numbers).all():
-        raise DataError(f"{table.source} has no number in the column '{targets[0]}'")
     names = _names(read, parts)
     train, validation, test = (of_frames(parts[name]) for name in PARTS)
     filled = sum(frames.filled for some in parts.values() for frames in some.values())
@@ -237,8 +279,11 @@ def _are_kept(read: Read, config: Config) -> bool:
 def _read_whole(read: Read, config: Config) -> WholeRecordings:
     import torch
 
+    from carousel.data.store.opened import refuse_large
     from carousel.data.whole_targets import WholeRecordings
 
+    if read.on_disk:
+        refuse_large(read.table, "a table with a number for each sequence", MAPPED)
     rows = read.sequences.found
     frames = [read.frames(one) for one in rows]
     dealt = deal(rows, config, read.table, None, bool(config.columns.time))

@@ -14,6 +14,7 @@ from carousel.data.class_targets import named
 from carousel.data.coded import codes_in
 from carousel.data.counting import span_of
 from carousel.data.labelled_recordings import LabelledRecordings
+from carousel.data.mapped import pools_of
 from carousel.data.ragged import Buckets, Ragged, by_length
 from carousel.layers.categories import noisy
 from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
@@ -22,7 +23,7 @@ from carousel.tasks.shared.heads import head_of
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.prepared import prepared, scaler_of, with_levels
-from carousel.tasks.shared.recordings import remarks
+from carousel.tasks.shared.recordings import in_blocks_words, remarks, shuffle_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Task
@@ -56,7 +57,10 @@ class ClassifyRecordingsTask(Task):
         self.leaks = leaks.of_recordings(
             train.values, train.labels, self.data.columns, len(self.data.classes)
         )
-        self._batches = Buckets(self._train.lengths, config.training.batch_size, seed, span=10)
+        self.shuffle = shuffle_of(self._train, config)
+        rows = config.training.batch_size
+        pools = pools_of(self._train, rows) if self.shuffle == "blocks" else None
+        self._batches = Buckets(self._train.lengths, rows, seed, span=10, pools=pools)
 
     def _prepare(self, values: Ragged) -> Ragged:
         return prepared(values, self.scaler, self.config.frames, self.data.columns)
@@ -163,6 +167,7 @@ class ClassifyRecordingsTask(Task):
             f"train on, {len(validation):,} to validate; "
             f"{len(self.data.classes)} {self.head.noun}; {self._train.values.size(1)} features\n"
             f"recurrent layer on {path}"
+            f"{in_blocks_words(self.shuffle)}"
             f"{remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)}"
         )
 

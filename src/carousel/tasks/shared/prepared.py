@@ -8,6 +8,7 @@ import torch
 
 from carousel.config import FramesConfig
 from carousel.data.coded import codes_in
+from carousel.data.mapped import changed
 from carousel.data.ragged import Ragged, with_differences
 from carousel.data.scaling import FeatureScaler
 
@@ -18,17 +19,22 @@ _MOST_LEVELS = 50
 def scaler_of(values: Ragged, frames: FramesConfig, columns: Sequence[str]) -> FeatureScaler:
     """The scaler of a training part; columns: names, of which some may be of codes."""
     codes = [*codes_in(columns)]
-    return FeatureScaler.fit(
-        with_differences(values, frames.differences, codes).values, codes=codes
-    )
+    wide = values
+    if frames.differences:
+        wide = changed(values, lambda some: with_differences(some, True, codes).values)
+    return FeatureScaler.fit(wide.values, codes=codes)
 
 
 def prepared(
     values: Ragged, scaler: FeatureScaler, frames: FramesConfig, columns: Sequence[str]
 ) -> Ragged:
     """Recordings (N, F) as the network reads them, scaled as the training part is."""
-    wide = with_differences(values, frames.differences, [*codes_in(columns)])
-    return Ragged(scaler(wide.values), wide.offsets)
+    codes = [*codes_in(columns)]
+
+    def scaled(some: Ragged) -> torch.Tensor:
+        return scaler(with_differences(some, frames.differences, codes).values)
+
+    return changed(values, scaled)
 
 
 def with_levels(values: Ragged, columns: Sequence[str]) -> Ragged:
@@ -37,10 +43,14 @@ def with_levels(values: Ragged, columns: Sequence[str]) -> Ragged:
     codes = codes_in(columns)
     if not codes:
         return values
-    x = values.values
-    plain = [place for place in range(x.size(1)) if place not in codes]
-    parts = [x[:, plain]]
-    for place, count in codes.items():
-        levels = torch.arange(1, min(count, _MOST_LEVELS) + 1)
-        parts.append((x[:, place, None] == levels).to(x.dtype))
-    return Ragged(torch.cat(parts, 1), values.offsets)
+    plain = [place for place in range(values.values.size(1)) if place not in codes]
+
+    def wider(some: Ragged) -> torch.Tensor:
+        x = some.values
+        parts = [x[:, plain]]
+        for place, count in codes.items():
+            levels = torch.arange(1, min(count, _MOST_LEVELS) + 1)
+            parts.append((x[:, place, None] == levels).to(x.dtype))
+        return torch.cat(parts, 1)
+
+    return changed(values, wider)

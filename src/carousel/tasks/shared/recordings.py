@@ -9,11 +9,13 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from carousel.config import FramesConfig
+from carousel.config import Config, FramesConfig
 from carousel.data import leaks
 from carousel.data.coded import codes_in
 from carousel.data.leaks import Leak
+from carousel.data.mapped import BLOCK, MappedRagged, is_in_blocks, pools_of
 from carousel.data.measured import MeasuredRecordings
+from carousel.data.order import TOGETHER
 from carousel.data.ragged import Ragged
 from carousel.data.recordings import LabelledFrames, film_side
 from carousel.data.regular import filled_in_words
@@ -38,6 +40,25 @@ def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: Frame
     return "".join(f"\n{line}" for line in lines)
 
 
+def shuffle_of(values: Ragged, config: Config) -> str:
+    """How the sequences to train on are shuffled: "all" at once, or "blocks"; as it is set, where
+    they are in memory ("" for "auto")."""
+    asked = config.data.shuffle
+    if is_in_blocks(values, asked):
+        return "blocks"
+    return "all" if isinstance(values, MappedRagged) else asked.replace("auto", "")
+
+
+def in_blocks_words(shuffle: str) -> str:
+    """Remark on an order that is drawn in blocks, after a line break; else ""."""
+    if shuffle != "blocks":
+        return ""
+    return (
+        f"\nshuffled in blocks of {BLOCK >> 20} MB, {TOGETHER} at a time: what is larger than "
+        f"memory is not read at random"
+    )
+
+
 class RecordingsTask(Task):
     """Training on windows of recordings. Features are standardised by the training part."""
 
@@ -55,6 +76,7 @@ class RecordingsTask(Task):
         self._train = self._prepare(train)
         self._validation = self._prepare(validation)
         rows = self.config.training.batch_size
+        self.shuffle = shuffle_of(self._train, self.config)
         self._batches = LabelledWindows(
             self._train,
             labels,
@@ -63,6 +85,7 @@ class RecordingsTask(Task):
             seed,
             frames.passes,
             self.data.weights.get("train"),
+            pools_of(self._train, rows) if self.shuffle == "blocks" else None,
         )
 
     def _prepare(self, values: Ragged) -> Ragged:
@@ -91,7 +114,9 @@ class RecordingsTask(Task):
         return {**self.data.account(), "leaks": self.leaks}
 
     def _remarks(self) -> str:
-        return remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)
+        return in_blocks_words(self.shuffle) + remarks(
+            self.data.notes, self.data.filled, self.leaks, self.config.frames
+        )
 
 
 class RecordingsSubject(TaskSubject[T]):

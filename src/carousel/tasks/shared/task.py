@@ -258,6 +258,8 @@ class Task(ABC):
     headline: str = ""
     #: What a batch is counted in, for the display.
     unit: str
+    #: How the training part is shuffled, where its size decided that; else "".
+    shuffle: str = ""
     trained: ClassVar[type[TrainedModel]]
     config: Config
 

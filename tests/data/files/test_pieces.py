@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from carousel.bulk.pieces import pieces
+from carousel.data.files.pieces import pieces
 from carousel.errors import DataError
 
 LINES = "".join(f"sentence {i} of many\n" for i in range(200))

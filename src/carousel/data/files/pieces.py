@@ -35,21 +35,33 @@ def pieces(path: Path, ends: Ends = "line", size: int | None = None) -> Iterator
 
     Raises `DataError` as `read_text`, with the place of what is wrong counted in the piece.
     """
+    line = 1
+    for content, done in blocks(path, ends, size or SIZE):
+        text = decoded(content, str(path), line)
+        yield Piece(text, line, done)
+        line += text.count("\n")
+
+
+def blocks(path: Path, ends: Ends, size: int, start: int = 0) -> Iterator[tuple[bytes, float]]:
+    """The content of a file, also gzipped, in blocks of about so many bytes that end where pieces
+    may, and the share of the file that has been read with each.
+
+    start: of a file that is not gzipped, the place of the first byte that is read. Raises
+    `DataError` for a file that cannot be read.
+    """
     require_file(path)
-    line, whole = 1, max(1, path.stat().st_size)
+    whole = max(1, path.stat().st_size)
     try:
-        with path.open("rb") as raw, _unpacked(raw) as file:
-            for content in _cut(file, ends, size or SIZE):
-                text = _decoded(content, str(path), line)
-                yield Piece(text, line, min(1.0, raw.tell() / whole))
-                line += text.count("\n")
+        with path.open("rb") as raw, _unpacked(raw, start) as file:
+            for content in _cut(file, ends, size):
+                yield content, min(1.0, raw.tell() / whole)
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path} cannot be read: {error}") from None
 
 
-def _unpacked(raw: IO[bytes]) -> IO[bytes]:
+def _unpacked(raw: IO[bytes], start: int) -> IO[bytes]:
     packed = raw.read(2) == b"\x1f\x8b"
-    raw.seek(0)
+    raw.seek(0 if packed else start)
     return gzip.open(raw) if packed else raw  # type: ignore[return-value]
 
 
@@ -79,7 +91,8 @@ def _end(content: bytes, ends: Ends) -> int:
     return end + 1
 
 
-def _decoded(content: bytes, source: str, line: int) -> str:
+def decoded(content: bytes, source: str, line: int) -> str:
+    """The text of a block of a UTF-8 file that begins in that line. Raises `DataError`."""
     if line == 1:
         return decode(content, source)
     if not content.strip():

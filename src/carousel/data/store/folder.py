@@ -1,0 +1,201 @@
+"""The folder of an imported table: which columns it has, how long they are, where they came from.
+
+`store.json` is written last, and says how many rows count: what an import that was interrupted
+left behind it is never read. Columns are plain arrays: numbers of 8 bytes, NaN where one is
+missing; times as whole numbers of their unit; words as the numbers of their levels, -1 where there
+is none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.config.own import IMPORTED
+from carousel.errors import DataError
+from carousel.run.durable import replace_durably
+
+FILE = IMPORTED
+FORMAT = 1
+DTYPES = {"number": "<f8", "time": "<i8", "text": "<i4", "boolean": "<i4"}
+"""How a column of each kind is kept; of an empty one there is nothing to keep."""
+_DIGEST = 16
+_AT_ONCE = 1 << 22
+
+
+def is_store(path: str | Path) -> bool:
+    """True for the folder of an imported table."""
+    return (Path(path) / FILE).is_file()
+
+
+@dataclass(frozen=True)
+class StoredColumn:
+    """A column of an imported table.
+
+    kind: "number", "time", "text", "boolean" or "empty"; whole: numbers without fractions. file,
+    levels: names of its files. missing, odd, example, note, style: as of `carousel.data.table`.
+    unit: of times. low, high, mean, deviation: of numbers, over all rows; distinct: levels.
+    """
+
+    name: str
+    kind: str
+    file: str
+    levels: str = ""
+    whole: bool = False
+    unit: str = ""
+    missing: int = 0
+    odd: int = 0
+    example: str = ""
+    note: str = ""
+    style: str = ""
+    distinct: int = 0
+    count: int = 0
+    low: float | None = None
+    high: float | None = None
+    mean: float | None = None
+    deviation: float | None = None
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that was imported: its path, bytes, their digest, and the rows that it has. ends: the
+    last byte ends a row, so that what is appended begins another."""
+
+    path: str
+    size: int
+    digest: str
+    rows: int
+    ends: bool = True
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Rows that one import added, and a digest of them in the file of each column."""
+
+    rows: int
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Store:
+    """An imported table. segments: what each import added; forced: columns that are kept as texts
+    because some of their cells are nothing else; commas: numbers have decimal commas."""
+
+    path: Path
+    rows: int
+    columns: tuple[StoredColumn, ...]
+    files: tuple[StoredFile, ...]
+    segments: tuple[Segment, ...]
+    notes: tuple[str, ...] = ()
+    forced: tuple[str, ...] = ()
+    commas: bool = False
+    ignored: tuple[str, ...] = field(default=())
+
+    @classmethod
+    def open(cls, path: str | Path) -> Store:
+        """Open the table in a folder. Raises `DataError` if there is none, or files are missing or
+        shorter than they should be."""
+        path = Path(path)
+        try:
+            facts = json.loads((path / FILE).read_bytes())
+        except (OSError, ValueError) as error:
+            raise DataError(f"{path} is no imported table that can be read: {error}") from None
+        if facts.get("format") != FORMAT:
+            raise DataError(
+                f"{path} has the format {facts.get('format')} of imported tables, and this version "
+                f"reads {FORMAT}: import the files again"
+            )
+        store = cls(
+            path,
+            facts["rows"],
+            tuple(StoredColumn(**column) for column in facts["columns"]),
+            tuple(StoredFile(**file) for file in facts["files"]),
+            tuple(Segment(**segment) for segment in facts["segments"]),
+            tuple(facts["notes"]),
+            tuple(facts["forced"]),
+            facts["commas"],
+            tuple(facts["ignored"]),
+        )
+        store._refuse_short()
+        return store
+
+    def write(self) -> None:
+        """Write what counts, on the disk before anybody can read it."""
+        facts = {**asdict(self), "format": FORMAT}
+        del facts["path"]
+        replace_durably(self.path / FILE, json.dumps(facts, ensure_ascii=False).encode())
+
+    def _refuse_short(self) -> None:
+        for column in self.columns:
+            wanted = self.rows * itemsize(column.kind)
+            file = self.path / column.file
+            found = file.stat().st_size if file.is_file() else -1
+            if wanted and found < wanted:
+                state = "is missing" if found < 0 else f"has {found:,} bytes of {wanted:,}"
+                raise DataError(f"{file} {state}: the table is damaged, import its files again")
+
+    @cached_property
+    def by_name(self) -> Mapping[str, StoredColumn]:
+        """The columns by their names."""
+        return {column.name: column for column in self.columns}
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all columns."""
+        return self.rows * sum(itemsize(column.kind) for column in self.columns)
+
+    def array(self, column: StoredColumn) -> NDArray[Any]:
+        """The column (N,) as it lies on the disk: a map, of which the operating system reads what
+        is looked at."""
+        if column.kind == "empty":
+            return np.full(self.rows, np.nan)
+        return np.memmap(self.path / column.file, DTYPES[column.kind], "r", shape=(self.rows,))
+
+    def words(self, column: StoredColumn) -> list[str]:
+        """The levels of a column of words by their numbers. Raises `DataError`."""
+        try:
+            found: list[str] = json.loads((self.path / column.levels).read_bytes())
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.path / column.levels} cannot be read: {error}") from None
+        return found
+
+    def verify(self) -> dict[str, str]:
+        """Compare every column with the digests of its imports. Returns a digest by file; raises
+        `DataError` for one that was changed."""
+        found = {}
+        for column in self.columns:
+            if column.kind == "empty":
+                continue
+            size, start = itemsize(column.kind), 0
+            whole = hashlib.blake2b(digest_size=_DIGEST)
+            for segment in self.segments:
+                state = hashlib.blake2b(digest_size=_DIGEST)
+                content = self.array(column)[start : start + segment.rows]
+                for place in range(0, len(content), _AT_ONCE):
+                    some = np.ascontiguousarray(content[place : place + _AT_ONCE])
+                    state.update(some.data)
+                    whole.update(some.data)
+                start += segment.rows
+                if state.hexdigest() != segment.digests.get(column.file):
+                    raise DataError(
+                        f"{self.path / column.file} is not what was imported ({size * start:,} "
+                        f"bytes read): the table is damaged, import its files again"
+                    )
+            found[column.file] = whole.hexdigest()
+            if column.levels:
+                words = "\0".join(self.words(column)).encode()
+                found[column.levels] = hashlib.blake2b(words, digest_size=_DIGEST).hexdigest()
+        return found
+
+
+def itemsize(kind: str) -> int:
+    """Bytes of a cell of that kind."""
+    return np.dtype(DTYPES[kind]).itemsize if kind in DTYPES else 0

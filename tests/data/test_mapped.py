@@ -1,0 +1,192 @@
+"""Sequences on the disk are those in memory: parts, batches, weights, and order."""
+
+import numpy as np
+import polars
+import pytest
+import torch
+
+from carousel.config import Config
+from carousel.data import mapped
+from carousel.data.mapped import MappedRagged, changed, on_disk
+from carousel.data.order import Pools, generator_of
+from carousel.data.ragged import Buckets, Ragged
+from carousel.data.record import DataRecord
+from carousel.data.store.importing import import_files
+from carousel.errors import DataError
+from carousel.tasks import find
+from carousel.training import Interrupted, resume, train
+from carousel.training.loop import Trainer
+
+
+def table(path, units=24, seed=0):
+    """Sequences of unequal length with a class and a number at each step, holes and gaps."""
+    generator = np.random.default_rng(seed)
+    rows = []
+    for unit in range(units):
+        kind = unit % 3
+        level = 0.0
+        for step in range(int(generator.integers(5, 30))):
+            if step and generator.random() < 0.05:
+                continue
+            x = float(generator.normal() + kind)
+            level = 0.5 * level + x
+            rows.append(
+                {
+                    "unit": f"u{unit}",
+                    "t": step,
+                    "x": None if generator.random() < 0.1 else x,
+                    "y": float(generator.normal()),
+                    "mode": f"m{int(generator.integers(0, 3))}",
+                    "city": f"c{int(generator.integers(0, 12))}",
+                    "state": "abc"[kind],
+                    "now": "up" if x > 1 else "down",
+                    "level": level,
+                }
+            )
+    polars.DataFrame(rows).write_csv(path)
+    return path
+
+
+TASKS = {
+    "classify_recordings": {"target": "state", "ignore": "now, level"},
+    "label_frames": {"target": "now", "ignore": "state, level"},
+    "regress": {"target": "level", "ignore": "state, now"},
+}
+
+
+def config_of(task, path, **more):
+    columns = {"id": "unit", "time": "t", "category": "mode, city", **TASKS[task]}
+    values = {f"columns.{name}": value for name, value in columns.items()}
+    return Config(task=task).override(
+        {
+            "data.path": str(path),
+            **values,
+            "model.hidden_size": 8,
+            "training.batch_size": 4,
+            "training.epochs": 1,
+            **more,
+        }
+    )
+
+
+@pytest.fixture
+def both(tmp_path):
+    """The same table as a file and imported."""
+    path = table(tmp_path / "table.csv")
+    import_files([path], tmp_path / "kept")
+    return path, tmp_path / "kept"
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_parts_of_an_imported_table_are_those_of_the_file(both, monkeypatch, task):
+    monkeypatch.setattr("carousel.data.files.mapped_steps._ROWS", 40)
+    records = []
+    for path in both:
+        config = config_of(task, path)
+        data = find(task)(config, 0).parted
+        assert isinstance(data.train.values, MappedRagged) == path.is_dir()
+        assert data.filled > 0
+        records.append((DataRecord.of(config, data).parts, data.filled, data.columns))
+    assert records[0] == records[1]
+
+
+@pytest.mark.parametrize(
+    ("task", "more"),
+    [
+        ("classify_recordings", {"frames.differences": True}),
+        ("classify_recordings", {"data.shuffle": "blocks"}),
+        ("label_frames", {}),
+        ("regress", {"data.shuffle": "blocks", "frames.window": 7}),
+    ],
+)
+def test_training_from_the_disk_gives_the_weights_of_training_from_memory(
+    both, tmp_path, monkeypatch, task, more
+):
+    monkeypatch.setattr(mapped, "_ROWS", 40)
+    monkeypatch.setattr(mapped, "BLOCK", 600)
+    monkeypatch.setattr("carousel.data.order.TOGETHER", 2)
+    results = []
+    for number, path in enumerate(both):
+        config = config_of(task, path, **more)
+        run = train(config, seed=3, threads=1, run_dir=tmp_path / f"run{number}", quiet=True)
+        results.append((weights(run), run.result["test"]))
+    assert results[0] == results[1]
+
+
+def weights(run):
+    """The bytes of a run's weights."""
+    return (run.path / "model" / "weights.safetensors").read_bytes()
+
+
+def test_a_run_notes_the_order_that_it_chose(both, tmp_path, monkeypatch):
+    monkeypatch.setattr("carousel.data.mapped.memory", lambda: 0)
+    config = config_of("classify_recordings", both[1])
+    train(config, threads=1, run_dir=tmp_path / "run", quiet=True)
+    assert 'shuffle = "blocks"' in (tmp_path / "run" / "config.toml").read_text()
+
+
+def test_blocks_and_changes_are_those_of_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(mapped, "_ROWS", 10)
+    torch.manual_seed(0)
+    sequences = Ragged.of(torch.randn(n, 3) for n in (4, 0, 25, 1, 9, 0))
+    disk = MappedRagged(
+        on_disk([sequences.values.numpy()], 3, tmp_path), sequences.offsets, tmp_path
+    )
+    assert sum(len(block) for block in disk.blocks()) == 6
+    double = changed(disk, lambda some: 2 * some.values)
+    assert isinstance(double, MappedRagged)
+    assert torch.equal(double.values, 2 * sequences.values)
+    for one, other in zip(
+        disk.pad(torch.tensor([2, 0])), sequences.pad(torch.tensor([2, 0])), strict=True
+    ):
+        assert torch.equal(one, other)
+    disk.expect(0, 3)
+    assert not [*tmp_path.iterdir()]  # the file has no name
+
+
+def test_no_room_is_said(tmp_path):
+    with pytest.raises(DataError, match="must take what training reads"):
+        on_disk([np.zeros((3, 2))], 2, tmp_path / "nowhere")
+
+
+def test_pools_hold_everything_once_and_read_whole_blocks():
+    read = []
+    pools = Pools(103, 10, 3, lambda first, last: read.append((first, last)))
+    order = [*pools.order(generator_of(1, 2))]
+    assert sorted(torch.cat(order).tolist()) == [*range(103)]
+    assert sorted(read) == [(i, min(103, i + 10)) for i in range(0, 103, 10)]
+    assert [len({n // 10 for n in pool.tolist()}) for pool in order] == [3, 3, 3, 2]
+    again = [*pools.order(generator_of(1, 2))]
+    assert all(torch.equal(a, b) for a, b in zip(order, again, strict=True))
+    other = [*pools.order(generator_of(1, 3))]
+    assert not torch.equal(torch.cat(other), torch.cat(order))
+
+
+@pytest.mark.parametrize("start", [0, 1, 7, 12])
+def test_batches_of_pools_go_on_anywhere(start):
+    lengths = torch.arange(50) % 7 + 1
+    buckets = Buckets(lengths, 4, 0, span=3, pools=Pools(50, 8, 2))
+    whole = [*buckets.epoch(5)]
+    assert len(whole) == len(buckets) == 13
+    rest = [*buckets.epoch(5, start)]
+    assert all(torch.equal(a, b) for a, b in zip(whole[start:], rest, strict=True))
+
+
+def test_an_interrupted_run_from_the_disk_is_resumed_bit_for_bit(both, tmp_path, monkeypatch):
+    monkeypatch.setattr("carousel.data.mapped.memory", lambda: 0)
+    monkeypatch.setattr(mapped, "BLOCK", 600)
+    config = config_of("classify_recordings", both[1], **{"training.epochs": 2})
+    whole = train(config, threads=1, run_dir=tmp_path / "whole", quiet=True)
+    steps = Trainer._step
+
+    def stopped(self, batch):
+        self._stop.made = self.progress.step == 4
+        return steps(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "_step", stopped)
+        with pytest.raises(Interrupted):
+            train(config, threads=1, run_dir=tmp_path / "cut", quiet=True)
+    monkeypatch.setattr("carousel.data.mapped.memory", lambda: 1 << 40)
+    again = resume(tmp_path / "cut", quiet=True)
+    assert weights(again) == weights(whole)
