@@ -108,7 +108,7 @@ class Growing:
         )
 
     def _become(self, kind: str) -> None:
-        """What was empty so far has a kind now."""
+        """Give a kind to what was empty so far."""
         self._facts.update(kind=kind, example="")
         if kind in DTYPES and self.rows:
             self._fill(self.rows)
