@@ -24,7 +24,7 @@ def found_in(model: TrainedModel, data: Path | None) -> list[Finding]:
 
 def is_told(note: str, found: Sequence[Finding]) -> bool:
     """True for a note of reading that says what a finding says."""
-    from carousel.data.files.table_steps import UNSEEN
+    from carousel.data.files.table_new import UNSEEN
 
     return UNSEEN in note and any(one.code == "D103" for one in found)
 

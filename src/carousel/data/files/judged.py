@@ -25,7 +25,8 @@ from carousel.data.files.pairs import read_pairs
 from carousel.data.files.recordings import Frames, alike, read_frames, recognised, tables_in
 from carousel.data.files.sentences import read_labelled
 from carousel.data.files.table_labels import labels_of, listed_files, target_of
-from carousel.data.files.table_steps import Read, new_table, whole_part
+from carousel.data.files.table_new import new_table
+from carousel.data.files.table_steps import Read, whole_part
 from carousel.data.files.table_texts import has_columns, labelled_words, paired
 from carousel.data.files.targets import TARGETS, read_targets
 from carousel.data.files.text import packed, read_text, stem_of

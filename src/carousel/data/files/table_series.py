@@ -14,7 +14,8 @@ from carousel.config.columns import ColumnsConfig, names_in
 from carousel.data.coded import as_trained
 from carousel.data.counting import counted
 from carousel.data.features import features_of
-from carousel.data.files.table_steps import refuse_missing, sources_of, table_of, unseen_words
+from carousel.data.files.table_new import refuse_missing, unseen_words
+from carousel.data.files.table_steps import sources_of, table_of
 from carousel.data.sequences import features_columns
 from carousel.data.table import Table
 from carousel.errors import ConfigError, DataError

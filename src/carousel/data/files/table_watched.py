@@ -13,7 +13,8 @@ from carousel.config import Config
 from carousel.config.columns import names_in
 from carousel.data.features import features_of
 from carousel.data.files.table_labels import target_of
-from carousel.data.files.table_steps import refuse_missing, table_of
+from carousel.data.files.table_new import refuse_missing
+from carousel.data.files.table_steps import table_of
 from carousel.data.sequences import features_columns, sequences_of
 from carousel.data.table import Table
 from carousel.errors import DataError

@@ -8,7 +8,7 @@ from typing import Any
 
 from carousel.config import Config
 from carousel.config.own import TABLE
-from carousel.data.files.table_steps import new_table
+from carousel.data.files.table_new import new_table
 from carousel.data.table import Table, of_frame, read_table
 from carousel.tasks.shared.own_recording import as_list
 from carousel.tasks.shared.task import Given, Notice
