@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from carousel.errors import ConfigError, DataError
-from carousel.serve import tokens
+from carousel.serve import pages, tokens, watching
 from carousel.serve.columns import bad
 from carousel.serve.given import named, numbered, standing, steps_in, unknown
 from carousel.serve.metrics import figures, together
@@ -54,19 +54,21 @@ class Server:
             Route("/healthz", self._health),
             Route("/readyz", self._ready),
             Route("/metrics", self._metrics),
-            Route("/v1/models", self._route("models", self._models)),
-            Route(model, self._route("model", self._model)),
-            Route(f"{model}/predict", self._route("predict", self._predict), methods=["POST"]),
-            Route(f"{model}/steps", self._route("steps", self._many), methods=["POST"]),
+            Route("/v1/models", self.route("models", self._models)),
+            Route(model, self.route("model", self._model)),
+            Route(f"{model}/predict", self.route("predict", self._predict), methods=["POST"]),
+            Route(f"{model}/steps", self.route("steps", self._many), methods=["POST"]),
             Route(
-                model + "/streams/{stream:path}/steps", self._route("stream_steps", self._steps),
+                model + "/streams/{stream:path}/steps", self.route("stream_steps", self._steps),
                 methods=["POST"],
             ),
+            *watching.routes(self),
             Route(
-                model + "/streams/{stream:path}", self._route("stream", self._stream),
+                model + "/streams/{stream:path}", self.route("stream", self._stream),
                 methods=["GET", "DELETE"],
             ),
             WebSocketRoute(f"{model}/socket", Socket(self)),
+            *pages.routes(),
         ]  # fmt: skip
         return Starlette(
             routes=routes, lifespan=self._life,
@@ -109,6 +111,7 @@ class Server:
         self.draining = True
         for service in self.services.values():
             await service.settle()
+            service.listeners.end()
 
     # ---- life
 
@@ -143,7 +146,9 @@ class Server:
 
     # ---- requests
 
-    def _route(self, name: str, handler: Handler) -> Handler:
+    def route(self, name: str, handler: Handler) -> Handler:
+        """A handler whose refusals are answers, counted under a name."""
+
         async def answered(request: Request) -> Response:
             try:
                 found = await handler(request)
@@ -176,13 +181,14 @@ class Server:
         return response({"models": [service.facts() for service in self.services.values()]})
 
     async def _model(self, request: Request) -> Response:
-        return response(self._service(request).facts())
+        return response(self.service(request).facts())
 
-    def _service(self, request: Request) -> Service:
+    def service(self, request: Request) -> Service:
+        """The service of the model in a request's path. Raises `Refused`."""
         return self.find(request.path_params["model"])
 
     async def _steps(self, request: Request) -> Response:
-        service, name = self._service(request), named(request.path_params["stream"])
+        service, name = self.service(request), named(request.path_params["stream"])
         given, kind = await body_of(request, service.settings.body)
         lines = isinstance(given, list)
         steps, number = steps_in(given if not lines else {"steps": given})
@@ -198,7 +204,7 @@ class Server:
         return response({"answers": rows, **standing(service, name)}, kind)
 
     async def _many(self, request: Request) -> Response:
-        service = self._service(request)
+        service = self.service(request)
         given, kind = await body_of(request, service.settings.body)
         items = given.get("items") if isinstance(given, dict) else given
         if not isinstance(items, list) or not items:
@@ -254,7 +260,7 @@ class Server:
                          **standing(service, name)}  # fmt: skip
 
     async def _predict(self, request: Request) -> Response:
-        service = self._service(request)
+        service = self.service(request)
         given, kind = await body_of(request, service.settings.body)
         several = given.get("sequences") if isinstance(given, dict) else None
         if not isinstance(several, list) or not several:
@@ -282,7 +288,7 @@ class Server:
         return response(rows if kind == LINES else {"answers": rows}, kind)
 
     async def _stream(self, request: Request) -> Response:
-        service, name = self._service(request), named(request.path_params["stream"])
+        service, name = self.service(request), named(request.path_params["stream"])
         await self.present(service, [name], make=False)
         if request.method == "DELETE":
             if not service.sessions.remove(name):

@@ -20,7 +20,9 @@ from carousel.runtime.files import Bundle, read
 from carousel.runtime.loading import assembled
 from carousel.serve.columns import Columns
 from carousel.serve.engine import Engine
+from carousel.serve.events import Listeners
 from carousel.serve.kinds import kind_of
+from carousel.serve.latencies import Latencies
 from carousel.serve.scheduler import Group, Limits, Piece, Slots
 from carousel.serve.sessions import Refused, Reply, Sessions
 
@@ -71,6 +73,7 @@ class Service:
         self.sessions = Sessions(
             self.engine.grow, self._forget, most=settings.most, idle=settings.idle
         )
+        self.latencies, self.listeners = Latencies(), Listeners()
         self.waiting = 0  # steps of streams under way
         self._computing = False
         self._timer: asyncio.Handle | None = None
@@ -139,6 +142,7 @@ class Service:
             raise Refused("bad_input", 400, str(error)) from None
         reply = Reply() if numbered else None
         steps = inputs.shape[1]
+        firsts = self.sessions.accepted[slots] if self.listeners else None
         self.sessions.take_in(slots, steps, reply)
         self.waiting += len(slots) * steps
 
@@ -148,7 +152,11 @@ class Service:
             if group.error is not None:
                 self._fail(slots, group.error, reply, future)
                 return
-            answers = group.answers
+            answers, now = group.answers, self.engine.clock()
+            self.latencies.add(now, now - group.arrived)
+            if firsts is not None:
+                names = [self.sessions.names[slot] for slot in slots.tolist()]
+                self.listeners.tell(names, firsts, answers)
             if reply is not None:
                 reply.answers = answers
                 _tell(reply)
