@@ -74,6 +74,7 @@ def test_the_status_counts_what_was_done(client):
     )  # fmt: skip
     assert sum(model["batch_sizes"].values()) == model["batches"]
     assert 0 < model["p50_ms"] <= model["p99_ms"]
+    assert model["unsaved"] is None  # nothing keeps them
     assert (status["errors"], status["draining"]) == (1, False)
     listed = client.get("/v1/models/frames/streams").json()
     assert [(one["stream"], one["steps"]) for one in listed["streams"]] == [("a", 7), ("b", 3)]

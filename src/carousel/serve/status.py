@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,9 +16,11 @@ _SECONDS = 60.0  # of which latencies are told
 
 def status(server: Server) -> dict[str, Any]:
     """Counts since the start, and what holds now, of every model."""
+    kept = server.snapshots is not None or server.shared is not None
     return {
+        "process": os.getpid(),  # counts of another worker are no continuation of these
         "draining": server.draining,
-        "models": [_of(service) for service in server.services.values()],
+        "models": [_of(service, kept) for service in server.services.values()],
         "requests": sum(server.requests.values()),
         "errors": sum(n for (_, code), n in server.requests.items() if code >= 400),
     }
@@ -42,7 +45,7 @@ def streams(service: Service, most: int) -> dict[str, Any]:
     return {"streams": found, "count": len(sessions)}
 
 
-def _of(service: Service) -> dict[str, Any]:
+def _of(service: Service, kept: bool) -> dict[str, Any]:
     counts, sessions = service.engine.counts, service.sessions
     told = service.latencies.percentiles(service.engine.clock() - _SECONDS)
     median, high = (None, None) if told is None else (1000 * told[0], 1000 * told[1])
@@ -62,5 +65,5 @@ def _of(service: Service) -> dict[str, Any]:
         "expired": sessions.figures.expired,
         "refused": sessions.figures.refused,
         "repeated": sessions.figures.repeated,
-        "unsaved": int((sessions.accepted - sessions.saved).sum()),
+        "unsaved": int((sessions.accepted - sessions.saved).sum()) if kept else None,
     }

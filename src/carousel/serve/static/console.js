@@ -73,7 +73,7 @@ function curve(picture, values, most, kind) {
 function bars(picture, sizes) {
   const entries = Object.entries(sizes), most = Math.max(1, ...entries.map(([, n]) => n));
   entries.forEach(([size, count], place) => {
-    const bar = document.createElementNS(SVG, "rect"), wide = 100 / entries.length;
+    const bar = document.createElementNS(SVG, "rect"), wide = Math.min(12, 100 / entries.length);
     const high = 94 * count / most;
     bar.setAttribute("x", place * wide + wide * 0.1);
     bar.setAttribute("width", wide * 0.8);
@@ -146,6 +146,7 @@ async function look() {
   const t = WORDS[language], state = document.getElementById("state");
   try {
     const now = {...await asJson("/v1/status"), at: performance.now() / 1000};
+    if (before && before.process !== now.process) before = null;
     const seconds = before ? now.at - before.at : 0;
     const content = document.createDocumentFragment();
     for (const model of now.models) {
