@@ -28,7 +28,7 @@ class Streams:
         self.freed: dict[str, asyncio.Event] = {}
 
     def may_write(self, worker: int, name: str) -> bool:
-        """Whether a worker owns a stream, or made one anew that it had forgotten."""
+        """Say if a worker owns a stream, or made one anew that it had forgotten."""
         owner = self.owners.get(name)
         return owner == worker or (owner is None and name not in self.kept)
 

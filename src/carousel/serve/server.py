@@ -77,7 +77,7 @@ def redis_of(state: Path | str | None, idle: float) -> RedisStore | None:
 
 
 def is_redis(state: Path | str) -> bool:
-    """Whether states are kept at an address of Redis."""
+    """Say if states are kept at an address of Redis."""
     return str(state).startswith(("redis://", "rediss://", "unix://"))
 
 

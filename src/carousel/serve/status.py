@@ -1,4 +1,4 @@
-"""How a server stands, as its page and the board show it: load, latencies, streams, batches."""
+"""Standing of a server, as its page shows it: load, latencies, streams, batches."""
 
 from __future__ import annotations
 
