@@ -27,6 +27,7 @@ from carousel.export.convolutions import Pictures as Pictures
 from carousel.export.convolutions import Reflection as Reflection
 from carousel.export.series import Backwards as Backwards
 from carousel.export.series import Horizon as Horizon
+from carousel.export.series import Known as Known
 from carousel.export.series import Level as Level
 from carousel.export.series import Onward as Onward
 from carousel.export.series import Repeat as Repeat
@@ -242,6 +243,7 @@ Layer = (
     | Ranks
     | Unscale
     | Squash
+    | Known
     | Level
     | Horizon
     | Onward

@@ -22,6 +22,7 @@ from carousel.export.description import (
     Convolution,
     Differences,
     Horizon,
+    Known,
     Layer,
     Level,
     Network,
@@ -194,7 +195,7 @@ def _check_stream(network: Network, streamed: tuple[type, ...]) -> None:
                 "stream",
             )
     for layer in network.layers:
-        steps = isinstance(layer, Horizon | Level | Repeat | Differences | Convolution)
+        steps = isinstance(layer, Known | Horizon | Level | Repeat | Differences | Convolution)
         several = steps or (isinstance(layer, Pooling) and layer.how != "last")
         if several and not isinstance(layer, streamed):
             how = f"({layer.how})" if isinstance(layer, Pooling) else ""

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from carousel.data.coded import facts_of
+from carousel.data.files.table_series import known_numbers
 from carousel.errors import ConfigError
 from carousel.export import modules
 from carousel.export.description import (
     Horizon,
+    Known,
     Layer,
     Level,
     Network,
@@ -19,60 +27,131 @@ from carousel.export.description import (
     Value,
 )
 from carousel.export.subject import Subject, Tensors
+from carousel.runtime.calendar import waves
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.trained import TrainedForecaster
 
 
 def forecaster(trained: TrainedForecaster) -> Subject:
-    """The last steps of a series, as they were measured, to those to come. Raises `ConfigError`
-    for a network that reads what is known beforehand, categories, or one target at a time."""
-    model, settings = trained.model, trained.config.forecast
+    """The last steps of a series, as they were measured, to those to come; with a calendar, or
+    columns that are known beforehand, a window has rows for the steps to come, too.
+
+    Raises `ConfigError` for a network that reads categories, or one target at a time.
+    """
+    model = trained.model
     assert isinstance(model, Forecaster)
     _check(model)
-    horizon = _horizon(trained, model)
-    relative = settings.relative and not trained.output.sigmoid
-    scaler, targets = trained.scaler, list(trained.targets)
-    layers: list[Layer] = [Standardise(scaler.mean.numpy(), scaler.std.numpy())]
-    if relative:
-        layers.append(Level(tuple(targets)))
-    layers += [modules.recurrent(model.recurrent), Pooling("last"), horizon]
-    if not trained.output.sigmoid:
-        layers.append(Unscale(scaler.mean[targets].numpy(), scaler.std[targets].numpy()))
-    names = [str(trained.columns[place]) for place in targets]
-    context, features = settings.context, len(trained.columns)
-    shape = ("batch", horizon.rows, settings.horizon, len(targets))
-    words = "low, forecast, high" if horizon.rows == 3 else "forecast"
+    horizon, beside = _horizon(trained, model), _Beside.of(trained, model)
+    relative = trained.config.forecast.relative and not trained.output.sigmoid
     network = Network(
         "forecaster",
-        tuple(layers),
-        (Value("values", "float32", ("batch", context, features), "as they were measured"),),
-        (Value("forecast", "float32", shape, f"{words}, of {', '.join(names)}"),),
+        tuple(_layers(trained, model, horizon, beside, relative)),
+        (_input(trained, beside),),
+        (_output(trained, horizon),),
         has_lengths=False,
-        facts={"task": "forecast", "targets": names, **facts_of(trained.columns)},
+        facts=_facts(trained, beside),
     )
+    scaler, targets, output = trained.scaler, list(trained.targets), trained.output
+    features, context = len(trained.columns), trained.config.forecast.context
 
     def compute(given: Tensors) -> tuple[Tensor, ...]:
-        x = scaler(given["values"])
+        x = scaler(given["values"][..., :features])
+        known = torch.cat((given["values"][..., features:], x[..., beside.columns]), 2)
+        x, before, after = x[:, :context], known[:, :context], known[:, context:]
+        if not model.known:
+            after = x.new_empty(len(x), trained.config.forecast.horizon, 0)
         level = x[:, -1:, targets] if relative else torch.zeros_like(x[:, -1:, targets])
         if relative:
             x[:, :, targets] -= level
-        empty = x.new_empty(len(x), context, 0)
-        raw = model(x, empty, x.new_empty(len(x), settings.horizon, 0))
-        found = trained.output.forecast(raw, level)
-        if not trained.output.sigmoid:
+        found = output.forecast(model(x, before, after), level)
+        if not output.sigmoid:
             found = found.double() * scaler.std[targets] + scaler.mean[targets]
         return (found.transpose(0, 1)[:, -horizon.rows :].float(),)
 
     return Subject(network, compute, (model.recurrent,), model)
 
 
+@dataclass(frozen=True)
+class _Beside:
+    """Numbers known of each step beforehand: turns of the calendar, two numbers each, which stand
+    behind the columns, and places of columns."""
+
+    turns: int
+    columns: list[int]
+
+    @staticmethod
+    def of(trained: TrainedForecaster, model: Forecaster) -> _Beside:
+        places = known_numbers(trained.columns, trained.config.columns)
+        return _Beside((model.known - len(places)) // 2, places)
+
+    def layer(self, trained: TrainedForecaster) -> Known:
+        """Layer that tells windows and the steps to come apart."""
+        settings, features = trained.config.forecast, len(trained.columns)
+        turns = range(features, features + 2 * self.turns)
+        return Known(settings.context, settings.horizon, features, (*turns, *self.columns))
+
+
+def _layers(
+    trained: TrainedForecaster, model: Forecaster, horizon: Horizon, beside: _Beside, relative: bool
+) -> Iterator[Layer]:
+    scaler, targets = trained.scaler, list(trained.targets)
+    more = 2 * beside.turns
+    mean, std = scaler.mean.numpy(), scaler.std.numpy()
+    yield Standardise(np.append(mean, np.zeros(more)), np.append(std, np.ones(more)))
+    if model.known:
+        yield beside.layer(trained)
+    if relative:
+        yield Level(tuple(targets))
+    yield modules.recurrent(model.recurrent)
+    yield Pooling("last")
+    yield horizon
+    if not trained.output.sigmoid:
+        yield Unscale(mean[targets], std[targets])
+
+
+def _input(trained: TrainedForecaster, beside: _Beside) -> Value:
+    settings, features = trained.config.forecast, len(trained.columns)
+    rows, words = settings.context, "as they were measured"
+    if beside.turns or beside.columns:
+        rows += settings.horizon
+        words += f"; the last {settings.horizon} rows are of the steps to come"
+    if beside.turns:
+        words += "; the calendar behind the columns"
+    return Value("values", "float32", ("batch", rows, features + 2 * beside.turns), words)
+
+
+def _output(trained: TrainedForecaster, horizon: Horizon) -> Value:
+    shape = ("batch", horizon.rows, trained.config.forecast.horizon, len(trained.targets))
+    words = "low, forecast, high" if horizon.rows == 3 else "forecast"
+    return Value("forecast", "float32", shape, f"{words}, of {', '.join(_names(trained))}")
+
+
+def _names(trained: TrainedForecaster) -> list[str]:
+    return [str(trained.columns[place]) for place in trained.targets]
+
+
+def _facts(trained: TrainedForecaster, beside: _Beside) -> dict[str, Any]:
+    """Columns and targets, and what is known beforehand: columns that are read of the rows to come,
+    and the Python that makes the calendar's numbers of the times of all rows."""
+    settings = trained.config.forecast
+    facts = {"task": "forecast", "targets": _names(trained), **facts_of(trained.columns)}
+    if not (beside.turns or beside.columns):
+        return facts
+    facts |= {"context": settings.context, "horizon": settings.horizon}
+    facts["known"] = [str(trained.columns[place]) for place in beside.columns]
+    if beside.turns:
+        lines = ["from __future__ import annotations", "", "import numpy as np", "", ""]
+        facts["turns"] = beside.turns
+        facts["calendar"] = lines + inspect.getsource(waves).splitlines()
+    return facts
+
+
 def _check(model: Forecaster) -> None:
-    reasons = {
-        "forecast.calendar, or columns known beforehand": bool(model.known),
-        "columns of categories": model.categories is not None,
-        "forecast.independent": model.independent,
-    }
-    for what, holds in reasons.items():
+    coded = model.categories is not None or model.known_categories is not None
+    for what, holds in (
+        ("columns of categories", coded),
+        ("forecast.independent", model.independent),
+    ):
         if holds:
             raise ConfigError(
                 f"Forecaster with {what} has no description: train without it, or export "
@@ -82,6 +161,7 @@ def _check(model: Forecaster) -> None:
 
 def _horizon(trained: TrainedForecaster, model: Forecaster) -> Horizon:
     output, head = trained.output, model.head
+    known = None if model.calendar is None else modules.array(model.calendar.weight)
     return Horizon(
         state=modules.array(model.state.weight),
         state_bias=modules.array(model.state.bias),
@@ -93,4 +173,5 @@ def _horizon(trained: TrainedForecaster, model: Forecaster) -> Horizon:
         line=None if model.line is None else modules.array(model.line),
         offset=None if model.line is None else modules.array(model.offset),
         stretch=None if output.stretch is None else modules.array(output.stretch),
+        known=known,
     )

@@ -21,6 +21,7 @@ from carousel.export.description import (
     Embedding,
     Frames,
     GroupedSoftmax,
+    Known,
     Layer,
     Magnitude,
     Network,
@@ -311,6 +312,8 @@ def width_after(layers: tuple[Layer, ...], width: int) -> int:
             width = len(layer.numbers) + sum(table.shape[1] for _, table in layer.tables)
         elif isinstance(layer, Frames):
             width = layer.outputs
+        elif isinstance(layer, Known):
+            width = layer.features + len(layer.columns)
         elif isinstance(layer, GroupedSoftmax):
             width = sum(layer.sizes)
         elif isinstance(layer, Ranks):

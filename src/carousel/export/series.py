@@ -10,6 +10,22 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
+class Known:
+    """Windows and the steps to come, told apart: (B, T + K, F + C) to (B, T, F + N).
+
+    context: T; steps: K, to come. Each step has F columns, and C numbers of the calendar behind
+    them. What is known of a step beforehand are N of these, `columns`; behind the F columns of a
+    window stands what is known of its steps. Of the steps to come `Horizon` reads what is known,
+    and nobody the rest.
+    """
+
+    context: int
+    steps: int
+    features: int
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Level:
     """Columns of a window less what stands in its last step: x_tc - x_Tc. The levels, (B, columns),
     are added again by `Horizon`."""
@@ -21,13 +37,14 @@ class Level:
 class Horizon:
     """K steps to come of C targets, of which h, the last state of the layer before, is a summary.
 
-        z_k = relu(W h + b + e_k);  raw_k = U z_k + d, C × P numbers, P last
+        z_k = relu(W h + b + V c_k + e_k);  raw_k = U z_k + d, C × P numbers, P last
         raw_k,c,0 ← raw_k,c,0 + Σ_t L_ctk x_tc + o_ck          with a line
         value = raw_0 + the level that `Level` took (zero without one)
 
     What x is: the windows as they went into the recurrent layer, of its columns `columns`.
     state W (H, H), state_bias b (H,), steps e (K, H), weight U (C P, H), bias d (C P,); line L
-    (C, T, K) and offset o (C, K), or None.
+    (C, T, K) and offset o (C, K), or None. known: V (H, N), and c_k what `Known` knows of step k,
+    or None.
 
     distribution: "none": P = 1; "sigmoid": P = 1, σ(raw_0) is the forecast; "gaussian": P = 2,
     value ± 1.2815515655446004 q_1 s; "quantile": P = 3, value - q_1 s and value + q_2 s, with q_i =
@@ -45,6 +62,7 @@ class Horizon:
     line: Array | None = None
     offset: Array | None = None
     stretch: Array | None = None
+    known: Array | None = None
 
     @property
     def rows(self) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_DAY, _WEEK = np.timedelta64(1, "D"), 7
 NONE = np.iinfo(np.int64).min
 """Count of a stamp that is not known."""
 
@@ -21,7 +20,7 @@ def waves(stamps: NDArray[np.datetime64], turns: int) -> NDArray[np.float32]:
     """
     months = stamps.astype("datetime64[M]").astype(int) % 12
     days = stamps.astype("datetime64[D]")
-    parts = (months / 12, (days.astype(int) % _WEEK) / _WEEK, (stamps - days) / _DAY)
+    parts = (months / 12, days.astype(int) % 7 / 7, (stamps - days) / np.timedelta64(1, "D"))
     angles = 2 * np.pi * np.stack(parts[:turns], -1)
     return np.concatenate((np.sin(angles), np.cos(angles)), -1).astype(np.float32)
 

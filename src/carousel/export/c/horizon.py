@@ -5,15 +5,18 @@ from __future__ import annotations
 from carousel.export.c.builder import Builder
 from carousel.export.c.product import product
 from carousel.export.c.text import indented
-from carousel.export.description import Horizon
+from carousel.export.description import Horizon, Known
 
 Z80 = 1.2815515655446004  # as in the description: a tenth of a normal distribution lies above it
 
 
-def horizon(builder: Builder, layer: Horizon, features: int, level: bool) -> str:
+def horizon(
+    builder: Builder, layer: Horizon, features: int, level: bool, known: Known | None = None
+) -> str:
     """Add the function of a head, from h, the window and the levels; returns its name.
 
-    features: of a step of the window. level: whether there are levels to add.
+    features: of a step of the window. level: whether there are levels to add. known: where what is
+    known of the steps to come stands, behind the window.
     """
     steps, hidden = layer.steps.shape
     targets = len(layer.columns)
@@ -23,15 +26,22 @@ def horizon(builder: Builder, layer: Horizon, features: int, level: bool) -> str
     summary = product(builder, [layer.state], layer.state_bias, ("h",), "base", "head: state")
     raw = product(builder, [layer.weight], layer.bias, ("z",), "raw", "head: outputs")
     line = _line(builder, layer, features)
-    counters = "int i, k, c" + (", p" if "(p = 0" in summary + raw else "")
-    unused = "" if line else "(void)window;\n"
+    coming, ahead = "", ""
+    if layer.known is not None and known is not None:
+        coming = product(builder, [layer.known], None, ("known",), "ahead", "head: what is known")
+        at = f"(size_t)({known.context} + k) * {features} + {known.features}"
+        coming = f"const float *known = window + {at};\nfloat ahead[{hidden}];\n{coming}"
+        ahead = " + ahead[i]"
+    counters = "int i, k, c" + (", p" if "(p = 0" in summary + raw + coming else "")
+    unused = "" if line or coming else "(void)window;\n"
     unused += "" if level else "(void)level;\n"
     text = f"""\
 float base[{hidden}], z[{hidden}], raw[{len(layer.weight)}];
 {"float add[" + str(targets * steps) + "];" if line else ""}
 {counters};
 {unused}{summary}{line}for (k = 0; k < {steps}; ++k) {{
-    for (i = 0; i < {hidden}; ++i) z[i] = {relu}(base[i] + {own}[k * {hidden} + i]);
+{indented(coming)}    for (i = 0; i < {hidden}; ++i)
+        z[i] = {relu}(base[i] + {own}[k * {hidden} + i]{ahead});
 {indented(raw)}    for (c = 0; c < {targets}; ++c) {{
         float *to = y + k * {targets} + c;
         float value = raw[c * {each}]{f" + add[c * {steps} + k]" if line else ""};

@@ -14,6 +14,7 @@ from carousel.export.description import (
     Convolution,
     Embedding,
     Horizon,
+    Known,
     Level,
     Network,
     Pictures,
@@ -40,7 +41,7 @@ class Both:
 class Kept:
     """A layer that reads a whole sequence: its description, and the features of its outputs."""
 
-    layer: Convolution | Level
+    layer: Convolution | Known | Level
     outputs: int
 
 
@@ -90,6 +91,8 @@ def stages_of(
             made = [pool(builder, layer, width, places)]
         elif isinstance(layer, Convolution):
             made = [Kept(layer, len(layer.weight))]
+        elif isinstance(layer, Known):
+            made = [Kept(layer, layer.features + len(layer.columns))]
         elif isinstance(layer, Level):
             made = [Kept(layer, width)]
         elif isinstance(layer, Horizon):
@@ -112,6 +115,6 @@ def _stack(
 
 def needs_all(network: Network) -> bool:
     """True if a layer reads the whole sequence before it gives anything."""
-    kinds = Convolution | Level | Horizon
+    kinds = Convolution | Known | Level | Horizon
     both = any(stack.directions == 2 for stack in network.recurrent)
     return both or any(isinstance(layer, kinds) for layer in network.layers)

@@ -13,7 +13,7 @@ from carousel.export.c.pooling import Pool
 from carousel.export.c.stages import Ahead, Both, Kept, Stage
 from carousel.export.c.stream import copy
 from carousel.export.c.text import indented
-from carousel.export.description import Convolution
+from carousel.export.description import Convolution, Known
 
 _SEQUENCE = "s->sequence"
 
@@ -26,7 +26,7 @@ class Walk:
     repeats: how many of these there are, None in a sequence, where n says it. arrays: features of
     the arrays for sequences; free: those in nobody's use; more: steps that convolutions add.
     window: what went into the last recurrent layer, with its features. levels: columns whose level
-    was taken.
+    was taken. known: what tells windows and the steps to come apart, which stand behind them.
     """
 
     builder: Builder
@@ -44,6 +44,7 @@ class Walk:
     keeps_window: bool = False
     is_inside: bool = False
     levels: int = 0
+    known: Known | None = None
     lines: list[str] = field(default_factory=list)
 
     def sequence(self, width: int) -> str:
@@ -102,6 +103,9 @@ def whole(
 
 def _refusal(builder: Builder, stages: Sequence[Stage]) -> str:
     """Answer to sequences that do not fit."""
+    for stage in stages:
+        if isinstance(stage, Kept) and isinstance(stage.layer, Known):
+            return f"if (steps != {stage.layer.context + stage.layer.steps}) return -1;"
     lines = [stage.layer.line for stage in stages if isinstance(stage, Ahead)]
     if lines and lines[0] is not None:
         return f"if (steps != {lines[0].shape[1]}) return -1;"
@@ -164,6 +168,9 @@ def _kept(walk: Walk, stage: Kept) -> None:
         walk.lines.append(f"n = {name}({walk.x}, n, {to});")
         walk.move(to, stage.outputs)
         return
+    if isinstance(layer, Known):
+        _tell_apart(walk, layer, stage.outputs)
+        return
     walk.levels, w = len(layer.columns), walk.width
     to = walk.x if walk.x.startswith(_SEQUENCE) else walk.sequence(w)
     if to != walk.x:
@@ -174,6 +181,19 @@ def _kept(walk: Walk, stage: Kept) -> None:
             f"for (t = 0; t < n; ++t) {to}[(size_t)t * {w} + {column}] -= level[{place}];"
         )
     walk.move(to, w)
+
+
+def _tell_apart(walk: Walk, layer: Known, width: int) -> None:
+    """Put what is known behind the columns of each step; the steps to come stay behind the window,
+    which n ends before."""
+    walk.known, to = layer, walk.sequence(width)
+    lines = [f"const float *from = {walk.x} + (size_t)t * {walk.width};"]
+    lines += [f"float *to = {to} + (size_t)t * {width};"]
+    lines += [f"memcpy(to, from, {layer.features} * sizeof(float));"]
+    lines += [f"to[{layer.features + i}] = from[{c}];" for i, c in enumerate(layer.columns)]
+    body = indented("\n".join(lines) + "\n")
+    walk.lines.append(f"for (t = 0; t < n; ++t) {{\n{body}}}\nn -= {layer.steps};")
+    walk.move(to, width)
 
 
 def _pool(walk: Walk, stage: Pool) -> None:
@@ -187,7 +207,7 @@ def _pool(walk: Walk, stage: Pool) -> None:
 
 def _ahead(walk: Walk, stage: Ahead) -> None:
     window, features = walk.window
-    name = horizon(walk.builder, stage.layer, features, walk.levels > 0)
+    name = horizon(walk.builder, stage.layer, features, walk.levels > 0, walk.known)
     to = walk.vector(stage.outputs * stage.repeats)
     level = "level" if walk.levels else "NULL"
     walk.lines.append(f"{name}({walk.x}, {window}, {level}, {to});")

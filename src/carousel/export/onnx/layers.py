@@ -14,6 +14,7 @@ from carousel.export.description import (
     Differences,
     Embedding,
     GroupedSoftmax,
+    Known,
     Level,
     Normalisation,
     Pictures,
@@ -210,6 +211,16 @@ def squash(graph: Graph, layer: Squash, x: str, features: int) -> str:
     places[[*layer.places]] = True
     y: str = graph.add("Where", graph.constant(places, bool), graph.add("Sigmoid", x), x)
     return y
+
+
+def known(graph: Graph, layer: Known, x: str) -> tuple[str, str]:
+    """Windows with what is known of their steps, and what is known of the steps to come."""
+    window = graph.slice(x, 0, layer.context, 1)
+    ahead = graph.slice(x, layer.context, layer.context + layer.steps, 1)
+    columns = graph.integers(*layer.columns)
+    before, after = (graph.add("Gather", part, columns, axis=-1) for part in (window, ahead))
+    y = graph.add("Concat", graph.slice(window, 0, layer.features, -1), before, axis=-1)
+    return y, after
 
 
 def level(graph: Graph, layer: Level, x: str, features: int) -> tuple[str, str]:

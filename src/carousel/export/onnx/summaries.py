@@ -51,11 +51,14 @@ def attended(graph: Graph, scores: str, y: str, inside: str) -> tuple[str, str]:
     return total, weights
 
 
-def horizon(graph: Graph, layer: Horizon, h: str, windows: str, level: str) -> str:
+def horizon(graph: Graph, layer: Horizon, h: str, windows: str, level: str, known: str = "") -> str:
     """Steps to come from h (B, H): (B, 3 or 1, K, C). windows (B, T, F): as the recurrent layer
-    read them; level (B, C), or ""."""
+    read them; level (B, C), or ""; known (B, K, N) of the steps to come, or ""."""
     z = graph.add("Unsqueeze", graph.dense(h, layer.state, layer.state_bias), graph.integers(1))
-    z = graph.add("Relu", graph.add("Add", z, graph.constant(layer.steps)))
+    z = graph.add("Add", z, graph.constant(layer.steps))
+    if layer.known is not None:
+        z = graph.add("Add", z, graph.dense(known, layer.known, None))
+    z = graph.add("Relu", z)
     targets, steps = len(layer.columns), len(layer.steps)
     raw = graph.dense(z, layer.weight, layer.bias)
     raw = graph.add("Reshape", raw, graph.integers(0, steps, targets, -1))

@@ -19,6 +19,7 @@ from carousel.export.description import (
     Frames,
     GroupedSoftmax,
     Horizon,
+    Known,
     Layer,
     Level,
     Network,
@@ -60,7 +61,7 @@ class Writer:
         self.inside = ""
         self.with_states = network.has_states or stream
         self.final: list[str] = []
-        self.last = self.windows = self.level = ""
+        self.last = self.windows = self.level = self.known = ""
         self._names = iter(state.name for state in network.states)
 
     def model(self) -> Any:
@@ -130,6 +131,9 @@ class Writer:
                 return str(graph.add("Add", scaled, graph.constant(layer.mean)))
             case Squash():
                 return layers.squash(graph, layer, x, width)
+            case Known():
+                x, self.known = layers.known(graph, layer, x)
+                return x
             case Level():
                 x, self.level = layers.level(graph, layer, x, width)
                 return x
@@ -141,7 +145,7 @@ class Writer:
             case Backwards():
                 return layers.backwards(graph, x)
             case Horizon():
-                return summaries.horizon(graph, layer, x, self.windows, self.level)
+                return summaries.horizon(graph, layer, x, self.windows, self.level, self.known)
 
     def _look(self, x: str) -> None:
         """Look at the lengths: which steps of a batch its rows have."""

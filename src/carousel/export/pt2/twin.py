@@ -21,6 +21,7 @@ from carousel.export.description import (
     Frames,
     GroupedSoftmax,
     Horizon,
+    Known,
     Layer,
     Level,
     Network,
@@ -88,6 +89,7 @@ class _Walk:
         self.last: Tensor | None = None
         self.windows: Tensor | None = None
         self.level: Tensor | None = None
+        self.known: Tensor | None = None
 
     def take(self, layer: Layer, part: Any) -> None:
         x = self.x
@@ -101,6 +103,11 @@ class _Walk:
                 self.x = self.last
             case Pooling():
                 self.x = _pooled(layer, part, x, self._inside(), self.lengths)
+            case Known():
+                columns = list(layer.columns)
+                self.known = x[:, layer.context :, columns]
+                window = x[:, : layer.context]
+                self.x = torch.cat((window[..., : layer.features], window[..., columns]), -1)
             case Level():
                 columns = list(layer.columns)
                 self.level = x[:, -1, columns]
@@ -115,7 +122,8 @@ class _Walk:
             case Backwards():
                 self.x = x.flip(1)
             case Horizon():
-                self.x = _horizon(layer, part, cast(Tensor, self.last), self.windows, self.level)
+                beside = (self.windows, self.level, self.known)
+                self.x = _horizon(layer, part, cast(Tensor, self.last), *beside)
             case _:
                 self.x = _plain(layer, part, x)
 
@@ -272,8 +280,11 @@ def _horizon(
     h: Tensor,
     windows: Tensor | None,
     level: Tensor | None,
+    known: Tensor | None,
 ) -> Tensor:
     z = F.linear(h, part["state"], part["state_bias"])[:, None] + part["steps"]
+    if known is not None:
+        z = z + F.linear(known, part["known"])
     targets = len(layer.columns)
     raw = F.linear(torch.relu(z), part["weight"], part["bias"])
     raw = raw.reshape(raw.shape[0], len(layer.steps), targets, -1)
