@@ -29,6 +29,7 @@ from carousel.cli.predict import predict
 from carousel.cli.recipes import recipes
 from carousel.cli.report import report
 from carousel.cli.serve import serve
+from carousel.cli.sweep import sweep
 from carousel.cli.talk import fail, heard, verb
 from carousel.cli.train import train
 from carousel.errors import CarouselError, TrainingDiverged
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _verb in (
-    recipes, init, check, train, evaluate, predict, export, inspect, report, lr_range, coach,
+    recipes, init, check, train, sweep, evaluate, predict, export, inspect, report, lr_range, coach,
     compare, board, serve, export_tensorboard, doctor, bench, completion.completion,
 ):  # fmt: skip
     app.command(_verb.__name__.replace("_", "-"))(verb(_verb))

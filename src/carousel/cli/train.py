@@ -122,7 +122,7 @@ def train(
                 assert recipe is not None
                 how: dict[str, Any] = {"seed": seed, "threads": threads, "run_dir": run_dir}
                 how |= {"device": device or "cpu", "quiet": quiet}
-                made = _recipe(recipe, roles, files)
+                made = recipe_of(recipe, roles, files)
                 settings = [*(assignments or ()), *(f"data.{k}={v}" for k, v in files.items())]
                 if folds or leave_one_out:
                     how |= {"folds": folds or 0, "leave_one_out": leave_one_out or ""}
@@ -150,7 +150,7 @@ def train(
         _show_result(run.result, run.path)
 
 
-def _recipe(named: str, roles: dict[str, str], files: dict[str, str]) -> str | Config:
+def recipe_of(named: str, roles: dict[str, str], files: dict[str, str]) -> str | Config:
     """A recipe by its name or file, or the one that a table asks for. Raises `ConfigError`."""
     from carousel import recipes
 
@@ -170,6 +170,10 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
     from carousel import scores
     from carousel.report.verdicts import metric_of
 
+    if "test" not in result:  # a trial of a sweep, resumed
+        print_out(f"validation {scores.sentence(result['validation'])}")
+        print_out(f"its test part stays closed: it is opened by {command('evaluate', path)}")
+        return
     test, name = result["test"], metric_of(result)
     table = table_of("on the test data", scores.title(name))
     table.add_row(

@@ -74,6 +74,14 @@ class Interrupted(Event):
 
 
 @dataclass(frozen=True)
+class Pruned(Event):
+    """A sweep gave the run up, as others were better by then; it can be resumed. why: in words."""
+
+    kind = "pruned"
+    why: str
+
+
+@dataclass(frozen=True)
 class Stopped(Event):
     """Training has ended well. reason: in words."""
 

@@ -56,7 +56,10 @@ _LOCK_SECONDS = 0.5  # who asks whether a run goes on holds its lock for an inst
 
 @dataclass(frozen=True)
 class RunFolder:
-    """An existing run folder, version-checked."""
+    """An existing run folder, version-checked.
+
+    trial: it is one of several that are chosen among, so that its test part stays closed.
+    """
 
     path: Path
     config: Config
@@ -65,6 +68,7 @@ class RunFolder:
     device: str
     processes: int = 1
     launch: str = ""
+    trial: bool = False
 
     @classmethod
     def create(
@@ -79,6 +83,7 @@ class RunFolder:
         data: str | None = None,
         processes: int = 1,
         launch: str = "",
+        trial: bool = False,
     ) -> RunFolder:
         """Make the folder, its data.json (`data`) and its config.toml.
 
@@ -90,7 +95,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             if any(path.iterdir()):
                 raise RunError(f"{path} is not empty: {_instead(path)}")
-            facts = {
+            facts: dict[str, Any] = {
                 "format": FORMAT,
                 "seed": seed,
                 "threads": threads,
@@ -100,13 +105,15 @@ class RunFolder:
             }
             if processes > 1:
                 facts |= {"processes": processes, "launch": launch}
+            if trial:
+                facts["trial"] = True
             if data is not None:
                 replace_durably(path / DATA, data.encode())
             text = tomli_w.dumps({"run": facts, **config.to_dict()})
             replace_durably(path / CONFIG, text.encode())
         except OSError as error:
             raise RunError(f"the run folder {path} cannot be made: {error.strerror}") from None
-        return cls(path, config, seed, threads, device, processes, launch)
+        return cls(path, config, seed, threads, device, processes, launch, trial)
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -125,8 +132,8 @@ class RunFolder:
             if seed < 0 or threads < 1:
                 raise RunError(f"{path / CONFIG} says seed {seed}, threads {threads}")
             processes, launch = int(run.get("processes", 1)), str(run.get("launch", ""))
-            config = Config.from_stored(values)
-            return cls(path, config, seed, threads, device, processes, launch)
+            config, trial = Config.from_stored(values), bool(run.get("trial", False))
+            return cls(path, config, seed, threads, device, processes, launch, trial)
         except RunError:
             raise
         except KeyError as error:
@@ -152,6 +159,14 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         return (self.path / RESULT).is_file()
+
+    def read_result(self) -> dict[str, Any]:
+        """Contents of result.json. Raises `RunError` if the run has none, or it is damaged."""
+        try:
+            found: dict[str, Any] = json.loads((self.path / RESULT).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise RunError(f"{self.path / RESULT} cannot be read: {error}") from None
+        return found
 
     def write_result(self, content: dict[str, Any]) -> None:
         """Put result.json in place, whole or not at all."""
@@ -184,8 +199,13 @@ class RunFolder:
 
 def is_held(run: Path) -> bool:
     """True if a process works on the run: its lock goes with the process, however that ends."""
+    return is_locked(run / _LOCK)
+
+
+def is_locked(file: Path) -> bool:
+    """True if a process holds the lock of a file."""
     try:
-        handle = os.open(run / _LOCK, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
     except OSError:
         return False
     try:

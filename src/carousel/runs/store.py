@@ -15,7 +15,7 @@ from typing import Any
 from carousel.errors import CarouselError, RunError, command
 from carousel.recipes import read_toml
 from carousel.run import layout
-from carousel.run.events import Diverged, Epoch, Interrupted, Resumed, Stopped
+from carousel.run.events import Diverged, Epoch, Interrupted, Pruned, Resumed, Stopped
 from carousel.run.layout import inside
 from carousel.run.reading import reading
 
@@ -30,6 +30,7 @@ class Status(Enum):
     FINISHED = "finished"
     STOPPED_EARLY = "stopped_early"
     INTERRUPTED = "interrupted"
+    PRUNED = "pruned"
     DIVERGED = "diverged"
     CRASHED = "crashed"
     UNREADABLE = "unreadable"
@@ -236,7 +237,7 @@ def _read_events(path: Path) -> tuple[dict[str, Any], tuple[str, dict[str, Any]]
     epochs: list[dict[str, Any]] = []
     last: tuple[str, dict[str, Any]] = ("", {})
     with reading(path) as store:
-        for event in store.events(Epoch, Resumed, Stopped, Diverged, Interrupted):
+        for event in store.events(Epoch, Resumed, Stopped, Diverged, Interrupted, Pruned):
             kind = event.kind
             try:
                 said = json.loads(event.body)
@@ -262,6 +263,8 @@ def _with_status(run: Run, last: tuple[str, dict[str, Any]], running: bool) -> R
     if kind == Diverged.kind:
         why = f"{said.get('what', '')}; first not finite: {said.get('tensor', '')}"
         return replace(run, status=Status.DIVERGED, why=why)
+    if kind == Pruned.kind:
+        return replace(run, status=Status.PRUNED, why=str(said.get("why", "")))
     status = Status.INTERRUPTED if kind == Interrupted.kind else Status.CRASHED
     return replace(run, status=status, why=command("train", "--resume", run.path))
 

@@ -3,7 +3,7 @@
 from carousel.training.folds import TrainedFolds, resume_folds, train_folds
 from carousel.training.loop import Interrupted
 from carousel.training.memory import Fitted, fit
-from carousel.training.session import TrainedRun, resume, train
+from carousel.training.session import TrainedRun, judge, resume, train
 from carousel.training.team import Place, TeamEnded
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "TrainedFolds",
     "TrainedRun",
     "fit",
+    "judge",
     "resume",
     "resume_folds",
     "train",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -104,9 +104,11 @@ class Trainer:
         display: Display,
         fabric: Fabric,
         team: Team | None = None,
+        goes_on: Callable[[Epoch], bool] | None = None,
     ) -> None:
+        """goes_on: asked after every epoch; where it says no, the run is interrupted."""
         self.task, self.run, self.store = task, run, store
-        self.team = team or Team()
+        self.team, self._goes_on = team or Team(), goes_on
         self.display, self.fabric = display, fabric
         self.config: Config = run.config
         self.progress = Progress()
@@ -288,6 +290,8 @@ class Trainer:
         }
         self.store.record(progress.step, values)
         self.store.event(progress.step, summary)
+        if self._goes_on is not None and not self._goes_on(summary):
+            self._stop.made = True
         kept = training.keep_epochs and progress.epoch % training.keep_epochs == 0
         if kept and isinstance(self.run, RunFolder):
             trained = self.task.finish(self.average.model)

@@ -24,6 +24,7 @@ def new_run(
     device: str,
     data: DataRecord | None = None,
     place: Place | None = None,
+    trial: bool = False,
 ) -> RunFolder:
     """Make the folder of a run that begins now. Raises `RunError` if there is a run already."""
     return RunFolder.create(
@@ -36,6 +37,7 @@ def new_run(
         processes=place.size if place else 1,
         launch=place.launch if place else "",
         data=data.text() if data is not None else None,
+        trial=trial,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,9 @@ from carousel.training.preparation import Preparation, checked_threads, using_th
 from carousel.training.team import Team
 from carousel.training.together import Plan, follow, join
 
+GoesOn = Callable[[events.Epoch], bool]
+"""Asked after every epoch whether the run goes on."""
+
 
 @dataclass(frozen=True)
 class TrainedRun:
@@ -60,6 +63,7 @@ def train(
     device: str = "cpu",
     run_dir: str | Path | None = None,
     quiet: bool = False,
+    trial: GoesOn | None = None,
 ) -> TrainedRun:
     """Train a recipe in a new run folder and judge it on the test part.
 
@@ -71,6 +75,9 @@ def train(
         device: "cpu", "cuda" or "cuda:<n>".
         run_dir: the run's folder, new or empty; runs/<recipe>-<time> if None.
         quiet: show nothing.
+        trial: asked after every epoch (`carousel.run.events.Epoch`) whether the run goes on; it is
+            interrupted where not. Such a run is one of several that are chosen among: its test
+            part stays closed, until `judge` opens it, and there are no baselines.
 
     Raises `ConfigError`, `DataError` or `RunError` for what the user can mend, `TrainingDiverged`
     on a NaN, and `Interrupted` (resumable) on Ctrl-C.
@@ -103,12 +110,15 @@ def train(
         device=device,
         data=record,
         place=team.place,
+        trial=trial is not None,
     )
-    return _run(run, fabric, make_display(quiet), team, task)
+    return _run(run, fabric, make_display(quiet), team, task, trial)
 
 
-def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
+def resume(run_dir: str | Path, *, quiet: bool = False, trial: GoesOn | None = None) -> TrainedRun:
     """Continue a run that was interrupted or killed; ends as it would have ended.
+
+    trial: as `train` takes it; a run that was begun as a trial stays one without.
 
     Raises `RunError` if there is no such run, it is finished, or another process is working on it,
     and `DataError` if the data are not what it began with.
@@ -124,11 +134,45 @@ def resume(run_dir: str | Path, *, quiet: bool = False) -> TrainedRun:
             f"its own settings with {command('train', run.path / layout.CONFIG)}"
         )
     run = replace(run, config=run.config.settled())
-    return _run(run, fabric, make_display(quiet), team)
+    return _run(run, fabric, make_display(quiet), team, trial=trial)
+
+
+def judge(run_dir: str | Path) -> TrainedRun:
+    """Open the test part for a run that was a trial: its result, evaluation and report then say
+    what those of any run do. A run that has been judged stays as it is.
+
+    Raises `RunError` if there is no such run, or it has not ended, and `DataError` if the data are
+    not what it was trained on.
+    """
+    run = RunFolder.open(Path(run_dir))
+    if not run.finished:
+        again = command("train", "--resume", run.path)
+        raise RunError(f"the run {run.path} has not ended, and is judged then: {again}")
+    run = replace(run, config=run.config.settled())
+    with run.locked(), EventStore(run.events) as store, using_threads(run.threads):
+        result = run.read_result()
+        if "test" in result or not is_judged(run.config):
+            return TrainedRun(run.path, result)
+        task = Preparation(run.config, run.seed).task()
+        _compare_data(run, task, Display())
+        trained = bundle.load(run.path)
+        judged, report = _judged(trained, task, store, int(result["steps"]))
+        result |= {**judged, "data": task.account()}
+        if (record := DataRecord.read(run.path)) is not None:
+            result |= _with_parts(run, record, task)
+        bundle.write_report(run.path, trained, report)
+        run.write_result(result)
+    write_page(run.path, language())
+    return TrainedRun(run.path, result)
 
 
 def _run(
-    run: RunFolder, fabric: Fabric, display: Display, team: Team, task: Task | None = None
+    run: RunFolder,
+    fabric: Fabric,
+    display: Display,
+    team: Team,
+    task: Task | None = None,
+    trial: GoesOn | None = None,
 ) -> TrainedRun:
     with run.locked(), EventStore(run.events, command("train", "--resume", run.path)) as store:
         try:
@@ -138,7 +182,7 @@ def _run(
                     task = team.in_turn(Preparation(run.config, run.seed).task)
                     _compare_data(run, task, display)
                     team.told((DataRecord.of(run.config, task.parted).text(), task.shuffle))
-                return team.told(_fit_and_judge(run, task, fabric, display, store, team))
+                return team.told(_fit_and_judge(run, task, fabric, display, store, team, trial))
         except (KeyboardInterrupt, Interrupted):  # the first: outside the loop over steps
             store.event(store.last_step(), events.Interrupted())
             raise Interrupted(run.path) from None
@@ -156,10 +200,16 @@ def _compare_data(run: RunFolder, task: Task, display: Display) -> None:
 
 
 def _fit_and_judge(
-    run: RunFolder, task: Task, fabric: Fabric, display: Display, store: EventStore, team: Team
+    run: RunFolder,
+    task: Task,
+    fabric: Fabric,
+    display: Display,
+    store: EventStore,
+    team: Team,
+    trial: GoesOn | None,
 ) -> TrainedRun:
     config = run.config
-    trainer = Trainer(task, run, store, display, fabric, team)
+    trainer = Trainer(task, run, store, display, fabric, team, trial)
     parameters = sum(p.numel() for p in trainer.net.parameters())
     record = DataRecord.read(run.path)
     display.say(
@@ -185,14 +235,12 @@ def _fit_and_judge(
     display.stop()
     display.say(said(reason, language()))
     report: dict[str, Any] = {}
-    if is_judged(config):
+    judged: dict[str, Any] = {}
+    if run.trial:
+        pass  # the test part stays closed: see `judge`
+    elif is_judged(config):
         display.say("fitting the baselines, which are not recurrent …")
-        store.event(trainer.progress.step, events.UseOfTest("train"))
-        report = trained.evaluate("test")
-        judged = {
-            "test": {k: v for k, v in report.items() if isinstance(v, float)},
-            "baseline": task.baselines(),
-        }
+        judged, report = _judged(trained, task, store, trainer.progress.step)
     else:
         judged = _by_folds(run)
     headline = task.headline or task.validation_metrics[0]
@@ -211,17 +259,14 @@ def _fit_and_judge(
         "stop_reason": reason,
         "validation": trainer.stopping.kept_metrics,
         **judged,
-        "data": task.account(),
+        "data": {} if run.trial else task.account(),
     }
     if held := facts_of(task.parted):
         result["held_files"] = held
     if audited:
         result["audit"] = [finding.to_dict() for finding in audited]
     if record is not None:
-        record = record.with_test(task.parted)
-        run.remember(record.text())
-        result["parts"] = {name: part.counts for name, part in record.parts.items()}
-        result["fingerprint"] = record.fingerprint
+        result |= _parts(record) if run.trial else _with_parts(run, record, task)
     coached = trainer.coach.summary(trainer.progress.step, result)
     if coached:
         result["coach"] = coached
@@ -236,6 +281,28 @@ def _workers(team: Team, threads: int) -> str:
     if team.size == 1:
         return f"{threads} threads"
     return f"{team.size} processes of {threads} {unit_of(threads, 'threads')} each"
+
+
+def _judged(
+    trained: TrainedModel, task: Task, store: EventStore, step: int
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Scores on the test part of network and baselines, for result.json, and the whole report."""
+    store.event(step, events.UseOfTest("train"))
+    report = trained.evaluate("test")
+    test = {name: value for name, value in report.items() if isinstance(value, float)}
+    return {"test": test, "baseline": task.baselines()}, report
+
+
+def _with_parts(run: RunFolder, record: DataRecord, task: Task) -> dict[str, Any]:
+    """The parts, the test part among them, for result.json; they are put on record."""
+    record = record.with_test(task.parted)
+    run.remember(record.text())
+    return _parts(record)
+
+
+def _parts(record: DataRecord) -> dict[str, Any]:
+    counts = {name: part.counts for name, part in record.parts.items()}
+    return {"parts": counts, "fingerprint": record.fingerprint}
 
 
 def _by_folds(run: RunFolder) -> dict[str, Any]:

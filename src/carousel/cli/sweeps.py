@@ -1,0 +1,79 @@
+"""The tables of a sweep that `carousel sweep` and `carousel compare` print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from carousel.cli.output import print_out, table_of
+from carousel.run.sweep_results import BEST, SWEEP
+
+_MOST = 15  # trials
+
+
+def show_sweep(result: dict[str, Any], path: Path) -> None:
+    """Print the trials, the best first, what matters, and what was confirmed."""
+    from carousel import scores
+
+    metric, names = result["metric"], [*result["over"]]
+    trials = ranked(result)
+    table = table_of("trial", *names, f"validation {scores.title(metric)}", "epochs", "")
+    for one in trials[:_MOST]:
+        settings = ["–" if n in one["unread"] else _value(one["settings"].get(n)) for n in names]
+        shown = "–" if one["value"] is None else scores.show(metric, one["value"])
+        table.add_row(str(one["number"]), *settings, shown, str(one["epochs"]), one["state"])
+    print_out(table)
+    if len(trials) > _MOST:
+        print_out(f"and {len(trials) - _MOST} more trials, all in {path / SWEEP}")
+    _show_importance(result)
+    full = result["epochs"] * len(trials)
+    print_out(f"{result['epochs_trained']:,} epochs trained, of {full:,} without an end before")
+    if result["best"] is None:
+        print_out("no trial has ended well")
+        return
+    if "confirmed" in result:
+        _show_confirmed(result)
+    print_out(f"settings: {path / BEST}")
+
+
+def ranked(result: dict[str, Any]) -> list[dict[str, Any]]:
+    """The trials in order of what was measured: those that ended first, then those given up."""
+    sign = -1 if result["metric_higher_is_better"] else 1
+
+    def place(one: dict[str, Any]) -> tuple[bool, bool, float]:
+        value = one["value"]
+        return one["state"] != "ended", value is None, sign * (value or 0.0)
+
+    found: list[dict[str, Any]] = sorted(result["trials"], key=place)
+    return found
+
+
+def _show_importance(result: dict[str, Any]) -> None:
+    if shares := result["importance"]:
+        said = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
+        print_out(f"what makes the best trials (PED-ANOVA): {said}")
+
+
+def _show_confirmed(result: dict[str, Any]) -> None:
+    from carousel import scores
+
+    found, metric = result["confirmed"], result["metric"]
+    words = {"best": f"trial {found['trial']}", "recipe": "the recipe"}
+    table = table_of(f"with {found['seeds']} other seeds", f"validation {scores.title(metric)}", "")
+    for name, spread in found["validation"].items():
+        chosen = "chosen" if name == found["chosen"] else ""
+        table.add_row(words[name], _spread(metric, spread), chosen)
+    print_out(table)
+    for name, spread in found.get("test", {}).items():
+        print_out(f"test {scores.title(name)}: {_spread(name, spread)}")
+
+
+def _spread(metric: str, spread: dict[str, Any]) -> str:
+    from carousel import scores
+
+    mean = scores.show(metric, spread["mean"])
+    return mean if spread["std"] is None else f"{mean} ± {scores.show(metric, spread['std'])}"
+
+
+def _value(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

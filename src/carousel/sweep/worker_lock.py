@@ -1,0 +1,39 @@
+"""A sign of life of a worker: a file whose lock the operating system drops with its process."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from carousel.run.layout import is_locked
+
+_FOLDER = ".workers"
+
+
+def here() -> str:
+    """This machine since it was started; containers on it have the same name."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return f"{uuid.getnode():x}"
+
+
+@contextmanager
+def alive(folder: Path) -> Iterator[str]:
+    """Hold a lock in the folder of a sweep inside the block; gives its name, "" where the file
+    system has no locks."""
+    place = folder / _FOLDER
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / f"{uuid.uuid4().hex}.lock"
+    with filelock.FileLock(path):
+        yield path.name if is_locked(path) else ""
+    path.unlink(missing_ok=True)
+
+
+def is_gone(folder: Path, machine: str, lock: str) -> bool:
+    """True if a worker of this machine has surely ended; of others its lock says nothing here."""
+    return bool(lock) and machine == here() and not is_locked(folder / _FOLDER / lock)

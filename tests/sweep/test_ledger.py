@@ -1,0 +1,136 @@
+"""Who works on which trial: no two on one, none lost with its worker."""
+
+import pytest
+from small import small_config
+
+from carousel.errors import RunError
+from carousel.sweep import worker_lock
+from carousel.sweep.ledger import Ledger, Patience
+from carousel.sweep.plan import Plan
+from carousel.sweep.space import parse
+
+GRID = ("model.hidden_size=8,16,32", "model.cell=gru,lstm")
+
+
+def plan(over=GRID, sampler="grid", pruner="none", seed=1):
+    config = small_config()
+    return Plan(config, parse(over, config), sampler, pruner, "accuracy", True, 9, seed)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "sweep").mkdir()
+    return tmp_path / "sweep"
+
+
+def ledger(folder, made=None, **patience):
+    return Ledger(made or plan(), folder / "journal.log", "s", folder, Patience(**patience))
+
+
+def test_two_that_take_turns_share_the_points_of_a_grid(folder):
+    one, other = ledger(folder), ledger(folder)
+    with worker_lock.alive(folder) as lock:
+        claims = [(one, other)[n % 2].claim(6, lock) for n in range(6)]
+        assert one.claim(6, lock) is None
+        assert other.claim(6, lock) is None
+    points = {tuple(sorted(claim.values.items())) for claim in claims}
+    assert len(points) == 6
+
+
+def test_draws_follow_from_seed_and_number_whoever_draws(folder, tmp_path):
+    over = ("optimizer.learning_rate=1e-4:1e-1:log",)
+    made, elsewhere = plan(over, "random"), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    one, other, alone = ledger(folder, made), ledger(folder, made), ledger(elsewhere, made)
+    together = [(one, other)[n % 2].claim(5, "").values for n in range(5)]
+    assert together == [alone.claim(5, "").values for _ in range(5)]
+    assert len({str(values) for values in together}) == 5
+
+
+def test_the_recipe_as_it_is_comes_first(folder):
+    made = plan(("model.hidden_size=6,12",), "tpe")
+    assert ledger(folder, made).claim(3, "").values == {"model.hidden_size": 12}
+
+
+def test_a_trial_of_a_worker_of_this_machine_that_died_is_taken_again_at_once(folder):
+    with worker_lock.alive(folder) as lock:
+        lost = ledger(folder).claim(6, lock)
+        assert ledger(folder).recover() == []
+    again = ledger(folder).claim(6, "")
+    assert (again.values, again.run) == (lost.values, lost.run)
+    assert again.number != lost.number
+
+
+def test_a_trial_of_another_machine_is_taken_again_when_it_gives_no_sign_of_life(
+    folder, monkeypatch
+):
+    monkeypatch.setattr(worker_lock, "here", lambda: "another machine")
+    lost = ledger(folder).claim(6, "its.lock")
+    monkeypatch.undo()
+    watching = ledger(folder, lost=0.0)
+    assert watching.recover() == []  # seen for the first time
+    lost.trial.set_user_attr("beat", 1)
+    assert watching.recover() == []  # it lives
+    assert watching.recover() == [lost.number]
+    assert watching.claim(6, "").values == lost.values
+
+
+def test_only_one_of_those_who_notice_takes_it(folder):
+    with worker_lock.alive(folder) as lock:
+        ledger(folder).claim(6, lock)
+    found = [ledger(folder).recover(), ledger(folder).recover()]
+    assert found == [[0], []]
+
+
+def test_a_trial_that_was_taken_again_is_one_of_those_asked_for_and_no_more(folder):
+    with worker_lock.alive(folder) as lock:
+        ledger(folder).claim(2, lock)
+    book = ledger(folder)
+    claims = [book.claim(2, ""), book.claim(2, "")]
+    assert None not in claims
+    assert book.claim(2, "") is None
+    for claim in claims:
+        book.ended(claim, 0.5)
+    assert book.is_done(2)
+
+
+def test_a_worker_held_for_dead_that_was_not_changes_nothing_any_more(folder):
+    with worker_lock.alive(folder) as lock:
+        slow = ledger(folder)
+        claim = slow.claim(6, lock)
+    again = ledger(folder).claim(6, "")
+    slow.ended(claim, 0.1)
+    book = ledger(folder)
+    book.ended(again, 0.9)
+    assert [t.value for t in book.trials() if t.value is not None] == [0.9]
+
+
+def test_a_line_of_the_journal_that_was_never_written_whole_is_cut_off(folder):
+    book = ledger(folder)
+    book.claim(6, "")
+    with (folder / "journal.log").open("ab") as file:
+        file.write(b'{"op_code":5,"worker_id":"')
+    other = ledger(folder)
+    assert other.claim(6, "").number == 1
+    assert len(ledger(folder).trials()) == 2
+
+
+def test_a_sweep_over_other_settings_is_refused_in_words(folder):
+    ledger(folder)
+    with pytest.raises(RunError, match="over other settings") as error:
+        ledger(folder, plan(seed=2))
+    assert error.value.arguments == ("run_dir",)
+
+
+def test_two_sweeps_live_in_one_storage(folder):
+    one = Ledger(plan(), folder / "journal.log", "one", folder)
+    other = Ledger(plan(seed=2), folder / "journal.log", "other", folder)
+    one.claim(6, "")
+    assert len(one.trials()) == 1
+    assert other.trials() == []
+
+
+def test_a_journal_that_cannot_be_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match=r"journal .* cannot be used"):
+        Ledger(plan(), tmp_path / "file" / "journal.log", "s", tmp_path)

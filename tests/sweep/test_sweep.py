@@ -1,0 +1,188 @@
+"""Sweeps from end to end: trials, choice by validation, confirmation, and the test part last."""
+
+import json
+
+import pytest
+from child import run_python
+from small import SETTINGS as SMALL
+from small_sweep import OVER, SETTINGS, small_sweep, values_of
+
+from carousel import training
+from carousel.errors import ConfigError, RunError
+from carousel.run.reading import events
+from carousel.run.sweep_results import read_sweep
+from carousel.runs.store import Status, Store
+from carousel.sweep import stages
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    return small_sweep(tmp_path_factory.mktemp("runs") / "small-sweep", confirm=1)
+
+
+def test_every_trial_is_an_ordinary_run_whose_test_part_is_closed(swept):
+    store = Store(swept.path)
+    trials = swept.result["trials"]
+    assert len(trials) == 3
+    for one in trials:
+        run = store.run(one["run"])
+        assert run.setting("model.hidden_size") == one["settings"]["model.hidden_size"]
+        assert run.setting("run.trial") is True
+        assert not list(events(run.path / "events.sqlite", "test_used"))
+        assert "test" not in run.result
+        if one["state"] == "ended":
+            assert run.result["validation"][swept.result["metric"]] == one["value"]
+            assert (run.path / "report.html").is_file()
+
+
+def test_the_choice_is_confirmed_with_other_seeds_before_its_test_part_is_opened(swept):
+    found = swept.result["confirmed"]
+    assert set(found["validation"]["best"]["values"]) == {"5"}  # the sweep had 4
+    folder = swept.path / found["folder"]
+    opened = {
+        path.name
+        for path in folder.iterdir()
+        if (path / "events.sqlite").is_file() and list(events(path / "events.sqlite", "test_used"))
+    }
+    assert opened == set(found["runs"]) == {f"{found['chosen']}-seed-5"}
+    for name in opened:
+        result = json.loads((folder / name / "result.json").read_text())
+        assert result["test"]["accuracy"] == found["test"]["accuracy"]["values"][name]
+        assert result["baseline"]
+
+
+def test_what_was_found_is_a_recipe_that_trains(swept, tmp_path):
+    best = swept.result["trials"][swept.result["best"]]
+    chosen = swept.result["confirmed"]["chosen"]
+    run = training.train(str(swept.path / "best.toml"), threads=1, seed=4, quiet=True,
+                         run_dir=tmp_path / "run", trial=lambda _: True)  # fmt: skip
+    if chosen == "best":
+        assert run.result["validation"][swept.result["metric"]] == best["value"]
+    assert "test" not in run.result
+
+
+def test_the_best_is_the_best_of_those_that_ended(swept):
+    result = swept.result
+    ended = [one for one in result["trials"] if one["state"] == "ended"]
+    best = max(
+        ended, key=lambda one: one["value"] * (1 if result["metric_higher_is_better"] else -1)
+    )
+    assert result["trials"][result["best"]] == best
+    assert read_sweep(swept.path) == result
+
+
+def test_the_same_call_again_trains_nothing_and_more_runs_are_added(swept, tmp_path, monkeypatch):
+    import shutil
+
+    copy = shutil.copytree(swept.path, tmp_path / "small-sweep")
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train", None)
+        assert values_of(small_sweep(copy)) == values_of(swept)
+    more = small_sweep(copy, runs=4)
+    assert values_of(more)[:3] == values_of(swept)
+    assert len(more.result["trials"]) == 4
+
+
+@pytest.mark.slow
+def test_a_trial_that_is_given_up_can_be_resumed_and_says_why(tmp_path):
+    found = small_sweep(tmp_path / "s", over=("optimizer.learning_rate=1e-7:1e-1:log",), runs=8)
+    given_up = [one for one in found.result["trials"] if one["state"] == "pruned"]
+    assert given_up
+    assert found.result["epochs_trained"] < 8 * 3
+    one = given_up[0]
+    run = Store(found.path).run(one["run"])
+    assert run.status is Status.PRUNED
+    assert run.why == one["why"]
+    assert len(run.epochs) == one["epochs"] < 3
+    assert training.resume(run.path, quiet=True).result["epochs"] == 3
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_loses_no_more_than_its_trial_which_is_taken_again(tmp_path):
+    whole = small_sweep(tmp_path / "a" / "s", pruner="none")
+    code = """
+from pathlib import Path
+import os, signal, sys
+import small_sweep
+from carousel.sweep import worker
+told = worker._Follower.told
+def dying(self, epoch, *more):
+    going = told(self, epoch, *more)
+    if self.claim.number == 1 and epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return going
+worker._Follower.told = dying
+pid = os.fork()
+if not pid:
+    small_sweep.small_sweep(Path(sys.argv[1]), pruner="none")
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+    assert run_python(code, str(tmp_path / "b" / "s")).strip() == "-9"
+    found = small_sweep(tmp_path / "b" / "s", pruner="none")
+    said = {str(settings): value for settings, value, _ in values_of(found)}
+    assert len(said) == len(found.result["trials"]) == 3
+    again = next(one for one in found.result["trials"] if "again" in one)
+    assert (again["again"], again["run"]) == (1, "trial-0001")
+    for settings, value, _ in values_of(whole)[:2]:  # what came before it is drawn alike
+        assert said[str(settings)] == value
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"runs": 0}, "runs must be at least 1"),
+        ({"workers": 0}, "workers must be at least 1"),
+        ({"minutes": 0}, "minutes must be above 0"),
+        ({"sampler": "magic"}, "sampler must be one of tpe, random, grid"),
+        ({"pruner": "magic"}, "pruner must be one of"),
+        ({"sampler": "grid"}, "a grid needs values"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_folder_is_made(tmp_path, how, said):
+    with pytest.raises(ConfigError, match=said):
+        small_sweep(tmp_path / "s", **how)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.slow
+def test_a_setting_that_cannot_be_trained_counts_and_does_not_end_the_sweep(tmp_path):
+    over = ("model.cell=lstm,slstm", "model.heads=1,5")  # 12 units are not 5 heads
+    found = small_sweep(tmp_path / "s", over=over, sampler="grid", pruner="none", runs=4)
+    states = {(o["settings"]["model.cell"], o["settings"]["model.heads"]): o for o in
+              found.result["trials"]}  # fmt: skip
+    assert states["slstm", 5]["state"] == "failed"
+    assert "heads" in states["slstm", 5]["why"]
+    assert states["lstm", 5]["unread"] == ["model.heads"]
+    assert sum(one["state"] == "ended" for one in states.values()) == 3
+
+
+def test_where_nothing_can_be_trained_the_sweep_ends_and_says_why(tmp_path):
+    with pytest.raises(RunError, match="none of the first 3 trials could be trained"):
+        small_sweep(tmp_path / "s", over=("model.heads=5,7,8",), sampler="grid",
+                    overrides=["model.cell=slstm"])  # fmt: skip
+
+
+def test_the_test_part_that_was_opened_for_an_earlier_choice_is_said(swept, tmp_path, monkeypatch):
+    import shutil
+
+    copy = shutil.copytree(swept.path, tmp_path / "small-sweep")
+    content = read_sweep(copy)
+    content["confirmed"]["trial"] = 99
+    stages.read_sweep.__globals__["write_sweep"](copy, content)
+    again = small_sweep(copy, confirm=1)
+    assert [one["trial"] for one in again.result["confirmed_earlier"]] == [99]
+
+
+@pytest.mark.slow
+def test_the_command_line_prints_the_trials_and_what_was_confirmed(carousel, swept):
+    given = [part for setting in (*SMALL, *SETTINGS) for part in ("--set", setting)]
+    given += [part for one in OVER for part in ("--over", one)]
+    given += ["--runs=3", "--confirm=0", "--seed=4", "--threads=1"]
+    code, out, err = carousel("sweep", "mnist-rows", *given, "--run-dir", "new")
+    assert code == 0, err
+    assert "epochs trained, of 9 without" in out
+    assert "best.toml" in out
+    code, out, err = carousel("sweep", "mnist-rows", *given, "--run-dir", "new", "--json")
+    assert code == 0, err
+    assert len(json.loads(out)["trials"]) == 3
