@@ -22,8 +22,8 @@ _TEST = "test "
 
 
 def found(ledger: Ledger) -> dict[str, Any]:
-    """Findings of the confirming runs: validation by setting and seed, which setting is chosen by its
-    mean, and what the test part said of it, as far as this machine or others have opened it."""
+    """Findings of the confirming runs: validation by setting and seed, which setting is chosen by
+    its mean, and which runs are of it."""
     plan = ledger.plan
     values: dict[str, dict[str, float]] = {}
     runs: dict[str, list[str]] = {}

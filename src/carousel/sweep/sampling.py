@@ -125,8 +125,8 @@ class Grid(BaseSampler):
 
 
 def sampler(plan: Plan, is_again: Callable[[Mapping[str, Any]], bool]) -> BaseSampler:
-    """Sampler, which draws the settings. is_again: whether a trial with these attributes is a second attempt
-    at another's settings."""
+    """Sampler, which draws the settings. is_again: whether a trial with these attributes is a
+    second attempt at another's settings."""
     return Grid(plan, is_again) if plan.sampler == "grid" else ByNumber(plan)
 
 
