@@ -19,6 +19,7 @@ from carousel.sweep.plan import Plan
 from carousel.sweep.storage import is_url
 from carousel.tasks.shared.task import monitored
 from carousel.terminal import say
+from carousel.training import Place
 from carousel.training.preparation import Preparation, checked_threads
 
 Settings = Iterable[str] | Mapping[str, Any]
@@ -82,6 +83,11 @@ def sweep(
     for name, value, least in (("runs", runs, 1), ("workers", workers, 1), ("confirm", confirm, 0)):
         if value is not None and value < least:
             raise ConfigError(f"{name} must be at least {least}, got {value}", name)
+    if (size := Place.found().size) > 1:
+        raise ConfigError(
+            f"a sweep trains its trials in processes of its own, and {size} processes were begun "
+            "to train together: begin one"
+        )
     if minutes is not None and not minutes > 0:
         raise ConfigError(f"minutes must be above 0, got {minutes}", "minutes")
     from carousel.sweep import stages
