@@ -2,6 +2,7 @@
 
     python benchmarks/serve_load.py [engine] [frames] [sessions] [connections] [restart]
                                     [workers] [others] [--seconds 5]
+    python benchmarks/serve_load.py soak [--soak 600]
 
 Client and server are two processes on this machine; every part is bounded by --seconds. The model
 is an LSTM of 64 units on 8 features with three classes, weights at random: an answer is the
@@ -232,6 +233,51 @@ def connections(folder: Path, seconds: float) -> None:
         told("connections", found, lost, server_cpus=cpu_of(process) / seconds)
 
 
+# ---- for long
+
+
+async def churning(url: str, part: int, seconds: float) -> int:
+    """Streams that come, take numbered steps, and go, over connections that come and go, too.
+    Returns how many steps were answered."""
+    end, count, round_ = time.monotonic() + seconds, 0, 0
+    draw = np.random.default_rng(0)
+    while time.monotonic() < end:
+        round_ += 1
+        names = [f"r{part}-{round_}-{n}" for n in range(500)]
+        line, _ = await opened(url, names)
+        for number in range(20):
+            values = draw.standard_normal((500, FEATURES)).astype("<f4").tobytes()
+            handles = np.arange(500, dtype="<u4").tobytes()
+            numbers = np.full(500, number, "<i8").tobytes()
+            await line.send(msgpack.packb({"op": "steps", "id": number, "handles": handles,
+                                           "values": values, "numbers": numbers}))  # fmt: skip
+            told = msgpack.unpackb(await line.recv())
+            assert "error" not in told, told
+            count += 500
+        if round_ % 4:  # each fourth time they stay, and its client vanishes
+            await line.send(msgpack.packb({"op": "close", "id": 0, "streams": names}))
+            await line.recv()
+            await line.close()
+        else:
+            line.transport.abort()
+    return count
+
+
+def soak(folder: Path, seconds: float) -> None:
+    """Memory every so often under streams that come and go, with snapshots: --soak seconds long."""
+    options = ("--state", str(folder / "soak.sqlite"), "--snapshot", "1", "--idle", "20")
+    parts, count = 10, 0
+    with server(folder, *options) as (process, url):
+        asyncio.run(
+            churning(url, -1, min(30, seconds))
+        )  # until what is kept of idle ones is constant
+        first = memory_of(process)
+        for part in range(parts):
+            count += asyncio.run(churning(url, part, seconds / parts))
+            show("soak", minutes=(part + 1) * seconds / parts / 60, megabytes=memory_of(process),
+                 more_than_first=memory_of(process) - first, steps=count)  # fmt: skip
+
+
 # ---- after a SIGKILL
 
 
@@ -370,14 +416,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("parts", nargs="*", default=[])
     parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--soak", type=float, default=600.0, help="seconds of the part soak")
     given = parser.parse_args()
-    chosen = given.parts or list(PARTS)
-    if unknown := set(chosen) - set(PARTS):
-        parser.error(f"there is no part {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
+    chosen, known = given.parts or list(PARTS), [*PARTS, "soak"]
+    if unknown := set(chosen) - set(known):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: there are {', '.join(known)}")
     with tempfile.TemporaryDirectory() as folder:
         save_model(Path(folder))
         for part in chosen:
-            globals()[part](Path(folder), given.seconds)
+            globals()[part](Path(folder), given.soak if part == "soak" else given.seconds)
 
 
 if __name__ == "__main__":

@@ -86,7 +86,7 @@ class Client:
                 if status < 400:
                     return told
                 problem = told.get("error", {})
-                again = problem.get("code") in ("draining", "busy", "no_store")
+                again = problem.get("code") in ("draining", "busy", "no_store", "too_fast")
                 if not again or time.monotonic() + wait > end:
                     facts = {k: v for k, v in problem.items() if k not in ("code", "message")}
                     raise ServerRefused(problem.get("code", str(status)),

@@ -325,6 +325,8 @@ def test_who_reads_no_answer_is_cut_off(server, monkeypatch, caplog):
     from carousel.serve import sockets
 
     class Stuck:
+        client = None
+
         frames = [msgpack.packb({"op": "open", "streams": ["a"]})] * 100
         closed = None
 

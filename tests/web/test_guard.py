@@ -42,14 +42,18 @@ def test_this_machine_by_its_own_names_is_let_through(host):
     assert headers[b"x-frame-options"] == b"DENY"
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8765", "", "a@b:c:d"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example:8765", "", "a@b:c:d", "[::1"]
+)
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 def test_another_name_that_leads_here_is_refused(host, kind):
     outcome, _ = ask(None, {"host": host}, kind=kind)
     assert outcome in (403, "close")
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9999"])
+@pytest.mark.parametrize(
+    "origin", ["https://evil.example", "null", "http://127.0.0.1:9999", "http://["]
+)
 def test_a_page_of_another_origin_gets_no_socket(origin):
     assert ask(None, {**LOCAL, "origin": origin}, kind="websocket")[0] == "close"
     own = {**LOCAL, "origin": "http://127.0.0.1:8765"}

@@ -40,6 +40,13 @@ def serve(
         float, typer.Option(min=1, help="Seconds after which a stream without steps is forgotten.")
     ] = 3600.0,
     streams: Annotated[int, typer.Option(min=1, help="Streams of a model at a time.")] = 100_000,
+    client_streams: Annotated[
+        int | None,
+        typer.Option(min=1, help="Streams that one client may have made. [default: any]"),
+    ] = None,
+    client_rate: Annotated[
+        float | None, typer.Option(min=0.01, help="Steps of one client a second. [default: any]")
+    ] = None,
     max_wait: Annotated[
         float, typer.Option(min=0, help="Milliseconds that steps wait for others, to be a batch.")
     ] = 1.0,
@@ -90,7 +97,7 @@ def serve(
     settings = Settings(
         threads=threads, limits=Limits(max_wait=max_wait / 1000), most=streams, idle=idle,
         body=int(body * (1 << 20)),
-        calibration=int8,
+        calibration=int8, rate=client_rate, each=client_streams,
     )  # fmt: skip
     if (signs := _key_of(state_key)) is not None:
         settings = replace(settings, key=signs)

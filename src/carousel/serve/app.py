@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from carousel.errors import ConfigError, DataError
 from carousel.serve import pages, tokens, watching
+from carousel.serve.clients import Clients
 from carousel.serve.columns import bad
 from carousel.serve.given import named, numbered, standing, steps_in, unknown
 from carousel.serve.metrics import figures, together
@@ -42,6 +43,8 @@ class Server:
     ) -> None:
         self.services = {service.name: service for service in services}
         self.snapshots, self.shared, self.draining = snapshots, shared, False
+        rates = [one.settings.rate for one in services if one.settings.rate is not None]
+        self.clients = Clients(min(rates)) if rates else None
         self.requests: dict[tuple[str, int], int] = {}
         # Of one of several workers: tells its figures, and is told those of all.
         self.figures_of_all: Callable[[str], dict[int, str]] | None = None
@@ -85,26 +88,36 @@ class Server:
             raise Refused("no_model", 404, f"there is no model {name[:80]!r}: there are {known}")
         return self.services[name]
 
+    def allow(self, client: str, steps: int) -> None:
+        """Count steps of a client. Raises `Refused` for one that sends too many a second."""
+        if self.clients is not None:
+            self.clients.take(client, steps)
+
     async def present(self, service: Service, names: Sequence[str], make: bool = True) -> None:
         """Have streams here that another server may have; see `Shared.fetch`."""
         if self.shared is not None:
             await self.shared.fetch(service, names, make)
 
     async def taken(
-        self, service: Service, names: list[str], x: Numbers, numbers: list[int] | int | None
+        self,
+        service: Service,
+        names: list[str],
+        x: Numbers,
+        numbers: list[int] | int | None,
+        client: str | None = None,
     ) -> Numbers:
         """Answers to steps of streams that are named; see `Service.steps`."""
         given = None if numbers is None else np.atleast_1d(np.array(numbers, np.int64))
         await self.present(service, names)
         try:
-            return await service.steps(names, x, given)
+            return await service.steps(names, x, given, client)
         except Refused as error:
             if error.code != "gap" or self.shared is None:
                 raise
             if not await self.shared.overruled(service, names):
                 raise
         await self.present(service, names)
-        return await service.steps(names, x, given)
+        return await service.steps(names, x, given, client)
 
     async def drain(self) -> None:
         """Take no more steps, and answer those that were taken."""
@@ -154,6 +167,8 @@ class Server:
                 found = await handler(request)
             except Refused as error:
                 found = refusal(error, kind_of(request) or JSON)
+            except ClientDisconnect:  # before its request was whole: nobody reads this
+                found = refusal(Refused("damaged", 400, "the request ended in the middle"))
             except Exception:
                 logger.exception("a request failed")
                 found = refusal(Refused("defect", 500, "the server failed: its log says why"))
@@ -194,10 +209,11 @@ class Server:
         steps, number = steps_in(given if not lines else {"steps": given})
         if lines and "number" in request.query_params:
             number = numbered(request.query_params["number"])
-        x = service.columns.read(steps, name)
+        x, client = service.columns.read(steps, name), _client(request)
+        self.allow(client, len(x))
         if tokens.wanted(given):
             return response(await _carried(service, name, x, number, given.get("state")), kind)
-        told = await self.taken(service, [name], x[None], number)
+        told = await self.taken(service, [name], x[None], number, client)
         rows = service.answers.told(told[0])
         if kind == LINES:
             return response(rows, kind)
@@ -210,7 +226,8 @@ class Server:
         if not isinstance(items, list) or not items:
             raise bad('the body is {"items": [{"stream": …, "steps": […]}, …]}, or a line for each')
         found: list[dict[str, Any]] = [{} for _ in items]
-        calls: list[Awaitable[None]] = []
+        brought: list[tuple[int, str, Numbers, int | None, str | None]] = []  # with their states
+        total = 0
         groups: dict[tuple[int, bool], list[tuple[int, str, Numbers, int | None]]] = {}
         seen: set[str] = set()
         for at, item in enumerate(items):
@@ -223,14 +240,19 @@ class Server:
                 x = service.columns.read(steps, name)
             except Refused as error:
                 raise Refused(error.code, error.status, f"item {at}: {error}") from None
+            total += len(x)
             if tokens.wanted(item):
-                calls.append(
-                    _put(found, at, name, _carried(service, name, x, number, item.get("state")))
-                )
+                brought.append((at, name, x, number, item.get("state")))
                 continue
             key = (len(x), number is None)
             groups.setdefault(key, []).append((at, name, x, number))
-        calls += [self._group(service, group, found) for group in groups.values()]
+        client = _client(request)
+        self.allow(client, total)
+        calls = [
+            _put(found, at, name, _carried(service, name, x, number, state))
+            for at, name, x, number, state in brought
+        ]
+        calls += [self._group(service, group, found, client) for group in groups.values()]
         await asyncio.gather(*calls)
         if kind == LINES:
             return response(found, kind)
@@ -241,18 +263,19 @@ class Server:
         service: Service,
         group: list[tuple[int, str, Numbers, int | None]],
         found: list[dict[str, Any]],
+        client: str,
     ) -> None:
         """Answers of items that have as many steps each, put where they belong."""
         names = [name for _, name, _, _ in group]
         x = np.stack([steps for _, _, steps, _ in group])
         numbers = [number for _, _, _, number in group if number is not None]
         try:
-            told = await self.taken(service, names, x, numbers or None)
+            told = await self.taken(service, names, x, numbers or None, client)
         except Refused as error:
             if len(group) == 1:
                 found[group[0][0]] = {"stream": names[0], **problem(error)}
                 return
-            alone = [self._group(service, [one], found) for one in group]
+            alone = [self._group(service, [one], found, client) for one in group]
             await asyncio.gather(*alone)  # whoever can be served is
             return
         for (at, name, _, _), rows in zip(group, told, strict=True):
@@ -274,6 +297,7 @@ class Server:
                 f"{len(parts)} sequences of up to {lengths.max()} steps are {size:,} steps, and "
                 f"{most:,} is the most: send those of one length together, or fewer",
             )  # fmt: skip
+        self.allow(_client(request), int(lengths.sum()))
         x = np.zeros((len(parts), lengths.max(), *parts[0].shape[1:]), parts[0].dtype)
         for into, part in zip(x, parts, strict=True):
             into[: len(part)] = part
@@ -297,6 +321,10 @@ class Server:
         if name not in service.sessions.slots:
             raise unknown(name)
         return response({"stream": name, **standing(service, name)})
+
+
+def _client(request: Request) -> str:
+    return "" if request.client is None else request.client.host
 
 
 async def _carried(

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -120,6 +121,12 @@ class Engine:
         """Make room for more streams, when no batch is being computed."""
         with self._computing:
             self.streams.grow(capacity)
+
+    @contextmanager
+    def pausing(self) -> Iterator[None]:
+        """Nothing is computed meanwhile."""
+        with self._computing:
+            yield
 
     def _compute(self, batch: list[Piece]) -> None:
         slots, x, lengths = _together(batch)

@@ -107,6 +107,7 @@ def _of(service: Service) -> Iterator[tuple[str, str, str, float]]:
     yield "carousel_saturated_total", "counter", "Inputs beyond the range of eight bits.", clipped
     filled = service.streams.filled
     yield "carousel_filled_total", "counter", "Values not measured, read as those before.", filled
+    yield "carousel_reloads_total", "counter", "Times that weights were read anew.", service.reloads
     yield "carousel_failures_total", "counter", "Groups that failed.", service.errors
 
 

@@ -16,6 +16,7 @@ import uvicorn
 
 from carousel.errors import ConfigError, require_extra
 from carousel.serve.app import Server
+from carousel.serve.reload import reload_all
 from carousel.serve.service import Service, Settings
 from carousel.serve.shared import Shared, SharedStore
 from carousel.serve.snapshots import Snapshots
@@ -117,11 +118,19 @@ class _Process(uvicorn.Server):
         self._served, self._is_ready = server, ready
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[int] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop = asyncio.get_running_loop()
+        if hasattr(signal, "SIGHUP"):
+            self._loop.add_signal_handler(signal.SIGHUP, self._reload)
         await super().startup(sockets)
         self._is_ready()
+
+    def _reload(self) -> None:
+        if self._reading is None or self._reading.done():
+            services = list(self._served.services.values())
+            self._reading = asyncio.get_running_loop().create_task(reload_all(services))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Without a note of the signal, which would be raised again when all is done.

@@ -37,7 +37,8 @@ class Settings:
     threads: of a batch. queue: steps of streams that wait, of a model. body: bytes of a request or
     a frame. most, idle: see `Sessions`. calibration: a file with steps like those to come, an
     object or a list of JSON in each line: then the recurrent layers of streams run in eight bits.
-    key: signs the states that clients carry; servers that have one take each other's.
+    key: signs the states that clients carry; servers that have one take each other's. rate, each:
+    steps a second and new streams of one client; None for any.
     """
 
     threads: int = 1
@@ -47,6 +48,8 @@ class Settings:
     queue: int = 1_000_000
     calibration: Path | None = None
     body: int = 8 << 20
+    rate: float | None = None
+    each: int | None = None
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
 
@@ -67,11 +70,22 @@ class Service:
 
         self.kind = kind_of(bundle, model, calibration)
         self.columns, self.streams = self.kind.columns, self.kind.streams
-        self.print = fingerprint(bundle, known[0])
+        self.folder, self.print, self.reloads = folder, fingerprint(bundle, known[0]), 0
         self.answers = self.kind.answers
+        self.design = {
+            "task": model.task,
+            "layers": bundle.config.model,
+            "weights": {name: weight.shape for name, weight in sorted(bundle.weights.items())},
+            "columns": self.columns.wanted,
+            "answers": self.answers.names,
+        }
         self.engine = Engine(self.streams, self.kind.limits(settings.limits))
         self.sessions = Sessions(
-            self.engine.grow, self._forget, most=settings.most, idle=settings.idle
+            self.engine.grow,
+            self._forget,
+            most=settings.most,
+            idle=settings.idle,
+            each=settings.each,
         )
         self.latencies, self.listeners = Latencies(), Listeners()
         self.waiting = 0  # steps of streams under way
@@ -95,13 +109,19 @@ class Service:
         }
 
     def steps(
-        self, names: Sequence[str], x: Numbers, numbers: NDArray[np.int64] | None = None
+        self,
+        names: Sequence[str],
+        x: Numbers,
+        numbers: NDArray[np.int64] | None = None,
+        client: str | None = None,
     ) -> asyncio.Future[Numbers]:
         """Answers (n, k, C) to steps x (n, k, ...) of streams (n,), each once.
 
-        numbers: see `Sessions.number`. Raises `Refused` at once for what cannot be taken.
+        numbers: see `Sessions.number`. client: who makes those that are new. Raises `Refused` at
+        once for what cannot be taken.
         """
-        return self.steps_of(self.sessions.find(names, self.engine.clock()), x, numbers)
+        slots = self.sessions.find(names, self.engine.clock(), client=client)
+        return self.steps_of(slots, x, numbers)
 
     def steps_of(
         self, slots: Slots, x: Numbers, numbers: NDArray[np.int64] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,7 +48,8 @@ class Sessions:
     """Slots of streams by name, and for each how many steps it has taken.
 
     make_room: called with a number of slots when there are too few. most: streams at a time. idle:
-    seconds after which a stream without steps is forgotten. forget: called with names and slots
+    seconds after which a stream without steps is forgotten. each: streams that a client may have
+    made and not closed. forget: called with names and slots
     that are free again, before they are used anew.
     """
 
@@ -58,7 +60,11 @@ class Sessions:
         *,
         most: int = 100_000,
         idle: float = 3600.0,
+        each: int | None = None,
     ) -> None:
+        self.each = each
+        self._client_of: dict[int, str] = {}  # by slot, of streams that count
+        self._held: Counter[str] = Counter()
         self._make_room, self._forget, self.most, self.idle = make_room, forget, most, idle
         self.slots: dict[str, int] = {}
         self.names: list[str | None] = []
@@ -81,17 +87,25 @@ class Sessions:
     def __len__(self) -> int:
         return len(self.slots)
 
-    def find(self, names: Sequence[str], now: float, passing: bool = False) -> Slots:
+    def find(
+        self, names: Sequence[str], now: float, passing: bool = False, client: str | None = None
+    ) -> Slots:
         """Slots of these streams, made where they are new. passing: for one request, and never
-        kept. Raises `Refused` if there would be too many, before any is made."""
+        kept. client: who makes them. Raises `Refused` if there would be too many, before any is
+        made."""
         known = self.slots
         found = [known.get(name, -1) for name in names]
         if -1 in found:
             fresh = list(dict.fromkeys(name for name in names if name not in known))
             self.check_room(len(fresh), now)
+            if self.each is not None and client is not None:
+                self._check_client(client, len(fresh))
             self._make(fresh, now)
             found = [known[name] for name in names]
             self.passing[found] = passing
+            if self.each is not None and client is not None:
+                self._client_of |= dict.fromkeys((known[name] for name in fresh), client)
+                self._held[client] += len(fresh)
         slots = np.array(found, np.int64)
         self.seen[slots] = now
         return slots
@@ -108,6 +122,16 @@ class Sessions:
                 "too_many_streams", 429,
                 f"{len(self.slots):,} streams are open and {self.most:,} is the most: close some, "
                 "or come again later", retry_after=self._next_end(now),
+            )  # fmt: skip
+
+    def _check_client(self, client: str, more: int) -> None:
+        held = self._held[client]
+        if held + more > (self.each or 0):
+            self.figures.refused += 1
+            raise Refused(
+                "too_many_streams", 429,
+                f"{held:,} streams of this client are open and {self.each:,} is the most: close "
+                "some, or come again later", retry_after=1,
             )  # fmt: skip
 
     def number(
@@ -160,6 +184,10 @@ class Sessions:
         if slot is None:
             return False
         self.generation[slot] += 1
+        if (client := self._client_of.pop(slot, None)) is not None:
+            self._held[client] -= 1
+            if not self._held[client]:
+                del self._held[client]
         if forever and not self.passing[slot]:
             self.gone.append(name)
         self._leaving.add(slot)

@@ -47,6 +47,7 @@ class Connection:
 
     def __init__(self, server: Server, service: Service, socket: WebSocket) -> None:
         self._server, self._service, self._socket = server, service, socket
+        self._client = "" if socket.client is None else socket.client.host
         self._names: list[str] = []
         self._slots = np.zeros(0, np.int64)
         self._generations = np.zeros(0, np.int64)
@@ -150,7 +151,7 @@ class Connection:
         if len(set(given)) != len(given):
             raise bad('"streams" has a name twice')
         sessions = self._service.sessions
-        slots = sessions.find(given, self._service.engine.clock())
+        slots = sessions.find(given, self._service.engine.clock(), client=self._client)
         first = len(self._names)
         self._names += given
         self._slots = np.concatenate((self._slots, slots))
@@ -185,6 +186,7 @@ class Connection:
             numbers = _array(frame, "numbers", np.dtype("<i8"))
             if len(numbers) != len(handles):
                 raise bad('"numbers" has one for each of the handles')
+        self._server.allow(self._client, x.shape[0] * x.shape[1])
         future = self._service.steps_of(slots, x, numbers)
         future.add_done_callback(lambda told: self._answer(told, number, slots))
 
@@ -227,7 +229,8 @@ class Connection:
             raise bad("states are carried over HTTP: here, the server keeps them")
         x = service.columns.read(steps, name)
         numbers = None if first is None else np.array([first], np.int64)
-        future = service.steps([name], x[None], numbers)
+        self._server.allow(self._client, len(x))
+        future = service.steps([name], x[None], numbers, self._client)
 
         def answer(told: asyncio.Future[Numbers]) -> None:
             if self._closed:

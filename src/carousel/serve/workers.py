@@ -70,6 +70,8 @@ class Workers:
         loop = asyncio.get_running_loop()
         for sign in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(sign, self._ending.set)
+        if hasattr(signal, "SIGHUP"):
+            loop.add_signal_handler(signal.SIGHUP, self._tell, signal.SIGHUP)
         sweep = asyncio.create_task(self._keeper.sweep())
         self._tasks = [asyncio.create_task(self._tend(n)) for n in range(len(self._listeners))]
         try:
@@ -86,6 +88,12 @@ class Workers:
             await self._end()
             sweep.cancel()
             await self._keeper.end()
+
+    def _tell(self, sign: signal.Signals) -> None:
+        """Send a signal to every worker."""
+        for process in self._processes.values():
+            if process.is_alive() and process.pid is not None:
+                os.kill(process.pid, sign)
 
     async def _tend(self, number: int) -> None:
         """Keep a worker running."""
@@ -115,9 +123,7 @@ class Workers:
 
     async def _end(self) -> None:
         self._ending.set()
-        for process in self._processes.values():
-            if process.is_alive():
-                process.terminate()
+        self._tell(signal.SIGTERM)
         _, left = await asyncio.wait(self._tasks, timeout=_END)
         for process in self._processes.values():
             if left and process.is_alive():

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -75,7 +75,7 @@ class Guard:
         if self.token is None and _name(host) not in LOOPBACK:
             return False
         origin = headers.get("origin")
-        return origin is None or urlsplit(origin).netloc == host
+        return origin is None or _parts(origin).netloc == host
 
     def _known(self, headers: dict[str, str]) -> bool:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -111,7 +111,15 @@ class Guard:
 
 def _name(host: str) -> str:
     """The name in a Host header, without its port."""
-    return (urlsplit(f"//{host}").hostname or "") if host else ""
+    return (_parts(f"//{host}").hostname or "") if host else ""
+
+
+def _parts(url: str) -> SplitResult:
+    """Parts of an address; none of one that is damaged."""
+    try:
+        return urlsplit(url)
+    except ValueError:  # "[" without its "]"
+        return urlsplit("")
 
 
 def _hardened(send: Send) -> Send:
