@@ -74,6 +74,9 @@ def serve(
     key: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Key of the certificate.")
     ] = None,
+    log: Annotated[
+        str, typer.Option(help="Of logs and requests: text, or json, an object in each line.")
+    ] = "text",
     as_json: JsonOption = False,
 ) -> None:
     """Serve live streams over HTTP and WebSocket: a state for each, stepped together.
@@ -93,11 +96,13 @@ def serve(
 
     if (certificate is None) != (key is None):
         raise ConfigError("--certificate and --key come together")
+    if log not in ("text", "json"):
+        raise ConfigError(f"--log is text or json; got '{log}'")
     models = _named(runs)
     settings = Settings(
         threads=threads, limits=Limits(max_wait=max_wait / 1000), most=streams, idle=idle,
         body=int(body * (1 << 20)),
-        calibration=int8, rate=client_rate, each=client_streams,
+        calibration=int8, rate=client_rate, each=client_streams, lines=log == "json",
     )  # fmt: skip
     if (signs := _key_of(state_key)) is not None:
         settings = replace(settings, key=signs)

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 
 from carousel.errors import ConfigError, DataError
 from carousel.serve import pages, tokens, watching
+from carousel.serve.answering import Handler, answering
 from carousel.serve.clients import Clients
 from carousel.serve.columns import bad
 from carousel.serve.given import named, numbered, standing, steps_in, unknown
@@ -26,10 +27,7 @@ from carousel.serve.shared import Shared
 from carousel.serve.snapshots import Snapshots
 from carousel.serve.sockets import Socket
 from carousel.serve.store import NotKept
-from carousel.serve.wire import JSON, LINES, body_of, kind_of, problem, refusal, response
-from carousel.terminal import logger
-
-Handler = Callable[[Request], Awaitable[Response]]
+from carousel.serve.wire import LINES, body_of, problem, refusal, response
 
 
 class Server:
@@ -45,6 +43,7 @@ class Server:
         self.snapshots, self.shared, self.draining = snapshots, shared, False
         rates = [one.settings.rate for one in services if one.settings.rate is not None]
         self.clients = Clients(min(rates)) if rates else None
+        self.lines = any(service.settings.lines for service in services)
         self.requests: dict[tuple[str, int], int] = {}
         # Of one of several workers: tells its figures, and is told those of all.
         self.figures_of_all: Callable[[str], dict[int, str]] | None = None
@@ -161,22 +160,7 @@ class Server:
 
     def route(self, name: str, handler: Handler) -> Handler:
         """A handler whose refusals are answers, counted under a name."""
-
-        async def answered(request: Request) -> Response:
-            try:
-                found = await handler(request)
-            except Refused as error:
-                found = refusal(error, kind_of(request) or JSON)
-            except ClientDisconnect:  # before its request was whole: nobody reads this
-                found = refusal(Refused("damaged", 400, "the request ended in the middle"))
-            except Exception:
-                logger.exception("a request failed")
-                found = refusal(Refused("defect", 500, "the server failed: its log says why"))
-            key = (name, found.status_code)
-            self.requests[key] = self.requests.get(key, 0) + 1
-            return found
-
-        return answered
+        return answering(self, name, handler)
 
     async def _health(self, request: Request) -> Response:
         return PlainTextResponse("ok\n")

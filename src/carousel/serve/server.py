@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from carousel.errors import ConfigError, require_extra
+from carousel.serve import logs
 from carousel.serve.app import Server
 from carousel.serve.reload import reload_all
 from carousel.serve.service import Service, Settings
@@ -95,10 +96,13 @@ def run(
     # The engine comes back from its kernels to a busy event loop, which hands the interpreter over
     # after this time: the default is as long as five batches.
     sys.setswitchinterval(0.0005)
+    if lines := any(service.settings.lines for service in server.services.values()):
+        logs.begin()
     config = uvicorn.Config(
         Guard(server.app(), at.token, "serve"),
         log_level="warning",
         access_log=False,
+        log_config=None if lines else uvicorn.config.LOGGING_CONFIG,
         server_header=False,
         timeout_graceful_shutdown=4,
         timeout_keep_alive=75,  # a stream that pauses finds its line again

@@ -37,6 +37,7 @@ class Settings:
     threads: of a batch. queue: steps of streams that wait, of a model. body: bytes of a request or
     a frame. most, idle: see `Sessions`. calibration: a file with steps like those to come, an
     object or a list of JSON in each line: then the recurrent layers of streams run in eight bits.
+    lines: log in lines of JSON, requests too.
     key: signs the states that clients carry; servers that have one take each other's. rate, each:
     steps a second and new streams of one client; None for any.
     """
@@ -47,6 +48,7 @@ class Settings:
     idle: float = 3600.0
     queue: int = 1_000_000
     calibration: Path | None = None
+    lines: bool = False
     body: int = 8 << 20
     rate: float | None = None
     each: int | None = None

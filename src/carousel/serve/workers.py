@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from carousel.errors import RunError
+from carousel.serve import logs
 from carousel.serve.app import Server
 from carousel.serve.keeper import Keeper
 from carousel.serve.link import Link
@@ -134,6 +135,8 @@ def run_workers(plan: Plan, listeners: list[socket.socket], ready: Callable[[], 
     """Serve with a worker for each of these sockets.
 
     Raises `CarouselError` for a model that cannot be served, and a file that cannot be opened."""
+    if plan.settings.lines:
+        logs.begin()
     models_of(plan.models, plan.settings)  # what is wrong with them is said once
 
     async def whole() -> None:

@@ -1,0 +1,51 @@
+"""Handlers of requests whose refusals are answers, counted and, where asked for, logged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from carousel.serve.logs import note
+from carousel.serve.sessions import Refused
+from carousel.serve.wire import JSON, kind_of, refusal
+from carousel.terminal import logger
+
+if TYPE_CHECKING:
+    from carousel.serve.app import Server
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def answering(server: Server, name: str, handler: Handler) -> Handler:
+    """A handler that raises nothing. name: under which its requests are counted."""
+
+    async def answered(request: Request) -> Response:
+        begin = time.monotonic()
+        found, code = await _answer(handler, request)
+        key = (name, found.status_code)
+        server.requests[key] = server.requests.get(key, 0) + 1
+        if server.lines:
+            took = round(1000 * (time.monotonic() - begin), 3)
+            note("request", route=name, method=request.method, status=found.status_code,
+                 code=code, ms=took, **request.path_params)  # fmt: skip
+        return found
+
+    return answered
+
+
+async def _answer(handler: Handler, request: Request) -> tuple[Response, str | None]:
+    """The answer, and the code of a refusal."""
+    try:
+        return await handler(request), None
+    except Refused as refused:
+        error = refused
+    except ClientDisconnect:  # before its request was whole: nobody reads this
+        error = Refused("damaged", 400, "the request ended in the middle")
+    except Exception:
+        logger.exception("a request failed")
+        error = Refused("defect", 500, "the server failed: its log says why")
+    return refusal(error, kind_of(request) or JSON), error.code
