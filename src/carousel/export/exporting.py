@@ -14,6 +14,7 @@ from torch import nn
 from carousel.bundle import load
 from carousel.errors import ConfigError
 from carousel.export import int8 as eight_bits
+from carousel.export.c import format as c_format
 from carousel.export.card import card_of
 from carousel.export.decoders.files import TwoFiles
 from carousel.export.decoders.pair import pair_of
@@ -214,5 +215,5 @@ def _check_stream(network: Network, streamed: tuple[type, ...]) -> None:
 
 def _or_c(layer: Layer, streamed: tuple[type, ...]) -> str:
     """Words for what C takes step by step."""
-    takes = not streamed and isinstance(layer, Pooling | Differences)
+    takes = not streamed and isinstance(layer, c_format.STREAMED)
     return ", or as .c, which keeps what there is so far" if takes else ""
