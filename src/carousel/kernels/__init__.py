@@ -1,6 +1,5 @@
 """Paths that compute a recurrent layer, and the choice among them."""
 
-from carousel._native import Watched
 from carousel.kernels.few_rows import RowProgram
 from carousel.kernels.forks import mend_children
 from carousel.kernels.int8 import Int8Stack, Int8Stepper
@@ -29,7 +28,6 @@ __all__ = [
     "StackSpec",
     "Stepper",
     "Watch",
-    "Watched",
     "active_isa",
     "check_int8",
     "choose",

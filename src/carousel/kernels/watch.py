@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from carousel._native import Watched as Watched
+
 logger = logging.getLogger("carousel")
 
 # Of torch: a copy that is made when one of the two is written to; where numbers stand, without

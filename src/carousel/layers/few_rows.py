@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules import module as modules
 
-from carousel import kernels
+from carousel.kernels import RowProgram
+from carousel.kernels.watch import Watched
 from carousel.layers.frames import Frames
 from carousel.layers.magnitude import Magnitude
 from carousel.layers.parts import parts_of
@@ -92,7 +93,7 @@ class Calls:
             if isinstance(module, nn.Sequential | Frames)
         ]
         self._weights: list[tuple[dict[str, Any], str, Tensor]] = []
-        self._program = kernels.RowProgram()
+        self._program = RowProgram()
         self._run = self._program.run
         y: Array | None = x
         for module in parts_of(layers):
@@ -100,7 +101,7 @@ class Calls:
             y = None if maker is None or y is None else maker(self, module, y)
         self.ready = y is not None
         self._y = torch.from_numpy((x if y is None else y).reshape(rows, -1))
-        self._watched = kernels.Watched(tuple(weight for _, _, weight in self._weights))
+        self._watched = Watched(tuple(weight for _, _, weight in self._weights))
 
     def run(self) -> Tensor:
         """Features that the modules make of `row`; the next call writes over them."""
