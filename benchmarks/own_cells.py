@@ -12,14 +12,14 @@ that torch can do with the equations; `compiled` is that loop's step under torch
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch._dynamo
+from in_turn import measure as in_turn
+from in_turn import ratio
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -103,12 +103,6 @@ def lmu(layer: Any, compiled: bool) -> Callable[[Tensor], Tensor]:
 PUBLISHED = {"SLSTM": slstm, "LMU": lmu}
 
 
-def timed(call: Callable[[], object]) -> float:
-    start = time.process_time()
-    call()
-    return time.process_time() - start
-
-
 def measure(
     name: str, shape: tuple[int, int, int, int], given: dict[str, Any], training: bool, rounds: int
 ) -> None:
@@ -139,17 +133,11 @@ def measure(
         "compiled": step(compiled),
         "carousel.LSTM": step(lambda x: lstm(x)[0]),
     }
-    for call in runs.values():
-        call()
-    times: dict[str, list[float]] = {peer: [] for peer in runs}
-    for _ in range(rounds):
-        for peer, call in runs.items():
-            times[peer].append(timed(call))
+    times = in_turn(runs, rounds)
     for peer, own in times.items():
-        ratios = [one / base for one, base in zip(own, times[name], strict=True)]
         print(
             f"{name} {shape} {given} {'training' if training else 'inference'} {peer}: best "
-            f"{1e3 * min(own):.2f} ms, median of ratios {statistics.median(ratios):.2f}",
+            f"{1e3 * min(own):.2f} ms, median of ratios {ratio(own, times[name]):.2f}",
             flush=True,
         )
 

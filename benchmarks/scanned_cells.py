@@ -2,20 +2,20 @@
 
     python benchmarks/scanned_cells.py [ROUNDS]
 
-CPU time of the calling thread, on one thread, in interleaved rounds; medians of ratios. The peers
+CPU time of the process, on one thread, in interleaved rounds; medians of ratios. The peers
 form the products of all steps at once, then loop over time; `compiled` is that loop's step under
 torch.compile. MinGRU, the cell with the least to do, stands beside them.
 """
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
 
 import torch
+from in_turn import measure as in_turn
+from in_turn import ratio
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -74,11 +74,9 @@ def lru(layer: carousel.LRU, step: Callable[..., tuple[Tensor, Tensor]]) -> Run:
     return whole
 
 
-def seconds(run: Run, x: Tensor) -> float:
-    """CPU time of a forward and a backward pass."""
-    start = time.thread_time()
-    run(x).sum().backward()  # type: ignore[no-untyped-call]
-    return time.thread_time() - start
+def training(run: Run, x: Tensor) -> Callable[[], None]:
+    """A forward and a backward pass."""
+    return lambda: run(x).sum().backward()  # type: ignore[no-untyped-call]
 
 
 def measure(shape: tuple[int, int, int, int], rounds: int) -> None:
@@ -97,15 +95,11 @@ def measure(shape: tuple[int, int, int, int], rounds: int) -> None:
         runs[f"{name} eager"] = peer(layer, step)
         runs[f"{name} compiled"] = peer(layer, torch.compile(step))
         torch.testing.assert_close(runs[name](x), runs[f"{name} eager"](x), rtol=1e-3, atol=1e-4)
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds + 1):
-        for name, run in runs.items():
-            times[name].append(seconds(run, x))
+    times = in_turn({name: training(run, x) for name, run in runs.items()}, rounds)
     for name, taken in times.items():
         base = times[name.removesuffix(" eager").removesuffix(" compiled")]
         base = times["MinGRU"] if base is taken else base
-        ratio = statistics.median(a / b for a, b in zip(taken[1:], base[1:], strict=True))
-        print(f"{shape} {name}: best {1e3 * min(taken[1:]):.2f} ms, ratio {ratio:.2f}")
+        print(f"{shape} {name}: best {1e3 * min(taken):.2f} ms, ratio {ratio(taken, base):.2f}")
 
 
 if __name__ == "__main__":

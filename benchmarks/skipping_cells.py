@@ -1,21 +1,21 @@
 """Training steps of SRU and RG-LRU against the published equations in torch, eager and with the
 step of the loop under torch.compile, and MinGRU.
 
-CPU time of the calling thread, on one thread, in interleaved rounds; medians of ratios:
+CPU time of the process, on one thread, in interleaved rounds; medians of ratios:
 
     python benchmarks/skipping_cells.py [ROUNDS]
 """
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 import warnings
 from collections.abc import Callable
 
 import torch
 import torch._dynamo
+from in_turn import measure as in_turn
+from in_turn import ratio
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -69,11 +69,9 @@ def rg_lru(step: Step, x: Tensor, w: Tensor, decay: Tensor, b: Tensor) -> Tensor
     return torch.stack(outputs)
 
 
-def seconds(run: Callable[[], Tensor]) -> float:
-    """CPU time of a forward and a backward pass."""
-    start = time.thread_time()
-    run().sum().backward()  # type: ignore[no-untyped-call]
-    return time.thread_time() - start
+def training(run: Callable[[], Tensor]) -> Callable[[], None]:
+    """A forward and a backward pass."""
+    return lambda: run().sum().backward()  # type: ignore[no-untyped-call]
 
 
 def measure(shape: tuple[int, int, int, int], rounds: int) -> dict[str, float]:
@@ -91,16 +89,12 @@ def measure(shape: tuple[int, int, int, int], rounds: int) -> dict[str, float]:
         runs[f"{name} in torch"] = lambda e=equations, s=step, w=weights: e(s, x, *w)
         compiled = torch.compile(step)
         runs[f"{name} compiled"] = lambda e=equations, s=compiled, w=weights: e(s, x, *w)
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds + 1):
-        for name, run in runs.items():
-            times[name].append(seconds(run))
+    times = in_turn({name: training(run) for name, run in runs.items()}, rounds)
     ratios = {}
     for name in ("SRU", "RGLRU"):
         pairs_of = ((name, "MinGRU"), (f"{name} in torch", name), (f"{name} compiled", name))
         for over, under in pairs_of:
-            pairs = zip(times[over][1:], times[under][1:], strict=True)
-            ratios[f"{over} / {under}"] = statistics.median(a / b for a, b in pairs)
+            ratios[f"{over} / {under}"] = ratio(times[over], times[under])
     return ratios
 
 

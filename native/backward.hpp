@@ -255,6 +255,7 @@ struct Backward : BackwardPass<C> {
         if (p.w_hr) unproject(t, n, step.later, k);
         pointwise(t, n, step.later, k);
         wait_if_shared();
+        if (step.later == 0 && !p.dh0) return;  // all rows start here, of nobody's state
         const bool masked = drops_product<C>(p);
         float* product = masked ? work.factor_dh : work.dh;
         if constexpr (C::kHeads) {
@@ -266,25 +267,13 @@ struct Backward : BackwardPass<C> {
         }
         const float* from = masked && !C::kResetFirst ? nullptr : product;
         if (work.once)
-            states_once(n, k, product, from);
+            OnceBackward<C>{*this}.states(n, k, product, from);
         else
             this->rows_times_panels(part.d_hidden + k * part.d_step, part.d_step, n,
                                     work.hidden_t, units * C::kHidden, p.P, p.product, product,
                                     work.dh_step, from);
         wait_if_shared();
         if (masked) add_masked(t, n);
-    }
-
-    // The gradients of the states before the step, of weights that are read once.
-    void states_once(int64_t n, int64_t k, float* to, const float* from) const {
-        const int64_t wide = up(p.P, kWide);
-        for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
-            pack_transposed(shape, q, p.w_hh, C::kHiddenFirst, C::kHidden, p.P, p.product,
-                            this->panel());
-            this->rows_times_panel(q, part.d_hidden + k * part.d_step, part.d_step, 0, n,
-                                   this->panel(), p.P, p.product, to, work.dh_step, from,
-                                   {0, units * C::kHidden});
-        }
     }
 
     // Gradients of the initial state, and of the weights from all threads, in torch's layout.

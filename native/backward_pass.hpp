@@ -112,9 +112,6 @@ struct BackwardPass {
         part.fold(part.extra + first * C::kExtra * L, (last - first) * C::kExtra * L);
     }
 
-    // Where weights are read once: a panel of this thread's.
-    float* panel() const { return work.panel + team.thread * work.widest_panel; }
-
     // Floats of this thread alone, C::backward_buffer of them.
     float* buffer() const { return part.buffer; }
 

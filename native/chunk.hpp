@@ -34,7 +34,7 @@ struct Part {
                   "products with gradients in common fill the same sums");
 
     int64_t capacity, d_step, p_step;  // rows of a chunk; floats from row to row
-    int64_t line_step;                 // floats from line to line of x and h
+    int64_t line_step, row_step;       // of x and h: floats from line to line, and from row to row
     float *d_input, *d_hidden;  // [rows][d_step] gradients of the sums, as each product has them
     float *x, *h;               // inputs, and states before the step: see Columns
     float *raw, *dp;            // [rows][units], [rows][p_step] before, and d after a projection
@@ -46,7 +46,8 @@ struct Part {
     int64_t to_total = 0;  // from those of a block of rows to those of all blocks; 0: one block
     float* buffer;         // the cell's own
 
-    // once: the gradients of weights leave panel by panel, see reads_once.
+    // once: the gradients of weights are not collected, see reads_once, and rows of x and h stand there
+    // as they do elsewhere.
     Part(const Problem& p, int64_t share_rows, bool once, Arena& arena) {
         const int64_t units = Shape<C>(p).blocks * L;
         d_step = units * (kOneSide || C::kInput > C::kHidden ? C::kInput : C::kHidden) + 16;
@@ -54,7 +55,10 @@ struct Part {
         // Each chunk reads and writes all gradients of the weights; large ones come from afar.
         const int64_t tall = exceeds_cache<C>(p) ? 256 : 96;
         capacity = max(1, min(share_rows * p.T, max(share_rows, max(tall, (1 << 16) / d_step))));
-        line_step = capacity * kLine + kLine;  // not a power of two: they would share cache sets
+        line_step = once ? kLine : capacity * kLine + kLine;  // no power of two: it shares cache sets
+        row_step = once ? up(max(p.I, p.P), kLine) * kLine : kLine;
+        const int64_t x_floats = once ? capacity * row_step : up(p.I, kLine) * line_step;
+        const int64_t h_floats = once ? capacity * row_step : up(p.P, kLine) * line_step;
         const int64_t before = static_cast<int64_t>(arena.used);
         w_input = arena.floats(once ? 0 : p.I * units * C::kInput);
         w_hidden = arena.floats(once ? 0 : p.P * units * C::kHidden);
@@ -67,8 +71,8 @@ struct Part {
         buffer = arena.floats(C::backward_buffer(units));
         d_input = arena.floats(capacity * d_step);
         d_hidden = kOneSide ? d_input : arena.floats(capacity * d_step);
-        x = arena.floats(up(p.I, kLine) * line_step);
-        h = arena.floats(up(p.P, kLine) * line_step);
+        x = arena.floats(x_floats);
+        h = arena.floats(h_floats);
         raw = p.w_hr ? arena.floats(capacity * units) : nullptr;
         dp = p.w_hr ? arena.floats(capacity * p_step) : nullptr;
         c_step = units + 16;
@@ -87,7 +91,7 @@ struct Part {
 
     // Where the line of x or h that begins with feature f stands of a row.
     float* line_of(float* lines, int64_t f, int64_t row) const {
-        return lines + f / kLine * line_step + row * kLine;
+        return lines + f / kLine * line_step + row * row_step;
     }
 };
 
@@ -96,8 +100,7 @@ struct BackwardWork {
     const Problem& p;
     const bool once;                      // see reads_once
     float *hidden_t, *input_t, *project;  // transposed panels of the weights
-    float* panel = nullptr;               // [threads][widest_panel] one of them, or of the gradients
-    int64_t widest_panel = 0;
+    float* once_dx = nullptr;             // [B][I, to whole vectors] sums where weights are read once
     float *zeros, *dh, *dc, *raw_dh;      // a row; [B][dh_step], [B][kMemories][units], [B][units]
     float* factor_dh;                     // [B][dh_step] of the masked h, where h is masked
     float *candidate_t, *reset_dh;        // of the second product: its panels; [B][dh_step]
@@ -119,11 +122,7 @@ struct BackwardWork {
         parts = by_units ? 1 : threads;
         share_rows = by_units ? p.B : up(p.B, threads);
         dh_step = up(p.P, L) * L;
-        if (once) {
-            constexpr int64_t sums = C::kInput > C::kHidden ? C::kInput : C::kHidden;
-            widest_panel = sums * max(units * kWide, max(p.I, p.P) * C::kBlocks * L);
-            panel = arena.floats(threads * widest_panel);
-        }
+        once_dx = once && p.dx.data ? arena.floats(p.B * up(p.I, L) * L) : nullptr;
         hidden_t = arena.floats(once ? 0 : depth(p.product, units * C::kHidden) * dh_step);
         input_t = p.dx.data && !once
                       ? arena.floats(depth(p.product, units * C::kInput) * up(p.I, L) * L)
@@ -151,7 +150,7 @@ struct BackwardWork {
             const size_t before = arena.used;
             const Part<C> part(p, share_rows, once, arena);
             part_floats = arena.used - before;
-            panel_floats = part.capacity * kWide;
+            panel_floats = once ? 0 : part.capacity * kWide;
         }
         panels = arena.floats(threads * panel_floats);
     }

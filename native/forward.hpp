@@ -2,6 +2,7 @@
 #pragma once
 
 #include "normalized.hpp"
+#include "once.hpp"
 #include "reset.hpp"
 
 namespace carousel {
@@ -127,7 +128,10 @@ struct Forward : ForwardPass<C, kSave> {
     // null elsewhere. All threads call it that share by units.
     void step(int64_t t, int64_t n, Team team, float* ahead = nullptr) const {
         if constexpr (C::kNormalized) return normalized_step(*this, t, n);
-        products(t, n, ahead);
+        if (packed.columns)
+            OnceForward<Forward, C>{*this}.products(t, n);
+        else
+            products(t, n, ahead);
         if constexpr (C::kResetFirst) ResetForward<C, kSave>{*this}.finish(t, n, team);
     }
 
@@ -145,19 +149,10 @@ struct Forward : ForwardPass<C, kSave> {
             },
             [&](int64_t panel, int64_t j, int rows) {
                 float* sums = ahead ? ahead + panel * of_panel + j * kPanelSums<C> : here;
-                if (packed.once && j == 0) pack_here(panel);
                 if (!ahead) input_product().of_rows(panel, this->inputs(j), rows, sums);
                 hidden_product(panel, j, rows, sums);
                 pointwise(t, panel, j, rows, sums);
-            },
-            packed.once);
-    }
-
-    // Where weights are read once: those of a panel.
-    void pack_here(int64_t panel) const {
-        pack_products(p, shape, packed, panel);
-        const int64_t first = panel * C::kBlocks;
-        for (int i = 0; i < shape.blocks_in(panel); ++i) pack_bias(p, packed, first + i);
+            });
     }
 
     // The input products of as many steps as there is room for, from s on. Returns the first step

@@ -2,7 +2,7 @@
 // collected, summed by panels.
 #pragma once
 
-#include "backward_pass.hpp"
+#include "once_backward.hpp"
 #include "unpack.hpp"
 
 namespace carousel {
@@ -90,26 +90,10 @@ struct ChunkGradients {
 
     // Of weights that are read once, which may be by no row.
     void flush_once(int64_t k) const {
-        weights_once(k);
-        if (p.dx.data) inputs_once(k);
+        const OnceBackward<C> once{b};
+        once.weights(k);
+        if (p.dx.data) once.inputs(k);
         b.wait_if_shared();
-    }
-
-    // Panel by panel, and at once in torch's layout.
-    void weights_once(int64_t rows) const {
-        const Unpack<C> unpack{p, work, shape};
-        for (int64_t q = share.begin(shape.panels); q < share.end(shape.panels); ++q) {
-            const int nx = shape.blocks_in(q) * C::kInput, nh = shape.blocks_in(q) * C::kHidden;
-            const int64_t first = q * C::kBlocks * L;
-            zero(b.panel(), p.I * nx * L);
-            add_panel(part.x, p.I, part.d_input + first * C::kInput, part.d_step, nx, rows,
-                      b.panel());
-            unpack.panel(q, C::kInputFirst, C::kInput, p.I, b.panel(), p.dw_ih);
-            zero(b.panel(), p.P * nh * L);
-            add_panel(part.h, p.P, part.d_hidden + first * C::kHidden, part.d_step, nh, rows,
-                      b.panel());
-            unpack.panel(q, C::kHiddenFirst, C::kHidden, p.P, b.panel(), p.dw_hh);
-        }
     }
 
     // again: the panel holds the same gradients as in the call before.
@@ -172,15 +156,6 @@ struct ChunkGradients {
                              input_panel(q, begin + first, count, rows_at, step,
                                          work.input_t + q * kWide * deep);
                      });
-    }
-
-    // Of all k rows, this thread's columns.
-    void inputs_once(int64_t k) const {
-        const int64_t wide = up(p.I, kWide);
-        for (int64_t q = share.begin(wide); q < share.end(wide); ++q) {
-            pack_transposed(shape, q, p.w_ih, C::kInputFirst, C::kInput, p.I, p.product, b.panel());
-            input_panel(q, 0, k, part.d_input, part.d_step, b.panel());
-        }
     }
 
     // Columns [q kWide, …) of the gradient of the inputs of `n` rows, from `first` on, whose gradients

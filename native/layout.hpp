@@ -180,13 +180,13 @@ bool shared_by_units(const Problem& p, int threads) {
     return rows == 0 || (exceeds_cache<C>(p) && rows < 48);
 }
 
-// Whether each weight is read once, by one thread. Then a panel is packed where it is read, in memory
-// that stays in the cache, and its gradients leave it at once; elsewhere all panels are packed first,
-// which takes more time than to multiply one row with them.
+// Whether each weight is read once, by one thread, and for few rows. Then no panel is packed, which takes
+// more time than to multiply one row with it: weights are read, and their gradients written, as they stand.
+constexpr int64_t kOnceRows = 96, kOnceDeep = 64;  // columns of a panel that are packed together
 template <class C>
 bool reads_once(const Problem& p, int threads) {
     if (C::kNormalized || C::kResetFirst || C::kHeads) return false;
-    return p.T == 1 && p.B <= kLongSum && !p.w_hr && !p.segment && !rounds(p.product) &&
+    return p.T == 1 && p.B <= kOnceRows && !p.w_hr && !p.segment && !rounds(p.product) &&
            (threads == 1 || shared_by_units<C>(p, threads));
 }
 

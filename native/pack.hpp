@@ -13,14 +13,14 @@ CAROUSEL_INLINE const float* gate_row(const float* w, int sum, int64_t u, int64_
     return w + (C::gate_of_sum(sum) * H + u) * K;
 }
 
-// Panel by panel [k][block][sum][unit]: what tile() takes as b.
+// The given columns of a panel, [k][block][sum][unit]: what tile() takes as b.
 template <class C>
-void pack_panel(const Shape<C>& shape, int64_t panel, const float* w, int first, int sums,
-                int64_t K, Product product, float* to) {
+void pack_panel(const Shape<C>& shape, int64_t panel, const float* w, int first, int sums, int64_t K,
+                Span columns, Product product, float* to) {
     const int each = rounds(product) ? 2 : 1;  // columns of a row of the panel
     const int blocks = shape.blocks_in(panel), width = blocks * sums * L;
-    for (int64_t k = 0; k < K; k += L) {
-        const int count = static_cast<int>(min(L, K - k));
+    for (int64_t k = columns.first; k < columns.last; k += L) {
+        const int count = static_cast<int>(min(L, columns.last - k));
         for (int block = 0; block < blocks; ++block) {
             const int64_t u0 = (panel * C::kBlocks + block) * L;
             for (int sum = 0; sum < sums; ++sum) {
@@ -33,7 +33,7 @@ void pack_panel(const Shape<C>& shape, int64_t panel, const float* w, int first,
                             : Vec{};
                 transpose(square);
                 for (int i = 0; i < count; i += each)
-                    store(to + (k + i) / each * width + (block * sums + sum) * L,
+                    store(to + (k - columns.first + i) / each * width + (block * sums + sum) * L,
                           each == 1 ? square[i] : words_of(square[i], square[i + 1]));
             }
         }
@@ -184,26 +184,29 @@ template <class C>
 struct Packed {
     // How long a sum over inputs, or over what the second product reads, is in floats or words.
     int64_t inputs, states;
-    const bool once;  // one panel at a time: see reads_once
     float *input, *hidden, *bias, *project;
     float* own;        // of units: see scan_cells.hpp
     float* candidate;  // the second product's, by panels of kWide units
-    Packed(const Problem& p, Arena& arena, bool once_ = false) : once(once_) {
+    // Of weights that are each read once (see once.hpp) there are no panels, but few columns of one,
+    // and the sums of all rows.
+    float *columns = nullptr, *sums = nullptr;
+    Packed(const Problem& p, Arena& arena, bool once = false) {
         const Shape<C> shape(p);
-        const int64_t units = shape.blocks * L, width = once ? C::kBlocks * L : units;
+        const int64_t units = shape.blocks * L;
         inputs = depth(p.product, p.I), states = depth(p.product, second_reads<C>(p));
-        input = arena.floats(inputs * width * C::kInput);
-        hidden = arena.floats(states * width * C::kHidden);
+        input = arena.floats(once ? 0 : inputs * units * C::kInput);
+        hidden = arena.floats(once ? 0 : states * units * C::kHidden);
+        if (once) columns = arena.floats(kOnceDeep * kPanelSums<C>), sums = arena.floats(p.B * kPanelSums<C>);
         bias = arena.floats(units * C::kSums);
         project = p.w_hr ? arena.floats(C::kProjected * p.H * up(p.P, L) * L) : nullptr;
         candidate = C::kResetFirst ? arena.floats(states * units) : nullptr;
         own = arena.floats(units * C::kUnitWeights);
     }
     const float* input_panel(int64_t panel) const {
-        return input + (once ? 0 : panel * C::kBlocks * L * C::kInput * inputs);
+        return input + panel * C::kBlocks * L * C::kInput * inputs;
     }
     const float* hidden_panel(int64_t panel) const {
-        return hidden + (once ? 0 : panel * C::kBlocks * L * C::kHidden * states);
+        return hidden + panel * C::kBlocks * L * C::kHidden * states;
     }
 };
 
@@ -217,14 +220,14 @@ size_t packed_floats(const Problem& p) {
 // The weights of both products of the units of a panel.
 template <class C>
 void pack_products(const Problem& p, const Shape<C>& shape, const Packed<C>& packed, int64_t panel) {
-    pack_panel(shape, panel, p.w_ih, C::kInputFirst, C::kInput, p.I, p.product,
+    pack_panel(shape, panel, p.w_ih, C::kInputFirst, C::kInput, p.I, {0, p.I}, p.product,
                const_cast<float*>(packed.input_panel(panel)));
     float* hidden = const_cast<float*>(packed.hidden_panel(panel));
     if constexpr (C::kHeads)
         pack_heads(p, shape, panel, hidden);
     else if (C::kHidden > 0)
-        pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, second_reads<C>(p), p.product,
-                   hidden);
+        pack_panel(shape, panel, p.w_hh, C::kHiddenFirst, C::kHidden, second_reads<C>(p),
+                   {0, second_reads<C>(p)}, p.product, hidden);
 }
 
 template <class C>

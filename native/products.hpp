@@ -13,15 +13,13 @@ CAROUSEL_INLINE int widest_product(const Shape<C>& shape, int64_t panel) {
 }
 
 // Calls of_tile(panel, first row, rows) for the tiles of n rows in this thread's panels, and
-// of_row(panel) for kRowPanels whole panels, from `panel` on, of a row that is alone. one_panel: they
-// are there one at a time.
+// of_row(panel) for kRowPanels whole panels, from `panel` on, of a row that is alone.
 template <class C, class OfRow, class OfTile>
 CAROUSEL_INLINE void each_tile(const Shape<C>& shape, const Share& share, int64_t n,
-                               const OfRow& of_row, const OfTile& of_tile,
-                               bool one_panel = false) {
+                               const OfRow& of_row, const OfTile& of_tile) {
     const int64_t end = share.end(shape.panels);
     int64_t panel = share.begin(shape.panels);
-    if (n == 1 && !one_panel) {
+    if (n == 1) {
         const int64_t whole = min(end, shape.blocks / C::kBlocks);
         for (; panel + kRowPanels <= whole; panel += kRowPanels) of_row(panel);
     }

@@ -30,15 +30,6 @@ struct Unpack {
         if (C::kResetFirst) candidate(block);
     }
 
-    // Of the units of a panel, which stand at `from`.
-    void panel(int64_t panel, int first, int sums, int64_t features, const float* from,
-               float* dw) const {
-        const int64_t width = shape.blocks_in(panel) * sums * L;
-        for (int i = 0; i < shape.blocks_in(panel); ++i)
-            squares(panel * C::kBlocks + i, first, sums, features, from + i * sums * L, width, dw,
-                    false);
-    }
-
     void weights(int64_t block, int first, int sums, int64_t features, float* Part<C>::*memory,
                  float* dw) const {
         const int64_t panel = block / C::kBlocks, width = shape.blocks_in(panel) * sums * L;

@@ -137,3 +137,20 @@ def test_backward_gives_the_same_bits_from_run_to_run(kind, shape, ragged, count
     with threads(count):
         first = by_native(layer, x, hx, lengths)
         assert_same_bits(by_native(layer, x, hx, lengths), first)
+
+
+@each_kind
+@each_shape
+@pytest.mark.parametrize("ragged", [False, True], ids=["full", "ragged"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_gradients_are_the_same_bits_without_an_initial_state_as_from_zeros(
+    kind, shape, ragged, count
+):
+    """Without one, nothing is computed for the gradient of the state before the first step."""
+    layer, x, hx = problem(kind, shape, bidirectional=True)
+    zeros = tuple(map(torch.zeros_like, hx)) if isinstance(hx, tuple) else torch.zeros_like(hx)
+    lengths = LENGTHS[shape[1]] if ragged else None
+    with threads(count):
+        without = by_native(layer, x, None, lengths)
+        given = by_native(layer, x, zeros, lengths)
+    assert_same_bits({name: given[name] for name in without}, without)

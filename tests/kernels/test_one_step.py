@@ -22,8 +22,9 @@ KINDS = {
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
 # (B, I, H): tiny; one row and many units; sizes no vector divides; rows whose units threads share;
-# many rows.
-SHAPES = [(1, 3, 4), (1, 37, 210), (3, 70, 100), (13, 17, 37), (5, 300, 330), (1100, 3, 5)]
+# as many rows as are few, and many.
+SHAPES = [(1, 3, 4), (1, 37, 210), (3, 70, 100), (13, 17, 37), (5, 300, 330), (96, 19, 33)]
+SHAPES += [(1100, 3, 5)]
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 

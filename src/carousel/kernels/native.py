@@ -91,8 +91,10 @@ def backward(
         problem = _problem(spec, d, steps, rows, x, y, lengths, state, weights, seed)
         problem.saved = _part(saved, d)
         matrices = _of_direction(spec, d_weights, d)
-        if spec.cell.projects:
-            given = parallel.output_gradient(spec, lengths, x, dy, d_final[0], d)
+        da = empty(x, *x.shape[:-1], spec.sums) if spec.parallel else None
+        if spec.cell.projects and da is not None:
+            given = da[..., : spec.hidden_size]
+            parallel.output_gradient(spec, lengths, x, dy, d_final[0], d, given)
             of_states = given @ _of_direction(spec, weights, d)[1]
             problem.set_dy(*rows_of(spec.layout, of_states, lengths, 0))
         elif dy is not None:
@@ -107,12 +109,9 @@ def backward(
             arrays.FIRST_STATE_GRADIENTS[name](problem, _part(gradient, d))
         for name, gradient in zip(spec.names, matrices, strict=True):
             arrays.WEIGHT_GRADIENTS[name](problem, gradient.data_ptr())
-        if not spec.parallel:
+        if da is None:
             _native.backward(problem, threads)
             continue
-        da = empty(x, *x.shape[:-1], spec.sums)
-        if spec.cell.projects:
-            da[..., : spec.hidden_size] = given
         left = spec.hidden_size if spec.cell.projects else 0
         problem.set_da(*rows_of(spec.layout, da, lengths, left))
         _native.backward(problem, threads)

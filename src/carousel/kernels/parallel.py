@@ -75,15 +75,20 @@ def output_gradient(
     dy: Tensor | None,
     of_last: Tensor | None,
     direction: int,
-) -> Tensor:
-    """Gradient of what one direction gives out, like x with H features: dy, and in the rows of the
-    last steps that of the last output, which is one of those. of_last: (D, B, H), or None."""
+    given: Tensor,
+) -> None:
+    """Gradient of what one direction gives out, into `given`, like x with H features: dy, and in
+    the rows of the last steps that of the last output, which is one of those.
+
+    of_last: (D, B, H), or None.
+    """
     H = spec.hidden_size
-    given = x.new_zeros(*x.shape[:-1], H)
-    if dy is not None:
+    if dy is None:
+        given.zero_()
+    else:
         given.copy_(dy[..., direction * H : (direction + 1) * H])
     if of_last is None:
-        return given
+        return
     steps, rows = spec.steps_and_rows(x, lengths)
     if lengths is None:
         each, last = torch.arange(rows), torch.full((rows,), steps - 1)
@@ -96,7 +101,6 @@ def output_gradient(
     else:
         place = last * rows + each if spec.layout == "TBI" else each * steps + last
     given.view(-1, H).index_add_(0, place, of_last[direction][each])
-    return given
 
 
 def _real_rows(layout: str, lengths: Lengths, x: Tensor) -> Tensor:
