@@ -1,6 +1,7 @@
 """Forecasters and detectors as streams of the server: by column name, over restarts, refused."""
 
 import json
+import shutil
 
 import msgpack
 import numpy as np
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 from carousel import runtime
 from carousel.errors import ConfigError
 from carousel.serve.kinds import Kind
+from carousel.serve.reload import adopt
 from carousel.serve.scheduler import Limits
 from carousel.serve.server import prepare
 from carousel.serve.service import Settings
@@ -190,3 +192,19 @@ def test_eight_bits_are_refused(folders, tmp_path):
     settings = Settings(calibration=file)
     with pytest.raises(ConfigError, match="anomaly has no form in eight bits here"):
         prepare({"pumps": folders["pumps"]}, settings, None)
+
+
+@pytest.mark.parametrize("name", ["waves", "pumps"])
+def test_a_window_is_not_handed_to_weights_with_another_scale(folders, tmp_path, name):
+    """What is in it was scaled by the old one."""
+    shutil.copytree(folders[name], tmp_path / name)
+    facts = json.loads((tmp_path / name / "model" / "model.json").read_text())
+    service = prepare({name: tmp_path / name}, Settings(), None).services[name]
+    fresh = prepare({name: tmp_path / name}, Settings(), None).services[name]
+    assert adopt(service, fresh) == 0
+    scaler = facts["scaler"] if name == "waves" else facts["usual"]["south"]["scaler"]
+    scaler["mean"][0] += 0.5
+    (tmp_path / name / "model" / "model.json").write_text(json.dumps(facts))
+    other = prepare({name: tmp_path / name}, Settings(), None).services[name]
+    with pytest.raises(ConfigError, match="has other facts of its states"):
+        adopt(service, other)

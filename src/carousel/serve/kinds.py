@@ -42,13 +42,16 @@ class Told(Protocol):
 @dataclass(frozen=True)
 class Kind:
     """A model as it is served. predict: answers to whole sequences (B, T, ...) of given lengths,
-    from any thread. cost: steps of the network for a step of a stream."""
+    from any thread. cost: steps of the network for a step of a stream. kept: facts by which states
+    were written, such as the scale of values in them: other weights go on from a state by these
+    facts alone."""
 
     columns: Columns
     streams: Streams | ForecasterStreams | DetectorStreams
     answers: Told
     predict: Callable[[Numbers, NDArray[np.int64] | None], Numbers]
     cost: int = 1
+    kept: Any = None
 
     def limits(self, given: Limits) -> Limits:
         """Limits of a batch that takes as long as one of a cheap step."""
@@ -78,16 +81,18 @@ def kind_of(
         lead = TimeLead(own, needed=turns > 0)
         led = LedColumns(lead, facts["columns"], facts.get("levels", {}))
         windows = ForecasterStreams(model)
+        kept = [facts.get(key) for key in ("scaler", "step", "levels")]
         kind = Kind(led, windows, ForecastAnswers(model, windows),
                     lambda x, lengths: ForecasterStreams(model, 1).whole(x, lengths),
-                    windows.cost)  # fmt: skip
+                    windows.cost, kept)  # fmt: skip
     else:
         series = SeriesLead(model.series, needed=model.alone is None)
         led = LedColumns(series, facts["columns"], facts.get("levels", {}))
         watched = DetectorStreams(model)
+        scales = {name: one["scaler"] for name, one in facts["usual"].items()}
         kind = Kind(led, watched, AnomalyAnswers(model.names, model.columns),
                     lambda x, lengths: DetectorStreams(model, 1).whole(x, lengths),
-                    watched.cost)  # fmt: skip
+                    watched.cost, scales)  # fmt: skip
     if read_known(led) is not None:
         raise ConfigError(
             f"a model of the task {model.task} has no form in eight bits here: serve it in float32"

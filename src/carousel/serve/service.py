@@ -79,6 +79,8 @@ class Service:
             "layers": bundle.config.model,
             "weights": {name: weight.shape for name, weight in sorted(bundle.weights.items())},
             "columns": self.columns.wanted,
+            "first numbers of a step": self.columns.facts(),
+            "facts of its states": self.kind.kept,
             "answers": self.answers.names,
         }
         self.engine = Engine(self.streams, self.kind.limits(settings.limits))
@@ -102,6 +104,8 @@ class Service:
             "model": self.name,
             "task": self.task,
             "columns": self.columns.wanted,
+            "first numbers of a step": self.columns.facts(),
+            "facts of its states": self.kind.kept,
             "features": self.columns.width,
             "answer": self.answers.kind,
             "names": list(self.answers.names) if self.answers.kind != "next" else [],
