@@ -103,6 +103,7 @@ class _Lines(Sink):
 
 
 _SINKS: dict[str, type[Sink]] = {".csv": _Csv, ".parquet": _Parquet, ".ndjson": _Lines}
+SUFFIXES = tuple(_SINKS)
 
 
 def check(path: Path, source: Path) -> None:

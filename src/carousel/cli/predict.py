@@ -37,7 +37,14 @@ def predict(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="Write all answers here: .csv, .parquet or .ndjson."),
+        typer.Option(help="Write all answers here: .csv, .parquet, .ndjson, or a folder/."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With a folder: processes that answer its files.")
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="With a folder: a Dask scheduler whose workers do."),
     ] = None,
     why: Annotated[
         bool | None,
@@ -104,12 +111,15 @@ def predict(
 
     Example: carousel predict runs/sentiment-sst2-20261124-090000 "a joy from start to finish"
 
+    Example: carousel predict runs/speech-digits-20261124-090000 'parts/*.parquet' --out answers/
+
     Example: carousel predict runs/ptb-small-20261124-090000 --prompt "the company said" --top-p 0.9
 
     Example: carousel predict runs/translate-multi30k-de-en-20261125-090000 "Ein Hund rennt."
     """
     from carousel.cli.audited import found_in, is_told, tell_audit
     from carousel.cli.given import Request
+    from carousel.cli.parts import Hands, answer_parts, is_parted
     from carousel.cli.respond import respond
     from carousel.coach.words import language
     from carousel.tasks.shared.task import Notice
@@ -132,6 +142,19 @@ def predict(
     _check(source, out, rolling, every, input_format)
     if plot and out is None:
         raise ConfigError("--plot draws beside a file of answers: name it with --out")
+    hands = Hands(workers, dask)
+    if is_parted(source, out, hands):
+        if plot or rolling or why:
+            raise ConfigError("--plot, --rolling and --why are of one file of answers")
+        assert out is not None
+        try:
+            code = answer_parts(run, source, out, given, hands, as_json)
+        except KeyboardInterrupt:
+            notice(f"interrupted: the same command goes on with the files not yet in {out}")
+            raise typer.Exit(Exit.INTERRUPTED) from None
+        if code:
+            raise typer.Exit(code)
+        return
     spoken = language(lang)
     model, _ = model_of(run)
     with _input(source, input_format, model) as found:
