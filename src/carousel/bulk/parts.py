@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Work:
-    """How files are answered: by which run, read and asked how. key: a digest of all of that."""
+    """Orders for those who answer files: run, how to read and to ask. key: a digest of all of that."""
 
     run: Path
     load: Load

@@ -25,7 +25,7 @@ _NAMED = 10
 
 @dataclass(frozen=True)
 class Hands:
-    """Who answers: so many workers, or those of a Dask cluster; None: this process."""
+    """Hands that answer: so many workers, or those of a Dask cluster; None: this process."""
 
     workers: int | None = None
     dask: str | None = None

@@ -137,7 +137,7 @@ class MappedTable(Table):
 
     @property
     def folder(self) -> Path:
-        """Where it lies, with room for what is made of it."""
+        """Folder of the table, with room for what is made of it."""
         return self.store.path
 
     def __len__(self) -> int:
