@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Work:
-    """Orders for those who answer files: run, how to read and to ask. key: a digest of all of that."""
+    """Orders for those who answer files: a run, how to read and ask; key: a digest of these."""
 
     run: Path
     load: Load

@@ -41,7 +41,7 @@ def remarks(notes: dict[str, int], filled: int, found: list[Leak], frames: Frame
 
 
 def shuffle_of(values: Ragged, config: Config) -> str:
-    """Order in which sequences to train on are shuffled: "all" at once or "blocks"; as it is set, where
+    """Order of the sequences to train on: shuffled "all" at once or in "blocks"; as it is set where
     they are in memory ("" for "auto")."""
     asked = config.data.shuffle
     if is_in_blocks(values, asked):
