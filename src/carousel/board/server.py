@@ -34,9 +34,17 @@ def listen(host: str = "127.0.0.1", port: int | None = None) -> Address:
     return address.listen("the board", PORT, host, port)
 
 
-def serve(store: Store, at: Address, *, browser: bool, until: TextIO | None = None) -> None:
-    """Show the runs until Ctrl-C, or until this input ends. browser: open the address in one."""
-    app = Guard(make_app(store), at.token)
+def serve(
+    store: Store,
+    at: Address,
+    *,
+    browser: bool,
+    until: TextIO | None = None,
+    server: str | None = None,
+) -> None:
+    """Show the runs until Ctrl-C, or until this input ends. browser: open the address in one.
+    server: address of `carousel serve`, whose streams are shown, too."""
+    app = Guard(make_app(store, server), at.token)
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, timeout_graceful_shutdown=1, server_header=False
     )
@@ -45,11 +53,11 @@ def serve(store: Store, at: Address, *, browser: bool, until: TextIO | None = No
     if browser:
         with suppress(webbrowser.Error):
             webbrowser.open(at.url)
-    server = uvicorn.Server(config)
+    process = uvicorn.Server(config)
     if until is not None:
-        threading.Thread(target=_end_with, args=(until, server), daemon=True).start()
+        threading.Thread(target=_end_with, args=(until, process), daemon=True).start()
     with suppress(KeyboardInterrupt):
-        server.run(sockets=[at.listener])
+        process.run(sockets=[at.listener])
 
 
 def _end_with(source: TextIO, server: uvicorn.Server) -> None:
@@ -58,7 +66,7 @@ def _end_with(source: TextIO, server: uvicorn.Server) -> None:
     server.should_exit = True
 
 
-def make_app(store: Store) -> FastAPI:
+def make_app(store: Store, server: str | None = None) -> FastAPI:
     """The pages and the CSV files of a folder of runs. One to a process: NiceGUI has one app."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -76,7 +84,7 @@ def make_app(store: Store) -> FastAPI:
         headers = {"content-disposition": 'attachment; filename="series.csv"'}
         return StreamingResponse(_then(first, rows), media_type="text/csv", headers=headers)
 
-    pages.register(store, series.Reader())
+    pages.register(store, series.Reader(), server)
     ui.run_with(
         app,
         title="Carousel",

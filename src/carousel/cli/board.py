@@ -29,12 +29,19 @@ def board(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")
     ] = True,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Show the streams of carousel serve at this address, too."
+        ),
+    ] = None,
     as_json: JsonOption = False,
     until_input_ends: Annotated[bool, typer.Option("--until-input-ends", hidden=True)] = False,
 ) -> None:
     """See runs in the browser, live or long finished: curves, gates, settings, comparison.
 
-    It reads run folders and nothing else. Needs the extra: pip install 'carousel-rnn[board]'.
+    It reads run folders and, with --server, asks a server of live streams. Needs the extra:
+    pip install 'carousel-rnn[board]'.
 
     Example: carousel board runs --port 8800
     """
@@ -49,7 +56,8 @@ def board(
         sys.stdout.flush()
     else:
         print(f"the board of {store.root} is at {address.url} (Ctrl-C ends it)", flush=True)
-    serve(store, address, browser=browser, until=sys.stdin if until_input_ends else None)
+    until = sys.stdin if until_input_ends else None
+    serve(store, address, browser=browser, until=until, server=server)
 
 
 def export_tensorboard(

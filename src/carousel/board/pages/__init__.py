@@ -5,14 +5,21 @@ from __future__ import annotations
 from fastapi import Request
 from nicegui import ui
 
-from carousel.board.pages import compare, memory, model, overview, predictions, runs, system
+from carousel.board.pages import compare, memory, model, overview, predictions, runs, served, system
 from carousel.board.pages.frame import View
 from carousel.board.series import Reader
 from carousel.runs.store import Store
 
 
-def register(store: Store, reader: Reader) -> None:
-    """Put every page on its address. A run is named in the query: its id is a path."""
+def register(store: Store, reader: Reader, server: str | None = None) -> None:
+    """Put every page on its address. A run is named in the query: its id is a path. server: address
+    of `carousel serve`, whose streams are shown, too."""
+    View.server = server
+    if server is not None:
+
+        @ui.page("/served")
+        def of_server(request: Request) -> None:
+            served.show(View(store, reader, request, "served"))
 
     @ui.page("/")
     def _(request: Request) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -33,7 +34,12 @@ _OF_A_RUN = ("overview", "model", "memory", "predictions", "system")
 
 
 class View:
-    """One look at one page: its language and theme, from the browser's cookies, and the runs."""
+    """One look at one page: its language and theme, from the browser's cookies, and the runs.
+
+    server: address of a server of live streams, of all pages; None where there is none.
+    """
+
+    server: ClassVar[str | None] = None
 
     def __init__(self, store: Store, reader: Reader, request: Request, page: str) -> None:
         self.store, self.reader, self.page = store, reader, page
@@ -69,6 +75,8 @@ class View:
         places = [("runs", "/")]
         if self.ids and self.page in _OF_A_RUN:
             places += [(name, address(f"/{name}", self.ids[:1])) for name in _OF_A_RUN]
+        if self.server is not None:
+            places.append(("served", "/served"))
         if self.page == "compare":
             places.append(("compare", address("/compare", self.ids)))
         for name, target in places:
