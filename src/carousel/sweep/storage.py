@@ -47,8 +47,12 @@ def open_storage(storage: str | Path) -> BaseStorage:
     if address.startswith(("postgresql://", "postgres://")):
         require_extra("a sweep in PostgreSQL", "sweep", "psycopg")
         address = "postgresql+psycopg://" + address.partition("://")[2]
+    from sqlalchemy.pool import NullPool
+
+    # A connection for each question: they are few, and one that was kept would not outlive a
+    # restart of the database.
     with named_errors(storage):
-        return optuna.storages.RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
+        return optuna.storages.RDBStorage(address, engine_kwargs={"poolclass": NullPool})
 
 
 @contextmanager
