@@ -186,3 +186,15 @@ def test_the_command_line_prints_the_trials_and_what_was_confirmed(carousel, swe
     code, out, err = carousel("sweep", "mnist-rows", *given, "--run-dir", "new", "--json")
     assert code == 0, err
     assert len(json.loads(out)["trials"]) == 3
+
+
+def test_compare_shows_a_sweep_as_one(carousel, swept, tmp_path):
+    code, out, err = carousel("compare", str(swept.path), "--out", str(tmp_path / "s.png"))
+    assert code == 0, err
+    assert "other seeds" in out
+    assert (tmp_path / "s.png").read_bytes().startswith(b"\x89PNG")
+    code, out, err = carousel("compare", str(swept.path), "--json")
+    assert code == 0, err
+    assert json.loads(out)["best"] == swept.result["best"]
+    code, out, err = carousel("compare", str(swept.path), "--metric", "loss")
+    assert (code, out) == (2, "")

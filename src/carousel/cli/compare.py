@@ -37,11 +37,18 @@ def compare(
 
     Runs that differ in their seeds alone form a group; each group is judged beside the first.
     Best epochs are chosen on validation data: choose by that, and keep the test for the report.
+    The folder of one sweep is shown as one: its trials, what matters, and slices as the picture.
 
     Example: carousel compare runs/lstm-0 runs/lstm-1 runs/gru-0 runs/gru-1
     """
+    from carousel.run.sweep_results import is_sweep
     from carousel.runs import comparison, curves
 
+    if len(runs) == 1 and is_sweep(runs[0]):
+        if metric:
+            raise ConfigError("the trials of a sweep are judged by the metric that chose them")
+        _show_sweep(runs[0], out, as_json)
+        return
     found = comparison.compare(comparison.read(runs))
     chosen = _chosen(found, metric or [])
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +58,21 @@ def compare(
     else:
         _show(found, chosen)
         print_out(f"curves: {out}")
+
+
+def _show_sweep(folder: Path, out: Path, as_json: bool) -> None:
+    from carousel.cli.sweeps import show_sweep
+    from carousel.run.sweep_results import read_sweep
+    from carousel.runs import sweeps
+
+    result = read_sweep(folder)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    sweeps.draw(result, out)
+    if as_json:
+        print_json({"folder": str(folder), **result, "picture": str(out)})
+    else:
+        show_sweep(result, folder)
+        print_out(f"slices: {out}")
 
 
 def _chosen(found: Comparison, wanted: list[str]) -> list[tuple[str, str]]:
