@@ -312,22 +312,27 @@ def restart(folder: Path, seconds: float) -> None:
 OTHER = """
 import sys
 import numpy as np, onnxruntime, uvicorn
-from fastapi import FastAPI, WebSocket
+from fastapi import FastAPI, Request, WebSocket
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 network = onnxruntime.InferenceSession(sys.argv[1], options)
 states, app = {}, FastAPI()
+def stepped(name, values):
+    zero = np.zeros((1, 1, UNITS), np.float32)
+    h, c = states.get(name, (zero, zero))
+    x = np.array(values, np.float32).reshape(1, 1, -1)
+    y, h, c = network.run(None, {"x": x, "h": h, "c": c})
+    states[name] = h, c
+    return y.ravel().tolist()
 @app.websocket("/socket")
 async def socket(line: WebSocket):
     await line.accept()
     while True:
         for name, values in (await line.receive_json()).items():
-            zero = np.zeros((1, 1, UNITS), np.float32)
-            h, c = states.get(name, (zero, zero))
-            x = np.array(values, np.float32).reshape(1, 1, -1)
-            y, h, c = network.run(None, {"x": x, "h": h, "c": c})
-            states[name] = h, c
-            await line.send_json({name: y.ravel().tolist()})
+            await line.send_json({name: stepped(name, values)})
+@app.post("/streams/{name}/steps")
+async def steps(name: str, request: Request):
+    return {"answers": [stepped(name, one) for one in (await request.json())["steps"]]}
 uvicorn.run(app, port=int(sys.argv[2]), log_level="error")
 """
 
@@ -386,23 +391,62 @@ async def others_pushed(address: str, ours: bool, seconds: float) -> int:
     return count
 
 
+async def others_posted(url: str, path: str, connections: int, seconds: float) -> int:
+    """Steps taken by requests of HTTP, a step in each, one under way on each connection."""
+    end, count = time.monotonic() + seconds, 0
+    body = json.dumps({"steps": [[0.1] * FEATURES]}).encode()
+    port = int(url.rpartition(":")[2])
+
+    async def one(place):
+        nonlocal count
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = (f"POST {path.format(f'h{place}')} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: "
+                f"application/json\r\nContent-Length: {len(body)}\r\n\r\n").encode()  # fmt: skip
+        while time.monotonic() < end:
+            writer.write(head + body)
+            found = await reader.readuntil(b"\r\n\r\n")
+            assert b" 200 " in found[:20], found
+            size = found.lower().partition(b"content-length:")[2].split()[0]
+            await reader.readexactly(int(size))
+            count += 1
+        writer.close()
+
+    await asyncio.gather(*(one(place) for place in range(connections)))
+    return count
+
+
 def others(folder: Path, seconds: float) -> None:
     write_onnx(folder / "lstm.onnx")
     (folder / "other.py").write_text(OTHER.replace("UNITS", str(UNITS)))
     port = 18_766
     command = [sys.executable, folder / "other.py", folder / "lstm.onnx", str(port)]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    quiet = subprocess.DEVNULL  # it complains of clients that go
+    process = subprocess.Popen(command, env=environment, stderr=quiet)
     try:
         time.sleep(4)
         with server(folder) as (own, url):
             address = url.replace("http", "ws", 1) + "/v1/models/m/socket"
             other = f"ws://127.0.0.1:{port}/socket"
-            counts = {"theirs": [], "ours": []}
+            posted = "/v1/models/m/streams/{}/steps"
+            counts = {}
             for _ in range(3):  # interleaved
                 for name, at, one in (("theirs", other, process), ("ours", address, own)):
                     used = cpu_of(one)
                     count = asyncio.run(others_pushed(at, name == "ours", seconds / 3))
-                    counts[name].append((count * 3 / seconds, count / (cpu_of(one) - used)))
+                    counts.setdefault(f"{name}, WebSocket", []).append(
+                        (count * 3 / seconds, count / (cpu_of(one) - used))
+                    )
+                for lines in (1, 16):
+                    for name, at, path, one in (
+                        ("theirs", f"http://127.0.0.1:{port}", "/streams/{}/steps", process),
+                        ("ours", url, posted, own),
+                    ):
+                        used = cpu_of(one)
+                        count = asyncio.run(others_posted(at, path, lines, seconds / 3))
+                        counts.setdefault(f"{name}, HTTP, {lines} connections", []).append(
+                            (count * 3 / seconds, count / (cpu_of(one) - used))
+                        )
     finally:
         process.terminate()
         process.wait()

@@ -87,7 +87,7 @@ def serve(
 
     Example: carousel serve pumps=runs/pumps-20261130-090000 gestures=runs/gestures --port 80
     """
-    require_extra("the server", "serve", "starlette", "uvicorn", "websockets", "msgpack")
+    require_extra("the server", "serve", "starlette", "uvicorn", "websockets", "msgpack", "orjson")
     from carousel.serve.scheduler import Limits
     from carousel.serve.server import listen, prepare, run
     from carousel.serve.service import Settings

@@ -20,14 +20,18 @@ if TYPE_CHECKING:
 Handler = Callable[[Request], Awaitable[Response]]
 
 
+def count(server: Server, name: str, status: int) -> None:
+    """Count a request that is answered."""
+    server.requests[name, status] = server.requests.get((name, status), 0) + 1
+
+
 def answering(server: Server, name: str, handler: Handler) -> Handler:
     """A handler that raises nothing. name: under which its requests are counted."""
 
     async def answered(request: Request) -> Response:
         begin = time.monotonic()
         found, code = await _answer(handler, request)
-        key = (name, found.status_code)
-        server.requests[key] = server.requests.get(key, 0) + 1
+        count(server, name, found.status_code)
         if server.lines:
             took = round(1000 * (time.monotonic() - begin), 3)
             note("request", route=name, method=request.method, status=found.status_code,

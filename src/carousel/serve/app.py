@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
@@ -19,7 +20,8 @@ from carousel.serve import pages, tokens, watching
 from carousel.serve.answering import Handler, answering
 from carousel.serve.clients import Clients
 from carousel.serve.columns import bad
-from carousel.serve.given import named, numbered, standing, steps_in, unknown
+from carousel.serve.given import named, standing, steps_in, unknown
+from carousel.serve.hot import Hot
 from carousel.serve.metrics import figures, together
 from carousel.serve.service import Numbers, Service
 from carousel.serve.sessions import Refused
@@ -73,7 +75,7 @@ class Server:
             *pages.routes(),
         ]  # fmt: skip
         return Starlette(
-            routes=routes, lifespan=self._life,
+            routes=routes, lifespan=self._life, middleware=[Middleware(Hot, server=self)],
             exception_handlers={HTTPException: _unknown_path},
         )  # fmt: skip
 
@@ -188,20 +190,25 @@ class Server:
 
     async def _steps(self, request: Request) -> Response:
         service, name = self.service(request), named(request.path_params["stream"])
+        given: Any
         given, kind = await body_of(request, service.settings.body)
-        lines = isinstance(given, list)
-        steps, number = steps_in(given if not lines else {"steps": given})
-        if lines and "number" in request.query_params:
-            number = numbered(request.query_params["number"])
-        x, client = service.columns.read(steps, name), _client(request)
+        if kind != LINES:
+            return response(await self.step(service, name, given, _client(request)), kind)
+        given = {"steps": given}
+        if "number" in request.query_params:
+            given["number"] = request.query_params["number"]
+        told = await self.step(service, name, given, _client(request))
+        return response(told["answers"], kind)
+
+    async def step(self, service: Service, name: str, given: Any, client: str) -> dict[str, Any]:
+        """Answer to steps of one stream, as a client sent them."""
+        steps, number = steps_in(given)
+        x = service.columns.read(steps, name)
         self.allow(client, len(x))
         if tokens.wanted(given):
-            return response(await _carried(service, name, x, number, given.get("state")), kind)
+            return await tokens.carried(service, name, x, number, given.get("state"))
         told = await self.taken(service, [name], x[None], number, client)
-        rows = service.answers.told(told[0])
-        if kind == LINES:
-            return response(rows, kind)
-        return response({"answers": rows, **standing(service, name)}, kind)
+        return {"answers": service.answers.told(told[0]), **standing(service, name)}
 
     async def _many(self, request: Request) -> Response:
         service = self.service(request)
@@ -233,7 +240,7 @@ class Server:
         client = _client(request)
         self.allow(client, total)
         calls = [
-            _put(found, at, name, _carried(service, name, x, number, state))
+            tokens.put(found[at], service, name, x, number, state)
             for at, name, x, number, state in brought
         ]
         calls += [self._group(service, group, found, client) for group in groups.values()]
@@ -309,22 +316,6 @@ class Server:
 
 def _client(request: Request) -> str:
     return "" if request.client is None else request.client.host
-
-
-async def _carried(
-    service: Service, name: str, x: Numbers, number: int | None, token: str | None
-) -> dict[str, Any]:
-    rows, count, state = await tokens.carried(service, name, x, number, token)
-    return {"answers": service.answers.told(rows), "steps": count, "state": state}
-
-
-async def _put(
-    found: list[dict[str, Any]], at: int, name: str, answer: Awaitable[dict[str, Any]]
-) -> None:
-    try:
-        found[at] = {"stream": name, **await answer}
-    except Refused as error:
-        found[at] = {"stream": name, **problem(error)}
 
 
 async def _unknown_path(request: Request, error: Exception) -> Response:

@@ -96,6 +96,7 @@ class Service:
         self._computing = False
         self._timer: asyncio.Handle | None = None
         self._at = math.inf
+        self._usual = math.inf  # groups in the last batch
         self.errors = 0
 
     def facts(self) -> dict[str, Any]:
@@ -220,6 +221,8 @@ class Service:
         if self._computing:
             return
         due = self.engine.due()
+        if len(self.engine.scheduler) >= self._usual:
+            due = -math.inf  # all are here who came the last time: nobody is to be waited for
         if due >= self._at:
             return
         if self._timer is not None:
@@ -236,6 +239,7 @@ class Service:
         batch = self.engine.take()
         if not batch:
             return
+        self._usual = len(batch)
         counts = self.engine.counts
         steps = sum(len(piece.group.slots) * piece.steps for piece in batch)
         if counts.seconds / max(counts.steps, 1) * steps < _LONG:

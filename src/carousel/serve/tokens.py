@@ -21,6 +21,7 @@ from carousel.serve.columns import bad
 from carousel.serve.service import Numbers, Service
 from carousel.serve.sessions import Refused
 from carousel.serve.states import bytes_of, put_bytes
+from carousel.serve.wire import problem
 
 _HEAD = struct.Struct(">BQd16s16s")
 _MAC = 32
@@ -41,9 +42,9 @@ def wanted(given: Any) -> bool:
 
 async def carried(
     service: Service, stream: str, x: Numbers, number: int | None, token: str | None
-) -> tuple[Numbers, int, str]:
-    """Answers (T, C) to steps x (T, ...) of a stream that stands where `token` says, or begins;
-    how many steps it has taken then, and the token of that. The server keeps nothing.
+) -> dict[str, Any]:
+    """Answers to steps x (T, ...) of a stream that stands where `token` says, or begins; how many
+    steps it has taken then, and the token of that. The server keeps nothing.
 
     Raises `Refused` for a token that was changed or signed by others, is of another model, other
     weights or another stream, or is too old; and for steps that are not numbered from there on.
@@ -62,7 +63,25 @@ async def carried(
         after = bytes_of(service.streams, slots)[0].tobytes()
     finally:
         service.sessions.remove(name)
-    return told, steps + len(x), _signed(service, stream, steps + len(x), after)
+    steps += len(x)
+    token = _signed(service, stream, steps, after)
+    return {"answers": service.answers.told(told), "steps": steps, "state": token}
+
+
+async def put(
+    into: dict[str, Any],
+    service: Service,
+    stream: str,
+    x: Numbers,
+    number: int | None,
+    token: str | None,
+) -> None:
+    """Put what `carried` gives, or why it cannot, into the answer to one of many streams."""
+    into["stream"] = stream
+    try:
+        into |= await carried(service, stream, x, number, token)
+    except Refused as error:
+        into |= problem(error)
 
 
 def _signed(service: Service, stream: str, steps: int, state: bytes) -> str:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import msgpack
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -50,8 +51,8 @@ def unpacked(content: bytes | str, kind: str) -> Any:
             assert isinstance(content, bytes)
             return msgpack.unpackb(content, raw=False, strict_map_key=False)
         if kind == LINES:
-            return [json.loads(line) for line in content.splitlines() if line.strip()]
-        return json.loads(content)
+            return [_read(line) for line in content.splitlines() if line.strip()]
+        return _read(content)
     except (ValueError, RecursionError, msgpack.UnpackException) as error:
         why = str(error) or type(error).__name__
         raise Refused("damaged", 400, f"the body is no {kind.partition('/')[2]}: {why}") from None
@@ -62,8 +63,22 @@ def packed(content: Any, kind: str) -> bytes:
     if kind == PACKED:
         return bytes(msgpack.packb(content))
     if kind == LINES:
-        return b"".join(json.dumps(line).encode() + b"\n" for line in content)
-    return json.dumps(content).encode()
+        return b"".join(_said(line) + b"\n" for line in content)
+    return _said(content)
+
+
+def _read(content: bytes | str) -> Any:
+    try:
+        return orjson.loads(content)
+    except ValueError:  # NaN and the like, which are refused by the name of their column
+        return json.loads(content)
+
+
+def _said(content: Any) -> bytes:
+    try:
+        return orjson.dumps(content)
+    except TypeError:  # a text that UTF-8 cannot say
+        return json.dumps(content).encode()
 
 
 def response(content: Any, kind: str = JSON, status: int = 200, **headers: str) -> Response:

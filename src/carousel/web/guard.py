@@ -20,6 +20,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "carousel_token"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_READ = frozenset({b"host", b"origin", b"authorization", b"cookie"})
 _HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -42,8 +43,9 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
+            name.decode("latin-1"): value.decode("latin-1")
             for name, value in scope["headers"]
+            if name in _READ  # in small letters, as ASGI has them
         }
         if not self._from_here(headers):
             await _refuse(scope, send, f"this {self.name} answers to its own address only")
