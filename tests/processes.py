@@ -9,30 +9,30 @@ TESTS = Path(__file__).parent
 SECONDS = 240  # only what hangs takes so long
 
 
-def torchrun(processes, *command, options=(), seconds=SECONDS):
+def torchrun(processes, *command, options=(), fails=False):
     """Run Python in so many processes that find each other by the loopback; returns how it ended.
 
     command: a module ("-m", name) or a file, and its arguments.
     """
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
     where = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "127.0.0.1:0", *options]
-    return run([*launch, *where, *command], seconds)
+    return run([*launch, *where, *command], fails)
 
 
-def alone(*command, seconds=SECONDS):
+def alone(*command):
     """Run Python in one process; returns how it ended."""
-    return run(command, seconds)
+    return run(command)
 
 
-def run(arguments, seconds=SECONDS):
+def run(arguments, fails=False):
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=seconds,
+        timeout=SECONDS,
         env=environment(),
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done
 
 

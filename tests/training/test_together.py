@@ -7,6 +7,7 @@ import safetensors.torch
 from every_task import SMALL
 from processes import TESTS, alone, torchrun
 from small import small_config
+from small_text import text_config, write_text
 
 _SAME = ("coach.enabled=false", "training.epochs=2", "training.restore_best=false")
 _CHANCE = ("dropout", "input_dropout")  # each process draws its own
@@ -58,3 +59,65 @@ def test_three_processes_have_the_weights_of_one_to_ten_digits_in_every_task(tmp
     one, three = _train(tmp_path, configs, 3, double=True)
     apart = {name: _apart(one[name], three[name]) for name in configs}
     assert max(apart.values()) < 1e-10, apart
+
+
+def _started(folder, processes, step, *run, options=(), fails=False):
+    program = (TESTS / "dying_ranks.py", folder, step, *run)
+    return torchrun(processes, *program, options=options, fails=fails)
+
+
+def _config(folder):
+    """A small language model with dropout, whose streams carry states: every step is saved."""
+    folder.mkdir()
+    config = text_config(write_text(folder)).override(
+        [*_SAME, "training.checkpoint_seconds=1e-6", "regularization.dropout=0.2"]
+    )
+    (folder / "config").write_bytes(pickle.dumps(config))
+    return folder
+
+
+def _run_of(folder):
+    (run,) = (folder / "runs").iterdir()
+    return run
+
+
+def _bits(folder):
+    return (_run_of(folder) / "model" / "weights.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = _config(tmp_path_factory.mktemp("together") / "undisturbed")
+    done = _started(folder, 2, 0)
+    assert sorted(done.stdout.split()[1::3]) == ["0", "1"], done.stdout
+    return folder
+
+
+@pytest.mark.slow
+def test_a_process_is_killed_and_the_run_resumed_with_the_same_bits(tmp_path, undisturbed):
+    folder = _config(tmp_path / "killed")
+    died = _started(folder, 2, 9, fails=True)
+    assert "TeamEnded another process of this training has ended" in died.stdout
+    run = _run_of(folder)
+    assert f"carousel train --resume runs/{run.name}" in died.stdout
+    _started(folder, 2, 0, run)
+    assert _bits(folder) == _bits(undisturbed)
+
+
+@pytest.mark.slow
+def test_torchrun_starts_the_processes_anew_and_the_run_ends_with_the_same_bits(
+    tmp_path, undisturbed
+):
+    folder = _config(tmp_path / "restarted")
+    _started(folder, 2, 9, options=("--max-restarts", "1"))
+    assert _bits(folder) == _bits(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_another_number_of_processes_and_says_so(tmp_path):
+    folder = _config(tmp_path / "fewer")
+    _started(folder, 3, 9, fails=True)
+    done = _started(folder, 2, 0, _run_of(folder))
+    said = "was begun by 3 processes and goes on with 2, of"
+    assert said in done.stdout + done.stderr
+    assert (_run_of(folder) / "result.json").is_file()

@@ -104,7 +104,9 @@ class RunFolder:
                 "versions": dict(versions),
             }
             if processes > 1:
-                facts |= {"processes": processes, "launch": launch}
+                facts["processes"] = processes
+            if launch:
+                facts["launch"] = launch
             if trial:
                 facts["trial"] = True
             if data is not None:

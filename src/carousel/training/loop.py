@@ -12,14 +12,13 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor, nn
+from torch import Tensor
 
 from carousel import bundle
 from carousel.coach.autopsy import first_nonfinite
@@ -36,6 +35,7 @@ from carousel.training import checkpoint
 from carousel.training.averaging import Average
 from carousel.training.coaching import RunCoach
 from carousel.training.display import Display
+from carousel.training.progress import Progress, modules_of
 from carousel.training.samples import Sampler
 from carousel.training.signals import StopRequest
 from carousel.training.state import Carried, OptimizerState, RandomState, Stateful, gather, restore
@@ -45,41 +45,6 @@ from carousel.training.unsaved import Following, Unsaved
 
 _PARTS = ("forward", "backward", "optimiser")
 _A_MOMENT = 1.0  # seconds
-
-
-@dataclass
-class Progress:
-    """Place of the training. epoch and batch: those completed; sums: over the current epoch."""
-
-    epoch: int = 0
-    batch: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    finished: bool = False
-    sums: dict[str, float] = field(default_factory=dict)
-    count: int = 0
-
-    def add(self, result: StepLoss) -> None:
-        """Take in a step that has been done."""
-        self.step += 1
-        self.batch += 1
-        self.count += result.count
-        for name, total in result.sums.items():
-            self.sums[name] = self.sums.get(name, 0.0) + total.item()
-
-    def means(self) -> dict[str, float]:
-        return {name: total / self.count for name, total in self.sums.items()}
-
-    def start_next_epoch(self) -> None:
-        self.epoch += 1
-        self.batch = 0
-        self.sums, self.count = {}, 0
-
-    def state_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
 
 
 class Interrupted(Exception):  # noqa: N818  # not an error: somebody asked for it
@@ -173,7 +138,7 @@ class Trainer:
         if self._load():
             self.store.event(self.progress.step, Resumed())
         else:
-            self.store.event(0, Model(_modules(self.net)))
+            self.store.event(0, Model(modules_of(self.net)))
             self._save()
         self.display.start(
             self.config.training.epochs,
@@ -257,10 +222,14 @@ class Trainer:
     def _add_gradients(self) -> None:
         self.team.add_gradients([p for p in self.net.parameters() if p.requires_grad])
 
+    def _validation(self) -> dict[str, float]:
+        with self.team.all_threads():
+            return self.task.validate(self.average.model)
+
     def _end_epoch(self) -> None:
         progress, training = self.progress, self.config.training
         started = time.monotonic()
-        validation = self.team.led(lambda: self.task.validate(self.average.model))
+        validation = self.team.led(self._validation)
         progress.seconds += time.monotonic() - started
         self.coach.mark("validation", time.monotonic() - started)
         for name, value in validation.items():
@@ -364,16 +333,3 @@ class Trainer:
             f"not finite is {culprit}. Try optimizer.learning_rate={rate / 3:.2g} (it was "
             f"{rate:.2g}) or optimizer.clip_norm=1"
         )
-
-
-def _modules(net: nn.Module) -> list[dict[str, Any]]:
-    """The modules of a network in order: name, class, what they say of themselves, parameters."""
-    return [
-        {
-            "name": name,
-            "kind": type(module).__name__,
-            "about": module.extra_repr(),
-            "parameters": sum(p.numel() for p in module.parameters(recurse=False)),
-        }
-        for name, module in net.named_modules()
-    ]

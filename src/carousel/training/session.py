@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from carousel import bundle
 from carousel.coach.words import language
 from carousel.config import Config
-from carousel.data.audit import look_at
+from carousel.data.audit import Finding, Seen, look_at
 from carousel.data.counting import unit_of
 from carousel.data.held import facts_of, said_of
 from carousel.data.record import UNVERIFIED, DataRecord, sizes
@@ -22,16 +22,17 @@ from carousel.errors import RunError, command
 from carousel.report import html_of_run
 from carousel.report import write as write_page
 from carousel.run import events, layout
-from carousel.run.fold_results import read_folds
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
 from carousel.scores import HIGHER_IS_BETTER
 from carousel.tasks.shared.task import Task, TrainedModel, monitored
 from carousel.training.display import Display, make_display
+from carousel.training.judgement import by_folds, judged, parts, with_parts
 from carousel.training.loop import Interrupted, Trainer
 from carousel.training.new_run import new_run
 from carousel.training.preparation import Preparation, checked_threads, using_threads
-from carousel.training.team import Team
+from carousel.training.restarts import begun_before
+from carousel.training.team import Place, Team, TeamEnded
 from carousel.training.together import Plan, follow, join
 
 GoesOn = Callable[[events.Epoch], bool]
@@ -92,9 +93,11 @@ def train(
         return followed
     ready = Preparation.of(recipe, overrides, seed)
     config, threads = ready.config, checked_threads(threads, team.place.local_size)
-    path = (
-        Path(run_dir) if run_dir is not None else layout.new_path(Path("runs"), config.recipe.name)
-    )
+    named, runs = Path(run_dir) if run_dir is not None else None, Path("runs")
+    before = begun_before(named, runs, config, ready.seed, team.place.launch)
+    if before is not None and trial is None:
+        return _go_on(RunFolder.open(before), fabric, team, quiet, None)
+    path = named or layout.new_path(runs, config.recipe.name)
     team.told(Plan(path, config, ready.seed, threads))
     task = team.in_turn(ready.task)  # bad data leaves no folder
     monitored(task)
@@ -123,18 +126,40 @@ def resume(run_dir: str | Path, *, quiet: bool = False, trial: GoesOn | None = N
     Raises `RunError` if there is no such run, it is finished, or another process is working on it,
     and `DataError` if the data are not what it began with.
     """
-    fabric, team = join()
-    if not team.leads:
+    here = Path(run_dir)
+    leads, is_seen = Place.found().leads, (here / layout.CONFIG).is_file()
+    run = RunFolder.open(here) if leads or is_seen else None
+    fabric, team = join(run.device if run else "cpu")
+    if run is None or not team.leads:
         followed: TrainedRun = follow(fabric, team)
         return followed
-    run = RunFolder.open(Path(run_dir))
     if run.finished:
         raise RunError(
             f"the run {run.path} is finished; train its recipe again with another seed, or from "
             f"its own settings with {command('train', run.path / layout.CONFIG)}"
         )
+    return _go_on(run, fabric, team, quiet, trial)
+
+
+def _go_on(
+    run: RunFolder, fabric: Fabric, team: Team, quiet: bool, trial: GoesOn | None
+) -> TrainedRun:
+    """Continue a run; one that has ended is what it is."""
+    display = make_display(quiet)
     run = replace(run, config=run.config.settled())
-    return _run(run, fabric, make_display(quiet), team, trial=trial)
+    if run.finished:
+        display.say(f"the run {run.path} is finished already")
+        return team.told(TrainedRun(run.path, run.read_result()))
+    if run.processes != team.size:
+        threads = checked_threads(None, team.place.local_size)
+        display.say(
+            f"the run {run.path} was begun by {_processes(run.processes)} and goes on with "
+            f"{team.size}, of {threads} {unit_of(threads, 'threads')}: "
+            "the same batches are shared out anew, "
+            "so that its weights are the same to rounding, but for random masks, which are others"
+        )
+        run = replace(run, threads=threads)
+    return _run(run, fabric, display, team, trial=trial)
 
 
 def judge(run_dir: str | Path) -> TrainedRun:
@@ -156,10 +181,10 @@ def judge(run_dir: str | Path) -> TrainedRun:
         task = Preparation(run.config, run.seed).task()
         _compare_data(run, task, Display())
         trained = bundle.load(run.path)
-        judged, report = _judged(trained, task, store, int(result["steps"]))
-        result |= {**judged, "data": task.account()}
+        test, report = judged(trained, task, store, int(result["steps"]))
+        result |= {**test, "data": task.account()}
         if (record := DataRecord.read(run.path)) is not None:
-            result |= _with_parts(run, record, task)
+            result |= with_parts(run, record, task)
         bundle.write_report(run.path, trained, report)
         run.write_result(result)
     write_page(run.path, language())
@@ -182,7 +207,14 @@ def _run(
                     task = team.in_turn(Preparation(run.config, run.seed).task)
                     _compare_data(run, task, display)
                     team.told((DataRecord.of(run.config, task.parted).text(), task.shuffle))
-                return team.told(_fit_and_judge(run, task, fabric, display, store, team, trial))
+                trained = _fit_and_judge(run, task, fabric, display, store, team, trial)
+            return team.told(trained)
+        except TeamEnded as error:
+            store.event(store.last_step(), events.Interrupted())
+            again = command("train", "--resume", run.path)
+            raise TeamEnded(
+                f"{error}: the run goes on from its last checkpoint with {again}"
+            ) from None
         except (KeyboardInterrupt, Interrupted):  # the first: outside the loop over steps
             store.event(store.last_step(), events.Interrupted())
             raise Interrupted(run.path) from None
@@ -223,26 +255,42 @@ def _fit_and_judge(
         display.say(line)
     for line in said_of(task.parted):
         display.say(line)
-    audited, seen = look_at(config)
-    for finding in audited:
+    looked = look_at(config)
+    for finding in looked[0]:
         if finding.severity != "info":
             display.say(f"audit: {finding.line(language())}")
     reason = trainer.fit()
+    with team.all_threads():
+        return _ended(run, task, trainer, display, store, reason, looked)
+
+
+def _ended(
+    run: RunFolder,
+    task: Task,
+    trainer: Trainer,
+    display: Display,
+    store: EventStore,
+    reason: str,
+    looked: tuple[list[Finding], Seen | None],
+) -> TrainedRun:
+    """Save the model of a training that has ended, and open the test part."""
+    config, record = run.config, DataRecord.read(run.path)
     store.event(trainer.progress.step, events.Stopped(reason))
+    audited, seen = looked
     trained = task.finish(trainer.net)
     trained.record, trained.seen = record, seen
     bundle.save(trained, run.model)
     display.stop()
     display.say(said(reason, language()))
     report: dict[str, Any] = {}
-    judged: dict[str, Any] = {}
+    test: dict[str, Any] = {}
     if run.trial:
         pass  # the test part stays closed: see `judge`
     elif is_judged(config):
         display.say("fitting the baselines, which are not recurrent …")
-        judged, report = _judged(trained, task, store, trainer.progress.step)
+        test, report = judged(trained, task, store, trainer.progress.step)
     else:
-        judged = _by_folds(run)
+        test = by_folds(run)
     headline = task.headline or task.validation_metrics[0]
     result = {
         "recipe": config.recipe.name,
@@ -250,7 +298,7 @@ def _fit_and_judge(
         "epochs": trainer.progress.epoch,
         "steps": trainer.progress.step,
         "seconds": round(trainer.progress.seconds, 3),
-        "parameters": parameters,
+        "parameters": sum(p.numel() for p in trainer.net.parameters()),
         "monitor": trainer.stopping.monitor,
         "metric": headline,
         "metric_higher_is_better": HIGHER_IS_BETTER[headline],
@@ -258,7 +306,7 @@ def _fit_and_judge(
         "kept_epoch": trainer.stopping.kept_epoch(trainer.progress.epoch),
         "stop_reason": reason,
         "validation": trainer.stopping.kept_metrics,
-        **judged,
+        **test,
         "data": {} if run.trial else task.account(),
     }
     if held := facts_of(task.parted):
@@ -266,7 +314,7 @@ def _fit_and_judge(
     if audited:
         result["audit"] = [finding.to_dict() for finding in audited]
     if record is not None:
-        result |= _parts(record) if run.trial else _with_parts(run, record, task)
+        result |= parts(record) if run.trial else with_parts(run, record, task)
     coached = trainer.coach.summary(trainer.progress.step, result)
     if coached:
         result["coach"] = coached
@@ -277,45 +325,11 @@ def _fit_and_judge(
     return TrainedRun(run.path, result)
 
 
+def _processes(count: int) -> str:
+    return f"{count} processes" if count > 1 else "one process"
+
+
 def _workers(team: Team, threads: int) -> str:
     if team.size == 1:
         return f"{threads} threads"
     return f"{team.size} processes of {threads} {unit_of(threads, 'threads')} each"
-
-
-def _judged(
-    trained: TrainedModel, task: Task, store: EventStore, step: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Scores on the test part of network and baselines, for result.json, and the whole report."""
-    store.event(step, events.UseOfTest("train"))
-    report = trained.evaluate("test")
-    test = {name: value for name, value in report.items() if isinstance(value, float)}
-    return {"test": test, "baseline": task.baselines()}, report
-
-
-def _with_parts(run: RunFolder, record: DataRecord, task: Task) -> dict[str, Any]:
-    """The parts, the test part among them, for result.json; they are put on record."""
-    record = record.with_test(task.parted)
-    run.remember(record.text())
-    return _parts(record)
-
-
-def _parts(record: DataRecord) -> dict[str, Any]:
-    counts = {name: part.counts for name, part in record.parts.items()}
-    return {"parts": counts, "fingerprint": record.fingerprint}
-
-
-def _by_folds(run: RunFolder) -> dict[str, Any]:
-    """Judgement of a run that nothing of its own judges: the mean over the folds beside it."""
-    beside = run.path.absolute().parent
-    found = read_folds(beside)
-    if "mean" not in found:
-        raise RunError(
-            f"{run.path} is judged by the folds beside it, and not all have ended: "
-            f"{command('train', '--resume', beside)}"
-        )
-    return {
-        "test": found["mean"],
-        "baseline": {name: one["mean"] for name, one in found["baseline"].items()},
-        "judged_by": {"mean_of_folds": len(found["folds"]), "spread": found["spread"]},
-    }

@@ -16,10 +16,12 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
@@ -31,6 +33,7 @@ from torch import distributed, nn
 from carousel.errors import CarouselError
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.subject import TaskSubject
+from carousel.training.meeting import meet
 
 T = TypeVar("T")
 
@@ -64,22 +67,31 @@ class Place:
     def found(cls) -> Place:
         """The place that the environment names; alone where it names none."""
         known = os.environ
-        size = int(known.get("WORLD_SIZE", "1"))
+        size, launch = int(known.get("WORLD_SIZE", "1")), _launch(known)
         if size <= 1 or "RANK" not in known:
-            return cls()
-        run = known.get("TORCHELASTIC_RUN_ID", "")
+            return cls(launch=launch)
         return cls(
             rank=int(known["RANK"]),
             size=size,
             local_rank=int(known.setdefault("LOCAL_RANK", "0")),
             local_size=int(known.setdefault("LOCAL_WORLD_SIZE", "1")),
-            launch="" if run == "none" else run,
+            launch=launch,
         )
 
     @property
     def leads(self) -> bool:
         """True for the process that writes the run, and for one that is alone."""
         return self.rank == 0
+
+
+def _launch(known: Mapping[str, str]) -> str:
+    """A name of this `torchrun`: the one it was given, or the folder of its logs, which is its own
+    and stays when it starts the processes anew."""
+    name = known.get("TORCHELASTIC_RUN_ID", "")
+    if name and name != "none":
+        return name
+    errors = Path(known.get("TORCHELASTIC_ERROR_FILE", ""))  # folder/attempt_0/rank/error.json
+    return str(errors.parents[2]) if len(errors.parents) > 3 else ""
 
 
 class _Environment(TorchElasticEnvironment):
@@ -108,6 +120,8 @@ def make_fabric(place: Place, accelerator: str, devices: list[int] | int) -> Fab
         accelerator=accelerator, devices=place.local_size, num_nodes=nodes, strategy=strategy
     )
     with _noticing():
+        if not distributed.is_initialized():
+            meet(place.rank)
         fabric.launch()
     return fabric
 
@@ -276,6 +290,16 @@ class Team:
         self.total([])
         return make()
 
+    @contextmanager
+    def all_threads(self) -> Iterator[None]:
+        """Let this process compute with the threads of all processes of its machine, which wait."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(before * self.place.local_size)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
     def share_weights(self, model: nn.Module) -> None:
         """Give all processes the weights of the first, bit for bit: processors of different kinds
         may round differently."""
@@ -298,7 +322,7 @@ def _noticing() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        why = str(error).splitlines()[0]
+        why = re.sub(r"^\[\S*\] |\. This is typically.*", "", str(error).splitlines()[0])
         raise TeamEnded(
             f"another process of this training has ended, or cannot be reached ({why})"
         ) from None

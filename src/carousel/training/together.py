@@ -53,7 +53,9 @@ def join(device: str = "cpu") -> tuple[Fabric, Team]:
 
 def follow(fabric: Fabric, team: Team) -> Any:
     """Train with the first process; returns what it returns."""
-    plan: Plan = team.told_by_first()
+    plan = team.told_by_first()
+    if not isinstance(plan, Plan):  # the run has ended before
+        return plan
     config = replace(
         plan.config,
         coach=replace(plan.config.coach, enabled=False),

@@ -39,3 +39,6 @@ class Nowhere(EventStore):
 
     def flush(self) -> None:
         pass
+
+    def forget_after(self, step: int) -> None:
+        pass
