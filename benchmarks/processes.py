@@ -84,17 +84,22 @@ def messages(delay: float) -> None:
 
 def _train(recipe: str, processes: int, folder: Path) -> tuple[float, float]:
     """Seconds of training, validation included, and its best validation."""
-    settings = [f"training.max_steps={_STEPS}", "coach.enabled=false", "training.samples=0"]
-    given = [word for setting in settings for word in ("--set", setting)]
     run = str(folder / f"{recipe}-{processes}-{time.monotonic_ns()}")
-    how = ["--run-dir", run, "--threads", str(3 - processes), "--quiet"]
-    command = ["-m", "carousel", "train", recipe, *given, *how]
+    command = [__file__, "one", recipe, run, str(3 - processes)]
     if processes == 1:
         subprocess.run([sys.executable, *command], check=True, stdout=subprocess.DEVNULL)
     else:
         _torchrun(*command)
     result = json.loads((Path(run) / "result.json").read_text())
     return result["seconds"], next(iter(result["validation"].values()))
+
+
+def one(recipe: str, run: str, threads: str) -> None:
+    """One training, without what comes after it: the test part stays closed."""
+    from carousel.training import train
+
+    settings = [f"training.max_steps={_STEPS}", "coach.enabled=false", "training.samples=0"]
+    train(recipe, settings, threads=int(threads), run_dir=run, quiet=True, trial=lambda epoch: True)
 
 
 def training(recipes: list[str], rounds: int) -> None:
@@ -119,13 +124,15 @@ def training(recipes: list[str], rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("messages", "training"))
+    parser.add_argument("what", choices=("messages", "training", "one"))
     parser.add_argument("recipes", nargs="*", default=list(_RECIPES))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--delay-ms", type=float, default=0.0)
-    asked = parser.parse_args()
+    asked = parser.parse_intermixed_args()
     if asked.what == "training":
         training(asked.recipes, asked.rounds)
+    elif asked.what == "one":
+        one(*asked.recipes)
     elif "RANK" in os.environ:
         messages(asked.delay_ms)
     else:

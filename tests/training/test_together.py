@@ -4,10 +4,16 @@ import pickle
 
 import pytest
 import safetensors.torch
+import torch
 from every_task import SMALL
 from processes import TESTS, alone, torchrun
 from small import small_config
 from small_text import text_config, write_text
+
+from carousel import tasks
+from carousel.errors import ConfigError
+from carousel.training import train_folds
+from carousel.training.team import Place, Team
 
 _SAME = ("coach.enabled=false", "training.epochs=2", "training.restore_best=false")
 _CHANCE = ("dropout", "input_dropout")  # each process draws its own
@@ -121,3 +127,35 @@ def test_a_run_goes_on_with_another_number_of_processes_and_says_so(tmp_path):
     said = "was begun by 3 processes and goes on with 2, of"
     assert said in done.stdout + done.stderr
     assert (_run_of(folder) / "result.json").is_file()
+
+
+def test_cross_validation_of_several_processes_is_refused(monkeypatch):
+    for name, value in {"RANK": "0", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="start it without torchrun"):
+        train_folds(small_config(), folds=3)
+
+
+def test_a_share_has_every_nth_row_and_one_that_stands_in_where_there_is_none(tmp_path):
+    task = tasks.find("classify")(small_config(), 0)
+    images, labels = next(task.train_batches(0, 0))
+    batch = (images[:3], labels[:3])
+    shares = [Team(Place(rank, 4)).share(task.subject, batch) for rank in range(4)]
+    assert [idle for _, idle in shares] == [False, False, False, True]
+    for rank, ((mine, _), _) in enumerate(shares):
+        assert torch.equal(mine, images[[rank % 3]])
+    (mine, _), idle = Team(Place(1, 2)).share(task.subject, (images[:5], labels[:5]))
+    assert torch.equal(mine, images[[1, 3]])
+    assert not idle
+
+
+def test_the_names_that_torchrun_gives_say_which_place_a_process_has(monkeypatch, tmp_path):
+    errors = tmp_path / "none_x" / "attempt_1" / "0" / "error.json"
+    given = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
+    given |= {"TORCHELASTIC_RUN_ID": "none", "TORCHELASTIC_ERROR_FILE": str(errors)}
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert Place.found() == Place(3, 4, 1, 2, str(tmp_path / "none_x"))
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "speech")
+    assert Place.found() == Place(3, 4, 1, 2, "speech")
+    assert not Place.found().leads

@@ -28,6 +28,7 @@ from carousel.training import session
 from carousel.training.display import make_display
 from carousel.training.loop import Interrupted
 from carousel.training.preparation import Preparation, Settings, checked_threads
+from carousel.training.team import Place
 
 _FEWEST = 3
 
@@ -70,6 +71,7 @@ def train_folds(
     >>> found.result["mean"]["accuracy"], found.result["spread"]["accuracy"]  # doctest: +SKIP
     (0.93, 0.02)
     """
+    _check_alone()
     ready = Preparation.of(recipe, overrides, seed)
     if bool(folds) == bool(leave_one_out):
         raise ConfigError("say how many folds, or which column is to be left out one by one")
@@ -103,11 +105,17 @@ def train_folds(
 def resume_folds(path: str | Path, *, quiet: bool = False) -> TrainedFolds:
     """Continue folds that were interrupted: what has ended is not repeated, and the run that was
     going on ends as it would have. Raises `RunError` if there are none, or all have ended."""
+    _check_alone()
     path = Path(path)
     content = read_folds(path)
     if content["finished"]:
         raise RunError(f"all folds in {path} are finished: train them anew in another folder")
     return _go_on(path, content, quiet)
+
+
+def _check_alone() -> None:
+    if Place.found().size > 1:
+        raise ConfigError("cross-validation trains in one process: start it without torchrun")
 
 
 def _name(config: Config) -> str:

@@ -73,8 +73,8 @@ class Place:
         return cls(
             rank=int(known["RANK"]),
             size=size,
-            local_rank=int(known.setdefault("LOCAL_RANK", "0")),
-            local_size=int(known.setdefault("LOCAL_WORLD_SIZE", "1")),
+            local_rank=int(known.get("LOCAL_RANK", "0")),
+            local_size=int(known.get("LOCAL_WORLD_SIZE", "1")),
             launch=launch,
         )
 
@@ -113,6 +113,7 @@ def make_fabric(place: Place, accelerator: str, devices: list[int] | int) -> Fab
     """A Fabric of one device, or of one for each of the processes, which are joined then."""
     if place.size == 1:
         return Fabric(accelerator=accelerator, devices=devices)
+    os.environ.setdefault("LOCAL_RANK", str(place.local_rank))  # Fabric reads it
     strategy = _Summed(cluster_environment=_Environment(), timeout=_PATIENCE)
     nodes = max(1, place.size // place.local_size)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it greets every process
