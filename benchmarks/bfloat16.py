@@ -1,11 +1,12 @@
 """How fast products of bfloat16 are: each layer with them, in turn with itself in float32.
 
 The rows of `carousel bench --suite dense`, with torch.nn in float32 and under autocast to bfloat16
-beside them; on one thread by the time that the process had the processor. Prints, for each row,
-times over that of our bfloat16, median and best of the rounds, and how far outputs and gradients
-of the input are from float32's, as a share of the largest.
+beside them; on one thread, or where `cpu` asks for it, by the time that the process had the
+processors, on which threads that wait for others count, too. Prints, for each row, times over that
+of our bfloat16, median and best of the rounds, and how far outputs and gradients of the input are
+from float32's, as a share of the largest.
 
-    python benchmarks/bfloat16.py [part of a row's name] [threads] [rounds]
+    python benchmarks/bfloat16.py [part of a row's name] [threads] [rounds] [cpu]
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def main() -> None:
     threads = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 9
     torch.set_num_threads(threads)
-    clock = time.process_time if threads == 1 else time.perf_counter
+    clock = time.process_time if threads == 1 or sys.argv[4:] == ["cpu"] else time.perf_counter
     print(f"{threads} threads; {kernels.product_of('bf16').reason}")
     for case in cases(("dense",), part, False, threads):
         print(measure(case, rounds, clock), flush=True)
