@@ -12,6 +12,8 @@ from carousel.data.order import Pools, generator_of
 from carousel.data.ragged import Buckets, Ragged
 from carousel.data.record import DataRecord
 from carousel.data.store.importing import import_files
+from carousel.data.store.opened import MappedTable
+from carousel.data.table import read_table
 from carousel.errors import DataError
 from carousel.tasks import find
 from carousel.training import Interrupted, resume, train
@@ -190,3 +192,23 @@ def test_an_interrupted_run_from_the_disk_is_resumed_bit_for_bit(both, tmp_path,
     monkeypatch.setattr("carousel.data.mapped.memory", lambda: 1 << 40)
     again = resume(tmp_path / "cut", quiet=True)
     assert weights(again) == weights(whole)
+
+
+def test_a_table_too_large_for_memory_is_imported_by_itself_once(tmp_path, monkeypatch, caplog):
+    path = table(tmp_path / "table.csv")
+    wanted = read_table(path)
+    monkeypatch.setattr("carousel.data.store.by_itself.memory", lambda: path.stat().st_size)
+    monkeypatch.setattr("carousel.data.store.by_itself.cache", lambda: tmp_path / "cache")
+    caplog.set_level("INFO", "carousel")
+    found = read_table(path)
+    assert isinstance(found, MappedTable)
+    assert found["city"].texts() == wanted["city"].texts()
+    assert "too much for half of the memory" in caplog.text
+    before = (tmp_path / "cache" / "imported").glob("*/store.json")
+    stamps = [file.stat().st_mtime_ns for file in before]
+    read_table(path)
+    after = (tmp_path / "cache" / "imported").glob("*/store.json")
+    assert [file.stat().st_mtime_ns for file in after] == stamps
+    with path.open("a") as file:
+        file.write(path.read_text().splitlines()[-1] + "\n")
+    assert len(read_table(path)) == len(wanted) + 1

@@ -184,7 +184,8 @@ class Table:
 def read_table(path: str | Path, *, fewest: int = 2, blank: bool = False) -> Table:
     """The table in a file, by its suffix: .csv, .tsv, .txt, .parquet, .ndjson, .jsonl, .json,
     .arrow, .feather, .ipc, .xlsx, .xls, .xlsb, .ods; each also with .gz behind it; or a folder
-    that `carousel data import` wrote, whose columns stay on the disk.
+    that `carousel data import` wrote, whose columns stay on the disk. A text that would fill half
+    of the memory is imported by itself, which is said.
 
     Text may be separated by commas, semicolons, tabs or bars, and be in any usual encoding. blank:
     keep blank rows of a text, as empty cells, so that a row's place is that in the file. Raises
@@ -192,12 +193,16 @@ def read_table(path: str | Path, *, fewest: int = 2, blank: bool = False) -> Tab
     columns than `fewest` (2, to learn from; a table to predict from may have one) or no rows,
     names a column twice, or has rows of other lengths.
     """
+    from carousel.data.store.by_itself import imported, is_too_large
+
     path = Path(path)
     if is_store(path):
         from carousel.data.store.opened import open_table
 
         return open_table(path)
     require_file(path)
+    if not blank and is_too_large(path):
+        return imported(path)
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
     said = path.suffix.lower() in TEXT
