@@ -105,8 +105,6 @@ class Service:
             "model": self.name,
             "task": self.task,
             "columns": self.columns.wanted,
-            "first numbers of a step": self.columns.facts(),
-            "facts of its states": self.kind.kept,
             "features": self.columns.width,
             "answer": self.answers.kind,
             "names": list(self.answers.names) if self.answers.kind != "next" else [],
