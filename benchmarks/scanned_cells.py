@@ -1,6 +1,6 @@
-"""Training steps of QRNN and LRU against the published equations in torch, eager and compiled.
+"""Training steps of QRNN, LRU and S6 against the published equations in torch, eager and compiled.
 
-    python benchmarks/scanned_cells.py [ROUNDS]
+    python benchmarks/scanned_cells.py [ROUNDS [NAME]]
 
 CPU time of the process, on one thread, in interleaved rounds; medians of ratios. The peers
 form the products of all steps at once, then loop over time; `compiled` is that loop's step under
@@ -74,23 +74,50 @@ def lru(layer: carousel.LRU, step: Callable[..., tuple[Tensor, Tensor]]) -> Run:
     return whole
 
 
+def selecting(c: Tensor, kept: Tensor, written: Tensor, read: Tensor) -> tuple[Tensor, Tensor]:
+    """One step of `selective_scan_ref` of Gu and Dao 2023."""
+    c = kept * c + written
+    return c, torch.einsum("bhn,bn->bh", c, read)
+
+
+def s6(layer: carousel.S6, step: Callable[..., tuple[Tensor, Tensor]]) -> Run:
+    """Decays and inputs of all steps at once, then a loop."""
+
+    def whole(x: Tensor) -> Tensor:
+        delta = F.softplus(x @ layer.weight_ih_l0.T + layer.bias_delta_l0)
+        b, read = x @ layer.weight_bx_l0.T, x @ layer.weight_cx_l0.T
+        kept = torch.exp(torch.einsum("tbh,hn->tbhn", delta, -layer.weight_log_a_l0.exp()))
+        written = torch.einsum("tbh,tbn,tbh->tbhn", delta, b, x)
+        c, outputs = torch.zeros_like(kept[0]), []
+        for t in range(len(x)):
+            c, y = step(c, kept[t], written[t], read[t])
+            outputs.append(y)
+        return torch.stack(outputs) + layer.weight_skip_l0 * x
+
+    return whole
+
+
 def training(run: Run, x: Tensor) -> Callable[[], None]:
     """A forward and a backward pass."""
     return lambda: run(x).sum().backward()  # type: ignore[no-untyped-call]
 
 
-def measure(shape: tuple[int, int, int, int], rounds: int) -> None:
-    """Print the medians of the ratios of one shape."""
+def measure(shape: tuple[int, int, int, int], rounds: int, only: str) -> None:
+    """Print the medians of the ratios of one shape. only: how names of the cells begin."""
     T, B, inputs, hidden = shape
     x, least = torch.randn(T, B, inputs), carousel.MinGRU(inputs, hidden)
     narrow, wide = carousel.QRNN(inputs, hidden), carousel.QRNN(inputs, hidden, window=2)
     turned = carousel.LRU(inputs, hidden, r_min=0.9)
     runs: dict[str, Run] = {"MinGRU": lambda x: least(x)[0]}
+    scan = carousel.S6(inputs, inputs)
     for name, layer, peer, step in (
         ("QRNN", narrow, qrnn, pooling),
         ("QRNN of two", wide, qrnn, pooling),
         ("LRU", turned, lru, turning),
+        ("S6", scan, s6, selecting),
     ):
+        if not name.startswith(only):
+            continue
         runs[name] = lambda x, layer=layer: layer(x)[0]
         runs[f"{name} eager"] = peer(layer, step)
         runs[f"{name} compiled"] = peer(layer, torch.compile(step))
@@ -107,4 +134,4 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     print(f"torch {torch.__version__}, {carousel.active_isa()}")
     for shape in SHAPES:
-        measure(shape, int((sys.argv[1:] or [6])[0]))
+        measure(shape, int((sys.argv[1:] or [6])[0]), "".join(sys.argv[2:3]))

@@ -191,6 +191,7 @@ NB_MODULE(_native, m) {
     problem.def_rw("segment", &Problem::segment);
     problem.def_rw("heads", &Problem::heads,
                    "Groups of units that read the states of their own alone; they divide H.");
+    problem.def_rw("memory", &Problem::memory, "Coefficients that a unit of the S6 keeps.");
     problem.def_prop_rw(
         "product", [](const Problem& p) { return static_cast<int>(p.product); },
         [](Problem& p, int number) { p.product = product(number); },

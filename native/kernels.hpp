@@ -37,6 +37,9 @@ enum class Cell : int {
     qrnn,   // w_hh and n0 are null
     qrnn2,
     lru,  // w_hh, w_c, w_ln_hh: ν, θ, γ [H]; w_hr is [H][2 H], b_ih [H]
+    // The selective scan: see selective.hpp. Of N coefficients, w_hh is [H][N], w_c [H], w_ln_ih and
+    // w_ln_hh are [N][I], b_ih is [H]; c0 and cn are [B][N][H].
+    s6,
 };
 
 // What a cell does differently from torch's; see docs/options.md. Not plain: the cells of
@@ -86,14 +89,14 @@ struct Options {
 // States before the first step, whose gradients dh0 and dc0 are written; 0: zeros.
 #define CAROUSEL_FIRST_STATES(ARRAY)                                                             \
     ARRAY(h0, "[B][P]; 0: zeros")                                                                \
-    ARRAY(c0, "[B][H]; 0: zeros")                                                                \
+    ARRAY(c0, "[B][H], [B][N][H] of the S6; 0: zeros")                                                                \
     ARRAY(n0, "[B][H] of the sLSTM and the LRU, [B][3 H] of a QRNN of two inputs; 0: zeros")         \
     ARRAY(m0, "[B][H] of the sLSTM; 0: zeros")
 
 // States after the last step, written, which may be the first ones; dhn and dcn are read, 0: zeros.
 #define CAROUSEL_LAST_STATES(ARRAY)                                                              \
     ARRAY(hn, "[B][P]; may be h0")                                                               \
-    ARRAY(cn, "[B][H]; may be c0")                                                               \
+    ARRAY(cn, "[B][H], [B][N][H] of the S6; may be c0")                                                               \
     ARRAY(nn, "[B][H] of the sLSTM and the LRU, [B][3 H] of a QRNN of two inputs; may be n0")        \
     ARRAY(mn, "[B][H] of the sLSTM; may be m0")
 
@@ -115,6 +118,7 @@ struct Problem {
     Options options;
     Product product = Product::floats;  // of cells with a recurrent product; projections: floats
     int64_t T = 0, B = 0, I = 0, H = 0, P = 0;
+    int64_t memory = 0;                // of the S6: coefficients N of a unit
     int64_t heads = 1;                 // groups of units that read the states of their own alone
     bool reverse = false;              // from each row's last step to its first
     const int64_t* order = nullptr;    // [B] rows, longest first; null: 0, 1, 2, …, all of length T
@@ -168,7 +172,7 @@ struct Kernels {
     void (*backward)(const Problem&, float* work, Team);
 };
 
-constexpr int kCells = 19;  // the cells of `Cell`, in its order
+constexpr int kCells = 20;  // the cells of `Cell`, in its order
 
 // The tables of kernels.cpp: the four first cells of `Cell`, the two of the sLSTM and of the LMU; the
 // LSTM with options and 2, 3 or 4 gates, the GRU and the RNN with options; the same five normalised;
@@ -189,11 +193,14 @@ constexpr int table_of(const Problem& p) {
 // The tables of scan_kernels.cpp, of the cells without a recurrent product: in their order, but that
 // those that inputs skip come twice, the second time for as many inputs as units, which skip as
 // they are.
-constexpr bool has_skip(Cell cell) { return cell == Cell::sru || cell == Cell::rg_lru; }
+constexpr bool has_skip(Cell cell) {
+    return cell == Cell::sru || cell == Cell::rg_lru || cell == Cell::s6;
+}
 constexpr bool is_qrnn(Cell cell) { return cell == Cell::qrnn || cell == Cell::qrnn2; }
 // Features of a state, by its place among the lists of states.
 constexpr int64_t features_of(const Problem& p, size_t state) {
     if (state == 0) return p.P;
+    if (p.cell == Cell::s6) return p.H * p.memory;
     return state == 2 && p.cell == Cell::qrnn2 ? 3 * p.H : p.H;
 }
 constexpr bool is_late(Cell cell) { return is_qrnn(cell) || cell == Cell::lru; }
@@ -201,9 +208,10 @@ constexpr bool is_scan(Cell cell) {
     return (cell >= Cell::min_gru && cell <= Cell::ind_rnn_relu) || has_skip(cell) || is_late(cell);
 }
 constexpr int kFirstSkipped = 6, kSkipped = 2, kFirstQrnn = kFirstSkipped + 2 * kSkipped;
-constexpr int kScanTables = kFirstQrnn + 3;
+constexpr int kFirstSelective = kFirstQrnn + 3, kScanTables = kFirstSelective + 2;
 constexpr int scan_table_of(const Problem& p) {
     const int cell = static_cast<int>(p.cell);
+    if (p.cell == Cell::s6) return kFirstSelective + (p.I == p.H);
     if (is_late(p.cell)) return kFirstQrnn + cell - static_cast<int>(Cell::qrnn);
     if (!has_skip(p.cell)) return cell - static_cast<int>(Cell::min_gru);
     return kFirstSkipped + cell - static_cast<int>(Cell::sru) + (p.I == p.H ? kSkipped : 0);

@@ -2,6 +2,7 @@
 // kernels.cpp.
 #include "scan_backward.hpp"
 #include "scan_states.hpp"
+#include "selective_backward.hpp"
 
 namespace carousel {
 namespace {
@@ -13,6 +14,14 @@ constexpr Kernels kernels_of = {
     packed_floats<C>,     pack<C>,                 scan_forward_floats<C>, scan_forward<C>,
     none_once,            nullptr,
     scan_saved_floats<C>, scan_backward_floats<C>, scan_backward<C>};
+
+template <class C>
+constexpr Kernels selective_kernels_of = {
+    selective_packed_floats<C>,   selective_pack<C>,
+    selective_forward_floats<C>,  selective_forward<C>,
+    none_once,                    nullptr,
+    selective_saved_floats<C>,    selective_backward_floats<C>,
+    selective_backward<C>};
 
 }  // namespace
 
@@ -31,6 +40,8 @@ const Kernels CAROUSEL_TABLE(scan_kernels_, CAROUSEL_ISA)[kScanTables] = {
     kernels_of<QrnnCell<1>>,
     kernels_of<QrnnCell<2>>,
     kernels_of<LruCell>,
+    selective_kernels_of<SelectiveCell<false>>,
+    selective_kernels_of<SelectiveCell<true>>,
 };
 
 }  // namespace carousel

@@ -29,7 +29,7 @@ constexpr const char* kCellNames[] = {
     "min_gru_linear", "min_lstm", "min_lstm_linear", "ind_rnn_tanh", "ind_rnn_relu",
     "slstm",          "slstm_exp", "sru",             "rg_lru",
     "lmu_tanh",       "lmu_relu",        "qrnn",         "qrnn2",
-    "lru"};
+    "lru",            "s6"};
 static_assert(std::size(kCellNames) == carousel::kCells, "each cell has a name");
 
 struct Results {
@@ -87,10 +87,10 @@ Results run_backward(const Case& c, const Kept& kept, int threads, Wanted wanted
     if (c.in_n()) p.dn0 = results.add("dn0", c.B * c.in_n()).get();
     if (c.in_m()) p.dm0 = results.add("dm0", c.B * c.in_m()).get();
     if (c.parallel()) {
-        const int64_t sums = c.sums() * c.H;
+        const int64_t sums = c.sums();
         p.da = c.rows(results.add("da", c.floats(sums), 0.0f).get(), sums);
         if (c.weighted()) p.dw_hh = results.add("dw_hh", c.w_hh.size).get();
-        if (c.lru()) p.dw_c = results.add("dw_c", c.H).get();
+        if (c.lru() || c.s6()) p.dw_c = results.add("dw_c", c.H).get();
         if (c.lru()) p.dw_ln_hh = results.add("dw_ln_hh", c.H).get();
     } else {
 #define GRADIENT(name, shape) \

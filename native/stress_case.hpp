@@ -59,7 +59,7 @@ Array random_array(size_t n, float scale) {
 // What is asked: sizes, rows and inputs. Never written.
 struct Case {
     Cell cell;
-    int64_t T, B, I, H, P, heads = 1, segment = 0;
+    int64_t T, B, I, H, P, heads = 1, memory = 0, segment = 0;
     bool reverse, packed = false, batch_first, bias, given_state;
     carousel::Product product = carousel::Product::floats;
     std::vector<int64_t> order, lengths, steps;  // empty: all rows of length T
@@ -76,6 +76,7 @@ struct Case {
         if (slstm()) return 4;
         if (cell == Cell::sru) return 3 + !direct();
         if (cell == Cell::rg_lru) return 2 + !direct();
+        if (s6()) return 1 + !direct();
         if (carousel::is_late(cell)) return 3;
         return cell == Cell::lstm ? options.gates : cell == Cell::gru ? 3 : 1;
     }
@@ -85,8 +86,10 @@ struct Case {
     // Cells that have torch's options, and products of bfloat16.
     bool usual() const { return !parallel() && !slstm() && !lmu(); }
     bool lru() const { return cell == Cell::lru; }
+    bool s6() const { return cell == Cell::s6; }
     // Features of the states beside h: of c, n and m.
     int64_t in_c() const {
+        if (s6()) return H * memory;
         return lstm() || slstm() || cell == Cell::sru || carousel::is_late(cell) ? H : 0;
     }
     int64_t in_n() const { return slstm() || lru() ? H : cell == Cell::qrnn2 ? 3 * H : 0; }
@@ -95,13 +98,17 @@ struct Case {
     bool parallel() const { return carousel::is_scan(cell); }
     int64_t weighted() const {
         if (carousel::is_late(cell)) return lru();
+        if (s6()) return memory;
         return cell == Cell::sru ? 2 : parallel() && cell >= Cell::ind_rnn_tanh ? 1 : 0;
     }
     // Whether inputs skip the cell as they are.
     bool direct() const { return carousel::has_skip(cell) && I == H; }
     // Features of da, and how many blocks of weights have biases.
-    int64_t sums() const { return lru() ? 4 : gates() * (cell == Cell::qrnn2 ? 2 : 1) + direct(); }
-    int64_t biased() const { return lru() ? 1 : carousel::has_skip(cell) ? 2 : gates(); }
+    int64_t sums() const {
+        if (s6()) return 2 * H + 2 * memory;
+        return H * (lru() ? 4 : gates() * (cell == Cell::qrnn2 ? 2 : 1) + direct());
+    }
+    int64_t biased() const { return lru() || s6() ? 1 : carousel::has_skip(cell) ? 2 : gates(); }
     // Features of the gradient that comes back: of the states where outputs are a product of those.
     int64_t given() const { return lru() ? 2 * H : P; }
 
@@ -167,6 +174,7 @@ void choose_sizes(Case& c) {
     if (chance(0.2)) c.T = 1;  // each weight is read once
     if (c.slstm() && chance(0.7)) c.heads = between(1, 5), c.H = (c.H + 4) / c.heads * c.heads;
     if (carousel::has_skip(c.cell) && chance(0.5)) c.I = c.H;
+    if (c.s6()) c.memory = between(1, 20), c.T += chance(0.5) ? between(10, 40) : 0;
     c.P = c.lstm() && c.H > 1 && chance(0.4) ? between(1, c.H - 1) : c.H;
 }
 
@@ -211,6 +219,11 @@ void choose_weights(Case& c) {
         if (c.lru()) {
             c.w_c = random_array(c.H, 1), c.w_ln_hh = random_array(c.H, 0.5f);
             c.w_hr = random_array(2 * c.H * c.H, 1 / std::sqrt(float(c.H)));
+        }
+        if (c.s6()) {
+            c.w_c = random_array(c.H, 1);
+            c.w_ln_ih = random_array(c.memory * c.I, 1 / std::sqrt(float(c.I)));
+            c.w_ln_hh = random_array(c.memory * c.I, 1 / std::sqrt(float(c.I)));
         }
         if (c.cell == Cell::qrnn2) c.w_hh = random_array(rows * c.I, 1 / std::sqrt(float(c.I)));
         return;
@@ -265,7 +278,7 @@ Case random_case() {
 Problem problem_of(const Case& c) {
     Problem p;
     p.cell = c.cell, p.T = c.T, p.B = c.B, p.I = c.I, p.H = c.H, p.P = c.P;
-    p.heads = c.heads, p.reverse = c.reverse, p.padded = !c.packed;
+    p.heads = c.heads, p.memory = c.memory, p.reverse = c.reverse, p.padded = !c.packed;
     if (!c.lengths.empty()) p.order = c.order.data(), p.lengths = c.lengths.data();
     p.options = c.options, p.product = c.product;
 #define SET(name, shape) p.name = c.name.get();

@@ -19,6 +19,7 @@ KINDS = {
     "QRNN": ("QRNN", {}),
     "QRNN-two": ("QRNN", {"window": 2}),
     "LRU": ("LRU", {}),
+    "S6": ("S6", {"order": 6}),
 }
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from carousel.layers import QRNN as QRNN
     from carousel.layers import RGLRU as RGLRU
     from carousel.layers import RNN as RNN
+    from carousel.layers import S6 as S6
     from carousel.layers import SLSTM as SLSTM
     from carousel.layers import SRU as SRU
     from carousel.layers import IndRNN as IndRNN
@@ -48,6 +49,7 @@ _HOME = {
     "QRNN": "carousel.layers",
     "RGLRU": "carousel.layers",
     "RNN": "carousel.layers",
+    "S6": "carousel.layers",
     "SLSTM": "carousel.layers",
     "SRU": "carousel.layers",
     "IndRNN": "carousel.layers",
@@ -78,6 +80,7 @@ __all__ = [  # noqa: RUF022  # in the order of a first reading
     "RGLRU",
     "QRNN",
     "LRU",
+    "S6",
     "LMU",
     "Stream",
     "accelerate",

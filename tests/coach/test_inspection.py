@@ -96,11 +96,11 @@ def test_a_cell_without_gates_is_pictured_and_says_so(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind", ["MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU", "QRNN", "LRU", "LMU"]
+    "kind", ["MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU", "QRNN", "LRU", "S6", "LMU"]
 )
 def test_cells_that_torch_lacks_are_pictured(kind, tmp_path):
     (row,) = look_into(getattr(carousel, kind)(2, 3), tmp_path).layers
-    assert (row["half_life"] is None) == (kind in ("IndRNN", "LRU", "LMU"))
+    assert (row["half_life"] is None) == (kind in ("IndRNN", "LRU", "S6", "LMU"))
 
 
 def test_a_layer_of_one_unit_and_a_projection_are_pictured(tmp_path):

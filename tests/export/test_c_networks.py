@@ -71,6 +71,8 @@ OTHERS = {
     "QRNN": lambda: carousel.QRNN(3, 9, bias=False),
     "QRNN of two inputs": lambda: carousel.QRNN(3, 9, num_layers=2, window=2),
     "LRU": lambda: carousel.LRU(3, 9, num_layers=2),
+    "S6": lambda: carousel.S6(3, 9, num_layers=2, order=5),
+    "S6 both ways": lambda: carousel.S6(9, 9, bias=False, bidirectional=True),
     "LRU both ways": lambda: carousel.LRU(9, 7, bias=False, bidirectional=True),
     "LMU": lambda: carousel.LMU(3, 9, 2, order=5, theta=7.0),
     "minGRU both ways": lambda: carousel.MinGRU(3, 5, 2, bidirectional=True),

@@ -30,7 +30,7 @@ CELLS = {
     "LSTM": carousel.LSTM, "GRU": carousel.GRU, "RNN": carousel.RNN, "MinGRU": carousel.MinGRU,
     "MinLSTM": carousel.MinLSTM, "IndRNN": carousel.IndRNN, "SLSTM": carousel.SLSTM,
     "LMU": carousel.LMU, "RGLRU": carousel.RGLRU, "SRU": carousel.SRU, "QRNN": carousel.QRNN,
-    "LRU": carousel.LRU,
+    "LRU": carousel.LRU, "S6": carousel.S6,
     "torch.LSTM": nn.LSTM, "torch.GRU": nn.GRU, "torch.RNN": nn.RNN,
 }  # fmt: skip
 CASES = [

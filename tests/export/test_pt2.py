@@ -70,6 +70,7 @@ def test_a_program_has_the_differences_of_frames(tmp_path):
         lambda: carousel.MinLSTM(3, 5, 2),
         lambda: carousel.QRNN(3, 5, bidirectional=True),
         lambda: carousel.LRU(3, 5, 2),
+        lambda: carousel.S6(3, 5, 2, order=4),
         lambda: carousel.SLSTM(3, 6, heads=2),
     ],
 )

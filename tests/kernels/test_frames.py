@@ -36,7 +36,8 @@ class Spied:
 
 
 @pytest.mark.parametrize(
-    "name", ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "QRNN", "LRU"]
+    "name",
+    ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "QRNN", "LRU", "S6"],
 )
 @pytest.mark.parametrize("training", [False, True])
 @pytest.mark.parametrize("lengths", [None, [4, 2]], ids=["full", "ragged"])
@@ -56,7 +57,20 @@ def test_at_most_four_frames_from_the_layer_to_the_kernels(
 
 @pytest.mark.parametrize(
     "name",
-    ["RNN", "GRU", "LSTM", "MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU", "QRNN", "LRU"],
+    [
+        "RNN",
+        "GRU",
+        "LSTM",
+        "MinGRU",
+        "MinLSTM",
+        "IndRNN",
+        "SLSTM",
+        "SRU",
+        "RGLRU",
+        "QRNN",
+        "LRU",
+        "S6",
+    ],
 )
 def test_at_most_two_frames_from_a_layer_that_keeps_its_weights_to_the_kernels(name):
     layer, x = getattr(carousel, name)(3, 5).eval(), torch.zeros(4, 2, 3)

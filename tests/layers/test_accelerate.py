@@ -556,6 +556,7 @@ BEYOND_TORCH = {
     "IndRNN": lambda: carousel.IndRNN(3, 5),
     "SRU": lambda: carousel.SRU(3, 5),
     "LRU": lambda: carousel.LRU(3, 5),
+    "S6": lambda: carousel.S6(3, 5),
     "QRNN": lambda: carousel.QRNN(3, 5, window=2),
     "Mine is derived from": lambda: Mine(3, 5),
 }

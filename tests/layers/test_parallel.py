@@ -17,7 +17,7 @@ from carousel.cells.states import hx_of, states_of
 
 each_kind = pytest.mark.parametrize("kind", KINDS)
 CHOOSING = ["MinGRU", "MinLSTM", "IndRNN"]  # their nonlinearity
-each_name = pytest.mark.parametrize("name", [*CHOOSING, "SRU", "RGLRU", "QRNN", "LRU"])
+each_name = pytest.mark.parametrize("name", [*CHOOSING, "SRU", "RGLRU", "QRNN", "LRU", "S6"])
 T, B = 5, 4
 
 

@@ -11,7 +11,7 @@ from torch import nn
 import carousel
 
 NAMES = ["RNN", "GRU", "LSTM"]
-PARALLEL = ["MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU", "QRNN", "LRU", "LMU"]
+PARALLEL = ["MinGRU", "MinLSTM", "IndRNN", "SLSTM", "SRU", "RGLRU", "QRNN", "LRU", "S6", "LMU"]
 
 
 def parameters(kind):

@@ -49,6 +49,7 @@ CELLS = {
     "lmu": ["model.cell=lmu", "model.order=7", "model.theta=9.5", "model.num_layers=3"],
     "lmu, relu": ["model.cell=lmu", "model.order=18", "model.nonlinearity=relu"],
     "qrnn2": ["model.cell=qrnn2", "model.num_layers=2"],
+    "s6": ["model.cell=s6", "model.order=6", "model.num_layers=2"],
     "peephole": ["model.peephole=true", "model.layer_norm=true"],
     "coupled": ["model.coupled=true", "model.activation=softsign"],
     "variant": ["model.variant=NOG", "model.gate_activation=hard_sigmoid"],

@@ -26,6 +26,7 @@ CELLS = {
     "lmu": ["model.cell=lmu", "model.order=5", "model.theta=9.5", "model.num_layers=2"],
     "qrnn2": ["model.cell=qrnn2", "model.num_layers=2"],
     "lru": ["model.cell=lru", "model.num_layers=2"],
+    "s6": ["model.cell=s6", "model.order=6", "model.num_layers=2"],
     "peephole": ["model.peephole=true", "model.layer_norm=true"],
     "zoneout": ["regularization.zoneout=0.1", "regularization.zoneout_cell=0.3"],
 }

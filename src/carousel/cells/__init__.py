@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from carousel.cells.qrnn import qrnn_step as qrnn_step
     from carousel.cells.rg_lru import rg_lru_step as rg_lru_step
     from carousel.cells.rnn import rnn_step as rnn_step
+    from carousel.cells.s6 import s6_step as s6_step
     from carousel.cells.slstm import slstm_step as slstm_step
     from carousel.cells.sru import sru_step as sru_step
 
@@ -43,6 +44,7 @@ __all__ = [
     "qrnn_step",
     "rg_lru_step",
     "rnn_step",
+    "s6_step",
     "scan",
     "slstm_step",
     "sru_step",

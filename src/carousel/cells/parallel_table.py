@@ -180,3 +180,30 @@ LRU = CellSpec(
     settings=(),
     bounded=False,
 )
+
+S6 = CellSpec(
+    name="s6",
+    layer="S6",
+    equations="s6.s6_step",
+    parts=(
+        Part("d", "step size", "candidate"),
+        Part("n", "candidate", "candidate"),
+        Part("c", "memory", "state", "c = exp(d A) ⊙ c + (d ⊙ n) B", axis="coefficients"),
+        Part("h", "output", "state", "h = C c + D ⊙ n"),
+    ),
+    states=("h", "c"),
+    weights=(
+        INPUT,
+        Weight("weight_log_a", "hidden", "memory", native="w_hh", own_start=True),
+        Weight("weight_bx", "memory", "inputs", native="w_ln_ih"),
+        Weight("weight_cx", "memory", "inputs", native="w_ln_hh"),
+        Weight("weight_skip", "hidden", native="w_c", own_start=True),
+        Weight("bias_delta", "hidden", needs="bias", native="b_ih", own_start=True),
+    ),
+    modes=(Mode("S6", native=19),),
+    options=("order",),
+    settings=(),
+    skip="n",
+    bounded=False,
+    memory=16,
+)

@@ -21,8 +21,9 @@ class Part:
     name: its letter in the equations. kind: a "gate" lies between 0 and 1; a "candidate" is what
     may become memory; a "state" goes from step to step. Gates and candidates have a block of rows
     each in the weights. equation: how a state is made, where a picture has room to say so. axis:
-    features of a state, as rows of a `Weight`. start: what a state is where a network makes the
-    first ones from something else; None where that may be any number.
+    features of a state, as rows of a `Weight`, or "coefficients", d of each unit. start: what a
+    state is where a network makes the first ones from something else; None where that may be any
+    number.
     """
 
     name: str
@@ -254,6 +255,7 @@ class CellSpec:
             "hidden": hidden,
             "gates": len(self.gates) * hidden,
             "memory": memory or self.memory,
+            "coefficients": (memory or self.memory) * hidden,
         }
         return (outputs, *(sizes[axes[name]] for name in self.states[1:]))
 
@@ -299,7 +301,19 @@ class CellSpec:
         >>> named("qrnn2").previous.name, named("qrnn").previous
         ('weight_ph', None)
         """
-        return next((w for w in self.weights[1:] if w.columns == "inputs"), None)
+        found = (self.weights[place] for place in self.further_inputs)
+        return next((w for w in found if w.rows == "gates"), None)
+
+    @property
+    def further_inputs(self) -> tuple[int, ...]:
+        """Places among the weights, behind the first, of the matrices that multiply inputs too.
+
+        >>> from carousel.cells.table import named
+        >>> named("qrnn2").further_inputs, named("s6").further_inputs, named("lru").further_inputs
+        ((1,), (2, 3), ())
+        """
+        every = enumerate(self.weights)
+        return tuple(place for place, w in every if place > 0 and w.columns == "inputs")
 
     @property
     def recurrent(self) -> Weight | None:

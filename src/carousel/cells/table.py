@@ -18,6 +18,7 @@ from carousel.cells.parallel_table import (
     QRNN,
     QRNN2,
     RG_LRU,
+    S6,
     SRU,
 )
 from carousel.cells.spec import CellSpec, Mode, Part, Weight
@@ -191,7 +192,7 @@ _LMU_JOINED = CellSpec(
     settings=("nonlinearity",),
 )
 
-SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM, SRU, RG_LRU, QRNN, QRNN2, LRU, LMU)
+SPECS = (LSTM, GRU, RNN, MIN_GRU, MIN_LSTM, IND_RNN, S_LSTM, SRU, RG_LRU, QRNN, QRNN2, LRU, LMU, S6)
 # Cells that the kernels have in the place of those that are `joined`: no layer's own.
 JOINED = (_LMU_JOINED,)
 
@@ -203,7 +204,7 @@ def names() -> tuple[str, ...]:
     """Every cell, as a configuration names it.
 
     >>> names()[:4], names()[-3:]
-    (('lstm', 'gru', 'rnn', 'mingru'), ('qrnn2', 'lru', 'lmu'))
+    (('lstm', 'gru', 'rnn', 'mingru'), ('lru', 'lmu', 's6'))
     """
     return tuple(_BY_NAME)
 

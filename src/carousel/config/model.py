@@ -25,10 +25,12 @@ class ModelConfig:
     pooling: what the head sees: the "last" state, the "mean" or "max" over time, or a mean whose
         weights are learnt ("attention", see carousel.layers.attention).
     cell: the recurrence (see carousel.cells.table); mingru, minlstm, indrnn, sru, rglru, qrnn,
-        qrnn2 (a QRNN whose window is two inputs) and lru have no recurrent product.
+        qrnn2 (a QRNN whose window is two inputs), lru and s6 (Mamba's scan) have no recurrent
+        product.
     nonlinearity: of the vanilla RNN, IndRNN and LMU.
     forget_bias: where the forget gate of LSTM, minLSTM and sLSTM starts (Jozefowicz et al. 2015).
-    order, theta: of the LMU: coefficients of its memory, and the steps that they are to span.
+    order, theta: coefficients of the LMU's memory, or of each unit of the S6 (the paper has 16);
+        and the steps that those of the LMU are to span.
     r_min, r_max, max_phase: of the LRU: where the sizes and angles of its λ start.
     heads: of the sLSTM: groups of units that see each other's past within their group alone;
         hidden_size must be a multiple.

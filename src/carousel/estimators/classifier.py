@@ -22,7 +22,7 @@ class SequenceClassifier(ClassifierMixin, WholeEstimator):  # type: ignore[misc]
 
     Args:
         cell: "lstm", "gru", "rnn", "mingru", "minlstm", "indrnn", "slstm", "sru", "rglru",
-            "qrnn", "qrnn2", "lru" or "lmu".
+            "qrnn", "qrnn2", "lru", "lmu" or "s6".
         hidden_size: units of each layer and direction.
         num_layers: recurrent layers.
         bidirectional: read each sequence from its end, too.

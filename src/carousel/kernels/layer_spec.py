@@ -40,6 +40,7 @@ class LayerSpec:
     options: what the cell does differently from torch's, inside.
     heads: groups of units that read the states of their own alone.
     direct: inputs skip the gates as they are (see `CellSpec.skip`).
+    memory: coefficients of a unit, where the cell keeps some.
     """
 
     mode: str
@@ -52,6 +53,7 @@ class LayerSpec:
     options: Options = PLAIN
     heads: int = 1
     direct: bool = False
+    memory: int = 0
 
     @classmethod
     def of(
@@ -76,6 +78,8 @@ class LayerSpec:
         if cell.has_heads:
             heads = hidden // max(1, shapes[1][-1])
             without = dataclasses.replace(without, heads=heads)
+        if cell.memory and cell.is_parallel:
+            without = dataclasses.replace(without, memory=shapes[1][-1])
         if cell.is_direct(shapes[0][-1], hidden):
             without = dataclasses.replace(without, direct=True)
         biased = len(shapes) // directions != len(without.weights)
@@ -110,9 +114,10 @@ class LayerSpec:
     @functools.cached_property
     def sums(self) -> int:
         """Features that backward leaves for a row, of a parallel cell: see `parallel.products`."""
-        blocks = self.cell.blocks_with(self.options.value)
-        more = blocks if self.cell.previous is not None else 2 if self.cell.projects else 0
-        return self.hidden_size * (blocks + more)
+        H, blocks = self.hidden_size, self.cell.blocks_with(self.options.value)
+        rows = {"gates": blocks * H, "memory": self.memory}
+        further = (rows[self.cell.weights[place].rows] for place in self.cell.further_inputs)
+        return (blocks + 2 * self.cell.projects) * H + sum(further)
 
     @functools.cached_property
     def weights(self) -> tuple[Weight, ...]:
@@ -136,7 +141,7 @@ class LayerSpec:
     @functools.cached_property
     def state_sizes(self) -> tuple[int, ...]:
         """Features of each state, such as h and c."""
-        return self.cell.state_sizes(self.hidden_size, self.outputs)
+        return self.cell.state_sizes(self.hidden_size, self.outputs, self.memory)
 
     def check(self, inputs: int, shapes: Sequence[torch.Size]) -> None:
         """Raise RuntimeError unless weights of these shapes are this layer's, for so many inputs.
@@ -160,7 +165,7 @@ class LayerSpec:
     def _shapes(self, inputs: int) -> dict[str, tuple[int, ...]]:
         H, P, blocks = self.hidden_size, self.outputs, self.cell.blocks_with(self.options.value)
         return {
-            w.in_native: self.cell.shape_of(w, inputs, H, P, blocks, self.heads)
+            w.in_native: self.cell.shape_of(w, inputs, H, P, blocks, self.heads, self.memory)
             for w in self.weights
         }
 

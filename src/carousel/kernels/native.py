@@ -124,7 +124,7 @@ def saved_floats(spec: LayerSpec, steps: int, rows: int) -> int:
     """Floats that the forward pass of one direction saves."""
     inputs = spec.hidden_size + (not spec.direct)  # how many does not matter else
     one = _native.Problem(spec.number, 1, 1, inputs, spec.hidden_size, spec.outputs, False, True)
-    one.heads = spec.heads
+    one.heads, one.memory = spec.heads, spec.memory
     set_options(one, spec, 0)
     one.segment = spec.checkpoint_every
     kept = -(-steps // spec.checkpoint_every) if spec.checkpoint_every else steps
@@ -179,6 +179,8 @@ def problem_of(
         set_options(problem, spec, seed)
     if spec.heads > 1:
         problem.heads = spec.heads
+    if spec.memory:
+        problem.memory = spec.memory
     problem.segment = spec.checkpoint_every
     for name, weight in zip(spec.names, _of_direction(spec, weights, direction), strict=True):
         arrays.WEIGHTS[name](problem, address_of(weight))

@@ -28,10 +28,10 @@ def products(
 ) -> None:
     """Gradients of one direction's products with x, of b_ih and of x, into `d_weights` and `dx`.
 
-    da: like x with the gradients of the sums W_ih x + b_ih, G * H features; then of those with the
-        second matrix of the inputs, as many; or, where inputs skip the gates as they are, H of x
-        itself; or the states that the outputs are a product of, 2 H. What stands there past the end
-        of a row is never read.
+    da: like x with the gradients of the sums W_ih x + b_ih, G * H features; where inputs skip the
+        gates as they are, H of x itself; then of those with the further matrices of the inputs, one
+        after the other; or the states that the outputs are a product of, 2 H. What stands there
+        past the end of a row is never read.
     """
     rows, da = x.flatten(0, -2), da.flatten(0, -2)
     real = None
@@ -40,8 +40,11 @@ def products(
         rows, da = rows[real], da[real]
     first, rest = da[:, : len(weights[0])], da[:, len(weights[0]) :]
     torch.mm(first.T, rows, out=d_weights[0])
-    if spec.cell.previous is not None:
-        torch.mm(rest.T, rows, out=d_weights[1])
+    skipping = spec.hidden_size if spec.direct else 0
+    places, further = spec.cell.further_inputs, rest[:, skipping:]
+    parts = torch.split(further, [len(weights[place]) for place in places], 1) if places else ()
+    for place, part in zip(places, parts, strict=True):
+        torch.mm(part.T, rows, out=d_weights[place])
     if spec.cell.projects:
         torch.mm(first[:, : spec.hidden_size].T, rest, out=d_weights[1])
         rest = rest[:, :0]
@@ -49,8 +52,8 @@ def products(
         torch.sum(da[:, : len(d_weights[-1])], 0, out=d_weights[-1])
     if dx is None:
         return
-    if spec.cell.previous is not None:
-        rest = rest @ weights[1]
+    if places:
+        rest = _to_inputs(rest[:, :skipping], [weights[place] for place in places], parts)
     flat = dx.view(-1, dx.size(-1))
     if real is not None:
         if not add_to_dx:
@@ -66,6 +69,15 @@ def products(
         torch.addmm(rest, first, weights[0], out=flat)
     else:
         torch.mm(first, weights[0], out=flat)
+
+
+def _to_inputs(skipping: Tensor, matrices: Sequence[Tensor], parts: Sequence[Tensor]) -> Tensor:
+    """Gradient of the inputs of further matrices, and of what skips the gates if that is there."""
+    total = skipping if skipping.numel() else parts[0] @ matrices[0]
+    there = 0 if skipping.numel() else 1
+    for part, matrix in zip(parts[there:], matrices[there:], strict=True):
+        total = torch.addmm(total, part, matrix)
+    return total
 
 
 def output_gradient(

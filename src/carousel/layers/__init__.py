@@ -10,6 +10,7 @@ from carousel.layers.lstm import LSTM
 from carousel.layers.parallel import IndRNN, MinGRU, MinLSTM
 from carousel.layers.qrnn import QRNN
 from carousel.layers.rnn import RNN
+from carousel.layers.s6 import S6
 from carousel.layers.skipping import RGLRU, SRU
 from carousel.layers.slstm import SLSTM
 from carousel.layers.stream import Stream
@@ -22,6 +23,7 @@ __all__ = [
     "QRNN",
     "RGLRU",
     "RNN",
+    "S6",
     "SLSTM",
     "SRU",
     "Acceleration",

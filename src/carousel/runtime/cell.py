@@ -31,8 +31,8 @@ class Cell:
     """One cell with its options, as it computes in evaluation; all layers of a stack have one.
 
     spec, mode, hidden: as the kernels have it. layer: as a layer has it, whose outputs are `units`,
-    the first of the hidden ones. joining: what makes the kernels' weights of a layer's; None where
-    they are the layer's own, and so is the rest.
+    the first of the hidden ones. memory: coefficients of one. joining: what makes the kernels'
+    weights of a layer's; None where they are the layer's own, and so is the rest.
     """
 
     spec: CellSpec
@@ -41,6 +41,7 @@ class Cell:
     options: Mapping[str, Any] | None
     layer: CellSpec
     units: int
+    memory: int = 0
     joining: Joining | None = None
 
     @classmethod
@@ -69,9 +70,9 @@ class Cell:
         if make is not None:
             kept = sum(spec.state_sizes(size, size, model.order))
             joined = f"{mode.name}_JOINED"
-            return cls(spec_of(joined), mode_of(joined), kept, None, spec, size, make)
+            return cls(spec_of(joined), mode_of(joined), kept, None, spec, size, joining=make)
         options = None if spec.is_parallel else _options(spec, mode, model, regularization)
-        return cls(spec, mode, size, options, spec, size)
+        return cls(spec, mode, size, options, spec, size, model.order if spec.memory else 0)
 
     def problem(
         self, weights: Mapping[str, Array], steps: int, rows: int, reverse: bool = False
@@ -85,6 +86,8 @@ class Cell:
         )
         if self.options is not None:
             problem.set_options(**self.options)
+        if self.memory:
+            problem.memory = self.memory
         if self.spec.has_heads:
             problem.heads = self.hidden // weights["weight_hh"].shape[1]
         for weight in self.spec.weights:

@@ -102,7 +102,7 @@ class Stack:
 
     @property
     def _sizes(self) -> tuple[int, ...]:
-        return self.cell.spec.state_sizes(self.cell.hidden, self.cell.hidden)
+        return self.cell.spec.state_sizes(self.cell.hidden, self.cell.hidden, self.cell.memory)
 
     def feed(self, state: State) -> Feed:
         """The layers fed one step at a time, from a state that changes in place."""

@@ -23,6 +23,7 @@ LAYERS = {
     "qrnn": "QRNN",
     "qrnn2": "QRNN",
     "lru": "LRU",
+    "s6": "S6",
 }
 each_cell = pytest.mark.parametrize("cell", LAYERS)
 

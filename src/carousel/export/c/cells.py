@@ -27,6 +27,7 @@ _MAKERS: Mapping[str, Callable[[Cell], str]] = {
     "qrnn2": simple.qrnn,
     "lru": lru.body,
     "lmu": lmu.body,
+    "s6": skipping.s6,
 }
 
 

@@ -1,8 +1,12 @@
-"""C of one step of the cells whose input may skip the weights: SRU, RG-LRU."""
+"""C of one step of the cells whose input may skip the weights: SRU, RG-LRU, S6."""
 
 from __future__ import annotations
 
+import numpy as np
+
+from carousel.export.c.builder import room
 from carousel.export.c.cell import Cell
+from carousel.export.c.product import product
 from carousel.export.description import Array
 
 POWER = 8.0  # of the RG-LRU's decay
@@ -37,6 +41,36 @@ def rg_lru(cell: Cell) -> str:
     const float rest = -{p}_expm1_twice({p}_clamp(kept, 40.0f)); /* 1 - a^2 */
     const float admitted = rest > 1e-37f ? rest * {root}(rest) : 0.0f;
     h[u] = {exp}(kept) * h[u] + admitted * i * {_skipped(cell, 2)};
+}}
+"""
+
+
+def s6(cell: Cell) -> str:
+    """c' = exp(step A) c + step n B, h' = C c' + D n, with step, B and C of x alone."""
+    builder, weights, H = cell.builder, cell.weights, cell.hidden
+    exp, softplus = builder.function_of("exp"), builder.function_of("softplus")
+    order = weights["weight_bx"].shape[0]
+    decay = -np.exp(weights["weight_log_a"].astype(np.float64)).T.ravel()
+    table = builder.table("decay", decay.astype(np.float32), f"{cell.said}: A, unit by unit")
+    given = [
+        product(builder, [weights[name]], None, ("x",), to, f"{cell.said}: {name}")
+        for name, to in (("weight_bx", "written"), ("weight_cx", "told"))
+    ]
+    bias, plus = cell.bias("bias_delta"), ""
+    if bias is not None:
+        plus = f" + {builder.table('b', bias, f'{cell.said}: biases of its steps')}[u]"
+    return f"""\
+float written[{room(order)}], told[{room(order)}];
+{cell.sums("a", _blocks(cell))}{cell.of("ih", "x", "a", bias=False)}{"".join(given)}\
+for (u = 0; u < {H}; ++u) {{
+    const float step = {softplus}(a[u]{plus}), n = {_skipped(cell, 1)};
+    float y = {_halves(cell, "weight_skip")}[u] * n;
+    for (p = 0; p < {order}; ++p) {{
+        const float kept = {exp}(step * {table}[p * {H} + u]) * c[p * {H} + u];
+        c[p * {H} + u] = kept + step * n * written[p];
+        y += told[p] * c[p * {H} + u];
+    }}
+    h[u] = y;
 }}
 """
 
