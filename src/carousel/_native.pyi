@@ -214,7 +214,7 @@ class Problem:
 
     @property
     def c0(self) -> int:
-        """[B][H]; 0: zeros"""
+        """[B][H], [B][N][H] of the S6; 0: zeros"""
 
     @c0.setter
     def c0(self, arg: int, /) -> None: ...
@@ -272,7 +272,7 @@ class Problem:
 
     @property
     def cn(self) -> int:
-        """[B][H]; may be c0"""
+        """[B][H], [B][N][H] of the S6; may be c0"""
 
     @cn.setter
     def cn(self, arg: int, /) -> None: ...
@@ -339,6 +339,13 @@ class Problem:
 
     @heads.setter
     def heads(self, arg: int, /) -> None: ...
+
+    @property
+    def memory(self) -> int:
+        """Coefficients that a unit of the S6 keeps."""
+
+    @memory.setter
+    def memory(self, arg: int, /) -> None: ...
 
     @property
     def product(self) -> int:

@@ -214,8 +214,12 @@ POISONED = {
     "a whole step": lambda layer, x, hx: poison(x, 1),
     "state": lambda layer, x, hx: poison(states_of(hx)[-1], 0, 2, 1),
     "input weight": lambda layer, x, hx: poison(layer.weight_ih_l0, 4, 1),
-    "bias": lambda layer, x, hx: poison(layer.bias_ih_l0, 18),
+    "bias": lambda layer, x, hx: poison(first_bias(layer), 18),
 }
+
+
+def first_bias(layer):
+    return next(p for name, p in layer.named_parameters() if name.startswith("bias"))
 
 
 @each_kind

@@ -149,7 +149,8 @@ def test_orthogonal_draws_glorots_input_weights_and_no_biases(layer):
     made = started(layer, "orthogonal")
     bound = (6 / (made.weight_ih_l1.size(0) + H)) ** 0.5
     assert 0.95 * bound < made.weight_ih_l1.abs().max() <= bound
-    assert torch.count_nonzero(made.bias_ih_l1) == 0
+    if layer != "S6":  # whose biases are where its steps start
+        assert torch.count_nonzero(made.bias_ih_l1) == 0
     biased = started("MinLSTM", "orthogonal", forget_bias=1.5).bias_ih_l0.detach().split(H)
     assert [b.mean().item() for b in biased] == [1.5, 0, 0]
 
