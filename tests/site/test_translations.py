@@ -35,8 +35,10 @@ ENGLISH = {
         "results.md",
         "runs.md",
         "runtime.md",
+        "scale.md",
         "serve.md",
         "settings.md",
+        "sweep.md",
     ),
 }
 ENGLISH_FOLDERS = {"experiments", "lab", "reference"}
