@@ -1,5 +1,8 @@
 """Operations on a few rows, on every instruction set that this machine has, beside NumPy's."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
@@ -98,6 +101,17 @@ def test_what_is_no_number_stays_so(isa, kind):
     assert np.isnan(x).tolist() == [True, False]
 
 
+def packed():
+    """Numbers that stand five bytes apart."""
+    return np.zeros(4, [("flag", "u1"), ("number", np.float32)])["number"]
+
+
+def unwritten():
+    y = blank(2, 5)
+    y.flags.writeable = False
+    return y
+
+
 def refused():
     x, w, y = drawn(2, 5), drawn(3, 5), blank(2, 3)
     yield "other inputs", lambda p: p.product(x, drawn(3, 4), None, y), ValueError
@@ -106,6 +120,9 @@ def refused():
     yield "turned weights", lambda p: p.product(x, drawn(5, 3).T, None, y), ValueError
     yield "another shape", lambda p: p.copy(x, y), ValueError
     yield "half a pair", lambda p: p.magnitude(x, blank(2, 2)), ValueError
+    yield "a row that is no matrix", lambda p: p.product(x[0], w, None, y[0]), ValueError
+    yield "between numbers", lambda p: p.copy(packed(), blank(4)), ValueError
+    yield "a result that is read alone", lambda p: p.pointwise("relu", x, unwritten()), ValueError
     yield "numbers of 64 bits", lambda p: p.pointwise("relu", y, y.astype(np.float64)), TypeError
     yield "no such function", lambda p: p.pointwise("sine", y, y), KeyError
 
@@ -114,3 +131,14 @@ def refused():
 def test_arrays_that_do_not_fit_are_refused(name, add, error):
     with pytest.raises(error):
         add(RowProgram())
+
+
+def test_who_has_the_call_has_the_arrays():
+    program, x, y = RowProgram(), drawn(2, 5), blank(2, 5)
+    program.pointwise("relu", x, y)
+    run, seen = program.run, weakref.ref(x)
+    del program, x
+    gc.collect()
+    assert seen() is not None
+    run()
+    assert np.array_equal(y, np.maximum(seen(), 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from carousel.kernels.watch import apart
 Gradients = tuple[Tensor | None, Sequence[Tensor], Sequence[Tensor]]
 # The backward pass: see `by_kernels`.
 Backward = Callable[..., Gradients]
+_NOTHING = nullcontext()
 # The output and the final states of a call, by operations that torch differentiates.
 Oracle = Callable[[LayerCall], tuple[Tensor, tuple[Tensor, ...]]]
 
@@ -63,19 +65,28 @@ def by_kernels(
 
     saved: what the forward pass saved. want_dx: whether the gradient of x is wanted.
     """
-    return native.backward(
-        call.spec,
-        call.x,
-        call.rows,
-        call.state,
-        call.weights,
-        y,
-        saved,
-        dy,
-        (dhn, dcn, dnn, dmn),
-        want_dx,
-        call.seed,
-    )
+    with _as_it_was():
+        return native.backward(
+            call.spec,
+            call.x,
+            call.rows,
+            call.state,
+            call.weights,
+            y,
+            saved,
+            dy,
+            (dhn, dcn, dnn, dmn),
+            want_dx,
+            call.seed,
+        )
+
+
+def _as_it_was() -> AbstractContextManager[None]:
+    """Context without autocast, where somebody goes back inside it: the products of torch among
+    these are of float32, as the call was, whose memory the kernels read."""
+    if torch.is_autocast_enabled("cpu"):
+        return torch.autocast("cpu", enabled=False)  # type: ignore[no-any-return]
+    return _NOTHING
 
 
 def keep(ctx: Any, call: LayerCall, y: Tensor, saved: Tensor | None) -> None:

@@ -17,9 +17,10 @@ _FLOAT = 4  # bytes
 class RowProgram:
     """Operations of a step of a few rows, one after the other; `run` does them all.
 
-    Arrays are read and written where they lie, and are kept. Each operation checks their shapes
-    when it is added: TypeError for numbers that are not float32, ValueError for shapes that do not
-    fit and arrays that are not contiguous where they have to be.
+    Arrays are read and written where they lie, and are kept as long as the program. Each operation
+    checks them when it is added: TypeError for numbers that are not float32, ValueError for shapes
+    that do not fit, for arrays that are not contiguous where they have to be, and for a result that
+    must not be written to.
 
     >>> x, weight = np.float32([[1, -2, 3]]), np.float32([[1, 1, 1], [-1, 0, 1]])
     >>> y, program = np.zeros((1, 2), np.float32), RowProgram()
@@ -33,11 +34,15 @@ class RowProgram:
     def __init__(self) -> None:
         self._native = _native.RowProgram()
         self._kept: list[Any] = []
-        self.run = self._native.run
+
+    def run(self) -> None:
+        """Do all operations, on what the arrays hold now."""
+        self._native.run()  # as a method: who has it has the arrays
 
     def copy(self, x: Array, y: Array) -> None:
         """y = x, of one shape and up to four axes, wherever their numbers lie."""
-        _fit(x.shape == y.shape and x.ndim <= 4, x, y)
+        whole = all(s % _FLOAT == 0 for a in (x, y) for s in a.strides)
+        _fit(x.shape == y.shape and x.ndim <= 4 and whole, x, y)
         more = 4 - x.ndim
         sizes = (*(1,) * more, *x.shape)
         distances = [(*(0,) * more, *(s // _FLOAT for s in a.strides)) for a in (x, y)]
@@ -46,11 +51,11 @@ class RowProgram:
     def product(self, x: Array, weight: Array, bias: Array | None, y: Array) -> None:
         """y = x Wᵀ + b: x (N, I), W (O, I), b (O,) or None, y (N, O)."""
         given = (x, weight, y) if bias is None else (x, weight, bias, y)
-        (rows, inputs), outputs = x.shape, len(weight)
-        fits = weight.shape == (outputs, inputs) and y.shape == (rows, outputs)
-        fits = fits and (bias is None or bias.shape == (outputs,))
+        fits = x.ndim == weight.ndim == 2 and x.shape[1] == weight.shape[1]
+        fits = fits and y.shape == (len(x), len(weight))
+        fits = fits and (bias is None or bias.shape == (len(weight),))
         _fit(fits and all(a.flags.c_contiguous for a in given), *given)
-        self._add(1, (x, weight, bias, y), (rows, inputs, outputs, 1))
+        self._add(1, (x, weight, bias, y), (*x.shape, len(weight), 1))
 
     def magnitude(self, x: Array, y: Array) -> None:
         """y = √(re² + im²): x (N, 2 C), real parts first, y (N, C)."""
@@ -77,10 +82,12 @@ class RowProgram:
 
 
 def _fit(fits: bool, *arrays: Array) -> None:
-    """Raise for arrays that cannot be read or written as they are."""
+    """Raise for arrays that cannot be read, or the last of them written, as they are."""
     for array in arrays:
         if array.dtype != np.float32:
             raise TypeError(f"operations on rows are of float32, got {array.dtype}")
     if not fits:
         shapes = ", ".join(str(array.shape) for array in arrays)
         raise ValueError(f"arrays of the shapes {shapes} do not fit each other as they lie")
+    if not arrays[-1].flags.writeable:
+        raise ValueError("the array for the result is read-only")
