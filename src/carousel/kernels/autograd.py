@@ -85,7 +85,7 @@ def _as_it_was() -> AbstractContextManager[None]:
     """Context without autocast, where somebody goes back inside it: the products of torch among
     these are of float32, as the call was, whose memory the kernels read."""
     if torch.is_autocast_enabled("cpu"):
-        return torch.autocast("cpu", enabled=False)  # type: ignore[no-any-return]
+        return torch.autocast("cpu", enabled=False)
     return _NOTHING
 
 
