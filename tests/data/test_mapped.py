@@ -212,3 +212,28 @@ def test_a_table_too_large_for_memory_is_imported_by_itself_once(tmp_path, monke
     with path.open("a") as file:
         file.write(path.read_text().splitlines()[-1] + "\n")
     assert len(read_table(path)) == len(wanted) + 1
+
+
+@pytest.mark.parametrize(
+    ("task", "columns"),
+    [
+        ("forecast", {"target": "x", "time": "t"}),
+        ("anomaly", {"time": "t"}),
+        ("regress", {"target": "x", "id": "unit", "ignore": "city, state, now"}),
+        ("classify_text", {"target": "state", "text": "city"}),
+        ("label_words", {"target": "now", "text": "city", "id": "unit"}),
+        ("classify_recordings", {"target": "state", "wide": "x, y"}),
+    ],
+)
+def test_a_table_that_must_be_in_memory_and_does_not_fit_is_refused(
+    tmp_path, monkeypatch, task, columns
+):
+    few = [f"u{n},{s},{n},{s},c{n},{'ab'[n % 2]},up\n" for n in range(12) for s in range(4)]
+    (tmp_path / "t.csv").write_text("unit,t,x,y,city,state,now\n" + "".join(few))
+    import_files([tmp_path / "t.csv"], tmp_path / "kept")
+    config = Config(task=task).override(
+        {"data.path": str(tmp_path / "kept"), **{f"columns.{k}": v for k, v in columns.items()}}
+    )
+    monkeypatch.setattr("carousel.data.store.opened.memory", lambda: 100)
+    with pytest.raises(DataError, match=r"into\s+memory, about .*from the disk it is read by"):
+        find(task)(config, 0)

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 
+import filelock
 import numpy as np
 import polars
 import pytest
 
 from carousel.data.store import Store
 from carousel.data.store import blocks as store_blocks
+from carousel.data.store.by_itself import imported
 from carousel.data.store.importing import import_files
 from carousel.data.table import read_table
 from carousel.errors import DataError
@@ -245,3 +247,76 @@ def test_an_import_that_is_killed_is_never_taken_for_whole(tmp_path, grown):
     import_files([path], kept)
     assert_same(read_table(kept), read_table(path))
     assert not [*tmp_path.glob(".kept.*.importing")]
+
+
+def test_a_header_in_quotation_marks_names_the_same_columns_in_every_block(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_blocks, "SIZE", 60)
+    path = tmp_path / "quoted.csv"
+    path.write_text('"a","b, c"\n' + "".join(f"{i},{i / 2}\n" for i in range(60)))
+    import_files([path], tmp_path / "kept")
+    assert_same(read_table(tmp_path / "kept"), read_table(path))
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused_and_its_rows_are_never_doubled(
+    tmp_path, small_blocks
+):
+    path, kept = tmp_path / "t.csv", tmp_path / "kept"
+    frame(200).write_csv(path)
+    more = frame(50, 1).write_csv(include_header=False)
+
+    def grow(done, rows):
+        if path.read_text().count("\n") == 201:
+            with path.open("a") as file:
+                file.write(more)
+
+    with pytest.raises(DataError, match="written to while it was read"):
+        import_files([path], kept, progress=grow)
+    assert import_files([path], kept).added == 250
+    assert_same(read_table(kept), read_table(path))
+
+
+def test_a_file_by_another_name_is_not_imported_twice(tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    monkeypatch.chdir(tmp_path / "here")
+    import_files(["t.csv"], "kept")
+    assert import_files(["../here/t.csv"], "kept").added == 0
+    assert len(read_table("kept")) == 2
+
+
+def test_files_that_are_gone_are_named_where_all_have_to_be_read_again(tmp_path):
+    one, other, kept = tmp_path / "a.csv", tmp_path / "b.csv", tmp_path / "kept"
+    one.write_text("a,b\n1,2\n3,4\n")
+    other.write_text("a,b\n1,many\n3,words\n")
+    import_files([one], kept)
+    one.unlink()
+    with pytest.raises(DataError, match=r"a\.csv is gone, and all files"):
+        import_files([other], kept)
+    assert len(read_table(kept)) == 2
+
+
+def test_the_import_of_a_table_whose_name_goes_on_is_left_alone(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n")
+    going, left = tmp_path / ".t.2025.77.importing", tmp_path / ".t.78.importing"
+    going.mkdir()
+    left.mkdir()
+    import_files([tmp_path / "t.csv"], tmp_path / "t")
+    assert going.is_dir()
+    assert not left.exists()
+
+
+def test_a_second_process_waits_for_a_table_that_is_imported_by_itself(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n1,2\n3,4\n")
+    monkeypatch.setattr("carousel.data.store.by_itself.cache", lambda: tmp_path / "cache")
+    (tmp_path / "cache" / "imported").mkdir(parents=True)
+    waited = []
+
+    class Lock(filelock.FileLock):
+        def acquire(self, timeout=None, **more):
+            waited.append(timeout)
+            return super().acquire(timeout=timeout, **more)
+
+    monkeypatch.setattr("carousel.data.store.importing.filelock.FileLock", Lock)
+    assert len(imported(path)) == 2
+    assert waited == [-1]  # as long as it takes

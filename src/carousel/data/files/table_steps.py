@@ -40,15 +40,19 @@ MAPPED = ("classify_recordings", "label_frames", "regress")
 
 
 def table_of(config: Config, table: Table | None = None) -> Table:
-    """The table that was handed in, or else that in `data.path`. Raises `DataError`."""
-    if table is not None:
-        return table
-    if not config.data.path:
+    """The table that was handed in, or else that in `data.path`. Raises `DataError`, also for an
+    imported one that the memory of this machine does not hold and that the task reads into it."""
+    from carousel.data.store.opened import refuse_large
+
+    if table is None and not config.data.path:
         raise ConfigError(
             "data.name = 'table' needs data.path, a table (docs/own-data.md); of a model that was "
             "fitted in memory the parts are gone once it is saved"
         )
-    return read_table(config.data.path)
+    table = read_table(config.data.path) if table is None else table
+    if config.task not in MAPPED:
+        refuse_large(table, f"the task {config.task}", MAPPED)
+    return table
 
 
 @dataclass(frozen=True)
@@ -101,16 +105,10 @@ def _in_order(features: Features, wanted: Sequence[str]) -> Features:
 
 
 def _stays(table: Table, config: Config) -> bool:
-    """True if a task reads batches of an imported table from the disk. Raises `DataError` where one
-    cannot, and the memory of this machine does not hold it."""
-    from carousel.data.store.opened import MappedTable, refuse_large
+    """True if a task reads batches of an imported table from the disk."""
+    from carousel.data.store.opened import MappedTable
 
-    if not isinstance(table, MappedTable):
-        return False
-    if config.task in MAPPED:
-        return True
-    refuse_large(table, f"the task {config.task}", MAPPED)
-    return False
+    return isinstance(table, MappedTable) and config.task in MAPPED
 
 
 def sources_of(wanted: Sequence[str], columns: ColumnsConfig) -> set[str]:

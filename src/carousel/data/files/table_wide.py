@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from carousel.config import Config
 from carousel.data.files.table_steps import read_classes, read_numbers, table_of
+from carousel.data.store.opened import refuse_large
 from carousel.data.table import Table
 from carousel.data.wide import in_rows
 
@@ -18,7 +19,9 @@ def _of_wide(read: Callable[[Config, Table | None], P]) -> Callable[..., P]:
 
     def read_any(config: Config, table: Table | None = None) -> P:
         if config.columns.wide:
-            table, config = in_rows(table_of(config, table), config)
+            table = table_of(config, table)
+            refuse_large(table, "a wide table", ("long ones",))
+            table, config = in_rows(table, config)
         return read(config, table)
 
     return read_any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -91,6 +92,7 @@ class _Cells:
     def __init__(self, path: Path, quick: Quick, commas: bool) -> None:
         self._path, self._quick, self._commas = path, quick, commas
         self._header, self._line = "", 1
+        self._names: list[str] = []
 
     def blocks(self, start: int) -> Iterator[Block]:
         if start:
@@ -107,7 +109,7 @@ class _Cells:
     def _take_header(self, text: str) -> None:
         lead = len(text) - len(text.lstrip("\n"))
         self._header = text[lead:].partition("\n")[0] + "\n"
-        self._names = [name.strip() for name in self._header.strip("\n").split(",")]
+        self._names = [name.strip() for name in next(csv.reader([self._header.strip("\n")]))]
 
     def _looked_at(self, content: bytes) -> Table | None:
         """Rows read with a look at everything that people write in tables."""
@@ -143,7 +145,7 @@ class _Cells:
         import polars as pl
 
         quick = self._quick()
-        width = len(self._names) if self._header else 0
+        width = len(self._names)
         if not quick or width < 2 or b'"' in content or b"\r" in content or self._commas:
             return None
         lines = content.count(b"\n") + (not content.endswith(b"\n"))

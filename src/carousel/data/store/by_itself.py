@@ -38,7 +38,7 @@ def _folder(path: Path, size: int, modified: int) -> Path:
         f"{path} has {size / 1e9:.1f} GB, too much for half of the memory here: imported into "
         f"{folder}, and read from there"
     )
-    done = import_files([path], folder)
+    done = import_files([path], folder, wait=-1)  # by another process of the same training
     for line in (*done.said, in_words(done)):
         notice(line)
     return folder

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -47,15 +48,18 @@ def import_files(
     path: str | Path,
     ignore: Sequence[str] = (),
     progress: Progress = lambda done, rows: None,
+    wait: float = _LOCK_SECONDS,
 ) -> Imported:
     """Import tables into a folder, one behind the other: CSV, Parquet, NDJSON, Arrow, Excel.
 
     Rows that were appended to a file, and files that are new, are added to a table that is there;
     where a file was changed in another way, all is read again. ignore: columns that are left out.
-    progress: is told the share that is done, and the number of rows. Memory is bounded by a block
-    of 8 MB of text, or 250,000 rows. Raises `DataError`.
+    progress: is told the share that is done, and the number of rows. wait: seconds for another
+    process that imports into the folder; as long as it takes, if below 0. Memory is bounded by a
+    block of 8 MB of text, or 250,000 rows. Raises `DataError`.
     """
-    path, sources = Path(path), [Path(file).absolute() for file in files]
+    # x.csv and ../here/x.csv are one file; a link keeps its own name, for it may lead elsewhere.
+    path, sources = Path(path), [Path(os.path.abspath(file)) for file in files]  # noqa: PTH100
     for file in sources:
         require_file(file)
         if not is_table(file):
@@ -63,9 +67,10 @@ def import_files(
     if path.exists() and not is_store(path) and (not path.is_dir() or any(path.iterdir())):
         raise DataError(f"{path} is there, and is no imported table: name another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path):
-        for left in path.parent.glob(f".{path.name}.*.importing"):
-            shutil.rmtree(left)
+    with _locked(path, wait):
+        for left in path.parent.iterdir():
+            if re.fullmatch(rf"\.{re.escape(path.name)}\.\d+(\.old)?\.importing", left.name):
+                shutil.rmtree(left)
         old, said = None, []
         if is_store(path):
             old = Store.open(path)
@@ -73,16 +78,15 @@ def import_files(
             why = _changed(old, sources, ignore)
             if why:
                 said.append(f"all files are read again: {why}")
-                sources = list(dict.fromkeys([*(Path(f.path) for f in old.files), *sources]))
-                old = None
+                sources, old = _all(old, sources), None
         return _import(sources, path, old, tuple(ignore), said, progress)
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path, wait: float) -> Iterator[None]:
     lock = filelock.FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        lock.acquire(timeout=_LOCK_SECONDS)
+        lock.acquire(timeout=wait)
     except filelock.Timeout:
         raise DataError(f"another process imports into {path}: wait until it has ended") from None
     try:
@@ -96,7 +100,7 @@ def _changed(old: Store, sources: Sequence[Path], ignore: Sequence[str]) -> str:
     if tuple(ignore) != old.ignored:
         return "other columns are left out"
     known = {file.path: file for file in old.files}
-    for number, file in enumerate(sources):
+    for file in sources:
         before = known.get(str(file))
         if before is None:
             continue
@@ -107,9 +111,19 @@ def _changed(old: Store, sources: Sequence[Path], ignore: Sequence[str]) -> str:
             return f"{file} has grown, and files of its kind cannot be read from their middle"
         if size > before.size and not before.ends and _byte(file, before.size) != b"\n":
             return f"the last row of {file} was changed"
-        if size > before.size and (before.path != old.files[-1].path or number):
-            continue  # its new rows stand behind those of the files after it
     return ""
+
+
+def _all(old: Store, sources: Sequence[Path]) -> list[Path]:
+    """The files of a table that is read again, and those that come to it. Raises `DataError`."""
+    found = list(dict.fromkeys([*(Path(file.path) for file in old.files), *sources]))
+    for file in found:
+        if not file.is_file():
+            raise DataError(
+                f"{file} is gone, and all files of {old.path} would have to be read again: put it "
+                f"back, or import what there is into another folder"
+            )
+    return found
 
 
 def _digest(file: Path, size: int) -> str:
@@ -150,8 +164,7 @@ def _import(
             notice(said[-1])
             forced, commas = forced | {error.column} - {""}, commas or not error.column
             if old:
-                sources = list(dict.fromkeys([*(Path(f.path) for f in old.files), *sources]))
-                old = None
+                sources, old = _all(old, sources), None
         except OSError as error:
             raise DataError(f"{folder} cannot be written: {error}") from None
         finally:
@@ -226,6 +239,11 @@ class _Import:
                 start, rows = (0, 0) if old is None else (old.size, old.rows)
                 first = self._rows
                 self._read(file, start, (before / whole, size / whole))
+                if file.stat().st_size != size:  # rows behind that would be read once more
+                    raise DataError(
+                        f"{file} was written to while it was read: import it when that is over, "
+                        f"or a copy of it"
+                    )
                 if self._rows == first and old is None:
                     raise DataError(f"{file} has the names of columns and no row")
                 if old is not None:
