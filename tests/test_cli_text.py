@@ -57,6 +57,7 @@ def test_a_prompt_is_written_on_and_the_same_seed_writes_the_same(run):
     assert first.stderr == ""
 
 
+@pytest.mark.slow
 def test_json_holds_every_sample(run):
     done = carousel("predict", run, "--prompt", "cats", "--samples", 3, "--length", 5, "--json")
     answer = json.loads(done.stdout)

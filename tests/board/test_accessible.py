@@ -41,6 +41,7 @@ def violations(page):
 @needs_axe
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "locale"), [(1280, "en-GB"), (390, "ko-KR")])
+@pytest.mark.slow
 def test_no_page_keeps_anybody_out(chromium, board, theme, width, locale):
     context = chromium.new_context(
         viewport={"width": width, "height": 900}, color_scheme=theme, locale=locale

@@ -84,6 +84,7 @@ def ledger(server, folder, name, **patience):
     return Ledger(plan, server.address, name, folder, Patience(**patience))
 
 
+@pytest.mark.slow
 def test_machines_without_a_common_folder_share_the_points_of_a_grid(server, tmp_path):
     one, other = (ledger(server, tmp_path / name, "shared") for name in "ab")
     claims = [(one, other)[n % 2].claim(6, "") for n in range(6)]

@@ -42,6 +42,7 @@ def _train(folder, configs, processes, double):
     return files["alone"], files["together"]
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_weights_of_one_on_native_kernels(tmp_path):
     # 131 images in batches of 64: the last has three, and one process has one of them.
     few = ("data.train_limit=431", "regularization.dropout=0.0", *_SAME)

@@ -47,6 +47,7 @@ def test_metrics_in_eight_bits_are_near_and_the_model_is_as_it_was(name, tmp_pat
     ]
 
 
+@pytest.mark.slow
 def test_evaluate_prints_both_and_keeps_both(carousel, run):
     code, out, err = carousel("evaluate", run, "--part", "validation", "--int8")
     assert code == 0
