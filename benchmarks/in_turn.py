@@ -1,4 +1,4 @@
-"""CPU time of calls that take turns, for the benchmarks of single cells.
+"""CPU time of calls that take turns, for the benchmarks of single cells, and how their peers loop.
 
 All run in one process, round after round, so that what slows the machine down slows all of them.
 What is taken is the time of the processor, which what else the machine does touches least: of the
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from torch import Tensor
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -37,3 +39,12 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> float:
     3.0
     """
     return statistics.median(a / b for a, b in zip(over, under, strict=True))
+
+
+def steps_of(*sequences: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """Parts of each step, of sequences (T, …).
+
+    By `unbind`, whose gradient is one stack: that of an index is a whole sequence, of zeros but for
+    a step, which may take two thirds of the time of a long loop.
+    """
+    return zip(*(sequence.unbind() for sequence in sequences), strict=True)

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 import torch._dynamo
 from in_turn import measure as in_turn
-from in_turn import ratio
+from in_turn import ratio, steps_of
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -65,8 +65,8 @@ def slstm(layer: Any, compiled: bool) -> Callable[[Tensor], Tensor]:
         h, c, n = (x.new_zeros(x.size(1), H) for _ in range(3))
         m = x.new_full((x.size(1), H), -1e30)
         outputs = []
-        for t in range(len(x)):
-            h, c, n, m = run(wx[t], r, h, c, n, m)
+        for (sums,) in steps_of(wx):
+            h, c, n, m = run(sums, r, h, c, n, m)
             outputs.append(h)
         return torch.stack(outputs)
 
@@ -92,8 +92,8 @@ def lmu(layer: Any, compiled: bool) -> Callable[[Tensor], Tensor]:
         weights = [layer.weight_hh_l0, layer.weight_mh_l0, layer.memory_a_l0, layer.memory_b_l0]
         h, m = x.new_zeros(x.size(1), layer.hidden_size), x.new_zeros(x.size(1), layer.order)
         outputs = []
-        for t in range(len(x)):
-            h, m = run(wx[t], ux[t], h, m, into, weights)
+        for parts in steps_of(wx, ux):
+            h, m = run(*parts, h, m, into, weights)
             outputs.append(h)
         return torch.stack(outputs)
 

@@ -2,9 +2,10 @@
 
     python benchmarks/scanned_cells.py [ROUNDS [NAME]]
 
-CPU time of the process, on one thread, in interleaved rounds; medians of ratios. The peers
-form the products of all steps at once, then loop over time; `compiled` is that loop's step under
-torch.compile. MinGRU, the cell with the least to do, stands beside them.
+CPU time of the process, on one thread, in interleaved rounds; medians of ratios: of the peers to
+the layer, and of the layer to MinGRU, the cell with the least to do. The peers form the products of
+all steps at once, then loop over time; `compiled` is that loop's step under torch.compile. S6 has
+as many inputs as units, H, and 16 coefficients of each.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import warnings
 from collections.abc import Callable
 
 import torch
+import torch._dynamo
 from in_turn import measure as in_turn
-from in_turn import ratio
+from in_turn import ratio, steps_of
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,8 +43,8 @@ def qrnn(layer: carousel.QRNN, step: Callable[..., tuple[Tensor, Tensor]]) -> Ru
         z, f, o = F.conv1d(padded, kernel, layer.bias_ih_l0).permute(2, 0, 1).chunk(3, -1)
         z, f, o = z.tanh(), f.sigmoid(), o.sigmoid()
         c, outputs = x.new_zeros(x.size(1), layer.hidden_size), []
-        for t in range(len(x)):
-            h, c = step(z[t], f[t], o[t], c)
+        for parts in steps_of(z, f, o):
+            h, c = step(*parts, c)
             outputs.append(h)
         return torch.stack(outputs)
 
@@ -66,8 +68,8 @@ def lru(layer: carousel.LRU, step: Callable[..., tuple[Tensor, Tensor]]) -> Run:
         p, q = layer.weight_gamma_l0.exp() * p, layer.weight_gamma_l0.exp() * q
         c = n = x.new_zeros(x.size(1), layer.hidden_size)
         states = []
-        for t in range(len(x)):
-            c, n = step(c, n, along, across, p[t], q[t])
+        for parts in steps_of(p, q):
+            c, n = step(c, n, along, across, *parts)
             states.append(torch.cat((c, n), -1))
         return torch.stack(states) @ layer.weight_sh_l0.T + g + layer.bias_ih_l0
 
@@ -89,8 +91,8 @@ def s6(layer: carousel.S6, step: Callable[..., tuple[Tensor, Tensor]]) -> Run:
         kept = torch.exp(torch.einsum("tbh,hn->tbhn", delta, -layer.weight_log_a_l0.exp()))
         written = torch.einsum("tbh,tbn,tbh->tbhn", delta, b, x)
         c, outputs = torch.zeros_like(kept[0]), []
-        for t in range(len(x)):
-            c, y = step(c, kept[t], written[t], read[t])
+        for parts in steps_of(kept, written, read):
+            c, y = step(c, *parts)
             outputs.append(y)
         return torch.stack(outputs) + layer.weight_skip_l0 * x
 
@@ -105,11 +107,12 @@ def training(run: Run, x: Tensor) -> Callable[[], None]:
 def measure(shape: tuple[int, int, int, int], rounds: int, only: str) -> None:
     """Print the medians of the ratios of one shape. only: how names of the cells begin."""
     T, B, inputs, hidden = shape
+    torch._dynamo.reset()  # else sizes that change are no longer compiled as they are
     x, least = torch.randn(T, B, inputs), carousel.MinGRU(inputs, hidden)
     narrow, wide = carousel.QRNN(inputs, hidden), carousel.QRNN(inputs, hidden, window=2)
     turned = carousel.LRU(inputs, hidden, r_min=0.9)
-    runs: dict[str, Run] = {"MinGRU": lambda x: least(x)[0]}
-    scan = carousel.S6(inputs, inputs)
+    scan = carousel.S6(hidden, hidden)  # the published one has as many inputs as units
+    calls = {"MinGRU": training(lambda x: least(x)[0], x)}
     for name, layer, peer, step in (
         ("QRNN", narrow, qrnn, pooling),
         ("QRNN of two", wide, qrnn, pooling),
@@ -118,15 +121,20 @@ def measure(shape: tuple[int, int, int, int], rounds: int, only: str) -> None:
     ):
         if not name.startswith(only):
             continue
-        runs[name] = lambda x, layer=layer: layer(x)[0]
-        runs[f"{name} eager"] = peer(layer, step)
-        runs[f"{name} compiled"] = peer(layer, torch.compile(step))
-        torch.testing.assert_close(runs[name](x), runs[f"{name} eager"](x), rtol=1e-3, atol=1e-4)
-    times = in_turn({name: training(run, x) for name, run in runs.items()}, rounds)
+        own: Run = lambda x, layer=layer: layer(x)[0]  # noqa: E731
+        runs = {"": own, " eager": peer(layer, step), " compiled": peer(layer, torch.compile(step))}
+        given = x if layer.input_size == inputs else torch.randn(T, B, hidden)
+        for how, run in runs.items():
+            torch.testing.assert_close(run(given), own(given), rtol=1e-3, atol=1e-4)
+            calls[name + how] = training(run, given)
+    times = in_turn(calls, rounds)
     for name, taken in times.items():
         base = times[name.removesuffix(" eager").removesuffix(" compiled")]
         base = times["MinGRU"] if base is taken else base
-        print(f"{shape} {name}: best {1e3 * min(taken):.2f} ms, ratio {ratio(taken, base):.2f}")
+        print(
+            f"{shape} {name}: best {1e3 * min(taken):.2f} ms, ratio {ratio(taken, base):.2f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

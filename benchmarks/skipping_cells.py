@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 import torch._dynamo
 from in_turn import measure as in_turn
-from in_turn import ratio
+from in_turn import ratio, steps_of
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -43,8 +43,8 @@ def sru(step: Step, x: Tensor, w: Tensor, v: Tensor, b: Tensor) -> Tensor:
     H = len(v) // 2
     a_f, a_r, n, *skip = torch.split(x @ w.T, H, dim=-1)
     s, c, outputs = skip[0] if skip else x, x.new_zeros(x.size(1), H), []
-    for t in range(len(x)):
-        c, y = step(a_f[t], a_r[t], n[t], s[t], c, v, b)
+    for parts in steps_of(a_f, a_r, n, s):
+        c, y = step(*parts, c, v, b)
         outputs.append(y)
     return torch.stack(outputs)
 
@@ -63,8 +63,8 @@ def rg_lru(step: Step, x: Tensor, w: Tensor, decay: Tensor, b: Tensor) -> Tensor
     log_a = -8 * r * F.softplus(-decay)
     a, new = log_a.exp(), (-torch.expm1(2 * log_a)).sqrt() * i * (projected[0] if projected else x)
     h, outputs = x.new_zeros(x.size(1), H), []
-    for t in range(len(x)):
-        h, y = step(a[t], new[t], h)
+    for parts in steps_of(a, new):
+        h, y = step(*parts, h)
         outputs.append(y)
     return torch.stack(outputs)
 

@@ -146,3 +146,15 @@ def test_what_was_not_measured_is_the_value_before(saved):
     streams.clear(np.array([0]))
     with pytest.raises(DataError, match="column 'size' of the first step was not measured"):
         streams.read(np.array([0]), first)
+
+
+def test_a_time_that_is_not_known_is_refused_where_the_calendar_is_read(saved):
+    settings, facts, unit, step = CALENDAR["days"]
+    _, model = saved(*settings, **facts)
+    x, times = np.stack([rows(20), rows(20, 1)]), stamps_of(unit, step, 2)
+    assert np.isfinite(model.predict(x, times)).all()
+    times[1] = np.datetime64("NaT")
+    with pytest.raises(DataError, match=r"the time of window 1 is not known \(NaT\)"):
+        model.predict(x, times)
+    with pytest.raises(ValueError, match="got NaT"):
+        waves(times, 2)

@@ -13,11 +13,14 @@ NONE = np.iinfo(np.int64).min
 
 def waves(stamps: NDArray[np.datetime64], turns: int) -> NDArray[np.float32]:
     """sin and cos of the month, the day of the week and the hour of stamps (...,): (..., 2 turns),
-    the sines first.
+    the sines first. Stamps are as in training: in UTC, where those had a zone. Raises `ValueError`
+    for a stamp that is not known.
 
     >>> waves(np.array(["2024-04-01"], "datetime64[D]"), 1).round(3).tolist()
     [[1.0, 0.0]]
     """
+    if np.isnat(stamps).any():
+        raise ValueError("the calendar is read of every stamp, got NaT: put its time there")
     months = stamps.astype("datetime64[M]").astype(int) % 12
     days = stamps.astype("datetime64[D]")
     parts = (months / 12, days.astype(int) % 7 / 7, (stamps - days) / np.timedelta64(1, "D"))

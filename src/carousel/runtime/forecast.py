@@ -86,7 +86,7 @@ class Forecaster:
         x (B, T, F): windows of the columns of training, unscaled, of at least `forecast.context`
             steps, of which the last are read; or one (T, F), whose answer is (3, K, targets).
         times (B,): of the last step of each window, datetime64, or one: of a model that reads the
-            calendar.
+            calendar. As in training: in UTC, where its stamps had a zone.
 
         Without a distribution, all three are the same. Raises `DataError` for what does not fit.
         """
@@ -143,8 +143,13 @@ class Forecaster:
                 else "forecast.calendar: this model does not know the step of time that it was "
                 "trained on: train it again, with this version"
             )
-        seconds = np.asarray(times, "datetime64[us]").astype(np.int64) / 1e6
-        return self.clock.count(np.broadcast_to(seconds, (rows,)))
+        stamps = np.broadcast_to(np.asarray(times, "datetime64[us]"), (rows,))
+        if np.isnat(stamps).any():
+            raise DataError(
+                f"forecast.calendar: the time of window {int(np.isnat(stamps).argmax())} is not "
+                "known (NaT): hand in the time of the last step of each window"
+            )
+        return self.clock.count(stamps.astype(np.int64) / 1e6)
 
     def _known(self, counts: NDArray[np.int64]) -> tuple[Array, Array]:
         """Numbers of the calendar for the steps of windows (B, T, C), and of those to come."""
