@@ -58,3 +58,9 @@ def test_any_header_gives_a_language(header):
 
 def test_an_unknown_language_is_english():
     assert Words("tlh")("page_runs") == texts("en")["page_runs"]
+
+
+@pytest.mark.parametrize("status", Status)
+def test_the_badge_of_every_status_has_a_colour(status):
+    style = (SOURCES / "board.css").read_text(encoding="utf-8")
+    assert re.search(rf"\.badge\.{status.value}\b[^{{}}]*\{{ background: #", style)

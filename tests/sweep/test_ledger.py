@@ -1,10 +1,11 @@
 """Who works on which trial: no two on one, none lost with its worker."""
 
+import optuna
 import pytest
 from small import small_config
 
 from carousel.errors import RunError
-from carousel.sweep import worker_lock
+from carousel.sweep import sampling, worker_lock
 from carousel.sweep.ledger import Ledger, Patience
 from carousel.sweep.plan import Plan
 from carousel.sweep.space import parse
@@ -64,7 +65,7 @@ def test_a_trial_of_a_worker_of_this_machine_that_died_is_taken_again_at_once(fo
 def test_a_trial_of_another_machine_is_taken_again_when_it_gives_no_sign_of_life(
     folder, monkeypatch
 ):
-    monkeypatch.setattr(worker_lock, "here", lambda: "another machine")
+    monkeypatch.setattr(worker_lock, "here", lambda folder: "another machine")
     lost = ledger(folder).claim(6, "its.lock")
     monkeypatch.undo()
     watching = ledger(folder, lost=0.0)
@@ -134,3 +135,48 @@ def test_a_journal_that_cannot_be_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"journal .* cannot be used"):
         Ledger(plan(), tmp_path / "file" / "journal.log", "s", tmp_path)
+
+
+def test_a_worker_of_this_machine_with_other_folders_is_not_held_for_dead(folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"  # another container, whose locks cannot be seen from here
+    elsewhere.mkdir()
+    with worker_lock.alive(folder) as lock:
+        ledger(folder).claim(6, lock)
+        other = Ledger(plan(), folder / "journal.log", "s", elsewhere, Patience(lost=0.0))
+        assert other.recover() == []  # seen for the first time
+        assert other.recover() == [0]  # by its silence
+
+
+class Killed(BaseException):
+    """A worker's end in the middle of something."""
+
+
+def test_a_waiting_trial_whose_worker_dies_while_it_takes_it_waits_again(folder, monkeypatch):
+    with worker_lock.alive(folder) as lock:
+        lost = ledger(folder).claim(6, lock)
+    watching = ledger(folder)
+    assert watching.recover() == [lost.number]
+
+    def die(self, name, distribution):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(optuna.trial.Trial, "_suggest", die)
+        with pytest.raises(Killed):
+            watching.claim(6, "")
+    later = ledger(folder, lost=0.0)
+    assert later.recover() == []
+    assert later.recover() == [1]
+    again = later.claim(6, "")
+    assert (again.values, again.run) == (lost.values, lost.run)
+
+
+def test_a_point_of_a_grid_that_was_drawn_in_vain_is_drawn_again_last(folder):
+    book = ledger(folder)
+    taken = [book.claim(2, ""), book.claim(2, "")]
+    for _ in range(2):  # as where another worker was quicker
+        drawn = book.study.ask(sampling.distributions(book.plan))
+        book.study.tell(drawn, state=optuna.trial.TrialState.FAIL)
+    taken += [ledger(folder).claim(6, "") for _ in range(4)]
+    assert len({tuple(sorted(claim.values.items())) for claim in taken}) == 6
+    assert book.claim(6, "") is None

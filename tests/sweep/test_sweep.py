@@ -1,18 +1,27 @@
 """Sweeps from end to end: trials, choice by validation, confirmation, and the test part last."""
 
 import json
+import shutil
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 from child import run_python
 from small import SETTINGS as SMALL
-from small_sweep import OVER, SETTINGS, small_sweep, values_of
+from small import small_config
+from small_sweep import OVER, SETTINGS, killed_once, small_sweep, values_of
 
 from carousel import training
 from carousel.errors import ConfigError, RunError
 from carousel.run.reading import events
-from carousel.run.sweep_results import read_sweep
+from carousel.run.sweep_results import read_sweep, write_sweep
 from carousel.runs.store import Status, Store
-from carousel.sweep import stages
+from carousel.sweep import run as sweep_run
+from carousel.sweep import worker
+from carousel.sweep.run import plan_of
+from carousel.sweep.summary import summary
+from carousel.sweep.worker import Work
+from carousel.sweep.workers import Book, work_off
 
 
 @pytest.fixture(scope="module")
@@ -72,8 +81,6 @@ def test_the_best_is_the_best_of_those_that_ended(swept):
 
 
 def test_the_same_call_again_trains_nothing_and_more_runs_are_added(swept, tmp_path, monkeypatch):
-    import shutil
-
     copy = shutil.copytree(swept.path, tmp_path / "small-sweep")
     with monkeypatch.context() as patch:
         patch.setattr(training, "train", None)
@@ -164,12 +171,10 @@ def test_where_nothing_can_be_trained_the_sweep_ends_and_says_why(tmp_path):
 
 
 def test_the_test_part_that_was_opened_for_an_earlier_choice_is_said(swept, tmp_path, monkeypatch):
-    import shutil
-
     copy = shutil.copytree(swept.path, tmp_path / "small-sweep")
     content = read_sweep(copy)
     content["confirmed"]["trial"] = 99
-    stages.read_sweep.__globals__["write_sweep"](copy, content)
+    write_sweep(copy, content)
     again = small_sweep(copy, confirm=1)
     assert [one["trial"] for one in again.result["confirmed_earlier"]] == [99]
 
@@ -198,3 +203,68 @@ def test_compare_shows_a_sweep_as_one(carousel, swept, tmp_path):
     assert json.loads(out)["best"] == swept.result["best"]
     code, out, err = carousel("compare", str(swept.path), "--metric", "loss")
     assert (code, out) == (2, "")
+
+
+def test_a_sweep_that_torchrun_has_started_is_refused(tmp_path, monkeypatch):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match="2 processes were begun to train together: begin one"):
+        small_sweep(tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_that_the_test_part_was_opened_before_is_still_said_by_the_calls_after(swept, tmp_path):
+    copy = shutil.copytree(swept.path, tmp_path / "small-sweep")
+    content = read_sweep(copy)
+    other = {"best": "recipe", "recipe": "best"}[content["confirmed"]["chosen"]]
+    content["confirmed"] |= {"trial": 99, "chosen": other}
+    write_sweep(copy, content)
+    for _ in range(2):
+        again = small_sweep(copy, confirm=1)
+        assert [one["trial"] for one in again.result["confirmed_earlier"]] == [99]
+
+
+def test_no_trial_begins_after_the_minutes_and_what_has_ended_is_chosen_from(tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=1000.0, time=lambda: clock.now, sleep=None)
+    monkeypatch.setattr(worker, "time", clock)
+    monkeypatch.setattr(sweep_run, "time", clock)
+    trained = training.train
+
+    def train(*given, **how):
+        clock.now += 40
+        return trained(*given, **how)
+
+    monkeypatch.setattr(training, "train", train)
+    found = small_sweep(tmp_path / "s", runs=9, minutes=1, pruner="none")
+    assert [one["state"] for one in found.result["trials"]] == ["ended", "ended"]  # at 0 and 40 s
+    assert found.result["best"] in (0, 1)
+    later = small_sweep(tmp_path / "s", runs=3, pruner="none")
+    assert len(later.result["trials"]) == 3
+
+
+def test_a_storage_that_is_away_in_the_middle_of_a_trial_does_not_cost_the_trial(
+    tmp_path, monkeypatch
+):
+    def away(self, value, step):
+        raise OSError(5, "the disk is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("optuna.trial.Trial.report", away)
+        with pytest.raises(RunError, match="cannot be used: the disk is away"):
+            small_sweep(tmp_path / "s", runs=1, pruner="none")
+    (one,) = small_sweep(tmp_path / "s", runs=1, pruner="none").result["trials"]
+    assert (one["state"], one["run"], one["again"]) == ("ended", "trial-0000", 0)
+
+
+@pytest.mark.slow
+def test_two_workers_train_what_one_does_and_one_that_is_killed_is_replaced(tmp_path):
+    how = {"sampler": "random", "pruner": "none"}
+    one = small_sweep(tmp_path / "one" / "s", **how)
+    folder, said = tmp_path / "two" / "s", tmp_path / "said"
+    plan = plan_of(small_config(*SETTINGS), OVER, (), seed=4, **how)
+    book = Book(plan, folder / "journal.log", "s", folder)
+    work_off(book, Work(3, 1, said=partial(killed_once, said)), workers=2)
+    assert "a worker was ended by SIGKILL" in said.read_text()
+    found = summary(book.open(), 3)["trials"]
+    assert [(o["settings"], o["value"], o["state"]) for o in found] == values_of(one)
+    assert [o["run"] for o in found] == [f"trial-{number:04d}" for number in range(3)]

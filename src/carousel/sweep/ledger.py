@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,7 +70,7 @@ class Ledger:
             self.study = optuna.create_study(
                 storage=self._books,
                 study_name=self.name,
-                sampler=sampling.sampler(self.plan, lambda attributes: AGAIN in attributes),
+                sampler=sampling.sampler(self.plan, is_again, is_lost),
                 pruner=sampling.pruner(self.plan),
                 direction="maximize" if self.plan.higher else "minimize",
                 load_if_exists=True,
@@ -119,7 +119,7 @@ class Ledger:
             return None
         with named_errors(self.storage):
             trial = self.study.ask(sampling.distributions(self.plan))
-            facts = {MACHINE: worker_lock.here(), WORKER: lock, BEAT: 0}
+            facts = {MACHINE: worker_lock.here(self.folder), WORKER: lock, BEAT: 0}
             for name, value in facts.items():
                 trial.set_user_attr(name, value)
             before = [one for one in self.trials() if one.number < trial.number]
@@ -209,12 +209,26 @@ class Ledger:
                 self._books.set_trial_state_values(trial._trial_id, TrialState.FAIL)
             except UpdateFinishedTrialError:
                 return False
-            if set(trial.params) == set(self.plan.axes):
+            # A worker may have died while it drew them; those of a trial that waited are known.
+            settings = {**trial.system_attrs.get("fixed_params", {}), **trial.params}
+            if set(settings) == set(self.plan.axes):
                 said = {AGAIN: trial.number}
                 if RUN in trial.user_attrs:
                     said[RUN] = trial.user_attrs[RUN]
-                self.study.enqueue_trial(trial.params, user_attrs=said)
+                self.study.enqueue_trial(settings, user_attrs=said)
         return True
+
+
+def is_again(trial: FrozenTrial) -> bool:
+    """True for a second attempt at another trial's settings."""
+    return AGAIN in trial.user_attrs
+
+
+def is_lost(trial: FrozenTrial, all_of: Sequence[FrozenTrial]) -> bool:
+    """True for a trial that was closed before it was one, and whose settings nobody has tried."""
+    if counts(trial) or not trial.state.is_finished():
+        return False
+    return all(other.user_attrs.get(AGAIN) != trial.number for other in all_of)
 
 
 def counts(trial: FrozenTrial) -> bool:

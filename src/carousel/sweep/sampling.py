@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optuna
@@ -95,15 +96,23 @@ class ByNumber(BaseSampler):
         return self._made[1]
 
 
+IsAgain = Callable[[FrozenTrial], bool]
+"""True for a second attempt at another trial's settings."""
+IsLost = Callable[[FrozenTrial, Sequence[FrozenTrial]], bool]
+"""True for a trial, among these, that was closed before it was trained."""
+
+
 class Grid(BaseSampler):
     """Every point of a grid once, in an order that follows from the seed: a trial's point is that
-    of its place among all trials that are no second attempt."""
+    of its place among all trials that are no second attempt; behind the last come the points of
+    trials that were lost."""
 
-    def __init__(self, plan: Plan, is_again: Callable[[Mapping[str, Any]], bool]) -> None:
-        self._plan, self._is_again = plan, is_again
+    def __init__(self, plan: Plan, is_again: IsAgain, is_lost: IsLost) -> None:
+        self._plan, self._is_again, self._is_lost = plan, is_again, is_lost
         size = space.size_of_grid(plan.axes)
         key = lambda n: hashlib.sha256(f"{plan.seed} {n}".encode()).digest()  # noqa: E731
         self._order = sorted(range(size), key=key)
+        self._drawn: tuple[int, dict[str, space.Value]] | None = None
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -118,16 +127,35 @@ class Grid(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: Any
     ) -> Any:
-        before = [one for one in study.get_trials(deepcopy=False) if one.number < trial.number]
-        place = sum(not self._is_again(one.user_attrs) for one in before)
-        point = space.point(self._plan.axes, self._order[place % len(self._order)])
-        return point[param_name]
+        if self._drawn is None or self._drawn[0] != trial.number:
+            place = self._place(trial.number, study.get_trials(deepcopy=False))
+            point = space.point(self._plan.axes, self._order[place % len(self._order)])
+            self._drawn = (trial.number, point)
+        return self._drawn[1][param_name]
+
+    def _place(self, number: int, trials: Sequence[FrozenTrial]) -> int:
+        """Place in the order of the points of trial `number`."""
+        fresh, lost = 0, deque[int]()
+        for one in sorted(trials, key=lambda one: one.number):
+            if one.number > number:
+                break
+            if self._is_again(one):
+                continue
+            place = fresh
+            if fresh >= len(self._order) and lost:
+                place = lost.popleft()
+            else:
+                fresh += 1
+            if one.number == number:
+                return place
+            if self._is_lost(one, trials):
+                lost.append(place)
+        raise AssertionError(f"trial {number} is drawn and is not there")
 
 
-def sampler(plan: Plan, is_again: Callable[[Mapping[str, Any]], bool]) -> BaseSampler:
-    """Sampler, which draws the settings. is_again: whether a trial with these attributes is a
-    second attempt at another's settings."""
-    return Grid(plan, is_again) if plan.sampler == "grid" else ByNumber(plan)
+def sampler(plan: Plan, is_again: IsAgain, is_lost: IsLost) -> BaseSampler:
+    """Sampler, which draws the settings."""
+    return Grid(plan, is_again, is_lost) if plan.sampler == "grid" else ByNumber(plan)
 
 
 def importance(study: Study) -> dict[str, float]:

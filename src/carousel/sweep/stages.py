@@ -75,14 +75,19 @@ def _confirmed(
     before = read_sweep(book.folder) if is_sweep(book.folder) else {}
     earlier = list(before.get("confirmed_earlier", ()))
     known = before.get("confirmed")
-    if known and known["trial"] != best.number:
+    if known and _judged(known) != _judged(said):
         earlier.append(known)
         how.said(
-            f"the test part had been opened before, for trial {known['trial']}: of several that "
-            f"were judged by it, the best looks better than it is"
+            f"the test part had been opened before, for {_judged(known)}: of several that were "
+            f"judged by it, the best looks better than it is"
         )
     more = {"confirmed": said, "finished": True}
     return record(ledger, how.runs, more | ({"confirmed_earlier": earlier} if earlier else {}))
+
+
+def _judged(confirmed: dict[str, Any]) -> str:
+    """Name of the settings that the test part was opened for."""
+    return "the recipe" if confirmed["chosen"] == "recipe" else f"trial {confirmed['trial']}"
 
 
 def _about(ledger: Ledger, best: FrozenTrial) -> str:

@@ -14,6 +14,7 @@ from carousel.sweep.ledger import AGAIN, FAILED, RUN, Ledger, counts
 from carousel.sweep.plan import Confirmation
 
 _LOCK = ".sweep.lock"
+_KEPT = ("confirmed", "confirmed_earlier")
 _STATES = {
     TrialState.COMPLETE: "ended",
     TrialState.PRUNED: "pruned",
@@ -60,7 +61,7 @@ def record(ledger: Ledger, runs: int, more: dict[str, Any] | None = None) -> dic
     with filelock.FileLock(ledger.folder / _LOCK):
         if more is None and is_sweep(ledger.folder):  # a trial that ended later says no less
             before = read_sweep(ledger.folder)
-            content |= {key: before[key] for key in ("confirmed",) if key in before}
+            content |= {key: before[key] for key in _KEPT if key in before}
         write_sweep(ledger.folder, content)
     return content
 

@@ -73,7 +73,7 @@ class _Follower:
         self.ledger, self.claim = ledger, claim
         self.best: float | None = None
         self.epoch, self.seconds = 0, 0.0
-        self.is_taken = self.is_pruned = False
+        self.is_taken = self.is_pruned = self.is_cut_off = False
 
     def __call__(self, summary: Epoch) -> bool:
         return self.told(summary.epoch, summary.validation, summary.seconds)
@@ -93,6 +93,9 @@ class _Follower:
                 self.is_pruned = trial.should_prune()
         except UpdateFinishedTrialError:  # held for dead, and taken by another
             self.is_taken = True
+        except RunError:
+            self.is_cut_off = True
+            raise
         return not (self.is_pruned or self.is_taken)
 
     def facts(self) -> dict[str, Any]:
@@ -122,6 +125,8 @@ def _train(ledger: Ledger, claim: Claim, how: Work) -> None:
         how.said(f"{claim.run}: {error}")
         return
     except CarouselError as error:
+        if follow.is_cut_off:  # the storage is away: that is no fault of the trial, which goes on
+            raise
         ledger.failed(claim, str(error))
         how.said(f"{claim.run} cannot be trained: {error}")
         _end_if_hopeless(ledger, error)

@@ -14,12 +14,15 @@ from carousel.run.layout import is_locked
 _FOLDER = ".workers"
 
 
-def here() -> str:
-    """This machine since it was started; containers on it have the same name."""
+def here(folder: Path) -> str:
+    """This machine since it was started, and a folder on it: containers of one machine have the
+    same name where they see the same locks, and only there."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
-        return f"{uuid.getnode():x}"
+        machine = f"{uuid.getnode():x}"
+    place = folder.stat()
+    return f"{machine} {place.st_dev}:{place.st_ino}"
 
 
 @contextmanager
@@ -30,10 +33,12 @@ def alive(folder: Path) -> Iterator[str]:
     place.mkdir(parents=True, exist_ok=True)
     path = place / f"{uuid.uuid4().hex}.lock"
     with filelock.FileLock(path):
-        yield path.name if is_locked(path) else ""
-    path.unlink(missing_ok=True)
+        try:
+            yield path.name if is_locked(path) else ""
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def is_gone(folder: Path, machine: str, lock: str) -> bool:
     """True if a worker of this machine has surely ended; of others its lock says nothing here."""
-    return bool(lock) and machine == here() and not is_locked(folder / _FOLDER / lock)
+    return bool(lock) and machine == here(folder) and not is_locked(folder / _FOLDER / lock)
