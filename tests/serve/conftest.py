@@ -5,8 +5,8 @@ from saved_models import save_model
 
 # The engine and the sessions are tested without the extra 'serve'.
 if any(find_spec(package) is None for package in ("msgpack", "starlette", "uvicorn", "httpx2")):
-    of_server = ("app", "example", "faults", "hot", "kinds", "limits", "logs", "pages", "process",
-                 "shared", "tokens", "workers")  # fmt: skip
+    of_server = ("app", "example", "faults", "hot", "keeper", "kinds", "limits", "logs", "pages",
+                 "process", "shared", "tokens", "workers")  # fmt: skip
     collect_ignore = [f"test_{name}.py" for name in of_server]
 
 

@@ -247,6 +247,8 @@ BAD_FRAMES = [
     (sent([0], np.zeros((1, 1, 2)), numbers=b"12345678" * 2), "one for each"),
     ({"op": "steps", "stream": "a", "steps": [[1]]}, "expected 2"),
     ([1, 2], "a frame is an object"),
+    ({"op": "close", "streams": ["\0" + "7"]}, "name of a stream"),  # of those the server makes
+    ({"op": "steps", "id": [[]]}, '"id" is a number or a text'),
 ]
 
 
@@ -257,11 +259,23 @@ def test_wrong_frames_are_answered_and_the_connection_goes_on(client):
             socket.send_bytes(msgpack.packb(frame))
             told = msgpack.unpackb(socket.receive_bytes())
             assert message in told["error"]["message"], (frame, told)
-        socket.send_bytes(b"\xc1\xff")
-        assert "no msgpack" in msgpack.unpackb(socket.receive_bytes())["error"]["message"]
+        nested = b"\x82\xa2op\xa1x\xa2id" + b"\x91" * 700 + b"\x01"  # too deep to be said again
+        socket.send_bytes(nested)
+        assert '"id" is' in msgpack.unpackb(socket.receive_bytes())["error"]["message"]
+        for damaged in (b"\xc1\xff", b"\x81\x90\x01"):  # the second is {[]: 1}
+            socket.send_bytes(damaged)
+            assert "no msgpack" in msgpack.unpackb(socket.receive_bytes())["error"]["message"]
         socket.send_text('{"op": "steps", "id": 5, "stream": "a", "steps": [[1, 2]]}')
         told = json.loads(socket.receive_text())
         assert (told["id"], told["steps"]) == (5, 1)
+
+
+def test_a_key_that_is_a_list_is_no_messagepack(client):
+    for path in (f"{URL}/streams/a/steps", f"{URL}/steps", f"{URL}/predict"):
+        kind = {"content-type": "application/msgpack"}
+        answer = client.post(path, content=b"\x81\x90\x01", headers=kind)
+        assert answer.status_code == 400
+        assert msgpack.unpackb(answer.content)["error"]["code"] == "damaged"
 
 
 def test_noise_never_ends_the_server(client):

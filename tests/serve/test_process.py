@@ -152,3 +152,10 @@ def test_what_cannot_be_served_is_one_line(carousel, models, tmp_path):
     assert (code, "two models are named frames" in err) == (2, True)
     code, _, err = carousel("serve", models["frames"], "--certificate", "x.pem")
     assert (code, "--certificate and --key" in err) == (2, True)
+    junk = tmp_path / "junk.pem"
+    junk.write_text("junk")
+    for certificate in (junk, tmp_path / "none.pem"):
+        given = ("--certificate", certificate, "--key", junk)
+        code, _, err = carousel("serve", models["frames"], *given)
+        assert (code, len(err.strip().splitlines())) == (2, 1)
+        assert certificate.name in err

@@ -105,3 +105,21 @@ def test_a_folder_that_is_damaged_is_refused(folder):
         assert await reload_all([service]) == 1
 
     asyncio.run(work())
+
+
+def test_streams_are_kept_for_the_new_weights_at_once(folder, tmp_path):
+    x = steps(5)
+
+    async def work():
+        server = prepare({"frames": folder}, SETTINGS, tmp_path / "s.sqlite")
+        service = server.services["frames"]
+        await service.steps(["a"], x[None])
+        change(folder)
+        assert await reload_all([service], server.snapshots) == 0
+        server.snapshots._store.close()  # and so it ends
+
+    asyncio.run(work())
+    server = prepare({"frames": folder}, SETTINGS, tmp_path / "s.sqlite")
+    sessions = server.services["frames"].sessions
+    assert sessions.accepted[sessions.slots["a"]] == 5
+    server.snapshots._store.close()

@@ -110,3 +110,15 @@ def test_a_stream_that_is_made_anew_begins_at_its_first_step(sessions):
     sessions.remove("a")
     again = sessions.find(["a"], 1.0)
     assert take(sessions, again, 2, [0], Reply()) == [True]
+
+
+def test_streams_that_come_and_go_leave_nothing_behind(sessions):
+    """Before their time is up, too; the others end when theirs is."""
+    sessions.find(["stays", "ends"], 0.0)
+    for n in range(20_000):
+        sessions.find([f"short {n}"], 1.0)
+        sessions.remove(f"short {n}")
+    assert len(sessions._ends) < 2_000
+    sessions.find(["stays"], 9.0)
+    assert sessions.expire(11.0) == 1
+    assert [*sessions.slots] == ["stays"]

@@ -254,3 +254,52 @@ def test_too_many_streams_are_refused_before_the_store_is_asked(models, store):
 def test_a_redis_that_does_not_answer_is_named(models):
     with pytest.raises(RunError, match="cannot be kept in Redis"):
         prepare({"frames": models["frames"]}, SETTINGS, "redis://127.0.0.1:1")
+
+
+@pytest.mark.parametrize("url", ["redis://here:port", "redis://here?socket_timeout=soon"])
+def test_an_address_that_is_none_is_refused_in_words(models, url):
+    with pytest.raises(RunError, match="address of Redis"):
+        prepare({"frames": models["frames"]}, SETTINGS, url)
+
+
+def test_a_copy_that_is_stale_and_further_is_none(models, store, monkeypatch):
+    """Steps that it took and did not keep were sent to another again."""
+    x = steps(6)
+
+    async def work():
+        async with serving(models, store, every=9) as a, serving(models, store, every=9) as b:
+            await steps_of(a, "a", x[:2], 0)
+            await a.snapshots._write(a.services["frames"])
+            await steps_of(a, "a", x[2:], 2)
+            hang(a, monkeypatch)
+            told = [*await steps_of(b, "a", x[2:4], 2)]
+            monkeypatch.undo()
+            return [*told, *await steps_of(a, "a", x[4:5], 4), *await steps_of(a, "a", x[5:], 5)]
+
+    np.testing.assert_array_equal(asyncio.run(work()), whole(models, x)[2:])
+
+
+def test_a_stream_that_leaves_while_another_is_fetched_is_fetched_again(models, store):
+    x = np.stack([steps(5, n) for n in range(2)])
+
+    async def work():
+        async with serving(models, store, every=9) as a, serving(models, store, every=9) as b:
+            loop, take, asked = asyncio.get_running_loop(), a.shared._store.take, []
+            told = [(await steps_of(a, "x", x[0, :3]))]
+
+            def slow(model, print, names, make):
+                asked.append(names)
+                if len(asked) == 1:  # just now, another server asks for the one that is here
+                    other = b.present(b.services["frames"], ["x"])
+                    asyncio.run_coroutine_threadsafe(other, loop).result(20)
+                return take(model, print, names, make)
+
+            a.shared._store.take = slow
+            given = np.stack((x[0, 3:], x[1, :2]))
+            both = await a.taken(a.services["frames"], ["x", "y"], given, None)
+            assert asked[:2] == [["y"], ["x"]]
+            return np.concatenate((told[0], both[0])), both[1]
+
+    first, second = asyncio.run(work())
+    np.testing.assert_array_equal(first, whole(models, x[0]))
+    np.testing.assert_array_equal(second, whole(models, x[1])[:2])

@@ -1,6 +1,7 @@
 """States over restarts: what is kept, what is forgotten, and a store that cannot be written."""
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -203,3 +204,62 @@ def test_a_write_that_is_broken_off_is_written_again(begin):
 
     run(begin("frames"), work)
     assert "a" in begin("frames").services["frames"].sessions.slots
+
+
+def test_the_end_writes_again_what_could_not_be_written_just_then(begin):
+    server = begin("frames")
+    write, calls, go = server.snapshots._store.write, [], threading.Event()
+
+    def fails_once(*given):
+        calls.append(given)
+        if len(calls) == 1:
+            assert go.wait(20)
+            raise NotKept("full")
+        return write(*given)
+
+    async def work():
+        service, server.snapshots._store.write = server.services["frames"], fails_once
+        server.snapshots.every = 0
+        await service.steps(["a"], steps(3)[None])
+        server.snapshots.begin()
+        while not calls:
+            await asyncio.sleep(0.001)
+        ending = asyncio.create_task(server.snapshots.end())
+        for _ in range(5):
+            await asyncio.sleep(0)
+        go.set()
+        await ending
+
+    asyncio.run(work())
+    assert [*begin("frames").services["frames"].sessions.slots] == ["a"]
+
+
+def test_a_model_that_cannot_be_kept_at_the_end_keeps_no_other_from_it(begin):
+    server = begin("numbers", "frames")
+    write = server.snapshots._store.write
+
+    def fails(model, *given):
+        if model == "numbers":
+            raise NotKept("full")
+        return write(model, *given)
+
+    async def work():
+        server.snapshots._store.write = fails
+        for service in server.services.values():
+            await service.steps(["a"], steps(3)[None])
+        with pytest.raises(NotKept):
+            await server.snapshots.end()
+
+    asyncio.run(work())
+    assert len(begin("frames").services["frames"].sessions) == 1
+
+
+def test_answers_that_are_kept_hold_no_others_of_their_batch(begin):
+    async def work(server):
+        service = server.services["frames"]
+        calls = [service.steps([f"s{n}"], steps(2, n)[None], np.zeros(1, int)) for n in range(5)]
+        await asyncio.gather(*calls)
+        assert service.engine.counts.batches == 1
+        return [service.sessions.reply_of(slot)[0].answers for slot in range(5)]
+
+    assert all(answers.base is None for answers in run(begin("frames"), work))

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from carousel.errors import ConfigError
+from carousel.web.address import beside, listen
 from carousel.web.guard import Guard
 
 
@@ -102,3 +104,15 @@ def test_the_token_in_the_address_becomes_a_cookie_and_leaves_the_address():
 def test_the_welcome_leads_to_no_other_host():
     _, headers = ask("right", OPEN, path="//evil.example/x", query="token=right")
     assert headers[b"location"].startswith(b"/evil.example")
+
+
+def test_servers_of_several_processes_do_not_take_the_port_of_another():
+    first = listen("it", 0, several=True)
+    port = first.listener.getsockname()[1]
+    workers = beside(first.listener, 2)
+    second = listen("it", port, several=True)
+    assert second.listener.getsockname()[1] != port
+    with pytest.raises(ConfigError, match="cannot listen"):
+        listen("it", port, port=port, several=True)
+    for one in (*workers, second.listener):
+        one.close()

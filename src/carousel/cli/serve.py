@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -96,6 +97,8 @@ def serve(
 
     if (certificate is None) != (key is None):
         raise ConfigError("--certificate and --key come together")
+    if certificate is not None and key is not None:
+        _check_certificate(certificate, key)
     if log not in ("text", "json"):
         raise ConfigError(f"--log is text or json; got '{log}'")
     models = _named(runs)
@@ -124,6 +127,18 @@ def serve(
     else:
         plan = Plan(models, settings, state, snapshot, at.host, at.token, certificate, key)
         run_workers(plan, beside(at.listener, workers), ready)
+
+
+def _check_certificate(certificate: Path, key: Path) -> None:
+    """Raises `ConfigError`, naming the files, for those that TLS cannot be spoken with."""
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        why = error.strerror or error
+        raise ConfigError(
+            f"TLS cannot be spoken with --certificate {certificate} and --key {key} ({why}): they "
+            "are a certificate and its key, both in PEM"
+        ) from None
 
 
 def _key_of(file: Path | None) -> bytes | None:

@@ -113,7 +113,7 @@ class Server:
         try:
             return await service.steps(names, x, given, client)
         except Refused as error:
-            if error.code != "gap" or self.shared is None:
+            if error.code not in ("gap", "already_taken") or self.shared is None:
                 raise
             if not await self.shared.overruled(service, names):
                 raise

@@ -171,11 +171,14 @@ class Keeper:
         streams = await self._streams(model, print)
         end = time.monotonic() + _PATIENCE
         others = [name for name in names if streams.owners.get(name, worker) != worker]
+        for name in names:  # before others are waited for: what nobody has is nobody else's then
+            if name not in streams.owners and (make or name in streams.kept):
+                streams.owners[name] = worker
         await asyncio.gather(*(self._freed(streams, worker, [model, print, [name]], end)
                                for name in others))  # fmt: skip
-        for name in names:
-            if make or name in streams.kept:
-                streams.owners[name] = worker
+        for name in others:
+            if not make and name not in streams.kept and streams.owners.get(name) == worker:
+                streams.free(name)  # it was closed, or has taken no step
         return [streams.kept.get(name) for name in names]
 
     async def _freed(self, streams: Streams, worker: int, wanted: list[Any], end: float) -> None:

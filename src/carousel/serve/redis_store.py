@@ -58,11 +58,16 @@ class RedisStore:
     """
 
     def __init__(self, url: str, idle: float) -> None:
-        """Raises `RunError` for a Redis that cannot be reached."""
+        """Raises `RunError` for an address that is none, and a Redis that cannot be reached."""
         self._name, self._until = secrets.token_hex(8), int(1000 * (idle + 60))
-        self._client = redis.Redis.from_url(
-            url, socket_timeout=_ANSWER, socket_connect_timeout=_ANSWER, health_check_interval=10
-        )
+        try:
+            self._client = redis.Redis.from_url(
+                url, socket_timeout=_ANSWER, socket_connect_timeout=_ANSWER,
+                health_check_interval=10,
+            )  # fmt: skip
+        except ValueError as error:  # which does not repeat a password
+            raise RunError(f"the address of Redis is none, such as redis://localhost:6379: {error}"
+                           ) from None  # fmt: skip
         self._ended = threading.Event()
         try:
             self._seen = self._life()

@@ -8,22 +8,26 @@ import numpy as np
 
 from carousel.errors import CarouselError, ConfigError
 from carousel.serve.service import Service
+from carousel.serve.snapshots import Snapshots
 from carousel.terminal import logger, notice
 
 
-async def reload_all(services: list[Service]) -> int:
+async def reload_all(services: list[Service], snapshots: Snapshots | None = None) -> int:
     """Read these models anew from their folders. Returns how many were refused: they stay as they
-    are, and the log says why."""
+    are, and the log says why. snapshots: keep the streams for the new weights at once, as neither
+    another server nor a restart finds those of the weights before."""
     refused = 0
     for service in services:
         try:
             fresh = await asyncio.to_thread(Service, service.name, service.folder, service.settings)
             count = adopt(service, fresh)
-        except CarouselError as error:
+        except (CarouselError, OSError) as error:
             refused += 1
             logger.error("%s goes on with the weights that it has: %s", service.name, error)
         else:
             notice(f"{service.name} was read anew: {count:,} streams go on with its weights")
+            if snapshots is not None:
+                await snapshots.now(service)
     return refused
 
 

@@ -134,7 +134,9 @@ class _Process(uvicorn.Server):
     def _reload(self) -> None:
         if self._reading is None or self._reading.done():
             services = list(self._served.services.values())
-            self._reading = asyncio.get_running_loop().create_task(reload_all(services))
+            self._reading = asyncio.get_running_loop().create_task(
+                reload_all(services, self._served.snapshots)
+            )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         # Without a note of the signal, which would be raised again when all is done.

@@ -183,7 +183,8 @@ class Service:
                 names = [self.sessions.names[slot] for slot in slots.tolist()]
                 self.listeners.tell(names, firsts, answers)
             if reply is not None:
-                reply.answers = answers
+                # A part of what was computed for all of a batch would keep all of it.
+                reply.answers = answers.copy() if answers.base is not None else answers
                 _tell(reply)
             if not future.done():
                 future.set_result(answers)

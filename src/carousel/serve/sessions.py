@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from carousel.errors import CarouselError
 from carousel.serve.scheduler import Slots
 
+_SPARE = 1024  # ends of streams that are gone, before they are looked for
+
 
 class Refused(CarouselError):  # noqa: N818  # it names what happened
     """A request that cannot be served: `code` for programs, `status` of HTTP, the message for
@@ -238,11 +240,22 @@ class Sessions:
         for name, slot in zip(names, slots, strict=True):
             self.slots[name], self.names[slot] = slot, name
             heapq.heappush(self._ends, (now + self.idle, slot, int(self.generation[slot])))
+        if len(self._ends) > 2 * len(self.slots) + _SPARE:
+            self._forget_ends()
         here = np.array(slots, np.int64)
         self.accepted[here], self.saved[here], self.seen[here] = 0, 0, now
         self.changed[here] = True
         self._replies[here] = None
         self.figures.opened += len(names)
+
+    def _forget_ends(self) -> None:
+        """Drop the ends of streams that are gone: else many short ones would pile up here."""
+        self._ends = [
+            (end, slot, generation)
+            for end, slot, generation in self._ends
+            if self.generation[slot] == generation and self.names[slot] is not None
+        ]
+        heapq.heapify(self._ends)
 
     def _grow(self, size: int) -> None:
         before = len(self.names)

@@ -61,16 +61,20 @@ class Shared:
     async def fetch(self, service: Service, names: Sequence[str], make: bool = True) -> None:
         """Have these streams here, if there are such; the caller may count on that until it next
         waits. make: own those that are new. Raises `Refused` where the store does not answer."""
-        while absent := [name for name in names if name not in service.sessions.slots]:
+        slots, new = service.sessions.slots, set[str]()
+        while absent := [name for name in names if name not in slots and name not in new]:
             moving = [self._moving.get((service.name, name)) for name in absent]
             if busy := [one for one in moving if one is not None]:
                 await asyncio.wait(busy)
+                new = set()  # which others may have asked for meanwhile
                 continue
             dropped = self._snapshots.dropped(service)
-            absent = [name for name in absent if name not in dropped]  # those are ours, and new
-            if absent:
-                await self._fetch(service, absent, make)
-            return
+            if lacking := [name for name in absent if name not in dropped]:
+                await self._fetch(service, lacking, make)
+                # Meanwhile others may have been let go: all but these are looked at once more.
+                new = set(lacking)
+            else:
+                new |= dropped  # those are ours
 
     async def _fetch(self, service: Service, names: list[str], make: bool) -> None:
         sessions, loop = service.sessions, asyncio.get_running_loop()

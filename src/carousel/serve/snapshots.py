@@ -31,6 +31,7 @@ class Snapshots:
         self._services, self._store, self.every = services, store, every
         self._writer = ThreadPoolExecutor(1, "carousel-states")
         self._task: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
         self._leaving: dict[str, list[str]] = {}  # streams that the store is being told to forget
         self.lag = 0.0  # seconds that the last snapshot took
         self.failed = 0
@@ -56,12 +57,30 @@ class Snapshots:
         """Write all that is left, and let go of the store. Raises what the store raises."""
         if self._task is not None:
             self._task.cancel()
+            await asyncio.wait([self._task])  # it notes what it was writing as not written
+        failed: list[NotKept] = []
         try:
             for service in self._services:
-                await self._write(service)
+                try:
+                    await self._write(service)
+                except NotKept as error:  # those of other models may be
+                    failed.append(error)
         finally:
             self._writer.shutdown()
             self._store.close()
+        if failed:
+            raise failed[0]
+
+    async def now(self, service: Service) -> None:
+        """Keep what changed of a service; what goes wrong is counted and logged."""
+        try:
+            await self._write(service)
+        except NotKept as error:  # a full disk: what is there stays
+            self.failed += 1
+            logger.error("%s", error)
+        except Exception:  # a defect of ours ends no snapshots
+            self.failed += 1
+            logger.exception("states of %s were not kept", service.name)
 
     async def _run(self) -> None:
         while True:
@@ -69,14 +88,7 @@ class Snapshots:
             begin = time.monotonic()
             await self._look()
             for service in self._services:
-                try:
-                    await self._write(service)
-                except NotKept as error:  # a full disk: what is there stays
-                    self.failed += 1
-                    logger.error("%s", error)
-                except Exception:  # a defect of ours ends no snapshots
-                    self.failed += 1
-                    logger.exception("states of %s were not kept", service.name)
+                await self.now(service)
             self.lag = time.monotonic() - begin
 
     async def _look(self) -> None:
@@ -98,6 +110,10 @@ class Snapshots:
         return await asyncio.shield(loop.run_in_executor(self._writer, write, *given))
 
     async def _write(self, service: Service) -> None:
+        async with self._writing:
+            await self._write_changed(service)
+
+    async def _write_changed(self, service: Service) -> None:
         sessions = service.sessions
         slots, gone = sessions.settled(), sessions.gone
         if not len(slots) and not gone:

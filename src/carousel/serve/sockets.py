@@ -107,7 +107,7 @@ class Connection:
             frame = unpacked(content if content is not None else message["text"], kind)
             if not isinstance(frame, dict):
                 raise bad('a frame is an object with "op"')
-            number = frame.get("id")
+            number = _id_of(frame)
             self._server.find(self._service.name)
             await self._present(frame)
             self._do(frame, kind, number)
@@ -249,7 +249,16 @@ class Connection:
         names = frame.get("streams")
         if not isinstance(names, list):
             raise bad('"streams" is a list of names')
-        return {"closed": sum(self._service.sessions.remove(str(name)) for name in names)}
+        given = [named(name) for name in names]  # none of those that the server makes for itself
+        return {"closed": sum(self._service.sessions.remove(name) for name in given)}
+
+
+def _id_of(frame: dict[str, Any]) -> Any:
+    """What an answer to a frame carries. Raises `Refused` for what cannot be said again."""
+    number = frame.get("id")
+    if not isinstance(number, int | float | str | bytes | None):
+        raise bad('"id" is a number or a text')
+    return number
 
 
 def _array(frame: dict[str, Any], key: str, kind: np.dtype[Any]) -> Numbers:

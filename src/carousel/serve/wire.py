@@ -53,7 +53,8 @@ def unpacked(content: bytes | str, kind: str) -> Any:
         if kind == LINES:
             return [_read(line) for line in content.splitlines() if line.strip()]
         return _read(content)
-    except (ValueError, RecursionError, msgpack.UnpackException) as error:
+    except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
+        # TypeError: a list as the key of a map
         why = str(error) or type(error).__name__
         raise Refused("damaged", 400, f"the body is no {kind.partition('/')[2]}: {why}") from None
 

@@ -43,7 +43,10 @@ def listen(
     listener = _socket(family, several)
     try:
         try:
-            listener.bind((host, usual if port is None else port))
+            wanted = usual if port is None else port
+            with _socket(family, False) as alone:  # a port that another server may share is taken
+                alone.bind((host, wanted))
+            listener.bind((host, wanted))
         except OSError as error:
             if error.errno != errno.EADDRINUSE or port is not None:
                 raise
