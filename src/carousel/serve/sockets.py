@@ -254,7 +254,7 @@ class Connection:
 
 
 def _id_of(frame: dict[str, Any]) -> Any:
-    """What an answer to a frame carries. Raises `Refused` for what cannot be said again."""
+    """The id that an answer to a frame carries. Raises `Refused` for what cannot be said again."""
     number = frame.get("id")
     if not isinstance(number, int | float | str | bytes | None):
         raise bad('"id" is a number or a text')
