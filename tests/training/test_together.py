@@ -160,3 +160,16 @@ def test_the_names_that_torchrun_gives_say_which_place_a_process_has(monkeypatch
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "speech")
     assert Place.found() == Place(3, 4, 1, 2, "speech")
     assert not Place.found().leads
+
+
+@pytest.mark.parametrize(("rank", "order"), [(0, ["made", "told"]), (1, ["told", "made"])])
+def test_what_is_made_in_turn_is_made_by_the_first_before_the_others(monkeypatch, rank, order):
+    found = []
+
+    def all_reduce(message):
+        assert message.numel()  # gloo sends no empty message, and nobody would wait for it
+        found.append("told")
+
+    monkeypatch.setattr("carousel.training.team.distributed.all_reduce", all_reduce)
+    Team(Place(rank, 2, rank, 2)).in_turn(lambda: found.append("made"))
+    assert found == order

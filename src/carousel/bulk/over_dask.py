@@ -11,6 +11,7 @@ from typing import Any
 from carousel.bulk.parts import Load, Part, PartOutcome, Work, answer_part
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.task import TrainedModel
+from carousel.terminal import notice
 
 RETRIES = 2
 _SECONDS = "30s"
@@ -33,6 +34,8 @@ def by_dask(parts: Sequence[Part], work: Work, address: str) -> Iterator[PartOut
     except (OSError, ValueError, TimeoutError) as error:
         raise DataError(f"no Dask scheduler answers at {address}: {error}") from None
     with client:
+        if not client.scheduler_info().get("workers"):
+            notice(f"the Dask scheduler at {address} has no worker yet: waiting for the first")
         futures = {
             client.submit(_answer, _seen(part), _of(work), retries=RETRIES, pure=False): part
             for part in parts

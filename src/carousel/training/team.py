@@ -42,6 +42,7 @@ T = TypeVar("T")
 _PATIENCE = timedelta(days=1)
 #: What keeps the random numbers of the processes apart.
 _APART = 7_919_000_003
+_SIGN = [0.0]  # nobody waits for a message without a number
 _CARRY_ROWS = 1  # dimension of the rows in what a task carries: states are (layers, B, H)
 
 
@@ -286,9 +287,9 @@ class Team:
             return make()
         if self.place.local_rank == 0:
             made = make()
-            self.total([])
+            self.total(_SIGN)
             return made
-        self.total([])
+        self.total(_SIGN)
         return make()
 
     @contextmanager
