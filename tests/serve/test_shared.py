@@ -279,6 +279,28 @@ def test_a_copy_that_is_stale_and_further_is_none(models, store, monkeypatch):
     np.testing.assert_array_equal(asyncio.run(work()), whole(models, x)[2:])
 
 
+def test_no_gap_is_claimed_of_a_copy_that_may_be_stale(models, store, monkeypatch):
+    """While Redis is away nobody knows; a client that went back would find its steps taken."""
+    x = steps(6)
+
+    async def work():
+        async with serving(models, store, every=9) as a, serving(models, store, every=9) as b:
+            await steps_of(a, "a", x[:2], 0)
+            await a.snapshots._write(a.services["frames"])
+            hang(a, monkeypatch)
+            await steps_of(b, "a", x[2:4], 2)
+            monkeypatch.undo()
+            await b.snapshots._write(b.services["frames"])
+            store.end()
+            with pytest.raises(Refused, match="out of their order") as refused:
+                await steps_of(a, "a", x[4:], 4)
+            assert (refused.value.code, refused.value.status) == ("no_store", 503)
+            store.begin()
+            return await steps_of(a, "a", x[4:], 4)
+
+    np.testing.assert_array_equal(asyncio.run(work()), whole(models, x)[4:])
+
+
 def test_a_stream_that_leaves_while_another_is_fetched_is_fetched_again(models, store):
     x = np.stack([steps(5, n) for n in range(2)])
 

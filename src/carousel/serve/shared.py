@@ -90,8 +90,7 @@ class Shared:
             put_back(service, [one for one in found if one is not None])
             self.taken += len(found) - found.count(None)
         except NotKept as error:
-            raise Refused("no_store", 503, f"{error}: streams that are not here cannot be served "
-                          "until it answers", retry_after=1) from None  # fmt: skip
+            raise _away(error, "streams that are not here cannot be served") from None
         finally:
             for key in keys:
                 del self._moving[key]
@@ -99,7 +98,8 @@ class Shared:
 
     async def overruled(self, service: Service, names: Sequence[str]) -> bool:
         """Say if another server took some of these streams unheard: what is here is older then,
-        and is forgotten. A server finds out by writing."""
+        and is forgotten. A server finds out by writing. Raises `Refused` where the store does not
+        answer."""
         sessions = service.sessions
         here = [name for name in names if name in sessions.slots]
         slots = sessions.slots_of(here)
@@ -110,8 +110,9 @@ class Shared:
             lost = await self._snapshots.write_beside(
                 self._store.write, service.name, service.print, kept, []
             )
-        except NotKept:
-            return False
+        except NotKept as error:  # a client that went back to an older copy might not come on again
+            why = "what is here may be older, and steps out of their order cannot be judged"
+            raise _away(error, why) from None
         same = dict(zip(here, sessions.generation[slots] == generations, strict=True))
         for name in lost:
             if same[name]:
@@ -168,3 +169,7 @@ class Shared:
             for key in keys:
                 del self._moving[key]
             future.set_result(None)
+
+
+def _away(error: NotKept, why: str) -> Refused:
+    return Refused("no_store", 503, f"{error}: {why} until it answers", retry_after=1)
