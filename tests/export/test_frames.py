@@ -174,6 +174,26 @@ def test_a_stream_calls_no_module_of_torch_between_its_layers(monkeypatch):
     torch.testing.assert_close(stream.step(x), wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("place", ["head", "inside", "recurrent"])
+@pytest.mark.parametrize("rows", [2, 9], ids=["few rows", "many"])
+def test_a_stream_refuses_a_model_in_which_a_module_was_replaced(place, rows):
+    inside = nn.Sequential(nn.Linear(4, 4), nn.Tanh())
+    model = nn.Sequential(carousel.GRU(3, 4), inside, nn.Linear(4, 2))
+    stream, x = carousel.Stream(model), torch.randn(rows, 3)
+    stream.step(x)
+    with torch.no_grad():
+        model[2].weight.mul_(2.0)  # which is seen
+    stream.step(x)
+    if place == "inside":
+        inside[0] = nn.Linear(4, 4)
+    elif place == "head":
+        model[2] = nn.Linear(4, 2)
+    else:
+        model[0] = carousel.GRU(3, 4)
+    with pytest.raises(ValueError, match="a module of the model was replaced"):
+        stream.step(x)
+
+
 def test_a_stream_that_begins_in_inference_mode_goes_on_outside():
     model = nn.Sequential(carousel.GRU(3, 4), nn.Linear(4, 2), nn.Sigmoid())
     stream, x = carousel.Stream(model), torch.randn(2, 3)

@@ -6,7 +6,7 @@ its weights into an order that pays for long signals; a dense layer of one row t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,10 +33,13 @@ class FewRows:
     whole: the modules, or `Frames` of them; called for many rows, and where a module is none of
     those below, has hooks, a `forward` of its own or weights that are computed. One thread at a
     time: what is between the modules is kept.
+    around: the models that the modules of `whole`, then a copy, come from: `step` raises ValueError
+    once one of them has others.
     """
 
-    def __init__(self, whole: nn.Sequential | Frames) -> None:
+    def __init__(self, whole: nn.Sequential | Frames, around: Sequence[nn.Sequential] = ()) -> None:
         self._whole = whole
+        self._around = [(model._modules, [*model._modules.values()]) for model in around]
         self._calls: Calls | None = None
         self._refused: torch.Size | None = None  # shape of a step that these modules have none for
 
@@ -53,6 +56,10 @@ class FewRows:
 
     def _prepared(self, x_t: Tensor) -> Calls | None:
         """Calls for so many rows; None where there are none for these modules."""
+        if not _are_there(self._around):
+            raise ValueError(
+                "a module of the model was replaced after its stream was made: make a new Stream"
+            )
         if x_t.dim() != 2 or not 0 < x_t.size(0) <= _FEW or not _is_plain(x_t):
             return None
         if x_t.shape == self._refused:
@@ -63,7 +70,7 @@ class FewRows:
             return None
         # Whichever mode the steps to come are made in.
         with torch.inference_mode(False), torch.no_grad():
-            calls = Calls(whole, rows, features // channels, channels)
+            calls = Calls(whole, rows, features // channels, channels, self._around)
         self._refused = None if calls.ready else x_t.shape
         return calls if calls.ready and calls.holds() else None
 
@@ -77,7 +84,12 @@ class Calls:
     """
 
     def __init__(
-        self, whole: nn.Sequential | Frames, rows: int, places: int, channels: int
+        self,
+        whole: nn.Sequential | Frames,
+        rows: int,
+        places: int,
+        channels: int,
+        around: Sequence[tuple[dict[str, Any], list[Any]]] = (),
     ) -> None:
         x: Array = np.zeros((rows, places, channels), np.float32)
         self.row, self._shape = x.reshape(rows, -1), (rows, places * channels)
@@ -87,10 +99,12 @@ class Calls:
         self._quiet = [module._forward_pre_hooks for module in all_modules]
         self._quiet += [module._forward_hooks for module in all_modules]
         self._quiet += [modules._global_forward_pre_hooks, modules._global_forward_hooks]
-        self._inside = [
+        copied = whole if around and isinstance(whole, nn.Sequential) else None
+        self._inside = [*around]
+        self._inside += [
             (module._modules, [*module._modules.values()])
             for module in all_modules
-            if isinstance(module, nn.Sequential | Frames)
+            if isinstance(module, nn.Sequential | Frames) and module is not copied
         ]
         self._weights: list[tuple[dict[str, Any], str, Tensor]] = []
         self._program = RowProgram()
@@ -121,7 +135,7 @@ class Calls:
         for module, kind, own in self._kinds:
             if type(module) is not kind or own["training"] or "forward" in own:
                 return False
-        return all([*given.values()] == modules for given, modules in self._inside)
+        return _are_there(self._inside)
 
     def _read(self, module: nn.Module, name: str) -> Array | None:
         """A parameter as it lies in memory, which `holds` looks after; None where there is none
@@ -207,6 +221,11 @@ class Calls:
 
     def _nothing(self, _: nn.Module, x: Array) -> Array:
         return x
+
+
+def _are_there(inside: Sequence[tuple[dict[str, Any], list[Any]]]) -> bool:
+    """True if these have the modules that they had."""
+    return all([*given.values()] == modules for given, modules in inside)
 
 
 def _is_plain(tensor: Tensor) -> bool:

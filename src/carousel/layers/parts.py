@@ -19,3 +19,16 @@ def parts_of(model: nn.Module) -> Iterator[nn.Module]:
             yield from parts_of(part)
     else:
         yield model
+
+
+def sequentials_of(model: nn.Module) -> Iterator[nn.Sequential]:
+    """A `Sequential` and those inside it, whose modules are the `parts_of` it.
+
+    >>> inside = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.ReLU()))
+    >>> [len(one) for one in sequentials_of(inside)]
+    [2, 1]
+    """
+    if isinstance(model, nn.Sequential):
+        yield model
+        for part in model:
+            yield from sequentials_of(part)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from carousel.layers.base import Recurrent
 from carousel.layers.few_rows import FewRows
 from carousel.layers.frames import Frames
-from carousel.layers.parts import parts_of
+from carousel.layers.parts import parts_of, sequentials_of
 from carousel.layers.pooling import Pooling
 
 
@@ -36,12 +36,12 @@ class Row:
     ) -> None:
         self.streams: list[Any] = []
         self._steps: list[Callable[[Tensor], Tensor]] = []
-        x = calibration
+        x, around = calibration, [*sequentials_of(model)]
         for kind, group in groupby(parts_of(model), _kind):
             parts = [*group]
             if kind is FewRows:
                 whole = nn.Sequential(*parts).eval()  # as its parts are: a new one trains
-                self._steps.append(FewRows(whole).step)
+                self._steps.append(FewRows(whole, around).step)
                 x = x if x is None else whole(x)
                 continue
             for part in parts:
@@ -50,7 +50,7 @@ class Row:
                     self._steps.append(self.streams[-1].step)
                     x = x if x is None else part(x)[0]
                 elif isinstance(part, Frames):
-                    self._steps.append(FewRows(part).step)
+                    self._steps.append(FewRows(part, around).step)
                     x = x if x is None else part(x)
 
     @torch.no_grad()

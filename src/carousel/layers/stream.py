@@ -39,7 +39,8 @@ class Stream:
     the new ones. Where a layer computes its weights (pruning, weight norm, parametrizations), has
     hooks, or a `forward` of its own, each step calls it. Where somebody else refers to the memory
     of the weights (a NumPy view, a `state_dict` that is kept, shared memory), each step compares
-    all of them, and takes several times as long.
+    all of them, and takes several times as long. Modules are to stay: where one was replaced by
+    another, make a new stream.
 
     >>> import carousel
     >>> layer = carousel.GRU(3, 5)
