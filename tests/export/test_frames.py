@@ -174,6 +174,16 @@ def test_a_stream_calls_no_module_of_torch_between_its_layers(monkeypatch):
     torch.testing.assert_close(stream.step(x), wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("rows", [2, 9], ids=["few rows", "many"])
+def test_a_stream_of_layers_is_the_same_inside_of_autocast(rows):
+    model = nn.Sequential(carousel.GRU(3, 4), nn.Linear(4, 5), carousel.GRU(5, 4), nn.Linear(4, 2))
+    stream, x = carousel.Stream(model), torch.randn(2, rows, 3)
+    wanted = [stream.step(step) for step in x]
+    stream.reset()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert all(torch.equal(stream.step(step), y) for step, y in zip(x, wanted, strict=True))
+
+
 @pytest.mark.parametrize("place", ["head", "inside", "recurrent"])
 @pytest.mark.parametrize("rows", [2, 9], ids=["few rows", "many"])
 def test_a_stream_refuses_a_model_in_which_a_module_was_replaced(place, rows):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -13,12 +12,12 @@ from carousel.kernels import native
 from carousel.kernels.layer_call import LayerCall
 from carousel.kernels.layer_spec import Lengths
 from carousel.kernels.oracle import by_cells
+from carousel.kernels.products import in_float32
 from carousel.kernels.watch import apart
 
 Gradients = tuple[Tensor | None, Sequence[Tensor], Sequence[Tensor]]
 # The backward pass: see `by_kernels`.
 Backward = Callable[..., Gradients]
-_NOTHING = nullcontext()
 # The output and the final states of a call, by operations that torch differentiates.
 Oracle = Callable[[LayerCall], tuple[Tensor, tuple[Tensor, ...]]]
 
@@ -65,7 +64,7 @@ def by_kernels(
 
     saved: what the forward pass saved. want_dx: whether the gradient of x is wanted.
     """
-    with _as_it_was():
+    with in_float32():  # the kernels read what products of torch leave in memory
         return native.backward(
             call.spec,
             call.x,
@@ -79,14 +78,6 @@ def by_kernels(
             want_dx,
             call.seed,
         )
-
-
-def _as_it_was() -> AbstractContextManager[None]:
-    """Context without autocast, where somebody goes back inside it: the products of torch among
-    these are of float32, as the call was, whose memory the kernels read."""
-    if torch.is_autocast_enabled("cpu"):
-        return torch.autocast("cpu", enabled=False)
-    return _NOTHING
 
 
 def keep(ctx: Any, call: LayerCall, y: Tensor, saved: Tensor | None) -> None:

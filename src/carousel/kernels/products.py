@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -23,6 +24,8 @@ _CHOICES = ("", "instruction", "twin", "off")
 _FLOATS, _INSTRUCTION, _TWIN = 0, 1, 2  # `Product` of native/kernels.hpp
 _PAYS = 1.2  # times float32's sums: below, rounding takes what the product gains
 
+_NOTHING = nullcontext()
+
 logger = logging.getLogger("carousel")
 
 
@@ -31,6 +34,14 @@ class Product(NamedTuple):
 
     number: int
     reason: str
+
+
+def in_float32() -> AbstractContextManager[None]:
+    """Context without autocast, where somebody has switched it on: torch's products inside are of
+    the types that come in."""
+    if torch.is_autocast_enabled("cpu"):
+        return torch.autocast("cpu", enabled=False)
+    return _NOTHING
 
 
 def lowers() -> bool:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.modules import module as modules
 
 from carousel.kernels import RowProgram
+from carousel.kernels.products import in_float32
 from carousel.kernels.watch import Watched
 from carousel.layers.frames import Frames
 from carousel.layers.magnitude import Magnitude
@@ -44,12 +45,13 @@ class FewRows:
         self._refused: torch.Size | None = None  # shape of a step that these modules have none for
 
     def step(self, x_t: Tensor) -> Tensor:
-        """Features that modules make of a step, without gradients; to rounding alike either way."""
+        """Features that modules make of a step, without gradients or autocast; to rounding alike
+        either way."""
         calls = self._calls
         if calls is None or not calls.fits(x_t) or not calls.holds():
             calls = self._calls = self._prepared(x_t)
         if calls is None:
-            with torch.no_grad():
+            with torch.no_grad(), in_float32():
                 return self._whole(x_t)  # type: ignore[no-any-return]
         calls.row[...] = x_t.detach().numpy()
         return calls.run().clone()
