@@ -77,7 +77,9 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=50, help="steps of a request")
     asked = parser.parse_args()
     with Client(asked.url) as client:
-        facts = next(one for one in client.models() if one["model"] == asked.model)
+        known = {one["model"]: one for one in client.models()}
+        if (facts := known.get(asked.model)) is None:
+            raise SystemExit(f"feed: no model {asked.model!r} is served there: {', '.join(known)}")
         text = asked.file.read_text() if asked.file else published(asked.model, asked.series)
         steps = [*rows_of(text, facts["columns"])][: asked.rows]
         stream = client.stream(asked.model, asked.series or "feed")
@@ -100,5 +102,5 @@ def main() -> None:
 if __name__ == "__main__":
     try:
         main()
-    except CarouselError as error:
+    except (CarouselError, OSError) as error:  # OSError: no server there, or no such file
         raise SystemExit(f"feed: {error}") from None

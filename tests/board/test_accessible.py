@@ -1,9 +1,7 @@
 """axe-core finds nothing on any page of the board and in a report, in light and in dark."""
 
-import os
-from pathlib import Path
-
 import pytest
+from axe import needs_axe, violations
 from board_server import CHROMIUM, address
 
 from carousel.report import write
@@ -11,31 +9,9 @@ from carousel.report import write
 pytest.importorskip("nicegui", reason="the extra 'board' is not installed")
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
-AXE = next(
-    filter(
-        Path.is_file,
-        (
-            Path(place) / "axe-core" / "axe.min.js"
-            for place in (os.environ.get("CAROUSEL_AXE", "node_modules"), "build/node_modules")
-        ),
-    ),
-    None,
-)
-needs_axe = pytest.mark.skipif(
-    AXE is None, reason="axe-core is not installed: npm install --prefix build axe-core"
-)
 PAGES = ("/", "/overview", "/model", "/memory", "/predictions", "/system", "/compare")
-# The rules of WCAG 2.2 A and AA, and what axe-core calls good practice.
 DRAWN = """() => document.querySelector(".page h1") && [...document.querySelectorAll(".chart")]
   .every(chart => chart.querySelector("canvas"))"""
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-_ASK = """async rules => (await axe.run(document, {runOnly: rules})).violations.map(
-  found => `${found.id}: ${found.nodes[0].html.slice(0, 200)}`)"""
-
-
-def violations(page):
-    page.evaluate(AXE.read_text(encoding="utf-8"))
-    return page.evaluate(_ASK, RULES)
 
 
 @needs_axe

@@ -178,3 +178,17 @@ def test_the_page_shows_names_as_text_in_both_languages(models, tmp_path):
         assert errors == []
         browser.close()
     assert server.end() == 0
+
+
+def test_programs_are_told_of_states_that_clients_carry(client):
+    """What is described is what is sent and answered."""
+    schemas = client.get("/openapi.json").json()["components"]["schemas"]
+    one = {"steps": steps(2).tolist(), "return_state": True}
+    told = client.post("/v1/models/frames/streams/a/steps", json=one).json()
+    assert {*told} < {*schemas["Answers"]["properties"]}
+    again = {**one, "state": told["state"], "number": 2}
+    assert {*again} == {*schemas["Steps"]["properties"]}
+    many = {"items": [{"stream": "a", **again}]}
+    item = schemas["Items"]["properties"]["items"]["items"]
+    assert {*many["items"][0]} == {*item["properties"]}
+    assert client.post("/v1/models/frames/steps", json=many).json()["items"][0]["steps"] == 4

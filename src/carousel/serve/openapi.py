@@ -15,17 +15,52 @@ _NUMBER = {
     "minimum": 0,
     "description": "Number of the first step, from 0: then a request can be sent again.",
 }
-_STEPS = {
+_CARRIED: dict[str, dict[str, Any]] = {
+    "return_state": {
+        "type": "boolean",
+        "description": "The answer has the stream's state after these steps, and the server keeps "
+        "nothing: the next request brings it along.",
+    },
+    "state": {
+        "type": ["string", "null"],
+        "description": "As the last answer had it; left out or null where the stream begins.",
+    },
+}
+_SENT: dict[str, dict[str, Any]] = {
+    "steps": {"type": "array", "minItems": 1, "items": _STEP},
+    "number": _NUMBER,
+    **_CARRIED,
+}
+_STEPS = {"type": "object", "required": ["steps"], "properties": _SENT}
+_ITEMS = {
     "type": "object",
-    "required": ["steps"],
-    "properties": {"steps": {"type": "array", "minItems": 1, "items": _STEP}, "number": _NUMBER},
+    "required": ["items"],
+    "properties": {
+        "items": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["stream", "steps"],
+                "properties": {"stream": {"type": "string"}, **_SENT},
+            },
+        }
+    },
 }
 _ANSWERS = {
     "type": "object",
     "properties": {
         "answers": {"type": "array", "items": {"type": "object"}},
         "steps": {"type": "integer", "description": "Steps that the stream has taken."},
-        "saved": {"type": "integer", "description": "Steps that the last snapshot has."},
+        "saved": {
+            "type": "integer",
+            "description": "Steps that the last snapshot has; not with "
+            "a state that the client carries.",
+        },
+        "state": {
+            "type": "string",
+            "description": "State after these steps, where it was asked for: opaque and signed.",
+        },
     },
 }
 _ERROR = {
@@ -42,7 +77,8 @@ _ERROR = {
 _REFUSALS = {
     "400": "A step does not fit: its column is named.",
     "404": "There is no such model or stream.",
-    "409": "Steps came out of their order: `expected` is the next number.",
+    "409": "Steps came out of their order: `expected` is the next number; or a state does not fit.",
+    "410": "A state that a client carries is too old.",
     "413": "The body is too long.",
     "429": "Too many streams are open; with Retry-After.",
     "503": "The server ends, or is busy; with Retry-After.",
@@ -61,7 +97,7 @@ def described(models: list[str]) -> dict[str, Any]:
         },
         "paths": _paths(models),
         "components": {
-            "schemas": {"Steps": _STEPS, "Answers": _ANSWERS, "Error": _ERROR},
+            "schemas": {"Steps": _STEPS, "Items": _ITEMS, "Answers": _ANSWERS, "Error": _ERROR},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{}, {"token": []}],
@@ -82,7 +118,8 @@ def _paths(models: list[str]) -> dict[str, Any]:
         "/v1/models": {"get": _said("Models, their columns, the names in their answers.")},
         one: {"get": _said("Columns, answers and streams of a model.", model)},
         f"{one}/streams": {"get": _said("Streams that stepped last.", model, most)},
-        f"{one}/steps": {"post": _said("Steps of many streams.", model, body=many)},
+        f"{one}/steps": {"post": _said("Steps of many streams.", model, body=many,
+                                       schema="Items")},
         f"{one}/predict": {"post": _said("Whole sequences, which leave no state.", model,
                                          body=whole)},
         f"{here}/steps": {"post": _said(
