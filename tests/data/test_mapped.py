@@ -237,3 +237,22 @@ def test_a_table_that_must_be_in_memory_and_does_not_fit_is_refused(
     monkeypatch.setattr("carousel.data.store.opened.memory", lambda: 100)
     with pytest.raises(DataError, match=r"into\s+memory, about .*from the disk it is read by"):
         find(task)(config, 0)
+
+
+def test_a_model_answers_an_imported_table_as_its_file_and_judges_neither_if_trained_on_one(
+    both, tmp_path, carousel
+):
+    path, kept = both
+    run = tmp_path / "run"
+    train(config_of("label_frames", kept), seed=3, threads=1, run_dir=run, quiet=True)
+    for source, out in ((path, "file.csv"), (kept, "kept.csv")):
+        code, _, err = carousel("predict", run, source, "--out", out)
+        assert code == 0, err
+    assert (tmp_path / "file.csv").read_text() == (tmp_path / "kept.csv").read_text()
+    code, _, err = carousel("predict", run, kept, "--out", "answers/")
+    assert code == 2
+    assert "an imported table, and no folder of files" in err
+    for source in (path, kept):
+        code, _, err = carousel("evaluate", run, source)
+        assert code == 2
+        assert "is what the model was trained on" in err

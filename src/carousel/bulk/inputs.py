@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.data.files.pieces import Ends, pieces
+from carousel.data.store import is_store
 from carousel.errors import CarouselError, DataError
 from carousel.tasks.shared.given import SentenceModel
 from carousel.tasks.shared.task import Given, TrainedModel
@@ -51,12 +52,13 @@ class Account:
 
 
 def batches(model: TrainedModel, source: Path, account: Account, **reading: Any) -> Iterator[Batch]:
-    """The inputs of a file or folder for a model. reading: arguments of `model.read`.
+    """The inputs of a file, an imported table or a folder for a model. reading: arguments of
+    `model.read`.
 
     A file of a folder that cannot be read is one input with a problem. Raises `DataError` for a
     single file that cannot, and a folder without files.
     """
-    if not source.is_dir():
+    if not source.is_dir() or is_store(source):
         yield from _of_file(model, source, account, {}, reading)
         return
     files = _files(model, source, account)
@@ -120,7 +122,7 @@ def _of_file(
     key: dict[str, Any],
     reading: dict[str, Any],
 ) -> Iterator[Batch]:
-    if isinstance(model, SentenceModel):
+    if isinstance(model, SentenceModel) and not is_store(file):
         yield from _of_sentences(model, file, account, key)
         return
     given = model.read(file, **reading)

@@ -15,6 +15,7 @@ from typing import Any
 
 from carousel.bulk.answer import answer_file
 from carousel.bulk.sinks import SUFFIXES
+from carousel.data.store import is_store
 from carousel.errors import CarouselError, DataError
 from carousel.run.durable import replace_durably
 from carousel.tasks.shared.task import TrainedModel
@@ -69,6 +70,11 @@ def parts_of(pattern: Path, out: Path) -> list[Part]:
     Answers keep the name of their file, and its suffix where answers can have it; else they are
     Parquet. Raises `DataError` for two files of one name, and where there is none.
     """
+    if is_store(pattern):
+        raise DataError(
+            f"{pattern} is an imported table, and no folder of files: have its answers in one "
+            f"file, such as answers.parquet"
+        )
     if pattern.is_dir():
         found = sorted(file for file in pattern.iterdir() if file.is_file())
     elif pattern.is_file():

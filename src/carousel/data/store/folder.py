@@ -36,6 +36,13 @@ def is_store(path: str | Path) -> bool:
     return (Path(path) / FILE).is_file()
 
 
+def origins(path: Path) -> list[Path]:
+    """A path, and of an imported table the files that it was made of, without links. Raises
+    `DataError` for a damaged table."""
+    files = Store.open(path).files if is_store(path) else ()
+    return [path.resolve(), *(Path(file.path).resolve() for file in files)]
+
+
 @dataclass(frozen=True)
 class StoredColumn:
     """A column of an imported table.
