@@ -11,6 +11,7 @@ from saved_models import save_model
 from carousel import bundle, runtime
 from carousel.errors import ConfigError
 from carousel.serve.reload import adopt, reload_all
+from carousel.serve.scheduler import Limits
 from carousel.serve.server import prepare
 from carousel.serve.service import Service, Settings
 
@@ -123,3 +124,36 @@ def test_streams_are_kept_for_the_new_weights_at_once(folder, tmp_path):
     sessions = server.services["frames"].sessions
     assert sessions.accepted[sessions.slots["a"]] == 5
     server.snapshots._store.close()
+
+
+def test_steps_that_wait_are_answered_with_the_weights_that_they_were_scaled_for(folder):
+    x, before = steps(40), runtime.load(folder)
+
+    async def work():
+        service = Service("frames", folder, Settings(most=50, limits=Limits(max_wait=600)))
+        waiting = service.steps(["a"], x[None])
+        change(folder)
+        assert await reload_all([service]) == 0
+        assert waiting.done()
+        return (await waiting)[0]
+
+    np.testing.assert_array_equal(asyncio.run(work()), before.predict(x))
+
+
+def test_a_reload_waits_for_the_batch_that_is_computed_beside(folder, monkeypatch):
+    """And for the rest of its block, before the weights change."""
+    x, before = steps(40), runtime.load(folder)
+    monkeypatch.setattr("carousel.serve.service._LONG", -1.0)  # every batch is one
+
+    async def work():
+        service = Service("frames", folder, SETTINGS)
+        fresh = Service("frames", folder, SETTINGS)
+        waiting = service.steps(["a"], x[None])
+        while not service._computing:
+            await asyncio.sleep(0)
+        await service.finish()
+        assert (service.waiting, adopt(service, fresh)) == (0, 1)
+        return (await waiting)[0], (await service.steps(["a"], steps(43)[None, 40:]))[0]
+
+    told = np.concatenate(asyncio.run(work()))
+    np.testing.assert_array_equal(told, before.predict(steps(43)))

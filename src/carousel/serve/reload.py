@@ -20,6 +20,7 @@ async def reload_all(services: list[Service], snapshots: Snapshots | None = None
     for service in services:
         try:
             fresh = await asyncio.to_thread(Service, service.name, service.folder, service.settings)
+            await service.finish()  # what waits was scaled for the weights before
             count = adopt(service, fresh)
         except (CarouselError, OSError) as error:
             refused += 1

@@ -93,7 +93,7 @@ class Service:
         )
         self.latencies, self.listeners = Latencies(), Listeners()
         self.waiting = 0  # steps of streams under way
-        self._computing = False
+        self._computing = self._held = False
         self._timer: asyncio.Handle | None = None
         self._at = math.inf
         self._usual = math.inf  # groups in the last batch
@@ -158,6 +158,18 @@ class Service:
         while self.waiting:
             await asyncio.sleep(0.001)
 
+    async def finish(self) -> None:
+        """Answer everything that was taken in; nothing is under way then until the caller waits."""
+        self._held = True  # or there might always be a batch beside the loop
+        try:
+            while self._computing:
+                await asyncio.sleep(0.001)
+            while len(self.engine.scheduler):
+                self.engine.turn()
+        finally:
+            self._held = False
+            self._wake()
+
     def _submit(
         self, slots: Slots, x: Numbers, numbered: bool, future: asyncio.Future[Numbers]
     ) -> None:
@@ -217,7 +229,7 @@ class Service:
 
     def _wake(self) -> None:
         """See that the next batch runs when it is due."""
-        if self._computing:
+        if self._computing or self._held:
             return
         due = self.engine.due()
         if len(self.engine.scheduler) >= self._usual:
@@ -235,6 +247,8 @@ class Service:
 
     def _turn(self) -> None:
         self._timer, self._at = None, math.inf
+        if self._held:
+            return
         batch = self.engine.take()
         if not batch:
             return
