@@ -320,6 +320,7 @@ def test_operators_keep_their_promises(kind, ragged):
 
 
 @each_kind
+@pytest.mark.slow
 def test_compiled_whole_equals_eager(kind):
     import torch._dynamo
 

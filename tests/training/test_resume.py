@@ -84,6 +84,7 @@ def test_every_optimizer_and_schedule_resumes_exactly(tmp_path, settings):
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_kill_before_the_first_checkpoint_starts_over(tmp_path):
     config = small_config("training.epochs=1")
     code = run(dying.start_and_die, tmp_path / "killed", config, 1, 0, "inside a checkpoint")
