@@ -13,6 +13,7 @@ from torch.nn.utils import prune
 import carousel
 from carousel.errors import ConfigError
 from carousel.export.exporting import export
+from carousel.layers import few_rows
 from carousel.layers.few_rows import FewRows
 from carousel.layers.frames import Frames, Magnitude, UnitLength
 from carousel.layers.pooling import Pooling
@@ -155,6 +156,14 @@ def test_a_stream_calls_modules_whose_weights_are_computed_or_turned(change, lat
         change(model[1])
         wanted = model[1](model[0](x[None])[0])[0]
         torch.testing.assert_close(stream.step(x), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_nothing_is_prepared_for_modules_with_hooks(monkeypatch):
+    dense, x = nn.Sequential(nn.Linear(3, 4)).eval(), torch.randn(2, 3)
+    few = FewRows(dense)
+    dense[0].register_forward_hook(lambda module, given, y: 3.0 * y)
+    monkeypatch.setattr(few_rows, "Calls", lambda *_: pytest.fail("prepared at each step"))
+    assert torch.equal(few.step(x), dense(x))
 
 
 def test_a_stream_calls_no_module_of_torch_between_its_layers(monkeypatch):

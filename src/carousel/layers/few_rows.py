@@ -64,7 +64,7 @@ class FewRows:
             )
         if x_t.dim() != 2 or not 0 < x_t.size(0) <= _FEW or not _is_plain(x_t):
             return None
-        if x_t.shape == self._refused:
+        if x_t.shape == self._refused or _does_more(self._whole):
             return None
         (rows, features), whole = x_t.shape, self._whole
         channels = whole.channels if isinstance(whole, Frames) else features
@@ -74,7 +74,7 @@ class FewRows:
         with torch.inference_mode(False), torch.no_grad():
             calls = Calls(whole, rows, features // channels, channels, self._around)
         self._refused = None if calls.ready else x_t.shape
-        return calls if calls.ready and calls.holds() else None
+        return calls if calls.ready else None
 
 
 class Calls:
@@ -228,6 +228,17 @@ class Calls:
 def _are_there(inside: Sequence[tuple[dict[str, Any], list[Any]]]) -> bool:
     """True if these have the modules that they had."""
     return all([*given.values()] == modules for given, modules in inside)
+
+
+def _does_more(whole: nn.Module) -> bool:
+    """True if a call of these modules is more than what they are made for: it has to be made."""
+    return any((modules._global_forward_pre_hooks, modules._global_forward_hooks)) or any(
+        module.training
+        or "forward" in vars(module)
+        or module._forward_pre_hooks
+        or module._forward_hooks
+        for module in whole.modules()
+    )
 
 
 def _is_plain(tensor: Tensor) -> bool:
