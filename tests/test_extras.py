@@ -11,6 +11,9 @@ from small_pairs import pair_config, write_pairs
 from small_recordings import write_sounds
 from small_sentences import sentence_config, write_sentences
 
+from carousel.bulk.over_dask import by_dask
+from carousel.bulk.parts import Work
+from carousel.bundle import load
 from carousel.errors import ConfigError
 from carousel.training import train
 
@@ -37,6 +40,20 @@ def test_every_such_package_comes_with_its_extra_and_not_by_itself():
         assert not [r for r in project["dependencies"] if r.startswith(package)]
         assert [r for r in project["optional-dependencies"][extra] if r.startswith(package)]
         assert extra in project["optional-dependencies"]["all"][0]
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ko.md", "docs/index.md", "docs/index.ko.md"])
+def test_the_pages_of_installation_name_every_extra(page):
+    extras = tomllib.loads(PYPROJECT.read_text())["project"]["optional-dependencies"]
+    text = (PYPROJECT.parent / page).read_text()
+    ours = {"all", "test", "bench", "docs", "dev"}
+    assert [extra for extra in {*extras} - ours if f"`{extra}`" not in text] == []
+
+
+def test_a_cluster_asks_for_the_extra(absent):
+    absent("distributed")
+    with pytest.raises(ConfigError, match=r"needs distributed, .*carousel-rnn\[scale\]"):
+        next(by_dask([], Work(Path("run"), load, {}, {}, "", 1), "tcp://127.0.0.1:9"))
 
 
 def test_a_plain_installation_trains_judges_and_predicts_a_classifier_of_text(absent, tmp_path):

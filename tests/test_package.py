@@ -18,6 +18,7 @@ from carousel.cells.table import SPECS
 HEAVY = [
     "torch", "numpy", "sklearn", "matplotlib", "lightning_fabric", "typer", "rich", "PIL", "pooch",
     "nicegui", "psutil", "tensorboardX", "polars", "pandas",
+    "starlette", "redis", "optuna", "distributed",
 ]  # fmt: skip
 
 

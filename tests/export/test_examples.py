@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 from c_programs import CORTEX, CORTEX_M4, need, ran, uneven, written
+from small_pairs import pair_config, some_pairs, write_pairs
 from small_series import series_config, write_series
+from small_watched import rows, watched_config, write_watched
 from torch import nn
 
 import carousel
@@ -159,10 +161,53 @@ def test_the_examples_of_eight_bits_and_of_frames_run(folder):
     assert {"small.c", "small.h", "voice.c"} <= {path.name for path in folder.iterdir()}
 
 
+def drawn(config):
+    """A model of a task that was not trained, with random weights."""
+    task = tasks.find(config.task)(config, 0)
+    trained = task.finish(task.build_model())
+    uneven(trained.model)
+    return trained
+
+
+def test_the_example_of_a_translator_says_what_predict_does(folder):
+    trained = drawn(pair_config(write_pairs(folder, 60)))
+    export(trained, folder / "de-en.onnx")
+    ((source, _),) = some_pairs(1, seed=5)
+    tokens = trained.sources.encode([source]).values.tolist()
+    code = example("python", "de-en_step.onnx")
+    assert "[[7, 3, 12]]" in code
+    code = code.replace("[[7, 3, 12]]", f"[{tokens}]").replace("[3]", f"[{len(tokens)}]")
+    found = {}
+    exec(code, found)
+    (answer,) = trained.predict([source], beam=1)
+    assert found["said"]
+    assert found["said"] == list(answer.alternatives[0].tokens)[:14]
+
+
+def test_the_example_of_a_detector_gives_the_scores_of_the_model(folder):
+    trained = drawn(watched_config(write_watched(folder), "model.cell=gru", "model.hidden_size=32"))
+    export(trained, folder / "pump.onnx")
+    values = np.array([row[1:3] for row in rows(200, 4, ((60, 70),))], float)
+    np.savetxt("pump.csv", values, delimiter=",", header="wave,other", comments="")
+    found = {}
+    exec(example("python", '"pump.onnx"'), found)
+    (answer,) = trained.predict(values)
+    np.testing.assert_allclose(found["scores"], answer.scores, rtol=2e-4, atol=1e-5)
+
+
+def test_the_example_of_a_program_reads_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model, x = model_of(3, carousel.GRU(3, 4), nn.Linear(4, 2))
+    export(model, tmp_path / "model.pt2")
+    found = {"x": torch.from_numpy(x)[None], "states": [torch.zeros(1, 1, 4)]}
+    exec(example("python", "torch.export.load"), found)
+    assert len(found["states"]) == 1
+    np.testing.assert_allclose(found["y"][0].detach(), answers(model, x), rtol=1e-5, atol=1e-5)
+
+
 def test_the_example_of_a_calendar_forecasts(folder):
     config = series_config(write_series(folder), "forecast.calendar=true")
-    task = tasks.find("forecast")(config, 0)
-    export(task.finish(task.build_model()), folder / "load.onnx")
+    export(drawn(config), folder / "load.onnx")
     rows = [f"{t % 7},{t % 5}" for t in range(30)]
     (folder / "load.csv").write_text("\n".join(["wave,size", *rows]) + "\n")
     found = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.bulk.parts import Load, Part, PartOutcome, Work, answer_part
-from carousel.errors import ConfigError, DataError
+from carousel.errors import DataError, require_extra
 from carousel.tasks.shared.task import TrainedModel
 from carousel.terminal import notice
 
@@ -23,12 +23,8 @@ def by_dask(parts: Sequence[Part], work: Work, address: str) -> Iterator[PartOut
     Dask gives a file whose worker was lost to another one. Raises `ConfigError` without
     dask.distributed, and `DataError` where no scheduler answers.
     """
-    try:
-        distributed: Any = import_module("distributed")
-    except ImportError:
-        raise ConfigError(
-            "answers over a Dask cluster need dask.distributed: pip install 'carousel-rnn[scale]'"
-        ) from None
+    require_extra("answering over a Dask cluster", "scale", "distributed")
+    distributed: Any = import_module("distributed")
     try:
         client = distributed.Client(address, timeout=_SECONDS)
     except (OSError, ValueError, TimeoutError) as error:

@@ -4,6 +4,6 @@
 `mapped` keeps what is made of them, values end to end, on the disk too.
 """
 
-from carousel.data.store.folder import Store, is_store, origins
+from carousel.data.store.folder import Store, is_store, overlap
 
-__all__ = ["Store", "is_store", "origins"]
+__all__ = ["Store", "is_store", "overlap"]

@@ -43,6 +43,16 @@ def origins(path: Path) -> list[Path]:
     return [path.resolve(), *(Path(file.path).resolve() for file in files)]
 
 
+def overlap(one: Path, other: Path) -> bool:
+    """True if one file or folder is the other, or lies in it; an imported table is the files, too,
+    that it was made of."""
+    return any(
+        here == there or here in there.parents or there in here.parents
+        for here in origins(one)
+        for there in origins(other)
+    )
+
+
 @dataclass(frozen=True)
 class StoredColumn:
     """A column of an imported table.

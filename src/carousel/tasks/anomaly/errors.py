@@ -42,43 +42,54 @@ def forecast_errors(scaled: Array, out: Array, cold: int = 0) -> Array:
 def network_errors(
     model: nn.Module, scaled: Tensor, missing: NDArray[np.bool_] | None, config: AnomalyConfig
 ) -> Array:
-    """Errors (T, K, F) of each step of a series; NaN where there is none.
+    """Errors (T, K, F) of each step of a series, as `errors_of` has them, of what the network says.
 
-    scaled (T, F): as the network reads it. missing (T, F): values that were filled in, whose error
-    says nothing. There is none in the first steps (`warm_up`).
+    scaled (T, F): as the network reads it.
     """
-    wide = scaled.double().numpy()
     with evaluating(model) as device:
         if config.error == "forecast":
-            out = model(scaled.unsqueeze(0).to(device))[0].double().cpu().numpy()
-            errors = forecast_errors(wide, out, warm_up(config))
-            if missing is not None:
-                errors[np.repeat(missing[:, None], errors.shape[1], 1)] = np.nan
-            return errors
-        return _reconstructed(model, scaled, missing, config, device)
+            out = model(scaled.unsqueeze(0).to(device))[0].cpu()
+        else:
+            last = min(config.horizon, config.window)
+            windows = windows_of(scaled, config.window)
+            out = windows[:, -last:].clone()
+            for first in range(0, len(windows), _AT_ONCE):
+                x = windows[first : first + _AT_ONCE].contiguous().to(device)
+                out[first : first + len(x)] = model(x)[:, -last:].cpu()
+    return errors_of(out, scaled, missing, config)
 
 
-def _reconstructed(
-    model: nn.Module,
-    scaled: Tensor,
-    missing: NDArray[np.bool_] | None,
-    config: AnomalyConfig,
-    device: torch.device,
+def errors_of(
+    out: Tensor, scaled: Tensor, missing: NDArray[np.bool_] | None, config: AnomalyConfig
 ) -> Array:
-    length, last = config.window, min(config.horizon, config.window)
-    errors = np.full((len(scaled), last, scaled.size(1)), np.nan)
-    if len(scaled) < length:
+    """Errors (T, K, F) of each step of a series; NaN where there is none.
+
+    out: what the network said of scaled (T, F): forecasts (T, K, F), or the last steps of each of
+    its windows (N, K or more, F). missing (T, F): values that were filled in, whose error says
+    nothing. There is none in the first steps (`warm_up`).
+    """
+    if config.error == "forecast":
+        wide, told = scaled.double().numpy(), out.double().numpy()
+        errors = forecast_errors(wide, told, warm_up(config))
+        if missing is not None:
+            errors[np.repeat(missing[:, None], errors.shape[1], 1)] = np.nan
         return errors
-    windows = scaled.unfold(0, length, 1).transpose(1, 2)  # (T - L + 1, L, F)
-    for first in range(0, len(windows), _AT_ONCE):
-        x = windows[first : first + _AT_ONCE].contiguous()
-        off = (x - model(x.to(device)).cpu())[:, -last:].flip(1)  # the newest first
-        end = length - 1 + first
-        errors[end : end + len(x)] = off.double().numpy()
+    last = min(config.horizon, config.window)
+    errors = np.full((len(scaled), last, scaled.size(1)), np.nan)
+    windows = windows_of(scaled, config.window)
+    off = (windows[:, -last:] - out[:, -last:]).flip(1)  # the newest first
+    errors[len(errors) - len(off) :] = off.double().numpy()
     if missing is not None:
         for k in range(last):
             errors[k:, k][missing[: len(missing) - k]] = np.nan
     return errors
+
+
+def windows_of(scaled: Tensor, length: int) -> Tensor:
+    """Every window (T - L + 1, L, F) of a series (T, F); none of a shorter one."""
+    if len(scaled) < length:
+        return scaled.new_empty(0, length, scaled.size(1))
+    return scaled.unfold(0, length, 1).transpose(1, 2)
 
 
 @dataclass(frozen=True)

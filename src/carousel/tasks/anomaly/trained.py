@@ -19,7 +19,7 @@ from carousel.errors import DataError
 from carousel.runtime.alarms import Limit
 from carousel.runtime.unusual import warm_up
 from carousel.tasks.anomaly.alarms import alarms_of, answer_of, promise, smoothed
-from carousel.tasks.anomaly.errors import Usual, forecast_errors, network_errors, scaler_of
+from carousel.tasks.anomaly.errors import Usual, errors_of, network_errors, scaler_of, windows_of
 from carousel.tasks.anomaly.input import Reader
 from carousel.tasks.anomaly.network import build
 from carousel.tasks.anomaly.plots import draw_watches, picture_of
@@ -78,9 +78,7 @@ class TrainedDetector(TrainedModel):
         rows = [self._scaled(one, self._usual_of(one)) for one in self.reader.all_of(inputs)]
         if self.config.anomaly.error == "forecast":
             return (nn.utils.rnn.pad_sequence(rows, batch_first=True),)
-        length = self.config.anomaly.window
-        whole = [row.unfold(0, length, 1).transpose(1, 2) for row in rows if len(row) >= length]
-        return (torch.cat([rows[0].new_empty(0, length, rows[0].size(1)), *whole]),)
+        return (torch.cat([windows_of(row, self.config.anomaly.window) for row in rows]),)
 
     def example_inputs(self) -> tuple[Tensor]:
         """A window of zeros."""
@@ -91,16 +89,14 @@ class TrainedDetector(TrainedModel):
         answers, first = [], 0
         for number, one in enumerate(self.reader.all_of(list(series))):
             usual = self._usual_of(one)
-            scaled = self._scaled(one, usual).double().numpy()
             if self.config.anomaly.error == "forecast":
-                out = outputs[number, : len(one)].detach().double().numpy()
-                errors = forecast_errors(scaled, out, warm_up(self.config.anomaly))
-                if one.missing is not None:
-                    errors[np.repeat(one.missing[:, None], errors.shape[1], 1)] = np.nan
+                out = outputs[number, : len(one)]
             else:
                 count = max(0, len(one) - self.config.anomaly.window + 1)
-                errors = self._of_windows(one, scaled, outputs[first : first + count])
+                out = outputs[first : first + count]
                 first += count
+            scaled = self._scaled(one, usual)
+            errors = errors_of(out.detach(), scaled, one.missing, self.config.anomaly)
             answers.append(self._answer(one, usual, errors))
         return answers
 
@@ -124,8 +120,7 @@ class TrainedDetector(TrainedModel):
         return np.array(self._answer(one, usual, self._errors(one, usual)).alarms)
 
     def _without_score(self, one: Watched) -> str:
-        settings, name = self.config.anomaly, one.name or "the series"
-        first = warm_up(settings) if settings.error == "forecast" else settings.window - 1
+        first, name = warm_up(self.config.anomaly), one.name or "the series"
         if len(one) > first:
             return f"{name} has no step that can be judged: every value is missing"
         rows = unit_of(len(one), "rows")
@@ -251,19 +246,6 @@ class TrainedDetector(TrainedModel):
     def _errors(self, one: Watched, usual: Usual) -> Array:
         scaled = self._scaled(one, usual)
         return network_errors(self.model, scaled, one.missing, self.config.anomaly)
-
-    def _of_windows(self, one: Watched, scaled: Array, outputs: Tensor) -> Array:
-        settings = self.config.anomaly
-        last = min(settings.horizon, settings.window)
-        errors = np.full((len(one), last, scaled.shape[1]), np.nan)
-        found = outputs.detach().double().numpy()
-        for number in range(len(found)):
-            end = settings.window + number
-            off = scaled[end - last : end] - found[number, -last:]
-            if one.missing is not None:
-                off = np.where(one.missing[end - last : end], np.nan, off)
-            errors[end - 1] = off[::-1]
-        return errors
 
     def _answer(self, one: Watched, usual: Usual, errors: Array) -> AnomalyAnswer:
         raw, shares = usual.judge(errors)

@@ -19,7 +19,7 @@ from carousel.data.audit import Finding, Seen, audit_data
 from carousel.data.files.text import suffix_of
 from carousel.data.record import DataChangedError, DataRecord, Parted
 from carousel.data.shares import is_judged
-from carousel.data.store import origins
+from carousel.data.store import overlap
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.shared.answers import Answer
 from carousel.tasks.shared.example import Example
@@ -170,7 +170,7 @@ class TrainedModel(ABC):
         for own in (self.config.data.path, *self.config.data.files.values()):
             if not own or not Path(own).exists():
                 continue
-            if _overlap(path, Path(own)):
+            if overlap(path, Path(own)):
                 raise DataError(
                     f"{path} is what the model was trained on, or part of it: name data that it "
                     "never saw, or no data at all to judge it on its own test part"
@@ -341,13 +341,3 @@ def monitored(task: Task) -> str:
             f"'{task.config.task}' measures on validation data); got '{wanted}'"
         )
     return wanted or known[0]
-
-
-def _overlap(one: Path, other: Path) -> bool:
-    """True if one file or folder is the other, or lies in it; an imported table is the files, too,
-    that it was made of."""
-    return any(
-        here == there or here in there.parents or there in here.parents
-        for here in origins(one)
-        for there in origins(other)
-    )
