@@ -43,7 +43,7 @@ def cell_of(cell: str) -> str | float | None:
         return cell
 
 
-def published(model: str, series: str) -> str:
+def published(series: str) -> str:
     """Text of a series of the published set that a recipe was trained on."""
     from carousel.data import sources
 
@@ -80,7 +80,7 @@ def main() -> None:
         known = {one["model"]: one for one in client.models()}
         if (facts := known.get(asked.model)) is None:
             raise SystemExit(f"feed: no model {asked.model!r} is served there: {', '.join(known)}")
-        text = asked.file.read_text() if asked.file else published(asked.model, asked.series)
+        text = asked.file.read_text() if asked.file else published(asked.series)
         steps = [*rows_of(text, facts["columns"])][: asked.rows]
         stream = client.stream(asked.model, asked.series or "feed")
         alarms, last = 0, None
@@ -92,7 +92,7 @@ def main() -> None:
                 last = answer
     if facts["task"] == "anomaly":
         print(f"{len(steps)} steps of {asked.series or 'the series'}, {alarms} alarms")
-    elif last and last["forecast"]:
+    elif last and last.get("forecast"):
         for row in last["forecast"]:
             print(row)
     else:

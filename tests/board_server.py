@@ -7,7 +7,10 @@ import subprocess
 import sys
 import urllib.parse
 
+import pytest
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 COMMAND = [sys.executable, "-c", "from carousel.cli import main; main()"]
 ODD = "<img src=x onerror=pwned()> {{7*7}} </script><script>pwned()</script>"
 ODD_NAME = "<img src=x onerror=pwned()>{{7*7}}&'\""

@@ -1,11 +1,23 @@
-"""A server in a process of its own, with models that are made up."""
+"""A server in a process of its own, steps of the model of frames, and what it is told of them."""
 
 import os
 import signal
 import subprocess
 import sys
 
+import numpy as np
+
 COMMAND = [sys.executable, "-c", "from carousel.cli import main; main()", "serve"]
+
+
+def steps(count, seed=0):
+    """Steps (count, 2)."""
+    return np.random.default_rng(seed).standard_normal((count, 2))
+
+
+def chances(answers):
+    """Probabilities of the classes in answers, as they were computed."""
+    return np.float32([[*answer["probabilities"].values()] for answer in answers])
 
 
 class Served:

@@ -2,13 +2,13 @@
 
 import pytest
 from axe import needs_axe, violations
-from board_server import CHROMIUM, address
+from board_server import address, needs_chromium
 
 from carousel.report import write
 
 pytest.importorskip("nicegui", reason="the extra 'board' is not installed")
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = needs_chromium
 PAGES = ("/", "/overview", "/model", "/memory", "/predictions", "/system", "/compare")
 DRAWN = """() => document.querySelector(".page h1") && [...document.querySelectorAll(".chart")]
   .every(chart => chart.querySelector("canvas"))"""

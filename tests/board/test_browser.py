@@ -13,7 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from board_server import CHROMIUM, COMMAND, ODD, ODD_NAME, address, end, start
+from board_server import COMMAND, ODD, ODD_NAME, address, end, needs_chromium, start
 from made_runs import make_run
 from written import Written
 
@@ -22,7 +22,7 @@ from carousel.run.writing import EventStore
 
 pytest.importorskip("nicegui", reason="the extra 'board' is not installed")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = needs_chromium
 
 TIMEOUT = 60_000  # ms, of a condition: a busy machine is no failure
 

@@ -2,7 +2,7 @@
 
 import pytest
 from axe import needs_axe, violations
-from board_server import CHROMIUM, ODD_NAME, end, start
+from board_server import ODD_NAME, end, needs_chromium, start
 from saved_models import save_model
 from served import Served
 
@@ -10,7 +10,7 @@ from carousel.client import Client
 
 for package in ("nicegui", "starlette", "msgpack", "playwright.sync_api"):
     pytest.importorskip(package)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = needs_chromium
 
 
 @pytest.mark.slow

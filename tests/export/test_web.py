@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from board_server import CHROMIUM
+from board_server import CHROMIUM, needs_chromium
 from c_programs import uneven
 from torch import nn
 
@@ -26,7 +26,7 @@ WEB = Path("build/node_modules/onnxruntime-web/dist")
 BUNDLE = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 pytestmark = [
     pytest.mark.slow,  # a browser, and ten files
-    pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
+    needs_chromium,
     pytest.mark.skipif(
         not all((WEB / name).is_file() for name in BUNDLE),
         reason="ONNX Runtime Web is not installed: npm install --prefix build onnxruntime-web",

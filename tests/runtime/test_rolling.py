@@ -81,7 +81,9 @@ def test_a_stream_is_told_the_forecast_of_its_last_window(saved, name):
     np.testing.assert_array_equal(
         told[1, 3, :-2].reshape(wanted.shape), model.predict(others[:23], stamps[22])
     )
-    whole = streams.whole(np.concatenate((given, given)), np.array([40, 33]))
+    twice = np.concatenate((given, given))
+    whole = streams.whole(twice, np.array([40, 33]))
+    np.testing.assert_array_equal(twice, np.concatenate((given, given)))
     np.testing.assert_array_equal(whole[0], answer)
     np.testing.assert_array_equal(whole[1], told[0, 13])
 

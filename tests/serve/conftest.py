@@ -2,6 +2,7 @@ from importlib.util import find_spec
 
 import pytest
 from saved_models import save_model
+from served import Served
 
 # The engine and the sessions are tested without the extra 'serve'.
 if any(find_spec(package) is None for package in ("msgpack", "starlette", "uvicorn", "httpx2")):
@@ -29,3 +30,19 @@ def models(tmp_path_factory):
         (folder / name).mkdir()
         save_model(folder / name, task, *settings, **facts)
     return {name: folder / name for name in wanted}
+
+
+@pytest.fixture
+def serve(models, tmp_path):
+    """Start a server of the frames, or of another model; what still runs is killed."""
+    begun = []
+
+    def start(*options, name="frames"):
+        state = ("--state", tmp_path / "s.sqlite", "--snapshot", "0.05")
+        begun.append(Served(tmp_path / "log", f"{name}={models[name]}", *state, *options))
+        return begun[-1]
+
+    yield start
+    for one in begun:
+        if one.process.poll() is None:
+            one.kill()

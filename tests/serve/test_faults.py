@@ -5,37 +5,17 @@ import json
 import socket
 import urllib.request
 
+import msgpack
 import numpy as np
 import pytest
-from served import Served
+from served import chances, steps
+from starlette.testclient import TestClient
 
 from carousel import runtime
 from carousel.client import Client
+from carousel.serve.server import prepare
+from carousel.serve.service import Settings
 from carousel.serve.store import Kept, NotKept, SQLiteStore
-
-
-@pytest.fixture
-def serve(models, tmp_path):
-    """Start a server of the frames with states on disk; what still runs is killed."""
-    begun = []
-
-    def start(*options):
-        state = ("--state", tmp_path / "s.sqlite", "--snapshot", "0.05")
-        begun.append(Served(tmp_path / "log", f"frames={models['frames']}", *state, *options))
-        return begun[-1]
-
-    yield start
-    for one in begun:
-        if one.process.poll() is None:
-            one.kill()
-
-
-def steps(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, 2))
-
-
-def chances(answers):
-    return np.float32([[*answer["probabilities"].values()] for answer in answers])
 
 
 @pytest.mark.slow
@@ -150,3 +130,30 @@ def test_ten_thousand_malformed_requests_harm_nobody(serve, models):
     assert line.getresponse().status == 200
     line.close()
     assert server.end() == 0
+
+
+def test_a_defect_is_answered_500_in_every_way_and_the_log_has_its_trace(models, caplog):
+    server = prepare({"frames": models["frames"]}, Settings(), None)
+
+    def breaks(*given):
+        raise ZeroDivisionError("a defect of ours")
+
+    server.services["frames"].streams.step = breaks
+    path, one = "/v1/models/frames/streams/{}/steps", {"steps": [[1.0, 2.0]]}
+    handles = {"op": "steps", "id": 2, "handles": b"\0" * 4, "values": b"\0" * 8}
+    with TestClient(server.app()) as client:
+        told = [client.post(path.format(name), params=more, json=one)
+                for name, more in (("short", {}), ("long", {"way": "long"}))]  # fmt: skip
+        assert [answer.status_code for answer in told] == [500, 500]
+        errors = [answer.json()["error"] for answer in told]
+        with client.websocket_connect("/v1/models/frames/socket") as socket:
+            socket.send_json({"op": "steps", "stream": "plain", **one})
+            errors.append(socket.receive_json()["error"])
+            socket.send_bytes(msgpack.packb({"op": "open", "id": 1, "streams": ["a"]}))
+            socket.receive_bytes()
+            socket.send_bytes(msgpack.packb(handles))
+            errors.append(msgpack.unpackb(socket.receive_bytes())["error"])
+    assert {error["code"] for error in errors} == {"defect"}
+    assert all("its log says why" in error["message"] for error in errors)
+    assert caplog.text.count("ZeroDivisionError: a defect of ours") == len(errors) == 4
+    assert server.requests["stream_steps", 500] == 2

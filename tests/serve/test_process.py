@@ -5,7 +5,7 @@ import threading
 
 import numpy as np
 import pytest
-from served import Served
+from served import chances, steps
 
 from carousel import runtime
 from carousel.client import Client, ServerRefused
@@ -23,30 +23,6 @@ def connect():
     yield make
     for one in made:
         one.close()
-
-
-@pytest.fixture
-def serve(models, tmp_path):
-    """Start a server of the frames; what still runs is ended."""
-    begun = []
-
-    def start(*options, name="frames"):
-        state = ("--state", tmp_path / "s.sqlite", "--snapshot", "0.05")
-        begun.append(Served(tmp_path / "log", f"{name}={models[name]}", *state, *options))
-        return begun[-1]
-
-    yield start
-    for one in begun:
-        if one.process.poll() is None:
-            one.kill()
-
-
-def steps(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, 2))
-
-
-def chances(answers):
-    return np.float32([[*answer["probabilities"].values()] for answer in answers])
 
 
 def port_of(url):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from saved_models import save_model
+from served import steps
 
 from carousel import bundle, runtime
 from carousel.errors import ConfigError
@@ -33,10 +34,6 @@ def change(folder):
             parameter.mul_(0.7)
     shutil.rmtree(folder / "model")
     bundle.save(trained, folder / "model")
-
-
-def steps(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, 2))
 
 
 def test_streams_go_on_with_other_weights_from_their_states(folder):

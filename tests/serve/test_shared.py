@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from served import steps
 
 from carousel import runtime
 from carousel.errors import RunError
@@ -82,14 +83,17 @@ async def steps_of(server, name, x, number=None):
     return (await server.taken(server.services["frames"], [name], x[None], number))[0]
 
 
-def hang(server, monkeypatch):
-    """Let a server hear nobody, and others wait for nobody; until that is undone."""
-    monkeypatch.setattr(server.shared, "_wanted", lambda *given: None)
-    monkeypatch.setattr("carousel.serve.redis_store._PATIENCE", 0.01)
-
-
-def steps(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, 2))
+async def left_behind(a, b, x, monkeypatch, numbers=(0, 2), unsaved=0):
+    """Answers to steps 0 and 1 by server a, which hears nobody then, and to steps 2 and 3 by b,
+    which does not wait for it: what a has is older. unsaved: steps that a took besides."""
+    told = [*await steps_of(a, "a", x[:2], numbers[0])]
+    await a.snapshots._write(a.services["frames"])
+    if unsaved:
+        await steps_of(a, "a", x[2 : 2 + unsaved], numbers[1])
+    with monkeypatch.context() as hanging:
+        hanging.setattr(a.shared, "_wanted", lambda *given: None)
+        hanging.setattr("carousel.serve.redis_store._PATIENCE", 0.01)
+        return [*told, *await steps_of(b, "a", x[2:4], numbers[1])]
 
 
 def whole(models, x):
@@ -143,18 +147,14 @@ def test_who_was_overruled_writes_nothing_and_forgets_its_copy(models, store, mo
 
     async def work():
         async with serving(models, store, every=9) as a, serving(models, store, every=9) as b:
-            await steps_of(a, "a", x[:2])
-            await a.snapshots._write(a.services["frames"])
-            hang(a, monkeypatch)
-            found = await steps_of(b, "a", x[2:4])
-            monkeypatch.undo()
+            told = await left_behind(a, b, x, monkeypatch, numbers=(None, None))
             service = a.services["frames"]
             await service.steps(["a"], np.zeros((1, 1, 2)))  # a stale copy
             await a.snapshots._write(service)
             assert "a" not in service.sessions.slots
-            return [*found, *await steps_of(a, "a", x[4:])]
+            return [*told, *await steps_of(a, "a", x[4:])]
 
-    np.testing.assert_array_equal(asyncio.run(work()), whole(models, x)[2:])
+    np.testing.assert_array_equal(asyncio.run(work()), whole(models, x))
 
 
 def test_a_gap_that_comes_of_a_stale_copy_is_none(models, store, monkeypatch):
@@ -162,11 +162,7 @@ def test_a_gap_that_comes_of_a_stale_copy_is_none(models, store, monkeypatch):
 
     async def work():
         async with serving(models, store, every=9) as a, serving(models, store, every=9) as b:
-            told = [*await steps_of(a, "a", x[:2], 0)]
-            await a.snapshots._write(a.services["frames"])
-            hang(a, monkeypatch)
-            told += [*await steps_of(b, "a", x[2:4], 2)]
-            monkeypatch.undo()
+            told = await left_behind(a, b, x, monkeypatch)
             with pytest.raises(Refused, match="expects step 4"):
                 await steps_of(a, "a", x[5:], 5)
             return [*told, *await steps_of(a, "a", x[4:], 4)]
@@ -268,15 +264,10 @@ def test_a_copy_that_is_stale_and_further_is_none(models, store, monkeypatch):
 
     async def work():
         async with serving(models, store, every=9) as a, serving(models, store, every=9) as b:
-            await steps_of(a, "a", x[:2], 0)
-            await a.snapshots._write(a.services["frames"])
-            await steps_of(a, "a", x[2:], 2)
-            hang(a, monkeypatch)
-            told = [*await steps_of(b, "a", x[2:4], 2)]
-            monkeypatch.undo()
+            told = await left_behind(a, b, x, monkeypatch, unsaved=4)
             return [*told, *await steps_of(a, "a", x[4:5], 4), *await steps_of(a, "a", x[5:], 5)]
 
-    np.testing.assert_array_equal(asyncio.run(work()), whole(models, x)[2:])
+    np.testing.assert_array_equal(asyncio.run(work()), whole(models, x))
 
 
 def test_no_gap_is_claimed_of_a_copy_that_may_be_stale(models, store, monkeypatch):
@@ -285,20 +276,16 @@ def test_no_gap_is_claimed_of_a_copy_that_may_be_stale(models, store, monkeypatc
 
     async def work():
         async with serving(models, store, every=9) as a, serving(models, store, every=9) as b:
-            await steps_of(a, "a", x[:2], 0)
-            await a.snapshots._write(a.services["frames"])
-            hang(a, monkeypatch)
-            await steps_of(b, "a", x[2:4], 2)
-            monkeypatch.undo()
+            told = await left_behind(a, b, x, monkeypatch)
             await b.snapshots._write(b.services["frames"])
             store.end()
             with pytest.raises(Refused, match="out of their order") as refused:
                 await steps_of(a, "a", x[4:], 4)
             assert (refused.value.code, refused.value.status) == ("no_store", 503)
             store.begin()
-            return await steps_of(a, "a", x[4:], 4)
+            return [*told, *await steps_of(a, "a", x[4:], 4)]
 
-    np.testing.assert_array_equal(asyncio.run(work()), whole(models, x)[4:])
+    np.testing.assert_array_equal(asyncio.run(work()), whole(models, x))
 
 
 def test_a_stream_that_leaves_while_another_is_fetched_is_fetched_again(models, store):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from served import steps
 
 from carousel import runtime
 from carousel.errors import RunError
@@ -15,10 +16,6 @@ from carousel.serve.store import Kept, NotKept, SQLiteStore
 from carousel.terminal import NOTICE
 
 SETTINGS = Settings(most=100)
-
-
-def steps(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, 2))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import base64
 import numpy as np
 import pytest
 from saved_models import save_model
+from served import chances
 from starlette.testclient import TestClient
 
 from carousel import runtime
@@ -44,10 +45,6 @@ def ask(models):
 
 def steps(count, seed=0):
     return np.random.default_rng(seed).standard_normal((count, 2)).tolist()
-
-
-def chances(answers):
-    return np.float32([[*answer["probabilities"].values()] for answer in answers])
 
 
 def refused(told):

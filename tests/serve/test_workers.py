@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from served import Served
+from served import Served, chances, steps
 
 from carousel import runtime
 from carousel.client import Client
@@ -43,14 +43,6 @@ def workers_of(server):
         if int(fields[1]) == server.process.pid and "spawn_main" in text:
             found.append(int(path.parent.name))
     return found
-
-
-def steps(count, seed=0):
-    return np.random.default_rng(seed).standard_normal((count, 2))
-
-
-def chances(answers):
-    return np.float32([[*answer["probabilities"].values()] for answer in answers])
 
 
 def by_worker(server, name):

@@ -90,9 +90,10 @@ class ForecasterStreams(StatePool):
         self.grow(rows)
         slots = np.arange(rows)
         steps = np.full(rows, longest) if lengths is None else lengths
+        given = x.copy()
         for row, count in enumerate(steps.tolist()):  # what stands behind goes on evenly
-            x[row, count:, 0], x[row, count:, 1:] = np.nan, x[row, count - 1, 1:]
-        inputs = self.read(slots, x)
+            given[row, count:, 0], given[row, count:, 1:] = np.nan, x[row, count - 1, 1:]
+        inputs = self.read(slots, given)
         return self._answers(slots, inputs, steps, np.arange(longest) == steps[:, None] - 1)
 
     def _answers(

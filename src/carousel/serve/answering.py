@@ -41,15 +41,20 @@ def answering(server: Server, name: str, handler: Handler) -> Handler:
     return answered
 
 
+def refused(error: Exception) -> Refused:
+    """Refusal that an exception is answered with; of a defect of ours, the log has the trace."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, ClientDisconnect):  # before its request was whole: nobody reads this
+        return Refused("damaged", 400, "the request ended in the middle")
+    logger.error("a request failed", exc_info=error)
+    return Refused("defect", 500, "the server failed: its log says why")
+
+
 async def _answer(handler: Handler, request: Request) -> tuple[Response, str | None]:
     """The answer, and the code of a refusal."""
     try:
         return await handler(request), None
-    except Refused as refused:
-        error = refused
-    except ClientDisconnect:  # before its request was whole: nobody reads this
-        error = Refused("damaged", 400, "the request ended in the middle")
-    except Exception:
-        logger.exception("a request failed")
-        error = Refused("defect", 500, "the server failed: its log says why")
-    return refusal(error, kind_of(request) or JSON), error.code
+    except Exception as error:  # whatever goes wrong is answered in the client's form, and counted
+        why = refused(error)
+    return refusal(why, kind_of(request) or JSON), why.code

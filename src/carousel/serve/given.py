@@ -29,12 +29,12 @@ def steps_in(given: Any) -> tuple[Any, int | None]:
     return steps, None if number is None else numbered(number)
 
 
-def numbered(given: Any) -> int:
-    """The number of a step, from 0. Raises `Refused` for what is none."""
+def numbered(given: Any, what: str = "number is that of the first step, from 0") -> int:
+    """A number from 0, such as that of a step. Raises `Refused`, saying what is expected."""
     if isinstance(given, str) and given.isascii() and given.isdigit() and len(given) < 19:
         given = int(given)
     if type(given) is not int or not 0 <= given < 2**62:
-        raise bad(f"number is that of the first step, from 0; got {str(given)[:40]!r}")
+        raise bad(f"{what}; got {str(given)[:40]!r}")
     return given
 
 

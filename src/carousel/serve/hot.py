@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from carousel.serve.answering import count
+from carousel.serve.answering import count, refused
 from carousel.serve.given import named
 from carousel.serve.sessions import Refused
 from carousel.serve.wire import JSON, packed, refusal, unpacked
-from carousel.terminal import logger
 
 if TYPE_CHECKING:
     from carousel.serve.app import Server
@@ -35,18 +35,10 @@ class Hot:
             return
         try:
             content = await self._answer(scope, receive, *place)
-        except Refused as error:
-            await self._refuse(error, scope, receive, send)
-            return
-        except _Gone:
-            await self._refuse(
-                Refused("damaged", 400, "the request ended in the middle"), scope, receive, send
-            )
-            return
-        except Exception:
-            logger.exception("a request failed")
-            defect = Refused("defect", 500, "the server failed: its log says why")
-            await self._refuse(defect, scope, receive, send)
+        except Exception as error:  # as `answering` does
+            why = refused(error)
+            count(self._server, _NAME, why.status)
+            await refusal(why)(scope, receive, send)
             return
         count(self._server, _NAME, 200)
         length = str(len(content)).encode()
@@ -65,7 +57,7 @@ class Hot:
             if len(content) > most:
                 break
         if message["type"] == "http.disconnect":
-            raise _Gone
+            raise ClientDisconnect
         if len(content) > most:
             raise Refused("too_long", 413, f"a body has at most {most:,} bytes")
         client = scope.get("client")
@@ -73,14 +65,6 @@ class Hot:
             service, name, unpacked(content, JSON), "" if client is None else client[0]
         )
         return packed(told, JSON)
-
-    async def _refuse(self, error: Refused, scope: Scope, receive: Receive, send: Send) -> None:
-        count(self._server, _NAME, error.status)
-        await refusal(error)(scope, receive, send)
-
-
-class _Gone(Exception):  # noqa: N818  # it names what happened
-    """A client that left before its request was whole."""
 
 
 def _place(scope: Scope) -> tuple[str, str] | None:

@@ -74,7 +74,7 @@ class Keeper:
         """Forget streams that nobody has had for too long, again and again."""
         while True:
             await asyncio.sleep(_SWEEP)
-            for (model, print), streams in self._models.items():
+            for (model, print), streams in [*self._models.items()]:  # others come meanwhile
                 end = time.time() - self._idle
                 old = [name for name, one in streams.kept.items()
                        if name not in streams.owners and one.seen < end]  # fmt: skip
@@ -186,7 +186,9 @@ class Keeper:
         name, asked = wanted[2][0], worker
         while (owner := streams.owners.get(name, worker)) != worker:
             if owner != asked:
-                self._lines[owner].write(message(0, *wanted))
+                if (line := self._lines.get(owner)) is None:
+                    break  # it ended while it waited for the stream
+                line.write(message(0, *wanted))
                 asked = owner
             event = streams.freed.setdefault(name, asyncio.Event())
             try:

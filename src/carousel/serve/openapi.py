@@ -80,7 +80,7 @@ _REFUSALS = {
     "409": "Steps came out of their order: `expected` is the next number; or a state does not fit.",
     "410": "A state that a client carries is too old.",
     "413": "The body is too long.",
-    "429": "Too many streams are open; with Retry-After.",
+    "429": "Too many streams are open, or a client steps too fast; with Retry-After.",
     "503": "The server ends, or is busy; with Retry-After.",
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from carousel.serve.answering import refused
 from carousel.serve.columns import bad
 from carousel.serve.given import named, standing, steps_in
 from carousel.serve.service import Numbers, Service
@@ -111,12 +112,8 @@ class Connection:
             self._server.find(self._service.name)
             await self._present(frame)
             self._do(frame, kind, number)
-        except Refused as error:
-            self._out.put_nowait(({"id": number, **problem(error)}, kind))
-        except Exception:
-            logger.exception("a frame failed")
-            defect = Refused("defect", 500, "the server failed: its log says why")
-            self._out.put_nowait(({"id": number, **problem(defect)}, kind))
+        except Exception as error:
+            self._out.put_nowait(({"id": number, **problem(refused(error))}, kind))
 
     async def _present(self, frame: dict[str, Any]) -> None:
         """Have the streams here that a frame names, where several servers share them."""
@@ -210,9 +207,8 @@ class Connection:
     def _answer(self, told: asyncio.Future[Numbers], number: Any, slots: Any) -> None:
         if self._closed:
             return
-        if told.exception() is not None:
-            error = Refused("defect", 500, "the server failed, and forgot these streams")
-            self._out.put_nowait(({"id": number, **problem(error)}, PACKED))
+        if (error := told.exception()) is not None:
+            self._out.put_nowait(({"id": number, **_failed(error)}, PACKED))
             return
         answers = told.result()
         kind = "f4" if answers.dtype == np.float32 else "f8"
@@ -235,9 +231,8 @@ class Connection:
         def answer(told: asyncio.Future[Numbers]) -> None:
             if self._closed:
                 return
-            if told.exception() is not None:
-                error = Refused("defect", 500, "the server failed, and forgot this stream")
-                found: dict[str, Any] = problem(error)
+            if (error := told.exception()) is not None:
+                found = _failed(error)
             else:
                 found = {"stream": name, "answers": service.answers.told(told.result()[0]),
                          **standing(service, name)}  # fmt: skip
@@ -251,6 +246,13 @@ class Connection:
             raise bad('"streams" is a list of names')
         given = [named(name) for name in names]  # none of those that the server makes for itself
         return {"closed": sum(self._service.sessions.remove(name) for name in given)}
+
+
+def _failed(error: BaseException) -> dict[str, Any]:
+    """Answer to steps that failed, by a defect of ours; the log has the trace."""
+    logger.error("a frame failed", exc_info=error)
+    why = "the server failed, and forgot the streams of this frame: its log says why"
+    return problem(Refused("defect", 500, why))
 
 
 def _id_of(frame: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ _SECONDS = 60.0  # of which latencies are told
 
 def status(server: Server) -> dict[str, Any]:
     """Counts since the start, and what holds now, of every model."""
-    kept = server.snapshots is not None or server.shared is not None
+    kept = server.snapshots is not None
     return {
         "process": os.getpid(),  # counts of another worker are no continuation of these
         "draining": server.draining,

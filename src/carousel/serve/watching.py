@@ -31,7 +31,8 @@ def routes(server: Server) -> list[BaseRoute]:
         return response(openapi.described([*server.services]))
 
     async def listed(request: Request) -> Response:
-        most = numbered(request.query_params.get("most", "100"))
+        wanted = request.query_params.get("most", "100")
+        most = numbered(wanted, "most is how many streams are listed")
         return response(streams(server.service(request), max(1, min(most, _MOST))))
 
     async def listened(request: Request) -> Response:
