@@ -59,6 +59,17 @@ def test_everyone_takes_the_step_that_ours_takes(cell, peer, apart):
 
 
 @needs_cc
+def test_results_of_the_c_are_those_of_a_first_step_whatever_it_has_timed():
+    contestant = CFile().prepare(make_problem(case("step", "GRU", **STEP)), 1)
+    try:
+        first = contestant.results()["y"]
+        contestant.run(3)
+        assert (contestant.results()["y"] == first).all()
+    finally:
+        contestant.close()
+
+
+@needs_cc
 @pytest.mark.parametrize("cell", ["LSTM", "GRU"])
 def test_the_c_in_eight_bits_rounds_as_the_stream_in_eight_bits_does(cell):
     problem = make_problem(case("step", cell, **STEP))

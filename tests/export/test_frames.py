@@ -158,6 +158,13 @@ def test_a_stream_calls_modules_whose_weights_are_computed_or_turned(change, lat
         torch.testing.assert_close(stream.step(x), wanted, rtol=1e-5, atol=1e-6)
 
 
+def test_ends_that_a_step_cannot_mirror_are_left_to_torch():
+    x, wider, too_wide = torch.randn(2, 5), nn.ReflectionPad1d((1, 2)), nn.ReflectionPad1d(5)
+    assert torch.equal(FewRows(nn.Sequential(wider).eval()).step(x), wider(x))
+    with pytest.raises(RuntimeError, match="[Pp]adding size"):
+        FewRows(nn.Sequential(too_wide).eval()).step(x)
+
+
 def test_nothing_is_prepared_for_modules_with_hooks(monkeypatch):
     dense, x = nn.Sequential(nn.Linear(3, 4)).eval(), torch.randn(2, 3)
     few = FewRows(dense)
