@@ -161,7 +161,7 @@ def test_a_stream_calls_modules_whose_weights_are_computed_or_turned(change, lat
 def test_ends_that_a_step_cannot_mirror_are_left_to_torch():
     x, wider, too_wide = torch.randn(2, 5), nn.ReflectionPad1d((1, 2)), nn.ReflectionPad1d(5)
     assert torch.equal(FewRows(nn.Sequential(wider).eval()).step(x), wider(x))
-    with pytest.raises(RuntimeError, match="[Pp]adding size"):
+    with pytest.raises(RuntimeError, match="adding size"):
         FewRows(nn.Sequential(too_wide).eval()).step(x)
 
 
