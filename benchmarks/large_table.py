@@ -1,6 +1,6 @@
 """Writes a large table in CSV: sequences of machines with a class each, to measure imports.
 
-    python benchmarks/large_table.py /tmp/large.csv --rows 30000000
+    python benchmarks/large_table.py large.csv --rows 30000000
 
 30 million rows are 3 GB. Rows of a machine follow each other in time; its class shows in the size
 and the rhythm of what it measures. Memory is bounded by a block of rows.

@@ -5,12 +5,13 @@ has started the processes anew; 0: nobody is killed. RUN: is resumed, where it i
 often they were started anew, and what happened.
 """
 
+import json
 import os
-import pickle
 import signal
 import sys
 from pathlib import Path
 
+from carousel.config import Config
 from carousel.errors import CarouselError
 from carousel.optim.step import OptimizerStep
 from carousel.training import resume, train
@@ -34,7 +35,7 @@ def _die_at(step):
 
 def main(folder, step, run=""):
     _die_at(int(step))
-    config = pickle.loads((Path(folder) / "config").read_bytes())
+    config = Config.from_dict(json.loads((Path(folder) / "config.json").read_text("utf-8")))
     os.chdir(folder)
     try:
         trained = resume(run) if run else train(config, seed=5, threads=1)

@@ -1,11 +1,11 @@
 """Program that the tests run under torchrun, and alone: trains what a file of jobs says.
 
-python ranks.py JOBS: a pickle of [(config, file for the weights, in float64?)]. In float64 torch
+python ranks.py JOBS: in JSON, [[config, file for the weights, in float64?]]. In float64 torch
 computes the layers, else the native kernels; there only the training is done, and what would judge
 the network is left out, for it knows float32 alone.
 """
 
-import pickle
+import json
 import sys
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 
 from carousel import tasks
+from carousel.config import Config
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
 from carousel.training.together import join
@@ -46,8 +47,8 @@ def _trained(config, fabric, team, double):
 def main(jobs):
     torch.set_num_threads(1)
     fabric, team = join()
-    for config, file, double in pickle.loads(Path(jobs).read_bytes()):
-        weights = _trained(config, fabric, team, double)
+    for config, file, double in json.loads(Path(jobs).read_text("utf-8")):
+        weights = _trained(Config.from_dict(config), fabric, team, double)
         of_all = team.gather(weights)
         if team.leads:
             safetensors.torch.save_file(weights, file)

@@ -1,6 +1,6 @@
 """Training in several processes: the weights are those of one process."""
 
-import pickle
+import json
 
 import pytest
 import safetensors.torch
@@ -30,9 +30,12 @@ def _train(folder, configs, processes, double):
     """Train each configuration alone and in so many processes: the files of their weights."""
     files = {}
     for kind in ("alone", "together"):
-        jobs = [(config, folder / kind / name, double) for name, config in configs.items()]
+        jobs = [
+            (config.to_dict(), str(folder / kind / name), double)
+            for name, config in configs.items()
+        ]
         (folder / kind).mkdir()
-        (folder / kind / "jobs").write_bytes(pickle.dumps(jobs))
+        (folder / kind / "jobs").write_text(json.dumps(jobs), "utf-8")
         program = (TESTS / "ranks.py", folder / kind / "jobs")
         if kind == "alone":
             alone(*program)
@@ -79,7 +82,7 @@ def _config(folder):
     config = text_config(write_text(folder)).override(
         [*_SAME, "training.checkpoint_seconds=1e-6", "regularization.dropout=0.2"]
     )
-    (folder / "config").write_bytes(pickle.dumps(config))
+    (folder / "config.json").write_text(json.dumps(config.to_dict()), "utf-8")
     return folder
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -32,8 +33,9 @@ def by_dask(parts: Sequence[Part], work: Work, address: str) -> Iterator[PartOut
     with client:
         if not client.scheduler_info().get("workers"):
             notice(f"the Dask scheduler at {address} has no worker yet: waiting for the first")
+        work = replace(work, run=work.run.absolute())
         futures = {
-            client.submit(_answer, _seen(part), _of(work), retries=RETRIES, pure=False): part
+            client.submit(_answer, _seen(part), work, retries=RETRIES, pure=False): part
             for part in parts
         }
         for future in distributed.as_completed(futures):
@@ -49,12 +51,6 @@ def by_dask(parts: Sequence[Part], work: Work, address: str) -> Iterator[PartOut
 def _seen(part: Part) -> Part:
     """Places that mean the same on every machine that sees the folders."""
     return Part(part.source.absolute(), part.out.absolute())
-
-
-def _of(work: Work) -> Work:
-    from dataclasses import replace
-
-    return replace(work, run=work.run.absolute())
 
 
 def _answer(part: Part, work: Work) -> PartOutcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -191,10 +191,3 @@ def rows_in(path: Path) -> int:
             return sum(some.count(b"\n") for some in iter(lambda: file.read(_AT_ONCE), b""))
     scan = polars.scan_parquet if suffix == ".parquet" else polars.scan_csv
     return int(scan(path).select(polars.len()).collect().item())
-
-
-def one_by_one(parts: Iterable[Part], work: Work) -> Iterator[PartOutcome]:
-    """Answers by this process, one file after the other."""
-    model = work.load(work.run)
-    for part in parts:
-        yield answer_part(model, part, work)

@@ -65,7 +65,7 @@ def answer_parts(
     todo, found = waiting(parts, work.key)
     done = len(found)
     with bar_of("predict", "answers") as progress:
-        for outcome in _answers(todo, work, hands):
+        for outcome in _answers(model, todo, work, hands):
             found.append(outcome)
             progress(len(found) / len(parts), sum(one.answered for one in found))
     if done and not as_json:
@@ -92,7 +92,9 @@ def load(run: Path) -> TrainedModel:
     return model_of(run)[0]
 
 
-def _answers(todo: Sequence[Part], work: Work, hands: Hands) -> Iterator[PartOutcome]:
+def _answers(
+    model: TrainedModel, todo: Sequence[Part], work: Work, hands: Hands
+) -> Iterator[PartOutcome]:
     if not todo:
         return iter(())
     if hands.dask:
@@ -103,9 +105,9 @@ def _answers(todo: Sequence[Part], work: Work, hands: Hands) -> Iterator[PartOut
         from carousel.bulk.workers import by_workers
 
         return by_workers(todo, work, hands.workers or 1)
-    from carousel.bulk.parts import one_by_one
+    from carousel.bulk.parts import answer_part
 
-    return one_by_one(todo, work)
+    return (answer_part(model, part, work) for part in todo)
 
 
 def _tell(found: Sequence[PartOutcome], out: Path, seconds: float, as_json: bool) -> int:

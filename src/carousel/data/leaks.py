@@ -23,17 +23,28 @@ def of_recordings(
     """Columns of recordings that alone tell the class of each: by one value that they keep through
     a recording, or in every step by the range that it lies in. values: the training part; labels
     (n,), or 0 and 1 (n, K) of labels that are looked at one by one."""
-    if labels.dim() == 2:
-        every = [of_recordings(values, one.long(), columns, 2) for one in labels.unbind(1)]
-        return [leak for i, some in enumerate(every) for leak in some
-                if not any(leak in earlier for earlier in every[:i])]  # fmt: skip
-    found = []
+    kept = _kept(values)
+    if labels.dim() == 1:
+        return _of_classes(values, labels, columns, classes, kept)
+    every = [_of_classes(values, one.long(), columns, 2, kept) for one in labels.unbind(1)]
+    return [leak for i, some in enumerate(every) for leak in some
+            if not any(leak in earlier for earlier in every[:i])]  # fmt: skip
+
+
+def _of_classes(
+    values: Ragged,
+    labels: Tensor,
+    columns: tuple[str, ...],
+    classes: int,
+    kept: tuple[Tensor, Tensor],
+) -> list[Leak]:
+    first, is_kept = kept
+    found: list[Leak] = []
     counts = np.bincount(labels.numpy(), minlength=classes)
-    first, kept = _kept(values)
     rows = _some(torch.ones(len(values.values), dtype=torch.bool))
     by_step = labels.repeat_interleave(values.lengths)[rows].numpy()
     for number, name in enumerate(columns):
-        if kept[number]:
+        if is_kept[number]:
             column = first[:, number].double().numpy()
             found += _tells(column, labels.numpy(), counts, name, len(columns))
         else:
@@ -75,8 +86,7 @@ def of_whole_numbers(values: Ragged, targets: Tensor, columns: tuple[str, ...]) 
     """Columns that keep one value through each recording, and are a number to be found of it, on
     some scale or in its order. values: the training part; targets (n, K), NaN where there is none.
     """
-    first, same = _kept(values)
-    kept = torch.tensor(same, dtype=torch.bool)
+    first, kept = _kept(values)
     names = tuple(name for name, same in zip(columns, kept.tolist(), strict=False) if same)
     found: list[Leak] = []
     for one in targets.unbind(1) if names else ():
@@ -84,13 +94,13 @@ def of_whole_numbers(values: Ragged, targets: Tensor, columns: tuple[str, ...]) 
     return found
 
 
-def _kept(values: Ragged) -> tuple[Tensor, list[bool]]:
+def _kept(values: Ragged) -> tuple[Tensor, Tensor]:
     """The first values of each recording, and which columns keep theirs through all of them."""
     kept = torch.ones(values.values.shape[1], dtype=torch.bool)
     for some in pieces(values):
         first = some.values[some.offsets[:-1]]
         kept &= (some.values == first.repeat_interleave(some.lengths, 0)).all(0)
-    return values.values[values.offsets[:-1]], kept.tolist()
+    return values.values[values.offsets[:-1]], kept
 
 
 def in_words(leaks: list[Leak]) -> str:

@@ -9,12 +9,10 @@ confirm/       runs of the best settings and of the recipe as it was, with other
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from carousel.errors import RunError
-from carousel.run.durable import replace_durably
+from carousel.run.several import read_json, write_json
 
 SWEEP = "sweep.json"
 JOURNAL = "journal.log"
@@ -30,21 +28,9 @@ def is_sweep(path: Path) -> bool:
 
 def read_sweep(path: Path) -> dict[str, Any]:
     """Contents of sweep.json in a folder. Raises `RunError` if there is none, or it is damaged."""
-    try:
-        found: dict[str, Any] = json.loads((path / SWEEP).read_text(encoding="utf-8"))
-        if found["format"] > FORMAT:
-            raise RunError(
-                f"{path} was written by a newer Carousel (format {found['format']}, this version "
-                f"reads up to {FORMAT}): upgrade with pip install -U carousel-rnn"
-            )
-        if not isinstance(found["trials"], list) or not isinstance(found["over"], dict):
-            raise TypeError("trials or settings are missing")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path / SWEEP} cannot be read: {error}") from None
-    return found
+    return read_json(path / SWEEP, FORMAT, {"trials": list, "over": dict})
 
 
 def write_sweep(path: Path, content: dict[str, Any]) -> None:
     """Put sweep.json in place, whole or not at all."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    replace_durably(path / SWEEP, text.encode())
+    write_json(path / SWEEP, content)

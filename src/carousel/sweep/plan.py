@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from carousel import scores
 from carousel.config import Config
 from carousel.errors import ConfigError
 from carousel.sweep import space
@@ -72,6 +73,10 @@ class Plan:
     def folder_of(self, number: int, values: Mapping[str, Value]) -> str:
         """Name of the folder of a trial's run."""
         return f"trial-{number:04d}"
+
+    def shown(self, value: float) -> str:
+        """A validation metric in words."""
+        return f"validation {scores.title(self.metric)} {scores.show(self.metric, value)}"
 
     def to_json(self) -> dict[str, Any]:
         """The plan as sweep.json has it."""

@@ -95,17 +95,16 @@ def sweep(
     from carousel.sweep.workers import Book, silent
 
     plan = plan_of(recipe, over, overrides, sampler=sampler, pruner=pruner, seed=seed)
-    if runs is None:
-        runs = space.size_of_grid(plan.axes) if sampler == "grid" else RUNS
     if sampler == "grid":
-        runs = min(runs, space.size_of_grid(plan.axes))
+        size = space.size_of_grid(plan.axes)
+        runs = min(runs or size, size)
     folder = _folder(run_dir, plan.config)
     where = (
         storage if storage is not None and is_url(storage) else Path(storage or folder / JOURNAL)
     )
     each = checked_threads(threads) if threads else max(1, checked_threads(None) // workers)
     until = None if minutes is None else time.time() + 60 * minutes
-    how = Work(runs, each, until, say if not quiet else silent)
+    how = Work(runs or RUNS, each, until, say if not quiet else silent)
     book = Book(plan, where, folder.name, folder)
     return Swept(folder, stages.run(book, how, workers, confirm))
 

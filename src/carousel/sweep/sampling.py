@@ -88,11 +88,10 @@ class ByNumber(BaseSampler):
         if self._made is None or self._made[0] != trial.number:
             digest = hashlib.sha256(f"{self._plan.seed} {trial.number}".encode()).digest()
             seed = int.from_bytes(digest[:4], "big")
-            make: Callable[..., BaseSampler] = RandomSampler
+            made: BaseSampler = RandomSampler(seed)
             if self._plan.sampler == "tpe":
-                make = TPESampler
-            more = {"n_startup_trials": _BEFORE_TPE} if make is TPESampler else {}
-            self._made = (trial.number, make(seed=seed, **more))
+                made = TPESampler(n_startup_trials=_BEFORE_TPE, seed=seed)
+            self._made = (trial.number, made)
         return self._made[1]
 
 

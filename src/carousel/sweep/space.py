@@ -185,18 +185,6 @@ def to_json(axes: Mapping[str, Axis]) -> dict[str, dict[str, Any]]:
     }
 
 
-def from_json(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Axis]:
-    """Axes that `to_json` wrote.
-
-    >>> from_json({"model.cell": {"values": ["gru", "lstm"]}})
-    {'model.cell': Choices(values=('gru', 'lstm'))}
-    """
-    return {
-        name: Choices(tuple(one["values"])) if "values" in one else Range(**one)
-        for name, one in facts.items()
-    }
-
-
 def _axis(name: str, text: str) -> Axis:
     known = settings(Config)
     if name not in known:

@@ -7,7 +7,6 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from carousel import scores
 from carousel.errors import RunError
 from carousel.run.sweep_results import BEST, CONFIRM, is_sweep, read_sweep
 from carousel.sweep import confirm
@@ -92,9 +91,6 @@ def _judged(confirmed: dict[str, Any]) -> str:
 
 def _about(ledger: Ledger, best: FrozenTrial) -> str:
     """First line of best.toml."""
-    metric = ledger.plan.metric
     assert best.value is not None
-    return (
-        f"{BEST}: trial {best.number} of the sweep {ledger.name}, validation "
-        f"{scores.title(metric)} {scores.show(metric, best.value)}"
-    )
+    shown = ledger.plan.shown(best.value)
+    return f"{BEST}: trial {best.number} of the sweep {ledger.name}, {shown}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 
-from carousel import scores, training
+from carousel import training
 from carousel.errors import CarouselError, RunError, TrainingDiverged
 from carousel.run import layout, reading
 from carousel.run.events import Epoch, Pruned
@@ -131,13 +131,11 @@ def _train(ledger: Ledger, claim: Claim, how: Work) -> None:
         how.said(f"{claim.run} cannot be trained: {error}")
         _end_if_hopeless(ledger, error)
         return
-    metric = ledger.plan.metric
-    value = float(result["validation"][metric])
+    value = float(result["validation"][ledger.plan.metric])
     facts = {"epochs": result["epochs"], "seconds": result["seconds"]}
     ledger.note(claim, {**facts, "kept_epoch": result["kept_epoch"], "steps": result["steps"]})
     ledger.ended(claim, value)
-    shown = f"validation {scores.title(metric)} {scores.show(metric, value)}"
-    how.said(f"{claim.run}: {shown}; {result['stop_reason'].partition(';')[0]}")
+    how.said(f"{claim.run}: {ledger.plan.shown(value)}; {result['stop_reason'].partition(';')[0]}")
 
 
 def _run(ledger: Ledger, claim: Claim, follow: _Follower, how: Work) -> dict[str, Any]:
@@ -178,11 +176,10 @@ def _tell_again(path: Path, follow: _Follower) -> None:
 
 
 def _why(ledger: Ledger, follow: _Follower) -> str:
-    metric = ledger.plan.metric
     assert follow.best is not None
     return (
-        f"given up after epoch {follow.epoch} of {ledger.plan.epochs}: best validation "
-        f"{scores.title(metric)} {scores.show(metric, follow.best)}, and others were better by then"
+        f"given up after epoch {follow.epoch} of {ledger.plan.epochs}: best "
+        f"{ledger.plan.shown(follow.best)}, and others were better by then"
     )
 
 

@@ -6,8 +6,6 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -17,6 +15,7 @@ from carousel.errors import CarouselError, RunError
 from carousel.sweep.ledger import Ledger, Patience
 from carousel.sweep.plan import Plan
 from carousel.sweep.worker import Stopped, Work, work
+from carousel.training.signals import handled
 
 _MOST_DEATHS = 5  # until it is no accident that workers are killed
 _STOPPED, _REFUSED = 3, 4
@@ -60,7 +59,7 @@ def work_off(book: Book, how: Work, workers: int) -> None:
         return process
 
     going = [begin() for _ in range(workers)]
-    with _terminated_as_interrupted():
+    with handled((signal.SIGTERM,), _interrupt):  # so that the workers are asked to end, too
         try:
             while going:
                 process = going.pop(0)
@@ -105,19 +104,5 @@ def _end(processes: list[BaseProcess]) -> None:
         process.join()
 
 
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM is an interruption inside the block, so that the workers are asked to end, too."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before: Callable[..., object] | int | None = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -3,7 +3,6 @@ is trained on all of them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,8 +247,7 @@ def _run(
     if (path / layout.CONFIG).is_file():
         run = RunFolder.open(path)
         if run.finished:
-            found: dict[str, Any] = json.loads((path / layout.RESULT).read_text("utf-8"))
-            return found
+            return run.read_result()
         return session.resume(path, quiet=quiet).result
     return session.train(
         base.override(one["settings"]),

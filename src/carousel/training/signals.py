@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+
+@contextmanager
+def handled(
+    numbers: tuple[signal.Signals, ...], handler: Callable[[int, FrameType | None], None]
+) -> Iterator[None]:
+    """Call a function at signals inside the block; outside the main thread they go elsewhere."""
+    try:
+        previous = {number: signal.signal(number, handler) for number in numbers}
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 class StopRequest:
@@ -20,16 +37,8 @@ class StopRequest:
 
         Raises KeyboardInterrupt at the second one.
         """
-        try:
-            previous = {n: signal.signal(n, self._note) for n in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # not in the main thread
+        with handled((signal.SIGINT, signal.SIGTERM), self._note):
             yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.made:
