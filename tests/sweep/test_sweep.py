@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from functools import partial
 from types import SimpleNamespace
 
@@ -20,7 +21,7 @@ from carousel.sweep import run as sweep_run
 from carousel.sweep import worker
 from carousel.sweep.run import plan_of
 from carousel.sweep.summary import summary
-from carousel.sweep.worker import Work
+from carousel.sweep.worker import Stopped, Work
 from carousel.sweep.workers import Book, work_off
 
 
@@ -254,6 +255,27 @@ def test_a_storage_that_is_away_in_the_middle_of_a_trial_does_not_cost_the_trial
             small_sweep(tmp_path / "s", runs=1, pruner="none")
     (one,) = small_sweep(tmp_path / "s", runs=1, pruner="none").result["trials"]
     assert (one["state"], one["run"], one["again"]) == ("ended", "trial-0000", 0)
+
+
+def test_an_interrupted_sweep_goes_on_with_the_trial_where_it_was(tmp_path, monkeypatch):
+    whole = small_sweep(tmp_path / "a" / "s", runs=2, pruner="none")
+    told = worker._Follower.told
+
+    def interrupted(self, epoch, *more):
+        going = told(self, epoch, *more)
+        if (self.claim.number, epoch) == (1, 2):
+            signal.raise_signal(signal.SIGINT)
+        return going
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._Follower, "told", interrupted)
+        with pytest.raises(Stopped):
+            small_sweep(tmp_path / "b" / "s", runs=2, pruner="none")
+    found = small_sweep(tmp_path / "b" / "s", runs=2, pruner="none")
+    assert values_of(found) == values_of(whole)
+    again = found.result["trials"][1]
+    assert (again["again"], again["run"]) == (1, "trial-0001")
+    assert len([*events(tmp_path / "b" / "s" / "trial-0001" / "events.sqlite", "resumed")]) == 1
 
 
 @pytest.mark.slow

@@ -97,7 +97,7 @@ def _one(book: Book, how: Work) -> None:
 
 
 def _end(processes: list[BaseProcess]) -> None:
-    """Ask workers to end, and wait: each gives its trial back first."""
+    """Ask workers to end, and wait: one that is training gives its trial back first."""
     for process in processes:
         process.terminate()
     for process in processes:
