@@ -36,17 +36,9 @@ def is_store(path: str | Path) -> bool:
     return (Path(path) / FILE).is_file()
 
 
-def overlap(one: Path, other: Path) -> bool:
-    """True if one file or folder is the other, or lies in it; an imported table is the files, too,
-    that it was made of. Raises `DataError` for a damaged one."""
-    return any(
-        here == there or here in there.parents or there in here.parents
-        for here in _origins(one)
-        for there in _origins(other)
-    )
-
-
-def _origins(path: Path) -> list[Path]:
+def origins(path: Path) -> list[Path]:
+    """A path, and of an imported table the files that it was made of, without links. Raises
+    `DataError` for a damaged table."""
     files = Store.open(path).files if is_store(path) else ()
     return [path.resolve(), *(Path(file.path).resolve() for file in files)]
 
