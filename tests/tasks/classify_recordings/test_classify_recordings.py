@@ -17,7 +17,7 @@ from carousel.data.ragged import Ragged
 from carousel.data.regular import filled_in_words
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_recordings.task import ClassifyRecordingsTask
-from carousel.tasks.shared.baselines import fit_recordings, summaries
+from carousel.tasks.shared.baselines.examples import fit_recordings, summaries
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.task import Json, Notice
 from carousel.training import train

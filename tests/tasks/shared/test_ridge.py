@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from carousel.tasks.forecast.scores import fit_linear
+from carousel.tasks.shared.baselines.linear import fit_linear
 from carousel.tasks.shared.ridge import Ridge
 
 

@@ -21,7 +21,8 @@ from carousel.tasks.classify.network import (
     sequences_of,
 )
 from carousel.tasks.classify.trained import TrainedClassifier
-from carousel.tasks.shared import baselines, network, outputs, samples
+from carousel.tasks.shared import network, outputs, samples
+from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -109,7 +110,7 @@ class ClassifyTask(Task):
         return samples.of_classes(answers, [self.classes[i] for i in some.labels.tolist()])
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        return baselines.fit_and_score(self.parts.train, self.parts.test)
+        return examples.fit_and_score(self.parts.train, self.parts.test)
 
     def account(self) -> dict[str, Any]:
         return self.parts.account()

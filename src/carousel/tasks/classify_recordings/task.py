@@ -18,7 +18,8 @@ from carousel.data.mapped import pools_of
 from carousel.data.ragged import Buckets, Ragged, by_length
 from carousel.layers.categories import noisy
 from carousel.tasks.classify_recordings.trained import TrainedRecordingClassifier
-from carousel.tasks.shared import baselines, network, samples
+from carousel.tasks.shared import network, samples
+from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.heads import head_of
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
@@ -139,7 +140,7 @@ class ClassifyRecordingsTask(Task):
         held = self._prepare(test.values)
         x, test_x = (with_levels(some, self.data.columns) for some in (self._train, held))
         truth = (train.labels.numpy(), test.labels.numpy())
-        return baselines.fit_recordings(x, truth[0], test_x, truth[1], self.head.scores)
+        return examples.fit_recordings(x, truth[0], test_x, truth[1], self.head.scores)
 
     def account(self) -> dict[str, Any]:
         return {**self.data.account(), "leaks": self.leaks}

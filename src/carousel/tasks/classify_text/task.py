@@ -16,7 +16,8 @@ from carousel.data.ragged import Buckets, by_length
 from carousel.data.tokens import Tokens
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
-from carousel.tasks.shared import baselines, network, samples
+from carousel.tasks.shared import network, samples
+from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.heads import head_of
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.samples import Sample, Told
@@ -103,7 +104,7 @@ class ClassifyTextTask(Task):
     def baselines(self) -> dict[str, dict[str, float]]:
         train, test = self.data.train, self.data.test
         cut = self.tokens.cut if self.config.text.level == "word" else None
-        return baselines.fit_sentences(
+        return examples.fit_sentences(
             train.texts,
             train.labels.numpy(),
             test.texts,

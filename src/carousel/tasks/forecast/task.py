@@ -18,13 +18,15 @@ from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
+from carousel.tasks.forecast.baselines import Windowed, learned_forecasts, local_forecasts
 from carousel.tasks.forecast.frame import Frame, forecasts, levels_of, target_numbers, targets_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import Output
-from carousel.tasks.forecast.scores import Yardstick, fit_linear, measures, naive_forecasts, stretch
+from carousel.tasks.forecast.scores import Yardstick, measures, stretch
 from carousel.tasks.forecast.tables import mase_note
 from carousel.tasks.forecast.trained import TrainedForecaster
 from carousel.tasks.shared import network, outputs, samples
+from carousel.tasks.shared.baselines.linear import fit_linear
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -156,11 +158,7 @@ class ForecastTask(Task):
 
     def _gather(self, windows: Windows) -> tuple[Any, Any]:
         """Contexts, and what came: NaN where nothing was measured."""
-        index = torch.arange(len(windows))
-        values = torch.from_numpy(self.series.values[:, self.frame.targets])
-        before, _ = windows.gather(values, index)
-        _, after = windows.gather(torch.from_numpy(self._values), index)
-        return before.numpy(), after.numpy()
+        return self._windowed.gather(windows)
 
     def _truth(self, windows: Windows) -> Any:
         return self._gather(windows)[1]
@@ -200,12 +198,20 @@ class ForecastTask(Task):
         ]
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """The last value, the value a season ago, and a linear model on the same windows."""
-        settings = self.config.forecast
-        contexts, truth = self._gather(self.windows["test"])
-        found = naive_forecasts(contexts, settings.horizon, settings.season)
-        found["linear"] = fit_linear(*self._gather(self.windows["train"])).forecasts(contexts)
-        return {name: measures(truth, guess, self.yardstick) for name, guess in found.items()}
+        """Methods that fit a history by itself, and models fitted on the training windows, with the
+        seconds of each."""
+        data, seconds = self._windowed, dict[str, float]()
+        found = local_forecasts(data, "test", seconds) | learned_forecasts(data, "test", seconds)
+        truth = self._truth(self.windows["test"])
+        return {
+            name: {**measures(truth, guess, self.yardstick), "seconds": seconds[name]}
+            for name, guess in found.items()
+        }
+
+    @property
+    def _windowed(self) -> Windowed:
+        values = self.series.values[:, self.frame.targets]
+        return Windowed(values, self._values, self.windows, self.config.forecast)
 
     def account(self) -> dict[str, Any]:
         """Besides the rows: windows of each part, those of them that share no target (`apart`),

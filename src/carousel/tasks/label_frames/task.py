@@ -10,7 +10,8 @@ from carousel.data import leaks
 from carousel.data.recordings import LabelledFrames
 from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.trained import TrainedFrameLabeller
-from carousel.tasks.shared import baselines, network, outputs, samples
+from carousel.tasks.shared import network, outputs, samples
+from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.prepared import with_levels
@@ -96,7 +97,7 @@ class LabelFramesTask(RecordingsTask):
         held = self._prepare(test.values)
         wide, test_x = (with_levels(some, self.data.columns) for some in (self._train, held))
         x, y = wide.values[inside].numpy(), train.labels[inside].numpy()
-        guesses = baselines.fit_frames(x, y, test_x.values.numpy())
+        guesses = examples.fit_frames(x, y, test_x.values.numpy())
         scores = {}
         for name, guess in guesses.items():
             sure = nn.functional.one_hot(torch.from_numpy(guess), len(self.data.classes)).float()

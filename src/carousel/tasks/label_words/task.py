@@ -18,7 +18,8 @@ from carousel.tasks.label_words.network import WordLabeller, logits_of
 from carousel.tasks.label_words.scores import headline, judge
 from carousel.tasks.label_words.spans import mark_spans, well_formed
 from carousel.tasks.label_words.trained import TrainedWordLabeller
-from carousel.tasks.shared import baselines, network, samples
+from carousel.tasks.shared import network, samples
+from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -103,7 +104,7 @@ class LabelWordsTask(Task):
         """The most frequent label of each word in training, and of all for a new word."""
         train, test = self.data.train, self.data.test
         keys = self.features
-        guess = baselines.most_frequent_labels(
+        guess = examples.most_frequent_labels(
             zip(
                 map(keys.plain, chain.from_iterable(train.words)),
                 self._targets.tolist(),

@@ -24,7 +24,8 @@ from carousel.tasks.regress.target import Target
 from carousel.tasks.regress.trained import TrainedRegressor
 from carousel.tasks.regress.whole_task import WholeRegressTask
 from carousel.tasks.regress.whole_trained import TrainedWholeRegressor
-from carousel.tasks.shared import baselines, network, outputs
+from carousel.tasks.shared import network, outputs
+from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.frames import FrameLabeller, build_model, logits_of
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.prepared import with_levels
@@ -90,7 +91,7 @@ class RegressTask(RecordingsTask):
             mean
             + std
             * torch.from_numpy(
-                baselines.fit_numbers(x.numpy(), scaled.numpy(), test_x.numpy())
+                examples.fit_numbers(x.numpy(), scaled.numpy(), test_x.numpy())
             ).double()
         )
         return {**found, "linear": judge(test, guess, self.target.cap)}

@@ -20,7 +20,8 @@ from carousel.layers.categories import noisy
 from carousel.tasks.regress.target import Target, guesses
 from carousel.tasks.regress.whole_scores import judge
 from carousel.tasks.regress.whole_trained import TrainedWholeRegressor
-from carousel.tasks.shared import baselines, network, outputs, samples
+from carousel.tasks.shared import network, outputs, samples
+from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.digits import few_digits
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
@@ -152,7 +153,7 @@ class WholeRegressTask(Task):
         """The mean of the training part, and ridge regression on summary statistics."""
         train, test = self.data.train, self.data.part("test")
         held = self._prepare(test.values)
-        x, test_x = baselines.standardised_summaries(
+        x, test_x = examples.standardised_summaries(
             *(with_levels(some, self.data.columns) for some in (self._train, held))
         )
         means, lines = [], []
@@ -160,7 +161,7 @@ class WholeRegressTask(Task):
             known = ~numbers.isnan()
             capped = target.capped(numbers[known].double())
             mean, std = float(capped.mean()), float(capped.std(correction=0)) or 1.0
-            guess = baselines.fit_numbers(x[known.numpy()], ((capped - mean) / std).numpy(), test_x)
+            guess = examples.fit_numbers(x[known.numpy()], ((capped - mean) / std).numpy(), test_x)
             means.append(torch.full((len(test),), mean, dtype=torch.float64))
             lines.append(mean + std * torch.from_numpy(guess).double())
         stds = [target.std for target in self.targets]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from carousel.data.labelled_images import Images
-from carousel.tasks.shared.baselines import (
+from carousel.tasks.shared.baselines.examples import (
     fit_and_score,
     fit_frames,
     fit_numbers,
