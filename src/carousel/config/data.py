@@ -97,6 +97,11 @@ class TextConfig:
     lowercase: read sentences in lower case.
     features: what is known of each word that is to be labelled, with commas between: "word",
         "shape" (capitals, digits, signs), "prefix" and "suffix" (its first or last 3 letters).
+    characters: letters of each word that are read beside the word itself: "none", each "character",
+        or each "jamo" (the letters of Hangul); a word that the training part lacks has letters too.
+    longest_word: letters of a word that are read, the first ones.
+    tag: column of a file of labelled words with a tag of each word that is read too, such as its
+        part of speech: by number from 1 or by name; empty: none.
     word, label: columns of a file of labelled words, by number from 1 or, of CoNLL-U, by name, such
         as "FORM" and "XPOS"; empty: the first and the last one, of CoNLL-U FORM and UPOS.
     min_count, max_vocabulary: rarer words of the training part, and all but the most frequent
@@ -112,6 +117,9 @@ class TextConfig:
     level: str = key("word", choices=("word", "character", "jamo", "subword"), tasks=groups.CUT)
     lowercase: bool = key(False, tasks=groups.CASED)
     features: str = key("word", tasks=("label_words",))
+    characters: str = key("none", choices=("none", "character", "jamo"), tasks=groups.SPELLED)
+    longest_word: int = key(20, low=1, high=100, when=("text.characters!=none",))
+    tag: str = key("", tasks={"label_words": "data.name=columns|conll2000"}, of_set=DROPPED)
     word: str = key("", tasks={"label_words": "data.name=columns"}, of_set=DROPPED)
     label: str = key("", tasks={"label_words": "data.name=columns"}, of_set=DROPPED)
     min_count: int = key(1, low=1, tasks=groups.SENTENCES, of_set=KEPT)

@@ -21,6 +21,8 @@ OWN = tuple(WORDS)
 LIMITED = ("classify", "classify_text", "label_words", "generate", "translate")
 #: Cut a text into tokens of a kind that can be chosen.
 CUT = ("classify_text", "generate", "translate", "caption")
+#: Can read the letters of words: for texts that are cut into letters there is nothing more to read.
+SPELLED = {"classify_text": "text.level=word|subword", "label_words": ""}
 #: Can read in lower case.
 CASED = ("classify_text", "label_words", "translate", "caption")
 RECORDINGS = ("classify_recordings", "label_frames", "regress")

@@ -17,6 +17,11 @@ class ModelConfig:
     num_layers: recurrent layers, each reading the outputs of the one below.
     embedding_size: of each token of a text (0: hidden_size).
     feature_size: of each feature of a word but the word itself (see `text.features`).
+    tag_size: of the tag beside each word (see `text.tag`).
+    character_encoder: what makes a vector of the letters of a word (see `text.characters`): a
+        "convolution" over three letters with its maximum, or a "recurrent" network from both ends.
+    character_size: embedding of a letter.
+    character_features: numbers that are made of the letters of a word.
     tied: the embedding is the output layer's weight too (Press and Wolf 2017); it needs
         embedding_size = hidden_size.
     adaptive_softmax: how many of a language model's most frequent words are told apart in the first
@@ -48,6 +53,12 @@ class ModelConfig:
     num_layers: int = key(1, low=1)
     embedding_size: int = key(0, low=0, tasks=groups.SENTENCES)
     feature_size: int = key(32, low=1, tasks=("label_words",), when=("text.features!=word",))
+    tag_size: int = key(32, low=1, when=("text.tag!=",))
+    character_encoder: str = key(
+        "convolution", choices=("convolution", "recurrent"), when=("text.characters!=none",)
+    )
+    character_size: int = key(32, low=1, when=("text.characters!=none",))
+    character_features: int = key(64, low=2, when=("text.characters!=none",))
     tied: bool = key(False, tasks=groups.TIED)
     adaptive_softmax: int = key(0, low=0, tasks=("generate",))
     bidirectional: bool = key(False, tasks=groups.WHOLE)

@@ -14,11 +14,14 @@ from carousel.data.files.columns import Labelled
 from carousel.data.parts import NAMES, Parts
 from carousel.data.ragged import Ragged
 from carousel.data.shares import Share
+from carousel.data.spelling import Spelling
 from carousel.data.splits import split
+from carousel.data.tagged import require_tags, tag_of
 from carousel.data.text import UNKNOWN, Vocabulary
 from carousel.errors import ConfigError, DataError
 
 FEATURES = ("word", "shape", "prefix", "suffix")
+TAG = "tag"
 _AFFIX = 3
 
 
@@ -84,7 +87,7 @@ def features_of(word: str, lowercase: bool) -> dict[str, str]:
     >>> features_of("B-52s", lowercase=True)
     {'word': 'b-00s', 'shape': 'X-0x', 'prefix': 'b-0', 'suffix': '00s'}
     """
-    plain = "".join("0" if c.isdigit() else c for c in (word.lower() if lowercase else word))
+    plain = without_digits(word.lower() if lowercase else word)
     small = plain.lower()
     return {
         "word": plain,
@@ -92,6 +95,11 @@ def features_of(word: str, lowercase: bool) -> dict[str, str]:
         "prefix": small[:_AFFIX],
         "suffix": small[-_AFFIX:],
     }
+
+
+def without_digits(word: str) -> str:
+    """A word with 0 in the place of each digit."""
+    return "".join("0" if c.isdigit() else c for c in word)
 
 
 def _shape(word: str) -> str:
@@ -108,14 +116,19 @@ def _shape(word: str) -> str:
 class WordFeatures:
     """Words as numbers, one per feature, by the vocabularies of the training part.
 
-    names: of `FEATURES`, "word" first. Number 0 of each is `<unk>`.
+    names: of `FEATURES`, "word" first, and "tag" last where words have tags. Number 0 of each is
+    `<unk>`. spelling: of the letters of words, whose numbers stand behind those of the features.
     """
 
     def __init__(
-        self, names: Sequence[str], lowercase: bool, vocabularies: Sequence[Vocabulary]
+        self,
+        names: Sequence[str],
+        lowercase: bool,
+        vocabularies: Sequence[Vocabulary],
+        spelling: Spelling | None = None,
     ) -> None:
         self.names, self.lowercase = tuple(names), lowercase
-        self.vocabularies = tuple(vocabularies)
+        self.vocabularies, self.spelling = tuple(vocabularies), spelling
 
     @classmethod
     def fit(cls, sentences: Iterable[Sequence[str]], config: TextConfig) -> WordFeatures:
@@ -128,9 +141,12 @@ class WordFeatures:
                 )
         if names[0] != "word" or len(set(names)) < len(names):
             raise ConfigError("text.features must begin with 'word' and have none of them twice")
+        words = Counter((word, tag_of(word)) for word in chain.from_iterable(sentences))
+        if config.tag:
+            names.append(TAG)
         counts = {name: Counter[str]() for name in names}
-        for word, n in Counter(chain.from_iterable(sentences)).items():
-            found = features_of(word, config.lowercase)
+        for (word, tag), n in words.items():
+            found = {**features_of(word, config.lowercase), TAG: tag}
             for name in names:
                 counts[name][found[name]] += n
         limit = {"word": config.max_vocabulary}
@@ -138,13 +154,17 @@ class WordFeatures:
             Vocabulary.fit(counts[name], [UNKNOWN], config.min_count, limit.get(name, 0))
             for name in names
         ]
-        return cls(names, config.lowercase, vocabularies)
+        plain = Counter[str]()
+        for (word, _), n in words.items():
+            plain[without_digits(word)] += n
+        return cls(names, config.lowercase, vocabularies, Spelling.fit(plain, config))
 
     @classmethod
     def restore(cls, facts: dict[str, Any]) -> WordFeatures:
         """Rebuild from `facts`."""
         vocabularies = [Vocabulary(tuple(tokens)) for tokens in facts["vocabularies"]]
-        return cls(facts["names"], facts["lowercase"], vocabularies)
+        spelling = Spelling.restore(facts.get("spelling"))
+        return cls(facts["names"], facts["lowercase"], vocabularies, spelling)
 
     def facts(self) -> dict[str, Any]:
         """Everything that `restore` needs, as JSON can hold it."""
@@ -152,6 +172,7 @@ class WordFeatures:
             "names": list(self.names),
             "lowercase": self.lowercase,
             "vocabularies": [list(vocabulary.tokens) for vocabulary in self.vocabularies],
+            **({"spelling": self.spelling.facts()} if self.spelling else {}),
         }
 
     def plain(self, word: str) -> str:
@@ -163,17 +184,25 @@ class WordFeatures:
         return self.plain(word) in self.vocabularies[0].numbers
 
     def encode(self, sentences: Sequence[Sequence[str]]) -> Ragged:
-        """Numbers (N, F) of all words, sentence by sentence."""
-        rows: dict[str, list[int]] = {}
-        for word in set(chain.from_iterable(sentences)):
-            found = features_of(word, self.lowercase)
-            rows[word] = [
+        """Numbers (N, F) of all words, sentence by sentence; with a spelling (N, F + letters).
+
+        Raises `DataError` for a word without a tag where the features have one.
+        """
+        if TAG in self.names:
+            require_tags(sentences)
+        rows: dict[tuple[str, str], list[int]] = {}
+        flat = [(word, tag_of(word)) for word in chain.from_iterable(sentences)]
+        for word, tag in set(flat):
+            found = {**features_of(word, self.lowercase), TAG: tag}
+            rows[word, tag] = [
                 vocabulary.numbers.get(found[name], 0)
                 for name, vocabulary in zip(self.names, self.vocabularies, strict=True)
             ]
-        values = torch.tensor([rows[word] for word in chain.from_iterable(sentences)])
-        offsets = torch.tensor([0, *map(len, sentences)]).cumsum(0)
-        return Ragged(values.view(-1, len(self.names)).long(), offsets)
+        values = torch.tensor([rows[one] for one in flat]).view(-1, len(self.names)).long()
+        if self.spelling is not None:
+            letters = self.spelling.encode([without_digits(word) for word, _ in flat])
+            values = torch.cat((values, letters), 1)
+        return Ragged(values, torch.tensor([0, *map(len, sentences)]).cumsum(0))
 
     def cut(self, sentence: str) -> list[str]:
         """The words of a sentence as a person writes it: signs at the ends of an unknown word

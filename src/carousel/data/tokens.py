@@ -13,6 +13,7 @@ import torch
 
 from carousel.config import TextConfig
 from carousel.data.ragged import Ragged
+from carousel.data.spelling import Spelling
 from carousel.data.text import UNKNOWN, Vocabulary
 from carousel.errors import require_extra
 
@@ -52,8 +53,9 @@ class Tokens:
         lowercase: bool,
         vocabulary: Vocabulary | None = None,
         subwords: Any = None,
+        spelling: Spelling | None = None,
     ) -> None:
-        self.level, self.lowercase = level, lowercase
+        self.level, self.lowercase, self.spelling = level, lowercase, spelling
         self._vocabulary, self._subwords = vocabulary, subwords
 
     @classmethod
@@ -63,27 +65,35 @@ class Tokens:
         Raises `ConfigError` if `text.min_count` and `text.max_vocabulary` leave none.
         """
         if config.level == "subword":
-            return cls(config.level, config.lowercase, subwords=_learn(sentences, config))
+            tokens = cls(config.level, config.lowercase, subwords=_learn(sentences, config))
+            counts = Counter(chain.from_iterable(map(tokens.cut, sentences)))
+            tokens.spelling = Spelling.fit(counts, config)
+            return tokens
         tokens = cls(config.level, config.lowercase)
         counts = Counter(chain.from_iterable(map(tokens.cut, sentences)))
         limit = config.max_vocabulary
         tokens._vocabulary = Vocabulary.fit(counts, [UNKNOWN], config.min_count, limit)
+        tokens.spelling = Spelling.fit(counts, config)
         return tokens
 
     @classmethod
     def restore(cls, facts: dict[str, Any]) -> Tokens:
         """Rebuild from `facts`."""
         level, lowercase = facts["level"], facts["lowercase"]
+        spelling = Spelling.restore(facts.get("spelling"))
         if level == "subword":
             _require_tokenizers()
             from tokenizers import Tokenizer
 
-            return cls(level, lowercase, subwords=Tokenizer.from_str(facts["subwords"]))
-        return cls(level, lowercase, Vocabulary(tuple(facts["vocabulary"])))
+            subwords = Tokenizer.from_str(facts["subwords"])
+            return cls(level, lowercase, subwords=subwords, spelling=spelling)
+        return cls(level, lowercase, Vocabulary(tuple(facts["vocabulary"])), spelling=spelling)
 
     def facts(self) -> dict[str, Any]:
         """Everything that `restore` needs, as JSON can hold it."""
         facts: dict[str, Any] = {"level": self.level, "lowercase": self.lowercase}
+        if self.spelling is not None:
+            facts["spelling"] = self.spelling.facts()
         if self._vocabulary is None:
             return {**facts, "subwords": self._subwords.to_str()}
         return {**facts, "vocabulary": list(self._vocabulary.tokens)}
@@ -105,7 +115,11 @@ class Tokens:
         return list(" ".join(sentence.split()))
 
     def encode(self, sentences: Iterable[str]) -> Ragged:
-        """The token numbers of each sentence. A sentence without tokens has length 0."""
+        """The token numbers of each sentence. A sentence without tokens has length 0.
+
+        With a spelling a token is a row of numbers: its own, and those of its letters.
+        """
+        sentences = list(sentences)
         if self._vocabulary is None:
             given = list(map(self._normal, sentences))
             rows = [encoding.ids for encoding in self._subwords.encode_batch(given)]
@@ -114,7 +128,16 @@ class Tokens:
             rows = [[numbers.get(t, 0) for t in self.cut(sentence)] for sentence in sentences]
         lengths = torch.tensor([0, *map(len, rows)])
         values = torch.tensor(list(chain.from_iterable(rows)), dtype=torch.int64)
+        if self.spelling is not None:
+            letters = self.spelling.encode([*chain.from_iterable(map(self.cut, sentences))])
+            values = torch.cat((values.unsqueeze(1), letters), 1)
         return Ragged(values, lengths.cumsum(0))
+
+    def letters_said(self, sentences: Iterable[str]) -> str:
+        """What of the letters of these sentences' tokens is read, in words; "" if they are not."""
+        if self.spelling is None:
+            return ""
+        return f", {self.spelling.said(set(chain.from_iterable(map(self.cut, sentences))))}"
 
     def decode(self, numbers: Iterable[int]) -> str:
         """The sentence of these tokens; the other way round than `encode`, but for what is unknown.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.data.tokens import Tokens
+from carousel.errors import ConfigError
 from carousel.export import modules
 from carousel.export.description import (
     Dense,
@@ -21,9 +22,11 @@ from carousel.export.description import (
 from carousel.export.heads import answers_of
 from carousel.export.subject import Subject, Tensors
 from carousel.layers.attention import step_mask
+from carousel.tasks.classify_text.network import TextClassifier
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
 from carousel.tasks.generate.network import LanguageModel
 from carousel.tasks.generate.trained import TrainedLanguageModel
+from carousel.tasks.label_words.network import WordLabeller
 from carousel.tasks.label_words.trained import TrainedWordLabeller
 
 _TOKENS = Value("tokens", "int64", ("batch", "time"), "numbers of tokens")
@@ -32,6 +35,7 @@ _TOKENS = Value("tokens", "int64", ("batch", "time"), "numbers of tokens")
 def text_classifier(trained: TrainedTextClassifier) -> Subject:
     """Tokens of sentences to probabilities of classes."""
     model, head = trained.model, trained.head
+    _refuse_letters(model)
     layers = (
         modules.embedding(model.embedding),
         modules.recurrent(model.recurrent),
@@ -57,6 +61,7 @@ def text_classifier(trained: TrainedTextClassifier) -> Subject:
 def word_labeller(trained: TrainedWordLabeller) -> Subject:
     """Numbers of the features of words to probabilities of their labels."""
     model, labels = trained.model, trained.labels
+    _refuse_letters(model)
     tables = [cast(nn.Embedding, table) for table in model.embeddings]
     first, *further = [modules.array(table.weight) for table in tables]
     shape: tuple[int | str, ...] = ("batch", "time", 1 + len(further))
@@ -88,6 +93,17 @@ def word_labeller(trained: TrainedWordLabeller) -> Subject:
         return (every,)
 
     return Subject(network, compute, (model.recurrent,), model)
+
+
+def _refuse_letters(model: TextClassifier | WordLabeller) -> None:
+    """Raise `ConfigError` for a network that reads the letters of words."""
+    if model.spelled is not None:
+        raise ConfigError(
+            "a network that reads letters of words (text.characters) has no description: files in "
+            "other formats are made of one that was trained with text.characters = 'none'; its "
+            "recurrent layers can be described by themselves, such as "
+            "carousel.load(run).model.recurrent"
+        )
 
 
 def language_model(trained: TrainedLanguageModel) -> Subject:

@@ -13,6 +13,8 @@ import carousel
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
 from carousel.data.ragged import Ragged
+from carousel.data.text import Vocabulary
+from carousel.data.tokens import Tokens
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.classify_text.task import ClassifyTextTask
@@ -36,6 +38,10 @@ def model(run):
     return run.load()
 
 
+def _tokens(count):
+    return Tokens("word", False, Vocabulary(tuple(map(str, range(count)))))
+
+
 sentences = st.lists(st.lists(st.integers(0, 19), max_size=12), min_size=1, max_size=9)
 
 
@@ -44,7 +50,7 @@ sentences = st.lists(st.lists(st.integers(0, 19), max_size=12), min_size=1, max_
 def test_padding_never_changes_a_prediction(rows, pooling):
     torch.manual_seed(1)
     config = sentence_config("x", f"model.pooling={pooling}", "model.num_layers=2")
-    network = TextClassifier(20, 3, config)
+    network = TextClassifier(_tokens(20), 3, config)
     together = Ragged.of([torch.tensor(row, dtype=torch.int64) for row in rows])
     logits = logits_of(network, together)
     for number in range(len(rows)):
@@ -70,7 +76,7 @@ def test_padding_never_changes_a_loss_or_its_gradient(path, pooling):
 
 def test_a_sentence_without_tokens_is_judged_by_the_bias_alone():
     config = sentence_config("x", "model.pooling=attention")
-    network = TextClassifier(20, 3, config)
+    network = TextClassifier(_tokens(20), 3, config)
     empty = Ragged(torch.empty(0, dtype=torch.int64), torch.tensor([0, 0, 0]))
     torch.testing.assert_close(logits_of(network, empty), network.head.bias.expand(2, 3))
 

@@ -9,8 +9,9 @@ from small_words import words_config, write_columns
 import carousel
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
-from carousel.data.labelled_words import Labelled
+from carousel.data.labelled_words import Labelled, WordFeatures
 from carousel.data.ragged import Ragged
+from carousel.data.text import Vocabulary
 from carousel.errors import ConfigError
 from carousel.tasks.label_words.network import WordLabeller, logits_of
 from carousel.tasks.label_words.scores import judge
@@ -37,11 +38,16 @@ def model(run):
     return run.load()
 
 
+def _features(*sizes):
+    vocabularies = [Vocabulary(tuple(map(str, range(size)))) for size in sizes]
+    return WordFeatures(["word", "suffix"], False, vocabularies)
+
+
 @settings(max_examples=25)
 @given(st.lists(st.integers(0, 11), min_size=1, max_size=8))
 def test_padding_and_company_never_change_a_label(lengths):
     torch.manual_seed(3)
-    network = WordLabeller([20, 7], 5, words_config("x", "model.num_layers=2"))
+    network = WordLabeller(_features(20, 7), 5, words_config("x", "model.num_layers=2"))
     values = torch.stack(
         (torch.randint(0, 20, (sum(lengths),)), torch.randint(0, 7, (sum(lengths),))), 1
     )

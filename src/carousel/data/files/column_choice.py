@@ -30,7 +30,7 @@ def place_of(asked: str, width: int, names: Sequence[str], usual: int) -> int:
         return folded.index(asked.casefold())
     known = f", or {', '.join(names)}" if names else ""
     raise ConfigError(
-        f"text.word and text.label name a column by its number, 1 to {width}{known}; got "
+        f"text.word, text.label and text.tag name a column by its number, 1 to {width}{known}; got "
         f"'{asked}'.{closest(asked, names)}"
     )
 

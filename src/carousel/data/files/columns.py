@@ -21,6 +21,7 @@ from carousel.data.files.column_choice import (
 )
 from carousel.data.files.sentences import alike_notice
 from carousel.data.files.text import read_text
+from carousel.data.tagged import with_tags
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -79,12 +80,15 @@ Blocks = list[list[Line]]
 """Lines by sentence."""
 
 
-def read_columns(text: str, source: str | Path, word: str = "", label: str = "") -> Labelled:
+def read_columns(
+    text: str, source: str | Path, word: str = "", label: str = "", tag: str = ""
+) -> Labelled:
     """Sentences in columns: a word a line, its label last, blank lines between sentences; or a
     file in CoNLL-U, of which FORM and UPOS are read.
 
     word, label: other columns, by their numbers from 1, or, of CoNLL-U and where a comment
-    `# global.columns = …` has them, their names. Columns are cut at tabs if every line has one,
+    `# global.columns = …` has them, their names. tag: one whose texts stand beside the words
+    (`Tagged`); "" for none. Columns are cut at tabs if every line has one,
     else at blanks and tabs. Other columns are passed over, and so are lines that begin with
     -DOCSTART-, and comments, which begin with # and have other columns; those are counted. Raises
     `DataError` that names the line, for one that has other columns than the first, or whose word
@@ -92,7 +96,7 @@ def read_columns(text: str, source: str | Path, word: str = "", label: str = "")
     """
     lines, comments = split_comments(_lines(text))
     if is_conllu(lines):
-        return _read_conllu(lines, source, comments, word, label)
+        return _read_conllu(lines, source, comments, (word, label, tag))
     blocks = cut_columns(lines, source)
     _check_beginning(blocks, source)
     if not blocks:
@@ -100,19 +104,33 @@ def read_columns(text: str, source: str | Path, word: str = "", label: str = "")
     width = len(blocks[0][0].columns)
     names = global_names(comments)
     first, last = place_of(word, width, names, 0), place_of(label, width, names, width - 1)
-    if word or label:
-        _check_chosen(blocks, (first, last), source)
+    beside = place_of(tag, width, names, -1)
+    if word or label or tag:
+        _check_chosen(blocks, (first, last, *([beside] if tag else [])), source)
     note = f"read as columns: words in {first + 1}, labels in {last + 1} of {width}"
-    told = [note if word or label else "", comments_in_words(comments)]
-    words = [[line.columns[first] for line in block] for block in blocks]
+    note += f", tags in {beside + 1}" if tag else ""
+    told = [note if word or label or tag else "", comments_in_words(comments)]
+    words = _words_in(blocks, first, beside)
     labels = [[line.columns[last] for line in block] for block in blocks]
     return Labelled(words, labels, "; ".join(filter(None, told)))
 
 
-def _check_chosen(blocks: Blocks, places: tuple[int, int], source: str | Path) -> None:
+def _words_in(blocks: Blocks, first: int, beside: int) -> list[list[str]]:
+    """The words of each sentence; with their tags where those have a column (`beside`), not -1."""
+    words = [[line.columns[first] for line in block] for block in blocks]
+    if beside < 0:
+        return words
+    tags = ([line.columns[beside] for line in block] for block in blocks)
+    return [with_tags(*pair) for pair in zip(words, tags, strict=True)]
+
+
+def _check_chosen(blocks: Blocks, places: Sequence[int], source: str | Path) -> None:
     for number, columns in chain.from_iterable(blocks):
         if not all(columns[place] for place in places):
-            raise DataError(f"{source} line {number} has no word or no label; got '{columns}'")
+            raise DataError(
+                f"{source} line {number} has no word, label or tag where one is to be; got "
+                f"'{columns}'"
+            )
 
 
 def _check_beginning(blocks: Blocks, source: str | Path) -> None:
@@ -188,14 +206,15 @@ def _read_conllu(
     lines: Sequence[tuple[int, str]],
     source: str | Path,
     comments: Sequence[str],
-    word: str,
-    label: str,
+    chosen: tuple[str, str, str],
 ) -> Labelled:
     """The words and tags; multiword tokens (1-2), whose words have lines of their own, and empty
     nodes (1.1), which are not in the sentence, are passed over and counted. "_", for no value, is
     a label in other columns than UPOS."""
     blocks = _conllu_words(lines)
+    word, label, tag = chosen
     first = place_of(word, _CONLLU_COLUMNS, CONLLU, _FORM)
+    beside = place_of(tag, _CONLLU_COLUMNS, CONLLU, -1)
     last = place_of(label, _CONLLU_COLUMNS, CONLLU, _UPOS)
     nothing = ("", "_") if last == _UPOS else ("",)
     for number, columns in chain.from_iterable(blocks):
@@ -211,8 +230,9 @@ def _read_conllu(
     }
     passed = " and ".join(f"{n:,} {unit_of(n, what)}" for what, n in counts.items() if n)
     note = f"read as CoNLL-U: the columns {CONLLU[first]} and {CONLLU[last]}"
+    note += f", {CONLLU[beside]} beside the words" if tag else ""
     told = [note, f"passed over: {passed}" if passed else "", comments_in_words(comments)]
-    words = [[line.columns[first] for line in block] for block in blocks]
+    words = _words_in(blocks, first, beside)
     labels = [[line.columns[last] for line in block] for block in blocks]
     return Labelled(words, labels, "; ".join(filter(None, told)))
 
@@ -228,20 +248,26 @@ def _conllu_words(lines: Sequence[tuple[int, str]]) -> Blocks:
 
 
 def read_given(
-    text: str, source: str | Path, labels: Collection[str], word: str = "", label: str = ""
+    text: str,
+    source: str | Path,
+    labels: Collection[str],
+    word: str = "",
+    label: str = "",
+    tag: str = "",
 ) -> Labelled | None:
     """The words of a text in a format that one trains on, to predict from; None if it is in none.
 
     It is if it is CoNLL-U, if the column of labels has one of the labels in nine of ten lines, or
-    if tabs stand between single words in every line. word, label: as for `read_columns`, which
+    if tabs stand between single words in every line. word, label, tag: as for `read_columns`, which
     says what is raised.
     """
     lines, comments = split_comments(_lines(text))
     if is_conllu(lines):
         place = place_of(word, _CONLLU_COLUMNS, CONLLU, _FORM)
-        forms = [[line.columns[place] for line in block] for block in _conllu_words(lines)]
-        note = f"read as CoNLL-U: the column {CONLLU[place]}; the tags are not read"
-        return Labelled(forms, [], note)
+        beside = place_of(tag, _CONLLU_COLUMNS, CONLLU, -1)
+        forms = _words_in(_conllu_words(lines), place, beside)
+        others = f", with {CONLLU[beside]} beside it" if tag else "; the tags are not read"
+        return Labelled(forms, [], f"read as CoNLL-U: the column {CONLLU[place]}{others}")
     full = [line for _, line in lines if line.strip() and not line.startswith(_BEGINNING)]
     rows = [line.split() for line in full]
     names = global_names(comments)
@@ -252,8 +278,10 @@ def read_given(
         return None
     blocks = cut_columns(lines, source)
     first = place_of(word, len(blocks[0][0].columns), names, 0)
-    words = [[line.columns[first] for line in block] for block in blocks]
+    beside = place_of(tag, len(blocks[0][0].columns), names, -1)
+    words = _words_in(blocks, first, beside)
     what = f"number {first + 1}" if word else "the first"
+    what += f", their tags of number {beside + 1}" if tag else ""
     where = f"in number {last + 1}" if label else "in the last"
     return Labelled(words, [], f"read as columns: the words of {what}; the labels {where} are not "
                     f"read")  # fmt: skip
@@ -271,7 +299,8 @@ def read_parts(config: Config) -> LabelledWords:
     data = config.data
     if not data.path:
         raise ConfigError("data.name = 'columns' needs data.path, a file of columns")
-    everything = read_columns(read_text(data.path), data.path, config.text.word, config.text.label)
+    text = config.text
+    everything = read_columns(read_text(data.path), data.path, text.word, text.label, text.tag)
     alike = alike_notice(chain.from_iterable(everything.labels))
     least = Fewest.of(config)
     if len(everything) < least.count:

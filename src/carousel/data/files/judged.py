@@ -111,7 +111,8 @@ def words(path: Source, config: Config) -> Judged[Labelled]:
         _require(table, *names_in(config.columns.id))
         return Judged(labelled_words(table, config)[0], table.notes)
     file = _file(path)
-    found = read_columns(read_text(file), file, config.text.word, config.text.label)
+    text = config.text
+    found = read_columns(read_text(file), file, text.word, text.label, text.tag)
     return Judged(found, (found.note,) if found.note else ())
 
 

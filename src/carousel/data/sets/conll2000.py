@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -30,16 +31,17 @@ def read(config: Config) -> LabelledWords:
     """The parts."""
     from carousel.data.labelled_words import LabelledWords, draw
 
-    whole, share = _part("train"), config.text.validation
+    tag = config.text.tag
+    whole, share = _part("train", tag), config.text.validation
     train, validation = draw(whole, "validation", share, config.data.split_seed)
-    return LabelledWords(train, validation, partial(_part, "test"))
+    return LabelledWords(train, validation, partial(_part, "test", tag))
 
 
-def _part(part: str) -> Labelled:
+def _part(part: str, tag: str) -> Labelled:
     from carousel.data.files.columns import read_columns
 
     file = f"{part}.txt"
-    return read_columns(sources.text("conll2000", file), file)
+    return replace(read_columns(sources.text("conll2000", file), file, tag=tag), note="")
 
 
 READERS = {"label_words": {"conll2000": read}}

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.ragged import Ragged, by_length
+from carousel.data.tokens import Tokens
 from carousel.layers.pooling import Pooling
 from carousel.tasks.shared.network import (
     drop_words,
@@ -16,6 +17,7 @@ from carousel.tasks.shared.network import (
     make_recurrent,
     start,
 )
+from carousel.tasks.shared.spelled import SpelledWords
 
 _EVALUATION_BATCH = 256
 
@@ -25,17 +27,24 @@ class TextClassifier(nn.Module):
 
     x_t = E[w_t];  y = recurrent(x);  logits = W pool(y) + b
 
+    With `text.characters` x_t = [E[w_t], s(letters of w_t)] (see `SpelledWords`), and tokens are
+    (B, T, 1 + L): the numbers of the letters stand behind that of the word.
+
     Dropout acts on vertical connections only (Zaremba et al. 2014): on the embedding, between
     layers, before the head; `input_dropout` drops whole words (see `drop_words`). What stands in
     the padding never matters; a sentence without tokens is judged by b alone.
     """
 
-    def __init__(self, vocabulary: int, classes: int, config: Config) -> None:
+    def __init__(self, tokens: Tokens, classes: int, config: Config) -> None:
         super().__init__()
         model, self.regularization = config.model, config.regularization
         width = model.embedding_size or model.hidden_size
         features = model.hidden_size * (2 if model.bidirectional else 1)
-        self.embedding = nn.Embedding(vocabulary, width)
+        self.embedding = nn.Embedding(len(tokens), width)
+        self.spelled: SpelledWords | None = None
+        if tokens.spelling is not None:
+            self.spelled = SpelledWords(len(tokens.spelling), model)
+            width += self.spelled.width
         self.recurrent = make_recurrent(width, model, self.regularization, batch_first=True)
         self.pooling = Pooling(model.pooling, features)
         self.dropout = make_dropout(self.regularization.dropout)
@@ -46,11 +55,14 @@ class TextClassifier(nn.Module):
         start(self, config)
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
-        """tokens (B, T), lengths (B,). Returns logits (B, C)."""
-        x = self.embedding(tokens)
+        """tokens (B, T) or (B, T, 1 + L), lengths (B,). Returns logits (B, C)."""
+        words = tokens if self.spelled is None else tokens[..., 0]
+        x = self.embedding(words)
         p = self.regularization.input_dropout
         if self.training and p:
-            x = drop_words(x, tokens, p, self.embedding.num_embeddings)
+            x = drop_words(x, words, p, self.embedding.num_embeddings)
+        if self.spelled is not None:
+            x = torch.cat((x, self.spelled(tokens[..., 1:])), -1)
         outputs, state = self.recurrent(self.dropout(x), lengths=lengths)
         logits: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
         return logits

@@ -58,7 +58,7 @@ class ClassifyTextTask(Task):
         return len(self._batches)
 
     def build_model(self) -> TextClassifier:
-        return TextClassifier(len(self.tokens), len(self.data.classes), self.config)
+        return TextClassifier(self.tokens, len(self.data.classes), self.config)
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         for index in self._batches.epoch(epoch, start):
@@ -123,14 +123,16 @@ class ClassifyTextTask(Task):
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, TextClassifier)
-        example = model.embedding.weight.new_zeros(1, 2, model.embedding.embedding_dim)
+        example = model.embedding.weight.new_zeros(1, 2, model.recurrent.input_size)
         path = model.recurrent.path(example, ragged=True)
         read_as = f"{self.data.read_as}\n" if self.data.read_as else ""
+        letters = self.tokens.letters_said(self.data.train.texts)
         return (
             read_as
             + f"{len(self._train):,} sentences to train on, {len(self._validation):,} to validate; "
             f"{len(self.data.classes)} {self.head.noun}; {len(self.tokens):,} tokens "
-            f"({self.config.text.level}), {float(self._train.lengths.float().mean()):.0f} a "
+            f"({self.config.text.level}){letters}, "
+            f"{float(self._train.lengths.float().mean()):.0f} a "
             f"sentence\nrecurrent layer on {path}"
         )
 
@@ -144,7 +146,8 @@ class ClassifyTextSubject(TaskSubject[ClassifyTextTask]):
 
     def padded(self, batch: Batch, steps: int) -> Batch:
         tokens, lengths, labels = batch
-        return pad(tokens, (0, steps), value=1), lengths, labels
+        behind = (0, steps) if tokens.dim() == 2 else (0, 0, 0, steps)
+        return pad(tokens, behind, value=1), lengths, labels
 
     def targets(self) -> tuple[Tensor, Tensor] | None:
         if self.task.data.several:

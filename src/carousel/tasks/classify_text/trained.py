@@ -59,7 +59,7 @@ class TrainedTextClassifier(SentenceModel):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedTextClassifier:
         tokens, classes = Tokens.restore(facts["tokens"]), tuple(facts["classes"])
-        network = TextClassifier(len(tokens), len(classes), config)
+        network = TextClassifier(tokens, len(classes), config)
         return cls(network, config, classes, tokens, facts.get("several", False))
 
     def facts(self) -> dict[str, Any]:
@@ -156,7 +156,8 @@ class TrainedTextClassifier(SentenceModel):
         logits = logits_of(self.model, encoded)
         report = self.head.report(sentences.labels, logits)
         report["mistakes"] = self._mistakes(sentences, logits)
-        report["unknown"] = float((encoded.values == 0).double().mean())
+        words = encoded.values if self.tokens.spelling is None else encoded.values[:, 0]
+        report["unknown"] = float((words == 0).double().mean())
         return report
 
     def _mistakes(self, sentences: Sentences, logits: Tensor) -> list[dict[str, Any]]:

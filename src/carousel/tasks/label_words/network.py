@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
+from carousel.data.labelled_words import TAG, WordFeatures
 from carousel.data.ragged import Ragged, by_length
 from carousel.layers.attention import step_mask
 from carousel.tasks.label_words.spans import best_well_formed
@@ -18,6 +19,7 @@ from carousel.tasks.shared.network import (
     make_recurrent,
     start,
 )
+from carousel.tasks.shared.spelled import SpelledWords
 
 _EVALUATION_BATCH = 128
 
@@ -25,21 +27,28 @@ _EVALUATION_BATCH = 128
 class WordLabeller(nn.Module):
     """P(label of each word | sentence), from numbers (B, T, F) and lengths (B,).
 
-    x_t = [E_1[f_1], …, E_F[f_F]];  y = recurrent(x);  logits_t = W y_t + b
+    x_t = [E_1[f_1], …, E_F[f_F], s(letters)];  y = recurrent(x);  logits_t = W y_t + b
 
-    F: features of a word, its own embedding each. Dropout acts on vertical connections only: on
-    the embeddings, between layers, before the head; `input_dropout` drops the embedding of whole
-    words (see `drop_words`) and leaves their other features.
+    F: features of a word, its own embedding each; s: of the word's letters, whose numbers stand
+    behind those of the features, with `text.characters` (see `SpelledWords`). Dropout
+    acts on vertical connections only: on the embeddings, between layers, before the head;
+    `input_dropout` drops the embedding of whole words (see `drop_words`) and leaves their other
+    features.
     """
 
-    def __init__(self, sizes: Sequence[int], labels: int, config: Config) -> None:
-        """sizes: of the features' vocabularies, the words' first."""
+    def __init__(self, features: WordFeatures, labels: int, config: Config) -> None:
+        """features: what the words are read as; their vocabularies are embedded."""
         super().__init__()
         model, self.regularization = config.model, config.regularization
         widths = [model.embedding_size or model.hidden_size]
-        widths += [model.feature_size] * (len(sizes) - 1)
+        sizes = [len(vocabulary) for vocabulary in features.vocabularies]
+        widths += [model.tag_size if n == TAG else model.feature_size for n in features.names[1:]]
         self.embeddings = nn.ModuleList(map(nn.Embedding, sizes, widths))
         self.vocabulary = sizes[0]
+        self.spelled: SpelledWords | None = None
+        if features.spelling is not None:
+            self.spelled = SpelledWords(len(features.spelling), model)
+            widths.append(self.spelled.width)
         dropout = self.regularization.dropout
         self.recurrent = make_recurrent(sum(widths), model, self.regularization, batch_first=True)
         self.dropout = make_dropout(dropout)
@@ -55,6 +64,8 @@ class WordLabeller(nn.Module):
         p = self.regularization.input_dropout
         if self.training and p:
             parts[0] = drop_words(parts[0], features[..., 0], p, self.vocabulary)
+        if self.spelled is not None:
+            parts.append(self.spelled(features[..., len(self.embeddings) :]))
         x = self.dropout(torch.cat(parts, -1))
         outputs, _ = self.recurrent(x, lengths=lengths)
         real = outputs[step_mask(lengths, outputs.size(1))]

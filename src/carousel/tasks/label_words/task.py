@@ -56,8 +56,7 @@ class LabelWordsTask(Task):
         return len(self._batches)
 
     def build_model(self) -> WordLabeller:
-        sizes = [len(vocabulary) for vocabulary in self.features.vocabularies]
-        return WordLabeller(sizes, len(self.data.labels), self.config)
+        return WordLabeller(self.features, len(self.data.labels), self.config)
 
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
         for index in self._batches.epoch(epoch, start):
@@ -136,6 +135,8 @@ class LabelWordsTask(Task):
                 self.features.names, self.features.vocabularies, strict=True
             )
         )
+        if (spelling := self.features.spelling) is not None:
+            sizes += f", {spelling.said(set(chain.from_iterable(self.data.train.words)))}"
         read_as = f"{self.data.read_as}\n" if self.data.read_as else ""
         return (
             read_as

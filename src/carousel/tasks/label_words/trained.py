@@ -17,7 +17,8 @@ from carousel.data.files import judged
 from carousel.data.files.columns import Labelled, read_given
 from carousel.data.files.table_texts import has_columns, words_in
 from carousel.data.files.text import read_text
-from carousel.data.labelled_words import LabelledWords, WordFeatures
+from carousel.data.labelled_words import TAG, LabelledWords, WordFeatures
+from carousel.data.tagged import Tagged, from_pairs
 from carousel.tasks.label_words.network import WordLabeller, logits_of, most_probable
 from carousel.tasks.label_words.scores import judge
 from carousel.tasks.label_words.spans import mark_spans, spans_of
@@ -28,7 +29,7 @@ from carousel.tasks.shared.task import Given, Shown, Table
 
 _SHOWN_KINDS = 25
 
-Sentences = Sequence[Sequence[str]] | str
+Sentences = Sequence[Sequence[str | tuple[str, str]]] | str
 
 
 class TrainedWordLabeller(SentenceModel):
@@ -59,8 +60,7 @@ class TrainedWordLabeller(SentenceModel):
     @classmethod
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedWordLabeller:
         labels, features = tuple(facts["labels"]), WordFeatures.restore(facts["features"])
-        sizes = [len(vocabulary) for vocabulary in features.vocabularies]
-        model = WordLabeller(sizes, len(labels), config)
+        model = WordLabeller(features, len(labels), config)
         return cls(model, config, labels, features, facts.get("well_formed", False))
 
     def facts(self) -> dict[str, Any]:
@@ -79,7 +79,9 @@ class TrainedWordLabeller(SentenceModel):
 
     def example_inputs(self) -> tuple[Tensor, Tensor]:
         """A sentence of three unknown words."""
-        return self.encode([["a", "b", "c"]])
+        words = ["a", "b", "c"]
+        tagged = TAG in self.features.names
+        return self.encode([[Tagged(word, "?") for word in words] if tagged else words])
 
     def decode(self, outputs: Tensor, sentences: Sequence[Sequence[str]]) -> list[WordsAnswer]:
         """Answers of the network's logits (N, L) of all words of sentences."""
@@ -91,7 +93,8 @@ class TrainedWordLabeller(SentenceModel):
 
     def predict(self, inputs: Sentences) -> list[WordsAnswer]:
         """The most probable labels of the words of sentences that are cut into words; one that is
-        a text is cut (see `WordFeatures.cut`), and a single text is one sentence.
+        a text is cut (see `WordFeatures.cut`), and a single text is one sentence. Words of a model
+        that reads tags are pairs (word, tag).
 
         Raises `DataError` for what is neither.
         """
@@ -136,7 +139,7 @@ class TrainedWordLabeller(SentenceModel):
 
     def _in_columns(self, text: str, path: Path) -> Labelled | None:
         chosen = self.config.text
-        return read_given(text, path, self.labels, chosen.word, chosen.label)
+        return read_given(text, path, self.labels, chosen.word, chosen.label, chosen.tag)
 
     def listed(self, text: str, path: Path) -> Listed:
         given = self._in_columns(text, path)
@@ -158,7 +161,7 @@ class TrainedWordLabeller(SentenceModel):
         return [
             self.features.cut(sentence)
             if isinstance(sentence, str)
-            else texts_of(sentence, f"words of sentence {number}")
+            else texts_of(from_pairs(sentence), f"words of sentence {number}")
             for number, sentence in enumerate(several(sentences), 1)
         ]
 
