@@ -20,7 +20,8 @@ def test_letters_are_numbered_by_how_often_words_of_training_have_them():
 
 
 def test_no_letters_are_read_where_none_are_asked_for():
-    assert Spelling.fit({"a": 1}, TextConfig()) is None and Spelling.restore(None) is None
+    assert Spelling.fit({"a": 1}, TextConfig()) is None
+    assert Spelling.restore(None) is None
 
 
 def test_words_that_are_too_long_are_cut_and_counted():

@@ -29,7 +29,8 @@ def test_the_column_of_tags_stands_beside_the_words():
 
 def test_a_named_column_of_conllu_stands_beside_the_words():
     read = read_columns(CONLLU, "x", tag="XPOS")
-    assert tags(read.words) == [["NNP"], ["VBZ"]] and read.labels == [["PROPN"], ["VERB"]]
+    assert tags(read.words) == [["NNP"], ["VBZ"]]
+    assert read.labels == [["PROPN"], ["VERB"]]
     assert read.note == "read as CoNLL-U: the columns FORM and UPOS, XPOS beside the words"
     given = read_given(CONLLU, "x", ["PROPN"], tag="XPOS")
     assert tags(given.words) == [["NNP"], ["VBZ"]]
@@ -50,7 +51,8 @@ def test_a_column_that_is_not_there_is_refused_and_so_is_an_empty_tag():
 
 def test_tags_go_along_to_other_processes():
     sent = pickle.loads(pickle.dumps([Tagged("runs", "VBZ"), "x"]))
-    assert sent == ["runs", "x"] and tags([sent]) == [["VBZ", ""]]
+    assert sent == ["runs", "x"]
+    assert tags([sent]) == [["VBZ", ""]]
 
 
 def test_the_same_word_with_another_tag_is_read_as_another_row():
