@@ -3,7 +3,7 @@
     python benchmarks/board_pictures.py RUNS OUT RUN [RUN ...]
 
 RUNS is a folder of runs, OUT the folder of the pictures; the first RUN is shown alone, all of them
-are compared. Each page is taken dark and light on a wide screen, and on a phone.
+are compared, and the first sweep in the folder has its page, too. Each page is taken dark and light on a wide screen, and on a phone.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ BOTTOM = """() => Math.max(...[...document.querySelectorAll("main *")]
     .map(e => e.getBoundingClientRect()).filter(r => r.height).map(r => Math.ceil(r.bottom)))"""
 
 
-def take(browser: Browser, url: str, runs: list[str], out: Path) -> None:
+def take(browser: Browser, url: str, runs: list[str], sweeps: list[str], out: Path) -> None:
     """A picture of what each screen shows of each page."""
     one, all_of_them = urlencode({"run": runs[0]}), urlencode([("run", run) for run in runs])
     pages = {"runs": "", "overview": f"overview?{one}", "model": f"model?{one}",
              "memory": f"memory?{one}", "predictions": f"predictions?{one}",
              "system": f"system?{one}", "compare": f"compare?{all_of_them}"}  # fmt: skip
+    pages |= {"sweep": f"sweep?{urlencode({'run': sweep})}" for sweep in sweeps[:1]}
     for screen, (width, height) in SCREENS.items():
         theme = "light" if screen == "light" else "dark"
         context = browser.new_context(
@@ -59,7 +60,8 @@ def main(folder: str, out: Path, runs: list[str]) -> None:
         with sync_playwright() as p:
             chromium = shutil.which("chromium")
             browser = p.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            take(browser, url, runs, out)
+            sweeps = sorted(path.parent.name for path in Path(folder).glob("*/sweep.json"))
+            take(browser, url, runs, sweeps, out)
             browser.close()
     finally:
         server.terminate()

@@ -3,6 +3,7 @@
 import pytest
 from board_server import CHROMIUM, ODD, ODD_NAME, end, start
 from made_runs import make_run
+from made_sweeps import confirmed, make_sweep
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,7 @@ def folder(tmp_path_factory):
     make_run(runs / ODD_NAME, f"recipe.summary='''{ODD}'''", findings=(finding,))
     broken = make_run(runs / "broken")
     (broken / "config.toml").write_text("model = [")
+    make_sweep(runs / "swept", confirmed=confirmed(1), finished=True)
     make_run(runs.parent / "secret")
     return runs
 

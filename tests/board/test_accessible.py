@@ -9,7 +9,7 @@ from carousel.report import write
 pytest.importorskip("nicegui", reason="the extra 'board' is not installed")
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 pytestmark = needs_chromium
-PAGES = ("/", "/overview", "/model", "/memory", "/predictions", "/system", "/compare")
+PAGES = ("/", "/overview", "/model", "/memory", "/predictions", "/system", "/compare", "/sweep")
 DRAWN = """() => document.querySelector(".page h1") && [...document.querySelectorAll(".chart")]
   .every(chart => chart.querySelector("canvas"))"""
 
@@ -25,7 +25,7 @@ def test_no_page_keeps_anybody_out(chromium, board, theme, width, locale):
     page = context.new_page()
     found = {}
     for path in PAGES:
-        runs = ("first", "second") if path == "/compare" else ("first",)
+        runs = {"/compare": ("first", "second"), "/sweep": ("swept",)}.get(path, ("first",))
         page.goto(address(board, path, *runs) if path != "/" else board)
         page.wait_for_selector(f"body.body--{theme} main .page")
         page.wait_for_function(DRAWN)

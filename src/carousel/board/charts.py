@@ -10,16 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from carousel.board.colours import INK, PALETTE, PAPER, RULE, axis_style, tooltip_style
 from carousel.board.points import Point
 
-# Distinct also to eyes that tell red from green badly, and readable on white and on black.
-PALETTE = (
-    "#0f8fd0", "#e07b00", "#14a37f", "#d0518f", "#8f7ae5",
-    "#b08d00", "#d2493a", "#5f9e2f", "#3fb5c4", "#a0785a",
-)  # fmt: skip
-_INK = {False: "#333b45", True: "#d5dbe3"}
-_LINE = {False: "#dde2e8", True: "#39414c"}
-_PAPER = {False: "#ffffff", True: "#22272e"}
 _FEW = 3  # points that no line shows
 _SHARES = {False: ("#a9cfe8", "#0f6ca0"), True: ("#2f5f80", "#0f6ca0")}
 _SEVERITY = {"severe": "#d2493a", "warning": "#e07b00", "info": "#0f8fd0"}
@@ -73,14 +66,9 @@ def line_chart(
     series = [_series(line, index, dark) for index, line in enumerate(lines)]
     if series:
         series[0]["markLine"] = _guides(levels, marks, dark)
-    ink, rule = _INK[dark], _LINE[dark]
+    ink = INK[dark]
     named = [line.name for line in lines if not line.faint]
-    axis = {
-        "axisLine": {"lineStyle": {"color": rule}},
-        "axisLabel": {"color": ink, "hideOverlap": True},
-        "splitLine": {"lineStyle": {"color": rule}},
-        "nameTextStyle": {"color": ink},
-    }
+    axis = axis_style(dark)
     # A finger that scrolls the page may pass over a chart.
     inside = {
         "type": "inside",
@@ -111,20 +99,14 @@ def line_chart(
             "pageTextStyle": {"color": ink},
             "pageIconColor": ink,
         },
-        "tooltip": {
-            "trigger": "axis",
-            "confine": True,
-            "backgroundColor": _PAPER[dark],
-            "borderColor": rule,
-            "textStyle": {"color": ink},
-        },
+        "tooltip": {"trigger": "axis", **tooltip_style(dark)},
         "toolbox": {
             "right": 0,
             # Beside the slider; where there is none, the name of the axis stands there.
             **({"bottom": 2} if zoom else {"top": 2}),
             "itemSize": 13,
             "feature": {
-                "saveAsImage": {"title": "PNG", "backgroundColor": _PAPER[dark]},
+                "saveAsImage": {"title": "PNG", "backgroundColor": PAPER[dark]},
             },
             "iconStyle": {"borderColor": ink},
         },
@@ -146,7 +128,7 @@ def parallel_chart(
 
     axes: name, and the categories where the values are no numbers.
     """
-    ink = _INK[dark]
+    ink = INK[dark]
     return {
         "animation": False,
         "color": list(PALETTE),
@@ -159,7 +141,7 @@ def parallel_chart(
                 "nameRotate": 12,
                 "nameTextStyle": {"color": ink},
                 "axisLabel": {"color": ink},
-                "axisLine": {"lineStyle": {"color": _LINE[dark]}},
+                "axisLine": {"lineStyle": {"color": RULE[dark]}},
                 **({"type": "category", "data": kinds} if kinds is not None else {"scale": True}),
             }
             for index, (name, kinds) in enumerate(axes)
@@ -185,7 +167,7 @@ def confusion_chart(
     y_name: str,
 ) -> dict[str, Any]:
     """A heat map of counts by true (up) and found (across) class, shaded by share of the row."""
-    ink = _INK[dark]
+    ink = INK[dark]
     cells = [
         {
             "value": [j, len(counts) - 1 - i, count / max(sum(row), 1)],
@@ -209,7 +191,7 @@ def confusion_chart(
             "show": False,
             "min": 0,
             "max": 1,
-            "inRange": {"color": [_PAPER[dark], *_SHARES[dark]]},
+            "inRange": {"color": [PAPER[dark], *_SHARES[dark]]},
         },
         "xAxis": {**axis, "data": list(classes), "name": x_name, "nameLocation": "middle",
                   "nameGap": 26},
@@ -239,7 +221,7 @@ def map_chart(
 
     names: of the columns. The colours are told apart by every kind of colour vision.
     """
-    ink = _INK[dark]
+    ink = INK[dark]
     return {
         "animation": False,
         "grid": {"left": 8, "right": 96, "top": 8, "bottom": 8, "containLabel": True},
@@ -261,7 +243,7 @@ def histogram_chart(
 ) -> dict[str, Any]:
     """Equal bins between the least and the greatest value."""
     width = (high - low) / max(len(counts), 1)
-    ink, rule = _INK[dark], _LINE[dark]
+    ink, rule = INK[dark], RULE[dark]
     return {
         "animation": False,
         "grid": {"left": 8, "right": 12, "top": 10, "bottom": 6, "containLabel": True},
@@ -306,7 +288,7 @@ def _series(line: Line, index: int, dark: bool) -> dict[str, Any]:
 
 
 def _guides(levels: Iterable[Level], marks: Iterable[Mark], dark: bool) -> dict[str, Any]:
-    ink = _INK[dark]
+    ink = INK[dark]
     across = [
         {
             "yAxis": level.value,

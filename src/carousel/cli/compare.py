@@ -63,11 +63,11 @@ def compare(
 def _show_sweep(folder: Path, out: Path, as_json: bool) -> None:
     from carousel.cli.sweeps import show_sweep
     from carousel.run.sweep_results import read_sweep
-    from carousel.runs import sweeps
+    from carousel.runs import slices
 
     result = read_sweep(folder)
     out.parent.mkdir(parents=True, exist_ok=True)
-    sweeps.draw(result, out)
+    slices.draw(result, out)
     if as_json:
         print_json({"folder": str(folder), **result, "picture": str(out)})
     else:

@@ -14,12 +14,13 @@ _MOST = 15  # trials
 def show_sweep(result: dict[str, Any], path: Path) -> None:
     """Print the trials, the best first, what matters, and what was confirmed."""
     from carousel import scores
+    from carousel.runs import sweeps
 
     metric, names = result["metric"], [*result["over"]]
-    trials = ranked(result)
+    trials = sweeps.ranked(result)
     table = table_of("trial", *names, f"validation {scores.title(metric)}", "epochs", "")
     for one in trials[:_MOST]:
-        settings = ["–" if n in one["unread"] else _value(one["settings"].get(n)) for n in names]
+        settings = [sweeps.shown(sweeps.read_by(one, name)) for name in names]
         shown = "–" if one["value"] is None else scores.show(metric, one["value"])
         table.add_row(str(one["number"]), *settings, shown, str(one["epochs"]), one["state"])
     print_out(table)
@@ -34,18 +35,6 @@ def show_sweep(result: dict[str, Any], path: Path) -> None:
     if "confirmed" in result:
         _show_confirmed(result)
     print_out(f"settings: {path / BEST}")
-
-
-def ranked(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """The trials in order of what was measured: those that ended first, then those given up."""
-    sign = -1 if result["metric_higher_is_better"] else 1
-
-    def place(one: dict[str, Any]) -> tuple[bool, bool, float]:
-        value = one["value"]
-        return one["state"] != "ended", value is None, sign * (value or 0.0)
-
-    found: list[dict[str, Any]] = sorted(result["trials"], key=place)
-    return found
 
 
 def _show_importance(result: dict[str, Any]) -> None:
@@ -73,7 +62,3 @@ def _spread(metric: str, spread: dict[str, Any]) -> str:
 
     mean = scores.show(metric, spread["mean"])
     return mean if spread["std"] is None else f"{mean} ± {scores.show(metric, spread['std'])}"
-
-
-def _value(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

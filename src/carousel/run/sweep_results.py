@@ -4,6 +4,7 @@ sweep.json     what is searched, every trial with what came of it, and what was 
 journal.log    who works on which trial, where no database holds that (see carousel.sweep.ledger)
 trial-0000 …   the run of each trial, an ordinary one whose test part stays closed
 best.toml      the chosen settings as a recipe
+.workers/      a file that each worker of this machine holds locked while it lives
 confirm/       runs of the best settings and of the recipe as it was, with other seeds
 """
 
@@ -18,6 +19,7 @@ SWEEP = "sweep.json"
 JOURNAL = "journal.log"
 BEST = "best.toml"
 CONFIRM = "confirm"
+WORKERS = ".workers"
 FORMAT = 1
 
 

@@ -125,15 +125,17 @@ class Store:
             )
         self._known: dict[str, tuple[Any, Run]] = {}
 
-    def ids(self) -> list[str]:
-        """Ids of every run, in order of their names."""
+    def ids(self, below: str = ".") -> list[str]:
+        """Ids of every run below a folder, in order of their names."""
         if layout.is_run(self.root):
             return ["."]
-        return sorted(found.relative_to(self.root).as_posix() for found in self._walk(self.root, 1))
+        found = self._walk(self.path(below), 1)
+        return sorted(path.relative_to(self.root).as_posix() for path in found)
 
-    def runs(self) -> list[Run]:
-        """Every run, the youngest first; one that cannot be read says so and hides no other."""
-        runs = [self._state(id) for id in self.ids()]
+    def runs(self, below: str = ".") -> list[Run]:
+        """Every run below a folder, the youngest first; one that cannot be read says so and hides
+        no other."""
+        runs = [self._state(id) for id in self.ids(below)]
         return sorted(runs, key=lambda run: (-(run.created or run.updated), run.id))
 
     def run(self, id: str) -> Run:

@@ -55,10 +55,10 @@ def best_of(ledger: Ledger) -> FrozenTrial | None:
 
 def record(ledger: Ledger, runs: int, more: dict[str, Any] | None = None) -> dict[str, Any]:
     """Write sweep.json in the ledger's folder, with `more` in it; returns what is in it."""
-    content = summary(ledger, runs) | (more or {})
     if isinstance(ledger.plan, Confirmation):  # it stands in that of its sweep
-        return content
-    with filelock.FileLock(ledger.folder / _LOCK):
+        return summary(ledger, runs) | (more or {})
+    with filelock.FileLock(ledger.folder / _LOCK):  # so that no older one is written last
+        content = summary(ledger, runs) | (more or {})
         if more is None and is_sweep(ledger.folder):  # a trial that ended later says no less
             before = read_sweep(ledger.folder)
             content |= {key: before[key] for key in _KEPT if key in before}

@@ -58,6 +58,7 @@ def work(ledger: Ledger, how: Work) -> None:
         while not how.is_over():
             claim = ledger.claim(how.runs, lock)
             if claim is not None:
+                record(ledger, how.runs)  # whoever looks sees what is tried now
                 _train(ledger, claim, how)
                 record(ledger, how.runs)
             elif ledger.is_done(how.runs):

@@ -10,8 +10,7 @@ from pathlib import Path
 import filelock
 
 from carousel.run.layout import is_locked
-
-_FOLDER = ".workers"
+from carousel.run.sweep_results import WORKERS
 
 
 def here(folder: Path) -> str:
@@ -29,7 +28,7 @@ def here(folder: Path) -> str:
 def alive(folder: Path) -> Iterator[str]:
     """Hold a lock in the folder of a sweep inside the block; gives its name, "" where the file
     system has no locks."""
-    place = folder / _FOLDER
+    place = folder / WORKERS
     place.mkdir(parents=True, exist_ok=True)
     path = place / f"{uuid.uuid4().hex}.lock"
     with filelock.FileLock(path):
@@ -41,4 +40,4 @@ def alive(folder: Path) -> Iterator[str]:
 
 def is_gone(folder: Path, machine: str, lock: str) -> bool:
     """True if a worker of this machine has surely ended; of others its lock says nothing here."""
-    return bool(lock) and machine == here(folder) and not is_locked(folder / _FOLDER / lock)
+    return bool(lock) and machine == here(folder) and not is_locked(folder / WORKERS / lock)

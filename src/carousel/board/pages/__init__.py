@@ -5,7 +5,17 @@ from __future__ import annotations
 from fastapi import Request
 from nicegui import ui
 
-from carousel.board.pages import compare, memory, model, overview, predictions, runs, served, system
+from carousel.board.pages import (
+    compare,
+    memory,
+    model,
+    overview,
+    predictions,
+    runs,
+    served,
+    sweep,
+    system,
+)
 from carousel.board.pages.frame import View
 from carousel.board.series import Reader
 from carousel.runs.store import Store
@@ -48,3 +58,7 @@ def register(store: Store, reader: Reader, server: str | None = None) -> None:
     @ui.page("/compare")
     def _(request: Request) -> None:
         compare.show(View(store, reader, request, "compare"))
+
+    @ui.page("/sweep")
+    def _(request: Request) -> None:
+        sweep.show(View(store, reader, request, "sweep"))

@@ -8,7 +8,8 @@ from typing import Any
 from nicegui import ui
 
 from carousel.board import charts, signals
-from carousel.board.charts import PALETTE, Line
+from carousel.board.charts import Line
+from carousel.board.colours import PALETTE
 from carousel.board.pages.frame import View, address, badge, card, link, score, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.board.points import Point, means, smoothed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from carousel.board.series import Reader
 from carousel.board.words import LANGUAGES, Words, preferred
 from carousel.errors import RunError
 from carousel.runs.store import Run, Status, Store
+from carousel.runs.sweeps import Sweeps
 
 _STYLE = (Path(__file__).parent.parent / "board.css").read_text(encoding="utf-8")
 _COOKIE = "; path=/; max-age=31536000; samesite=strict"
@@ -43,6 +45,7 @@ class View:
 
     def __init__(self, store: Store, reader: Reader, request: Request, page: str) -> None:
         self.store, self.reader, self.page = store, reader, page
+        self.sweeps = Sweeps(store)
         asked = request.cookies.get("carousel_language", "")
         spoken = (
             asked if asked in LANGUAGES else preferred(request.headers.get("accept-language", ""))
@@ -74,11 +77,13 @@ class View:
     def _links(self) -> None:
         places = [("runs", "/")]
         if self.ids and self.page in _OF_A_RUN:
+            above = self.sweeps.of_run(self.ids[0])
+            places += [("sweep", address("/sweep", [above]))] if above else []
             places += [(name, address(f"/{name}", self.ids[:1])) for name in _OF_A_RUN]
         if self.server is not None:
             places.append(("served", "/served"))
-        if self.page == "compare":
-            places.append(("compare", address("/compare", self.ids)))
+        if self.page in ("compare", "sweep"):
+            places.append((self.page, address(f"/{self.page}", self.ids)))
         for name, target in places:
             shown = link(self.words(f"page_{name}"), target)
             if name == self.page:
@@ -125,7 +130,7 @@ def address(page: str, runs: Iterable[str]) -> str:
 
 
 def badge(status: Status, words: Words) -> TextElement:
-    """A run's status in a word."""
+    """Status of a run or a sweep in a word."""
     return text("span", words(f"status_{status.value}")).classes(f"badge {status.value}")
 
 
@@ -143,6 +148,15 @@ def facts(rows: Iterable[Sequence[str]], head: Sequence[str] = ()) -> None:
                     text("th", first).props("scope=row")
                     for cell in others:
                         text("td", cell)
+
+
+def label_pages(table: ui.table, words: Words, *, nothing: str, per_page: str) -> None:
+    """Words below a table that has pages. nothing: where it has no row."""
+    table.props["no-data-label"] = nothing
+    table.props["rows-per-page-label"] = per_page
+    # Counted by the browser, in whatever order it shows them.
+    between = json.dumps(words("of_all"))
+    table.props[":pagination-label"] = f"(a, b, n) => `${{a}}–${{b}} ${{{between}}} ${{n}}`"
 
 
 @contextmanager

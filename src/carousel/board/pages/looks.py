@@ -9,7 +9,8 @@ from typing import Any
 from nicegui import ui
 
 from carousel.board import charts, histograms, signals
-from carousel.board.charts import PALETTE, Line
+from carousel.board.charts import Line
+from carousel.board.colours import PALETTE
 from carousel.board.pages.frame import View, text
 from carousel.run import events
 from carousel.run.events import Event

@@ -9,7 +9,8 @@ from typing import Any
 from nicegui import ui
 
 from carousel.board import charts, inspections
-from carousel.board.charts import PALETTE, Line
+from carousel.board.charts import Line
+from carousel.board.colours import PALETTE
 from carousel.board.pages.frame import View, badge, card, text
 from carousel.board.pages.live import Live, save_as_svg
 from carousel.errors import RunError, command

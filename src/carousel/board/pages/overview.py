@@ -9,7 +9,8 @@ from nicegui import ui
 
 from carousel import scores
 from carousel.board import charts, notes, signals
-from carousel.board.charts import PALETTE, Level, Line, Mark
+from carousel.board.charts import Level, Line, Mark
+from carousel.board.colours import PALETTE
 from carousel.board.findings import Said, said_of
 from carousel.board.pages.frame import View, badge, card, facts, moment, score, text
 from carousel.board.pages.live import Data, Draw, Live, LiveChart

@@ -11,7 +11,8 @@ import psutil
 from nicegui import ui
 
 from carousel.board import charts, signals
-from carousel.board.charts import PALETTE, Line
+from carousel.board.charts import Line
+from carousel.board.colours import PALETTE
 from carousel.board.pages.frame import View, badge, card, facts, text
 from carousel.board.pages.live import Data, Live, LiveChart
 from carousel.board.points import Point, extremes
