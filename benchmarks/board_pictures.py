@@ -3,7 +3,8 @@
     python benchmarks/board_pictures.py RUNS OUT RUN [RUN ...]
 
 RUNS is a folder of runs, OUT the folder of the pictures; the first RUN is shown alone, all of them
-are compared, and the first sweep in the folder has its page, too. Each page is taken dark and light on a wide screen, and on a phone.
+are compared, and the first sweep in the folder has its page, too. Each page is taken dark and light
+on a wide screen, and on a phone.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def take(browser: Browser, url: str, runs: list[str], sweeps: list[str], out: Pa
     pages = {"runs": "", "overview": f"overview?{one}", "model": f"model?{one}",
              "memory": f"memory?{one}", "predictions": f"predictions?{one}",
              "system": f"system?{one}", "compare": f"compare?{all_of_them}"}  # fmt: skip
-    pages |= {"sweep": f"sweep?{urlencode({'run': sweep})}" for sweep in sweeps[:1]}
+    if sweeps:
+        pages["sweep"] = f"sweep?{urlencode({'run': sweeps[0]})}"
     for screen, (width, height) in SCREENS.items():
         theme = "light" if screen == "light" else "dark"
         context = browser.new_context(

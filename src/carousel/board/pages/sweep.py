@@ -188,7 +188,7 @@ def _show_spreads(sweep: Sweep, said: Mapping[str, Any], t: Words) -> None:
         for name, spread in said["validation"].items()
     ]
     validation = t("validation_of", metric=t.metric(metric))
-    facts(rows, (t("sweep_seeds", n=said["seeds"]), validation, ""))
+    facts(rows, (t("sweep_seeds", n=said["seeds"]), validation, t("sweep_choice")))
     test = said.get("test", {})
     if test:
         tested = [(t.metric(name), _spread(name, spread)) for name, spread in test.items()]
