@@ -22,6 +22,9 @@ CALENDAR = {
     "quarters": (["forecast.calendar=true", "model.cell=gru"],
                  {"known": 2, "step": [3, "M"]}, "M", 3),
     "none": ([], {"step": DAY}, "D", 1),
+    "segments of hours": (["forecast.calendar=true", "forecast.targets=", "forecast.segment=4",
+                           "forecast.independent=true", "forecast.normalize=mean"],
+                          {"known": 6, "step": [3600 * 10**9, "ns"]}, "h", 1),
 }  # fmt: skip
 
 

@@ -188,7 +188,13 @@ FORECASTS = [
     ["forecast.targets=", "forecast.linear=true", "forecast.distribution=gaussian"],
     ["forecast.targets=", "forecast.independent=true", "forecast.distribution=quantile"],
     ["forecast.relative=false", "model.num_layers=2"],
-]
+    ["forecast.segment=5", "forecast.targets=", "forecast.independent=true",
+     "forecast.linear=true"],
+    ["forecast.segment=4", "model.cell=gru", "model.num_layers=2", "forecast.normalize=mean",
+     "forecast.distribution=quantile"],
+    ["forecast.normalize=last", "forecast.targets=", "forecast.distribution=gaussian",
+     "forecast.linear=true"],
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("settings", FORECASTS)

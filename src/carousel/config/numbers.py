@@ -37,6 +37,11 @@ class ForecastConfig:
         (1: none).
     relative: take the last value of each context from its window and add it to the forecast, so
         that the level need not be learnt.
+    normalize: read each target by the level and the size of its own window, and bring its forecast
+        back (Kim et al. 2022): less its "last" value or its "mean", over its deviation; "none".
+    segment: steps of a window that the recurrence reads at once, as one step of its own; segments
+        to come are decoded at once, too (SegRNN, Lin et al. 2023). 0: step by step. context must
+        be a multiple.
     linear: add a linear map of each target's own window, so that the network need only say what
         a line does not (Lai et al. 2018).
     ridge: start that map at the ridge regression on the training windows, and the rest of the
@@ -46,6 +51,8 @@ class ForecastConfig:
     output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
         cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
     distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %).
+    loss: of one number: its "squared" error, or the "absolute" one, which single far values move
+        less.
     calibrate: stretch the intervals, for each step and target, until 80 % of the validation part
         lies within them.
     validation, test: shares of the series, at its end, of a set that has no split of its own.
@@ -58,11 +65,16 @@ class ForecastConfig:
     calendar: bool = False
     season: int = key(1, low=1, of_set=DROPPED)
     relative: bool = True
+    normalize: str = key("none", choices=("none", "last", "mean"))
+    segment: int = key(0, low=0)
     linear: bool = False
     ridge: bool = False
     independent: bool = False
     output: str = key("auto", choices=("auto", "identity", "sigmoid"))
     distribution: str = key("none", choices=("none", "gaussian", "quantile"))
+    loss: str = key(
+        "squared", choices=("squared", "absolute"), when=("forecast.distribution=none",)
+    )
     calibrate: bool = key(True, when=("forecast.distribution!=none",))
     validation: float = key(0.15, above=0, high=0.5)
     test: float = key(0.15, above=0, high=0.5)

@@ -36,7 +36,8 @@ def forecaster(trained: TrainedForecaster) -> Subject:
     """The last steps of a series, as they were measured, to those to come; with a calendar, or
     columns that are known beforehand, a window has rows for the steps to come, too.
 
-    Raises `ConfigError` for a network that reads categories, or one target at a time.
+    Raises `ConfigError` for a network that reads categories, segments, windows by their own size,
+    or one target at a time.
     """
     model = trained.model
     assert isinstance(model, Forecaster)
@@ -150,6 +151,8 @@ def _check(model: Forecaster) -> None:
     coded = model.categories is not None or model.known_categories is not None
     for what, holds in (
         ("columns of categories", coded),
+        ("forecast.segment", model.segments is not None),
+        ("forecast.normalize", model.normalize != "none"),
         ("forecast.independent", model.independent),
     ):
         if holds:

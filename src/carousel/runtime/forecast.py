@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from carousel.runtime.answers import Linear, sigmoid
 from carousel.runtime.calendar import Clock, waves
 from carousel.runtime.files import Array, Bundle
 from carousel.runtime.inputs import Scale, embedded, sequences
+from carousel.runtime.segments import Reversible, Segments
 from carousel.runtime.stack import Stack
 
 Numbers = NDArray[np.float64]
@@ -50,16 +52,23 @@ class Forecaster:
         self.clock = self._clock(step)
         stretch = facts.get("stretch")
         self._stretch = 1.0 if stretch is None else np.array(stretch, np.float32)
-        self._hidden = Linear(weights["state.weight"], weights["state.bias"])
-        self._head = Linear(weights["head.weight"], weights["head.bias"])
-        self._steps, self._lines = weights["step"], list[Linear]()
-        self._calendar = None
-        if self.turns:
-            table = weights["calendar.weight"]
-            self._calendar = Linear(table, np.zeros(len(table), np.float32))
+        self._segments = None
+        if self.settings.segment:
+            self._segments = Segments(weights, stack, self.settings.horizon)
+        else:
+            self._read_head(weights)
+        self._lines = list[Linear]()
         if "line" in weights:
             pairs = zip(weights["line"], weights["offset"], strict=True)
             self._lines = [Linear(line.T, offset) for line, offset in pairs]
+
+    def _read_head(self, weights: Mapping[str, Array]) -> None:
+        self._hidden = Linear(weights["state.weight"], weights["state.bias"])
+        self._head = Linear(weights["head.weight"], weights["head.bias"])
+        self._steps, self._calendar = weights["step"], None
+        if self.turns:
+            table = weights["calendar.weight"]
+            self._calendar = Linear(table, np.zeros(len(table), np.float32))
 
     def _read_columns(self, bundle: Bundle) -> None:
         levels = bundle.facts.get("levels", {})
@@ -161,32 +170,44 @@ class Forecaster:
         return found[:, :context], found[:, context:]
 
     def _network(self, x: Array, counts: NDArray[np.int64] | None) -> Array:
-        own, rows = x[:, :, self._targets], len(x)
-        independent, each = self.settings.independent, len(self._targets)
-        if independent:
-            x = own.transpose(0, 2, 1).reshape(-1, x.shape[1], 1)
-        else:
-            x = embedded(x, self._levels, self._tables)
-        before = after = None
-        if self._calendar is not None and counts is not None:
-            before, after = self._known(counts)
-            if independent:
-                before, after = np.repeat(before, each, 0), np.repeat(after, each, 0)
-            x = np.concatenate((x, before), 2)
-        _, last = self._stack.run(np.ascontiguousarray(x))
-        z = self._hidden(last)[:, None] + self._steps
-        if self._calendar is not None and after is not None:
-            z = z + self._calendar(after)
-        out = self._head(np.maximum(z, 0))
-        if independent:
+        own, rows, each = x[:, :, self._targets], len(x), len(self._targets)
+        how = self.settings.normalize
+        window = None if how == "none" else Reversible.of(own, how)
+        if window is not None:
+            x[:, :, self._targets] = window.apply(own)
+        out = self._recurred(x, counts)
+        if self.settings.independent:
             out = out.reshape(rows, each, *out.shape[1:]).transpose(0, 2, 1, 3)
         else:
             out = out.reshape(*out.shape[:2], each, -1)
+        if window is not None:
+            out = window.restore(out, centred=not self._lines)
         if self._lines:
             lines = [line(own[:, :, place]) for place, line in enumerate(self._lines)]
             out = out.copy()
             out[..., 0] += np.stack(lines, -1)
         return out
+
+    def _recurred(self, x: Array, counts: NDArray[np.int64] | None) -> Array:
+        each, independent = len(self._targets), self.settings.independent
+        if independent:
+            x = x[:, :, self._targets].transpose(0, 2, 1).reshape(-1, x.shape[1], 1)
+        else:
+            x = embedded(x, self._levels, self._tables)
+        before = after = None
+        if counts is not None:
+            before, after = self._known(counts)
+            if independent:
+                before, after = np.repeat(before, each, 0), np.repeat(after, each, 0)
+            x = np.concatenate((x, before), 2)
+        x = np.ascontiguousarray(x)
+        if self._segments is not None:
+            return self._segments(x, after)
+        _, last = self._stack.run(x)
+        z = self._hidden(last)[:, None] + self._steps
+        if self._calendar is not None and after is not None:
+            z = z + self._calendar(after)
+        return self._head(np.maximum(z, 0))
 
     def _intervals(self, raw: Array, level: Array) -> Array:
         """(low, forecast, high), on the scale of the network: see `carousel.tasks.forecast`."""

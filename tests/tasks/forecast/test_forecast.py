@@ -52,6 +52,8 @@ def test_losses_are_those_of_their_distributions():
     truth = torch.randn(3, 5, 2).double()
     squared = Output(False, "none").losses(raw[..., :1], level, truth)
     torch.testing.assert_close(squared, (raw[..., 0] + level - truth) ** 2)
+    absolute = Output(False, "none", absolute=True).losses(raw[..., :1], level, truth)
+    torch.testing.assert_close(absolute, (raw[..., 0] + level - truth).abs())
 
     deviation = torch.nn.functional.softplus(raw[..., 1]) + 1e-3
     density = torch.distributions.Normal(raw[..., 0] + level, deviation).log_prob(truth)

@@ -20,7 +20,8 @@ class Output:
     """Meaning of a network's numbers: its loss, its forecast, its interval.
 
     sigmoid: the one number is the logit of a value in [0, 1]; the loss is binary cross-entropy.
-    Otherwise, on the scale of the standardised series: "none": a value, squared error;
+    Otherwise, on the scale of the standardised series: "none": a value, squared error, or its
+    absolute value with `absolute`;
     "gaussian": mean and deviation, -ln of the density; "quantile": 10, 50 and 90 %, the pinball
     loss (Koenker and Bassett 1978), ordered by construction.
 
@@ -30,13 +31,15 @@ class Output:
     sigmoid: bool
     distribution: str
     stretch: Tensor | None = None
+    absolute: bool = False
 
     def losses(self, raw: Tensor, level: Tensor, truth: Tensor) -> Tensor:
         """The loss of each value: raw (B, K, C, P), level and truth (B, 1 or K, C)."""
         if self.sigmoid:
             return F.binary_cross_entropy_with_logits(raw[..., 0], truth, reduction="none")
         if self.distribution == "none":
-            return (raw[..., 0] + level - truth).square()
+            error = raw[..., 0] + level - truth
+            return error.abs() if self.absolute else error.square()
         if self.distribution == "gaussian":
             error, deviation = raw[..., 0] + level - truth, _positive(raw[..., 1])
             density = 0.5 * (error / deviation).square() + deviation.log()

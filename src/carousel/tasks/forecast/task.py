@@ -54,14 +54,22 @@ class ForecastTask(Task):
             )
         if settings.ridge and not (settings.linear and settings.relative):
             raise ConfigError("forecast.ridge needs forecast.linear and forecast.relative")
+        if settings.segment and settings.context % settings.segment:
+            raise ConfigError(
+                f"forecast.context = {settings.context} must be a multiple of forecast.segment = "
+                f"{settings.segment}"
+            )
         self._data = SeriesParts.read(config) if parts is None else parts
         self.series, self.parts = self._data.series, self._data.rows
         end = self.parts["train"].stop
         train, measured = self._measured(end)
         self.scaler = FeatureScaler.fit(train, measured, codes_in(self.series.columns))
-        self.output = Output(self._is_sigmoid(train), settings.distribution)
-        if settings.ridge and self.output.sigmoid:
-            raise ConfigError("forecast.ridge needs forecast.output = 'identity'")
+        absolute = settings.loss == "absolute"
+        self.output = Output(self._is_sigmoid(train), settings.distribution, absolute=absolute)
+        lacking = {"ridge": settings.ridge, "normalize": settings.normalize != "none"}
+        for name, chosen in (lacking | {"loss": absolute}).items():
+            if chosen and self.output.sigmoid:
+                raise ConfigError(f"forecast.{name} needs forecast.output = 'identity'")
         self.frame = Frame(self.series, self.scaler, config, self.output.sigmoid)
         self._values = self.series.truth[:, self.frame.targets]
         self.yardstick = Yardstick.fit(self._values[:end], settings.season)
@@ -257,8 +265,8 @@ class ForecastTask(Task):
         assert isinstance(model, Forecaster)
         settings, counts = self.config.forecast, {n: len(w) for n, w in self.windows.items()}
         x, before, *_ = self.frame.batch(self.windows["train"], torch.arange(1))
-        width = model.recurrent.input_size
-        path = model.recurrent.path(torch.cat((x, before), 2).new_zeros(1, x.size(1), width))
+        width, steps = model.recurrent.input_size, x.size(1) // (settings.segment or 1)
+        path = model.recurrent.path(torch.cat((x, before), 2).new_zeros(1, steps, width))
         how = "sigmoid, cross-entropy" if self.output.sigmoid else settings.distribution
         said = [*self.series.notes, *(f"warning: {text}" for text in self._warnings())]
         if self.series.filled:
