@@ -92,6 +92,8 @@ def fits(line: str, config: Config | None) -> bool:
     if config is None:
         return not line.startswith("carousel ")  # there is no recipe
     given = settings_of(line)
+    if config.training.budget and "training.epochs=" in line:
+        return False  # the time decides
     changed = config.override(given) if given else config
     if changed.model.layer_norm and not changed.model.reset_after:
         return False

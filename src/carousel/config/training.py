@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from carousel.config.durations import revisions_of, seconds_of
 from carousel.config.keys import KEPT, key
 from carousel.errors import ConfigError
 
@@ -80,7 +81,13 @@ class AveragingConfig:
 class TrainingConfig:
     """Length of training, batches, and early stopping.
 
-    epochs: passes through the training part, at most.
+    epochs: passes through the training part, at most. Under a `budget`, the epochs that the other
+        settings in epochs (`schedule.hold`, `averaging.start`) were chosen for.
+    budget: time to train in, such as "10 min" (units s, min, h), in place of `epochs`: as many
+        steps as fit, with the schedule stretched or shortened to end with the time; empty: none.
+        Reading the data, baselines and the test part come on top.
+    revised: "step:steps …": after that step, the run is so many steps long in all, and its schedule
+        ends there. A run under a `budget` says it, to be repeated exactly; empty: never.
     batch_size: sequences of a batch; of a running text, streams that are read side by side.
     max_steps: stop after so many optimiser steps (0: no such limit).
     patience: stop after so many epochs without improvement of `monitor` (0: never).
@@ -97,6 +104,8 @@ class TrainingConfig:
     """
 
     epochs: int = key(10, low=1, of_set=KEPT)
+    budget: str = ""
+    revised: str = ""
     max_steps: int = key(0, low=0)
     batch_size: int = key(128, low=1, of_set=KEPT)
     patience: int = key(0, low=0)
@@ -106,3 +115,19 @@ class TrainingConfig:
     samples: int = key(12, low=0, high=100)
     keep_epochs: int = key(0, low=0)
     checkpoint_seconds: float = key(30.0, above=0)
+
+    def __post_init__(self) -> None:
+        revisions_of(self.revised, "training.revised")
+        if not self.budget:
+            return
+        seconds_of(self.budget, "training.budget")
+        if self.max_steps:
+            raise ConfigError(
+                "training.budget and training.max_steps both end the training: set max_steps to 0, "
+                "or the budget to ''"
+            )
+        if self.revised:
+            raise ConfigError(
+                "training.revised repeats a run under a budget, without the clock: set "
+                "training.budget to '', or training.revised"
+            )

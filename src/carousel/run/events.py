@@ -60,6 +60,34 @@ class Epoch(Event):
 
 
 @dataclass(frozen=True)
+class Planned(Event):
+    """Plan of a training under a budget, before its first step: epochs and steps that fit.
+
+    step_seconds, validation_seconds: as they were measured, which took `seconds`. settings: of the
+    run that this makes, without a clock.
+    """
+
+    kind = "planned"
+    stays = True
+    budget: str
+    epochs: int
+    steps: int
+    step_seconds: float
+    validation_seconds: float
+    seconds: float
+    settings: list[str]
+
+
+@dataclass(frozen=True)
+class Revised(Event):
+    """A training under a budget is to be so many steps long. seconds: that it has taken so far."""
+
+    kind = "revised"
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Resumed(Event):
     """Training goes on from a checkpoint: what came after it is done again."""
 

@@ -66,6 +66,12 @@ class Run:
         return value
 
     @property
+    def asked(self) -> str:
+        """How long it was to be trained: a number of epochs, or a time; "?" where neither stands
+        in its configuration."""
+        return str(self.setting("training.budget", "") or self.setting("training.epochs", "?"))
+
+    @property
     def recipe(self) -> str:
         return str(self.setting("recipe.name", ""))
 
@@ -259,7 +265,11 @@ def _with_status(run: Run, last: tuple[str, dict[str, Any]], running: bool) -> R
         return replace(run, status=Status.RUNNING)
     if run.result:
         asked, most = run.setting("training.epochs", 0), run.setting("training.max_steps", 0)
-        early = run.result.get("epochs", 0) < asked and not 0 < most <= run.result.get("steps", 0)
+        steps = run.result.get("steps", 0)
+        if timed := run.result.get("budget"):
+            early = steps < timed.get("all_steps", 0)
+        else:
+            early = run.result.get("epochs", 0) < asked and not 0 < most <= steps
         status = Status.STOPPED_EARLY if early else Status.FINISHED
         return replace(run, status=status, why=str(run.result.get("stop_reason", "")))
     if kind == Diverged.kind:

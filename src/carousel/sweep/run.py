@@ -123,6 +123,11 @@ def plan_of(
     config = ready.config
     over = [*over]
     axes = space.parse(over, config) if over else defaults.axes(config)
+    if config.training.budget or "training.budget" in axes:
+        raise ConfigError(
+            "trials are compared after so many epochs, and training.budget ends them with a time: "
+            "set training.epochs, and training.budget to ''"
+        )
     task = ready.task()
     metric = monitored(task)
     config = replace(config, training=replace(config.training, monitor=metric))

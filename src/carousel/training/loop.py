@@ -35,6 +35,7 @@ from carousel.training import checkpoint
 from carousel.training.averaging import Average
 from carousel.training.coaching import RunCoach
 from carousel.training.display import Display
+from carousel.training.pace import Pace
 from carousel.training.progress import Progress, modules_of
 from carousel.training.samples import Sampler
 from carousel.training.signals import StopRequest
@@ -70,13 +71,16 @@ class Trainer:
         fabric: Fabric,
         team: Team | None = None,
         goes_on: Callable[[Epoch], bool] | None = None,
+        pace: Pace | None = None,
     ) -> None:
-        """goes_on: asked after every epoch; where it says no, the run is interrupted."""
+        """goes_on: asked after every epoch; where it says no, the run is interrupted. pace: how
+        long the training is; as its settings say if None."""
         self.task, self.run, self.store = task, run, store
         self.team, self._goes_on = team or Team(), goes_on
         self.display, self.fabric = display, fabric
         self.config: Config = run.config
         self.progress = Progress()
+        self.pace = pace or Pace.of(self.config.training, task.batches_per_epoch)
         self.stopping = EarlyStopping(run.config.training, monitored(task))
         torch.manual_seed(run.seed)
         self.net = task.build_model()
@@ -84,7 +88,7 @@ class Trainer:
         self.schedule = make_schedule(
             self.config.schedule,
             self.update.optimizer,
-            self.total_steps,
+            self.pace.planned,
             self.stopping.monitor,
             self.task.batches_per_epoch,
         )
@@ -107,6 +111,7 @@ class Trainer:
             "clip": self.update.clip,
             "average": self.average,
             "random": RandomState(fabric.device, self.team),
+            "pace": self.pace,
         }
         if self.schedule is not None:
             self.stateful["schedule"] = self.schedule
@@ -121,9 +126,7 @@ class Trainer:
     @property
     def total_steps(self) -> int:
         """Optimiser steps of the whole run, unless it stops early."""
-        training = self.config.training
-        steps = training.epochs * self.task.batches_per_epoch
-        return min(steps, training.max_steps) if training.max_steps else steps
+        return self.pace.total
 
     @property
     def learning_rate(self) -> float:
@@ -146,6 +149,7 @@ class Trainer:
             done=(self.progress.epoch, self.progress.step),
             unit=self.task.unit,
         )
+        self.pace.begin(self.progress.step)
         self.coach.start(self.progress.step)
         listening = self._stop.awaited() if self._can_resume else nullcontext()
         with listening:
@@ -154,11 +158,13 @@ class Trainer:
                 self._end_epoch()
                 if self._stopped and not self.progress.finished:
                     raise self._interruption()
+        self.pace.end()
         if self.config.training.restore_best:
             self.stopping.restore(self.net)
         else:
             self.net.load_state_dict(self.average.model.state_dict())
-        return self.stopping.reason(self.progress.epoch, self.progress.step)
+        epochs, steps = self.progress.epoch, self.progress.step
+        return self.stopping.reason(epochs, steps, self.pace.said(epochs, steps))
 
     def _train_epoch(self) -> None:
         progress, store = self.progress, self.store
@@ -172,6 +178,8 @@ class Trainer:
             result, values = self._step(self.fabric.to_device(batch))
             store.record(progress.step, values)
             self.display.step(progress.step, values, result.count)
+            if progress.batch != last_batch:
+                self.pace.keep(progress.step, progress.batch, self.team, store)
             if progress.step >= self.total_steps:
                 return
             if progress.batch == last_batch:
@@ -193,7 +201,7 @@ class Trainer:
         self._rate = rate
         self.average.step()
         if self.schedule is not None and self.config.schedule.name != "plateau":
-            self.schedule.step()
+            self.pace.advance(self.schedule, self.progress.step)
         self.progress.add(step.result)
         self.carried.tensors = step.result.carry
         values = {
@@ -229,9 +237,12 @@ class Trainer:
     def _end_epoch(self) -> None:
         progress, training = self.progress, self.config.training
         started = time.monotonic()
+        self.pace.end_epoch(progress.step)
         validation = self.team.led(self._validation)
         progress.seconds += time.monotonic() - started
         self.coach.mark("validation", time.monotonic() - started)
+        self.pace.validated(progress.step)
+        self.pace.keep(progress.step, progress.batch, self.team, self.store)
         for name, value in validation.items():
             if not math.isfinite(value):
                 self._diverged(f"the validation {name} is {value}", None)
@@ -250,7 +261,7 @@ class Trainer:
         self.average.end_epoch(progress.epoch, self.stopping.epochs_without)
         progress.finished = (
             self.stopping.should_stop
-            or progress.epoch >= training.epochs
+            or progress.epoch >= self.pace.epochs
             or progress.step >= self.total_steps
         )
         values = {
@@ -275,6 +286,7 @@ class Trainer:
             self._save()
         self.display.epoch(summary)
         self.coach.end_epoch(progress.step, summary, values)
+        self.pace.begin_epoch(progress.step)
 
     def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         """Pass the batches on, and add the time each took, gather and step, to the progress."""

@@ -14,9 +14,11 @@ from carousel import tasks
 from carousel.config import Config
 from carousel.data.record import Parted
 from carousel.tasks.shared.task import TrainedModel
+from carousel.training.budget import with_plan
 from carousel.training.display import make_display
 from carousel.training.loop import Trainer
 from carousel.training.preparation import check_seed, checked_threads, using_threads
+from carousel.training.team import Team
 from carousel.training.unsaved import Nowhere, Unsaved
 
 
@@ -87,7 +89,9 @@ def fit(
         with using_threads(threads), torch.random.fork_rng(devices=[]):
             task = tasks.find(config.task)(config, seed, parts)
             fabric = _fabric()
-            trainer = Trainer(task, Unsaved(config, seed), Nowhere(), display, fabric)
+            team, nowhere = Team(), Nowhere()
+            run, pace = with_plan(task, Unsaved(config, seed), nowhere, fabric, team)
+            trainer = Trainer(task, run, nowhere, display, fabric, team, pace=pace)
             reason = trainer.fit()
             model = task.finish(trainer.net)
     finally:

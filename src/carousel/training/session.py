@@ -26,6 +26,7 @@ from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
 from carousel.scores import HIGHER_IS_BETTER
 from carousel.tasks.shared.task import Task, TrainedModel, monitored
+from carousel.training.budget import with_plan
 from carousel.training.display import Display, make_display
 from carousel.training.judgement import by_folds, judged, parts, with_parts
 from carousel.training.loop import Interrupted, Trainer
@@ -240,8 +241,11 @@ def _fit_and_judge(
     team: Team,
     trial: GoesOn | None,
 ) -> TrainedRun:
+    if budget := run.config.training.budget:
+        display.say(f"measuring how much fits into {budget} …")
+    run, pace = with_plan(task, run, store, fabric, team)
     config = run.config
-    trainer = Trainer(task, run, store, display, fabric, team, trial)
+    trainer = Trainer(task, run, store, display, fabric, team, trial, pace)
     parameters = sum(p.numel() for p in trainer.net.parameters())
     record = DataRecord.read(run.path)
     display.say(
@@ -251,7 +255,7 @@ def _fit_and_judge(
         f"{parameters:,} parameters; seed {run.seed}, {_workers(team, run.threads)}\n"
         f"run folder {run.path}"
     )
-    for line in config.notices():
+    for line in (*config.notices(), *trainer.pace.notices()):
         display.say(line)
     for line in said_of(task.parted):
         display.say(line)
@@ -311,6 +315,8 @@ def _ended(
     }
     if held := facts_of(task.parted):
         result["held_files"] = held
+    if timed := trainer.pace.account():
+        result["budget"] = timed
     if audited:
         result["audit"] = [finding.to_dict() for finding in audited]
     if record is not None:

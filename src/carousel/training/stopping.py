@@ -64,18 +64,21 @@ class EarlyStopping:
         """Give the model the weights of the best epoch."""
         model.load_state_dict(self.best_weights)
 
-    def reason(self, epoch: int, steps: int) -> str:
-        """Why training ended after `epoch` epochs and `steps` steps, in words."""
+    def reason(self, epoch: int, steps: int, used: str = "") -> str:
+        """Why training ended after `epoch` epochs and `steps` steps, in words. used: sentence on a
+        time that was given to it."""
         name = scores.title(self.monitor)
         value = scores.show(self.monitor, self.best_value)
         best = f"validation {name} {value} in epoch {self.best_epoch}"
         kept = "its weights are kept" if self.config.restore_best else "the last weights are kept"
-        if self.should_stop and epoch < self.config.epochs:
+        if self.should_stop and (used or epoch < self.config.epochs):
             without = f"{self.epochs_without} {unit_of(self.epochs_without, 'epochs')}"
             return (
                 f"stopped early after epoch {epoch}: no better validation {name} "
                 f"for {without}; best {best}, {kept}"
             )
+        if used:
+            return f"{used}; best {best}, {kept}"
         if 0 < self.config.max_steps <= steps:
             return f"ran the {steps} {unit_of(steps, 'steps')} asked for; best {best}, {kept}"
         whole = f"all {epoch} epochs" if epoch > 1 else "the 1 epoch asked for"

@@ -13,6 +13,7 @@ from lightning_fabric import Fabric
 from carousel.config import Config
 from carousel.data.record import DataRecord
 from carousel.errors import ConfigError, DataError
+from carousel.training.budget import with_plan
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
 from carousel.training.preparation import Preparation, using_threads
@@ -75,6 +76,7 @@ def follow(fabric: Fabric, team: Team) -> Any:
                 f"machine has other memory: set data.shuffle = '{shuffle}'"
             )
         run = Following(config, plan.seed, plan.path)
-        trainer = Trainer(task, run, Nowhere(), Display(), fabric, team)
+        run, pace = with_plan(task, run, Nowhere(), fabric, team)
+        trainer = Trainer(task, run, Nowhere(), Display(), fabric, team, pace=pace)
         trainer.fit()
     return team.told_by_first()

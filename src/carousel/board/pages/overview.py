@@ -264,7 +264,7 @@ def _facts_of(view: View, run: Run) -> list[tuple[str, str]]:
         (t("fact_started"), moment(run.created)),
         (t("fact_updated"), moment(run.updated)),
         (t("fact_steps"), f"{run.step:,}"),
-        (t("fact_epochs"), f"{len(run.epochs)} / {run.setting('training.epochs', '?')}"),
+        (t("fact_epochs"), f"{len(run.epochs)} / {run.asked}"),
         (t("fact_speed"), t("steps_per_second", n=f"{speed:,.1f}") if speed else ""),
         (t("fact_seconds"), f"{run.seconds:,.1f} s" if run.seconds else ""),
         (t("fact_folder"), str(run.path)),

@@ -119,7 +119,6 @@ def _column(name: str, t: Words) -> dict[str, Any]:
 def _row(run: Run, t: Words) -> dict[str, Any]:
     """Table row of a run: sort keys and cells, text and numbers alone."""
     best, speed = run.best, run.steps_per_second
-    planned = run.setting("training.epochs", "?")
     written = notes.read(run.path)
     born = run.created or run.updated
     return {
@@ -134,7 +133,7 @@ def _row(run: Run, t: Words) -> dict[str, Any]:
         "metric": _sortable(run),
         "metric_text": score(run.monitor, best[1], t) if best else "",
         "epoch": best[0] if best else 0,
-        "epoch_text": t("best_of", best=best[0], done=len(run.epochs), planned=planned)
+        "epoch_text": t("best_of", best=best[0], done=len(run.epochs), planned=run.asked)
         if best
         else "",
         "speed": speed or 0.0,

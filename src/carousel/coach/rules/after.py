@@ -56,7 +56,8 @@ def _epochs(e: Evidence) -> tuple[int, int, int] | None:
     best = e.best
     if best is None or len(e.epochs) < 4:
         return None
-    allowed = e.config.training.epochs if e.config else len(e.epochs)
+    timed = e.config is None or e.config.training.budget
+    allowed = len(e.epochs) if timed or e.config is None else e.config.training.epochs
     return best[0], len(e.epochs), allowed
 
 

@@ -84,7 +84,7 @@ class CaptionTask(Task):
             images = self.data.train.images[self._images[index]]
             batch: Batch = (images, *shifted(*self._train.pad(index), len(self.tokens)))
             if highest:
-                done = (epoch * len(self._batches) + number) / total
+                done = min(1.0, (epoch * len(self._batches) + number) / total)
                 batch = (*batch, torch.tensor(highest * done))
             yield batch
 

@@ -74,7 +74,7 @@ class TranslateTask(Task):
         for number, index in enumerate(self._batches.epoch(epoch, start), start):
             batch: Batch = batch_of(*self._train, index, len(self.target_tokens))
             if highest:
-                done = (epoch * len(self._batches) + number) / total
+                done = min(1.0, (epoch * len(self._batches) + number) / total)
                 batch = (*batch, torch.tensor(highest * done))
             yield batch
 
