@@ -67,8 +67,8 @@ class Run:
 
     @property
     def asked(self) -> str:
-        """How long it was to be trained: a number of epochs, or a time; "?" where neither stands
-        in its configuration."""
+        """Length that was asked for: a number of epochs, or a time; "?" where neither stands in its
+        configuration."""
         return str(self.setting("training.budget", "") or self.setting("training.epochs", "?"))
 
     @property
