@@ -25,7 +25,7 @@ LOCAL: dict[str, Method] = {
 
 
 def local_methods(steps: int, season: int) -> dict[str, Method]:
-    """Those that have something to say of histories of so many steps with such a season: without a
+    """Methods that have something to say of histories of so many steps with such a season: without a
     season, or with less than one, the seasonal naive forecast has not.
 
     >>> list(local_methods(48, 1))
