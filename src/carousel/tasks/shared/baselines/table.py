@@ -25,8 +25,8 @@ LOCAL: dict[str, Method] = {
 
 
 def local_methods(steps: int, season: int) -> dict[str, Method]:
-    """Methods that have something to say of histories of so many steps with such a season: without a
-    season, or with less than one, the seasonal naive forecast has not.
+    """Methods that have something to say of histories of so many steps with such a season: without
+    a season, or with less than one, the seasonal naive forecast has not.
 
     >>> list(local_methods(48, 1))
     ['last_value', 'drift', 'theta']
