@@ -134,7 +134,7 @@ class Tokens:
         return Ragged(values, lengths.cumsum(0))
 
     def letters_said(self, sentences: Iterable[str]) -> str:
-        """What of the letters of these sentences' tokens is read, in words; "" if they are not."""
+        """Words on what is read of the letters of these sentences' tokens; "" if they are not."""
         if self.spelling is None:
             return ""
         return f", {self.spelling.said(set(chain.from_iterable(map(self.cut, sentences))))}"

@@ -53,7 +53,7 @@ class Sweep:
 
     @property
     def done(self) -> int:
-        """How many trials have ended, in whatever way."""
+        """Number of trials that have ended, in whatever way."""
         return sum(one["state"] not in ("running", "waiting") for one in self.trials)
 
     def run_of(self, trial: Mapping[str, Any]) -> str:
