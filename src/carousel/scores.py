@@ -43,6 +43,7 @@ HIGHER_IS_BETTER = {
     "mse_standardised": False,
     "mae_standardised": False,
     "coverage": True,
+    "pinball": False,
     "precision": True,
     "recall": True,
     "window_f1": True,

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from carousel.cli import completion, data
+from carousel.cli.backtest import backtest
 from carousel.cli.bench import bench
 from carousel.cli.board import board, export_tensorboard
 from carousel.cli.check import check
@@ -43,8 +44,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 for _verb in (
-    recipes, init, check, train, sweep, evaluate, predict, export, inspect, report, lr_range, coach,
-    compare, board, serve, export_tensorboard, doctor, bench, completion.completion,
+    recipes, init, check, train, sweep, evaluate, backtest, predict, export, inspect, report,
+    lr_range, coach, compare, board, serve, export_tensorboard, doctor, bench,
+    completion.completion,
 ):  # fmt: skip
     app.command(_verb.__name__.replace("_", "-"))(verb(_verb))
 app.add_typer(data.app, name="data", no_args_is_help=True)

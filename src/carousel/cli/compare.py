@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carousel.cli.output import JsonOption, print_json, print_out, table_of
-from carousel.errors import ConfigError
+from carousel.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     from carousel.runs.comparison import Comparison, Group
@@ -37,13 +37,20 @@ def compare(
 
     Runs that differ in their seeds alone form a group; each group is judged beside the first.
     Best epochs are chosen on validation data: choose by that, and keep the test for the report.
-    The folder of one sweep is shown as one: its trials, what matters, and slices as the picture.
+    The folder of one sweep is shown as one: its trials, what matters, and slices as the picture;
+    that of one backtest by its tables.
 
     Example: carousel compare runs/lstm-0 runs/lstm-1 runs/gru-0 runs/gru-1
     """
+    from carousel.run.backtest_results import is_backtest
     from carousel.run.sweep_results import is_sweep
     from carousel.runs import comparison, curves
 
+    if len(runs) == 1 and is_backtest(runs[0]):
+        if metric:
+            raise ConfigError("all metrics of a backtest are in its backtest.json: leave it out")
+        _show_backtest(runs[0], as_json)
+        return
     if len(runs) == 1 and is_sweep(runs[0]):
         if metric:
             raise ConfigError("the trials of a sweep are judged by the metric that chose them")
@@ -58,6 +65,19 @@ def compare(
     else:
         _show(found, chosen)
         print_out(f"curves: {out}")
+
+
+def _show_backtest(folder: Path, as_json: bool) -> None:
+    from carousel.cli.backtests import show_backtest
+    from carousel.run.backtest_results import read_backtest
+
+    result = read_backtest(folder)
+    if not result["finished"]:
+        raise RunError(f"the backtest {folder} has not ended: the same carousel backtest goes on")
+    if as_json:
+        print_json({"folder": str(folder), **result})
+    else:
+        show_backtest(result, folder)
 
 
 def _show_sweep(folder: Path, out: Path, as_json: bool) -> None:

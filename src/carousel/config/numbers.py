@@ -57,6 +57,10 @@ class ForecastConfig:
         lies within them.
     validation, test: shares of the series, at its end, of a set that has no split of its own.
     gap: steps left out between the parts.
+    origin: steps from the first that judges to the end of the series, in place of the shares of
+        the parts (0: those): all before them trains and validates, as in a window of
+        `carousel backtest`; the share `validation` is then of those before.
+    judged: how many of these steps judge (0: all of them).
     """
 
     context: int = key(48, low=1, of_set=KEPT)
@@ -79,3 +83,5 @@ class ForecastConfig:
     validation: float = key(0.15, above=0, high=0.5)
     test: float = key(0.15, above=0, high=0.5)
     gap: int = key(0, low=0)
+    origin: int = key(0, low=0, of_set=DROPPED)
+    judged: int = key(0, low=0, of_set=DROPPED, when=("forecast.origin!=0",))

@@ -21,7 +21,7 @@ from carousel.data.order import generator_of
 from carousel.data.regular import Series
 from carousel.data.splits import in_time
 from carousel.data.stamps import Stamps, unit_of
-from carousel.errors import DataError
+from carousel.errors import ConfigError, DataError
 from carousel.runtime.calendar import waves
 
 
@@ -42,9 +42,11 @@ def calendar(stamps: Stamps, more: int = 0, turns: int = 0) -> NDArray[np.float3
 
 def cut(count: int, config: ForecastConfig, ends: Sequence[int] = ()) -> dict[str, range]:
     """Rows that are targets in each part, in order of time; ends: of the parts, where a set has its
-    own. Raises `DataError` if one has no window."""
+    own, unless the configuration names an origin. Raises `DataError` if one has no window."""
     test, validation = round(config.test * count), round(config.validation * count)
     ends = ends or (count - test - validation, count - test, count)
+    if config.origin:
+        ends = _ends_at_origin(count, config)
     parts = in_time(ends, config.context, config.gap)
     for part, rows in parts.items():
         unjudged = part == "test" and ends[1] == ends[2]
@@ -55,6 +57,24 @@ def cut(count: int, config: ForecastConfig, ends: Sequence[int] = ()) -> dict[st
                 f"validation, test or gap is too large"
             )
     return parts
+
+
+def _ends_at_origin(count: int, config: ForecastConfig) -> tuple[int, int, int]:
+    """Ends of the parts where the first step that judges lies `forecast.origin` from the end."""
+    first = count - config.origin
+    if first < 1:
+        raise DataError(
+            f"forecast.origin = {config.origin} lies before the beginning of the series of {count} "
+            f"steps: it must leave steps to train on"
+        )
+    if config.judged > config.origin:
+        raise ConfigError(
+            f"forecast.judged = {config.judged} reaches beyond the end of the series, "
+            f"{config.origin} steps after forecast.origin: let it be at most as large"
+        )
+    validation = max(config.horizon, round(config.validation * first))
+    known = first - config.gap
+    return known - validation - config.gap, known, first + (config.judged or config.origin)
 
 
 class Windows:

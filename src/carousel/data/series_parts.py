@@ -15,6 +15,7 @@ from carousel.data.regular import Series
 from carousel.data.series import cut
 from carousel.data.shares import ends_in_time, fold_of, shares
 from carousel.data.stamps import Stamps
+from carousel.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,11 @@ class SeriesParts:
     @classmethod
     def own(cls, series: Series, config: Config) -> SeriesParts:
         """A series of one's own: cut by shares or folds; where parts have files, they come later
-        (`carousel.data.held`) and all of it trains until then."""
+        (`carousel.data.held`) and all of it trains until then. Raises `ConfigError` for an origin
+        beside another way to cut."""
+        other = "data.test" if config.data.files else "split.folds" if config.split.folds else ""
+        if config.forecast.origin and other:
+            raise ConfigError(f"forecast.origin cuts the series, and so does {other}: name one")
         if config.data.files:
             return cls(series, {"train": range(len(series))}, config.forecast.horizon)
         held = shares(config, config.forecast)

@@ -182,21 +182,28 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run alone. Raises `RunError` if another process has it.
-
-        The operating system drops the lock with its process, however that ends.
-        """
-        lock = filelock.FileLock(self.path / _LOCK)
-        try:
-            lock.acquire(timeout=_LOCK_SECONDS)
-        except filelock.Timeout:
-            raise RunError(
-                f"another process is working on the run {self.path}: wait for it, or stop it"
-            ) from None
-        try:
+        """Hold the run alone. Raises `RunError` if another process has it."""
+        with holding(self.path, "run"):
             yield
-        finally:
-            lock.release()
+
+
+@contextmanager
+def holding(folder: Path, what: str) -> Iterator[None]:
+    """Hold a folder alone; `what` says of what it is. Raises `RunError` if another process has it.
+
+    The operating system drops the lock with its process, however that ends.
+    """
+    lock = filelock.FileLock(folder / _LOCK)
+    try:
+        lock.acquire(timeout=_LOCK_SECONDS)
+    except filelock.Timeout:
+        raise RunError(
+            f"another process is working on the {what} {folder}: wait for it, or stop it"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def is_held(run: Path) -> bool:

@@ -21,7 +21,6 @@ from carousel.data.table import read_table
 from carousel.errors import ConfigError, DataError, RunError
 from carousel.run import layout
 from carousel.run.fold_results import FINAL, FORMAT, read_folds, write_folds
-from carousel.run.layout import RunFolder
 from carousel.scores import HIGHER_IS_BETTER
 from carousel.training import session
 from carousel.training.display import make_display
@@ -243,20 +242,9 @@ def _how(base: Config, content: dict[str, Any]) -> str:
 def _run(
     path: Path, base: Config, one: dict[str, Any], content: dict[str, Any], quiet: bool
 ) -> dict[str, Any]:
-    """The result of a fold's run: as it is there, or once it has been trained, or resumed."""
-    if (path / layout.CONFIG).is_file():
-        run = RunFolder.open(path)
-        if run.finished:
-            return run.read_result()
-        return session.resume(path, quiet=quiet).result
-    return session.train(
-        base.override(one["settings"]),
-        seed=content["seed"],
-        threads=content["threads"],
-        device=content["device"],
-        run_dir=path,
-        quiet=quiet,
-    ).result
+    """The result of a fold's run."""
+    how = {name: content[name] for name in ("seed", "threads", "device")}
+    return session.train_in(path, base.override(one["settings"]), quiet=quiet, **how).result
 
 
 def summary(folds: list[dict[str, Any]]) -> dict[str, Any]:

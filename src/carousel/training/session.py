@@ -142,6 +142,15 @@ def resume(run_dir: str | Path, *, quiet: bool = False, trial: GoesOn | None = N
     return _go_on(run, fabric, team, quiet, trial)
 
 
+def train_in(path: Path, config: Config, *, quiet: bool = False, **how: Any) -> TrainedRun:
+    """The run of a configuration in a folder: as it is there, or once it has been trained, or
+    resumed. how: as `train` takes it."""
+    if not (path / layout.CONFIG).is_file():
+        return train(config, run_dir=path, quiet=quiet, **how)
+    run = RunFolder.open(path)
+    return TrainedRun(path, run.read_result()) if run.finished else resume(path, quiet=quiet)
+
+
 def _go_on(
     run: RunFolder, fabric: Fabric, team: Team, quiet: bool, trial: GoesOn | None
 ) -> TrainedRun:

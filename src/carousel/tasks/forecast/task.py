@@ -18,9 +18,15 @@ from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
-from carousel.tasks.forecast.baselines import Windowed, learned_forecasts, local_forecasts
+from carousel.tasks.forecast.baselines import (
+    Array,
+    Windowed,
+    learned_forecasts,
+    local_forecasts,
+)
 from carousel.tasks.forecast.frame import Frame, forecasts, levels_of, target_numbers, targets_of
 from carousel.tasks.forecast.network import Forecaster
+from carousel.tasks.forecast.origins import SeriesOrigins
 from carousel.tasks.forecast.output import Output
 from carousel.tasks.forecast.scores import Yardstick, measures, stretch
 from carousel.tasks.forecast.tables import mase_note
@@ -208,13 +214,23 @@ class ForecastTask(Task):
     def baselines(self) -> dict[str, dict[str, float]]:
         """Methods that fit a history by itself, and models fitted on the training windows, with the
         seconds of each."""
-        data, seconds = self._windowed, dict[str, float]()
-        found = local_forecasts(data, "test", seconds) | learned_forecasts(data, "test", seconds)
-        truth = self._truth(self.windows["test"])
+        windows, seconds = self.windows["test"], dict[str, float]()
+        truth, found = self._truth(windows), self.baseline_forecasts(windows, seconds)
         return {
             name: {**measures(truth, guess, self.yardstick), "seconds": seconds[name]}
             for name, guess in found.items()
         }
+
+    def baseline_forecasts(self, windows: Windows, seconds: dict[str, float]) -> dict[str, Array]:
+        """Forecasts (N, K, C) of the baselines in some windows, fitted on histories and the
+        training part; their seconds are added."""
+        data = replace(self._windowed, windows={**self.windows, "judged": windows})
+        found = local_forecasts(data, "judged", seconds)
+        return found | learned_forecasts(data, "judged", seconds)
+
+    def origins(self) -> SeriesOrigins:
+        """Windows of the series for a backtest."""
+        return SeriesOrigins(self)
 
     @property
     def _windowed(self) -> Windowed:

@@ -154,7 +154,7 @@ class TrainedForecaster(TrainedModel):
         the series does not fit.
         """
         series, settings = self._series(series), self.config.forecast
-        frame, horizon = self._frame(series), settings.horizon
+        frame, horizon = self.frame_of(series), settings.horizon
         step = series.stamps[-1] - series.stamps[-2]
         after = series.stamps[-1] + np.arange(1, horizon + 1) * step
         stamps = [*map(str, series.stamps), *map(str, after)]
@@ -232,7 +232,8 @@ class TrainedForecaster(TrainedModel):
             raise DataError(f"the series has {len(series)} rows, the network reads {context}")
         return series
 
-    def _frame(self, series: Series) -> Frame:
+    def frame_of(self, series: Series) -> Frame:
+        """A series with the columns and the step of training, as the network reads it."""
         return Frame(series, self.scaler, self.config, self.output.sigmoid, self.known)
 
     def _next(self, series: Series) -> NDArray[np.float64]:
@@ -244,7 +245,7 @@ class TrainedForecaster(TrainedModel):
     def _last(self, series: Series) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, Frame]:
         """Input of the network from the end of a series, the level, and the frame to read it by."""
         settings, end = self.config.forecast, len(series)
-        frame = self._frame(series)
+        frame = self.frame_of(series)
         x, level = frame.leveled(frame.scaled[-settings.context :].unsqueeze(0))
         before = frame.known[end - settings.context : end].unsqueeze(0)
         after = frame.known[end : end + settings.horizon].unsqueeze(0)
@@ -311,7 +312,7 @@ class TrainedForecaster(TrainedModel):
         windows = Windows(rows, settings.context, settings.horizon, values)
         if not len(windows):
             raise DataError(f"{source} has no measured value of what is to be forecast")
-        low, guess, high = forecasts(self.model, self._frame(series), windows, self.output)
+        low, guess, high = forecasts(self.model, self.frame_of(series), windows, self.output)
         _, truth = windows.gather(torch.from_numpy(values), torch.arange(len(windows)))
         interval = (low, high) if settings.distribution != "none" else None
         names = tuple(self.columns[i] for i in self.targets)
@@ -354,7 +355,7 @@ class TrainedForecaster(TrainedModel):
     def _window(self, series: Series, start: int, origin: str) -> Example:
         """The window whose first step to forecast is row `start` of the series."""
         settings = self.config.forecast
-        frame = self._frame(series)
+        frame = self.frame_of(series)
         read = slice(start - settings.context, start)
         x, _ = frame.leveled(frame.scaled[read].unsqueeze(0))
         before = frame.known[read].unsqueeze(0)

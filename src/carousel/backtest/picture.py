@@ -1,0 +1,78 @@
+"""The picture of a backtest: forecasts beside what came, and errors by step and by window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carousel import scores
+from carousel.backtest.windows import NETWORK, Forecast
+
+_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#999999")
+_NETWORK = "#c0392b"
+
+
+def draw(windows: Forecast, result: dict[str, Any], path: Path) -> None:
+    """Write a PNG of three panels: the first series with every window's forecast and interval; the
+    metric by steps ahead, over all windows; and the metric of each window."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 9), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, middle, lower = figure.subplots(3, 1)
+    _series(upper, windows, result)
+    _errors(middle, result, result["per_step"], "steps ahead")
+    each = [one["scores"] for one in result["windows"]]
+    by_window = {name: [one[name] for one in each] for name in windows.found}
+    _errors(lower, result, by_window, "window")
+    middle.legend(fontsize=8)
+    figure.savefig(path)
+
+
+def title_of(name: str, result: dict[str, Any]) -> str:
+    """A forecaster's name in words: the network is called by its recipe."""
+    return str(result["recipe"]) if name == NETWORK else name.replace("_", " ")
+
+
+def _series(axes: Any, windows: Forecast, result: dict[str, Any]) -> None:
+    count, horizon, _ = windows.truth.values.shape
+    origins = result["plan"]["origins"]
+    found = windows.found[NETWORK]
+    for n in range(count):
+        steps = origins[0] - origins[n] + np.arange(1, horizon + 1)
+        label = dict.fromkeys(("truth", "forecast", "interval"), "")
+        if n == 0:
+            label = {"truth": "measured", "forecast": title_of(NETWORK, result), "interval": "80 %"}
+        axes.plot(steps, windows.truth.values[n, :, 0], c="#555", lw=1.2, label=label["truth"])
+        axes.plot(steps, found.forecast[n, :, 0], c=_NETWORK, lw=1.4, label=label["forecast"])
+        if found.low is not None and found.high is not None:
+            ends = found.low[n, :, 0], found.high[n, :, 0]
+            said = label["interval"]
+            axes.fill_between(steps, *ends, color=_NETWORK, alpha=0.2, lw=0, label=said)
+        axes.axvline(steps[0] - 0.5, color="#bbb", lw=0.8)
+    axes.set_title(f"{result['series'][0]}, forecast from {count} origins", fontsize=9)
+    axes.set_xlabel(f"steps from {result['windows'][0]['first']}", fontsize=8)
+    axes.legend(fontsize=8, loc="upper left")
+
+
+def _errors(axes: Any, result: dict[str, Any], found: dict[str, Any], along: str) -> None:
+    """Lines of the metric; gaps where nothing was measured, or the metric is undefined."""
+    from matplotlib.ticker import MaxNLocator
+
+    metric = result["metric"]
+    for place, (name, some) in enumerate(found.items()):
+        colour = _NETWORK if name == NETWORK else _COLOURS[(place - 1) % len(_COLOURS)]
+        values = [one.get(metric, np.nan) for one in some]
+        width, zorder = (2, 3) if name == NETWORK else (1.2, 2)
+        said = title_of(name, result)
+        axes.plot(
+            range(1, len(values) + 1), values, "o-", ms=3, c=colour, lw=width, label=said,
+            zorder=zorder,
+        )  # fmt: skip
+    axes.set_ylabel(scores.title(metric), fontsize=8)
+    axes.set_xlabel(along, fontsize=8)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
