@@ -4,8 +4,9 @@
 
 CPU time of the process, on one thread, in interleaved rounds; medians of ratios: of the peers to
 the layer, and of the layer to MinGRU, the cell with the least to do. The peers form the products of
-all steps at once, then loop over time; `compiled` is that loop's step under torch.compile. S6 has
-as many inputs as units, H, and 16 coefficients of each.
+all steps at once, then loop over time; `compiled` is that loop's step under torch.compile.
+`products` are those of the layer's training step alone, by torch.mm into memory that is there: what
+nobody can do without. S6 has as many inputs as units, H, and 16 coefficients of each.
 """
 
 from __future__ import annotations
@@ -99,6 +100,32 @@ def s6(layer: carousel.S6, step: Callable[..., tuple[Tensor, Tensor]]) -> Run:
     return whole
 
 
+def products(layer: torch.nn.Module, x: Tensor) -> Callable[[], None]:
+    """Products of the layer's matrices in a training step: sums, gradients of weights and states.
+
+    Of weights (N, K): T B N K multiply-adds for each. Nobody asks for the gradients of the inputs.
+    """
+    jobs = []
+    for name in ("weight_ih_l0", "weight_ph_l0", "weight_sh_l0", "weight_bx_l0", "weight_cx_l0"):
+        weight = getattr(layer, name, None)
+        if weight is None:
+            continue
+        weight = weight.detach()
+        rows = torch.randn(x.size(0) * x.size(1), weight.size(1))
+        sums = torch.randn(len(rows), len(weight))
+        d_rows = torch.empty_like(rows) if name == "weight_sh_l0" else None
+        jobs.append((weight, rows, sums, torch.empty_like(weight), d_rows))
+
+    def run() -> None:
+        for weight, rows, sums, d_weight, d_rows in jobs:
+            torch.mm(rows, weight.T, out=sums)
+            torch.mm(sums.T, rows, out=d_weight)
+            if d_rows is not None:
+                torch.mm(sums, weight, out=d_rows)
+
+    return run
+
+
 def training(run: Run, x: Tensor) -> Callable[[], None]:
     """A forward and a backward pass."""
     return lambda: run(x).sum().backward()  # type: ignore[no-untyped-call]
@@ -127,9 +154,13 @@ def measure(shape: tuple[int, int, int, int], rounds: int, only: str) -> None:
         for how, run in runs.items():
             torch.testing.assert_close(run(given), own(given), rtol=1e-3, atol=1e-4)
             calls[name + how] = training(run, given)
+        calls[name + " products"] = products(layer, given)
     times = in_turn(calls, rounds)
     for name, taken in times.items():
-        base = times[name.removesuffix(" eager").removesuffix(" compiled")]
+        ours = name
+        for end in (" eager", " compiled", " products"):
+            ours = ours.removesuffix(end)
+        base = times[ours]
         base = times["MinGRU"] if base is taken else base
         print(
             f"{shape} {name}: best {1e3 * min(taken):.2f} ms, ratio {ratio(taken, base):.2f}",
