@@ -55,6 +55,8 @@ class ForecastConfig:
         less.
     calibrate: stretch the intervals, for each step and target, until 80 % of the validation part
         lies within them.
+    follow: how fast the intervals of later windows widen or narrow, as the truth of those before
+        comes (Gibbs and Candès 2021), such as 0.05; 0: they stay as they were calibrated.
     validation, test: shares of the series, at its end, of a set that has no split of its own.
     gap: steps left out between the parts.
     origin: steps from the first that judges to the end of the series, in place of the shares of
@@ -80,6 +82,7 @@ class ForecastConfig:
         "squared", choices=("squared", "absolute"), when=("forecast.distribution=none",)
     )
     calibrate: bool = key(True, when=("forecast.distribution!=none",))
+    follow: float = key(0.0, low=0, high=1, when=("forecast.distribution!=none",))
     validation: float = key(0.15, above=0, high=0.5)
     test: float = key(0.15, above=0, high=0.5)
     gap: int = key(0, low=0)

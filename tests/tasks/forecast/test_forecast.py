@@ -1,6 +1,7 @@
 """Forecasts: losses by hand, scales, baselines, intervals, what a trained one says."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -317,3 +318,23 @@ def test_what_cannot_be_forecast_is_refused(model, path, tmp_path):
     ):
         with pytest.raises(ConfigError, match=says):
             task(path, setting)
+
+
+def test_intervals_that_follow_are_the_same_rolled_and_at_the_end(path):
+    settings = ("forecast.distribution=gaussian", "forecast.calibrate=false")
+    asked = task(path, *settings, "forecast.follow=0.2")
+    torch.manual_seed(2)
+    trained = asked.finish(asked.build_model())  # untrained: its intervals mean nothing
+    plain = task(path, *settings).finish(trained.model)
+    series = asked.series
+    short = replace(series, stamps=series.stamps[:300], values=series.values[:300])
+    rolled, still = ([told for _, told in model.rolling(short)] for model in (trained, plain))
+    assert [told.values for told in rolled] == [told.values for told in still]
+    first, later = ([one[n].intervals["wave"] for one in (rolled, still)] for n in (0, 280))
+    np.testing.assert_allclose(*first, rtol=1e-6)
+    assert (np.diff(later) != 0).all()
+    low, _, high = trained.forecast(short)[:, :, 0]
+    np.testing.assert_allclose(later[0], np.stack((low, high), 1), rtol=1e-5)
+    held = [model.evaluate("test")["coverage"] for model in (plain, trained)]
+    assert abs(held[0] - 0.8) > 0.1
+    assert abs(held[1] - 0.8) < 0.05

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+SHARE = 0.8
+"""Share of the truth that an interval is to hold."""
 _QUANTILES = (0.1, 0.5, 0.9)
 _Z90 = 1.2815515655446004
 PARAMETERS = {"none": 1, "gaussian": 2, "quantile": 3}

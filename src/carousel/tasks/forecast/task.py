@@ -27,7 +27,7 @@ from carousel.tasks.forecast.baselines import (
 from carousel.tasks.forecast.frame import Frame, forecasts, levels_of, target_numbers, targets_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.origins import SeriesOrigins
-from carousel.tasks.forecast.output import Output
+from carousel.tasks.forecast.output import SHARE, Output
 from carousel.tasks.forecast.scores import Yardstick, measures, stretch
 from carousel.tasks.forecast.tables import mase_note
 from carousel.tasks.forecast.trained import TrainedForecaster
@@ -38,7 +38,6 @@ from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Task
 
-_SHARE = 0.8  # that an interval is to hold
 _FEWEST = 14  # windows apart: calibrated on so many, the share is off by 10 points (1 sigma)
 
 
@@ -255,7 +254,7 @@ class ForecastTask(Task):
         found = [mase_note(self._undefined)] if self._undefined else []
         if settings.distribution != "none" and settings.calibrate and windows.apart < _FEWEST:
             found.append(
-                f"the intervals of {_SHARE:.0%} are calibrated on {len(windows)} validation "
+                f"the intervals of {SHARE:.0%} are calibrated on {len(windows)} validation "
                 f"windows, of which {windows.apart} share no step: with fewer than {_FEWEST} "
                 f"they may hold far less or more (a longer series or a larger "
                 f"forecast.validation has more)"
@@ -274,7 +273,7 @@ class ForecastTask(Task):
         if settings.distribution == "none" or not settings.calibrate:
             return self.output
         low, middle, high = forecasts(model, self.frame, windows, self.output)
-        wider = stretch(self._truth(windows), (low, middle, high), _SHARE)
+        wider = stretch(self._truth(windows), (low, middle, high), SHARE)
         return replace(self.output, stretch=torch.from_numpy(wider).float())
 
     def describe(self, model: nn.Module) -> str:

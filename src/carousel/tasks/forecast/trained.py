@@ -33,15 +33,18 @@ from carousel.tasks.forecast.frame import (
 )
 from carousel.tasks.forecast.input import Kind, series_of
 from carousel.tasks.forecast.network import Forecaster
-from carousel.tasks.forecast.output import Output
+from carousel.tasks.forecast.output import SHARE, Output
 from carousel.tasks.forecast.scores import Yardstick, detail, intervals, measures
 from carousel.tasks.forecast.tables import error_table, examples_of, mase_note
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import ForecastAnswer
 from carousel.tasks.shared.example import Example, check_number
+from carousel.tasks.shared.following import followed
 from carousel.tasks.shared.network import evaluating
 from carousel.tasks.shared.own_table import reads_tables, table_in
 from carousel.tasks.shared.task import Given, Notice, Shown, TrainedModel
+
+_FOLLOWED = 500  # windows of a series, before its last one, whose truth the last intervals follow
 
 
 class TrainedForecaster(TrainedModel):
@@ -138,7 +141,7 @@ class TrainedForecaster(TrainedModel):
         series = self._series(series)
         found: list[NDArray[np.float64]] = []
         while sum(part.shape[1] for part in found) < steps:
-            part = self._next(series)
+            part = self._next(series) if found or not settings.follow else self._latest(series)
             series = self._longer(series, part[1])
             if found:
                 part[[0, 2]] = np.nan
@@ -159,18 +162,18 @@ class TrainedForecaster(TrainedModel):
         after = series.stamps[-1] + np.arange(1, horizon + 1) * step
         stamps = [*map(str, series.stamps), *map(str, after)]
         names = [self.columns[i] for i in self.targets]
-        truth = np.pad(
-            series.truth[:, self.targets], ((0, horizon), (0, 0)), constant_values=np.nan
-        )
+        truth = self._truth(series)
         # A window may begin behind the last row: nothing of it has come yet.
         stop = len(series) + horizon
         if known_numbers(self.columns, self.config.columns):  # as far as they are known
             stop = len(series) + min(horizon, 0 if series.future is None else len(series.future))
         windows = Windows(range(settings.context, stop), settings.context, horizon)
         windows = windows.take(torch.arange(0, len(windows), every))
-        for some in torch.split(torch.arange(len(windows)), EVALUATION_BATCH):
+        # Intervals that follow what comes need all windows in their order.
+        most = len(windows) if settings.follow else EVALUATION_BATCH
+        for some in torch.split(torch.arange(len(windows)), max(1, most)):
             chosen = windows.take(some)
-            found = forecasts(self.model, frame, chosen, self.output)
+            found = self._forecasts(frame, chosen, truth)
             for number, start in enumerate(chosen.starts.tolist()):
                 inside = slice(start, start + horizon)
                 known = {
@@ -242,6 +245,34 @@ class TrainedForecaster(TrainedModel):
             raw = self.model(*(part.to(device) for part in read)).cpu()
         return self._restored(raw, level, frame)
 
+    def _latest(self, series: Series) -> NDArray[np.float64]:
+        """(low, forecast, high), (3, K, C), after the last row, whose intervals have followed the
+        last windows of the series before it."""
+        self._last(series)  # refuses a series that lacks what is to be known of the steps to come
+        settings, end = self.config.forecast, len(series)
+        first = max(settings.context, end - settings.horizon - _FOLLOWED)
+        rows = range(first, end + settings.horizon)
+        windows = Windows(rows, settings.context, settings.horizon)
+        found = self._forecasts(self.frame_of(series), windows, self._truth(series))
+        return found[:, -1]
+
+    def _truth(self, series: Series) -> NDArray[np.float64]:
+        """What was measured of the targets, and NaN for the steps to come, (T + K, C)."""
+        ahead = ((0, self.config.forecast.horizon), (0, 0))
+        return np.pad(series.truth[:, self.targets], ahead, constant_values=np.nan)
+
+    def _forecasts(
+        self, frame: Frame, windows: Windows, truth: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """(low, forecast, high) of windows in order of time, (3, N, K, C); truth (T, C): what has
+        come, which intervals follow."""
+        found = forecasts(self.model, frame, windows, self.output)
+        rate = self.config.forecast.follow
+        if not rate:
+            return found
+        _, after = windows.gather(torch.from_numpy(truth), torch.arange(len(windows)))
+        return followed(after.numpy(), found, windows.starts.numpy(), rate, SHARE)
+
     def _last(self, series: Series) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, Frame]:
         """Input of the network from the end of a series, the level, and the frame to read it by."""
         settings, end = self.config.forecast, len(series)
@@ -312,7 +343,7 @@ class TrainedForecaster(TrainedModel):
         windows = Windows(rows, settings.context, settings.horizon, values)
         if not len(windows):
             raise DataError(f"{source} has no measured value of what is to be forecast")
-        low, guess, high = forecasts(self.model, self.frame_of(series), windows, self.output)
+        low, guess, high = self._forecasts(self.frame_of(series), windows, values)
         _, truth = windows.gather(torch.from_numpy(values), torch.arange(len(windows)))
         interval = (low, high) if settings.distribution != "none" else None
         names = tuple(self.columns[i] for i in self.targets)
