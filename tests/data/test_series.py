@@ -25,6 +25,8 @@ def load(name):
         ("bike", "bike-sharing", 17_544, 8, 8 * (17_544 - 17_379)),
         ("sunspots", "sunspots", 2_820, 1, 0),
         ("air-passengers", "air-passengers", 144, 1, 0),
+        ("exchange-rate", "exchange-rate", 7_588, 8, 0),
+        ("beijing-pm25", "beijing-pm25", 43_824, 11, 2_067),
     ],
 )
 def test_published_series_are_regular_and_whole(shared_data, name, folder, rows, columns, filled):
@@ -34,6 +36,22 @@ def test_published_series_are_regular_and_whole(shared_data, name, folder, rows,
     assert len(set(np.diff(series.stamps))) == 1
     assert np.isfinite(series.values).all()
     assert "registered" not in series.columns
+
+
+def test_beijing_has_a_column_for_each_wind_and_gaps_where_nothing_was_measured(shared_data):
+    shared_data("beijing-pm25")
+    series = load("beijing-pm25").series
+    winds = [place for place, name in enumerate(series.columns) if name.startswith("wind ")]
+    assert (series.values[:, winds].sum(1) == 1).all()
+    dust = series.truth[:, series.columns.index("pm2.5")]
+    assert np.isnan(dust[:24]).all()  # the first day was not measured
+    assert (str(series.stamps[25]), dust[25]) == ("2010-01-02T01", 148.0)
+
+
+def test_exchange_rates_are_cut_as_in_the_paper(shared_data):
+    shared_data("exchange-rate")
+    rows = load("exchange-rate").rows
+    assert [part.stop for part in rows.values()] == [4552, 6070, 7588]
 
 
 def test_missing_rows_and_numbers_are_filled_and_counted():
