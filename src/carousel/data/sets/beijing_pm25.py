@@ -1,4 +1,4 @@
-"""Fine dust and weather of Beijing by the hour: `forecast.validation` and `forecast.test` cut it."""
+"""Fine dust and weather of Beijing by the hour: `forecast.validation`, `forecast.test` cut it."""
 
 from __future__ import annotations
 
