@@ -2,9 +2,11 @@
 
 import gzip
 import os
+import resource
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import filelock
 import numpy as np
@@ -245,6 +247,41 @@ def test_an_import_that_is_killed_is_never_taken_for_whole(tmp_path, grown):
     else:
         assert not kept.exists()
     import_files([path], kept)
+    assert_same(read_table(kept), read_table(path))
+    assert not [*tmp_path.glob(".kept.*.importing")]
+
+
+@contextmanager
+def full_disk(most):
+    """Nothing is written beyond so many bytes of a file, as where the disk is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("grown", [False, True])
+@pytest.mark.parametrize("most", [500, 10_000, 31_000])
+def test_an_import_that_fills_the_disk_is_never_taken_for_whole(
+    tmp_path, small_blocks, grown, most
+):
+    path, kept = tmp_path / "t.csv", tmp_path / "kept"
+    frame(50).write_csv(path)
+    if grown:
+        import_files([path], kept)
+    with path.open("ab") as file:
+        frame(4_000, 1).write_csv(file, include_header=False)
+    with full_disk(most), pytest.raises(DataError, match=r"make room.*import again"):
+        import_files([path], kept)
+    if grown:
+        assert len(read_table(kept)) == 50
+        Store.open(kept).verify()
+    else:
+        assert not kept.exists()
+    assert import_files([path], kept).store.rows == 4_050
+    Store.open(kept).verify()
     assert_same(read_table(kept), read_table(path))
     assert not [*tmp_path.glob(".kept.*.importing")]
 

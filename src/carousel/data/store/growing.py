@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +213,8 @@ class Growing:
 
     def close(self) -> None:
         """Give up: what was written behind the end counts for nothing."""
-        self._file.close()
+        with suppress(OSError):  # a full disk has no room for what is still to be written
+            self._file.close()
 
 
 _WORDS = {

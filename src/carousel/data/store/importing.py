@@ -7,6 +7,7 @@ table as it was or no table.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -166,13 +167,22 @@ def _import(
             if old:
                 sources, old = _all(old, sources), None
         except OSError as error:
-            raise DataError(f"{folder} cannot be written: {error}") from None
+            raise DataError(_unwritten(folder, old, error)) from None
         finally:
             one.close()
     if old is None:
         store = _put(store, path)
     _sweep(store)
     return Imported(store, added, (*said, *more))
+
+
+def _unwritten(folder: Path, old: Store | None, error: OSError) -> str:
+    """Sentence on an import that could not be written, or whose files could not be read."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{folder} cannot be written: {error}"
+    left = "the table is as it was" if old else "nothing was imported"
+    why = os.strerror(error.errno)
+    return f"{folder} cannot be written ({why}), and {left}: make room, then import again"
 
 
 def _put(store: Store, path: Path) -> Store:
