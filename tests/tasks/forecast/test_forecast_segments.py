@@ -8,6 +8,7 @@ import torch
 from small_series import series_config, write_series
 
 import carousel
+from carousel.coach.checks import check
 from carousel.data.series_parts import SeriesParts
 from carousel.errors import ConfigError
 from carousel.export.exporting import export
@@ -91,6 +92,15 @@ def test_the_recurrence_has_a_step_for_each_segment(path):
     network(*made.frame.batch(made.windows["train"], torch.arange(3))[:3])
     assert [tuple(x.shape[:2]) for x in steps] == [(3 * 2, 20 // 4), (3 * 2 * 2, 1)]
     assert "recurrent layer on" in made.describe(network)
+
+
+def test_the_coach_reads_batches_of_segments(path):
+    made = task(path, "forecast.normalize=last", *SEGMENTS)
+    torch.manual_seed(1)
+    only = ("causality", "gradient-check", "padding-invariance")
+    outcomes = check(made, made.build_model(), seconds=60, only=only)
+    assert [(o.code, o.state) for o in outcomes] == [(o.code, "clean") for o in outcomes]
+    assert {o.code for o in outcomes} == set(only)
 
 
 @pytest.mark.parametrize("suffix", ["onnx", "c", "pt2"])
