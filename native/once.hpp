@@ -1,7 +1,9 @@
 // The forward pass of weights that are each read once (see reads_once), as they stand: few columns of
-// a panel at a time are packed, into memory that stays in the nearest cache, and multiplied at once.
+// a panel at a time are packed, into memory that stays in the nearest cache, and multiplied at once; for
+// few rows not even those, see few.hpp.
 #pragma once
 
+#include "few.hpp"
 #include "forward_pass.hpp"
 
 namespace carousel {
@@ -35,6 +37,10 @@ private:
     void add(int64_t panel, const float* w, int first, int sums, int64_t K, const float* const* rows,
              int64_t n) const {
         const int nv = f.shape.blocks_in(panel) * sums;
+        if (n <= kFewRows) {
+            for (int v = 0; v < nv; ++v) add_few(panel, w, v / sums, first + v % sums, K, rows, n);
+            return;
+        }
         const Tiles tiles(n, nv);
         for (int64_t k = 0; k < K; k += kOnceDeep) {
             const Span columns{k, min(K, k + kOnceDeep)};
@@ -50,6 +56,18 @@ private:
                                                        kPanelSums<C>);
             }
         }
+    }
+
+    // The same for one sum of a block of the panel, and few rows.
+    void add_few(int64_t panel, const float* w, int block, int sum, int64_t K, const float* const* rows,
+                 int64_t n) const {
+        const int64_t at = panel * C::kBlocks + block;
+        with_count(n, [&](auto count) {
+            squares_times_rows<count.value>(gate_row<C>(w, sum, at * L, f.p.H, K), K,
+                                            f.shape.units_in(at), rows,
+                                            f.packed.sums + (block * C::kSums + sum) * L,
+                                            kPanelSums<C>);
+        });
     }
 };
 

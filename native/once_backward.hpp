@@ -3,6 +3,7 @@
 #pragma once
 
 #include "backward_pass.hpp"
+#include "few.hpp"
 
 namespace carousel {
 namespace {
@@ -46,6 +47,7 @@ struct OnceBackward {
             for (int s = 0; s < C::kHidden; ++s)
                 of_block(block, C::kHiddenFirst, C::kHidden, s, p.P, part.h, part.d_hidden, n, p.dw_hh);
         }
+        order_stores();
     }
 
 private:
@@ -97,6 +99,7 @@ private:
     // Gradients of the weights of sum s of a block, in their place: sums over n rows of d times x.
     void of_block(int64_t block, int first, int sums, int s, int64_t K, const float* x, const float* d,
                   int64_t n, float* dw) const {
+        if (n > 0 && n <= kFewRows) return of_few(block, first + s, K, x, d + (block * sums + s) * L, n, dw);
         const Tiles tiles(b.shape.units_in(block), static_cast<int>(kTileVectors));
         for (int64_t i = 0; i < tiles.count; ++i) {
             const float* column[kMostRows];
@@ -106,6 +109,24 @@ private:
             for (int64_t q = 0; q < up(K, kWide); ++q)
                 outer(column, tiles.rows(i), x, q, K, n, to + q * kWide);
         }
+    }
+
+    // The same for few rows: whole rows of the gradients, one after the other.
+    void of_few(int64_t block, int sum, int64_t K, const float* x, const float* d, int64_t n,
+                float* dw) const {
+        dw += (C::gate_of_sum(sum) * p.H + block * L) * K;
+        const bool around = weight_bytes<C>(p) > kBeyondCaches && K % L == 0 && starts_vector(dw);
+        with_count(n, [&](auto count) {
+            constexpr int M = count.value, U = M == 1 ? 8 : 4;
+            const int units = b.shape.units_in(block);
+            int u = 0;
+            for (; u + U <= units; u += U)
+                (around ? sums_of_rows<M, U, true> : sums_of_rows<M, U, false>)(
+                    d + u, part.d_step, x, part.row_step, K, dw + u * K);
+            for (; u < units; ++u)
+                (around ? sums_of_rows<M, 1, true> : sums_of_rows<M, 1, false>)(
+                    d + u, part.d_step, x, part.row_step, K, dw + u * K);
+        });
     }
 
     void outer(const float* const* column, int rows, const float* x, int64_t q, int64_t K, int64_t n,

@@ -22,9 +22,9 @@ KINDS = {
 }
 each_kind = pytest.mark.parametrize("kind", KINDS)
 # (B, I, H): tiny; one row and many units; sizes no vector divides; rows whose units threads share;
-# as many rows as are few, and many.
+# as many rows as are few, and many; rows that a row of tiles takes, and one more.
 SHAPES = [(1, 3, 4), (1, 37, 210), (3, 70, 100), (13, 17, 37), (5, 300, 330), (96, 19, 33)]
-SHAPES += [(1100, 3, 5)]
+SHAPES += [(1100, 3, 5), (6, 33, 48), (7, 48, 33)]
 each_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
@@ -45,6 +45,14 @@ def problem(kind, shape, steps=1):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_one_step_equals_the_oracle(kind, shape, count, isa):
     layer, x = problem(kind, shape)
+    with threads(count):
+        assert_same(by_native(layer, x), by_oracle(layer, x))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("inputs", [400, 403])
+def test_gradients_larger_than_caches_equal_the_oracle(inputs, count, isa):
+    layer, x = problem("GRU", (2, inputs, 1024))  # 17 MB, which are written past the caches
     with threads(count):
         assert_same(by_native(layer, x), by_oracle(layer, x))
 

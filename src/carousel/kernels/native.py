@@ -85,7 +85,7 @@ def backward(
     steps, rows = spec.steps_and_rows(x, lengths)
     if spec.parallel and not state:  # whose kernels write the gradient of any
         d_before = [x.new_empty(spec.directions, rows, size) for size in spec.state_sizes]
-    d_weights = [torch.empty_like(weight) for weight in weights]
+    d_weights = [_in_large_pages(torch.empty_like(weight)) for weight in weights]
     threads = torch.get_num_threads()
     for d in range(spec.directions):
         problem = _problem(spec, d, steps, rows, x, y, lengths, state, weights, seed)
@@ -258,7 +258,10 @@ def rows_contiguous(array: Tensor) -> Tensor:
 
 def empty(like: Tensor, *shape: int) -> Tensor:
     """Memory for a result of a kernel, in large pages where those pay."""
-    memory = like.new_empty(*shape)
+    return _in_large_pages(like.new_empty(*shape))
+
+
+def _in_large_pages(memory: Tensor) -> Tensor:
     if memory.numel() >= _LARGE:
         _native.prefer_large_pages(memory.data_ptr(), 4 * memory.numel())
     return memory
