@@ -26,13 +26,13 @@ def start(path: Path, config: Config, threads: int) -> None:
 
 def go_on_and_die(path: Path, steps: int, moment: str) -> None:
     """Resume, and be killed `steps` steps later at `moment`."""
-    _die_after(steps, moment)
+    die_after(steps, moment)
     resume(path, quiet=True)
 
 
 def start_and_die(path: Path, config: Config, threads: int, steps: int, moment: str) -> None:
     """Train in a new run folder, and be killed after `steps` steps at `moment`."""
-    _die_after(steps, moment)
+    die_after(steps, moment)
     start(path, config, threads)
 
 
@@ -41,7 +41,7 @@ def go_on(path: Path) -> None:
     resume(path, quiet=True)
 
 
-def _die_after(steps: int, moment: str) -> None:
+def die_after(steps: int, moment: str) -> None:
     left = [steps]
     step, write, rename = Trainer._step, checkpoint.write_durably, Path.rename
 

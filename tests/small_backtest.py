@@ -1,5 +1,6 @@
 """Backtests of a small series that take a moment."""
 
+import dying
 from small_series import series_config
 
 from carousel.backtest import backtest
@@ -30,3 +31,9 @@ def changed_after(series, folder, row):
     path = folder / series.name
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def backtest_and_die(series, folder, steps, **how):
+    """Begin a backtest, and be killed, as by SIGKILL, after so many steps of training."""
+    dying.die_after(steps, "after a step")
+    small_backtest(series, folder, **how)

@@ -2,12 +2,19 @@
 
 import hashlib
 import json
+import multiprocessing
+import signal
 
 import numpy as np
 import pytest
-from child import run_python
 from small import small_config
-from small_backtest import SHORT, changed_after, forecasts_in, small_backtest
+from small_backtest import (
+    SHORT,
+    backtest_and_die,
+    changed_after,
+    forecasts_in,
+    small_backtest,
+)
 from small_series import series_config, write_series
 
 from carousel import training
@@ -173,20 +180,19 @@ def test_a_backtest_that_was_interrupted_goes_on_and_repeats_no_training(
     assert len(begun) == 4
 
 
-@pytest.mark.slow
-def test_a_backtest_that_was_killed_in_a_training_ends_as_it_would_have(every, series, tmp_path):
-    how = f"pathlib.Path({str(series)!r}), pathlib.Path({str(tmp_path / 'b')!r})"
-    killed = run_python(
-        "import pathlib, dying\nfrom small_backtest import small_backtest\n"
-        "dying._die_after(25, 'after a step')\n"  # of 16 in a training
-        f"small_backtest({how}, step=7, refit='every')"
+def test_a_backtest_that_was_killed_in_a_training_ends_as_it_would_have(once, series, tmp_path):
+    # Not a fork of this process, whose threads of OpenMP it would lack.
+    process = multiprocessing.get_context("forkserver").Process(
+        target=backtest_and_die, args=(series, tmp_path / "b", 9), kwargs={"step": 7}
     )
-    assert killed.returncode == -9
-    assert not (tmp_path / "b/run-2/result.json").is_file()
-    found = small_backtest(series, tmp_path / "b", step=7, refit="every")
-    for number in (1, 2, 3):
-        assert weights_of(found.path / f"run-{number}") == weights_of(every.path / f"run-{number}")
-    assert found.result["overall"] == every.result["overall"]
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert (tmp_path / "b/run-1/config.toml").is_file()
+    assert not (tmp_path / "b/run-1/result.json").is_file()
+    found = small_backtest(series, tmp_path / "b", step=7)
+    assert weights_of(found.path / "run-1") == weights_of(once.path / "run-1")
+    assert found.result["overall"] == once.result["overall"]
 
 
 def test_a_folder_with_another_backtest_or_something_else_is_refused(once, series, tmp_path):
