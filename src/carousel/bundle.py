@@ -31,6 +31,7 @@ from carousel.run import layout
 from carousel.run.events import EvaluatedNew
 from carousel.run.fold_results import FINAL, is_folds
 from carousel.run.writing import note, note_use_of_test
+from carousel.tasks.shared.average import Averaged
 from carousel.tasks.shared.saving import FORMAT, WEIGHTS
 from carousel.tasks.shared.saving import save as save
 from carousel.tasks.shared.saving import to_bytes as to_bytes
@@ -51,7 +52,7 @@ def from_bytes(files: Mapping[str, bytes], name: str = "the bundle") -> TrainedM
             )
         config = Config.from_stored(facts["config"])
         with torch.random.fork_rng():  # the new weights are replaced: leave the caller's draws be
-            trained = tasks.find(config.task).trained.restore(config, facts)
+            trained = _restored(config, facts)
         trained.model.load_state_dict(safetensors.torch.load(files[WEIGHTS]))
         if "seen" in facts:
             trained.seen = Seen.from_json(facts["seen"])
@@ -68,6 +69,16 @@ def from_bytes(files: Mapping[str, bytes], name: str = "the bundle") -> TrainedM
         reason = " ".join(str(error).split())  # torch lists every tensor on a line of its own
         raise RunError(f"{name} cannot be read: {reason}") from None
     trained.model.eval()
+    return trained
+
+
+def _restored(config: Config, facts: dict[str, Any]) -> TrainedModel:
+    """A model with fresh weights: of several networks where it is their average."""
+    makes = tasks.find(config.task).trained.restore
+    trained = makes(config, facts)
+    others = (makes(config, facts).model for _ in range(config.training.seeds - 1))
+    if config.training.seeds > 1:
+        trained.model = Averaged([trained.model, *others], trained.averaged)
     return trained
 
 

@@ -179,6 +179,10 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
     table.add_row(
         f"{result['recipe']} (epoch {result['kept_epoch']})", scores.show(name, test[name])
     )
+    for member in result.get("members", ()):
+        if name in member["test"]:
+            shown = scores.show(name, member["test"][name])
+            table.add_row(f"seed {member['seed']} alone (epoch {member['kept_epoch']})", shown)
     for baseline, values in result["baseline"].items():
         if name in values:
             shown = scores.show(name, values[name])

@@ -89,6 +89,8 @@ class TrainingConfig:
     revised: "step:steps …": after that step, the run is so many steps long in all, and its schedule
         ends there. A run under a `budget` says it, to be repeated exactly; empty: never.
     batch_size: sequences of a batch; of a running text, streams that are read side by side.
+    seeds: so many networks, trained one after the other with as many seeds, are one model whose
+        answers are the average of theirs; a `budget` is shared out among them.
     max_steps: stop after so many optimiser steps (0: no such limit).
     patience: stop after so many epochs without improvement of `monitor` (0: never).
     min_delta: an improvement must be larger than this.
@@ -106,6 +108,7 @@ class TrainingConfig:
     epochs: int = key(10, low=1, of_set=KEPT)
     budget: str = ""
     revised: str = ""
+    seeds: int = key(1, low=1, high=32)
     max_steps: int = key(0, low=0)
     batch_size: int = key(128, low=1, of_set=KEPT)
     patience: int = key(0, low=0)

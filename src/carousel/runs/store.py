@@ -266,7 +266,9 @@ def _with_status(run: Run, last: tuple[str, dict[str, Any]], running: bool) -> R
     if run.result:
         asked, most = run.setting("training.epochs", 0), run.setting("training.max_steps", 0)
         steps = run.result.get("steps", 0)
-        if timed := run.result.get("budget"):
+        if "members" in run.result:
+            early = False
+        elif timed := run.result.get("budget"):
             early = steps < timed.get("all_steps", 0)
         else:
             early = run.result.get("epochs", 0) < asked and not 0 < most <= steps

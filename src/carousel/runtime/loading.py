@@ -40,6 +40,7 @@ def assembled(bundle: Bundle, threads: int = 1) -> Model | Forecaster | Detector
     for name, chosen in (
         ("columns.ordinal", config.columns.ordinal),
         ("model.adaptive_softmax", config.model.adaptive_softmax),
+        ("training.seeds, an average of several networks", _has(bundle, "members.")),
         ("text.characters, letters of words", _has(bundle, "spelled.")),
         ("data.name = 'moving-digits', whose frames are pictures", _has(bundle, "pictures.")),
     ):

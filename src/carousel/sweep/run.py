@@ -128,6 +128,11 @@ def plan_of(
             "trials are compared after so many epochs, and training.budget ends them with a time: "
             "set training.epochs, and training.budget to ''"
         )
+    if config.training.seeds > 1 or "training.seeds" in axes:
+        raise ConfigError(
+            "a trial is one network, and training.seeds makes several: set it to 1 for the sweep, "
+            "and train what it finds with several"
+        )
     task = ready.task()
     metric = monitored(task)
     config = replace(config, training=replace(config.training, monitor=metric))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from statistics import median_low
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from carousel.training.budget import with_plan
 from carousel.training.display import make_display
 from carousel.training.loop import Trainer
 from carousel.training.preparation import check_seed, checked_threads, using_threads
+from carousel.training.seeds import average_of, check_seeds, floats_of, members_of, reason_of
 from carousel.training.team import Team
 from carousel.training.unsaved import Nowhere, Unsaved
 
@@ -84,6 +86,8 @@ def fit(
     )
     check_seed(seed)
     threads = checked_threads(threads)
+    if config.training.seeds > 1:
+        return _fit_members(config, parts, seed, threads, quiet)
     display = make_display(quiet)
     try:
         with using_threads(threads), torch.random.fork_rng(devices=[]):
@@ -101,3 +105,20 @@ def fit(
     epochs = trainer.progress.epoch
     kept = trainer.stopping.kept_epoch(epochs)
     return Fitted(model, epochs, kept, dict(trainer.stopping.kept_metrics), reason, task.parted)
+
+
+def _fit_members(config: Config, parts: Any, seed: int, threads: int, quiet: bool) -> Fitted:
+    """Several networks, each as it is trained alone, and the average of them."""
+    task = tasks.find(config.task)(config, seed, parts)
+    check_seeds(task, 1)
+    members = [
+        fit(one, parts, seed=own, threads=threads, quiet=quiet)
+        for _, one, own in members_of(config, seed)
+    ]
+    with using_threads(threads):
+        model = average_of(task, [member.model for member in members])
+        model.parts = parts
+        validation = floats_of(model.evaluate("validation"))
+    epochs = [member.epochs for member in members]
+    kept = median_low(member.best_epoch for member in members)
+    return Fitted(model, max(epochs), kept, validation, reason_of(len(members)), task.parted)

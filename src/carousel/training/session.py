@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,12 @@ from carousel.data.record import UNVERIFIED, DataRecord, sizes
 from carousel.data.said import said
 from carousel.data.shares import is_judged
 from carousel.errors import RunError, command
-from carousel.report import html_of_run
 from carousel.report import write as write_page
 from carousel.run import events, layout
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
 from carousel.scores import HIGHER_IS_BETTER
-from carousel.tasks.shared.task import Task, TrainedModel, monitored
+from carousel.tasks.shared.task import Task, monitored
 from carousel.training.budget import with_plan
 from carousel.training.display import Display, make_display
 from carousel.training.judgement import by_folds, judged, parts, with_parts
@@ -33,27 +32,11 @@ from carousel.training.loop import Interrupted, Trainer
 from carousel.training.new_run import new_run
 from carousel.training.preparation import Preparation, checked_threads, using_threads
 from carousel.training.restarts import begun_before
+from carousel.training.seeds import check_seeds
 from carousel.training.team import Place, Team, TeamEnded
 from carousel.training.together import Plan, follow, join
-
-GoesOn = Callable[[events.Epoch], bool]
-"""Asked after every epoch whether the run goes on."""
-
-
-@dataclass(frozen=True)
-class TrainedRun:
-    """A finished run: where it is, and what result.json says."""
-
-    path: Path
-    result: dict[str, Any]
-
-    def _repr_html_(self) -> str:
-        """HTML that a notebook shows of it: the score, its baselines, and where the report is."""
-        return html_of_run(self.path)
-
-    def load(self) -> TrainedModel:
-        """The trained model."""
-        return bundle.load(self.path)
+from carousel.training.trained_run import GoesOn as GoesOn
+from carousel.training.trained_run import TrainedRun as TrainedRun
 
 
 def train(
@@ -102,6 +85,7 @@ def train(
     team.told(Plan(path, config, ready.seed, threads))
     task = team.in_turn(ready.task)  # bad data leaves no folder
     monitored(task)
+    check_seeds(task, team.size, is_trial=trial is not None)
     record = DataRecord.of(config, task.parted)
     if task.shuffle:  # so that a run is resumed in its order, whatever memory is there then
         config = replace(config, data=replace(config.data, shuffle=task.shuffle))
@@ -116,6 +100,8 @@ def train(
         place=team.place,
         trial=trial is not None,
     )
+    if config.training.seeds > 1:
+        return _run_members(run, task, quiet)
     return _run(run, fabric, make_display(quiet), team, task, trial)
 
 
@@ -169,7 +155,21 @@ def _go_on(
             "so that its weights are the same to rounding, but for random masks, which are others"
         )
         run = replace(run, threads=threads)
+    if run.config.training.seeds > 1:
+        task = Preparation(run.config, run.seed).task()
+        _compare_data(run, task, display)
+        return _run_members(run, task, quiet)
     return _run(run, fabric, display, team, trial=trial)
+
+
+def _run_members(run: RunFolder, task: Task, quiet: bool) -> TrainedRun:
+    from carousel.training.ensemble import train_members  # which trains each by this module
+
+    display = make_display(quiet)
+    try:
+        return TrainedRun(run.path, train_members(run, task, display, quiet))
+    finally:
+        display.stop()
 
 
 def judge(run_dir: str | Path) -> TrainedRun:

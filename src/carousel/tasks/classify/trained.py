@@ -24,6 +24,7 @@ from carousel.tasks.classify.network import EVALUATION_BATCH, build_model, seque
 from carousel.tasks.classify.own import given_of, pixels_of
 from carousel.tasks.shared import metrics, network, plots
 from carousel.tasks.shared.answers import ClassAnswer, classes_of
+from carousel.tasks.shared.average import mean_of_classes
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.task import Given, Notice, Shown, TrainedModel
 
@@ -45,6 +46,8 @@ class TrainedClassifier(TrainedModel):
     ['7', '2', '1']
     """
 
+    averages = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -61,6 +64,9 @@ class TrainedClassifier(TrainedModel):
         scaler, classes = PixelScaler(**facts["scaler"]), tuple(facts["classes"])
         shape = tuple(facts.get("shape", _DIGIT))
         return cls(build_model(config, shape, len(classes)), config, classes, scaler, shape)
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return mean_of_classes(outputs)
 
     def facts(self) -> dict[str, Any]:
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -146,9 +146,8 @@ class ClassifyRecordingsTask(Task):
         return {**self.data.account(), "leaks": self.leaks}
 
     def finish(self, model: nn.Module) -> TrainedRecordingClassifier:
-        assert isinstance(model, PooledNetwork)
         return TrainedRecordingClassifier(
-            model,
+            cast(PooledNetwork, model),
             self.config,
             self.data.classes,
             self.scaler,

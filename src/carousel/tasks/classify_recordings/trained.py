@@ -55,6 +55,8 @@ class TrainedRecordingClassifier(TrainedModel):
 
     model: PooledNetwork
 
+    averages = True
+
     def __init__(
         self,
         model: PooledNetwork,
@@ -78,6 +80,9 @@ class TrainedRecordingClassifier(TrainedModel):
         network = PooledNetwork(len(scaler.mean), len(classes), config, codes_in(columns))
         several = facts.get("several", False)
         return cls(network, config, classes, scaler, facts["sound"], columns, several)
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return self.head.averaged(outputs)
 
     def facts(self) -> dict[str, Any]:
         return {

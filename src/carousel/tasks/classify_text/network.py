@@ -9,6 +9,7 @@ from carousel.config import Config
 from carousel.data.ragged import Ragged, by_length
 from carousel.data.tokens import Tokens
 from carousel.layers.pooling import Pooling
+from carousel.tasks.shared.average import one_of
 from carousel.tasks.shared.network import (
     drop_words,
     evaluating,
@@ -70,7 +71,7 @@ class TextClassifier(nn.Module):
 
 def logits_of(model: TextClassifier, sentences: Ragged) -> Tensor:
     """Logits (n, C) in the order of the sentences, in evaluation mode, on the CPU."""
-    result = torch.empty(len(sentences), model.head.out_features)
+    result = torch.empty(len(sentences), one_of(model).head.out_features)
     with evaluating(model) as device:
         for index in by_length(sentences.lengths, _EVALUATION_BATCH):
             tokens, lengths = sentences.pad(index)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -117,9 +117,8 @@ class ClassifyTextTask(Task):
         return self.data.account()
 
     def finish(self, model: nn.Module) -> TrainedTextClassifier:
-        assert isinstance(model, TextClassifier)
-        several = self.data.several
-        return TrainedTextClassifier(model, self.config, self.data.classes, self.tokens, several)
+        net, several = cast(TextClassifier, model), self.data.several
+        return TrainedTextClassifier(net, self.config, self.data.classes, self.tokens, several)
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, TextClassifier)

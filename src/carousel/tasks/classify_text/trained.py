@@ -43,6 +43,8 @@ class TrainedTextClassifier(SentenceModel):
 
     model: TextClassifier
 
+    averages = True
+
     def __init__(
         self,
         model: TextClassifier,
@@ -61,6 +63,9 @@ class TrainedTextClassifier(SentenceModel):
         tokens, classes = Tokens.restore(facts["tokens"]), tuple(facts["classes"])
         network = TextClassifier(tokens, len(classes), config)
         return cls(network, config, classes, tokens, facts.get("several", False))
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return self.head.averaged(outputs)
 
     def facts(self) -> dict[str, Any]:
         several = {"several": True} if self.several else {}

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from carousel.tasks.shared.average import mean_of_chances, mean_of_widths
+
 SHARE = 0.8
 """Share of the truth that an interval is to hold."""
+
 _QUANTILES = (0.1, 0.5, 0.9)
 _Z90 = 1.2815515655446004
 PARAMETERS = {"none": 1, "gaussian": 2, "quantile": 3}
@@ -63,6 +66,13 @@ class Output:
         else:
             below, above = _positive(raw[..., 1]) * wider, _positive(raw[..., 2]) * wider
         return torch.stack((value - below, value, value + above))
+
+    def averaged(self, raw: Tensor) -> Tensor:
+        """One network's numbers, from those of several (M, B, K, C, P): forecasts and quantiles are
+        then the means of theirs."""
+        if self.sigmoid:
+            return mean_of_chances(raw)
+        return torch.cat((raw[..., :1].mean(0), mean_of_widths(raw[..., 1:])), -1)
 
     def _quantiles(self, raw: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         middle = raw[..., 0] + level

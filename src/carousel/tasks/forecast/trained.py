@@ -54,6 +54,8 @@ class TrainedForecaster(TrainedModel):
     >>> low, middle, high = model.forecast(series, 24)  # (24, targets)    # doctest: +SKIP
     """
 
+    averages = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -81,6 +83,9 @@ class TrainedForecaster(TrainedModel):
         scaler = FeatureScaler.restore(facts["scaler"])
         count, unit = facts.get("step") or (0, "")  # models from before it was kept lack it
         return cls(model, config, columns, scaler, output, known, (count, unit) if unit else None)
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return self.output.averaged(outputs)
 
     def facts(self) -> dict[str, Any]:
         return {

@@ -26,6 +26,7 @@ from carousel.tasks.label_frames.scores import judge
 from carousel.tasks.label_frames.segments import segments_of
 from carousel.tasks.shared import metrics, plots
 from carousel.tasks.shared.answers import LabelsAnswer, Segment
+from carousel.tasks.shared.average import mean_of_classes
 from carousel.tasks.shared.example import Example, check_number, shown
 from carousel.tasks.shared.frames import build_model, logits_of
 from carousel.tasks.shared.own_recording import (
@@ -58,6 +59,8 @@ class TrainedFrameLabeller(TrainedModel):
     ['Rest', 'Rest', 'Preparation', …]
     """
 
+    averages = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -75,6 +78,9 @@ class TrainedFrameLabeller(TrainedModel):
         columns = columns_of(facts)
         network = build_model(_width(config, scaler), len(classes), config, codes_in(columns))
         return cls(network, config, classes, scaler, columns)
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return mean_of_classes(outputs)
 
     def facts(self) -> dict[str, Any]:
         scaler = self.scaler.facts()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -120,9 +120,9 @@ class LabelWordsTask(Task):
         return self.data.account()
 
     def finish(self, model: nn.Module) -> TrainedWordLabeller:
-        assert isinstance(model, WordLabeller)
+        net = cast(WordLabeller, model)
         return TrainedWordLabeller(
-            model, self.config, self.data.labels, self.features, self._well_formed
+            net, self.config, self.data.labels, self.features, self._well_formed
         )
 
     def describe(self, model: nn.Module) -> str:

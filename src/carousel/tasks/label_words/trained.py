@@ -23,6 +23,7 @@ from carousel.tasks.label_words.network import WordLabeller, logits_of, most_pro
 from carousel.tasks.label_words.scores import judge
 from carousel.tasks.label_words.spans import mark_spans, spans_of
 from carousel.tasks.shared.answers import WordLabel, WordsAnswer, WordSpan
+from carousel.tasks.shared.average import mean_of_classes
 from carousel.tasks.shared.example import Example, check_number, shown
 from carousel.tasks.shared.given import Listed, SentenceModel, several, texts_of
 from carousel.tasks.shared.task import Given, Shown, Table
@@ -46,6 +47,8 @@ class TrainedWordLabeller(SentenceModel):
     model: WordLabeller
     in_blocks = True
 
+    averages = True
+
     def __init__(
         self,
         model: WordLabeller,
@@ -62,6 +65,9 @@ class TrainedWordLabeller(SentenceModel):
         labels, features = tuple(facts["labels"]), WordFeatures.restore(facts["features"])
         model = WordLabeller(features, len(labels), config)
         return cls(model, config, labels, features, facts.get("well_formed", False))
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return mean_of_classes(outputs)
 
     def facts(self) -> dict[str, Any]:
         return {

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from carousel.config import RegressConfig
 from carousel.data.scaling import FeatureScaler
 from carousel.errors import DataError
+from carousel.tasks.shared.average import mean_of_chances
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,10 @@ class Target:
         holds no difference."""
         numbers = self.capped(numbers.double())
         return numbers if self.sigmoid else (numbers - self.mean) / self.std
+
+    def averaged(self, raw: Tensor) -> Tensor:
+        """One network's outputs, from those of several (M, …), for the mean of their numbers."""
+        return mean_of_chances(raw) if self.sigmoid else raw.mean(0)
 
     def number(self, raw: Tensor) -> Tensor:
         """Numbers that outputs mean, on their own scale, float64."""

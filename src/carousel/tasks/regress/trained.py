@@ -49,6 +49,8 @@ class TrainedRegressor(ReadsRecordings):
     array([123.4, 122.9, …])
     """
 
+    averages = True
+
     def __init__(
         self,
         model: nn.Module,
@@ -66,6 +68,9 @@ class TrainedRegressor(ReadsRecordings):
         columns = columns_of(facts)
         model = build_model(len(scaler.mean), 1, config, codes_in(columns))
         return cls(model, config, scaler, Target(**facts["target"]), columns)
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return self.target.averaged(outputs)
 
     def facts(self) -> dict[str, Any]:
         scaler, target = self.scaler.facts(), asdict(self.target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -184,9 +184,9 @@ class WholeRegressTask(Task):
         return int((self.data.train.targets > cap).sum()) if cap else 0
 
     def finish(self, model: nn.Module) -> TrainedWholeRegressor:
-        assert isinstance(model, PooledNetwork)
         names = dict(zip(self.data.targets, self.targets, strict=True))
-        return TrainedWholeRegressor(model, self.config, self.scaler, names, self.data.columns)
+        net = cast(PooledNetwork, model)
+        return TrainedWholeRegressor(net, self.config, self.scaler, names, self.data.columns)
 
     def describe(self, model: nn.Module) -> str:
         assert isinstance(model, PooledNetwork)

@@ -54,6 +54,8 @@ class TrainedWholeRegressor(ReadsRecordings):
 
     model: PooledNetwork
 
+    averages = True
+
     def __init__(
         self,
         model: PooledNetwork,
@@ -72,6 +74,11 @@ class TrainedWholeRegressor(ReadsRecordings):
         columns = columns_of(facts)
         network = PooledNetwork(len(scaler.mean), len(targets), config, codes_in(columns))
         return cls(network, config, scaler, targets, columns)
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        return torch.stack(
+            [one.averaged(outputs[..., i]) for i, one in enumerate(self.targets.values())], -1
+        )
 
     def facts(self) -> dict[str, Any]:
         return {

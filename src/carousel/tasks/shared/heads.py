@@ -21,6 +21,7 @@ from carousel.data.class_targets import named
 from carousel.errors import ConfigError
 from carousel.tasks.shared import label_metrics, metrics, network, outputs, plots, samples
 from carousel.tasks.shared.answers import ClassAnswer, classes_of
+from carousel.tasks.shared.average import mean_of_chances, mean_of_classes
 from carousel.tasks.shared.label_answers import LabelSetAnswer, label_sets_of
 from carousel.tasks.shared.samples import Told
 from carousel.tasks.shared.task import Shown
@@ -56,6 +57,10 @@ class Head(ABC):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean to differentiate, and sums over the examples by metric; rows (n,): how much each
         example counts, if they do not count alike."""
+
+    @abstractmethod
+    def averaged(self, logits: Tensor) -> Tensor:
+        """Logits of the mean of the chances, from those of several networks (M, N, C)."""
 
     @abstractmethod
     def proba(self, logits: Tensor) -> Tensor:
@@ -123,6 +128,9 @@ class OneClass(Head):
         right = logits.detach().argmax(1) == targets
         hits = (right * rows[0]).sum() if rows else right.sum()
         return objective, {"loss": total, "accuracy": hits}
+
+    def averaged(self, logits: Tensor) -> Tensor:
+        return mean_of_classes(logits)
 
     def proba(self, logits: Tensor) -> Tensor:
         return logits.softmax(1)
@@ -219,6 +227,9 @@ class LabelSet(Head):
             losses, plain, right = losses * rows[0], plain * rows[0], right * rows[0]
         sums = {"loss": plain.detach().sum(), "subset_accuracy": right.sum()}
         return losses.mean(), sums
+
+    def averaged(self, logits: Tensor) -> Tensor:
+        return mean_of_chances(logits)
 
     def proba(self, logits: Tensor) -> Tensor:
         return logits.sigmoid()

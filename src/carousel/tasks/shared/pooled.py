@@ -11,6 +11,7 @@ from carousel.config import Config
 from carousel.data.ragged import Ragged, by_length
 from carousel.layers.categories import category_input
 from carousel.layers.pooling import Pooling
+from carousel.tasks.shared.average import one_of
 from carousel.tasks.shared.network import evaluating, make_dropout, make_head, make_recurrent, start
 
 _EVALUATION_BATCH = 64
@@ -54,7 +55,7 @@ class PooledNetwork(nn.Module):
 
 def outputs_of(model: PooledNetwork, values: Ragged) -> Tensor:
     """Outputs (n, C) in the order of the recordings, in evaluation mode, on the CPU."""
-    result = torch.empty(len(values), model.head.out_features)
+    result = torch.empty(len(values), one_of(model).head.out_features)
     with evaluating(model) as device:
         for index in by_length(values.lengths, _EVALUATION_BATCH):
             x, lengths = values.pad(index)

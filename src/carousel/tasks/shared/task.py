@@ -101,6 +101,8 @@ class TrainedModel(ABC):
     parts: Any = None
     #: Statistics of the table that it was trained on; None of other data, and of older bundles.
     seen: Seen | None = None
+    #: True if several such models can be one whose answers are the average of theirs.
+    averages: ClassVar[bool] = False
     #: What `carousel.fit` guessed and found in the data, in words.
     notices: tuple[str, ...] = ()
 
@@ -176,6 +178,13 @@ class TrainedModel(ABC):
                     "never saw, or no data at all to judge it on its own test part"
                 )
         return self._judge_new(path)
+
+    def averaged(self, outputs: Tensor) -> Tensor:
+        """One network's output, from those of several (M, …): see `carousel.tasks.shared.average`.
+        Raises `ConfigError` for a task whose models are not averaged."""
+        raise ConfigError(
+            f"models of the task '{self.config.task}' are not averaged: set training.seeds to 1"
+        )
 
     def audit(self, data: Any) -> list[Finding]:
         """Differences of a new table, a file or a data frame, from that of training: D101 to D107
