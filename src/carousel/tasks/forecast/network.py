@@ -124,7 +124,7 @@ class Forecaster(nn.Module):
         return torch.cat((out[..., :1] + line.unsqueeze(-1), out[..., 1:]), -1)
 
     def _recurred(self, x: Tensor, before: Tensor, after: Tensor) -> Tensor:
-        """What the recurrence says of the steps to come: (N, K, outputs), N = B, or B targets."""
+        """Outputs of the recurrence for the steps to come: (N, K, outputs), N = B, or B targets."""
         if self.independent:  # a row for each target of each window
             x = x[:, :, self.targets].transpose(1, 2).reshape(-1, x.size(1), 1)
         elif self.categories is not None:

@@ -262,7 +262,7 @@ class TrainedForecaster(TrainedModel):
         return found[:, -1]
 
     def _truth(self, series: Series) -> NDArray[np.float64]:
-        """What was measured of the targets, and NaN for the steps to come, (T + K, C)."""
+        """Values measured of the targets, and NaN for the steps to come, (T + K, C)."""
         ahead = ((0, self.config.forecast.horizon), (0, 0))
         return np.pad(series.truth[:, self.targets], ahead, constant_values=np.nan)
 
