@@ -17,6 +17,7 @@ from small_backtest import (
 )
 from small_series import series_config, write_series
 
+import carousel
 from carousel import training
 from carousel.backtest import backtest
 from carousel.backtest import run as backtest_run
@@ -119,6 +120,23 @@ def test_intervals_are_calibrated_before_the_origin(series, tmp_path):
     assert np.array_equal(one.low, other.low)
     assert np.array_equal(one.high, other.high)
     assert {"coverage", "pinball"} <= found[0].result["overall"]["network"].keys()
+
+
+def test_forecasts_and_intervals_are_those_of_the_series_that_ends_before_the_origin(
+    series, tmp_path
+):
+    settings = ("forecast.distribution=gaussian", "forecast.follow=0.2")
+    found = small_backtest(series, tmp_path / "b", *settings, windows=2)
+    model = carousel.load(found.path / "run-1")
+    network = windows_in(found.path, found.result).found["network"]
+    lines = series.read_text().splitlines()
+    for n, origin in enumerate((10, 5)):
+        before = tmp_path / f"before-{origin}.csv"
+        before.write_text("\n".join(lines[:-origin]) + "\n")
+        low, middle, high = model.forecast(before)
+        np.testing.assert_allclose(network.forecast[n], middle, rtol=1e-5)
+        np.testing.assert_allclose(network.low[n], low, rtol=1e-5)
+        np.testing.assert_allclose(network.high[n], high, rtol=1e-5)
 
 
 def test_baselines_are_those_of_their_definition(once, series):

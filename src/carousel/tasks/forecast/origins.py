@@ -10,7 +10,6 @@ import torch
 
 from carousel.data.series import Windows
 from carousel.errors import DataError
-from carousel.tasks.forecast.frame import forecasts
 from carousel.tasks.forecast.trained import TrainedForecaster
 from carousel.tasks.shared.origins import Found, Origins, Scale, Truth
 from carousel.tasks.shared.task import TrainedModel
@@ -45,10 +44,8 @@ class SeriesOrigins(Origins):
 
     def forecasts(self, trained: TrainedModel, origins: Sequence[int]) -> Found:
         assert isinstance(trained, TrainedForecaster)
-        series = trained.kind.fit(self._data)
-        low, middle, high = forecasts(
-            trained.model, trained.frame_of(series), self._windows(origins), trained.output
-        )
+        starts = self._windows(origins).starts.tolist()
+        low, middle, high = trained.forecasts_from(trained.kind.fit(self._data), starts)
         if self._task.config.forecast.distribution == "none":
             return Found(middle)
         return Found(middle, low, high)

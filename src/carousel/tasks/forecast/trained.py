@@ -254,12 +254,19 @@ class TrainedForecaster(TrainedModel):
         """(low, forecast, high), (3, K, C), after the last row, whose intervals have followed the
         last windows of the series before it."""
         self._last(series)  # refuses a series that lacks what is to be known of the steps to come
-        settings, end = self.config.forecast, len(series)
-        first = max(settings.context, end - settings.horizon - _FOLLOWED)
-        rows = range(first, end + settings.horizon)
-        windows = Windows(rows, settings.context, settings.horizon)
-        found = self._forecasts(self.frame_of(series), windows, self._truth(series))
-        return found[:, -1]
+        return self.forecasts_from(series, [len(series)])[:, 0]
+
+    def forecasts_from(self, series: Series, starts: Sequence[int]) -> NDArray[np.float64]:
+        """(low, forecast, high), (3, N, K, C), of the steps from some rows on, as `forecast` says
+        them of the series that ends before each."""
+        settings, frame, truth = self.config.forecast, self.frame_of(series), self._truth(series)
+        followed = settings.horizon + _FOLLOWED if settings.follow else 0
+        found = []
+        for start in starts:
+            rows = range(max(settings.context, start - followed), start + settings.horizon)
+            windows = Windows(rows, settings.context, settings.horizon)
+            found.append(self._forecasts(frame, windows, truth)[:, -1])
+        return np.stack(found, 1)
 
     def _truth(self, series: Series) -> NDArray[np.float64]:
         """Values measured of the targets, and NaN for the steps to come, (T + K, C)."""
