@@ -1,14 +1,13 @@
 """`carousel predict RUN 'parts/*' --out FOLDER/`: a file for each, done once, whoever is killed."""
 
 import json
-import os
-import signal
 
 import polars
 import pytest
-from bulk_runs import small_run
+from bulk_runs import always_die, load_and_die, small_run
 
 from carousel.bulk import workers
+from carousel.bulk.over_dask import by_dask
 from carousel.bulk.parts import Part, Work, answer_part, parts_of
 from carousel.bulk.workers import by_workers
 from carousel.cli.parts import load
@@ -98,21 +97,6 @@ def test_files_of_one_name_are_refused(tmp_path):
         parts_of(tmp_path / "*" / "x.csv", tmp_path / "out")
 
 
-def load_and_die(run):
-    """Load a model in a worker that is killed once: when it has left no mark beside the run."""
-    mark = run.parent / "died"
-    try:
-        mark.touch(exist_ok=False)
-    except FileExistsError:
-        return load(run)
-    return os.kill(os.getpid(), signal.SIGKILL)
-
-
-def always_die(run):
-    """Kill the worker, whenever it is started."""
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def given(run, folder, out, loads):
     out.mkdir()
     work = Work(run, loads, {}, {}, "key", 1)
@@ -158,6 +142,41 @@ def test_a_cluster_answers_the_same(parts, carousel, tmp_path):
     for file in folder.iterdir():
         one, other = (tmp_path / name / file.name for name in ("alone", "over"))
         assert one.read_text() == other.read_text()
+
+
+def loses_a_worker(some, work):
+    """Outcomes over a cluster of two workers, which are replaced where they die."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        return [*by_dask(some, work, cluster.scheduler_address)]
+
+
+@pytest.mark.slow
+def test_a_worker_of_a_cluster_that_is_killed_costs_no_answer(parts, tmp_path):
+    run, folder = parts
+    (run.parent / "died").unlink(missing_ok=True)
+    some, work = given(run, folder, tmp_path / "answers", load_and_die)
+    found = loses_a_worker(some, work)
+    assert (run.parent / "died").exists()
+    assert sorted(one.source for one in found) == [str(part.source) for part in some]
+    assert not [one.error for one in found if one.error]
+    assert sum(one.rows for one in found) == sum(len(polars.read_csv(p.source)) for p in some)
+    model = load(run)
+    for part in some:
+        again = Part(part.source, tmp_path / part.source.name)
+        answer_part(model, again, work)
+        assert again.out.read_text() == part.out.read_text()
+
+
+@pytest.mark.slow
+def test_a_file_that_kills_every_worker_of_a_cluster_is_told(parts, tmp_path):
+    run, folder = parts
+    some, work = given(run, folder, tmp_path / "answers", always_die)
+    (one,) = loses_a_worker(some[:1], work)
+    assert "KilledWorker" in one.error
+    assert not some[0].out.exists()
 
 
 def test_a_cluster_that_is_not_there_is_said(parts, carousel, monkeypatch):

@@ -1,20 +1,27 @@
-"""A sweep whose workers share a database and no folder: a real PostgreSQL, which crashes, too."""
+"""Sweeps whose machines share no folder: a journal, or a real PostgreSQL, which crashes, too."""
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from child import TESTS
 from small import small_config
+from small_sweep import small_book, small_sweep, values_of
 
 from carousel.errors import RunError
+from carousel.sweep import worker
 from carousel.sweep.ledger import Ledger, Patience
 from carousel.sweep.plan import Plan
 from carousel.sweep.space import parse
 from carousel.sweep.storage import shown
+from carousel.sweep.summary import summary
+from carousel.sweep.worker import Work, work
 
 pytest.importorskip("psycopg", reason="psycopg is not installed")
 
@@ -120,3 +127,83 @@ def test_a_database_that_is_away_is_one_line_without_the_password_and_comes_back
 def test_a_password_is_never_shown():
     assert shown("postgresql://me:secret@db/x") == "postgresql://me:…@db/x"
     assert shown("mysql://db/x") == "mysql://db/x"
+
+
+def other_machine(storage, folder, *how):
+    """A process of `small_sweep.machine`, which shares nothing with this one but the storage."""
+    code = (
+        f"import sys; sys.path.insert(0, {str(TESTS)!r}); from small_sweep import machine; "
+        f"machine({storage!r}, {str(folder)!r}, *{how!r})"
+    )
+    folder.mkdir()
+    return subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], cwd=folder)
+
+
+def results(book, runs):
+    """Settings, value and state of each trial; one that was taken again has a later number."""
+    found = summary(book.open(), runs)["trials"]
+    return in_order((one["settings"], one["value"], one["state"]) for one in found)
+
+
+def in_order(results):
+    return sorted(results, key=lambda one: str(one[0]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["journal", "database"])
+def test_two_machines_train_what_one_does_though_one_is_killed_and_clocks_differ(
+    request, tmp_path, kind
+):
+    alone = small_sweep(tmp_path / "alone" / "s", sampler="random", pruner="none", runs=4)
+    shared = tmp_path / "shared.log"
+    storage = request.getfixturevalue("server").address if kind == "database" else str(shared)
+    with other_machine(storage, tmp_path / "a", 4, 2, 7.5) as other:
+        assert other.wait(timeout=300) == -signal.SIGKILL
+    book = small_book(storage, tmp_path / "b")
+    assert sorted(state for *_, state in results(book, 4)) == ["ended", "running"]
+    work(book.open(), Work(4, 1))
+    assert results(book, 4) == in_order(values_of(alone))
+    runs = [sorted(run.name for run in (tmp_path / name).glob("trial-*")) for name in "ab"]
+    assert runs[0] == ["trial-0000", "trial-0001"]  # the second was never whole
+    assert (len(runs[1]), runs[1][0]) == (3, "trial-0001")
+
+
+@pytest.mark.slow
+def test_machines_that_work_at_the_same_time_share_the_trials(tmp_path):
+    alone = small_sweep(tmp_path / "alone" / "s", sampler="random", pruner="none", runs=4)
+    storage = str(tmp_path / "shared.log")
+    book = small_book(storage, tmp_path / "b", lost=3600.0)
+    with other_machine(storage, tmp_path / "a", 4, 0, -5.0) as other:
+        work(book.open(), Work(4, 1))
+        assert other.wait(timeout=300) == 0
+    assert results(book, 4) == in_order(values_of(alone))
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+@pytest.mark.slow
+def test_a_database_that_ends_in_the_middle_of_a_trial_costs_no_trial(
+    server, tmp_path, monkeypatch, comes_back
+):
+    alone = small_sweep(tmp_path / "alone" / "s", sampler="random", pruner="none", runs=2)
+    book = small_book(server.address, tmp_path / "b", name=f"ends {comes_back}")
+    told = worker._Follower.told
+
+    def ended(self, epoch, *more):
+        if (self.claim.number, epoch) == (1, 2):
+            server.stop()
+            if comes_back:
+                server.start()
+        return told(self, epoch, *more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(worker._Follower, "told", ended)
+        if comes_back:
+            work(book.open(), Work(2, 1))
+        else:
+            with pytest.raises(RunError, match="same command again") as error:
+                work(book.open(), Work(2, 1))
+            assert PASSWORD not in str(error.value)
+            server.start()
+    work(book.open(), Work(2, 1))
+    assert results(book, 2) == in_order(values_of(alone))
+    assert not (tmp_path / "b" / "trial-0002").exists()
