@@ -146,7 +146,7 @@ def results(book, runs):
 
 
 def in_order(results):
-    return sorted(results, key=lambda one: str(one[0]))
+    return sorted(results, key=lambda one: sorted(one[0].items()))
 
 
 @pytest.mark.slow
@@ -162,7 +162,10 @@ def test_two_machines_train_what_one_does_though_one_is_killed_and_clocks_differ
     book = small_book(storage, tmp_path / "b")
     assert sorted(state for *_, state in results(book, 4)) == ["ended", "running"]
     work(book.open(), Work(4, 1))
-    assert results(book, 4) == in_order(values_of(alone))
+    found = results(book, 4)
+    assert [one for one in values_of(alone)[:3] if one not in found] == []
+    # What was taken again has a number of its own, so that the last draw is another.
+    assert [state for *_, state in found] == ["ended"] * 4
     runs = [sorted(run.name for run in (tmp_path / name).glob("trial-*")) for name in "ab"]
     assert runs[0] == ["trial-0000", "trial-0001"]  # the second was never whole
     assert (len(runs[1]), runs[1][0]) == (3, "trial-0001")
