@@ -44,6 +44,8 @@ HIGHER_IS_BETTER = {
     "mae_standardised": False,
     "coverage": True,
     "pinball": False,
+    "crps": False,
+    "scaled_quantile_loss": False,
     "precision": True,
     "recall": True,
     "window_f1": True,
@@ -74,6 +76,7 @@ _TITLES = {
     "r2": "R²",
     "mase": "MASE",
     "smape": "sMAPE",
+    "crps": "CRPS",
     "rmse_capped": "RMSE capped",
     "phm_score": "PHM score",
     "mse_standardised": "MSE standardised",
@@ -102,6 +105,24 @@ def title(name: str) -> str:
     return re.sub(r" first (\d+)$", r" on the first \1", name.replace("_", " "))
 
 
+_BASELINES = {
+    "theta": "Theta",
+    "ets": "ETS",
+    "nlinear": "NLinear",
+    "dlinear": "DLinear",
+    "boosting": "gradient boosting",
+}
+
+
+def baseline(name: str) -> str:
+    """A baseline's name in words.
+
+    >>> baseline("seasonal_naive"), baseline("theta")
+    ('seasonal naive', 'Theta')
+    """
+    return _BASELINES.get(name, name.replace("_", " "))
+
+
 def show(name: str, value: float) -> str:
     """A metric's value with the digits that mean something.
 
@@ -110,6 +131,8 @@ def show(name: str, value: float) -> str:
     """
     if name.startswith("accuracy") or name == "subset_accuracy":
         return f"{value:.2%}"
+    if name == "seconds":
+        return f"{value:.1f}"
     if name.startswith(("perplexity", "bleu", "chrf", "nab")):
         return f"{value:.2f}"
     return f"{value:.4f}"

@@ -16,7 +16,7 @@ def show_folds(result: dict[str, Any], path: Path) -> None:
 
     metric = result["metric"]
     baselines = [name for name in result["baseline"] if metric in result["baseline"][name]["mean"]]
-    titles = [f"{name.replace('_', ' ')} (baseline)" for name in baselines]
+    titles = [f"{scores.baseline(name)} (baseline)" for name in baselines]
     table = table_of("judged by", "test part", scores.title(metric), *titles)
     for one in result["folds"]:
         size = next(iter(one["parts"].get("test", {}).items()), ("", 0))
@@ -31,7 +31,7 @@ def show_folds(result: dict[str, Any], path: Path) -> None:
     print_out(table)
     count = len(result["folds"])
     for name, wins in result["beats"].items():
-        print_out(f"better than {name.replace('_', ' ')} in {wins} of {count} folds")
+        print_out(f"better than {scores.baseline(name)} in {wins} of {count} folds")
     print_out(f"{path / FINAL}: {result['final']['how']}")
     print_out(f"all metrics: {path / FOLDS}")
     print_out(f"next: {command('predict', path)} DATA")

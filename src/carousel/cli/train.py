@@ -175,19 +175,9 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
         print_out(f"its test part stays closed: it is opened by {command('evaluate', path)}")
         return
     test, name = result["test"], metric_of(result)
-    table = table_of("on the test data", scores.title(name))
-    table.add_row(
-        f"{result['recipe']} (epoch {result['kept_epoch']})", scores.show(name, test[name])
-    )
-    for member in result.get("members", ()):
-        if name in member["test"]:
-            shown = scores.show(name, member["test"][name])
-            table.add_row(f"seed {member['seed']} alone (epoch {member['kept_epoch']})", shown)
-    for baseline, values in result["baseline"].items():
-        if name in values:
-            shown = scores.show(name, values[name])
-            table.add_row(f"{baseline.replace('_', ' ')} (baseline)", shown)
-    print_out(table)
+    _show_table(result, name)
+    for note in result.get("baseline_notes", ()):
+        print_out(note)
     for line in _noteworthy(result.get("data", {})):
         print_out(line)
     for line in _beside_baselines(result, path):
@@ -195,6 +185,31 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
     print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training")
     print_out(f"report: {path / layout.REPORT}")
     print_out(f"next: {command('evaluate', path)}")
+
+
+def _show_table(result: dict[str, Any], metric: str) -> None:
+    """The network, and its baselines, the best first, each with its seconds where they were
+    measured."""
+    from carousel import scores
+    from carousel.report.verdicts import timed, verdicts
+
+    seconds = timed(result)
+    table = table_of("on the test data", scores.title(metric), *(["seconds"] if seconds else []))
+
+    def add(name: str, values: dict[str, Any], took: float | None) -> None:
+        shown = [] if not seconds else ["" if took is None else scores.show("seconds", took)]
+        table.add_row(name, scores.show(metric, values[metric]), *shown)
+
+    network = f"{result['recipe']} (epoch {result['kept_epoch']})"
+    add(network, result["test"], result["seconds"])
+    for member in result.get("members", ()):
+        if metric in member["test"]:
+            alone = f"seed {member['seed']} alone (epoch {member['kept_epoch']})"
+            add(alone, member["test"], None)
+    for verdict in verdicts(result, {}):
+        values = result["baseline"][verdict.baseline]
+        add(f"{scores.baseline(verdict.baseline)} (baseline)", values, values.get("seconds"))
+    print_out(table)
 
 
 def _beside_baselines(result: dict[str, Any], path: Path) -> list[str]:
@@ -217,7 +232,9 @@ def _beside_baselines(result: dict[str, Any], path: Path) -> list[str]:
 
 
 def _named(baselines: list[str]) -> str:
-    *before, last = [name.replace("_", " ") for name in baselines] or [""]
+    from carousel import scores
+
+    *before, last = [scores.baseline(name) for name in baselines] or [""]
     return f"{', '.join(before)} and {last}" if before else last
 
 

@@ -8,8 +8,7 @@ from typing import Any
 from carousel import scores
 from carousel.errors import command
 from carousel.report.facts import Facts
-from carousel.report.scoreboard import name_of
-from carousel.report.verdicts import interval_of, metric_of, verdicts
+from carousel.report.verdicts import interval_of, metric_of, timed, verdicts
 
 # What hubs call the tasks.
 _PIPELINES = {
@@ -96,11 +95,16 @@ def _body(facts: Facts) -> str:
     ]
     if metric in result.get("test", {}):
         lines += ["", "## Evaluation", "", _judged(result), ""]
-        lines += ["| model | " + " | ".join(map(scores.title, result["test"])) + " |"]
-        lines += ["|---" * (len(result["test"]) + 1) + "|"]
-        lines += [_row("**this network**", result["test"], result["test"])]
+        ours = dict(result["test"])
+        if timed(result):
+            ours["seconds"] = result.get("seconds", 0.0)
+        lines += ["| model | " + " | ".join(map(scores.title, ours)) + " |"]
+        lines += ["|---" * (len(ours) + 1) + "|"]
+        lines += [_row("**this network**", ours, ours)]
         for baseline, values in result.get("baseline", {}).items():
-            lines.append(_row(f"{_name(baseline)} (baseline)", values, result["test"]))
+            lines.append(_row(f"{_name(baseline)} (baseline)", values, ours))
+        for note in result.get("baseline_notes", ()):
+            lines += ["", _plain(note)]
         if (ends := interval_of(facts.evaluation, metric)) is not None:
             low, high = (scores.show(metric, end) for end in ends)
             lines += ["", f"95 % interval of {scores.title(metric)}: {low} to {high}."]
@@ -124,7 +128,7 @@ def _body(facts: Facts) -> str:
 
 
 def _name(baseline: str) -> str:
-    return _plain(name_of(baseline))
+    return _plain(scores.baseline(baseline))
 
 
 def _data(facts: Facts) -> list[str]:

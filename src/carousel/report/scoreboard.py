@@ -8,7 +8,7 @@ from carousel import scores
 from carousel.html import Child, Html, table, tag, void
 from carousel.report.charts import bar
 from carousel.report.facts import Facts
-from carousel.report.verdicts import interval_of, metric_of, verdicts
+from carousel.report.verdicts import interval_of, metric_of, timed, verdicts
 from carousel.report.words import Words
 from carousel.scores import HIGHER_IS_BETTER
 
@@ -54,17 +54,12 @@ def verdict(facts: Facts, words: Words) -> Html | None:
         key = "beats_unsure"
     said = words(
         key,
-        baseline=words.said(name_of(first.baseline)),
+        baseline=words.said(scores.baseline(first.baseline)),
         ours=scores.show(metric, ours),
         theirs=scores.show(metric, first.theirs),
     )
     more = f" {words('no_interval')}" if first.sure is None else ""
     return tag("p", said + more, class_="verdict" if key == "beats" else "verdict no")
-
-
-def name_of(baseline: str) -> str:
-    """A baseline in words."""
-    return baseline.replace("_", " ")
 
 
 def leaderboard(facts: Facts, words: Words) -> Html | None:
@@ -75,8 +70,11 @@ def leaderboard(facts: Facts, words: Words) -> Html | None:
         return None
     rows = {words("this_network"): test}
     baselines = result.get("baseline", {})
-    rows |= {words.said(name_of(name)): values for name, values in baselines.items()}
+    rows |= {words.said(scores.baseline(name)): values for name, values in baselines.items()}
     metrics = [metric, *(n for n in test if n not in (metric, *_LEFT_OUT))][:_MOST_METRICS]
+    if timed(result):
+        rows[words("this_network")] = {**test, "seconds": result.get("seconds", 0.0)}
+        metrics.append("seconds")
     higher = HIGHER_IS_BETTER.get(metric, True)
     worst = float("-inf") if higher else float("inf")
     order = sorted(rows, key=lambda n: rows[n].get(metric, worst), reverse=higher)
@@ -95,6 +93,7 @@ def leaderboard(facts: Facts, words: Words) -> Html | None:
         tag("h2", words("leaderboard")),
         tag("p", words(about, metric=words.metric(metric)), class_="soft"),
         _board([words("model"), "", "", *map(words.metric, metrics)], body),
+        *(tag("p", tag("small", words.said(note))) for note in result.get("baseline_notes", ())),
         tag("p", tag("small", words("how_interval"))) if facts.evaluation.get("interval") else None,
         _on_new(facts, words),
     )

@@ -8,8 +8,8 @@ from carousel import scores
 from carousel.coach.words import language
 from carousel.html import Child, Html, table, tag
 from carousel.report.facts import gather
-from carousel.report.scoreboard import name_of, verdict
-from carousel.report.verdicts import metric_of
+from carousel.report.scoreboard import verdict
+from carousel.report.verdicts import metric_of, timed
 from carousel.report.words import Words
 from carousel.run import layout
 
@@ -23,8 +23,11 @@ def html_of_run(run: str | Path) -> Html:
     test, metric = facts.result.get("test", {}), metric_of(facts.result)
     rows = {words("this_network"): test}
     baselines = facts.result.get("baseline", {})
-    rows |= {words.said(name_of(name)): values for name, values in baselines.items()}
+    rows |= {words.said(scores.baseline(name)): values for name, values in baselines.items()}
     metrics = [metric, *(n for n in test if n != metric and n in scores.HIGHER_IS_BETTER)]
+    if timed(facts.result):
+        rows[words("this_network")] = {**test, "seconds": facts.result.get("seconds", 0.0)}
+        metrics.append("seconds")
     body: list[list[Child]] = [
         [name, *(scores.show(m, values[m]) if m in values else "–" for m in metrics)]
         for name, values in rows.items()

@@ -25,6 +25,11 @@ def metric_of(result: Mapping[str, Any]) -> str:
     return str(result.get("metric") or result.get("monitor") or "")
 
 
+def timed(result: Mapping[str, Any]) -> bool:
+    """True if a baseline of the run says how many seconds it took."""
+    return any("seconds" in values for values in result.get("baseline", {}).values())
+
+
 def interval_of(evaluation: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
     """The interval of a metric in an evaluation, where it has one."""
     found = evaluation.get("interval")

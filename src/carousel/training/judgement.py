@@ -20,7 +20,10 @@ def judged(
     store.event(step, events.UseOfTest("train"))
     report = trained.evaluate("test")
     test = {name: value for name, value in report.items() if isinstance(value, float)}
-    return {"test": test, "baseline": task.baselines()}, report
+    baselines, notes = task.judged_baselines()
+    return {"test": test, "baseline": baselines} | (
+        {"baseline_notes": notes} if notes else {}
+    ), report
 
 
 def with_parts(run: RunFolder, record: DataRecord, task: Task) -> dict[str, Any]:

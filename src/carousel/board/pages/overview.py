@@ -291,11 +291,15 @@ def _outcome(view: View, run: Run) -> None:
     if not isinstance(test, dict) or not isinstance(baselines, dict):
         return
     said = view.words.said
-    columns = {"": test} | {said(str(k).replace("_", " ")): v for k, v in baselines.items()}
+    columns = {"": test} | {said(scores.baseline(str(k))): v for k, v in baselines.items()}
     rows = [
         (view.words.metric(name), *(_shown(name, values) for values in columns.values()))
         for name in test
     ]
+    if any(isinstance(v, dict) and "seconds" in v for v in baselines.values()):
+        columns[""] = test | {"seconds": run.result.get("seconds")}
+        shown = (_shown("seconds", values) for values in columns.values())
+        rows.append((view.words.metric("seconds"), *shown))
     head = (view.words("on_test"), run.recipe, *list(columns)[1:])
     facts(rows, head)
 

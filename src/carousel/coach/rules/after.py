@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from carousel import scores
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
@@ -41,14 +42,15 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     ours = e.result.get("test", {}).get(metric)
     if ours == (1.0 if metric in _SHARES else None):
         return None  # nothing is left to be better at
-    for name, values in e.result.get("baseline", {}).items():
-        theirs = values.get(metric)
-        if ours is not None and theirs is not None and sign * ours <= sign * theirs:
-            plain = name.replace("_", " ")
-            baseline = {language: said(plain, language) for language in LANGUAGES}
-            words = {"baseline": baseline, "metric": metric, "severity": "warning"}
-            return words | {"ours": ours, "theirs": theirs}
-    return None
+    baselines = e.result.get("baseline", {})
+    known = {name: values[metric] for name, values in baselines.items() if metric in values}
+    strongest = max(known, key=lambda name: sign * known[name], default=None)
+    if ours is None or strongest is None or sign * ours > sign * known[strongest]:
+        return None
+    plain = scores.baseline(strongest)
+    baseline = {language: said(plain, language) for language in LANGUAGES}
+    words = {"baseline": baseline, "metric": metric, "severity": "warning"}
+    return words | {"ours": ours, "theirs": known[strongest]}
 
 
 def _epochs(e: Evidence) -> tuple[int, int, int] | None:

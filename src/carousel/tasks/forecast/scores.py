@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carousel.tasks.shared import bootstrap
+from carousel.tasks.shared.quantiles import quantile_loss
 
 Array = NDArray[np.float64]
+_QUANTILES = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,9 @@ def measures(
     mae and rmse are in the series' own units; mase is the mean over columns of MAE / naive
     (Hyndman and Koehler 2006), those left out for which it is undefined, and missing where it is
     for all; smape = mean 2|e| / (|y| + |f|), 0 where both are 0; mse_standardised and
-    mae_standardised are of e / std. coverage: the share of truth within the interval (lower,
-    upper).
+    mae_standardised are of e / std. Of an interval (lower, upper): coverage, the share of truth
+    within it; crps, the mean of the `quantile_loss` of its ends, which are to be exceeded by 90 and
+    10 %, and of the guess, by 50 %; scaled_quantile_loss, that loss in the place of MAE in mase.
 
     >>> stick = Yardstick(np.array([2.0]), np.array([4.0]))
     >>> scores = measures(np.array([[[1.0], [3.0]]]), np.array([[[3.0], [3.0]]]), stick)
@@ -88,27 +92,50 @@ def measures(
     if interval is not None:
         low, high = (end[inside] for end in interval)
         values["coverage"] = ((y >= low) & (y <= high)).mean()
+        loss = quantile_loss(truth, np.stack((interval[0], guess, interval[1])), _QUANTILES)
+        values["crps"] = loss[inside].mean()
+        if defined.any():
+            scaled = _mean(loss, inside, (0, 1))[defined] / yardstick.naive[defined]
+            values["scaled_quantile_loss"] = scaled.mean()
     return {name: float(value) for name, value in values.items()}
 
 
-def intervals(truth: Array, guess: Array, std: Array) -> dict[str, Any]:
-    """Intervals of MAE, RMSE and MSE standardised over stretches of the series drawn anew.
+def intervals(truth: Array, guess: Array, yardstick: Yardstick) -> dict[str, Any]:
+    """Intervals of MAE, RMSE, MSE standardised and MASE over stretches of the series drawn anew.
 
     Windows (N, K, C) that overlap share steps: those that begin within K rows of each other are one
     stretch, drawn together (a block bootstrap: Künsch 1989).
     """
     inside = ~np.isnan(truth)
     error = np.where(inside, np.abs(guess - truth), 0.0)
-    parts = (error, error**2, (error / std) ** 2, inside.astype(float))
-    each = np.stack([part.sum((1, 2)) for part in parts], 1)
+    parts = (error, error**2, (error / yardstick.std) ** 2, inside.astype(float))
+    columns = yardstick.naive > 0
+    each = np.concatenate(
+        [part.sum((1, 2))[:, None] for part in parts]
+        + [part.sum(1)[:, columns] for part in (error, inside)],
+        1,
+    )
     sums = np.add.reduceat(each, np.arange(0, len(each), truth.shape[1]))
     return bootstrap.known(
         {
+            "mase": bootstrap.interval(sums, partial(_mase, yardstick.naive[columns])),
             "mae": bootstrap.interval(sums, lambda rows: rows[:, 0] / rows[:, 3]),
             "rmse": bootstrap.interval(sums, lambda rows: (rows[:, 1] / rows[:, 3]) ** 0.5),
             "mse_standardised": bootstrap.interval(sums, lambda rows: rows[:, 2] / rows[:, 3]),
         }
     )
+
+
+def _mase(naive: Array, rows: Array) -> Array:
+    """MASE of sums (…, 4 + 2 C) of which the last are errors and counts of columns."""
+    count = len(naive)
+    if not count:
+        return np.full(len(rows), np.nan)
+    errors, counts = rows[:, 4 : 4 + count], rows[:, 4 + count :]
+    known = counts > 0
+    scaled = np.divide(errors, counts * naive, out=np.zeros_like(errors), where=known)
+    found: Array = scaled.sum(1) / np.maximum(known.sum(1), 1)
+    return found
 
 
 def detail(truth: Array, guess: Array, columns: tuple[str, ...]) -> dict[str, Any]:

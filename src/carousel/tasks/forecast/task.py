@@ -14,16 +14,11 @@ from carousel.config import Config
 from carousel.data.coded import codes_in
 from carousel.data.counting import unit_of
 from carousel.data.scaling import FeatureScaler
-from carousel.data.series import Windows, account
+from carousel.data.series import Windows, account, calendar
 from carousel.data.series_parts import SeriesParts
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
-from carousel.tasks.forecast.baselines import (
-    Array,
-    Windowed,
-    learned_forecasts,
-    local_forecasts,
-)
+from carousel.tasks.forecast.baselines import Array, Baselines, Windowed, gather
 from carousel.tasks.forecast.frame import Frame, forecasts, levels_of, target_numbers, targets_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.origins import SeriesOrigins
@@ -87,6 +82,9 @@ class ForecastTask(Task):
             if not len(windows):
                 raise DataError(f"the {name} part has no measured value of what is to be forecast")
         self._choose_metrics()
+        # Whatever chooses the epoch, forecasts are compared by what does not depend on their unit.
+        by_mase = "mase" in self.validation_metrics and not config.training.monitor
+        self.headline = "mase" if by_mase else config.training.monitor
 
     def _measured(self, end: int) -> tuple[Tensor, Tensor]:
         """The rows of the training part, and which of their values were measured."""
@@ -171,7 +169,7 @@ class ForecastTask(Task):
 
     def _gather(self, windows: Windows) -> tuple[Any, Any]:
         """Contexts, and what came: NaN where nothing was measured."""
-        return self._windowed.gather(windows)
+        return gather(self.series.values[:, self.frame.targets], self._values, windows)
 
     def _truth(self, windows: Windows) -> Any:
         return self._gather(windows)[1]
@@ -211,21 +209,22 @@ class ForecastTask(Task):
         ]
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Methods that fit a history by itself, and models fitted on the training windows, with the
-        seconds of each."""
-        windows, seconds = self.windows["test"], dict[str, float]()
-        truth, found = self._truth(windows), self.baseline_forecasts(windows, seconds)
-        return {
-            name: {**measures(truth, guess, self.yardstick), "seconds": seconds[name]}
-            for name, guess in found.items()
-        }
+        """Methods that fit a history by itself, models fitted on the training windows, and the
+        average of the best, with the seconds of each."""
+        return self.judged_baselines()[0]
+
+    def judged_baselines(self) -> tuple[dict[str, dict[str, float]], list[str]]:
+        found = Baselines(self._windowed, self.yardstick)
+        return found.scores(), found.notes
 
     def baseline_forecasts(self, windows: Windows, seconds: dict[str, float]) -> dict[str, Array]:
         """Forecasts (N, K, C) of the baselines in some windows, fitted on histories and the
         training part; their seconds are added."""
         data = replace(self._windowed, windows={**self.windows, "judged": windows})
-        found = local_forecasts(data, "judged", seconds)
-        return found | learned_forecasts(data, "judged", seconds)
+        found = Baselines(data, self.yardstick, "judged")
+        for name, took in found.seconds.items():
+            seconds[name] = seconds.get(name, 0.0) + took
+        return found.forecasts
 
     def origins(self) -> SeriesOrigins:
         """Windows of the series for a backtest."""
@@ -233,8 +232,14 @@ class ForecastTask(Task):
 
     @property
     def _windowed(self) -> Windowed:
-        values = self.series.values[:, self.frame.targets]
-        return Windowed(values, self._values, self.windows, self.config.forecast)
+        settings, series, frame = self.config.forecast, self.series, self.frame
+        known = frame.known.double().numpy()
+        if not settings.calendar:
+            known = np.concatenate((calendar(series.stamps, settings.horizon), known), 1)
+        read_only = [i for i in range(len(series.columns)) if i not in frame.targets]
+        others = frame.scaled[:, read_only].double().numpy()
+        values = series.values[:, frame.targets]
+        return Windowed(values, self._values, others, known, self.windows, settings)
 
     def account(self) -> dict[str, Any]:
         """Besides the rows: windows of each part, those of them that share no target (`apart`),

@@ -360,7 +360,7 @@ class TrainedForecaster(TrainedModel):
         interval = (low, high) if settings.distribution != "none" else None
         names = tuple(self.columns[i] for i in self.targets)
         report: dict[str, Any] = measures(truth.numpy(), guess, yardstick, interval)
-        report |= intervals(truth.numpy(), guess, std=yardstick.std)
+        report |= intervals(truth.numpy(), guess, yardstick)
         report |= {"windows": len(windows), **detail(truth.numpy(), guess, names)}
         found = np.stack((low, guess, high))
         report["examples"] = examples_of(series, self.targets[0], windows, found)

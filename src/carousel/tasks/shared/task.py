@@ -313,7 +313,12 @@ class Task(ABC):
 
     @abstractmethod
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Test metrics of models that are not recurrent, fitted on the same training part."""
+        """Test metrics of models that are not recurrent, fitted on the same training part; where
+        they were measured, with the processor's "seconds" of each."""
+
+    def judged_baselines(self) -> tuple[dict[str, dict[str, float]], list[str]]:
+        """The `baselines`, and what there is to say of them: what was left out, and why."""
+        return self.baselines(), []
 
     def account(self) -> dict[str, Any]:
         """Account of the data for result.json: sizes, doubles, what was passed over.
