@@ -31,7 +31,7 @@ def ask(carousel, bundle, *more):
     return out
 
 
-LATER = {"anomaly"}
+LATER = {"anomaly", "forecast_many"}
 """Tasks that came after the first generation."""
 
 

@@ -16,6 +16,7 @@ from carousel.tasks.shared.answers import (
     LabelsAnswer,
     NumbersAnswer,
     SentenceAnswer,
+    SeriesForecastAnswer,
     TargetsAnswer,
     TranslationAnswer,
     WordsAnswer,
@@ -24,11 +25,13 @@ from carousel.tasks.shared.digits import digits, few_digits
 from carousel.tasks.shared.label_answers import LabelSetAnswer
 from carousel.tasks.shared.task import (
     Given,
+    Notice,
     Shown,
     Table,
 )
 
 _SHOWN_WORDS = 3
+_SHOWN_SERIES = 5
 
 
 def render(given: Given, answers: Sequence[Answer]) -> Iterator[Shown]:
@@ -155,13 +158,22 @@ def _targets(given: Given, answers: Sequence[TargetsAnswer]) -> Iterator[Shown]:
 
 def _forecast(given: Given, answers: Sequence[ForecastAnswer]) -> Iterator[Shown]:
     for one in answers:
-        rows, names = one.to_json(), [*one.values]
+        rows, names = one.steps(), [*one.values]
         patterns = {name: digits(_all_of(rows, name)) for name in names}
         table = Table(("time", *names), [])
         for row in rows:
             cells = (_cell(row, name, patterns[name]) for name in names)
             table.rows.append((row["time"], *cells))
         yield table
+
+
+def _many_forecasts(given: Given, answers: Sequence[SeriesForecastAnswer]) -> Iterator[Shown]:
+    """The series that are shown, each under its name, and how many are not."""
+    for one in answers[:_SHOWN_SERIES]:
+        yield f"{one.series}\n"
+        yield from _forecast(given, [one])
+    if (more := len(answers) - _SHOWN_SERIES) > 0:
+        yield Notice(f"{more:,} more series are not shown: write them all with --out")
 
 
 def _all_of(rows: Sequence[dict[str, Any]], name: str) -> list[float]:
@@ -233,6 +245,7 @@ _RENDERERS: dict[type[Answer], Callable[[Given, Any], Iterator[Shown]]] = {
     NumbersAnswer: _numbers,
     TargetsAnswer: _targets,
     ForecastAnswer: _forecast,
+    SeriesForecastAnswer: _many_forecasts,
     AnomalyAnswer: _anomalies,
     TranslationAnswer: _translations,
     CaptionAnswer: _captions,

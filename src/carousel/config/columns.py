@@ -10,7 +10,9 @@ from carousel.config.keys import listed as listed
 from carousel.config.keys import names_in as names_in
 
 LABELLED = ("classify_recordings", "classify_text")
-SERIES = ("classify_recordings", "label_frames", "regress", "forecast")
+#: Say the steps that come after those of a series, or of many.
+FORECASTS = ("forecast", "forecast_many")
+SERIES = ("classify_recordings", "label_frames", "regress", *FORECASTS)
 STEPS = ("classify_recordings", "label_frames", "regress")
 TEXTS = ("classify_text", "label_words", "translate")
 #: Can be dealt out in several ways: a series is cut in time, and pairs by their sentences.
@@ -60,20 +62,20 @@ class ColumnsConfig:
         sequence, and "error" refuses the table.
     """
 
-    id: str = key("", tasks=(*STEPS, "label_words", "anomaly"))
+    id: str = key("", tasks=(*STEPS, "label_words", "anomaly", "forecast_many"))
     time: str = key("", tasks=TIMED)
     target: str = key("", tasks=TABLES)
     separator: str = key("", tasks=LABELLED)
     ordinal: bool = key(False, tasks=LABELLED)
-    known: str = key("", tasks=("forecast",))
-    static: str = key("", tasks=STEPS)
+    known: str = key("", tasks=FORECASTS)
+    static: str = key("", tasks=(*STEPS, "forecast_many"))
     category: str = key("", tasks=SERIES)
     embed: bool = key(True, tasks=SERIES)
     text: str = key("", tasks=TEXTS)
     file: str = key("", tasks=FILES)
     wide: str = key("", tasks=WIDE)
     ignore: str = key("", tasks=TABLES)
-    step: str = key("", tasks=STEPS)
+    step: str = key("", tasks=(*STEPS, "forecast_many"))
     gap: str = key("fill", choices=("fill", "cut", "error"), tasks=SERIES)
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from carousel.config.keys import DROPPED, KEPT, key
 
+#: Forecasts one series (of several columns), not many.
+ONE = ("forecast",)
+
 
 @dataclass(frozen=True)
 class RegressConfig:
@@ -26,7 +29,7 @@ class RegressConfig:
 
 @dataclass(frozen=True)
 class ForecastConfig:
-    """Windows of a series, and the forecast after each.
+    """Windows of a series, or of each of many, and the forecast after each.
 
     context, horizon: steps that are read, and steps that are forecast from them, all at once.
     targets: the columns to forecast, with commas between (empty: all of them); the others are
@@ -50,14 +53,16 @@ class ForecastConfig:
         it overfits less (Nie et al. 2023).
     output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
         cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
-    distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %).
+    distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %);
+        of many series, too, "student-t" (a Gaussian with outliers).
     loss: of one number: its "squared" error, or the "absolute" one, which single far values move
         less.
     calibrate: stretch the intervals, for each step and target, until 80 % of the validation part
         lies within them.
     follow: how fast the intervals of later windows widen or narrow, as the truth of those before
         comes (Gibbs and Candès 2021), such as 0.05; 0: they stay as they were calibrated.
-    validation, test: shares of the series, at its end, of a set that has no split of its own.
+    validation, test: shares of the series, at its end, of a set that has no split of its own; of
+        many, at the end of each, and at least one horizon.
     gap: steps left out between the parts.
     origin: steps from the first that judges to the end of the series, in place of the shares of
         the parts (0: those): all before them trains and validates, as in a window of
@@ -67,24 +72,31 @@ class ForecastConfig:
 
     context: int = key(48, low=1, of_set=KEPT)
     horizon: int = key(12, low=1, of_set=KEPT)
-    targets: str = key("", of_set=DROPPED)
+    targets: str = key("", tasks=ONE, of_set=DROPPED)
     calendar: bool = False
     season: int = key(1, low=1, of_set=DROPPED)
-    relative: bool = True
-    normalize: str = key("none", choices=("none", "last", "mean"))
-    segment: int = key(0, low=0)
-    linear: bool = False
-    ridge: bool = False
-    independent: bool = False
-    output: str = key("auto", choices=("auto", "identity", "sigmoid"))
-    distribution: str = key("none", choices=("none", "gaussian", "quantile"))
+    relative: bool = key(True, tasks=ONE)
+    normalize: str = key("none", choices=("none", "last", "mean"), tasks=ONE)
+    segment: int = key(0, low=0, tasks=ONE)
+    linear: bool = key(False, tasks=ONE)
+    ridge: bool = key(False, tasks=ONE)
+    independent: bool = key(False, tasks=ONE)
+    output: str = key("auto", choices=("auto", "identity", "sigmoid"), tasks=ONE)
+    distribution: str = key(
+        "none",
+        choices=("none", "gaussian", "quantile", "student-t"),
+        only={"student-t": "task=forecast_many"},
+    )
     loss: str = key(
-        "squared", choices=("squared", "absolute"), when=("forecast.distribution=none",)
+        "squared",
+        choices=("squared", "absolute"),
+        tasks=ONE,
+        when=("forecast.distribution=none",),
     )
     calibrate: bool = key(True, when=("forecast.distribution!=none",))
-    follow: float = key(0.0, low=0, high=1, when=("forecast.distribution!=none",))
+    follow: float = key(0.0, low=0, high=1, tasks=ONE, when=("forecast.distribution!=none",))
     validation: float = key(0.15, above=0, high=0.5)
     test: float = key(0.15, above=0, high=0.5)
-    gap: int = key(0, low=0)
-    origin: int = key(0, low=0, of_set=DROPPED)
-    judged: int = key(0, low=0, of_set=DROPPED, when=("forecast.origin!=0",))
+    gap: int = key(0, low=0, tasks=ONE)
+    origin: int = key(0, low=0, tasks=ONE, of_set=DROPPED)
+    judged: int = key(0, low=0, tasks=ONE, of_set=DROPPED, when=("forecast.origin!=0",))

@@ -25,6 +25,7 @@ WORDS = {
     "label_frames": "recordings",
     "regress": "recordings",
     "generate": "text",
+    "forecast_many": "table",
 }
 #: What it says of a table whose columns have roles (`carousel.config.columns`), in any task.
 TABLE = "table"

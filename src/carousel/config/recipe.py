@@ -12,7 +12,7 @@ from typing import Any, cast
 from carousel.config import groups, own
 from carousel.config.anomaly import AnomalyConfig
 from carousel.config.coach import CoachConfig
-from carousel.config.columns import TABLES, ColumnsConfig
+from carousel.config.columns import FORECASTS, TABLES, ColumnsConfig
 from carousel.config.data import (
     CAPTIONED,
     OWN_IMAGES,
@@ -25,6 +25,7 @@ from carousel.config.data import (
 )
 from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import assign, build, key, kinds_by_key, section
+from carousel.config.many import ManyConfig
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
 from carousel.config.readers import Setting, idle_settings, value_of
@@ -84,7 +85,8 @@ class Config:
     sound: SoundConfig = section(SoundConfig, tasks=("classify_recordings",))
     scenes: ScenesConfig = section(ScenesConfig, tasks=groups.MADE_SCENES)
     pictures: PicturesConfig = section(PicturesConfig, tasks=CAPTIONED | OWN_IMAGES)
-    forecast: ForecastConfig = section(ForecastConfig, tasks=("forecast",))
+    forecast: ForecastConfig = section(ForecastConfig, tasks=FORECASTS)
+    many: ManyConfig = section(ManyConfig, tasks=("forecast_many",))
     regress: RegressConfig = section(RegressConfig, tasks=("regress",))
     anomaly: AnomalyConfig = section(AnomalyConfig, tasks=("anomaly",))
     model: ModelConfig = field(default_factory=ModelConfig)

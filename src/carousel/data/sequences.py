@@ -50,8 +50,9 @@ class Rows:
 class Sequences:
     """Sequences of a table in the order of their first rows, and what became of the rows.
 
-    step: in words, "" where there is none. filled: steps put in. gaps: how many there were.
-    notes: in words.
+    step: in words, "" where there is none; every, unit: the same as a number, 0 where there is
+    none, of what `order_key` counts. filled: steps put in. gaps: how many there were. notes: in
+    words.
     """
 
     found: tuple[Rows, ...]
@@ -59,6 +60,8 @@ class Sequences:
     filled: int = 0
     gaps: int = 0
     notes: tuple[str, ...] = ()
+    every: int = 0
+    unit: str = ""
 
 
 def order_key(table: Table, time: str) -> tuple[NDArray[np.int64], str, tuple[str, ...]]:
@@ -106,7 +109,7 @@ def sequences_of(table: Table, columns: ColumnsConfig) -> Sequences:
     step = _step(key[order], np.diff(codes[order]) == 0, columns.step, unit)
     if not step:
         starts = [int(key[part[0]]) for part in parts]
-        return Sequences(tuple(map(Rows, names, parts, starts)), notes=tuple(said))
+        return Sequences(tuple(map(Rows, names, parts, starts)), notes=tuple(said), unit=unit)
     return _even(parts, names, key, step, unit, columns, table, said)
 
 
@@ -235,7 +238,7 @@ def _even(
         }[columns.gap]
         many = "gaps of more than {} are" if gaps > 1 else "gap of more than {} is"
         said.append(f"{gaps:,} {many.format(words)} {what}")
-    return Sequences(tuple(found), words, filled, gaps, tuple(said))
+    return Sequences(tuple(found), words, filled, gaps, tuple(said), step, unit)
 
 
 def values_of(rows: Rows, features: Features) -> tuple[NDArray[np.float64], int]:

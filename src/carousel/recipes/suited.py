@@ -12,6 +12,7 @@ from carousel.errors import command
 #: What each recipe reads, in a few words.
 READS = {
     "own-forecast": "a .csv of time stamps and columns of numbers",
+    "own-forecast-many": "a table with an id, a time and a number a row",
     "own-anomaly": "a .csv of numbers or a folder; column label: 0 and 1",
     "own-classify-text": "a .tsv (label, sentence) or .csv with label and text",
     "own-label-words": "words and labels in columns, CoNLL, CoNLL-U",

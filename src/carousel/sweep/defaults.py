@@ -130,6 +130,12 @@ SUGGESTED: dict[str, tuple[Suggestion, ...]] = {
         _dropout(0.5, _HEWAMALAGE),
         Suggestion("model.num_layers", "1, 2", _layers, f"{_HEWAMALAGE}: one or two mostly"),
     ),
+    "forecast_many": (
+        _RATE,
+        _SIZE,
+        _dropout(0.5, _HEWAMALAGE),
+        Suggestion("model.num_layers", "1, 2", _layers, f"{_HEWAMALAGE}: one or two mostly"),
+    ),
     "anomaly": (
         _RATE,
         _SIZE,

@@ -16,9 +16,10 @@ from carousel.data.series_parts import SeriesParts
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast.frame import forecasts
 from carousel.tasks.forecast.output import Output
-from carousel.tasks.forecast.scores import Yardstick, measures, stretch
+from carousel.tasks.forecast.scores import Yardstick, measures
 from carousel.tasks.forecast.task import ForecastTask
 from carousel.tasks.shared.baselines.linear import fit_linear
+from carousel.tasks.shared.conformal import stretch
 from carousel.tasks.shared.task import Json
 from carousel.training import train
 

@@ -10,9 +10,10 @@ from small_series import series_config, write_series
 
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast.frame import forecasts
-from carousel.tasks.forecast.scores import Yardstick, detail, measures, stretch
+from carousel.tasks.forecast.scores import Yardstick, detail, measures
 from carousel.tasks.forecast.task import ForecastTask
 from carousel.tasks.shared.baselines.linear import fit_linear
+from carousel.tasks.shared.conformal import stretch
 from carousel.training import train
 
 NAN = np.nan

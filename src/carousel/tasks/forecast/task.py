@@ -23,11 +23,12 @@ from carousel.tasks.forecast.frame import Frame, forecasts, levels_of, target_nu
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.origins import SeriesOrigins
 from carousel.tasks.forecast.output import SHARE, Output
-from carousel.tasks.forecast.scores import Yardstick, measures, stretch
+from carousel.tasks.forecast.scores import Yardstick, measures
 from carousel.tasks.forecast.tables import mase_note
 from carousel.tasks.forecast.trained import TrainedForecaster
 from carousel.tasks.shared import network, outputs, samples
 from carousel.tasks.shared.baselines.linear import fit_linear
+from carousel.tasks.shared.conformal import stretch
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject

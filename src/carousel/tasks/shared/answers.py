@@ -185,7 +185,11 @@ class ForecastAnswer(Answer):
     intervals: dict[str, tuple[tuple[float, float] | None, ...]] | None = None
     measured: dict[str, tuple[float | None, ...]] | None = None
 
-    def to_json(self) -> list[dict[str, Any]]:
+    def to_json(self) -> Any:
+        """The rows of `steps`."""
+        return self.steps()
+
+    def steps(self) -> list[dict[str, Any]]:
         """A row for each step: "time", the forecast of each target by name, and, of a model that
         gives intervals, "interval": [low, high] of each, or None for steps that have none."""
         rows = []
@@ -199,6 +203,17 @@ class ForecastAnswer(Answer):
                 row["measured"] = {name: values[step] for name, values in self.measured.items()}
             rows.append(row)
         return rows
+
+
+@dataclass(frozen=True)
+class SeriesForecastAnswer(ForecastAnswer):
+    """The steps after the last row of one of many series, whose name is `series`."""
+
+    series: str = ""
+
+    def to_json(self) -> Any:
+        """Key "steps": the rows of `steps`."""
+        return {"steps": self.steps()}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,194 @@
+"""A long table (`config.columns`) as many series: an id, a time, a target, and what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.config import Config
+from carousel.config.columns import listed, names_in
+from carousel.data.coded import as_trained
+from carousel.data.counting import counted
+from carousel.data.features import features_of
+from carousel.data.files.table_new import refuse_missing, unseen_words
+from carousel.data.files.table_steps import sources_of, table_of
+from carousel.data.sequences import Sequences, constant_in, features_columns, sequences_of
+from carousel.data.table import Table
+from carousel.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from carousel.data.many_series import ManySeries, ManySeriesParts
+
+
+def read_many_parts(config: Config, table: Table | None = None) -> ManySeriesParts:
+    """The series of a table, each in order of time, in parts."""
+    from carousel.data.many_series import ManySeriesParts
+
+    series, _ = many_series_of(table_of(config, table), config)
+    found = ManySeriesParts.of(series, config)
+    firsts, stops = found.rows["train"]
+    train = [series.values[a:b] for a, b in zip(firsts.tolist(), stops.tolist(), strict=True)]
+    rest = [
+        series.values[b:e] for b, e in zip(stops.tolist(), series.firsts[1:].tolist(), strict=True)
+    ]
+    columns = as_trained(series.columns, train, rest)
+    static = as_trained(series.static_columns, [series.static])
+    return replace(found, series=replace(series, columns=columns, static_columns=static))
+
+
+def many_series_of(
+    table: Table, config: Config, wanted: tuple[Sequence[str], Sequence[str]] | None = None
+) -> tuple[ManySeries, tuple[str, ...]]:
+    """The series of a table with even steps, and the names of those that have no number, which are
+    left out. wanted: columns of training, and those of one value per series. Raises `DataError`."""
+    from carousel.data.many_series import ManySeries, Pace, filled_forward
+
+    columns = config.columns
+    target = _target(config)
+    if wanted is not None:
+        refuse_missing(table, {*_plain(wanted, config), *names_in(columns.id), target})
+    found = sequences_of(table, columns)
+    pace = Pace(found.every or 1, found.unit)
+    moving, static = _read_columns(table, config, wanted)
+    rows = np.concatenate([one.rows for one in found.found])
+    firsts = np.concatenate(([0], np.cumsum([len(one.rows) for one in found.found])))
+    values = np.concatenate((table[target].numbers()[:, None], moving[0]), 1)[np.maximum(rows, 0)]
+    values[rows < 0] = np.nan
+    kept, first, end, last = _bounds(values[:, 0], firsts, bool(names_in(columns.known)))
+    lost = tuple(found.found[i].name for i in np.flatnonzero(~kept))
+    if not kept.any():
+        raise DataError(f"{table.source} has no number in the column '{target}'")
+    begins = np.concatenate(([0], (last - first)[kept].cumsum()))
+    inside = np.repeat(first[kept] - begins[:-1], np.diff(begins)) + np.arange(begins[-1])
+    values = values[inside]
+    origins = np.array([one.start for one in found.found], np.int64)
+    ends = begins[:-1] + (end - first)[kept]
+    series = ManySeries(
+        tuple(one.name for one, keep in zip(found.found, kept, strict=True) if keep),
+        (target, *moving[1]),
+        _known_only(filled_forward(values, begins), values, begins, ends),
+        np.isnan(values[:, 0]),
+        begins,
+        ends,
+        (origins + pace.every * (first - firsts[:-1]))[kept],
+        pace,
+        _static(table, config, found, static[0])[kept],
+        static[1],
+        _missing(values, begins, ends),
+        (*table.notes, *found.notes, *moving[2], *static[2], *_left_out(lost)),
+    )
+    return series, lost
+
+
+Made = tuple[NDArray[np.float64], tuple[str, ...], tuple[str, ...]]
+
+
+def _read_columns(
+    table: Table, config: Config, wanted: tuple[Sequence[str], Sequence[str]] | None
+) -> tuple[Made, Made]:
+    """Columns that change along a series (N, F), and those of one value for each (N, G): numbers,
+    names, and what is to be said of them."""
+    columns, static = config.columns, names_in(config.columns.static)
+    if wanted is None:
+        used = [n for n in _others(table, config) if n not in static]
+        one = (None, None)
+    else:
+        used = [n for n in table.names if n in sources_of(wanted[0], columns)]
+        static = tuple(n for n in static if n in sources_of(wanted[1], columns))
+        one = wanted
+    return _made(table, used, config, one[0]), _made(table, static, config, one[1])
+
+
+def _others(table: Table, config: Config) -> list[str]:
+    """Columns without a role, which are read; there may be none."""
+    columns = config.columns
+    taken = {columns.time, config.split.column}
+    for role in (columns.id, columns.target, columns.ignore):
+        taken.update(names_in(role))
+    return features_columns(table, columns, "") if set(table.names) - taken else []
+
+
+def _made(table: Table, names: Sequence[str], config: Config, wanted: Sequence[str] | None) -> Made:
+    if not names:
+        return np.empty((len(table), 0)), (), ()
+    categories, embed = names_in(config.columns.category), config.columns.embed
+    made = features_of(table, names, categories, wanted, embed)
+    values, found = made.values, made.names
+    assert isinstance(values, np.ndarray)
+    if wanted is not None:
+        values, found = values[:, [found.index(name) for name in wanted]], tuple(wanted)
+    return values, found, (*made.notes, *unseen_words(made))
+
+
+def _static(
+    table: Table, config: Config, found: Sequences, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """One row of values for each series (S, G); a missing number is 0."""
+    for name in names_in(config.columns.static):
+        if name in table:
+            constant_in(found.found, table[name].texts(), name, table.source)
+    rows = np.array([one.rows[one.rows >= 0][0] for one in found.found], np.int64)
+    return np.nan_to_num(values[rows])
+
+
+def _bounds(
+    target: NDArray[np.float64], firsts: NDArray[np.int64], known: bool
+) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Of each series whether it has a number, its first row with one, the row behind the last step
+    that has come, and that behind its last row. known: rows at the end without a target are still
+    to come; else they were not measured."""
+    rows, count = np.arange(len(target)), len(target)
+    measured = ~np.isnan(target)
+    low = np.minimum.reduceat(np.where(measured, rows, count), firsts[:-1])
+    high = np.maximum.reduceat(np.where(measured, rows, -1), firsts[:-1])
+    end = high + 1 if known else firsts[1:]
+    return high >= 0, low, end, firsts[1:]
+
+
+def _known_only(
+    filled: NDArray[np.float64],
+    values: NDArray[np.float64],
+    firsts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Values that were filled, but for those of steps to come: nothing may be guessed there."""
+    coming = np.arange(len(values)) >= np.repeat(ends, np.diff(firsts))
+    return np.where(coming[:, None], values, filled)
+
+
+def _missing(
+    values: NDArray[np.float64], firsts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> int:
+    """Missing numbers in the rows that have come."""
+    empty = np.isnan(values).sum(1)
+    sums = np.concatenate(([0], empty.cumsum()))
+    return int((sums[ends] - sums[firsts[:-1]]).sum())
+
+
+def _left_out(names: Sequence[str]) -> tuple[str, ...]:
+    if not names:
+        return ()
+    shown = listed(list(names[:3])) + (", …" if len(names) > 3 else "")
+    return (counted(len(names), f"series have no number to forecast: left out ({shown})"),)
+
+
+def _target(config: Config) -> str:
+    targets = names_in(config.columns.target)
+    if len(targets) != 1 or not config.columns.id:
+        raise ConfigError(
+            "many series need columns.id, what tells them apart, and columns.target, one column of "
+            f"numbers to forecast; they are '{config.columns.id}' and '{config.columns.target}'"
+        )
+    return targets[0]
+
+
+def _plain(wanted: tuple[Sequence[str], Sequence[str]], config: Config) -> set[str]:
+    """Columns of the table that features were made of, without the target."""
+    return sources_of([*wanted[0], *wanted[1]], config.columns)
+
+
+READERS = {"forecast_many": {"table": read_many_parts}}

@@ -1,0 +1,1 @@
+"""Many series to their next steps, by one network."""

@@ -1,0 +1,83 @@
+"""Errors of forecasts of many series: of each series by itself, then their mean."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carousel.data.many_series import ManySeriesParts
+from carousel.tasks.shared import bootstrap
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+_ROUNDING = 1e-12
+
+
+def naive_errors(parts: ManySeriesParts, season: int, part: str) -> Array:
+    """Mean absolute error (S,) of the seasonal naive forecast of each series over all that stands
+    before a part; 0 where that forecast is without error, or never compared (Hyndman and Koehler
+    2006). part: "train" is measured by itself."""
+    series = parts.series
+    before = {"train": "train", "validation": "train", "test": "validation"}[part]
+    truth, first, stop = series.truth, series.firsts[:-1], parts.rows[before][1]
+    change = np.full(len(truth), np.nan)
+    change[season:] = np.abs(truth[season:] - truth[:-season])
+    rows = np.arange(len(truth))
+    of = np.repeat(np.arange(len(series)), np.diff(series.firsts))
+    inside = (rows >= first[of] + season) & (rows < stop[of]) & ~np.isnan(change)
+    total = np.bincount(of[inside], change[inside], len(series))
+    count = np.bincount(of[inside], minlength=len(series))
+    known = np.where(rows < stop[of], np.nan_to_num(np.abs(truth)), 0.0)
+    size = np.maximum.reduceat(known, first)  # beside it, rounding is no error
+    found = total / np.maximum(count, 1)
+    return np.where(found > _ROUNDING * size, found, 0.0)
+
+
+def by_series(
+    truth: Array, guess: Array, of: Rows, naive: Array, interval: tuple[Array, Array] | None = None
+) -> dict[str, Array]:
+    """Metrics of each series (S,) over its windows, NaN where there is none: truth and guess
+    (n, K), of (n,): the number of each window's series; naive (S,).
+
+    mase = MAE / naive; smape = mean 2|e| / (|y| + |f|), 0 where both are 0; mae; coverage: the
+    share of truth within the interval (low, high). Where truth is NaN nothing counts.
+    """
+    inside = ~np.isnan(truth)
+    error = np.where(inside, np.abs(guess - truth), 0.0)
+    size = np.where(inside, np.abs(truth) + np.abs(guess), 0.0)
+    relative = np.divide(2 * error, size, out=np.zeros_like(error), where=size > 0)
+    count = np.bincount(of, inside.sum(1), len(naive))
+
+    def mean(values: Array) -> Array:
+        total = np.bincount(of, values.sum(1), len(naive))
+        return np.divide(total, count, out=np.full(len(naive), np.nan), where=count > 0)
+
+    mae = mean(error)
+    mase = np.divide(mae, naive, out=np.full(len(naive), np.nan), where=naive > 0)
+    found = {"mase": mase, "smape": mean(relative), "mae": mae}
+    if interval is not None:
+        low, high = interval
+        found["coverage"] = mean(((truth >= low) & (truth <= high) & inside).astype(float))
+    return found
+
+
+def means(found: dict[str, Array]) -> dict[str, float]:
+    """Mean of each metric over the series for which it is defined; left out where that is none.
+
+    >>> means({"mase": np.array([1.0, np.nan, 3.0]), "mae": np.array([np.nan])})
+    {'mase': 2.0}
+    """
+    known = {name: values[~np.isnan(values)] for name, values in found.items()}
+    return {name: float(values.mean()) for name, values in known.items() if len(values)}
+
+
+def intervals(found: dict[str, Array]) -> dict[str, Any]:
+    """Intervals of the means, over series that are drawn anew."""
+    made = {}
+    for name in ("mase", "smape"):
+        values = found[name][~np.isnan(found[name])]
+        units = np.stack((values, np.ones_like(values)), 1)
+        made[name] = bootstrap.interval(units, lambda rows: rows[:, 0] / rows[:, 1])
+    return bootstrap.known(made)

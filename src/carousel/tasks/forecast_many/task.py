@@ -1,0 +1,266 @@
+"""Many-to-many, numbers: the steps to come of each of many series, by one network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from carousel.config import Config
+from carousel.data.counting import unit_of
+from carousel.data.many_series import ManySeriesParts, account
+from carousel.errors import ConfigError
+from carousel.tasks.forecast_many.baselines import baseline_forecasts
+from carousel.tasks.forecast_many.forecasts import forecasts
+from carousel.tasks.forecast_many.network import ManyForecaster, seasons_of
+from carousel.tasks.forecast_many.output import Output
+from carousel.tasks.forecast_many.scaling import Scale
+from carousel.tasks.forecast_many.scores import by_series, means, naive_errors
+from carousel.tasks.forecast_many.trained import Shape, TrainedManyForecaster
+from carousel.tasks.forecast_many.windows import Drawing, Frame, Origins, fit_scalers
+from carousel.tasks.shared import network, outputs, samples
+from carousel.tasks.shared.conformal import stretch
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss
+from carousel.tasks.shared.samples import Sample, Told
+from carousel.tasks.shared.subject import TaskSubject
+from carousel.tasks.shared.task import Task
+
+_SHARE = 0.8  # that an interval is to hold
+_FEWEST = 14  # windows: calibrated on so many, the share is off by 10 points (1 sigma)
+
+
+class ForecastManyTask(Task):
+    """Training of a `ManyForecaster` on windows of all series."""
+
+    validation_metrics: tuple[str, ...] = ("mase", "smape", "mae")
+    unit = "windows"
+    trained = TrainedManyForecaster
+
+    def __init__(self, config: Config, seed: int, parts: ManySeriesParts | None = None) -> None:
+        network.check(config)
+        self.config, self._seed = config, seed
+        check_seasons(config)
+        self._data = ManySeriesParts.read(config) if parts is None else parts
+        self.series, settings = self._data.series, config.forecast
+        self.scalers = fit_scalers(self._data)
+        self.frame = Frame(self.series, self.scalers, config)
+        self.output = Output.of(config)
+        self.drawing = Drawing(self._data, config)
+        self.held = Origins.judging(self._data, "validation")
+        naive = naive_errors(self._data, settings.season, "train")
+        self._naive = naive
+        self._divisor = torch.from_numpy(_divisors(naive, self._data)).unsqueeze(1)
+        if not (naive[np.unique(self.held.series.numpy())] > 0).any():
+            self.validation_metrics = tuple(m for m in self.validation_metrics if m != "mase")
+
+    @property
+    def parted(self) -> ManySeriesParts:
+        return self._data
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return -(-self.drawing.total // self.config.training.batch_size)
+
+    def build_model(self) -> ManyForecaster:
+        return Shape.of(self.series, self.config).network(self.config)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        windows = self.drawing.epoch(self._seed, epoch)
+        size = self.config.training.batch_size
+        for index in torch.split(torch.arange(len(windows)), size)[start:]:
+            yield self.batch(windows.take(index))
+
+    def batch(self, windows: Origins) -> Batch:
+        """What is read, the scale of each window, the error that divides its loss, and the truth,
+        NaN where nothing was measured."""
+        x, after, static, scale = self.frame.read(windows)
+        ends = torch.cat((scale.level, scale.spread, self._divisor[windows.series]), 1)
+        return x, after.nan_to_num(), static, ends, self.frame.truth(windows)
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        x, after, static, ends, truth = batch
+        level, spread, naive = ends.split(1, 1)
+        measured = ~truth.isnan()
+        scale = Scale(level, spread, self.config.many.transform)
+        losses = self.output.losses(
+            model(x, after, static), scale, truth.where(measured, scale.restore(0 * level)), naive
+        )
+        objective = losses.mean() if measured.all() else losses[measured].mean()
+        return StepLoss(
+            objective, {"loss": objective.detach() * len(x)}, len(x), weight=int(measured.sum())
+        )
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        _, guess, _ = forecasts(model, self.frame, self.held, self.output)
+        found = means(self._scores(self.held, guess, self._naive))
+        return {name: found[name] for name in self.validation_metrics}
+
+    def _scores(self, windows: Origins, guess: Any, naive: Any) -> dict[str, Any]:
+        return by_series(self.frame.truth(windows).numpy(), guess, windows.series.numpy(), naive)
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        """Methods that fit the context of each window by itself, and one ridge regression on
+        windows of all series, with the seconds of each."""
+        windows = Origins.judging(self._data, "test")
+        naive = naive_errors(self._data, self.config.forecast.season, "test")
+        seconds: dict[str, float] = {}
+        found = baseline_forecasts(self.frame, self.drawing, windows, self._seed, seconds)
+        return {
+            name: {**means(self._scores(windows, guess, naive)), "seconds": seconds[name]}
+            for name, guess in found.items()
+        }
+
+    def account(self) -> dict[str, Any]:
+        """Besides the series: windows to train on, how many of them an epoch draws, and windows
+        that validate and judge."""
+        counts = {
+            "train": self.drawing.all,
+            "an_epoch": self.drawing.total,
+            "validation": len(self.held),
+            "test": len(Origins.judging(self._data, "test")),
+        }
+        flat = int((self._naive <= 0).sum())
+        return {
+            **account(self._data),
+            "windows": counts,
+            "mase_undefined": flat,
+            "warnings": self._warnings(),
+        }
+
+    def _warnings(self) -> list[str]:
+        settings, found = self.config.forecast, []
+        if flat := int((self._naive <= 0).sum()):
+            found.append(
+                f"MASE is undefined for {flat:,} of {len(self.series):,} series: in what they are "
+                "trained on the seasonal naive forecast has no error to divide by"
+            )
+        if self._data.short:
+            found.append(
+                f"{self._data.short:,} series are too short to hold a part of them out: they only "
+                "train"
+            )
+        if settings.calendar and not self.series.pace.dated:
+            found.append("forecast.calendar reads nothing: the steps are counts, and no times")
+        if settings.distribution != "none" and settings.calibrate and len(self.held) < _FEWEST:
+            found.append(
+                f"the intervals of {_SHARE:.0%} are calibrated on {len(self.held)} validation "
+                f"windows: with fewer than {_FEWEST} they may hold far less or more"
+            )
+        return found
+
+    def finish(self, model: nn.Module) -> TrainedManyForecaster:
+        shape = Shape.of(self.series, self.config)
+        return TrainedManyForecaster(
+            model, self.config, shape, self.scalers, self._calibrated(model)
+        )
+
+    def _calibrated(self, model: nn.Module) -> Output:
+        """The output with its intervals as wide as the validation part asks for."""
+        settings = self.config.forecast
+        if settings.distribution == "none" or not settings.calibrate:
+            return self.output
+        found = forecasts(model, self.frame, self.held, self.output)[..., None]
+        truth = self.frame.truth(self.held).numpy()[..., None]
+        wider = stretch(truth, (found[0], found[1], found[2]), _SHARE)[:, 0]
+        return replace(self.output, stretch=torch.from_numpy(wider).float())
+
+    def samples(self, most: int) -> list[Sample]:
+        windows = self._some(most)
+        curves = torch.cat((self.frame.contexts(windows), self.frame.truth(windows)), 1)
+        names = [self.series.names[number] for number in windows.series.tolist()]
+        return [
+            Sample(name, curve=tuple(None if v != v else v for v in samples.rounded(curve)))
+            for name, curve in zip(names, curves.numpy(), strict=True)
+        ]
+
+    def _some(self, most: int) -> Origins:
+        """Windows of the validation part in which something was measured."""
+        measured = (~self.frame.truth(self.held).isnan()).any(1).nonzero().squeeze(1)
+        return self.held.take(measured[samples.spread(len(measured), most)])
+
+    def answers(self, model: nn.Module, most: int) -> list[Told]:
+        windows = self._some(most)
+        truth = self.frame.truth(windows).numpy()
+        found = forecasts(model, self.frame, windows, self.output)
+        probable = self.config.forecast.distribution != "none"
+        scale = self._divisor[windows.series].numpy()
+        return [
+            Told(
+                float(np.nanmean(abs(middle - true)) / naive[0]),
+                low=samples.rounded(low) if probable else (),
+                middle=samples.rounded(middle),
+                high=samples.rounded(high) if probable else (),
+            )
+            for true, naive, low, middle, high in zip(truth, scale, *found, strict=True)
+        ]
+
+    def describe(self, model: nn.Module) -> str:
+        assert isinstance(model, ManyForecaster)
+        settings, series = self.config.forecast, self.series
+        width = model.recurrent.input_size
+        path = model.recurrent.path(torch.zeros(1, settings.context, width))
+        said = [*series.notes, *(f"warning: {text}" for text in self._warnings())]
+        if series.filled:
+            said.append(f"{series.filled:,} missing values: read as the row before, not judged")
+        lengths, columns = np.diff(series.firsts), len(series.columns)
+        return "".join(f"{text}\n" for text in said) + (
+            f"{len(series):,} series of {lengths.min():,} to {lengths.max():,} steps; "
+            f"{self.drawing.total:,} of {self.drawing.all:,} windows an epoch to train on, "
+            f"{len(self.held):,} to validate; {settings.context} steps of {columns} "
+            f"{unit_of(columns, 'columns')} to forecast {settings.horizon} "
+            f"(distribution: {settings.distribution})\n"
+            f"recurrent layer on {path}"
+        )
+
+    @property
+    def subject(self) -> ForecastManySubject:
+        return ForecastManySubject(self)
+
+
+def check_seasons(config: Config) -> None:
+    """Raise `ConfigError` for seasons that no window holds, or that are no numbers."""
+    context, more = config.forecast.context, config.many.seasons
+    if not all(
+        part.strip().isdigit() and int(part) > 0 for part in more.split(",") if part.strip()
+    ):
+        raise ConfigError(f"many.seasons must be whole numbers with commas, got '{more}'")
+    if (longest := max(seasons_of(config))) > context:
+        name = "forecast.season" if longest == config.forecast.season else "many.seasons"
+        raise ConfigError(f"{name} = {longest} must lie within forecast.context = {context}")
+
+
+def _divisors(naive: Any, parts: ManySeriesParts) -> Any:
+    """What the loss of each series is divided by: the error of its seasonal naive forecast; where
+    that is 0, the mean size of the series, and 1 of a series of zeros."""
+    truth = np.nan_to_num(np.abs(parts.series.truth))
+    first, stop = parts.rows["train"]
+    sums = np.concatenate(([0.0], truth.cumsum()))
+    size = (sums[stop] - sums[first]) / np.maximum(stop - first, 1)
+    return np.where(naive > 0, naive, np.where(size > 0, size, 1.0))
+
+
+class ForecastManySubject(TaskSubject[ForecastManyTask]):
+    """Batches of windows of many series, for the coach."""
+
+    many_answers = True
+
+    def outputs(self, model: nn.Module) -> dict[str, float]:
+        task = self.task
+        truth = task.frame.truth(task.held)
+        read = task.frame.read(task.held)
+        raw = forecasts(model, task.frame, task.held, task.output)[1][:, 0]
+        before = task.frame.contexts(task.held)[:, -1]
+        measured = ~truth[:, 0].isnan()
+        level, spread = read.scale.level[:, 0], read.scale.spread[:, 0]
+
+        def scaled(values: Tensor) -> Tensor:
+            return ((values - level) / spread)[measured]
+
+        return outputs.of_numbers(*map(scaled, (torch.from_numpy(raw), truth[:, 0], before)))
+
+
+TASK = ForecastManyTask
