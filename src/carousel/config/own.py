@@ -25,7 +25,7 @@ WORDS = {
     "label_frames": "recordings",
     "regress": "recordings",
     "generate": "text",
-    "forecast_many": "table",
+    "forecast_many": "series",
 }
 #: What it says of a table whose columns have roles (`carousel.config.columns`), in any task.
 TABLE = "table"

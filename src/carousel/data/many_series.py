@@ -40,7 +40,7 @@ class Pace:
         """A count as a person reads it."""
         if self.unit == "millionth":
             return f"{count / _MILLION:g}"
-        return str(np.datetime64(int(count), self.unit)) if self.dated else str(int(count))
+        return self.texts(count, 1)[0] if self.dated else str(int(count))
 
     def texts(self, first: np.int64, steps: int) -> tuple[str, ...]:
         """Times of so many steps from a count on."""

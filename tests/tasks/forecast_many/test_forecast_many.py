@@ -15,7 +15,7 @@ from carousel.tasks.forecast_many.network import repeating
 from carousel.tasks.forecast_many.scaling import scale_of
 from carousel.tasks.forecast_many.scores import by_series, means, naive_errors
 from carousel.tasks.forecast_many.windows import Drawing, Origins
-from carousel.training import fit_in_memory
+from carousel.training import memory
 
 NAN = np.nan
 
@@ -227,7 +227,7 @@ def test_it_learns_more_than_the_baselines(tmp_path):
     rows = many_rows(count=24, longest=90)
     config = many_config(write_many(tmp_path, rows), "training.epochs=15", "columns.known=offer")
     task = tasks.find("forecast_many")(config, 0)
-    found = fit_in_memory(config, 0).evaluate()
+    found = memory.fit(config, threads=1).model.evaluate()
     assert found["mase"] < task.baselines()["seasonal_naive"]["mase"]
 
 

@@ -95,7 +95,7 @@ def _read_columns(
     columns, static = config.columns, names_in(config.columns.static)
     if wanted is None:
         used = [n for n in _others(table, config) if n not in static]
-        one = (None, None)
+        one: tuple[Sequence[str] | None, Sequence[str] | None] = (None, None)
     else:
         used = [n for n in table.names if n in sources_of(wanted[0], columns)]
         static = tuple(n for n in static if n in sources_of(wanted[1], columns))
@@ -191,4 +191,4 @@ def _plain(wanted: tuple[Sequence[str], Sequence[str]], config: Config) -> set[s
     return sources_of([*wanted[0], *wanted[1]], config.columns)
 
 
-READERS = {"forecast_many": {"table": read_many_parts}}
+READERS = {"forecast_many": {"table": read_many_parts, "series": read_many_parts}}

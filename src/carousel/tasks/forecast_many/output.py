@@ -43,7 +43,7 @@ class Output:
         else:
             errors = 2 * pinball(truth, torch.stack((low, middle, high)))
         size = (truth.abs() + middle.abs()).clamp(min=_LEAST)
-        found = errors.new_zeros(())
+        found: Tensor = errors.new_zeros(())
         if self.objective in ("mase", "both"):
             found = errors / naive
         if self.objective in ("smape", "both"):

@@ -32,7 +32,8 @@ def naive_errors(parts: ManySeriesParts, season: int, part: str) -> Array:
     known = np.where(rows < stop[of], np.nan_to_num(np.abs(truth)), 0.0)
     size = np.maximum.reduceat(known, first)  # beside it, rounding is no error
     found = total / np.maximum(count, 1)
-    return np.where(found > _ROUNDING * size, found, 0.0)
+    kept: Array = np.where(found > _ROUNDING * size, found, 0.0)
+    return kept
 
 
 def by_series(
