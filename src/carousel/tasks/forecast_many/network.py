@@ -69,6 +69,7 @@ class ManyForecaster(nn.Module):
         self.step = nn.Parameter(torch.zeros(settings.horizon, size))
         nn.init.normal_(self.step, std=size**-0.5)
         self.head = nn.Linear(size, PARAMETERS[settings.distribution])
+        self.lines: Tensor
         self.change: nn.Parameter | None = None
         if many.mixtures:
             lines = repeating(many.mixtures, self.seasons, settings.context, settings.horizon)

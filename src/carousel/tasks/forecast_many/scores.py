@@ -53,15 +53,16 @@ def by_series(
 
     def mean(values: Array) -> Array:
         total = np.bincount(of, values.sum(1), len(naive))
-        return np.divide(total, count, out=np.full(len(naive), np.nan), where=count > 0)
+        found: Array = np.divide(total, count, out=np.full(len(naive), np.nan), where=count > 0)
+        return found
 
     mae = mean(error)
     mase = np.divide(mae, naive, out=np.full(len(naive), np.nan), where=naive > 0)
-    found = {"mase": mase, "smape": mean(relative), "mae": mae}
+    each = {"mase": mase, "smape": mean(relative), "mae": mae}
     if interval is not None:
         low, high = interval
-        found["coverage"] = mean(((truth >= low) & (truth <= high) & inside).astype(float))
-    return found
+        each["coverage"] = mean(((truth >= low) & (truth <= high) & inside).astype(float))
+    return each
 
 
 def means(found: dict[str, Array]) -> dict[str, float]:

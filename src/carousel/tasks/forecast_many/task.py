@@ -83,7 +83,7 @@ class ForecastManyTask(Task):
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         x, after, static, ends, truth = batch
-        level, spread, naive = ends.split(1, 1)
+        level, spread, naive = torch.split(ends, 1, 1)
         measured = ~truth.isnan()
         scale = Scale(level, spread, self.config.many.transform)
         losses = self.output.losses(

@@ -203,7 +203,8 @@ class TrainedManyForecaster(TrainedModel):
         for name, start, (low, guess, high) in zip(
             series.names, first, found.transpose(1, 0, 2).tolist(), strict=True
         ):
-            pairs = {target: tuple(zip(low, high, strict=True))} if probable else None
+            ends: tuple[tuple[float, float] | None, ...] = tuple(zip(low, high, strict=True))
+            pairs = {target: ends} if probable else None
             times = pace.texts(start, len(guess))
             answers.append(SeriesForecastAnswer(times, {target: tuple(guess)}, pairs, series=name))
         return answers
