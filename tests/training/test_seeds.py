@@ -61,6 +61,7 @@ def test_the_result_has_the_score_of_each_member_and_of_the_average(run):
     model = carousel.load(run.path)
     assert result["test"]["accuracy"] == model.evaluate()["accuracy"]
     assert result["validation"]["accuracy"] == model.evaluate("validation")["accuracy"]
+    assert result["validation"].keys() == result["members"][0]["validation"].keys()
     one = sum(p.numel() for p in member.model.parameters())
     assert result["parameters"] == 3 * one
     assert result["cost"]["networks"] == 3
@@ -144,6 +145,18 @@ def test_every_task_that_averages_saves_loads_and_answers_the_mean(tmp_path, nam
     torch.testing.assert_close(found, by_hand, rtol=1e-5, atol=1e-6)
     assert not torch.equal(raws[0], raws[1])
     assert isinstance(loaded.evaluate("validation"), dict)
+
+
+@pytest.mark.parametrize("name", [*AVERAGED, "forecast"])
+def test_an_average_of_one_network_three_times_is_validated_as_that_network(tmp_path, name):
+    task = tasks.find((config := SMALL[name](tmp_path)).task)(config, 0)
+    torch.manual_seed(7)
+    member = task.finish(task.build_model().eval())
+    alone = task.validate(member.model)
+    together = task.validate(average_of(task, [member] * 3).model)
+    assert alone.keys() == together.keys() == set(task.validation_metrics)
+    for metric, value in alone.items():
+        assert together[metric] == pytest.approx(value, rel=1e-4), metric
 
 
 def test_seeds_are_refused_where_there_is_one_network_alone(tmp_path):

@@ -98,7 +98,7 @@ def _judged(
         "best_epoch": median_low(result["best_epoch"] for result in results),
         "kept_epoch": median_low(result["kept_epoch"] for result in results),
         "stop_reason": reason,
-        "validation": floats_of(trained.evaluate("validation")),
+        "validation": task.validate(trained.model),
     }
     report: dict[str, Any] = {}
     tests: list[dict[str, float]] = [{} for _ in members]

@@ -19,7 +19,7 @@ from carousel.training.budget import with_plan
 from carousel.training.display import make_display
 from carousel.training.loop import Trainer
 from carousel.training.preparation import check_seed, checked_threads, using_threads
-from carousel.training.seeds import average_of, check_seeds, floats_of, members_of, reason_of
+from carousel.training.seeds import average_of, check_seeds, members_of, reason_of
 from carousel.training.team import Team
 from carousel.training.unsaved import Nowhere, Unsaved
 
@@ -118,7 +118,7 @@ def _fit_members(config: Config, parts: Any, seed: int, threads: int, quiet: boo
     with using_threads(threads):
         model = average_of(task, [member.model for member in members])
         model.parts = parts
-        validation = floats_of(model.evaluate("validation"))
+        validation = task.validate(model.model)
     epochs = [member.epochs for member in members]
     kept = median_low(member.best_epoch for member in members)
     return Fitted(model, max(epochs), kept, validation, reason_of(len(members)), task.parted)

@@ -104,8 +104,9 @@ class ClassifyRecordingsTask(Task):
     def validate(self, model: nn.Module) -> dict[str, float]:
         labels = self.data.validation.labels
         if not self.head.adds_up:
-            assert isinstance(model, PooledNetwork)
-            found = self.head.report(labels, outputs_of(model, self._validation))
+            found = self.head.report(
+                labels, outputs_of(cast(PooledNetwork, model), self._validation)
+            )
             return {name: found[name] for name in self.validation_metrics}
         with network.evaluating(model) as device:
             batches = (

@@ -73,8 +73,9 @@ class ClassifyTextTask(Task):
     def validate(self, model: nn.Module) -> dict[str, float]:
         labels = self.data.validation.labels
         if not self.head.adds_up:
-            assert isinstance(model, TextClassifier)
-            found = self.head.report(labels, logits_of(model, self._validation))
+            found = self.head.report(
+                labels, logits_of(cast(TextClassifier, model), self._validation)
+            )
             return {name: found[name] for name in self.validation_metrics}
         with network.evaluating(model) as device:
             batches = (

@@ -116,8 +116,7 @@ class WholeRegressTask(Task):
         return StepLoss(losses.mean(), {"loss": losses.detach().sum()}, len(losses))
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        assert isinstance(model, PooledNetwork)
-        found = guesses(self.targets, outputs_of(model, self._validation))
+        found = guesses(self.targets, outputs_of(cast(PooledNetwork, model), self._validation))
         values = self._judge(self.data.validation, found)
         return {name: values[name] for name in self.validation_metrics}
 
