@@ -138,9 +138,9 @@ def _static(
 def _bounds(
     target: NDArray[np.float64], firsts: NDArray[np.int64], known: bool
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Of each series whether it has a number, its first row with one, the row behind the last step
-    that has come, and that behind its last row. known: rows at the end without a target are still
-    to come; else they were not measured."""
+    """Bounds of each series: whether it has a number, its first row with one, the row behind the
+    last step that has come, and that behind its last row. known: rows at the end without a target
+    are still to come; else they were not measured."""
     rows, count = np.arange(len(target)), len(target)
     measured = ~np.isnan(target)
     low = np.minimum.reduceat(np.where(measured, rows, count), firsts[:-1])

@@ -1,4 +1,4 @@
-"""What a judgement of many series says: metrics, the hardest series, and examples."""
+"""Report of a judgement of many series: metrics, the hardest series, and examples."""
 
 from __future__ import annotations
 

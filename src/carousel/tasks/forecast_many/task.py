@@ -75,7 +75,7 @@ class ForecastManyTask(Task):
             yield self.batch(windows.take(index))
 
     def batch(self, windows: Origins) -> Batch:
-        """What is read, the scale of each window, the error that divides its loss, and the truth,
+        """Inputs, the scale of each window, the error that divides its loss, and the truth,
         NaN where nothing was measured."""
         x, after, static, scale = self.frame.read(windows)
         ends = torch.cat((scale.level, scale.spread, self._divisor[windows.series]), 1)
@@ -234,7 +234,7 @@ def check_seasons(config: Config) -> None:
 
 
 def _divisors(naive: Any, parts: ManySeriesParts) -> Any:
-    """What the loss of each series is divided by: the error of its seasonal naive forecast; where
+    """Divisor of the loss of each series: the error of its seasonal naive forecast; where
     that is 0, the mean size of the series, and 1 of a series of zeros."""
     truth = np.nan_to_num(np.abs(parts.series.truth))
     first, stop = parts.rows["train"]

@@ -101,7 +101,7 @@ class Drawing:
 
 
 class Read(NamedTuple):
-    """What a network reads of windows.
+    """Inputs that a network reads of windows.
 
     x (B, T, F): the target on the scale of its window, 1 where it was measured, the other columns,
     what is known of each step. after (B, K, C): what is known of the steps to come. static (B, G).
@@ -167,7 +167,7 @@ class Frame:
         return Read(torch.cat(x, 2), after, self._static[windows.series], scale)
 
     def truth(self, windows: Origins) -> Tensor:
-        """What came (B, K), float64, NaN where nothing was measured, or may be looked at."""
+        """Truth that came (B, K), float64, NaN where nothing was measured, or may be looked at."""
         rows = windows.start.unsqueeze(1) + torch.arange(self.config.forecast.horizon)
         seen = rows < windows.stop.unsqueeze(1)
         rows = rows.minimum(windows.stop.unsqueeze(1) - 1)
