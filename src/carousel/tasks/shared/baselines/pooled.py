@@ -107,7 +107,7 @@ class _Sums:
 
     @classmethod
     def of(cls, features: Features, before: Array, after: Array) -> _Sums:
-        """Of windows that are standardised."""
+        """Sums over windows that are standardised."""
         total: list[Array] = []
         count = 0
         for c in range(before.shape[2]):
