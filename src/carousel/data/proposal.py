@@ -27,7 +27,7 @@ from carousel.data.files.text import suffix_of
 from carousel.data.guesses import Guess, guess
 from carousel.data.sequences import sequences_of
 from carousel.data.sized import size_of
-from carousel.data.sizes import Sections, Size, rules, season_of, settings
+from carousel.data.sizes import Sections, Size, has_rules, rules, season_of, settings
 from carousel.data.store.opened import beginning
 from carousel.data.table import Table, is_table, read_table
 from carousel.errors import DataError
@@ -172,6 +172,11 @@ def propose(
     table = beginning(read_table(path) if table is None else table)
     if found is None:
         found = guess(table, target=target, id=id, time=time, task=task)
+    if not has_rules(found.task):
+        raise DataError(
+            f"no recipe for the task '{found.task}' is made from a table: write a file that names "
+            "the task, data.path and the roles of columns, and train that"
+        )
     columns = _columns(found)
     step, gap = _steps(table, found, columns)
     columns["gap"] = gap

@@ -51,6 +51,11 @@ def by_size(limits: tuple[tuple[int, Any], ...], size: int, most: Any) -> Any:
     return next((value for limit, value in limits if size <= limit), most)
 
 
+def has_rules(task: str) -> bool:
+    """True if settings of a task's network follow from the size of a table."""
+    return task in STEPS or task in _OTHERS
+
+
 def settings(task: str, size: Size, *, korean: bool = False) -> Sections:
     """The sections `model`, `regularization`, `optimizer`, `schedule` and `training` of a recipe,
     and those of the task that depend on size. korean: texts are in Hangul."""

@@ -11,6 +11,7 @@ from carousel.config import Config
 from carousel.config.own import TABLE, is_own
 from carousel.data.image_proposal import propose_images
 from carousel.data.proposal import propose
+from carousel.data.sizes import has_rules
 
 #: A file with one of these says how to train; without all of them it is bare.
 _OF_TRAINING = ("model", "regularization", "optimizer", "schedule", "training")
@@ -24,14 +25,14 @@ def is_bare(values: Mapping[str, Any], config: Config) -> bool:
 
 def completed(config: Config, values: Mapping[str, Any], given: Collection[str] = ()) -> Config:
     """A bare configuration with the settings that `carousel init` would write for a table, or those
-    of the recipe for its kind of data. Raises `DataError` if the table cannot be read.
+    of the recipe for its kind of data or its task. Raises `DataError` if the table cannot be read.
 
     values: the tables of the file; given: keys that were set beside it. Both stay as they are, and
     so do roles of columns where the file has any.
     """
     stated = {f"{section}.{key}" for section, keys in values.items() if isinstance(keys, Mapping)
               for key in keys} | {*given}  # fmt: skip
-    if config.data.name == TABLE:
+    if config.data.name == TABLE and has_rules(config.task):
         columns = config.columns
         made = propose(
             config.data.path, columns.target, columns.id, columns.time, config.task
