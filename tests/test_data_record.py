@@ -56,12 +56,10 @@ def add(data):
     if data.path.is_file() or data.config.task == "generate":
         text = last.read_text().rstrip("\n")
         gap = "\n\n" if data.config.task == "label_words" else "\n"
-        ending = "2030-01-01T00:00" if data.config.task in ("forecast", "anomaly") else None
+        timed = data.config.task in ("forecast", "forecast_many", "anomaly")
         rows = text.split("\n\n") if data.config.task == "label_words" else text.split("\n")
-        more = rows[0 if ending is None else -1]
-        if ending is not None:
-            more = next_row(rows)
-        last.write_text(text + gap + more.replace("abc", "abd") + "x" * (ending is None) + "\n")
+        more = next_row(rows, data.config.columns.time) if timed else rows[0]
+        last.write_text(text + gap + more.replace("abc", "abd") + "x" * (not timed) + "\n")
     elif data.config.task == "caption":
         table = next(file for file in files if file.name == "captions.csv")
         image = next(file for file in files if file.suffix != ".csv")
@@ -80,11 +78,15 @@ def add(data):
             table.write_text(table.read_text() + of_last.replace(last.name, more.name) + "\n")
 
 
-def next_row(rows):
+def next_row(rows, time):
     import numpy as np
 
-    one, other = (np.datetime64(row.split(",")[0]) for row in rows[-2:])
-    return f"{other + (other - one)},{rows[-1].split(',', 1)[1]}"
+    header = rows[0].split(",")
+    place = header.index(time) if time else 0
+    one, other = (np.datetime64(row.split(",")[place]) for row in rows[-2:])
+    cells = rows[-1].split(",")
+    cells[place] = str(other + (other - one))
+    return ",".join(cells)
 
 
 def change(data):

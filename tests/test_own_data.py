@@ -179,7 +179,9 @@ def test_engines_of_ones_own_are_neither_capped_nor_scored_as_those_of_the_chall
 def test_the_neutral_recipe_of_a_task_makes_a_model_for_small_data(kind, tmp_path):
     small = SMALL[kind](tmp_path)
     name = f"own-{small.task.replace('_', '-')}"
-    config, _ = recipes.configured(name, {"data.path": small.data.path})
+    roles = ("id", "time", "target", "category") if kind == "forecast_many" else ()
+    told = {f"columns.{role}": getattr(small.columns, role) for role in roles}
+    config, _ = recipes.configured(name, {"data.path": small.data.path, **told})
     task = find(config.task)(config, 0)
     assert task.batches_per_epoch >= 1
     assert config.recipe.taken_over == config.recipe.dropped == ""

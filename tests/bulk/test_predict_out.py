@@ -390,6 +390,7 @@ SOURCES = {
     "regress": "recordings",
     "regress_whole": "whole",
     "forecast": "series.csv",
+    "forecast_many": "many.csv",
     "anomaly": "series.csv",
 }
 
@@ -406,6 +407,41 @@ def test_answers_are_drawn_beside_them(runs, carousel, tmp_path, task):
     with Image.open(tmp_path / "a.png") as picture:
         assert picture.format == "PNG"
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 20  # something is drawn
+
+
+def test_a_file_of_many_series_prints_its_steps_series_by_series(runs, carousel, tmp_path):
+    run, data = runs("forecast_many")
+    code, out, err = carousel("predict", run, data / "many.csv", "--json")  # held to the schema
+    assert code == 0, err
+    printed = json.loads(out)
+    assert [one["series"] for one in printed] == [f"s{number}" for number in range(12)]
+    assert {len(one["steps"]) for one in printed} == {4}
+    alone = tmp_path / "one.csv"
+    header, *rows = (data / "many.csv").read_text().splitlines()
+    alone.write_text("\n".join([header, *(row for row in rows if row.startswith("s3,"))]) + "\n")
+    one = json.loads(carousel("predict", run, alone, "--json")[1])
+    (one,) = one if isinstance(one, list) else [one]
+    assert one["series"] == "s3"
+    assert carousel("predict", run, data / "many.csv", "--out", "a.ndjson")[0] == 0
+    lines = [json.loads(line) for line in (tmp_path / "a.ndjson").read_text().splitlines()]
+    assert lines == printed
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        (("export", "RUN", "m.onnx"), "cannot be exported yet"),
+        (("serve", "RUN"), "neither be served"),
+    ],
+)
+def test_what_many_series_cannot_do_yet_is_said_plainly(runs, carousel, verb, said):
+    run, _ = runs("forecast_many")
+    code, _, err = carousel(*(str(run) if word == "RUN" else word for word in verb))
+    assert code == 2
+    assert said in err
+    assert "'forecast_many'" in err
+    assert "it is forecast_many" not in err
+    assert err.count("\n") == 1
 
 
 def test_rolling_forecasts_are_drawn_too(runs, carousel, tmp_path):

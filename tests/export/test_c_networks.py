@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from c_programs import library, passes, uneven, written
-from every_task import SMALL
+from every_task import EXPORTED
 from torch import nn
 
 import carousel
@@ -157,9 +157,9 @@ def test_sizes_at_the_edges_of_vectors_and_panels(cell, hidden, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in SMALL if name != "anomaly"])
+@pytest.mark.parametrize("name", [name for name in EXPORTED if name != "anomaly"])
 def test_models_of_every_task(name, tmp_path):
-    config = SMALL[name](tmp_path)
+    config = EXPORTED[name](tmp_path)
     task = tasks.find(config.task)(config, 0)
     torch.manual_seed(0)
     trained = task.finish(task.build_model())

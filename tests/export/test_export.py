@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from every_task import SMALL
+from every_task import EXPORTED
 from torch import nn
 
 import carousel
@@ -115,9 +115,9 @@ def test_a_missing_package_is_asked_for_by_its_extra(tmp_path, monkeypatch):
         export(carousel.GRU(3, 5), tmp_path / "m.onnx")
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", EXPORTED)
 def test_files_of_trained_models_compute_what_these_do(name, tmp_path):
-    config = SMALL[name](tmp_path)
+    config = EXPORTED[name](tmp_path)
     task = tasks.find(config.task)(config, 0)
     trained = task.finish(task.build_model())
     done = export(trained, tmp_path / "m.onnx")
@@ -132,7 +132,7 @@ def test_files_of_trained_models_compute_what_these_do(name, tmp_path):
 
 @pytest.mark.parametrize("name", ["classify", "regress", "generate", "anomaly"])
 def test_files_for_single_steps_follow_trained_models(name, tmp_path):
-    config = SMALL[name](tmp_path)
+    config = EXPORTED[name](tmp_path)
     task = tasks.find(config.task)(config, 0)
     trained = task.finish(task.build_model())
     done = export(trained, tmp_path / "m.onnx", stream=True)

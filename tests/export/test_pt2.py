@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from every_task import SMALL
+from every_task import EXPORTED
 from small_frames import frames_config, write_recordings
 from torch import nn
 
@@ -101,12 +101,12 @@ QUICK = ("classify", "classify_text", "forecast")
     "name",
     [
         pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
-        for name in SMALL
+        for name in EXPORTED
         if name != "anomaly"
     ],
 )
 def test_programs_of_trained_models_compute_what_these_do(name, tmp_path):
-    config = SMALL[name](tmp_path)
+    config = EXPORTED[name](tmp_path)
     task = tasks.find(config.task)(config, 0)
     trained = task.finish(task.build_model())
     assert export(trained, tmp_path / "m.pt2").comparison.difference <= 1e-5

@@ -66,6 +66,7 @@ TASKS = (
     "label_frames",
     "regress",
     "forecast",
+    "forecast_many",
 )
 
 

@@ -20,7 +20,7 @@ EVERY = {
 }
 
 #: Tasks whose rows are of one length in these examples: there is nothing to pad.
-ONE_LENGTH = {"classify", "forecast", "anomaly", "generate"}
+ONE_LENGTH = {"classify", "forecast", "forecast_many", "anomaly", "generate"}
 padded = pytest.mark.parametrize("name", [name for name in EVERY if name not in ONE_LENGTH])
 
 

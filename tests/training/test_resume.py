@@ -10,6 +10,7 @@ import signal
 import dying
 import pytest
 from small import small_config
+from small_many import many_config, write_many
 from small_text import text_config, write_lines, write_text
 
 from carousel.run.reading import events, series
@@ -79,6 +80,17 @@ def test_every_optimizer_and_schedule_resumes_exactly(tmp_path, settings):
     config = small_config("training.checkpoint_seconds=1e-9", *settings)
     assert run(dying.start, tmp_path / "whole", config, 1) == 0
     code = run(dying.start_and_die, tmp_path / "killed", config, 1, 40, "after a step")
+    assert code == -signal.SIGKILL
+    assert run(dying.go_on, tmp_path / "killed") == 0
+    assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_many_series_resume_exactly(tmp_path):
+    more = ["training.checkpoint_seconds=1e-9", "regularization.dropout=0.2"]
+    config = many_config(write_many(tmp_path), *more)
+    assert run(dying.start, tmp_path / "whole", config, 1) == 0
+    code = run(dying.start_and_die, tmp_path / "killed", config, 1, 7, "after a step")
     assert code == -signal.SIGKILL
     assert run(dying.go_on, tmp_path / "killed") == 0
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")

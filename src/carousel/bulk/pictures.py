@@ -26,7 +26,7 @@ _INPUTS, _STEPS, _CLASSES, _ORIGINS = 6, 4000, 30, 5000
 _GREY, _RED, _BLUE = "#555", "#c0392b", "#2c6fbb"
 #: Tasks whose answers can be drawn.
 DRAWN = ("classify", "classify_text", "classify_recordings", "label_frames", "regress", "forecast",
-         "anomaly")  # fmt: skip
+         "forecast_many", "anomaly")  # fmt: skip
 
 
 class Picture:
@@ -173,7 +173,8 @@ def _draw_forecast(axes: Any, given: Any, answer: ForecastAnswer, missing: str) 
     ahead = np.arange(1, len(found) + 1)
     columns = getattr(given, "columns", ())
     if name in columns:
-        before = np.asarray(given.values)[-3 * len(found) - 20 :, list(columns).index(name)]
+        past = getattr(given, "past", given.values)  # without rows for steps to come
+        before = np.asarray(past)[-3 * len(found) - 20 :, list(columns).index(name)]
         axes.plot(np.arange(1 - len(before), 1), before, color=_GREY, lw=1, label="measured")
     axes.plot(ahead, found, color=_RED, lw=1.4, label=f"forecast of {shown(name, missing)}")
     if answer.intervals is not None:

@@ -77,9 +77,9 @@ class ManySeries:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, some: slice) -> ManySeries:
-        """Some of the series, one behind the other."""
-        return self.take(np.arange(len(self))[some])
+    def __getitem__(self, some: slice | int) -> ManySeries:
+        """Some of the series, one behind the other, or one alone."""
+        return self.take(np.atleast_1d(np.arange(len(self))[some]))
 
     @classmethod
     def of(cls, names: Sequence[str], series: Sequence[NDArray[np.float64]]) -> ManySeries:
@@ -102,6 +102,14 @@ class ManySeries:
     def truth(self) -> NDArray[np.float64]:
         """The target (N,), NaN where nothing was measured or nothing has come yet."""
         found: NDArray[np.float64] = np.where(self.missing, np.nan, self.values[:, 0])
+        return found
+
+    @property
+    def past(self) -> NDArray[np.float64]:
+        """Values of the steps that have come, the target NaN where nothing was measured."""
+        values = np.concatenate((self.truth[:, None], self.values[:, 1:]), 1)
+        kept = np.arange(len(values)) < np.repeat(self.ends, np.diff(self.firsts))
+        found: NDArray[np.float64] = values[kept]
         return found
 
     def take(self, index: Rows) -> ManySeries:
@@ -146,7 +154,8 @@ def filled_forward(values: NDArray[np.float64], firsts: Rows) -> NDArray[np.floa
 @dataclass(frozen=True)
 class ManyPart:
     """Rows of many series that are targets in a part: their names, how many rows each has, and
-    what was measured in them (N,), NaN where nothing was."""
+    what was measured in them (N,), NaN where nothing was. Of series with other columns (N, F),
+    those in the order of their names behind the target: what a network reads tells parts apart."""
 
     names: tuple[str, ...]
     lengths: Rows
@@ -226,7 +235,19 @@ class ManySeriesParts:
         begins = lengths.cumsum() - lengths
         rows = np.repeat(first - begins, lengths) + np.arange(lengths.sum())
         names = tuple(n for n, c in zip(self.series.names, lengths.tolist(), strict=True) if c)
-        return ManyPart(names, lengths[lengths > 0], self.series.truth[rows], self.horizon)
+        return ManyPart(names, lengths[lengths > 0], self._read(rows, lengths), self.horizon)
+
+    def _read(self, rows: Rows, lengths: Rows) -> NDArray[np.float64]:
+        """What a network reads of rows, so many of each series: the target, then other columns."""
+        series = self.series
+        truth = series.truth[rows]
+        names = [*series.columns[1:], *series.static_columns]
+        if not names:
+            return truth
+        of_series = np.repeat(np.arange(len(series)), lengths)
+        others = np.concatenate((series.values[rows, 1:], series.static[of_series]), 1)
+        order = sorted(range(len(names)), key=names.__getitem__)
+        return np.concatenate((truth[:, None], others[:, order]), 1)
 
 
 def _held(count: Rows, share: float, config: Config) -> Rows:

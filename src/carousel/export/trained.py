@@ -53,9 +53,13 @@ def trained_subject(trained: TrainedModel) -> Subject:
     maker = _MAKERS.get(type(trained))
     if maker is None:
         task = trained.config.task
+        why = (
+            f"a model of the task '{task}' has no description: it is {_WITHOUT[task]}"
+            if task in _WITHOUT
+            else f"a model of the task '{task}' cannot be exported yet: it has no description"
+        )
         raise ConfigError(
-            f"a model of the task '{task}' has no description: it is {_WITHOUT.get(task, task)}; "
-            "its recurrent layers can be described by themselves, such as "
+            f"{why}; its recurrent layers can be described by themselves, such as "
             "carousel.load(run).model.recurrent"
         )
     return maker(trained)

@@ -36,7 +36,11 @@ def assembled(bundle: Bundle, threads: int = 1) -> Model | Forecaster | Detector
     """A saved model, from what was read of it; see `load`."""
     config, task = bundle.config, bundle.config.task
     if task not in _TASKS:
-        raise _lacking(f"task = '{task}'")
+        raise ConfigError(
+            f"a model of the task '{task}' can neither be served nor streamed yet: "
+            f"{_known()}: answer with carousel predict, or load it with carousel.load, which needs "
+            "torch"
+        )
     for name, chosen in (
         ("columns.ordinal", config.columns.ordinal),
         ("model.adaptive_softmax", config.model.adaptive_softmax),
@@ -52,10 +56,14 @@ def assembled(bundle: Bundle, threads: int = 1) -> Model | Forecaster | Detector
 
 
 def _lacking(what: str) -> ConfigError:
-    known = ", ".join(sorted(_TASKS))
-    return ConfigError(
-        f"{what}: the runtime without torch has no such model (it has those of the tasks {known}, "
-        "with dense heads): load it with carousel.load, which needs torch"
+    return ConfigError(f"{what}: {_known()}: load it with carousel.load, which needs torch")
+
+
+def _known() -> str:
+    tasks = ", ".join(sorted(_TASKS))
+    return (
+        f"the runtime without torch has no such model (it has those of the tasks {tasks}, with "
+        "dense heads)"
     )
 
 

@@ -1,6 +1,7 @@
 """Many series by one network: parts, windows, scale, loss, answers."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from small_many import many_config, many_rows, write_many
 
 import carousel
 from carousel import tasks
+from carousel.data.fingerprint import fingerprint
 from carousel.data.many_series import ManySeries, ManySeriesParts, Pace, filled_forward
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast_many.network import repeating
@@ -40,6 +42,36 @@ def numbers(answers):
 
 
 # ---- data
+
+
+def test_the_past_of_one_of_many_series_ends_where_nothing_has_come():
+    values = np.array([[1.0, 5.0], [2.0, 6.0], [2.0, 7.0], [NAN, 8.0], [9.0, 0.0]])
+    missing = np.array([False, False, True, True, False])
+    made = ManySeries(
+        ("a", "b"), ("y", "x"), values, missing, np.array([0, 4, 5]), np.array([3, 5]),
+        np.ones(2, int), static=np.empty((2, 0)),
+    )  # fmt: skip
+    np.testing.assert_array_equal(made[0].past, [[1.0, 5.0], [2.0, 6.0], [NAN, 7.0]])
+    np.testing.assert_array_equal(made[-1].past, [[9.0, 0.0]])
+    assert made[1].names == ("b",)
+
+
+def test_parts_tell_apart_what_a_network_reads_whatever_the_order_of_the_columns():
+    def part(x, columns=("y", "p", "q"), static=1.0):
+        series = ManySeries.of("a", [np.arange(20.0)])
+        series = replace(
+            series, columns=columns, values=np.stack([series.values[:, 0], *x], 1),
+            static_columns=("area",), static=np.array([[static]]),
+        )  # fmt: skip
+        held = np.array([4])
+        return fingerprint(ManySeriesParts.cut(series, held, held, 4).part("test"))
+
+    p, q = np.arange(20.0) ** 2, np.ones(20)
+    same = part((p, q))
+    assert same == part((q, p), ("y", "q", "p"))
+    assert same != part((p, q), static=2.0)
+    q[-1] = 0.0
+    assert same != part((p, q))
 
 
 def test_missing_values_are_those_before_and_never_of_another_series():

@@ -1,6 +1,8 @@
 """A task trains on parts that are handed in, made from lists and tensors, as on the same data in
 files: bit for bit."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from every_task import SMALL
@@ -15,6 +17,7 @@ from carousel.data.labelled_recordings import Labelled as LabelledRecording
 from carousel.data.labelled_recordings import LabelledRecordings
 from carousel.data.labelled_text import LabelledText, Sentences
 from carousel.data.labelled_words import Labelled, LabelledWords
+from carousel.data.many_series import ManySeriesParts
 from carousel.data.measured import Measured, MeasuredRecordings
 from carousel.data.ragged import Ragged
 from carousel.data.recordings import LabelledFrames, Recordings
@@ -68,6 +71,9 @@ def by_hand(task):
     if isinstance(data, SeriesParts):
         series = Series(data.series.columns, data.series.stamps, data.series.values.copy())
         return SeriesParts.of(series, task.config.forecast)
+    if isinstance(data, ManySeriesParts):
+        series = replace(data.series, values=data.series.values.copy())
+        return ManySeriesParts.of(series, task.config)
     if isinstance(data, ImageParts):
         parts = [data.part(name) for name in ("train", "validation", "test")]
         return ImageParts(*(Images(p.images.clone(), p.labels.clone()) for p in parts))

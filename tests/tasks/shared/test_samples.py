@@ -21,6 +21,7 @@ from carousel.tasks.shared.answers import classes_of
 TASKS = {
     **{name: SMALL[name] for name in ("classify", "classify_text", "label_words", "label_frames")},
     "forecast": SMALL["forecast"],
+    "forecast_many": SMALL["forecast_many"],
     "anomaly": SMALL["anomaly"],
     "translate": lambda folder: pair_config(write_pairs(folder)),
     "classify_recordings": lambda folder: recordings_config(write_classes(folder)),
@@ -58,7 +59,7 @@ def test_answers_have_the_shape_of_their_samples(made):
     for sample, answer in zip(task.samples(4), task.answers(net, 4), strict=True):
         assert answer.wrong >= 0
         assert len(answer.stripe) == len(sample.stripe)
-        if name in ("forecast", "anomaly"):
+        if name in ("forecast", "forecast_many", "anomaly"):
             assert 0 < len(answer.middle) < len(sample.curve)
         elif not sample.stripe:
             assert sample.wanted

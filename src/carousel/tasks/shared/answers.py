@@ -212,8 +212,8 @@ class SeriesForecastAnswer(ForecastAnswer):
     series: str = ""
 
     def to_json(self) -> Any:
-        """Key "steps": the rows of `steps`."""
-        return {"steps": self.steps()}
+        """Keys "series", its name, and "steps", the rows of `steps`."""
+        return {"series": self.series, "steps": self.steps()}
 
 
 @dataclass(frozen=True)
