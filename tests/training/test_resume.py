@@ -32,6 +32,8 @@ def run(target, *arguments) -> int | None:
 def outcome(folder):
     result = json.loads((folder / "result.json").read_text())
     del result["seconds"], result["coach"]  # which looks when it has the time
+    for scores in result["baseline"].values():
+        scores.pop("seconds", None)
     steps = series(folder / "events.sqlite", "train/loss")
     epochs = [
         {k: v for k, v in event.items() if k not in ("time", "seconds")}

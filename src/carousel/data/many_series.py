@@ -238,7 +238,7 @@ class ManySeriesParts:
         return ManyPart(names, lengths[lengths > 0], self._read(rows, lengths), self.horizon)
 
     def _read(self, rows: Rows, lengths: Rows) -> NDArray[np.float64]:
-        """What a network reads of rows, so many of each series: the target, then other columns."""
+        """Values that a network reads in rows, so many of each series: the target, then others."""
         series = self.series
         truth = series.truth[rows]
         names = [*series.columns[1:], *series.static_columns]
