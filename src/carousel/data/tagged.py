@@ -39,12 +39,15 @@ def with_tags(words: Iterable[str], tags: Iterable[str]) -> list[str]:
     return [Tagged(word, tag) for word, tag in zip(words, tags, strict=True)]
 
 
-def from_pairs(sentence: Iterable[Any]) -> list[Any]:
-    """The words of a sentence, of which pairs (word, tag) are words with their tags.
+def from_pairs(sentence: Any) -> Any:
+    """The words of a sentence, of which pairs (word, tag) are words with their tags; what is no
+    sentence stays as it is.
 
     >>> [tag_of(word) for word in from_pairs(["a", ("cat", "NN")])]
     ['', 'NN']
     """
+    if not isinstance(sentence, Iterable):
+        return sentence
     return [Tagged(*one) if _is_pair(one) else one for one in sentence]
 
 
