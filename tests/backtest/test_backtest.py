@@ -110,6 +110,7 @@ def test_what_comes_after_the_first_origin_changes_no_training_and_no_scale(once
         assert np.array_equal(*first), name
 
 
+@pytest.mark.slow
 def test_intervals_are_calibrated_before_the_origin(series, tmp_path):
     later = changed_after(series, tmp_path / "later", ROWS - 5)
     found = [
@@ -147,6 +148,7 @@ def test_baselines_are_those_of_their_definition(once, series):
         assert found["seasonal_naive"][n, :, 0].tolist() == wave[first - 10 : first - 5]
 
 
+@pytest.mark.slow
 def test_a_network_that_was_trained_beats_the_naive_forecasts_of_a_seasonal_series(tmp_path):
     series = write_series(tmp_path)
     line = ("forecast.linear=true", "forecast.ridge=true", "training.epochs=4")
@@ -175,6 +177,7 @@ def test_a_trained_model_is_refused_origins_within_what_it_has_seen(once):
             backtest(once.path / "run-1", windows=1, **named)
 
 
+@pytest.mark.slow
 def test_a_backtest_that_was_interrupted_goes_on_and_repeats_no_training(
     every, series, tmp_path, monkeypatch
 ):
@@ -198,6 +201,7 @@ def test_a_backtest_that_was_interrupted_goes_on_and_repeats_no_training(
     assert len(begun) == 4
 
 
+@pytest.mark.slow
 def test_a_backtest_that_was_killed_in_a_training_ends_as_it_would_have(once, series, tmp_path):
     # Not a fork of this process, whose threads of OpenMP it would lack.
     process = multiprocessing.get_context("forkserver").Process(

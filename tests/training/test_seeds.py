@@ -77,6 +77,7 @@ def test_an_export_of_several_networks_is_refused_with_what_to_name(tmp_path, ru
         carousel.runtime.load(run.path)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_in_its_second_network_goes_on_to_the_same_weights(
     tmp_path, monkeypatch, run
 ):
