@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from carousel.cells.states import states_of
 from carousel.config import Config
 from carousel.layers.categories import category_input
-from carousel.tasks.forecast.output import PARAMETERS
+from carousel.tasks.shared.distributions import PARAMETERS
 from carousel.tasks.shared.network import make_dropout, make_recurrent, start
 from carousel.tasks.shared.reversible import Reversible
 from carousel.tasks.shared.segments import Segments

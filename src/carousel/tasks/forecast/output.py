@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -10,14 +9,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from carousel.tasks.shared.average import mean_of_chances, mean_of_widths
+from carousel.tasks.shared.distributions import density_losses, ends, pinball
 
 SHARE = 0.8
 """Share of the truth that an interval is to hold."""
-
-_QUANTILES = (0.1, 0.5, 0.9)
-_Z90 = 1.2815515655446004
-PARAMETERS = {"none": 1, "gaussian": 2, "quantile": 3}
-"""How many numbers each distribution takes for a value."""
 
 
 @dataclass(frozen=True)
@@ -42,16 +37,15 @@ class Output:
         """The loss of each value: raw (B, K, C, P), level and truth (B, 1 or K, C)."""
         if self.sigmoid:
             return F.binary_cross_entropy_with_logits(raw[..., 0], truth, reduction="none")
+        value = raw[..., 0] + level
         if self.distribution == "none":
-            error = raw[..., 0] + level - truth
+            error = value - truth
             return error.abs() if self.absolute else error.square()
         if self.distribution == "gaussian":
-            error, deviation = raw[..., 0] + level - truth, _positive(raw[..., 1])
-            density = 0.5 * (error / deviation).square() + deviation.log()
-            return density + 0.5 * math.log(2 * math.pi)
-        q = torch.tensor(_QUANTILES, device=raw.device)
-        error = truth.unsqueeze(-1) - torch.stack(self._quantiles(raw, level), -1)
-        return torch.maximum(q * error, (q - 1) * error).mean(-1)
+            numbers = torch.cat((value.unsqueeze(-1), raw[..., 1:]), -1)
+            return density_losses(numbers, truth, self.distribution)
+        below, above = ends(raw, self.distribution)
+        return pinball(truth, torch.stack((value - below, value, value + above)))
 
     def forecast(self, raw: Tensor, level: Tensor) -> Tensor:
         """(low, forecast, high), (3, B, K, C); without a distribution all three are the same."""
@@ -61,10 +55,7 @@ class Output:
         if self.distribution == "none":
             return value.expand(3, *value.shape)
         wider = 1.0 if self.stretch is None else self.stretch.to(raw)
-        if self.distribution == "gaussian":
-            below = above = _Z90 * _positive(raw[..., 1]) * wider
-        else:
-            below, above = _positive(raw[..., 1]) * wider, _positive(raw[..., 2]) * wider
+        below, above = (end * wider for end in ends(raw, self.distribution))
         return torch.stack((value - below, value, value + above))
 
     def averaged(self, raw: Tensor) -> Tensor:
@@ -73,11 +64,3 @@ class Output:
         if self.sigmoid:
             return mean_of_chances(raw)
         return torch.cat((raw[..., :1].mean(0), mean_of_widths(raw[..., 1:])), -1)
-
-    def _quantiles(self, raw: Tensor, level: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        middle = raw[..., 0] + level
-        return middle - _positive(raw[..., 1]), middle, middle + _positive(raw[..., 2])
-
-
-def _positive(x: Tensor) -> Tensor:
-    return F.softplus(x) + 1e-3

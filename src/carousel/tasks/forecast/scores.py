@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.tasks.shared import bootstrap
+from carousel.tasks.shared.distributions import QUANTILES
 from carousel.tasks.shared.quantiles import quantile_loss
 
 Array = NDArray[np.float64]
-_QUANTILES = (0.1, 0.5, 0.9)
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def measures(
     if interval is not None:
         low, high = (end[inside] for end in interval)
         values["coverage"] = ((y >= low) & (y <= high)).mean()
-        loss = quantile_loss(truth, np.stack((interval[0], guess, interval[1])), _QUANTILES)
+        loss = quantile_loss(truth, np.stack((interval[0], guess, interval[1])), QUANTILES)
         values["crps"] = loss[inside].mean()
         if defined.any():
             scaled = _mean(loss, inside, (0, 1))[defined] / yardstick.naive[defined]

@@ -106,7 +106,7 @@ def check_forecasts(name: str, task: object) -> None:
     """Raise `ConfigError` unless a task, or its class, has windows from given origins."""
     if not isinstance(task, Forecasts):
         raise ConfigError(
-            f"a backtest is of forecasts, and the task '{name}' makes none: judge it on its test "
+            f"a backtest is of the task 'forecast', and this is '{name}': judge it on its test "
             "part, or by cross-validation"
         )
 
