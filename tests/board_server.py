@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.parse
 
 import pytest
@@ -39,3 +40,11 @@ def end(process, log):
 
 def address(board, path, *runs):
     return f"{board}{path}?{urllib.parse.urlencode([('run', run) for run in runs])}"
+
+
+def take_away(path):
+    """Remove a run that a board may be reading: SQLite's reader can write its index meanwhile, so
+    that a folder emptied in place may stay."""
+    away = tempfile.mkdtemp(dir=path.parent.parent)
+    path.rename(f"{away}/{path.name}")
+    shutil.rmtree(away, ignore_errors=True)

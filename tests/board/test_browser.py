@@ -13,7 +13,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from board_server import COMMAND, ODD, ODD_NAME, address, end, needs_chromium, start
+from board_server import (
+    COMMAND,
+    ODD,
+    ODD_NAME,
+    address,
+    end,
+    needs_chromium,
+    start,
+    take_away,
+)
 from made_runs import make_run
 from written import Written
 
@@ -78,7 +87,7 @@ def training(folder):
     finally:
         process.kill()
         process.wait()
-        shutil.rmtree(path, ignore_errors=True)  # the board may be reading it
+        take_away(path)
 
 
 @pytest.mark.slow
@@ -107,7 +116,7 @@ def test_pages_outlive_the_folder_of_their_run(page, board, folder):
         gone = make_run(folder / f"gone-{path[1:]}")
         page.goto(address(board, path, gone.name, "first"))
         page.wait_for_selector(".badge.stopped_early")
-        shutil.rmtree(gone, ignore_errors=True)  # the board may write SQLite's index meanwhile
+        take_away(gone)
         page.get_by_role("status").get_by_text("there is no run").wait_for()
 
 
@@ -279,7 +288,7 @@ def test_zooming_reads_on_finer(page, board, folder):
         shown = [x for x, _ in points]
         assert set(range(4600, 4700)) <= set(shown)
     finally:
-        shutil.rmtree(path, ignore_errors=True)  # the board may be reading it
+        take_away(path)
 
 
 @pytest.mark.slow

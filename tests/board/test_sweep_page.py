@@ -1,9 +1,7 @@
 """The page of a sweep in a browser: what it shows, and that it follows a sweep that goes on."""
 
-import shutil
-
 import pytest
-from board_server import ODD, address, needs_chromium
+from board_server import ODD, address, needs_chromium, take_away
 from made_sweeps import CHOICE, RANGE, confirmed, content_of, make_sweep, trials_of
 
 from carousel.run.sweep_results import write_sweep
@@ -38,7 +36,7 @@ def page(chromium):
 def swept(folder):
     path = make_sweep(folder / "searched", confirmed=confirmed(1), finished=True)
     yield path
-    shutil.rmtree(path, ignore_errors=True)  # the board may be reading it
+    take_away(path)
 
 
 def test_a_sweep_is_one_row_among_runs_until_its_own_are_asked_for(page, board, swept):
@@ -84,7 +82,7 @@ def test_it_follows_a_sweep_that_goes_on_and_outlives_its_folder(page, board, fo
     page.wait_for_selector(".trials .badge.running")
     row = page.locator(".trials tbody tr").filter(has=page.locator(".badge.running"))
     assert "1 of 3" in row.inner_text()  # epochs of its run, which has one
-    shutil.rmtree(path, ignore_errors=True)
+    take_away(path)
     page.get_by_role("status").get_by_text("there is no").wait_for()
     assert page.locator(".trials tbody tr").count() == 6
 
@@ -100,7 +98,7 @@ def test_names_from_data_are_text(page, board, folder):
         box = chart.bounding_box()
         for share in (0.25, 0.3, 0.5, 0.9):
             chart.hover(position={"x": box["width"] * share, "y": box["height"] / 2})
-    shutil.rmtree(path, ignore_errors=True)
+    take_away(path)
 
 
 @pytest.mark.parametrize("id", ["first", "../secret", ODD, "", "nowhere"])
@@ -114,7 +112,7 @@ def test_one_that_cannot_be_read_is_told_on_both_pages(page, board, folder):
     page.goto(board)
     page.get_by_role("link", name="damaged", exact=True).click()
     page.get_by_text("sweep.json cannot be read").first.wait_for()
-    shutil.rmtree(path, ignore_errors=True)
+    take_away(path)
 
 
 def test_two_sweeps_are_compared_by_their_best_trials(page, board, folder, swept):
@@ -127,7 +125,7 @@ def test_two_sweeps_are_compared_by_their_best_trials(page, board, folder, swept
     page.get_by_role("button", name="Compare").click()
     for name in ("searched/trial-0001", "other/trial-0000"):
         page.get_by_role("link", name=name, exact=True).wait_for()
-    shutil.rmtree(other, ignore_errors=True)
+    take_away(other)
 
 
 def test_a_phone_scrolls_the_table_and_not_the_page(page, board, swept):
