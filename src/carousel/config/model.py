@@ -15,6 +15,9 @@ class ModelConfig:
 
     hidden_size: units of each layer and direction.
     num_layers: recurrent layers, each reading the outputs of the one below.
+    dilations: a layer for each of these numbers, with commas between, such as "1, 2, 4, 8": it goes
+        on from its state so many steps before, and layers behind the first are added to what they
+        read (dilated recurrent networks, Chang et al. 2017). Empty: plain layers.
     embedding_size: of each token of a text (0: hidden_size).
     feature_size: of each feature of a word but the word itself (see `text.features`).
     tag_size: of the tag beside each word (see `text.tag`).
@@ -50,7 +53,8 @@ class ModelConfig:
 
     cell: str = key("lstm", choices=table.names())
     hidden_size: int = key(128, low=1)
-    num_layers: int = key(1, low=1)
+    num_layers: int = key(1, low=1, when=("model.dilations=",))
+    dilations: str = key("", tasks=("forecast_many",))
     embedding_size: int = key(0, low=0, tasks=groups.SENTENCES)
     feature_size: int = key(32, low=1, tasks=("label_words",), when=("text.features!=word",))
     tag_size: int = key(32, low=1, when=("text.tag!=",))

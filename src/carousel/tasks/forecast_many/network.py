@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from carousel.cells.states import states_of
 from carousel.config import Config
 from carousel.layers.categories import category_input
+from carousel.tasks.forecast_many.dilated import DilatedStack, dilations_of
+from carousel.tasks.forecast_many.smoothing import Smoothing
 from carousel.tasks.shared.distributions import PARAMETERS
 from carousel.tasks.shared.network import make_dropout, make_recurrent, start
 
@@ -39,13 +41,14 @@ class ManyForecaster(nn.Module):
         static: int,
         config: Config,
         levels: Sequence[Mapping[int, int]] = ({}, {}, {}),
+        series: int = 0,
     ) -> None:
         """features: numbers of x, the target and whether it was measured first; known: numbers
         known beforehand; static: of a series as a whole; levels: how many levels codes have, by
-        their places in each of the three."""
+        their places in each of the three; series: how many training has."""
         super().__init__()
         model, settings, many = config.model, config.forecast, config.many
-        self.seasons = seasons_of(config)
+        self.seasons, self.given = seasons_of(config), static
         self.inputs, self.known, self.statics = (
             category_input(count, found)
             for count, found in zip((features, known, static), levels, strict=True)
@@ -59,8 +62,11 @@ class ManyForecaster(nn.Module):
             )
         )
         size = model.hidden_size
-        self.recurrent = make_recurrent(
-            features + len(self.seasons), model, config.regularization, batch_first=True
+        width, dilations = features + len(self.seasons), dilations_of(config)
+        self.recurrent = (
+            DilatedStack(width, dilations, config)
+            if dilations
+            else make_recurrent(width, model, config.regularization, batch_first=True)
         )
         self.input_dropout = make_dropout(config.regularization.input_dropout)
         self.dropout = make_dropout(config.regularization.dropout)
@@ -77,12 +83,19 @@ class ManyForecaster(nn.Module):
             self.change = nn.Parameter(torch.zeros_like(lines))
             self.gate = nn.Linear(size + static, many.mixtures)
         start(self, config)
+        self.smoothing = (
+            Smoothing(series, self.seasons, settings.horizon) if many.smoothing == "es" else None
+        )
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor, after: Tensor, static: Tensor) -> Tensor:
-        """x (B, T, F), after (B, K, C), static (B, G). Returns (B, K, P)."""
-        z = x[:, :, 0]
+        """x (B, T, F), after (B, K, C), static (B, G), behind which stand the facts that a
+        smoothing needs. Returns (B, K, P)."""
+        z, coming = x[:, :, 0], None
+        if self.smoothing is not None:
+            static, facts = static[:, : self.given], static[:, self.given :]
+            _, z, coming = self.smoothing(z, x[:, :, 1], facts)
         seen = z.clamp(-_FARTHEST, _FARTHEST).unsqueeze(2)
         x = torch.cat((seen, x[:, :, 1:]), 2)
         if self.inputs is not None:
@@ -98,13 +111,14 @@ class ManyForecaster(nn.Module):
         if self.coming is not None:
             hidden = hidden + self.coming(after)
         out: Tensor = self.head(self.dropout(torch.relu(hidden)))
-        if self.change is None:
+        parts = [] if coming is None else [coming]
+        if self.change is not None:
+            lines = self.lines + _SLOW * self.change
+            gate = self.gate(h).softmax(1)
+            parts.append(torch.einsum("be,bek->bk", gate, torch.einsum("bt,etk->bek", z, lines)))
+        if not parts:
             return out
-        lines = self.lines + _SLOW * self.change
-        mixed = torch.einsum(
-            "be,bek->bk", self.gate(h).softmax(1), torch.einsum("bt,etk->bek", z, lines)
-        )
-        return torch.cat((out[..., :1] + mixed.unsqueeze(2), out[..., 1:]), 2)
+        return torch.cat((out[..., :1] + sum(parts).unsqueeze(2), out[..., 1:]), 2)
 
 
 def _change(z: Tensor, season: int) -> Tensor:

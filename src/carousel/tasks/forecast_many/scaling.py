@@ -43,7 +43,8 @@ def transformed(values: Tensor, transform: str, source: str) -> Tensor:
         if not bool((values > 0).all()):
             raise DataError(
                 f"many.transform = 'log' needs values above 0, and {source} has "
-                f"{float(values.min()):g}: set 'asinh' or 'none'"
+                f"{float(values.min()):g}: set 'asinh' or 'none' (and many.smoothing = 'none', "
+                "which needs the logarithm), or leave out, or raise, the series that have none"
             )
         return values.log()
     return values.asinh() if transform == "asinh" else values

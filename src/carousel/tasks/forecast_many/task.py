@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,11 +15,13 @@ from carousel.data.counting import unit_of
 from carousel.data.many_series import ManySeriesParts, account
 from carousel.errors import ConfigError
 from carousel.tasks.forecast_many.baselines import baseline_forecasts
+from carousel.tasks.forecast_many.dilated import dilations_of
 from carousel.tasks.forecast_many.forecasts import forecasts
 from carousel.tasks.forecast_many.network import ManyForecaster, seasons_of
 from carousel.tasks.forecast_many.output import Output
 from carousel.tasks.forecast_many.scaling import Scale
 from carousel.tasks.forecast_many.scores import by_series, means, naive_errors
+from carousel.tasks.forecast_many.smoothing import wiggliness
 from carousel.tasks.forecast_many.trained import Shape, TrainedManyForecaster
 from carousel.tasks.forecast_many.windows import Drawing, Frame, Origins, fit_scalers
 from carousel.tasks.shared import network, outputs, samples
@@ -44,6 +46,7 @@ class ForecastManyTask(Task):
         network.check(config)
         self.config, self._seed = config, seed
         check_seasons(config)
+        dilations_of(config)
         self._data = ManySeriesParts.read(config) if parts is None else parts
         self.series, settings = self._data.series, config.forecast
         self.scalers = fit_scalers(self._data)
@@ -86,13 +89,26 @@ class ForecastManyTask(Task):
         level, spread, naive = torch.split(ends, 1, 1)
         measured = ~truth.isnan()
         scale = Scale(level, spread, self.config.many.transform)
+        raw, penalty = self._said_and_penalty(model, x, after, static)
         losses = self.output.losses(
-            model(x, after, static), scale, truth.where(measured, scale.restore(0 * level)), naive
+            raw, scale, truth.where(measured, scale.restore(0 * level)), naive
         )
         objective = losses.mean() if measured.all() else losses[measured].mean()
+        objective = objective + penalty
         return StepLoss(
             objective, {"loss": objective.detach() * len(x)}, len(x), weight=int(measured.sum())
         )
+
+    def _said_and_penalty(self, model: nn.Module, *read: Tensor) -> tuple[Tensor, Tensor | float]:
+        """What the network says (B, K, P), and `many.steady` of how its levels change."""
+        steady = self.config.many.steady
+        if not steady:
+            return model(*read), 0.0
+        smoothing = cast(ManyForecaster, model).smoothing
+        assert smoothing is not None
+        with network.noting_outputs(smoothing) as noted:
+            raw = model(*read)
+        return raw, steady * wiggliness(noted[0])
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         _, guess, _ = forecasts(model, self.frame, self.held, self.output)

@@ -22,7 +22,7 @@ from carousel.data.scaling import FeatureScaler
 from carousel.data.sequences import step_words
 from carousel.errors import DataError
 from carousel.tasks.forecast_many.forecasts import EVALUATION_BATCH, forecasts
-from carousel.tasks.forecast_many.network import ManyForecaster
+from carousel.tasks.forecast_many.network import ManyForecaster, seasons_of
 from carousel.tasks.forecast_many.output import Output
 from carousel.tasks.forecast_many.report import of_test
 from carousel.tasks.forecast_many.windows import Frame, Origins, known_places, turns_of
@@ -47,7 +47,7 @@ class Shape:
 
     @classmethod
     def of(cls, series: ManySeries, config: Config) -> Shape:
-        names = series.names if config.many.embed else ()
+        names = series.names if config.many.embed or config.many.smoothing == "es" else ()
         turns = turns_of(series, config)
         return cls(series.columns, series.static_columns, series.pace, turns, names)
 
@@ -75,11 +75,13 @@ class Shape:
         moving = {2 + place: count for place, count in codes.items()}
         ahead = {waves + i: codes[place] for i, place in enumerate(known) if place in codes}
         static = codes_in(self.static)
-        count = len(self.static) + bool(self.names)
-        if self.names:
+        count = len(self.static) + config.many.embed
+        if config.many.embed:
             static[count - 1] = len(self.names)
         features = 1 + len(self.columns) + waves
-        return ManyForecaster(features, waves + len(known), count, config, (moving, ahead, static))
+        levels = (moving, ahead, static)
+        series = len(self.names)
+        return ManyForecaster(features, waves + len(known), count, config, levels, series)
 
     def fit(self, series: ManySeries) -> ManySeries:
         """The series with the codes that levels have here. Raises `DataError` for others."""
@@ -163,8 +165,17 @@ class TrainedManyForecaster(TrainedModel):
         return (
             torch.zeros(1, settings.context, 1 + len(self.shape.columns) + waves),
             torch.zeros(1, settings.horizon, waves + len(known)),
-            torch.zeros(1, len(self.shape.static) + bool(self.shape.names)),
+            self._static_of_none(),
         )
+
+    def _static_of_none(self) -> Tensor:
+        """What is of a series as a whole, all zero, but for a spread of 1 where it is smoothed."""
+        static = torch.zeros(1, len(self.shape.static) + self.config.many.embed)
+        if self.config.many.smoothing == "none":
+            return static
+        facts = torch.zeros(1, 2 + len(seasons_of(self.config)))
+        facts[:, 0] = 1.0
+        return torch.cat((static, facts), 1)
 
     def decode(self, outputs: Tensor, inputs: Any) -> list[SeriesForecastAnswer]:
         """Answers of the network's outputs (S, K, P) for series that end there."""
@@ -232,13 +243,25 @@ class TrainedManyForecaster(TrainedModel):
         if series.filled:
             yield f"{series.filled:,} missing values, each taken from the row before"
         if self.shape.names and (new := int((self.shape.codes(series.names) == 0).sum())):
-            yield f"{new:,} series that training did not have: read as none of those it had"
+            yield f"{new:,} series that training did not have: {self._as_what()}"
         short = int((np.diff(series.firsts) < self.config.forecast.context).sum())
         if short:
             yield (
                 f"{short:,} series have fewer than the {self.config.forecast.context} steps that "
                 "the network reads: taken to have repeated their first season before"
             )
+
+    def _as_what(self) -> str:
+        """How a series is read that training did not have."""
+        many, said = self.config.many, []
+        if many.embed:
+            said.append("read as none of those it had")
+        if many.smoothing == "es":
+            said.append(
+                "smoothed by the coefficients that all series share, from the season of its own "
+                "first cycles"
+            )
+        return ", ".join(said)
 
     def _series(self, given: Any) -> ManySeries:
         """Series from what one has, with the columns and the step of training."""

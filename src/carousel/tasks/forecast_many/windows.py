@@ -19,6 +19,7 @@ from carousel.data.many_series import ManySeries, ManySeriesParts
 from carousel.data.order import generator_of
 from carousel.data.scaling import FeatureScaler
 from carousel.runtime.calendar import waves
+from carousel.tasks.forecast_many.network import seasons_of
 from carousel.tasks.forecast_many.scaling import Scale, scale_of, transformed
 
 Rows = NDArray[np.int64]
@@ -105,7 +106,7 @@ class Read(NamedTuple):
 
     x (B, T, F): the target on the scale of its window, 1 where it was measured, the other columns,
     what is known of each step. after (B, K, C): what is known of the steps to come. static (B, G).
-    scale: of each window.
+    scale: of each window. With `many.smoothing` static has, at its end, what that needs.
     """
 
     x: Tensor
@@ -138,10 +139,13 @@ class Frame:
             torch.from_numpy(series.firsts[a:b]) for a, b in ((0, -1), (1, None))
         )
         self._turns = turns_of(series, config)
+        self._codes = torch.arange(1, len(series) + 1)
 
     def recoded(self, codes: Tensor) -> None:
         """Set the numbers (S,) of the series as training knows them; 0: not at all."""
-        self._static[:, -1] = codes.float()
+        self._codes = codes
+        if self.config.many.embed:
+            self._static[:, -1] = codes.float()
 
     def read(self, windows: Origins) -> Read:
         """Inputs of windows; what is known of steps beyond the last row is NaN."""
@@ -164,7 +168,20 @@ class Frame:
             waving = self._calendar(windows, steps)
             x.append(waving[:, : settings.context])
             after = torch.cat((waving[:, settings.context :], after), 2)
-        return Read(torch.cat(x, 2), after, self._static[windows.series], scale)
+        static = self._static[windows.series]
+        if self.config.many.smoothing == "es":
+            static = torch.cat((static, self._smoothed_by(windows, scale)), 1)
+        return Read(torch.cat(x, 2), after, static, scale)
+
+    def _smoothed_by(self, windows: Origins, scale: Scale) -> Tensor:
+        """Facts (B, 2 + seasons) that a smoothing needs: the spread, the place of the first step to
+        come in each season by the time since the calendar's, or the count's, zero, and the number
+        of the series."""
+        pace, of = self.series.pace, windows.series
+        begun = torch.from_numpy(self.series.starts // pace.every)[of]
+        place = begun + windows.start - self._firsts[of]
+        seasons = [place.remainder(season).float() for season in seasons_of(self.config)]
+        return torch.stack((scale.spread[:, 0].float(), *seasons, self._codes[of].float()), 1)
 
     def truth(self, windows: Origins) -> Tensor:
         """Truth that came (B, K), float64, NaN where nothing was measured, or may be looked at."""
