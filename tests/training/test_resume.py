@@ -87,9 +87,13 @@ def test_every_optimizer_and_schedule_resumes_exactly(tmp_path, settings):
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
 
 
+SMOOTHED = ["many.transform=log", "many.smoothing=es", "many.steady=1", "model.dilations='1, 2'"]
+
+
 @pytest.mark.slow
-def test_many_series_resume_exactly(tmp_path):
-    more = ["training.checkpoint_seconds=1e-9", "regularization.dropout=0.2"]
+@pytest.mark.parametrize("settings", [[], SMOOTHED], ids=["plain", "smoothed and dilated"])
+def test_many_series_resume_exactly(tmp_path, settings):
+    more = ["training.checkpoint_seconds=1e-9", "regularization.dropout=0.2", *settings]
     config = many_config(write_many(tmp_path), *more)
     assert run(dying.start, tmp_path / "whole", config, 1) == 0
     code = run(dying.start_and_die, tmp_path / "killed", config, 1, 7, "after a step")

@@ -100,7 +100,7 @@ class ForecastManyTask(Task):
         )
 
     def _said_and_penalty(self, model: nn.Module, *read: Tensor) -> tuple[Tensor, Tensor | float]:
-        """What the network says (B, K, P), and `many.steady` of how its levels change."""
+        """Numbers of the network (B, K, P), and `many.steady` of how its levels change."""
         steady = self.config.many.steady
         if not steady:
             return model(*read), 0.0

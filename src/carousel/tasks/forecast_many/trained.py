@@ -169,7 +169,7 @@ class TrainedManyForecaster(TrainedModel):
         )
 
     def _static_of_none(self) -> Tensor:
-        """What is of a series as a whole, all zero, but for a spread of 1 where it is smoothed."""
+        """Facts of a series as a whole, all zero, but for a spread of 1 where it is smoothed."""
         static = torch.zeros(1, len(self.shape.static) + self.config.many.embed)
         if self.config.many.smoothing == "none":
             return static
@@ -252,7 +252,7 @@ class TrainedManyForecaster(TrainedModel):
             )
 
     def _as_what(self) -> str:
-        """How a series is read that training did not have."""
+        """Words for how a series is read that training did not have."""
         many, said = self.config.many, []
         if many.embed:
             said.append("read as none of those it had")
