@@ -337,28 +337,25 @@ def test_a_bare_file_for_a_folder_gets_the_recipe_for_its_kind(tmp_path):
     assert (config.model, config.training) == (own.model, own.training)
 
 
-def test_a_bare_file_for_many_series_gets_the_recipe_for_its_task(tmp_path):
+def test_a_bare_file_for_many_series_gets_what_init_would_write(tmp_path):
     from carousel.training.preparation import Preparation
 
-    write(sequences(zz=lambda i, t: i + t), tmp_path / "pumps.csv")
+    path = write(sequences(zz=lambda i, t: i + t), tmp_path / "pumps.csv")
     file = tmp_path / "bare.toml"
     file.write_text(
-        f"task = 'forecast_many'\n[data]\npath = '{tmp_path / 'pumps.csv'}'\n"
+        f"task = 'forecast_many'\n[data]\npath = '{path}'\n"
         "[columns]\nid = 'aa'\ntarget = 'zz'\n[forecast]\ncontext = 5\n"
     )
-    config, own = Preparation.of(str(file)).config, recipes.load("own-forecast-many")[0]
-    assert (config.model, config.training) == (own.model, own.training)
-    assert (config.forecast.context, config.forecast.horizon) == (5, own.forecast.horizon)
+    config = Preparation.of(str(file)).config
+    wanted = propose(path, "zz", "aa", task="forecast_many").config
+    assert (config.model, config.training) == (wanted.model, wanted.training)
+    assert (config.forecast.context, config.forecast.horizon) == (5, wanted.forecast.horizon)
     assert (config.columns.id, config.columns.target) == ("aa", "zz")
-
-
-def test_a_table_is_refused_for_a_task_without_rules_of_size(tmp_path):
-    path = write(sequences(zz=lambda i, t: i + t), tmp_path / "pumps.csv")
-    with pytest.raises(DataError, match="no recipe for the task 'forecast_many' is made from"):
-        propose(path, "zz", "aa", task="forecast_many")
 
 
 def test_a_forecast_of_many_series_is_refused_in_words():
     frame = SHAPES["ids that alternate"][0].drop("ok")
-    with pytest.raises(DataError, match=r"a forecast reads one series.*has 2 by 'dev'"):
+    with pytest.raises(
+        DataError, match=r"reads one series.*has 2 by 'dev': ask for .*forecast_many"
+    ):
         guess(of_frame(frame), task="forecast")

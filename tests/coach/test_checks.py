@@ -8,6 +8,7 @@ import torch
 from every_task import SMALL
 from small import small_config
 from small_frames import frames_config, write_recordings
+from small_many import many_config, many_rows, write_many
 from small_pairs import pair_config, write_pairs
 from small_scenes import images_config, write_images
 from small_sentences import sentence_config, write_sentences
@@ -122,6 +123,12 @@ def test_a_mean_over_the_padding_is_found(tmp_path):
     model = task.build_model()
     model.pooling.forward = lambda outputs, state, lengths=None: outputs.mean(1)
     assert found(task, "padding-invariance", model=model)["padding-invariance"]["how"] == "padded"
+
+
+def test_rows_with_few_measured_values_are_not_taken_for_padding(tmp_path):
+    rows = [(*row[:2], "" if n % 3 == 0 else row[2], *row[3:]) for n, row in enumerate(many_rows())]
+    task = task_of(many_config(write_many(tmp_path, rows)))
+    assert "padding-invariance" not in found(task, "padding-invariance")
 
 
 def test_lengths_that_are_not_passed_on_are_found(tmp_path):

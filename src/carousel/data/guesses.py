@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from carousel.config.columns import SERIES, STEPS, TABLES, names_in
+import numpy as np
+
+from carousel.config.columns import SERIES, STEPS, TABLES, listed, names_in
 from carousel.data.guessing import (
     TIMES,
     Guess,
@@ -14,8 +16,9 @@ from carousel.data.guessing import (
     named_as,
     words_of,
 )
-from carousel.data.guessing_rows import JUDGES, LABELS, PEOPLE, RowFinder
-from carousel.data.profiles import profiles
+from carousel.data.guessing_rows import JUDGES, LABELS, PEOPLE, QUANTITIES, RowFinder
+from carousel.data.profiles import Profile, profiles
+from carousel.data.sequences import behind_the_end, order_key
 from carousel.data.several import separator_of
 from carousel.data.table import Table
 from carousel.errors import ConfigError, DataError
@@ -24,6 +27,10 @@ _PART_WORDS = {"train", "training", "validation", "valid", "val", "dev", "test"}
 _MOST_LEVELS, _OFTEN = 200, 20
 """Values up to which a text is a category; more of them, if each has so many rows on average."""
 _FEW = 6
+_OF_COUNTS = 6
+"""Values of counts, at least, where their name does not say that they are."""
+_CHANGING = 0.3
+"""Share of the steps at which counts change, and states hardly do."""
 
 
 def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task: str = "") -> Guess:
@@ -34,11 +41,12 @@ def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task:
     """
     known = profiles(table)
     targets = (target,) if target in table else names_in(target)
-    for name in (*targets, *filter(None, (id, time))):
+    ids = (id,) if id in table else names_in(id)
+    for name in (*targets, *ids, *filter(None, (time,))):
         table[name]  # raises, and says what there is
     if task and task not in TABLES:
         raise ConfigError(f"a table can train the tasks {', '.join(TABLES)}; got '{task}'", "task")
-    found = _Guesser(table, known, targets, id, time, task).guess()
+    found = _Guesser(table, known, targets, ids, time, task).guess()
     found.roles = {name: found.roles[name] for name in table.names}
     return found
 
@@ -57,7 +65,7 @@ class _Guesser(RowFinder):
             self._set_rest()
             return self.found
         sentences = [
-            p.name for p in self._free() if p.is_sentence and p.name not in (self.id, self.time)
+            p.name for p in self._free() if p.is_sentence and p.name not in (*self.ids, self.time)
         ]
         others = [p for p in self._free() if p.kind in ("number", "time")]
         if self.task in ("classify_text", "translate") or (
@@ -73,7 +81,7 @@ class _Guesser(RowFinder):
 
     def _set_useless(self) -> None:
         for p in self.known.values():
-            if p.name in (self.target, self.id, self.time, *self.more_targets):
+            if p.name in (self.target, *self.ids, self.time, *self.more_targets):
                 continue
             if p.kind == "empty":
                 self._give(p.name, "ignore", "every cell is empty", "columns.ignore")
@@ -125,9 +133,9 @@ class _Guesser(RowFinder):
         words = self.known[text].words
         self._give(text, "text", f"sentences, {words:.0f} words on average", "columns.text")
         for p in self._free():
-            if p.name != self.id and p.name != self.time:
+            if p.name not in (*self.ids, self.time):
                 self._give(p.name, "ignore", "neither the text nor its class", "columns.text")
-        for name in filter(None, (self.id, self.time)):
+        for name in filter(None, (*self.ids, self.time)):
             self._give(name, "ignore", "orders nothing: texts are drawn at random", "")
         if not found.split_column:
             found.split_why = "texts at random"
@@ -176,6 +184,11 @@ class _Guesser(RowFinder):
         if self.task in ("forecast", "anomaly"):
             return ""
         free = [p for p in self._free() if p.kind not in ("time",)]
+        if self.task == "forecast_many":
+            named = [p for p in self._measured() if named_as(p.name, (*LABELS, *QUANTITIES))]
+            return self._only([p.name for p in named]) or self._only(
+                [p.name for p in self._measured()]
+            )
         classes = [p for p in free if p.is_class()]
         named = [
             p for p in free if named_as(p.name, LABELS) and (p.is_class() or p.column.is_number)
@@ -187,6 +200,9 @@ class _Guesser(RowFinder):
         ]
         if self.id and len(kept) == 1:
             return kept[0].name
+        dated = bool(self.time) and self.known[self.time].kind == "time"
+        if self.id and dated and (alone := self._only([p.name for p in self._measured()])):
+            return alone
         last = free[-1] if free else None
         if last is not None and last.is_class() and last.distinct <= 20:
             return last.name
@@ -204,6 +220,8 @@ class _Guesser(RowFinder):
         kept = bool(self.id) and target in found.constant
         if task == "forecast" and self.id and found.sequences > 1:
             self._refuse_many()
+        if task == "forecast_many":
+            self._refuse_doubled(p)
         if task:
             found.task, found.why = task, "as asked"
         elif self.more_targets and kept and all(map(is_flag, self._targets())):
@@ -222,12 +240,17 @@ class _Guesser(RowFinder):
         elif p.is_class() and kept:
             found.task = "classify_recordings"
             found.why = f"'{target}' keeps one of {p.distinct} values through a sequence"
+        elif self._counts_in_time(p):
+            self._forecast_many(p, "the task 'label_frames' would take its values for classes")
         elif p.is_class() or p.kind == "text":
             found.task = "label_frames"
             changes = "changes within a sequence" if self.id else "stands in each row"
             found.why = f"'{target}' has {p.distinct} values, and {changes}"
             if p.distinct <= 1:
                 found.why = f"'{target}' has one value in all rows, and nothing can be learnt"
+            elif p.kind == "whole" and p.distinct > 2 and self._many_in_time(p):
+                hint = "the task 'forecast_many' would forecast it as a number"
+                found.why = f"{found.why}; {hint}"
         elif not p.column.is_number:
             raise DataError(
                 f"the target '{target}' of {self.table.source} holds no value: every cell is empty"
@@ -236,6 +259,8 @@ class _Guesser(RowFinder):
                 "numbers",
                 "target",
             )
+        elif self._many_in_time(p):
+            self._forecast_many(p, "the task 'regress' would find it from the columns beside it")
         elif self.time and not self.id and self.known[self.time].kind == "time":
             found.task = "forecast"
             found.why = f"one series in time, and the number '{target}' to come"
@@ -246,9 +271,99 @@ class _Guesser(RowFinder):
                 if kept
                 else (f"'{target}' is a number in each row")
             )
+            if also := self._tells_too(p):
+                hint = f"with --id '{also}' no time stands twice, and it can be forecast"
+                found.why = f"{found.why}; {hint}"
         self._give(target, "target", words_of(p), "target")
         if found.task == "classify_recordings":
             self._find_labels(target)
+
+    # ---- many series
+
+    def _forecast_many(self, p: Profile, other: str) -> None:
+        found = self.found
+        found.task = "forecast_many"
+        count = found.sequences
+        why = f"{count:,} series in time by '{self.id}', and the number '{p.name}' to come"
+        found.why = f"{why}; {other}"
+
+    def _many_in_time(self, p: Profile) -> bool:
+        """True if a number is one of many series in time: at dates, or, with mere counts of steps,
+        where there is nothing beside it that it could be found from."""
+        if not (self.time and self.id and self.found.sequences > 1):
+            return False
+        if p.name in self.found.constant or not self._apart():
+            return False
+        beside = [q for q in self._measured() if q.name != p.name]
+        return self.known[self.time].kind == "time" or not beside
+
+    def _apart(self) -> bool:
+        """True if no time stands twice in a series, but in rows all alike."""
+        return self._orders(*(self.known[name] for name in self.ids))
+
+    def _tells_too(self, target: Profile) -> str:
+        """The id with a column that would tell series apart too, if time stands twice without."""
+        if not (self.id and self.time) or self.known[self.time].kind != "time" or self._apart():
+            return ""
+        ids = [self.known[name] for name in self.ids]
+        for p in self._free():
+            can = p.kind in ("text", "whole") and 2 <= p.distinct <= p.rows / 2
+            if can and p.name != target.name and self._orders(*ids, p):
+                return listed([*self.ids, p.name])
+        return ""
+
+    def _refuse_doubled(self, target: Profile) -> None:
+        """Raise `DataError` where the series that are to be forecast have two rows at a time."""
+        if not (self.id and self.time) or self._apart():
+            return
+        also = self._tells_too(target)
+        raise DataError(
+            f"{self.table.source}: a series has one row for each time, and by '{self.id}' some "
+            f"times in '{self.time}' stand twice: "
+            + (f"name '{also}' as id" if also else "keep one row for each, such as their sum"),
+            "id",
+        )
+
+    def _counts_in_time(self, p: Profile) -> bool:
+        """True if whole numbers of many series are counts, such as pieces sold, and no classes: by
+        the column's name, or as they change far more often than states do."""
+        if p.kind != "whole" or p.distinct < 3 or not self._many_in_time(p):
+            return False
+        if self.known[self.time].kind != "time" or named_as(p.name, LABELS):
+            return False
+        if named_as(p.name, QUANTITIES):
+            return True
+        if p.distinct < _OF_COUNTS:
+            return False
+        order = np.lexsort((order_key(self.table, self.time)[0], self.codes))
+        same = np.diff(self.codes[order]) == 0
+        changes = np.diff(p.column.numbers()[order])[same] != 0
+        return bool(len(changes)) and bool(changes.mean() > _CHANGING)
+
+    def _measured(self) -> list[Profile]:
+        """Columns of numbers without a role that change along a sequence."""
+        free = [p for p in self._free() if p.kind in ("whole", "number")]
+        return [p for p in free if p.name not in self.found.constant]
+
+    @staticmethod
+    def _only(names: Sequence[str]) -> str:
+        return names[0] if len(names) == 1 else ""
+
+    def _why_known(self, rows: int) -> str:
+        return f"stands in the {rows:,} rows to come, where '{self.target}' does not"
+
+    def _set_known(self) -> None:
+        """Columns with values in rows that the target has none for, behind the end of each series,
+        are known for the steps to come."""
+        rows = behind_the_end(self.table, self.codes, self.time, self.target)
+        series = len(np.unique(self.codes[rows]))
+        if not len(rows) or 2 * series < self.found.sequences:  # else they were not measured
+            return
+        for p in self._free():
+            if p.name in self.found.constant or p.kind in ("time", "nested", "empty"):
+                continue
+            if p.column.values[rows].null_count() == 0:
+                self._give(p.name, "known", self._why_known(len(rows)), "columns.known")
 
     def _watch(self) -> None:
         """Every number is watched, and a column of 0 and 1, where there is one, judges."""
@@ -263,6 +378,12 @@ class _Guesser(RowFinder):
         found = self.found
         if self.task == "forecast" and self.id and found.sequences > 1:
             self._refuse_many()
+        if self.task == "forecast_many" and not self.id:
+            raise DataError(
+                f"many series need a column that tells them apart, and {self.table.source} has "
+                f"none that plainly does: name it as id, one of {', '.join(self.table.names[:12])}",
+                "id",
+            )
         if self.id or not self.time:
             numbers = [p.name for p in self._free() if p.column.is_number]
             raise DataError(
@@ -279,6 +400,12 @@ class _Guesser(RowFinder):
             found.split_why = (
                 "in time, each series by itself: the last 40 % judge, the 20 % before them set the "
                 "threshold, and what comes before is learnt as normal"
+            )
+            return
+        if found.task == "forecast_many":
+            found.split_why = (
+                "in time, each series by itself: the last 15 % judge, the 15 % before them "
+                "validate, in whole horizons"
             )
             return
         if found.task == "forecast":
@@ -303,13 +430,15 @@ class _Guesser(RowFinder):
 
     def _set_rest(self) -> None:
         series = self.found.task in SERIES
+        if self.found.task == "forecast_many" and self.time:
+            self._set_known()
         target = self.known.get(self.target)
         for p in self._free():
             if target is not None and is_copy(p, target):
                 self._give(p.name, "ignore", f"a copy of '{self.target}'", "columns.ignore")
                 continue
             kept = p.name in self.found.constant
-            static = kept and self.found.task in STEPS and bool(self.id)
+            static = kept and self.found.task in (*STEPS, "forecast_many") and bool(self.id)
             if static and p.kind in ("text", "whole") and p.distinct > 0.5 * self.found.sequences:
                 why = f"{p.distinct:,} values for {self.found.sequences:,} sequences: a name"
                 self._give(p.name, "ignore", why, "columns.ignore")

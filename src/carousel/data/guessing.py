@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
+from carousel.config.columns import listed
 from carousel.data.counting import counted
 from carousel.data.profiles import Profile
+from carousel.data.sequences import ids_of
 from carousel.data.several import separator_of
 from carousel.data.table import Table
 from carousel.data.wide import Block
 from carousel.errors import DataError
 
+_LEAST_STEPS = 4  # of a sequence, on average, that two columns together tell apart
+_TRIED = 6  # columns, of which two together may tell sequences apart
 _IDS = ("id", "uid", "uuid", "unit", "series", "sequence", "session", "recording", "unique_id")
 TIMES = (
     *("time", "timestamp", "date", "datetime", "ts", "when", "stamp", "t", "step", "tick", "cycle"),
@@ -69,15 +74,24 @@ class Finder:
         table: Table,
         known: Mapping[str, Profile],
         targets: Sequence[str],
-        id: str,
+        ids: Sequence[str],
         time: str,
         task: str,
     ) -> None:
         self.table, self.known, self.task = table, known, task
         self.target, *self.more_targets = targets or ("",)
-        self.id, self.time = id, time
+        self.ids, self.time = [*ids], time
         self.found = Guess(profiles=known)
         self.codes: NDArray[np.int64] = np.zeros(len(table), np.int64)
+
+    @property
+    def id(self) -> str:
+        """Column or columns that tell sequences apart, as `columns.id` names them; or ""."""
+        return listed(self.ids)
+
+    def _ask_ids(self) -> None:
+        for name in self.ids:
+            self._give(name, "id", "as asked", "id")
 
     def _give(self, name: str, role: str, why: str, change: str = "") -> None:
         self.found.roles[name] = Role(role, why, change)
@@ -99,14 +113,15 @@ class Finder:
     def _refuse_many(self) -> NoReturn:
         raise DataError(
             f"a forecast reads one series, and {self.table.source} has {self.found.sequences:,} by "
-            f"'{self.id}': write the rows of one of them to a table of their own"
+            f"'{self.id}': ask for the task 'forecast_many', which forecasts all of them by one "
+            "network, or write the rows of one of them to a table of their own"
         )
 
     def _find_time(self) -> None:
         if self.time:
             self._give(self.time, "time", "as asked", "time")
             return
-        free = [p for p in self._free() if p.name not in (self.target, self.id)]
+        free = [p for p in self._free() if p.name not in (self.target, *self.ids)]
         stamps = [p for p in free if p.kind == "time" and not p.column.missing]
         if stamps:
             best = max(stamps, key=lambda p: p.distinct)
@@ -127,17 +142,11 @@ class Finder:
         self._give(name, "time", why, "time")
 
     def _find_id(self) -> None:
-        if self.id:
-            self._give(self.id, "id", "as asked", "id")
+        if self.ids:
+            self._ask_ids()
             return
         free = [p for p in self._free() if p.name != self.target]
-        can = [
-            p
-            for p in free
-            if p.kind in ("text", "whole")
-            and 2 <= p.distinct <= p.rows / 2
-            and not p.column.missing
-        ]
+        can = [p for p in free if _can_tell(p)]
         named = [p for p in can if named_as(p.name, _IDS)]
         timed = self.known[self.time] if self.time else None
         if timed is not None and timed.counts and timed.resets:
@@ -156,8 +165,10 @@ class Finder:
             why = "each value stands in one stretch of rows"
         best = self._best_id(can, named)
         if best is not None:
-            self.id = best.name
+            self.ids = [best.name]
             self._give(best.name, "id", f"{best.distinct:,} values; {why}", "id")
+        elif timed is not None and timed.kind == "time" and self._is_measured():
+            self._find_pair([p for p in free if _can_tell(p) and not self._single(timed)])
 
     def _best_id(self, can: Sequence[Profile], named: Sequence[Profile]) -> Profile | None:
         wanted = [p for p in can if p in named] or list(can)
@@ -182,24 +193,41 @@ class Finder:
 
         return pl.DataFrame([c.raw.alias(c.name) for c in self.table.columns]).n_unique()
 
-    def _orders(self, p: Profile) -> bool:
-        """True if no time stands twice with one value of the column, but in rows all alike."""
+    def _is_measured(self) -> bool:
+        """True if the target is a number, and no class."""
+        p = self.known.get(self.target)
+        return p is not None and p.column.is_number and not p.is_class()
+
+    def _find_pair(self, can: Sequence[Profile]) -> None:
+        """Two columns, such as shop and product, that together tell the sequences apart."""
+        few = sorted(can, key=lambda p: (p.kind != "text", p.distinct))[:_TRIED]
+        for one, other in combinations(
+            sorted(few, key=lambda p: self.table.names.index(p.name)), 2
+        ):
+            count = len(ids_of(self.table, [one.name, other.name])[1])
+            if _LEAST_STEPS * count <= len(self.table) and self._orders(one, other):
+                self.ids = [one.name, other.name]
+                why = f"with both, no time in '{self.time}' stands twice"
+                for p in (one, other):
+                    self._give(p.name, "id", f"{p.distinct:,} values; {why}", "id")
+                return
+
+    def _orders(self, *some: Profile) -> bool:
+        """True if no time stands twice with one value of the columns, but in rows all alike."""
         import polars as pl
 
-        pair = pl.DataFrame([p.column.raw.alias("a"), self.table[self.time].raw.alias("b")])
-        pairs = pair.n_unique()
-        return pairs >= 0.999 * p.rows or pairs >= 0.999 * self._unlike
+        cells = [p.column.raw.alias(str(n)) for n, p in enumerate(some)]
+        pairs = pl.DataFrame([*cells, self.table[self.time].raw.alias("time")]).n_unique()
+        return pairs >= 0.999 * len(self.table) or pairs >= 0.999 * self._unlike
 
     def _count_sequences(self) -> None:
-        if not self.id:
+        if not self.ids:
             return
         import polars as pl
 
-        cells = self.table[self.id].cells()
-        names = cells.unique(maintain_order=True)
+        self.codes, names = ids_of(self.table, self.ids)
         self.found.sequences = len(names)
-        codes = cells.replace_strict(names, range(len(names)), return_dtype=pl.Int64)
-        self.codes = codes.to_numpy()
+        codes = pl.Series(self.codes)
         free = [*self._free(), *(self.known[name] for name in self.more_targets)]
         inside = [p for p in free if p.kind not in ("nested", "empty", "time")]
         frame = pl.DataFrame(
@@ -211,6 +239,12 @@ class Finder:
             for p in inside
             if int(grouped[p.name].max() or 0) <= 1  # type: ignore[arg-type]
         )
+
+
+def _can_tell(p: Profile) -> bool:
+    """True if a column may tell sequences apart."""
+    some = p.kind in ("text", "whole") and 2 <= p.distinct <= p.rows / 2
+    return some and not p.column.missing
 
 
 def named_as(name: str, known: Sequence[str]) -> bool:

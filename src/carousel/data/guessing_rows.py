@@ -15,6 +15,10 @@ from carousel.errors import DataError
 
 LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "state", "outcome")
 JUDGES = (*LABELS, "anomaly", "anomalous", "is_anomaly", "outlier", "fault", "abnormal", "이상")
+QUANTITIES = (
+    *("sales", "sold", "demand", "quantity", "qty", "units", "orders", "volume", "count", "load"),
+    *("visitors", "visits", "consumption", "revenue", "판매량", "수요", "주문량"),
+)
 PEOPLE = ("person", "subject", "patient", "speaker", "user", "participant", "group", "사람")
 _WORDS = ("tokens", "words", "token", "word", "text", "forms")
 _TAGS = ("tags", "labels", "slots", "ner", "pos", "chunks", "iob", "bio")
@@ -106,7 +110,7 @@ class RowFinder(Finder):
         """True if each row is a sequence, whose steps stand in columns."""
         if self.time or self.task not in ("", "forecast", *WIDE):
             return False
-        free = [p for p in self._free() if p.name not in (self.target, self.id)]
+        free = [p for p in self._free() if p.name not in (self.target, *self.ids)]
         blocks = found_in(self.table, [*(p.name for p in free), *self._empty()])
         steps = {name for block in blocks for name in block.columns}
         rest = [p for p in free if p.name not in steps]
@@ -145,13 +149,13 @@ class RowFinder(Finder):
         for block in blocks:
             for number, name in enumerate(block.columns, 1):
                 self._give(name, "step", f"step {number:,} of '{block.name}'", "columns.wide")
-        if self.id:
-            self._give(self.id, "id", "as asked", "id")
+        if self.ids:
+            self._ask_ids()
             return
         unique = [p for p in rest if p.distinct == p.rows and p.kind in ("text", "whole")]
         if unique:
-            self.id = unique[0].name
-            self._give(self.id, "id", "a name for each row", "id")
+            self.ids = [unique[0].name]
+            self._give(unique[0].name, "id", "a name for each row", "id")
         groups = [p for p in rest if named_as(p.name, PEOPLE) and 3 <= p.distinct < p.rows]
         if groups and not self.found.split_column:
             self.found.split, self.found.split_column = "group", groups[0].name

@@ -17,9 +17,14 @@ from carousel.errors import ConfigError, DataError
 
 Rows = NDArray[np.int64]
 _MILLION = 1e6
+_LARGER = {
+    **{"ns": ("us", 1000), "us": ("ms", 1000), "ms": ("s", 1000)},
+    **{"s": ("m", 60), "m": ("h", 60), "h": ("D", 24)},
+}
+"""Unit of time that is the next larger one, and how many it holds."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pace:
     """Step of time that all series have: `every` units, which are those of NumPy, "" of mere
     counts, or "millionth".
@@ -30,6 +35,37 @@ class Pace:
 
     every: int = 1
     unit: str = ""
+
+    def coarsest(self, starts: Rows) -> tuple[Pace, Rows]:
+        """Equal step and times in the largest unit that holds them, so that a step does not
+        depend on how a file writes its times.
+
+        >>> Pace(86_400, "s").coarsest(np.array([0, 172_800]))
+        (Pace(every=1, unit='D'), array([0, 2]))
+        """
+        every, unit = self.every, self.unit
+        while unit in _LARGER:
+            larger, count = _LARGER[unit]
+            if every % count or (starts % count).any():
+                break
+            every, unit, starts = every // count, larger, starts // count
+        return Pace(every, unit), starts
+
+    def __eq__(self, other: object) -> bool:
+        """True for a step of the same length, in whatever unit."""
+        return isinstance(other, Pace) and self._length == other._length
+
+    def __hash__(self) -> int:
+        return hash(self._length)
+
+    @property
+    def _length(self) -> tuple[int, str]:
+        """Length in the smallest unit of its kind."""
+        every, unit = self.every, self.unit
+        for smaller, (larger, count) in reversed(_LARGER.items()):
+            if unit == larger:
+                every, unit = every * count, smaller
+        return every, unit
 
     @property
     def dated(self) -> bool:
@@ -111,6 +147,14 @@ class ManySeries:
         kept = np.arange(len(values)) < np.repeat(self.ends, np.diff(self.firsts))
         found: NDArray[np.float64] = values[kept]
         return found
+
+    def in_pace(self, pace: Pace) -> ManySeries:
+        """Copy whose times are counted in the units of an equal step."""
+        if (pace.every, pace.unit) == (self.pace.every, self.pace.unit):
+            return self
+        starts = self.starts.astype(f"datetime64[{self.pace.unit}]")
+        counts = starts.astype(f"datetime64[{pace.unit}]").astype(np.int64)
+        return replace(self, starts=counts, pace=pace)
 
     def take(self, index: Rows) -> ManySeries:
         """The series of these numbers, in that order."""

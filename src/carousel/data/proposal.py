@@ -13,6 +13,7 @@ import numpy as np
 from carousel.config import Config
 from carousel.config.columns import (
     FEW_LEVELS,
+    FORECASTS,
     LABELLED,
     SPLIT,
     STEPS,
@@ -25,9 +26,17 @@ from carousel.data.countdown import cap_of
 from carousel.data.counting import span_of, unit_of
 from carousel.data.files.text import suffix_of
 from carousel.data.guesses import Guess, guess
-from carousel.data.sequences import sequences_of
+from carousel.data.sequences import behind_the_end, ids_of, sequences_of
 from carousel.data.sized import size_of
-from carousel.data.sizes import Sections, Size, has_rules, rules, season_of, settings
+from carousel.data.sizes import (
+    Sections,
+    Size,
+    longer_season,
+    rules,
+    season_of,
+    seasons_of_many,
+    settings,
+)
 from carousel.data.store.opened import beginning
 from carousel.data.table import Table, is_table, read_table
 from carousel.errors import DataError
@@ -49,6 +58,8 @@ _HEADS = {
     "model": "the network",
     "regularization": "against overfitting",
     "regress": "what is to be found",
+    "forecast": "how much is read, and how much is to come",
+    "many": "what all series share",
     "anomaly": "what is unusual, and how many false alarms there may be",
     "training": "how long, in what batches",
 }
@@ -172,11 +183,6 @@ def propose(
     table = beginning(read_table(path) if table is None else table)
     if found is None:
         found = guess(table, target=target, id=id, time=time, task=task)
-    if not has_rules(found.task):
-        raise DataError(
-            f"no recipe for the task '{found.task}' is made from a table: write a file that names "
-            "the task, data.path and the roles of columns, and train that"
-        )
     columns = _columns(found)
     step, gap = _steps(table, found, columns)
     columns["gap"] = gap
@@ -193,6 +199,9 @@ def propose(
     comments["columns.category"] = _levels_in_words(found, columns)
     comments["columns.separator"] = "several labels in a cell: any of them may hold"
     comments["columns.static"] = "read at every step, like the columns that change"
+    if found.task == "forecast_many":
+        comments["columns.static"] = "one value for each series"
+    comments["columns.known"] = "known for the steps to come: stands where the target ends"
     comments["columns.gap"] = "or cut, or error: where steps are missing"
     return Proposal(path, table, found, step, sections, comments)
 
@@ -226,8 +235,10 @@ def _columns(found: Guess) -> dict[str, Any]:
     if found.separator:
         columns["separator"] = found.separator
     statics = found.named("static")
-    if statics and found.task in STEPS:
+    if statics and found.task in (*STEPS, "forecast_many"):
         columns["static"] = listed(statics)
+    if known := found.named("known"):
+        columns["known"] = listed(known)
     return columns
 
 
@@ -249,7 +260,7 @@ def _reasons(found: Guess) -> dict[str, str]:
 
 def _steps(table: Table, found: Guess, columns: dict[str, Any]) -> tuple[str, str]:
     """The step between rows in words, and what is to be done with gaps."""
-    if "time" not in columns or found.task not in (*STEPS, "forecast"):
+    if "time" not in columns or found.task not in (*STEPS, *FORECASTS):
         return "", "fill"
     roles = ColumnsConfig(id=columns.get("id", ""), time=columns["time"])
     try:
@@ -265,14 +276,15 @@ def _sections(
     path: Path, table: Table, found: Guess, columns: dict[str, Any], step: str, size: Size
 ) -> Sections:
     task = found.task
-    texts = {n for n in found.named("static") if table[n].kind == "text"}
+    kept = found.named("static") + found.named("known")
+    texts = {n for n in kept if table[n].kind == "text"}
     category = [n for n, r in found.roles.items() if r.role == "category" or n in texts]
     if category:
         columns["category"] = listed(category)
     ignored = found.named("ignore")
     if ignored:
         columns["ignore"] = listed(ignored)
-    if task not in (*STEPS, "forecast") or not columns.get("time"):
+    if task not in (*STEPS, *FORECASTS) or not columns.get("time"):
         columns.pop("gap", None)
     what = f"'{listed(found.named('target'))}'" if found.named("target") else "every number"
     sections: Sections = {
@@ -292,6 +304,8 @@ def _sections(
     made = settings(task, size, korean=_is_korean(table, found))
     if task == "forecast":
         sections["forecast"] = _forecast(table, found, columns, step)
+    if task == "forecast_many":
+        sections |= _forecast_many(table, found, columns, step)
     held = _HELD.get(task, "frames" if task in STEPS else "")
     if held and found.split != "column":
         share = 0.1 if held == "text" else 0.15
@@ -328,6 +342,31 @@ def _forecast(table: Table, found: Guess, columns: dict[str, Any], step: str) ->
     return made
 
 
+def _forecast_many(table: Table, found: Guess, columns: dict[str, Any], step: str) -> Sections:
+    """Sections of many series: the horizon is that of the rows to come where there are such."""
+    ids = found.named("id")
+    codes = ids_of(table, ids)[0]
+    coming = np.zeros(0, np.int64)
+    if found.named("known"):
+        rows = behind_the_end(table, codes, columns["time"], columns["target"])
+        coming = np.unique(codes[rows], return_counts=True)[1]
+    lengths = np.bincount(codes)
+    usual = int(np.median(lengths)) - (int(np.median(coming)) if len(coming) else 0)
+    season, context, horizon = seasons_of_many(step, usual)
+    if len(coming):
+        horizon = int(np.median(coming))
+    made: dict[str, Any] = {"context": context, "horizon": horizon}
+    if season > 1:
+        made["season"] = season
+    if columns.get("time") and table[columns["time"]].kind == "time":
+        made["calendar"] = True
+    made["distribution"] = "quantile"
+    sections: Sections = {"forecast": made}
+    if more := longer_season(step, season, context):
+        sections["many"] = {"seasons": str(more)}
+    return sections
+
+
 def _is_korean(table: Table, found: Guess) -> bool:
     for name in found.named("text"):
         letters = "".join(table[name].texts()[:500])
@@ -344,6 +383,6 @@ def in_words(table: Table, found: Guess, columns: ColumnsConfig, step: str) -> s
         names = ", ".join(f"'{block.name}'" for block in found.wide[:5])
         return f"{words}, each a sequence of {len(found.wide[0].columns):,} steps of {names}"
     if found.named("id") and found.sequences > 1:
-        counts = np.unique(table[found.named("id")[0]].cells().to_numpy(), return_counts=True)[1]
+        counts = np.bincount(ids_of(table, found.named("id"))[0])
         words += f", {found.sequences:,} sequences of {span_of(counts.tolist(), 'steps')}"
     return words + (f", a step of {step}" if step else "")

@@ -128,6 +128,20 @@ def ids_of(table: Table, columns: Sequence[str]) -> tuple[NDArray[np.int64], lis
     return codes.to_numpy(), names.to_list()
 
 
+def behind_the_end(
+    table: Table, codes: NDArray[np.int64], time: str, target: str
+) -> NDArray[np.int64]:
+    """Rows that come after the last one with a target in their sequence, codes (N,): its number."""
+    order = np.lexsort((order_key(table, time)[0], codes))
+    measured = ~np.isnan(table[target].numbers())[order]
+    rows = np.arange(len(order))
+    last = np.full(int(codes.max()) + 1, len(order))  # of a sequence without a number: none
+    last[np.unique(codes[order][measured])] = -1
+    np.maximum.at(last, codes[order][measured], rows[measured])
+    found: NDArray[np.int64] = np.sort(order[rows > last[codes[order]]])
+    return found
+
+
 def _step(key: NDArray[np.int64], same: NDArray[np.bool_], asked: str, unit: str) -> int:
     """The step in units of the key: the one asked for, or the most frequent if most are; else 0."""
     if asked:

@@ -16,7 +16,8 @@ _STEPS_OF_A_FILE = 100
 
 def size_of(table: Table, found: Guess) -> Size:
     """Size of a table by what was guessed of it."""
-    inputs = found.named("number") + found.named("static") + found.named("category")
+    roles = ("number", "static", "category", "known")
+    inputs = [name for role in roles for name in found.named(role)]
     texts = found.named("text")
     if found.task in ("classify_text", "translate"):
         return Size(len(table), len(table))

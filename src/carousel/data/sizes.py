@@ -21,6 +21,7 @@ _MANY_FEATURES = 8
 _LONG = 300
 _WINDOW = 100
 _WINDOWS = 400
+_DRAWN = 16_000  # windows of many series in an epoch
 _SEASONS = {"minute": 60, "hour": 24, "day": 7, "week": 52, "month": 12, "minutes": 0, "hours": 0}
 
 
@@ -85,6 +86,9 @@ def rules(task: str, size: Size) -> Iterator[tuple[str, str]]:
     if task == "classify":
         yield from _IMAGE_RULES.items()
         return
+    if task == "forecast_many":
+        yield from _MANY_RULES.items()
+        return
     yield "model.hidden_size", _HIDDEN_RULE if task in STEPS else "by task and amount of text"
     if task in STEPS:
         yield "model.cell", "remembers longest"
@@ -118,6 +122,16 @@ _IMAGE_RULES = {
     "model.hidden_size": "128 for images of any number",
     "regularization.dropout": "more of it for fewer images: 0.4, 0.3 from 1,000 on, 0.2",
     "training.batch_size": "16 of up to 1,000 images, 32 to 10,000, then 128",
+    "training.epochs": f"about {_UPDATES:,} steps of the optimiser, 10 to 60 epochs",
+    "training.patience": "a third of the epochs",
+}
+_MANY_RULES = {
+    "forecast.context": "two seasons and two horizons, of hours a week; shorter series are padded",
+    "forecast.horizon": "a season, 6 to 48 steps, and at most a sixth of the usual series",
+    "forecast.distribution": "intervals of 80 % beside each forecast; none, gaussian or student-t",
+    "many.seasons": "beside forecast.season: a week",
+    "model.hidden_size": "32 of up to 5,000 rows, else 64",
+    "training.batch_size": "32 of up to 5,000 rows, else 128",
     "training.epochs": f"about {_UPDATES:,} steps of the optimiser, 10 to 60 epochs",
     "training.patience": "a third of the epochs",
 }
@@ -243,6 +257,52 @@ def season_of(step: str, rows: int) -> tuple[int, int, int]:
     return season, context, horizon
 
 
+def seasons_of_many(step: str, usual: int) -> tuple[int, int, int]:
+    """Season, context and horizon of many series with this step, of `usual` rows each.
+
+    The season is that of one such series. The horizon is a season, 6 to 48 steps, and at most a
+    sixth of the usual series, as two of them are held out. The context is two seasons and two
+    horizons, of hours a week, and at most two thirds of the usual series, but never below a season:
+    windows of series that are shorter are padded.
+
+    >>> seasons_of_many("1 day", 365), seasons_of_many("1 hour", 800), seasons_of_many("1 day", 20)
+    ((7, 28, 7), (24, 168, 24), (7, 13, 3))
+    """
+    season = season_of(step, 12 * usual)[0]
+    week = longest_season(step)
+    horizon = max(1, min(max(season, 6), 48, usual // 6))
+    wanted = max(2 * season + 2 * horizon, 24, week)
+    return season, max(season, min(wanted, 200, 2 * usual // 3)), horizon
+
+
+def longest_season(step: str) -> int:
+    """Steps of a week of hours, 0 for other steps.
+
+    >>> longest_season("1 hour"), longest_season("2 hours"), longest_season("1 day")
+    (168, 84, 0)
+    """
+    count, _, unit = step.partition(" ")
+    return round(168 / float(count)) if unit.removesuffix("s") == "hour" else 0
+
+
+def longer_season(step: str, season: int, context: int) -> int:
+    """A week of hours, where a context holds one and the season is shorter, else 0."""
+    week = longest_season(step)
+    return week if season < week <= context else 0
+
+
+def _many(size: Size, korean: bool) -> Sections:
+    few = size.steps <= 5_000
+    batch = 32 if few else 128
+    epochs = _epochs(min(size.steps, _DRAWN), batch)
+    return {
+        "model": {"cell": "gru", "hidden_size": 32 if few else 64},
+        "regularization": {"dropout": 0.1},
+        "optimizer": {"learning_rate": 3e-3},
+        "training": {"epochs": epochs, "batch_size": batch, "patience": max(5, epochs // 3)},
+    }
+
+
 def _watched(size: Size, korean: bool) -> Sections:
     return {
         "anomaly": {
@@ -287,5 +347,6 @@ _OTHERS = {
     "label_words": _words,
     "translate": _pairs,
     "forecast": _series,
+    "forecast_many": _many,
     "anomaly": _watched,
 }

@@ -18,6 +18,7 @@ from carousel.coach.checks.setup import (
 )
 from carousel.coach.subject import Batch
 from carousel.coach.words import sentence
+from carousel.optim.step import Loss
 
 _TOLERANCE = 1e-4  # of a loss, float32
 _NOTHING = 1e-6  # of the largest gradient
@@ -125,16 +126,26 @@ def padding_invariance(setup: Setup) -> Found | None:
     """The loss of a few rows together, one by one, and with more padding."""
     task, subject, model = setup.task, setup.subject, setup.model
     batch = setup.few(5)
-    whole = task.loss(model, batch)
-    total = whole.sums["loss"].double()
+    total, count = _total([task.loss(model, batch)])
     each = [torch.tensor([i]) for i in range(subject.rows(batch))]
-    alone = [task.loss(model, subject.pick(batch, row)) for row in each]
-    tests = {"alone": (sum(float(s.sums["loss"]) for s in alone), sum(s.count for s in alone))}
+    tests = {"alone": _total([task.loss(model, subject.pick(batch, row)) for row in each])}
     if (wider := subject.padded(batch, 3)) is not None:
-        padded = task.loss(model, wider)
-        tests["padded"] = (float(padded.sums["loss"]), padded.count)
-    for how, (loss, count) in tests.items():
-        difference = abs(loss - float(total)) / max(abs(float(total)), 1e-6)
-        if difference > _TOLERANCE or count != whole.count:
+        tests["padded"] = _total([task.loss(model, wider)])
+    for how, (loss, some) in tests.items():
+        difference = abs(loss - total) / max(abs(total), 1e-6)
+        if difference > _TOLERANCE or some != count:
             return {"difference": difference, "how": how}
     return None
+
+
+def _total(steps: list[Loss]) -> tuple[float, float]:
+    """The loss of all that steps are a mean over, and how much that is; steps of nothing are
+    none."""
+    loss = count = 0.0
+    for step in steps:
+        weight = getattr(step, "weight", None)
+        weight = step.count if weight is None else weight
+        if weight:
+            loss += float(step.sums["loss"].double()) / step.count * weight
+        count += weight
+    return loss, count

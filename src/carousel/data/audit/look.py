@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 
 from carousel.config import Config
-from carousel.config.columns import STEPS
+from carousel.config.columns import FORECASTS, STEPS
 from carousel.config.own import TABLE
 from carousel.data.audit.checks import CHECKS
 from carousel.data.audit.finding import Finding, by_severity
@@ -61,5 +61,5 @@ def seen_of(table: Table, config: Config) -> Seen | None:
     if config.columns.wide:
         table, config = in_rows(table, config)
     subject = Subject(table, config, 0.0)
-    kept = (*STEPS, "forecast", "anomaly")
+    kept = (*STEPS, *FORECASTS, "anomaly")
     return None if config.task not in kept or config.columns.file else Seen.of(subject)

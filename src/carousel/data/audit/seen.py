@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from carousel.config.columns import names_in
+from carousel.config.columns import FORECASTS, names_in
 from carousel.data.audit.subject import Subject
 from carousel.data.table import Column
 
@@ -44,7 +44,7 @@ class Seen:
         """Statistics of a table with its roles."""
         categories = names_in(subject.config.columns.category)
         found, inputs = subject.sequences, list(subject.inputs)
-        if subject.config.task == "forecast":  # what is to come is read as far as it is known
+        if subject.config.task in FORECASTS:  # what is to come is read as far as it is known
             targets = names_in(subject.config.columns.target)
             inputs += [subject.table[name] for name in targets if name in subject.table]
         columns = {

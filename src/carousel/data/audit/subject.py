@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carousel.config import Config
-from carousel.config.columns import STEPS, names_in
+from carousel.config.columns import FORECASTS, STEPS, names_in
 from carousel.data.profiles import Profile, profiles
 from carousel.data.sequences import Rows, Sequences, ids_of, order_key, sequences_of
 from carousel.data.table import Column, Table
@@ -76,7 +76,7 @@ class Subject:
     @cached_property
     def sequences(self) -> Sequences | None:
         """The sequences, None of texts and where they cannot be made."""
-        if self.config.task not in (*STEPS, "forecast") or self.config.columns.file:
+        if self.config.task not in (*STEPS, *FORECASTS) or self.config.columns.file:
             return None
         try:
             return sequences_of(self.table, self.config.columns)

@@ -16,7 +16,14 @@ from carousel.data.counting import counted
 from carousel.data.features import features_of
 from carousel.data.files.table_new import refuse_missing, unseen_words
 from carousel.data.files.table_steps import sources_of, table_of
-from carousel.data.sequences import Sequences, constant_in, features_columns, sequences_of
+from carousel.data.sequences import (
+    Sequences,
+    constant_in,
+    features_columns,
+    ids_of,
+    order_key,
+    sequences_of,
+)
 from carousel.data.table import Table
 from carousel.errors import ConfigError, DataError
 
@@ -51,6 +58,7 @@ def many_series_of(
     target = _target(config)
     if wanted is not None:
         refuse_missing(table, {*_plain(wanted, config), *names_in(columns.id), target})
+    table = _once(table, config)
     found = sequences_of(table, columns)
     pace = Pace(found.every or 1, found.unit)
     moving, static = _read_columns(table, config, wanted)
@@ -58,7 +66,8 @@ def many_series_of(
     firsts = np.concatenate(([0], np.cumsum([len(one.rows) for one in found.found])))
     values = np.concatenate((table[target].numbers()[:, None], moving[0]), 1)[np.maximum(rows, 0)]
     values[rows < 0] = np.nan
-    kept, first, end, last = _bounds(values[:, 0], firsts, bool(names_in(columns.known)))
+    coming = _coming(values[:, 1:], moving[1], config)
+    kept, first, end, last = _bounds(values[:, 0], firsts, coming)
     lost = tuple(found.found[i].name for i in np.flatnonzero(~kept))
     if not kept.any():
         raise DataError(f"{table.source} has no number in the column '{target}'")
@@ -67,6 +76,7 @@ def many_series_of(
     values = values[inside]
     origins = np.array([one.start for one in found.found], np.int64)
     ends = begins[:-1] + (end - first)[kept]
+    pace, starts = pace.coarsest((origins + pace.every * (first - firsts[:-1]))[kept])
     series = ManySeries(
         tuple(one.name for one, keep in zip(found.found, kept, strict=True) if keep),
         (target, *moving[1]),
@@ -74,7 +84,7 @@ def many_series_of(
         np.isnan(values[:, 0]),
         begins,
         ends,
-        (origins + pace.every * (first - firsts[:-1]))[kept],
+        starts,
         pace,
         _static(table, config, found, static[0])[kept],
         static[1],
@@ -82,6 +92,34 @@ def many_series_of(
         (*table.notes, *found.notes, *moving[2], *static[2], *_left_out(lost)),
     )
     return series, lost
+
+
+def _once(table: Table, config: Config) -> Table:
+    """The table without rows that stand before, alike in every column. Raises `DataError` where
+    others have the time of one before them in their series."""
+    import polars as pl
+
+    columns = config.columns
+    if not columns.time:
+        return table
+    ids = names_in(columns.id)
+    codes, key = ids_of(table, ids)[0], order_key(table, columns.time)[0]
+    places = pl.DataFrame({"id": codes, "time": key})
+    if not (doubled := places.is_duplicated()).any():
+        return table
+    cells = [c.raw.alias(c.name) for c in table.columns if c.kind not in ("nested", "empty")]
+    first = pl.DataFrame(cells).select(pl.struct(pl.all()).is_first_distinct()).to_series()
+    if places.filter(first).is_duplicated().any():
+        row = int(np.flatnonzero(doubled.to_numpy())[0])
+        name = ids_of(table.take(np.array([row])), ids)[1][0]
+        raise DataError(
+            f"{table.source}: a series has one row for each time, and '{name}' has "
+            f"{table[columns.time].raw[row]} more than once (row {row + 2}): name all columns that "
+            f"tell series apart as columns.id, which is '{columns.id}', or keep one row of each"
+        )
+    kept = np.flatnonzero(first.to_numpy())
+    lost = counted(len(table) - len(kept), "rows stand before, alike in every column: left out")
+    return replace(table.take(kept), notes=(*table.notes, lost))
 
 
 Made = tuple[NDArray[np.float64], tuple[str, ...], tuple[str, ...]]
@@ -136,17 +174,26 @@ def _static(
 
 
 def _bounds(
-    target: NDArray[np.float64], firsts: NDArray[np.int64], known: bool
+    target: NDArray[np.float64], firsts: NDArray[np.int64], coming: NDArray[np.bool_]
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Bounds of each series: whether it has a number, its first row with one, the row behind the
-    last step that has come, and that behind its last row. known: rows at the end without a target
-    are still to come; else they were not measured."""
+    last step that has come, and that behind its last row. coming (N,): rows that are still to come
+    if they have no target, and no row behind them has come; others were not measured."""
     rows, count = np.arange(len(target)), len(target)
     measured = ~np.isnan(target)
     low = np.minimum.reduceat(np.where(measured, rows, count), firsts[:-1])
     high = np.maximum.reduceat(np.where(measured, rows, -1), firsts[:-1])
-    end = high + 1 if known else firsts[1:]
-    return high >= 0, low, end, firsts[1:]
+    come = np.maximum.reduceat(np.where(measured | ~coming, rows, -1), firsts[:-1])
+    return high >= 0, low, come + 1, firsts[1:]
+
+
+def _coming(others: NDArray[np.float64], names: Sequence[str], config: Config) -> NDArray[np.bool_]:
+    """Rows (N,) that may be to come: all columns that are known beforehand have a value there."""
+    known = {*names_in(config.columns.known)}
+    places = [i for i, name in enumerate(names) if sources_of([name], config.columns) & known]
+    if not places:
+        return np.zeros(len(others), np.bool_)
+    return np.asarray(~np.isnan(others[:, places]).any(axis=1))
 
 
 def _known_only(

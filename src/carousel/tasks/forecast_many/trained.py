@@ -96,7 +96,7 @@ class Shape:
                 f"of {_words(series.pace)}: bring them to the step of training"
             )
         return replace(
-            series,
+            series.in_pace(self.pace),
             columns=self.columns,
             values=recoded(series.values, series.columns, self.columns),
             static_columns=self.static,
