@@ -357,3 +357,59 @@ def test_a_second_process_waits_for_a_table_that_is_imported_by_itself(tmp_path,
     monkeypatch.setattr("carousel.data.store.importing.filelock.FileLock", Lock)
     assert len(imported(path)) == 2
     assert waited == [-1]  # as long as it takes
+
+
+def dates(rows, first, form):
+    days = np.datetime64(first) + np.arange(rows)
+    return [day.astype(object).strftime(form) for day in days]
+
+
+@pytest.mark.parametrize("name", ["dates.csv", "dates.ndjson"])
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y"])
+@pytest.mark.parametrize("first", ["2024-02-01", "2024-01-20"], ids=["told late", "told at once"])
+def test_dates_begin_with_the_day_or_the_month_by_all_rows_of_an_import(
+    tmp_path, small_blocks, monkeypatch, name, form, first
+):
+    monkeypatch.setattr(store_blocks, "SIZE", 100)
+    path = tmp_path / name
+    whole = polars.DataFrame({"day": dates(60, first, form), "x": range(60)})
+    WRITERS[f"table.{path.suffix[1:]}"](whole, path)
+    import_files([path], tmp_path / "kept")
+    found, wanted = read_table(tmp_path / "kept")["day"], read_table(path)["day"]
+    assert (found.kind, found.note) == ("time", wanted.note)
+    np.testing.assert_array_equal(found.stamps, wanted.stamps)
+
+
+def test_dates_of_which_no_row_tells_the_order_are_words_and_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_blocks, "SIZE", 40)
+    path = tmp_path / "dates.csv"
+    rows = [f"0{day}/0{month}/2024,{day}\n" for month in range(1, 10) for day in range(1, 10)]
+    path.write_text("day,x\n" + "".join(rows))
+    import_files([path], tmp_path / "kept")
+    found, wanted = read_table(tmp_path / "kept")["day"], read_table(path)["day"]
+    assert (found.kind, found.note, found.style) == ("text", wanted.note, "unsure")
+    assert "01/01/2024 are read as words" in wanted.note
+    with path.open("a") as file:
+        file.write("31/12/2024,0\n")
+    done = import_files([path], tmp_path / "kept")
+    assert any("'day' is read so throughout" in line for line in done.said)
+    found, wanted = read_table(tmp_path / "kept")["day"], read_table(path)["day"]
+    np.testing.assert_array_equal(found.stamps, wanted.stamps)
+
+
+def test_dates_of_both_orders_are_words_in_an_import_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_blocks, "SIZE", 40)
+    path = tmp_path / "dates.csv"
+    rows = ["01/02/2024", "13/02/2024", "02/03/2024", "02/13/2024"]
+    path.write_text("day,x\n" + "".join(f"{day},1\n" for day in rows for _ in range(5)))
+    import_files([path], tmp_path / "kept")
+    assert_same(read_table(tmp_path / "kept"), read_table(path))
+    assert read_table(path)["day"].kind == "text"
+
+
+def test_a_note_of_an_import_stands_once_however_many_blocks_it_holds_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(store_blocks, "SIZE", 60)
+    path = tmp_path / "commas.csv"
+    path.write_text("a;b\n" + "".join(f"{i},{i % 7};{i}\n" for i in range(90)))
+    import_files([path], tmp_path / "kept")
+    assert read_table(tmp_path / "kept")["a"].note == read_table(path)["a"].note

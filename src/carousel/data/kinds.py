@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from carousel.data.stamps import UNSURE, Stamps, is_stamp, read_stamps
 from carousel.data.stamps import Read as StampsRead
-from carousel.data.stamps import Stamps, is_stamp, read_stamps
 from carousel.errors import DataError
 
 if TYPE_CHECKING:
@@ -39,8 +39,9 @@ class Read(NamedTuple):
 
     values: cells of that kind, null where there is none. missing: cells that are empty or say so.
     odd: cells that do not fit, which count as missing; example: one of them. style: "german" where
-    a comma is the decimal sign. note: how the cells were read, in words. stamps (N,): of a time,
-    NaT where there is none.
+    a comma is the decimal sign; of dates such as 03/04/2024 what they begin with, "day" or "month",
+    and "unsure" of texts that are such dates. note: how the cells were read, in words. stamps (N,):
+    of a time, NaT where there is none.
     """
 
     kind: str
@@ -53,8 +54,9 @@ class Read(NamedTuple):
     stamps: Stamps | None = None
 
 
-def kind_of(cells: pl.Series, commas: bool = False) -> Read:
-    """Type of a column by its cells (texts). commas: other columns have decimal commas."""
+def kind_of(cells: pl.Series, commas: bool = False, order: str = "") -> Read:
+    """Type of a column by its cells (texts). commas: other columns have decimal commas. order:
+    "day" or "month", which dates such as 03/04/2024 begin with where other cells told it."""
     import polars as pl
 
     if not commas and (quick := _plain_numbers(cells)) is not None:
@@ -70,11 +72,26 @@ def kind_of(cells: pl.Series, commas: bool = False) -> Read:
     known = cells.filter(~absent)
     if not len(known):
         return Read("empty", cells.set(absent, None), int(absent.sum()))
-    for read in (_as_boolean, _as_number, _as_time):
+    for read in (_as_boolean, _as_number):
         if (found := read(cells, absent, known, commas)) is not None:
             return found
+    if (found := _as_time(cells, absent, known, order)) is not None:
+        return found
     blank = cells.is_null() | (cells == "")
-    return Read("text", cells.set(blank, None), int(blank.sum()))
+    style, note = _unsure(known)
+    return Read("text", cells.set(blank, None), int(blank.sum()), style=style, note=note)
+
+
+def _unsure(known: pl.Series) -> tuple[str, str]:
+    """ "unsure" of cells that are dates, of which nobody can tell the order, and what to say."""
+    dates = known.str.contains(UNSURE)
+    if int(dates.sum()) < _FITS * len(known):
+        return "", ""
+    example = known.filter(dates)[0]
+    return "unsure", (
+        f"cells like {example} are read as words: they may begin with the day or the month; write "
+        "the dates as 2024-01-31"
+    )
 
 
 def _plain_numbers(cells: pl.Series) -> Read | None:
@@ -248,18 +265,19 @@ def _numbers(cells: pl.Series, style: str) -> pl.Series:
     return cells.cast(pl.Float64, strict=False)
 
 
-def _as_time(cells: pl.Series, absent: pl.Series, known: pl.Series, _: bool) -> Read | None:
+def _as_time(cells: pl.Series, absent: pl.Series, known: pl.Series, order: str) -> Read | None:
     if not is_stamp(str(known[0])) and not is_stamp(str(known[len(known) // 2])):
         return None
     places = np.flatnonzero((~absent).to_numpy())
     texts, fitting = known.to_list(), np.ones(len(known), bool)
-    found = _stamps(texts, cells.name)
+    found = _stamps(texts, cells.name, order)
     if found is None:  # perhaps for a few cells: to look at each takes long
         fitting = np.fromiter(map(is_stamp, texts), bool, len(texts))
         if fitting.mean() < _FITS or fitting.all():
             return None
         places = places[fitting]
-        found = _stamps([text for text, fits in zip(texts, fitting, strict=True) if fits], "")
+        fit = [text for text, fits in zip(texts, fitting, strict=True) if fits]
+        found = _stamps(fit, "", order)
         if found is None:
             return None
     wrong = int((~fitting).sum())
@@ -267,11 +285,11 @@ def _as_time(cells: pl.Series, absent: pl.Series, known: pl.Series, _: bool) -> 
     stamps[places] = found.stamps
     example = str(known.filter(~fitting)[0]) if wrong else ""
     note = "; ".join(found.notes)
-    return Read("time", cells, int(absent.sum()), wrong, example, "", note, stamps)
+    return Read("time", cells, int(absent.sum()), wrong, example, found.order, note, stamps)
 
 
-def _stamps(texts: list[str], name: str) -> StampsRead | None:
+def _stamps(texts: list[str], name: str, order: str) -> StampsRead | None:
     try:
-        return read_stamps(texts, range(2, len(texts) + 2), f"'{name}'")
+        return read_stamps(texts, range(2, len(texts) + 2), f"'{name}'", order)
     except DataError:
         return None

@@ -31,6 +31,8 @@ _YEAR_LAST = re.compile(
     r"(?P<a>\d{1,2})(?P<mark>[/.-])(?P<b>\d{1,2})(?P=mark)(?P<year>\d{4})" + _TIME
 )
 _NUMBER = re.compile(r"\d+(?:\.\d*)?(?:[eE]\+?\d+)?")
+#: Cells of dates that may begin with the day or the month.
+UNSURE = r"^(?:0?[1-9]|1[012])(?:/(?:0?[1-9]|1[012])/|-(?:0?[1-9]|1[012])-)\d{4}(?:[T ,]+[\d:.]+)?$"
 _COMPACT = {6: "%Y%m", 8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
 _LETTERS = {"%Y": "yyyy", "%m": "mm", "%d": "dd", "%H": "hh", "%M": "mm", "%S": "ss"}
 _CENTURIES = ("19", "20")
@@ -44,16 +46,19 @@ _EXPECTED = (
 
 
 class Read(NamedTuple):
-    """Stamps (T,), and what was recognised, in words."""
+    """Stamps (T,), and what was recognised, in words. order: "day" or "month", which dates such as
+    03/04/2024 begin with; "" of others."""
 
     stamps: Stamps
     notes: tuple[str, ...] = ()
+    order: str = ""
 
 
 class _Cells(NamedTuple):
     cells: Sequence[str]
     lines: Sequence[int]
     source: str
+    order: str = ""
 
     def match(self, pattern: re.Pattern[str], number: int) -> re.Match[str]:
         """The match of a cell. Raises `DataError` if it is of another kind than the first."""
@@ -88,14 +93,15 @@ def is_stamp(cell: str) -> bool:
     return any(p.fullmatch(cell.strip()) for p in (*_READERS, _NUMBER))
 
 
-def read_stamps(cells: Sequence[str], lines: Sequence[int], source: str) -> Read:
+def read_stamps(cells: Sequence[str], lines: Sequence[int], source: str, order: str = "") -> Read:
     """The stamps in the cells of a column, all of one kind, which the first decides.
 
     ISO 8601 (an offset moves them to UTC), quarters, dates with the year last or between points or
     slashes, numbers that write a date (202401, 20240131, …) and clocks that count from 1970.
-    lines: of the cells in the file `source`, for errors. Raises `DataError`.
+    lines: of the cells in the file `source`, for errors. order: "day" or "month", which dates such
+    as 03/04/2024 begin with where other cells than these told it. Raises `DataError`.
     """
-    found = _Cells([cell.strip() for cell in cells], lines, source)
+    found = _Cells([cell.strip() for cell in cells], lines, source, order)
     for pattern, read in _READERS.items():
         if pattern.fullmatch(found.cells[0]):
             return read(found)
@@ -165,17 +171,21 @@ def _year_last(found: _Cells) -> Read:
     matches = found.matches(_YEAR_LAST)
     late = {name: any(int(match[name]) > 12 for match in matches) for name in ("a", "b")}
     mark, first = matches[0]["mark"], found.cells[0]
-    if mark == "." or (late["a"] and not late["b"]):
-        month, day, order = "b", "a", "day, month, year"
-    elif late["b"] and not late["a"]:
-        month, day, order = "a", "b", "month, day, year"
-    else:
+    told = "day" if late["a"] else "month" if late["b"] else found.order
+    if mark == ".":
+        told = "day"
+    elif (late["a"] and late["b"]) or (found.order and told != found.order):
+        told = ""
+    if not told:
         raise DataError(
             f"{found.source}: it cannot be told whether '{first}' begins with the day or the "
             f"month; write the dates as 2024-01-31"
         )
+    month, day = ("b", "a") if told == "day" else ("a", "b")
+    order = "day, month, year" if told == "day" else "month, day, year"
+    stamps = found.array([_date(match, month, day) for match in matches])
     note = f"dates like {first} are read as {order}"
-    return Read(found.array([_date(match, month, day) for match in matches]), (note,))
+    return Read(stamps, (note,), "" if mark == "." else told)
 
 
 def _date(match: re.Match[str], month: str, day: str) -> str:

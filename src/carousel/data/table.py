@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -39,7 +40,8 @@ class Column:
     kind: "whole", "number", "boolean", "time", "text", "empty" or "nested". values: its cells as
     that, null where there is none. missing: empty cells. odd: cells that fit no other of the
     column and count as missing; example: one of them. note: how the cells were read. raw: the
-    cells as they were written. style: "german" where a comma is the decimal sign.
+    cells as they were written. style: "german" where a comma is the decimal sign, "day" or "month"
+    of dates that begin with it, "unsure" of texts that may be either.
     """
 
     name: str
@@ -239,8 +241,15 @@ def is_table(path: Path) -> bool:
     return suffix.lower() in {*BINARY, *TEXT}
 
 
-def typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str, fewest: int) -> Table:
-    """The table in a frame of polars, with what is to be said of it. Raises `DataError`."""
+def typed(
+    frame: pl.DataFrame,
+    notes: tuple[str, ...],
+    source: str,
+    fewest: int,
+    orders: Mapping[str, str] | None = None,
+) -> Table:
+    """The table in a frame of polars, with what is to be said of it. orders: what dates begin with,
+    by column (see `kind_of`). Raises `DataError`."""
     import polars as pl
 
     if frame.width < fewest:
@@ -261,7 +270,8 @@ def typed(frame: pl.DataFrame, notes: tuple[str, ...], source: str, fewest: int)
         place = stripped.index("") + 1
         raise DataError(f"{source} has no name above column {place}: name it")
     texts = [c for c in frame.iter_columns() if c.dtype == pl.String]
-    reads = {series.name: kind_of(series) for series in texts}
+    known = orders or {}
+    reads = {s.name: kind_of(s, order=known.get(s.name.strip(), "")) for s in texts}
     if any(read.style == "german" for read in reads.values()):
         again = ("whole", "number")
         reads = {

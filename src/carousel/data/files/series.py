@@ -32,7 +32,7 @@ def read_series(text: str, source: str) -> Series:
             f"{len(table.header)} columns ({', '.join(table.header[:8])}) and {len(table.lines)} "
             f"rows below their names"
         )
-    stamps, notes = read_stamps(table.words[0], table.lines.tolist(), source)
+    stamps, notes, _ = read_stamps(table.words[0], table.lines.tolist(), source)
     series = regular(table.names, stamps, table.values, source)
     return replace(series, notes=(*table.notes, *notes, *series.notes))
 

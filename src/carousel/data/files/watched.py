@@ -48,7 +48,7 @@ def read_watched(text: str, source: str, name: str, label: str = "") -> Watched:
         raise DataError(f"{source} must have at least one column of numbers and one row of them")
     times, notes = [str(t) for t in range(len(values))], table.notes
     if timed:
-        stamps, said = read_stamps(table.words[0], table.lines.tolist(), source)
+        stamps, said, _ = read_stamps(table.words[0], table.lines.tolist(), source)
         times, notes = [str(stamp) for stamp in stamps], (*notes, *said, *_unsteady(stamps))
     full, missing = filled(values)
     return Watched(name, names, tuple(times), full, missing, labels, notes=notes)

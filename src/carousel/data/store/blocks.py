@@ -42,8 +42,17 @@ class Block:
     done: float
 
 
-Quick = Callable[[], set[str]]
-"""Names of columns that are plain numbers, as far as is known."""
+@dataclass(frozen=True)
+class Known:
+    """What is known of the columns of a table while it is read.
+
+    quick: tells which are plain numbers, so that their cells need no other look. orders: tells
+    what dates begin with, "day" or "month", by column. commas: numbers have decimal commas.
+    """
+
+    quick: Callable[[], set[str]]
+    orders: Callable[[], dict[str, str]]
+    commas: bool
 
 
 def grows(path: Path) -> bool:
@@ -51,28 +60,25 @@ def grows(path: Path) -> bool:
     return path.suffix.lower() in (*_TEXTS, *_LINES)
 
 
-def tables(path: Path, quick: Quick, commas: bool, start: int = 0) -> Iterator[Block]:
-    """The rows of a file in blocks, from byte `start` on. Raises `DataError`.
-
-    quick: tells which columns are plain numbers, so that their cells need no other look. commas:
-    numbers have decimal commas.
-    """
+def tables(path: Path, known: Known, start: int = 0) -> Iterator[Block]:
+    """The rows of a file in blocks, from byte `start` on. Raises `DataError`."""
     suffix = suffix_of(path)
     if suffix in _TEXTS:
-        yield from _Cells(path, quick, commas).blocks(start)
+        yield from _Cells(path, known).blocks(start)
     elif suffix in _LINES:
         line = 1
         for content, done in blocks(path, "line", SIZE, start):
             text = decoded(content, str(path), line)
-            yield Block(typed(lines_frame(text, str(path)), (), str(path), 1), done)
+            frame = lines_frame(text, str(path))
+            yield Block(typed(frame, (), str(path), 1, known.orders()), done)
             line += text.count("\n")
     elif suffix in _SCANS and path.suffix.lower() != ".gz":
-        yield from _scanned(path, suffix)
+        yield from _scanned(path, suffix, known)
     else:
         yield Block(read_table(path, fewest=1), 1.0)
 
 
-def _scanned(path: Path, suffix: str) -> Iterator[Block]:
+def _scanned(path: Path, suffix: str, known: Known) -> Iterator[Block]:
     import polars as pl
 
     try:
@@ -81,7 +87,7 @@ def _scanned(path: Path, suffix: str) -> Iterator[Block]:
         for some in frame.collect_batches(chunk_size=_ROWS, maintain_order=True):
             if some.height:
                 seen += some.height
-                yield Block(typed(some, (), str(path), 1), seen / whole)
+                yield Block(typed(some, (), str(path), 1, known.orders()), seen / whole)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise DataError(f"{path} cannot be read: {str(error).splitlines()[0]}") from None
 
@@ -89,8 +95,8 @@ def _scanned(path: Path, suffix: str) -> Iterator[Block]:
 class _Cells:
     """Blocks of text with separators between its cells."""
 
-    def __init__(self, path: Path, quick: Quick, commas: bool) -> None:
-        self._path, self._quick, self._commas = path, quick, commas
+    def __init__(self, path: Path, known: Known) -> None:
+        self._path, self._known = path, known
         self._header, self._line = "", 1
         self._names: list[str] = []
 
@@ -123,8 +129,8 @@ class _Cells:
             if not text.lstrip("\n").partition("\n")[2].strip():
                 return None
         frame, notes = text_frame(text, source)
-        table = typed(frame, notes, str(self._path), 1)
-        return self._with_commas(table) if self._commas else table
+        table = typed(frame, notes, str(self._path), 1, self._known.orders())
+        return self._with_commas(table) if self._known.commas else table
 
     def _with_commas(self, table: Table) -> Table:
         from dataclasses import replace
@@ -144,9 +150,9 @@ class _Cells:
         quotation marks, rows of other lengths, blank rows, cells of another kind, codes (007)."""
         import polars as pl
 
-        quick = self._quick()
+        quick, orders = self._known.quick(), self._known.orders()
         width = len(self._names)
-        if not quick or width < 2 or b'"' in content or b"\r" in content or self._commas:
+        if not quick or width < 2 or b'"' in content or b"\r" in content or self._known.commas:
             return None
         lines = content.count(b"\n") + (not content.endswith(b"\n"))
         if content.count(b",") != lines * (width - 1) or _has_codes(content):
@@ -172,7 +178,7 @@ class _Cells:
                 absent = series.is_null()
                 read = number(series, absent, pl.Series([False]), series)
             else:
-                read = kind_of_cells(series)
+                read = kind_of_cells(series, order=orders.get(series.name, ""))
             columns.append(_column(series.name, series, read))
         return Table(str(self._path), tuple(columns))
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -27,11 +28,11 @@ _ABSENT = {"number": np.nan, "time": np.iinfo(np.int64).min, "text": -1, "boolea
 
 class OtherKindError(Exception):
     """A column has cells that its kind cannot hold: it has to be read from the beginning, as texts
-    (column), or with decimal commas (no column)."""
+    (column), as dates of an order (column and order), or with decimal commas (no column)."""
 
-    def __init__(self, column: str, why: str) -> None:
+    def __init__(self, column: str, why: str, order: str = "") -> None:
         super().__init__(why)
-        self.column = column
+        self.column, self.order = column, order
 
 
 class Growing:
@@ -41,6 +42,8 @@ class Growing:
         self.folder, self.rows, self.name = folder, rows, stored.name
         self._facts: dict[str, Any] = vars(stored).copy()
         self._notes = [stored.note] if stored.note else []
+        # Of texts, whether all of them are dates whose order cannot be told; None of no text.
+        self._is_unsure = stored.style == "unsure" if stored.kind == "text" else None
         self._m2 = stored.count * (stored.deviation or 0.0) ** 2
         self._state = hashlib.blake2b(digest_size=16)
         self._levels: dict[str, int] = {}
@@ -55,6 +58,11 @@ class Growing:
     def kind(self) -> str:
         """Kind of the column so far; "" before anything is known."""
         return str(self._facts["kind"])
+
+    @property
+    def order(self) -> str:
+        """ "day" or "month", which its dates begin with; "" of others."""
+        return str(self._facts["style"]) if self.kind == "time" else ""
 
     @property
     def is_quick(self) -> bool:
@@ -91,6 +99,13 @@ class Growing:
                 f"out of the import"
             )
         mine = self.kind
+        if mine == "text" and self._is_unsure and kind == "time" and column.style:
+            raise OtherKindError(
+                self.name,
+                f"'{self.name}' has dates of which {self.rows:,} rows do not tell what they begin "
+                f"with, and then come such that begin with the {column.style}",
+                column.style,
+            )
         if mine == "text" or kind == mine or (kind == "empty" and mine not in ("", "empty")):
             return mine
         if mine in ("", "empty"):
@@ -188,6 +203,10 @@ class Growing:
         facts = self._facts
         if kind == "text":
             facts["missing"] += int((column.cells() == "").sum())
+            if column.kind != "empty":
+                self._is_unsure = self._is_unsure is not False and column.style == "unsure"
+            facts["style"] = "unsure" if self._is_unsure else ""
+            self._notes = [*self._notes, column.note][:1] if self._is_unsure else []
             return
         facts["missing"] += column.missing
         facts["odd"] += column.odd
@@ -195,7 +214,7 @@ class Growing:
         if kind == "empty" and not facts["example"]:
             facts["example"] = next((text for text in column.texts() if text), "")
         facts["style"] = facts["style"] or column.style
-        if column.note and column.note not in self._notes:
+        if column.note and _plain(column.note) not in map(_plain, self._notes):
             self._notes.append(column.note)
 
     def finish(self) -> tuple[StoredColumn, str]:
@@ -215,6 +234,11 @@ class Growing:
         """Give up: what was written behind the end counts for nothing."""
         with suppress(OSError):  # a full disk has no room for what is still to be written
             self._file.close()
+
+
+def _plain(note: str) -> str:
+    """What a note says, without the example that it shows."""
+    return re.sub(r" \(.*?\)|like \S+( \S*\d\S*)*", "", note)
 
 
 _WORDS = {

@@ -21,7 +21,7 @@ import filelock
 
 from carousel.data.counting import counted
 from carousel.data.files.file_kind import require_file
-from carousel.data.store.blocks import Block, grows, tables, together
+from carousel.data.store.blocks import Block, Known, grows, tables, together
 from carousel.data.store.folder import FILE, Segment, Store, StoredColumn, StoredFile, is_store
 from carousel.data.store.growing import Growing, OtherKindError
 from carousel.data.table import Column, is_table
@@ -152,18 +152,25 @@ def _import(
 ) -> Imported:
     """Import, from the beginning again where a column turns out to be of another kind."""
     forced: set[str] = set(old.forced) if old else set()
+    orders: dict[str, str] = {}
     commas = old.commas if old else False
     while True:
         folder = path if old else path.with_name(f".{path.name}.{os.getpid()}.importing")
-        one = _Import(folder, old, forced, commas, ignore, progress)
+        one = _Import(folder, old, Told(forced, orders, commas), ignore, progress)
         try:
             store, added, more = one.run(sources)
             break
         except OtherKindError as error:
-            how = f"'{error.column}' is kept as texts" if error.column else "commas are decimal"
+            if error.order:
+                orders[error.column] = error.order
+                how = f"'{error.column}' is read so throughout"
+            elif error.column:
+                forced = forced | {error.column}
+                how = f"'{error.column}' is kept as texts"
+            else:
+                commas, how = True, "commas are decimal"
             said.append(f"{error}: all is read again, and {how}")
             notice(said[-1])
-            forced, commas = forced | {error.column} - {""}, commas or not error.column
             if old:
                 sources, old = _all(old, sources), None
         except OSError as error:
@@ -204,6 +211,16 @@ def _sweep(store: Store) -> None:
             file.unlink()
 
 
+@dataclass(frozen=True)
+class Told:
+    """What later rows tell of how all are to be read: columns that are texts (forced), what dates
+    begin with, by column (orders), and whether commas are decimal."""
+
+    forced: set[str]
+    orders: dict[str, str]
+    commas: bool
+
+
 class _Import:
     """One reading of files into a folder."""
 
@@ -211,12 +228,11 @@ class _Import:
         self,
         folder: Path,
         old: Store | None,
-        forced: set[str],
-        commas: bool,
+        told: Told,
         ignore: tuple[str, ...],
         progress: Progress,
     ) -> None:
-        self._folder, self._old, self._forced, self._commas = folder, old, forced, commas
+        self._folder, self._old, self._told = folder, old, told
         self._ignore, self._progress = ignore, progress
         self._columns: dict[str, Growing] = {}
         self._rows = old.rows if old else 0
@@ -268,7 +284,7 @@ class _Import:
 
     def _read(self, file: Path, start: int, share: tuple[float, float]) -> None:
         first = True
-        for block in tables(file, self._quick, self._commas, start):
+        for block in tables(file, Known(self._quick, self._orders, self._told.commas), start):
             self._add(block, file, first)
             first = False
             self._progress(share[0] + block.done * share[1], self._rows)
@@ -276,12 +292,16 @@ class _Import:
     def _quick(self) -> set[str]:
         return {name for name, column in self._columns.items() if column.is_quick}
 
+    def _orders(self) -> dict[str, str]:
+        found = {name: column.order for name, column in self._columns.items() if column.order}
+        return {**self._told.orders, **found}
+
     def _add(self, block: Block, file: Path, first: bool) -> None:
         table = block.table
         found = {c.name: c for c in table.columns if c.name not in self._ignore}
         if first:
             self._refuse_others(found, file, table.names)
-        if not self._commas and any(column.style == "german" for column in found.values()):
+        if not self._told.commas and any(column.style == "german" for column in found.values()):
             raise OtherKindError("", "numbers are written with decimal commas")
         for name in found:
             if name not in self._columns:
@@ -296,7 +316,7 @@ class _Import:
 
     def _begin(self, name: str) -> None:
         place = len(self._columns)
-        kind = "text" if name in self._forced else ""
+        kind = "text" if name in self._told.forced else ""
         column = StoredColumn(name, kind, f"{place:05d}.bin")
         self._columns[name] = Growing(self._folder, column, 0, None)
         if self._rows:
@@ -336,8 +356,8 @@ class _Import:
             files,
             segments,
             together(self._notes),
-            tuple(sorted(self._forced)),
-            self._commas,
+            tuple(sorted(self._told.forced)),
+            self._told.commas,
             self._ignore,
         )  # fmt: skip
         sync_folder(self._folder)
