@@ -93,10 +93,23 @@ def test_imported_columns_are_those_of_the_file_in_memory(tmp_path, small_blocks
         "a,b\n1,NA\n2,3\n,4\n",
         "a,b\r\n1,2\r\n\r\n3,4\r\n",
         'a,b\n1,"two, ""three"""\n2,"x\ny"\n',
+        'a,b\npipe 12" x,5" y\nsay "hi" now,6"\n7",8\n"He said ""no, 5""""",9\n',
+        'a,b\n12",5\n13,"x\n""y\nz"\n7",8\n9,10\n',
         "a,b\n1e400,2\n3,4\n",
         "a,b\n0.1,1\n0.30000000000000004,2\n5e-324,3\n",
     ],
-    ids=["codes", "words", "commas", "missing", "breaks", "quotes", "infinite", "digits"],
+    ids=[
+        "codes",
+        "words",
+        "commas",
+        "missing",
+        "breaks",
+        "quotes",
+        "inches",
+        "inches beside quotes",
+        "infinite",
+        "digits",
+    ],
 )
 def test_odd_cells_are_read_as_in_memory_wherever_blocks_end(tmp_path, monkeypatch, text):
     monkeypatch.setattr(store_blocks, "SIZE", 8)
@@ -104,6 +117,7 @@ def test_odd_cells_are_read_as_in_memory_wherever_blocks_end(tmp_path, monkeypat
     path.write_bytes(text.encode())
     import_files([path], tmp_path / "kept")
     found, wanted = read_table(tmp_path / "kept"), read_table(path)
+    assert sorted(found.notes) == sorted(wanted.notes)
     for name in wanted.names:
         assert found[name].kind == wanted[name].kind, name
         if wanted[name].is_number:
@@ -413,3 +427,23 @@ def test_a_note_of_an_import_stands_once_however_many_blocks_it_holds_for(tmp_pa
     path.write_text("a;b\n" + "".join(f"{i},{i % 7};{i}\n" for i in range(90)))
     import_files([path], tmp_path / "kept")
     assert read_table(tmp_path / "kept")["a"].note == read_table(path)["a"].note
+
+
+def test_a_quotation_mark_that_is_never_closed_is_refused_without_reading_on(
+    tmp_path, small_blocks
+):
+    path = tmp_path / "open.csv"
+    rows = [f"word {i},{i}\n" for i in range(2000)]
+    rows[700] = '"word,700\n'
+    path.write_text("a,b\n" + "".join(rows))
+    with pytest.raises(DataError, match=r"open\.csv line 702 .*quotation mark opens a cell"):
+        import_files([path], tmp_path / "kept")
+
+
+def test_rows_that_are_wrong_are_named_by_their_line_in_the_file(tmp_path, small_blocks):
+    path = tmp_path / "wrong.csv"
+    rows = [f'"word {i}",{i}\n' for i in range(500)]
+    rows[400] = "word,400,1\n"
+    path.write_text("a,b\n" + "".join(rows))
+    with pytest.raises(DataError, match=r"wrong\.csv line 402 has 3 cells"):
+        import_files([path], tmp_path / "kept")

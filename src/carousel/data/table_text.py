@@ -22,15 +22,21 @@ if TYPE_CHECKING:
 
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _LOOKED_AT = 200
+COUNTED = (
+    "blank rows are passed over",
+    "cells have quotation marks within, read as letters",
+)
+"""Words of what is counted in a text."""
 _BLOCK = 1 << 24
 _BREAK, _BLANK = ord("\n"), ord(" ")
 
 
 def text_frame(
-    text: str, source: str, keep_blank: bool = False
+    text: str, source: str, keep_blank: bool = False, line: int = 1
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """All cells of a text as texts, and what was recognised. keep_blank: blank rows below the
-    header are rows of empty cells. Raises `DataError`."""
+    header are rows of empty cells. line: the number of the first one, for errors. Raises
+    `DataError`."""
     import polars as pl
 
     if text.lstrip()[:1] in ("{", "[") and _is_json(text):
@@ -38,22 +44,26 @@ def text_frame(
     separator, quoted, notes = _layout(text)
     blank = 0
     if quoted:
-        rows = [row for _, row in islice(split_rows(text, source, separator), 1)]
-        width, header = len(rows[0]), rows[0]
-        counts, content = _wrong_rows(text, source, separator, width), text.encode()
+        header = next(split_rows(text, source, separator, line))[1]
+        width = len(header)
+        counts, stray = _look_at_rows(text, source, separator, line)
+        if stray and counts is None:
+            text = _written_anew(text, source, separator, width)
+            notes.append(counted(stray, COUNTED[1]))
+        content = text.encode()
     else:
         header = next(line for line in _lines(text) if line.strip()).strip("\n").split(separator)
         width, content = len(header), text.encode()
-        blank, counts = _look_at_lines(content, separator, width)
+        blank, counts = _look_at_lines(content, separator, width, line)
         if keep_blank:
             content = text.lstrip("\n ").encode()
         elif blank:
             content = "\n".join(line for line in text.split("\n") if line.strip()).encode()
     del text  # there may be hundreds of megabytes of it
     if counts is not None:
-        line, found = counts
+        at, found = counts
         raise DataError(
-            f"{source} line {line} has {found} cells, the header {width} "
+            f"{source} line {at} has {found} cells, the header {width} "
             f"({', '.join(header[:6])}): every row must have as many; put a text that holds "
             f"{_SEPARATORS[separator]} in quotation marks"
         )
@@ -80,7 +90,7 @@ def text_frame(
         blank = max(blank, int((~full).sum()))
         frame = frame.filter(full)
     if blank:
-        notes.append(counted(blank, "blank rows are passed over"))
+        notes.append(counted(blank, COUNTED[0]))
     return frame, tuple(notes)
 
 
@@ -148,13 +158,14 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _look_at_lines(
-    content: bytes, separator: str, width: int
+    content: bytes, separator: str, width: int, first: int
 ) -> tuple[int, tuple[int, int] | None]:
-    """Count of blank lines; the first with another number of cells, and that number.
+    """Count of blank lines; the first with another number of cells, and that number. first: the
+    number of the first line.
 
     In blocks, as there may be millions: bytes are counted, and lines that are odd are looked at.
     """
-    blank = line = 0
+    blank, line = 0, first - 1
     for block in _blocks(content):
         letters = np.frombuffer(block, np.uint8)
         breaks = letters == _BREAK
@@ -185,12 +196,50 @@ def _blocks(content: bytes) -> Iterator[bytes]:
         start = end
 
 
-def _wrong_rows(text: str, source: str, separator: str, width: int) -> tuple[int, int] | None:
-    """The first row with another number of cells, some of which may be in quotation marks."""
-    for line, row in split_rows(text, source, separator):
+def _look_at_rows(
+    text: str, source: str, separator: str, first: int
+) -> tuple[tuple[int, int] | None, int]:
+    """The first row with another number of cells than the header, and that number; and how many
+    cells have a quotation mark without standing in such marks."""
+    width = stray = 0
+    lines = _Lines(text)
+    for line, row in split_rows(lines, source, separator, first):
+        raw = lines.since()
+        width = width or len(row)
         if len(row) != width and any(row):
-            return line, len(row)
-    return None
+            return (line, len(row)), stray
+        if '"' in "".join(row):
+            quoted = ('"' + cell.replace('"', '""') + '"' for cell in row if '"' in cell)
+            stray += sum(cell not in raw for cell in quoted)
+    return None, stray
+
+
+class _Lines:
+    """The lines of a text, which remember what was read last."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._seen = text, list[str]()
+
+    def __iter__(self) -> Iterator[str]:
+        for line in _lines(self._text):
+            self._seen.append(line)
+            yield line
+
+    def since(self) -> str:
+        """The lines since this was asked last."""
+        found = "".join(self._seen)
+        self._seen.clear()
+        return found
+
+
+def _written_anew(text: str, source: str, separator: str, width: int) -> str:
+    """The same rows, with every quotation mark as CSV has it: polars takes one anywhere for the
+    beginning of what is quoted."""
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=separator, lineterminator="\n")
+    for _, row in split_rows(text.lstrip("\n"), source, separator, blank=True):
+        writer.writerow(row or [""] * width)
+    return file.getvalue()
 
 
 def _refuse_double(header: list[str], source: str) -> None:

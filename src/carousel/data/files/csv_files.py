@@ -7,7 +7,7 @@ is refused with its row and column.
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import NoReturn
@@ -106,12 +106,19 @@ def _blocks(text: str, start: int, line: int) -> Iterator[tuple[int, str]]:
 
 
 def split_rows(
-    text: str, source: str, separator: str = ",", line: int = 1, *, blank: bool = False
+    text: str | Iterable[str],
+    source: str,
+    separator: str = ",",
+    line: int = 1,
+    *,
+    blank: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of each row that is not blank, read one by one. line: the number of the
-    text's first line. blank: give blank rows too, without a cell. Raises `DataError`."""
+    """(line number, cells) of each row that is not blank, read one by one, of a text or its lines.
+    line: the number of the text's first line. blank: give blank rows too, without a cell. Raises
+    `DataError`."""
     # One call for each line, since io.StringIO would hold four bytes for each letter.
-    reader = csv.reader(_lines_of(text), delimiter=separator, strict=True)
+    lines = _lines_of(text) if isinstance(text, str) else text
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     first = line
     try:
         for row in reader:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from carousel.data.files.text import suffix_of
 from carousel.data.kinds import Read, number
 from carousel.data.kinds import kind_of as kind_of_cells
 from carousel.data.table import Column, Table, read_table, typed
-from carousel.data.table_text import lines_frame, text_frame
+from carousel.data.table_text import COUNTED, lines_frame, text_frame
 from carousel.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ _SCANS = {".parquet": "scan_parquet", ".pq": "scan_parquet"} | dict.fromkeys(
     (".arrow", ".ipc", ".feather"), "scan_ipc"
 )
 _COMMA, _BREAK, _ZERO, _NINE = ord(","), ord("\n"), ord("0"), ord("9")
-_BLANK = re.compile(r"([\d,]+) blank rows? (?:is|are) passed over")
 
 
 @dataclass(frozen=True)
@@ -119,16 +117,15 @@ class _Cells:
 
     def _looked_at(self, content: bytes) -> Table | None:
         """Rows read with a look at everything that people write in tables."""
-        source = str(self._path)
+        source, first = str(self._path), 1
         text = decoded(content, source, self._line)
         if self._header:
-            source = f"{source}, from line {self._line} on,"
-            text = self._header + text
+            first, text = self._line - 1, self._header + text
         else:
             self._take_header(text)
             if not text.lstrip("\n").partition("\n")[2].strip():
                 return None
-        frame, notes = text_frame(text, source)
+        frame, notes = text_frame(text, source, line=first)
         table = typed(frame, notes, str(self._path), 1, self._known.orders())
         return self._with_commas(table) if self._known.commas else table
 
@@ -203,9 +200,13 @@ def _has_codes(content: bytes) -> bool:
 
 
 def together(notes: list[str]) -> tuple[str, ...]:
-    """Notes on blocks as those of one table, each once; blank rows are counted."""
+    """Notes on blocks as those of one table, each once; what they count is counted together."""
     from carousel.data.counting import counted
 
-    blank = sum(int(m[1].replace(",", "")) for m in map(_BLANK.fullmatch, notes) if m)
-    rest = [note for note in dict.fromkeys(notes) if not _BLANK.fullmatch(note)]
-    return (*rest, *([counted(blank, "blank rows are passed over")] if blank else ()))
+    found: dict[str, int] = {}
+    for note in notes:
+        count = note.partition(" ")[0].replace(",", "")
+        known = int(count) if count.isdecimal() else 0
+        words = next((some for some in COUNTED if note == counted(known, some)), note)
+        found[words] = found.get(words, 0) + known
+    return tuple(counted(n, words) if words in COUNTED else words for words, n in found.items())
