@@ -11,6 +11,7 @@ from small import small_config
 
 from carousel.errors import ConfigError
 from carousel.run.reading import events, series
+from carousel.runs.store import Status, Store
 from carousel.sweep.run import plan_of
 from carousel.tasks.classify.task import ClassifyTask
 from carousel.training import Interrupted, resume, train
@@ -115,9 +116,11 @@ def test_a_machine_of_another_speed_halfway_revises_the_length(tmp_path, clock, 
     found = rates(tmp_path / "run")
     assert found[-1] < 0.05 * max(found), "the schedule ends with the run"
     clock.price = lambda step: 1.0
-    repeated(tmp_path / "again", run)
+    again = repeated(tmp_path / "again", run)
     assert rates(tmp_path / "again") == rates(tmp_path / "run")
     assert weights(tmp_path / "again") == weights(tmp_path / "run")
+    assert again.result["stop_reason"].startswith(f"ran the {run.result['steps']} steps asked for")
+    assert Store(tmp_path).run("again").status == Status.FINISHED
 
 
 def test_a_machine_that_crawls_stops_within_a_few_steps_of_the_time(tmp_path, clock):

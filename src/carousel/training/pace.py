@@ -8,6 +8,7 @@ from typing import Any
 
 from carousel.config import TrainingConfig
 from carousel.config.durations import revisions_of
+from carousel.data.counting import unit_of
 from carousel.optim.optimizers import Schedule
 from carousel.run.writing import EventStore
 from carousel.training.team import Team
@@ -94,8 +95,8 @@ class Pace:
         return []
 
     def said(self, epochs: int, steps: int) -> str:
-        """Sentence on the time that was used; empty where none was given."""
-        return ""
+        """Sentence on the length, where it is no number of epochs; else empty."""
+        return f"ran the {steps} {unit_of(steps, 'steps')} asked for" if self.revisions else ""
 
     def account(self) -> dict[str, Any]:
         """Account for result.json of the time, and of settings that repeat the run; or empty."""

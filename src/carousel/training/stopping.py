@@ -65,8 +65,8 @@ class EarlyStopping:
         model.load_state_dict(self.best_weights)
 
     def reason(self, epoch: int, steps: int, used: str = "") -> str:
-        """Why training ended after `epoch` epochs and `steps` steps, in words. used: sentence on a
-        time that was given to it."""
+        """Why training ended after `epoch` epochs and `steps` steps, in words. used: sentence on
+        its length, where that was no number of epochs."""
         name = scores.title(self.monitor)
         value = scores.show(self.monitor, self.best_value)
         best = f"validation {name} {value} in epoch {self.best_epoch}"
