@@ -13,10 +13,11 @@ from small import small_config
 import carousel
 import carousel.runtime
 from carousel import bundle, tasks
+from carousel.coach.record import read_run
 from carousel.errors import CarouselError, ConfigError
 from carousel.sweep.run import plan_of
 from carousel.tasks.classify.task import ClassifyTask
-from carousel.training import Interrupted, resume, train
+from carousel.training import Interrupted, lr_range, resume, train
 from carousel.training.memory import fit
 from carousel.training.seeds import average_of
 
@@ -158,6 +159,15 @@ def test_an_average_of_one_network_three_times_is_validated_as_that_network(tmp_
     assert alone.keys() == together.keys() == set(task.validation_metrics)
     for metric, value in alone.items():
         assert together[metric] == pytest.approx(value, rel=1e-4), metric
+
+
+def test_what_is_asked_of_one_network_names_the_members_of_an_average(run):
+    with pytest.raises(ConfigError, match="members/seed-4"):
+        lr_range.start(str(run.path))
+    evidence, lacks = read_run(run.path)
+    (said,) = lacks
+    assert "the average of 3 networks" in said
+    assert not evidence.epochs
 
 
 def test_seeds_are_refused_where_there_is_one_network_alone(tmp_path):

@@ -63,6 +63,9 @@ def _read_events(path: Path, evidence: Evidence, lacks: _Lacks) -> None:
     except (CarouselError, ValueError, KeyError, TypeError) as error:
         lacks.say("events", error=error)
         return
+    if evidence.config is not None and (count := evidence.config.training.seeds) > 1:
+        lacks.say("members", count=count, member=path / layout.MEMBERS)
+        return
     if not any(name.startswith(("update_ratio/", "gate/", "state/")) for name in evidence.series):
         lacks.say("signals")
     if not evidence.epochs:

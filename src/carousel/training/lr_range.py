@@ -23,7 +23,7 @@ from carousel.data.record import UNVERIFIED, DataChangedError, DataRecord
 from carousel.errors import ConfigError, RunError
 from carousel.optim.step import OptimizerStep, Taken
 from carousel.run.events import RangeTested
-from carousel.run.layout import MODEL_FACTS, RunFolder
+from carousel.run.layout import MEMBERS, MODEL_FACTS, RunFolder
 from carousel.run.writing import note
 from carousel.tasks.shared.losses import Batch, StepLoss
 from carousel.tasks.shared.task import Task
@@ -204,6 +204,12 @@ def start(
     run = RunFolder.open(Path(source)) if Path(source).is_dir() else None
     ready = Preparation.of(run or source, settings, seed)
     weights, origin = None, "fresh weights"
+    if run is not None and not fresh and run.config.training.seeds > 1:
+        raise ConfigError(
+            f"{source} is the average of {run.config.training.seeds} networks, and the test is of "
+            f"one: name the run of a member, such as {run.path / MEMBERS}/seed-{run.seed}, "
+            "or test fresh weights (--fresh)"
+        )
     if run is not None and not fresh:
         origin, weights = best_weights(run)
     task = ready.task()

@@ -9,6 +9,7 @@ from typing import Any
 from carousel.config import Config
 from carousel.config.durations import seconds_of
 from carousel.errors import ConfigError
+from carousel.run.layout import MEMBERS
 from carousel.tasks.shared.average import Averaged
 from carousel.tasks.shared.task import Task, TrainedModel
 
@@ -40,7 +41,7 @@ def members_of(config: Config, seed: int) -> Iterator[tuple[str, Config, int]]:
         budget = f"{share:.3f} s"
     own = replace(config, training=replace(training, seeds=1, budget=budget))
     for number in range(seed, seed + training.seeds):
-        yield f"members/seed-{number}", own, number
+        yield f"{MEMBERS}/seed-{number}", own, number
 
 
 def average_of(task: Task, members: list[TrainedModel]) -> TrainedModel:
