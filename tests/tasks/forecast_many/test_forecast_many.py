@@ -2,6 +2,8 @@
 
 import random
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -54,6 +56,25 @@ def test_the_past_of_one_of_many_series_ends_where_nothing_has_come():
     np.testing.assert_array_equal(made[0].past, [[1.0, 5.0], [2.0, 6.0], [NAN, 7.0]])
     np.testing.assert_array_equal(made[-1].past, [[9.0, 0.0]])
     assert made[1].names == ("b",)
+
+
+def test_what_series_lack_is_counted_and_a_missing_static_number_is_the_mean(tmp_path):
+    area = {"s0": "5", "s1": "", "s2": "7"}
+    rows = [
+        (shop, day, "" if shop == "s3" or (shop == "s2" and t < 4) else sold, offer,
+         "" if t < 2 else area.get(shop, "6"))
+        for shop, days in groupby(many_rows(4), key=itemgetter(0))
+        for t, (_, day, sold, offer, _) in enumerate(days)
+    ]  # fmt: skip
+    task = task_of(tmp_path, "columns.category=''", rows=rows)
+    assert task.series.static.ravel().tolist()[::2] == [5.0, 7.0]
+    assert set(task.series.notes) == {
+        "left out, as they have no number to forecast: 1 series (s3)",
+        "4 rows come before the first number of their series: left out",
+        "'region' has no value in 1 of 3 series: read as the mean",
+    }
+    static = task.frame.read(Origins.after(task.series)).static
+    np.testing.assert_allclose(static.ravel(), [-1.0, 0.0, 1.0])
 
 
 def test_parts_tell_apart_what_a_network_reads_whatever_the_order_of_the_columns():

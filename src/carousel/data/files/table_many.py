@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -77,6 +77,7 @@ def many_series_of(
     origins = np.array([one.start for one in found.found], np.int64)
     ends = begins[:-1] + (end - first)[kept]
     pace, starts = pace.coarsest((origins + pace.every * (first - firsts[:-1]))[kept])
+    constant = _static(table, config, found, static[0])[kept]
     series = ManySeries(
         tuple(one.name for one, keep in zip(found.found, kept, strict=True) if keep),
         (target, *moving[1]),
@@ -86,10 +87,13 @@ def many_series_of(
         ends,
         starts,
         pace,
-        _static(table, config, found, static[0])[kept],
+        constant,
         static[1],
         _missing(values, begins, ends),
-        (*table.notes, *found.notes, *moving[2], *static[2], *_left_out(lost)),
+        (
+            *(*table.notes, *found.notes, *moving[2], *static[2]),
+            *_said(lost, int((first - firsts[:-1])[kept].sum()), constant, static[1]),
+        ),
     )
     return series, lost
 
@@ -165,12 +169,16 @@ def _made(table: Table, names: Sequence[str], config: Config, wanted: Sequence[s
 def _static(
     table: Table, config: Config, found: Sequences, values: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """One row of values for each series (S, G); a missing number is 0."""
+    """One row of values for each series (S, G), of the first row that has them; NaN where none has
+    a number."""
+    full = np.ones(len(table), np.bool_)
     for name in names_in(config.columns.static):
         if name in table:
             constant_in(found.found, table[name].texts(), name, table.source)
-    rows = np.array([one.rows[one.rows >= 0][0] for one in found.found], np.int64)
-    return np.nan_to_num(values[rows])
+            full &= (table[name].cells() != "").to_numpy()
+    there = [one.rows[one.rows >= 0] for one in found.found]
+    rows = np.array([some[np.argmax(full[some])] for some in there], np.int64)
+    return values[rows]
 
 
 def _bounds(
@@ -216,11 +224,18 @@ def _missing(
     return int((sums[ends] - sums[firsts[:-1]]).sum())
 
 
-def _left_out(names: Sequence[str]) -> tuple[str, ...]:
-    if not names:
-        return ()
-    shown = listed(list(names[:3])) + (", …" if len(names) > 3 else "")
-    return (counted(len(names), f"series have no number to forecast: left out ({shown})"),)
+def _said(
+    lost: Sequence[str], before: int, static: NDArray[np.float64], names: Sequence[str]
+) -> Iterator[str]:
+    """Sentences on what is left out and what is missing. before: rows ahead of the first number."""
+    if lost:
+        shown = listed(list(lost[:3])) + (", …" if len(lost) > 3 else "")
+        yield f"left out, as they have no number to forecast: {len(lost):,} series ({shown})"
+    if before:
+        yield counted(before, "rows come before the first number of their series: left out")
+    for name, empty in zip(names, np.isnan(static).sum(0).tolist(), strict=True):
+        if empty:
+            yield f"'{name}' has no value in {empty:,} of {len(static):,} series: read as the mean"
 
 
 def _target(config: Config) -> str:

@@ -131,7 +131,8 @@ class Frame:
         self._measured = torch.from_numpy(~series.missing) & ~self._coming
         self.known = known_places(series.columns, config)
         self._columns = _scaled(scalers[0], values[:, 1:])
-        self._static = _scaled(scalers[1], torch.from_numpy(series.static))
+        # What a series lacks is the mean, which is 0.
+        self._static = _scaled(scalers[1], torch.from_numpy(series.static)).nan_to_num()
         if config.many.embed:
             codes = torch.arange(1, len(series) + 1, dtype=torch.float32)
             self._static = torch.cat((self._static, codes.unsqueeze(1)), 1)
@@ -243,7 +244,8 @@ def fit_scalers(parts: ManySeriesParts) -> tuple[FeatureScaler, FeatureScaler]:
 def _fitted(values: Tensor, codes: Mapping[int, int]) -> FeatureScaler:
     if not values.size(1):  # nothing beside the target
         return FeatureScaler(torch.empty(0), torch.empty(0))
-    return FeatureScaler.fit(values, codes=codes)
+    measured = ~values.isnan()
+    return FeatureScaler.fit(values.nan_to_num(), measured | ~measured.any(0), codes)
 
 
 def _scaled(scaler: FeatureScaler, values: Tensor) -> Tensor:
