@@ -34,8 +34,8 @@ from carousel.tasks.forecast.frame import (
 from carousel.tasks.forecast.input import Kind, series_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import SHARE, Output
-from carousel.tasks.forecast.scores import Yardstick, detail, intervals, measures
-from carousel.tasks.forecast.tables import error_table, examples_of, mase_note
+from carousel.tasks.forecast.report import of_windows, shown
+from carousel.tasks.forecast.scores import Yardstick
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import ForecastAnswer
 from carousel.tasks.shared.example import Example, check_number
@@ -334,9 +334,8 @@ class TrainedForecaster(TrainedModel):
         values = series.truth[:, self.targets]
         yardstick = Yardstick.fit(values[: parts["train"].stop], settings.season)
         report = self._report(series, parts[part], yardstick, f"the {part} part")
-        names = tuple(self.columns[i] for i in self.targets)
-        report["mase_undefined"] = yardstick.without_mase(names)
-        return {**report, **account(series, parts)}
+        undefined = yardstick.without_mase([self.columns[i] for i in self.targets])
+        return {**report, "mase_undefined": undefined, **account(series, parts)}
 
     def _judge_new(self, path: Path) -> dict[str, Any]:
         series, first = self._series(path), self.config.forecast.context
@@ -355,26 +354,11 @@ class TrainedForecaster(TrainedModel):
         windows = Windows(rows, settings.context, settings.horizon, values)
         if not len(windows):
             raise DataError(f"{source} has no measured value of what is to be forecast")
-        low, guess, high = self._forecasts(self.frame_of(series), windows, values)
-        _, truth = windows.gather(torch.from_numpy(values), torch.arange(len(windows)))
-        interval = (low, high) if settings.distribution != "none" else None
-        names = tuple(self.columns[i] for i in self.targets)
-        report: dict[str, Any] = measures(truth.numpy(), guess, yardstick, interval)
-        report |= intervals(truth.numpy(), guess, yardstick)
-        report |= {"windows": len(windows), **detail(truth.numpy(), guess, names)}
-        found = np.stack((low, guess, high))
-        report["examples"] = examples_of(series, self.targets[0], windows, found)
-        return report
+        found = self._forecasts(self.frame_of(series), windows, values)
+        return of_windows(series, self.targets, windows, found, yardstick, settings.distribution)
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:
-        if undefined := report["mase_undefined"]:
-            yield Notice(mase_note(undefined))
-        yield error_table(("column", "MAE"), report["mae_per_column"], together=False)
-        steps = report["mae_per_step"]
-        shown = sorted({*np.linspace(0, len(steps) - 1, min(8, len(steps))).astype(int).tolist()})
-        yield error_table(
-            ("step ahead", "MAE"), {str(k + 1): steps[k] for k in shown}, together=True
-        )
+        return shown(report)
 
     def draw(self, report: dict[str, Any], folder: Path, suffix: str) -> list[Path]:
         picture = folder / f"forecasts{suffix}.png"
