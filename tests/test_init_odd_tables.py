@@ -36,6 +36,16 @@ def test_rows_of_one_series_that_stand_twice_make_no_id():
     assert found.named("id") == []
 
 
+@pytest.mark.parametrize("order", ["reversed", "shuffled"])
+def test_rows_of_one_series_in_another_order_than_time_make_no_id(order):
+    days = np.datetime_as_string(np.datetime64("2024-01-01") + np.arange(300)).tolist()
+    rows = [(day, t % 7 / 2, t % 2, ["rain", "sun"][t % 3 // 2]) for t, day in enumerate(days)]
+    frame = pl.DataFrame(rows, schema=["date", "sales", "promo", "weather"], orient="row")
+    frame = frame[::-1] if order == "reversed" else frame.sample(300, shuffle=True, seed=0)
+    found = guess(of_frame(frame), target="sales")
+    assert (found.task, found.named("id")) == ("forecast", [])
+
+
 def listed(folder: Path, suffix: str) -> Path:
     """A folder of twelve recordings with a table of their names, classes and makers."""
     for i in range(12):

@@ -157,6 +157,9 @@ class Finder:
         elif timed is not None and self._single(timed):
             can = [p for p in can if p.keeps_to_runs and (p.kind == "text" or p in named)]
             why = "each value stands in one stretch of rows"
+        elif timed is not None and timed.distinct == timed.rows:  # in whatever order they stand
+            can = [p for p in can if p in named or (p.keeps_to_runs and p.kind == "text")]
+            why = f"with it, no time in '{self.time}' stands twice"
         elif timed is not None:
             can = [p for p in can if self._orders(p)]
             why = f"with it, no time in '{self.time}' stands twice"
@@ -168,7 +171,8 @@ class Finder:
             self.ids = [best.name]
             self._give(best.name, "id", f"{best.distinct:,} values; {why}", "id")
         elif timed is not None and timed.kind == "time" and self._is_measured():
-            self._find_pair([p for p in free if _can_tell(p) and not self._single(timed)])
+            twice = timed.distinct < timed.rows and not self._single(timed)
+            self._find_pair([p for p in free if _can_tell(p) and twice])
 
     def _best_id(self, can: Sequence[Profile], named: Sequence[Profile]) -> Profile | None:
         wanted = [p for p in can if p in named] or list(can)
