@@ -233,7 +233,7 @@ class _Lines:
 
 
 def _written_anew(text: str, source: str, separator: str, width: int) -> str:
-    """The same rows, with every quotation mark as CSV has it: polars takes one anywhere for the
+    """Rows as they were, with every quotation mark as CSV has it: polars takes one anywhere for the
     beginning of what is quoted."""
     file = io.StringIO()
     writer = csv.writer(file, delimiter=separator, lineterminator="\n")

@@ -270,8 +270,8 @@ def _with_status(run: Run, last: tuple[str, dict[str, Any]], running: bool) -> R
             early = False
         elif timed := run.result.get("budget"):
             early = steps < timed.get("all_steps", 0)
-        elif (last := str(run.setting("training.revised", "")).rpartition(":")[2]).isdecimal():
-            early = steps < int(last)
+        elif (length := str(run.setting("training.revised", "")).rpartition(":")[2]).isdecimal():
+            early = steps < int(length)
         else:
             early = run.result.get("epochs", 0) < asked and not 0 < most <= steps
         status = Status.STOPPED_EARLY if early else Status.FINISHED

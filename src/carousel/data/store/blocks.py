@@ -42,7 +42,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of the columns of a table while it is read.
+    """Knowledge of the columns of a table while it is read.
 
     quick: tells which are plain numbers, so that their cells need no other look. orders: tells
     what dates begin with, "day" or "month", by column. commas: numbers have decimal commas.

@@ -237,7 +237,7 @@ class Growing:
 
 
 def _plain(note: str) -> str:
-    """What a note says, without the example that it shows."""
+    """Words of a note without the example that it shows."""
     return re.sub(r" \(.*?\)|like \S+( \S*\d\S*)*", "", note)
 
 

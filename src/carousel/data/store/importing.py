@@ -213,8 +213,8 @@ def _sweep(store: Store) -> None:
 
 @dataclass(frozen=True)
 class Told:
-    """What later rows tell of how all are to be read: columns that are texts (forced), what dates
-    begin with, by column (orders), and whether commas are decimal."""
+    """Facts that later rows tell of all: columns that are texts (forced), what dates begin with, by
+    column (orders), and whether commas are decimal."""
 
     forced: set[str]
     orders: dict[str, str]
