@@ -14,7 +14,7 @@ from carousel.config import Config
 from carousel.data.counting import unit_of
 from carousel.data.many_series import ManySeriesParts, account
 from carousel.errors import ConfigError
-from carousel.tasks.forecast_many.baselines import baseline_forecasts
+from carousel.tasks.forecast_many.baselines import Baselines
 from carousel.tasks.forecast_many.dilated import dilations_of
 from carousel.tasks.forecast_many.forecasts import forecasts
 from carousel.tasks.forecast_many.network import ManyForecaster, seasons_of
@@ -119,16 +119,30 @@ class ForecastManyTask(Task):
         return by_series(self.frame.truth(windows).numpy(), guess, windows.series.numpy(), naive)
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        """Methods that fit the context of each window by itself, and one ridge regression on
-        windows of all series, with the seconds of each."""
-        windows = Origins.judging(self._data, "test")
+        """Methods that fit the context of each window by itself, models fitted on windows of all
+        series, and the average of the best, with the seconds of each."""
+        return self.judged_baselines()[0]
+
+    def judged_baselines(self) -> tuple[dict[str, dict[str, float]], list[str]]:
         naive = naive_errors(self._data, self.config.forecast.season, "test")
-        seconds: dict[str, float] = {}
-        found = baseline_forecasts(self.frame, self.drawing, windows, self._seed, seconds)
-        return {
-            name: {**means(self._scores(windows, guess, naive)), "seconds": seconds[name]}
-            for name, guess in found.items()
+        found = self.baseline_forecasts(Origins.judging(self._data, "test"))
+        values = {
+            name: {
+                **means(self._scores(found.of(name), guess, naive)),
+                "seconds": found.seconds[name],
+            }
+            for name, guess in found.forecasts.items()
         }
+        return values, found.notes
+
+    def baseline_forecasts(self, windows: Origins) -> Baselines:
+        """Forecasts of the baselines in some windows, fitted on contexts and the training part."""
+        held, divisor = self.held, self._divisor[:, 0].numpy()
+        return Baselines(self.frame, self.drawing, windows, held, self._judge, divisor, self._seed)
+
+    def _judge(self, windows: Origins, guess: Any) -> dict[str, float]:
+        """Metrics of windows of the validation part."""
+        return means(self._scores(windows, guess, self._naive))
 
     def account(self) -> dict[str, Any]:
         """Besides the series: windows to train on, how many of them an epoch draws, and windows

@@ -166,7 +166,7 @@ class Frame:
         after = after.masked_fill((ahead >= last).unsqueeze(2), torch.nan)
         if self._turns:
             steps = torch.arange(-settings.context, settings.horizon)
-            waving = self._calendar(windows, steps)
+            waving = self._calendar(windows, steps, self._turns)
             x.append(waving[:, : settings.context])
             after = torch.cat((waving[:, settings.context :], after), 2)
         static = self._static[windows.series]
@@ -204,21 +204,34 @@ class Frame:
         read = self.read(windows)
         return read.scale.restore(read.x[:, :, 0])
 
-    def _calendar(self, windows: Origins, steps: Tensor) -> Tensor:
+    def coming(self, windows: Origins) -> Tensor:
+        """Waves of the calendar at the steps to come (B, K, 2 W), whether or not a network reads
+        them; W = 0 where steps are mere counts."""
+        steps, pace = torch.arange(self.config.forecast.horizon), self.series.pace
+        if not pace.dated:
+            return torch.zeros(len(windows), len(steps), 0)
+        return self._calendar(windows, steps, waves_in(pace.unit))
+
+    def _calendar(self, windows: Origins, steps: Tensor, turns: int) -> Tensor:
         pace, numbers = self.series.pace, windows.series.numpy()
         place = (windows.start - self._firsts[windows.series]).numpy()
         counts = self.series.starts[numbers] + pace.every * place
         every = counts[:, None] + pace.every * steps.numpy()
         stamps = every.astype(f"datetime64[{pace.unit}]")
         stamps = stamps.astype("datetime64[D]") if pace.unit in ("Y", "M", "W") else stamps
-        return torch.from_numpy(waves(stamps, self._turns))
+        return torch.from_numpy(waves(stamps, turns))
 
 
 def turns_of(series: ManySeries, config: Config) -> int:
     """Waves of the calendar that are read, 0 without one."""
     if not (config.forecast.calendar and series.pace.dated):
         return 0
-    return _TURNS.get(series.pace.unit, 3)
+    return waves_in(series.pace.unit)
+
+
+def waves_in(unit: str) -> int:
+    """Waves of the calendar that steps of a unit tell apart: of the year, the week, the day."""
+    return _TURNS.get(unit, 3)
 
 
 def known_places(columns: tuple[str, ...], config: Config) -> list[int]:
