@@ -11,6 +11,7 @@ import dying
 import pytest
 from small import small_config
 from small_many import many_config, write_many
+from small_sentences import sentence_config, write_sentences
 from small_text import text_config, write_lines, write_text
 
 from carousel.run.reading import events, series
@@ -32,6 +33,7 @@ def run(target, *arguments) -> int | None:
 def outcome(folder):
     result = json.loads((folder / "result.json").read_text())
     del result["seconds"], result["coach"]  # which looks when it has the time
+    result.get("pretraining", {}).pop("seconds", None)
     for scores in result["baseline"].values():
         scores.pop("seconds", None)
     steps = series(folder / "events.sqlite", "train/loss")
@@ -135,6 +137,26 @@ def test_a_language_model_resumes_exactly(tmp_path, settings):
     assert code == -signal.SIGKILL
     assert run(dying.go_on, tmp_path / "killed") == 0
     assert outcome(tmp_path / "killed") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", dying.MOMENTS)
+@pytest.mark.parametrize("steps", [11, 40])
+def test_a_run_killed_in_its_pre_training_or_after_it_ends_with_the_same_bits(
+    tmp_path, steps, moment
+):
+    config = sentence_config(
+        write_sentences(tmp_path),
+        *("pretraining.epochs=2", "pretraining.unfreeze=1", "pretraining.rate_decay=0.4"),
+        *("training.epochs=2", "training.checkpoint_seconds=1e-9", "averaging.name=ema"),
+    )
+    assert run(dying.start, tmp_path / "whole", config, 1) == 0
+    killed = tmp_path / "killed"
+    assert run(dying.start_and_die, killed, config, 1, steps, moment) == -signal.SIGKILL
+    assert not (killed / "result.json").exists()
+    assert run(dying.go_on, killed) == 0
+    assert len(list(events(killed / "events.sqlite", "pretrained"))) == 1
+    assert outcome(killed) == outcome(tmp_path / "whole")
 
 
 @pytest.mark.slow

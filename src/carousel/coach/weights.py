@@ -94,7 +94,8 @@ def update_numbers(
     gradient_scale: by how much clipping has shortened the gradients that are there now.
 
     Series, by block:
-        update_ratio/<block>    log10 of mean|Δθ| / mean|θ|, of matrices
+        update_ratio/<block>    log10 of mean|Δθ| / mean|θ|, of matrices; not of a layer that is
+                                frozen, which has no gradient and stands still
         gradient_norm/<block>   before clipping
         weight_std, update_std, weight_largest, weight_mean
     """
@@ -104,7 +105,8 @@ def update_numbers(
         change, size = new - old, float(old.abs().mean())
         moved = float(change.abs().mean())
         name = block.name
-        if block.matrix and size > 0:
+        frozen = block.parameter.grad is None and not moved
+        if block.matrix and size > 0 and not frozen:
             numbers[f"update_ratio/{name}"] = math.log10(max(moved / size, 1e-12))
         if block.parameter.grad is not None:
             norm = float(torch.linalg.vector_norm(block.of(block.parameter.grad)))

@@ -20,6 +20,7 @@ from carousel.config.decoder import DecoderConfig
 from carousel.config.keys import closest
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
+from carousel.config.pretraining import PretrainingConfig
 from carousel.config.readers import refuse_idle
 from carousel.config.recipe import Config, RecipeInfo, settable_keys
 from carousel.config.regularization import MaxNorm, Penalty, RegularizationConfig
@@ -50,6 +51,7 @@ __all__ = [
     "OptimizerConfig",
     "Penalty",
     "PicturesConfig",
+    "PretrainingConfig",
     "RecipeInfo",
     "RegressConfig",
     "RegularizationConfig",

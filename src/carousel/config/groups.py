@@ -69,6 +69,8 @@ SMOOTHED = (
 )
 #: Tell classes apart that can be weighed.
 WEIGHTED = ("classify_text", "classify_recordings", "label_words", "label_frames")
+#: Have an encoder of words that can learn to predict them first.
+PRETRAINED = ("classify_text", "label_words")
 #: Can be penalised by the size and the change of their outputs.
 PENALISED = ("classify", "generate")
 

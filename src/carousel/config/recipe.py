@@ -28,6 +28,7 @@ from carousel.config.keys import assign, build, key, kinds_by_key, section
 from carousel.config.many import ManyConfig
 from carousel.config.model import EncoderConfig, InitializationConfig, LossConfig, ModelConfig
 from carousel.config.numbers import ForecastConfig, RegressConfig
+from carousel.config.pretraining import PretrainingConfig
 from carousel.config.readers import Setting, idle_settings, value_of
 from carousel.config.regularization import RegularizationConfig
 from carousel.config.split import SplitConfig
@@ -99,6 +100,7 @@ class Config:
     schedule: ScheduleConfig = field(default_factory=ScheduleConfig)
     averaging: AveragingConfig = field(default_factory=AveragingConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    pretraining: PretrainingConfig = section(PretrainingConfig, tasks=groups.PRETRAINED)
     coach: CoachConfig = field(default_factory=CoachConfig)
 
     @classmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,8 +16,13 @@ from carousel.config import OptimizerConfig, ScheduleConfig
 Schedule = lr_scheduler.LRScheduler
 
 
-def make_optimizer(config: OptimizerConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-    """The optimiser that `config.name` names, with torch's defaults for what is not stated."""
+def make_optimizer(
+    config: OptimizerConfig, parameters: Iterable[Tensor] | Iterable[dict[str, Any]]
+) -> torch.optim.Optimizer:
+    """The optimiser that `config.name` names, with torch's defaults for what is not stated.
+
+    parameters: of the model, or groups of them as torch takes them, with rates of their own.
+    """
     rate, decay = config.learning_rate, config.weight_decay
     match config.name:
         case "adam":
@@ -48,14 +54,14 @@ def make_schedule(
     "plateau" is to be stepped once an epoch, with the value of `monitor`; the others once a step.
     epoch_steps: steps of an epoch.
     """
-    rate = optimizer.param_groups[0]["lr"]
+    rates = [group["lr"] for group in optimizer.param_groups]
     match config.name:
         case "one-cycle":  # Smith and Topin 2018; the momentum stays as it is
             if total_steps * config.warmup <= 1:
                 return _FallAlone(optimizer, total_steps)
             return lr_scheduler.OneCycleLR(
                 optimizer,
-                max_lr=rate,
+                max_lr=rates,
                 total_steps=total_steps,
                 pct_start=config.warmup,
                 cycle_momentum=False,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor, nn
@@ -57,6 +58,16 @@ class Taken(Generic[L]):
     seconds: tuple[float, float]
 
 
+@dataclass(frozen=True)
+class Layer:
+    """Parameters that are trained alike. rate: share of the learning rate that they have; frozen:
+    epochs for which they stay as they are."""
+
+    parameters: tuple[nn.Parameter, ...]
+    rate: float
+    frozen: int
+
+
 class OptimizerStep:
     """Takes steps of a model as its settings ask: penalties, clipping, optimiser, limits of rows.
 
@@ -73,15 +84,32 @@ class OptimizerStep:
     """
 
     def __init__(
-        self, optimizer: OptimizerConfig, regularization: RegularizationConfig, model: nn.Module
+        self,
+        optimizer: OptimizerConfig,
+        regularization: RegularizationConfig,
+        model: nn.Module,
+        layers: Sequence[Layer] = (),
     ) -> None:
-        self.optimizer = make_optimizer(optimizer, model.parameters())
+        """layers: all parameters of the model in groups, the first at the whole learning rate;
+        without, all are alike."""
+        self.layers, self._frozen = tuple(layers), tuple[nn.Parameter, ...]()
+        groups = [
+            {"params": list(one.parameters), "lr": one.rate * optimizer.learning_rate}
+            for one in layers
+            if one.parameters
+        ]
+        self.optimizer = make_optimizer(optimizer, groups or model.parameters())
         self.penalties = Penalties(regularization, model)
         self.limits = RowLimits(regularization, model)
         self.clip = Clipper(optimizer, model.parameters())
         self.backward: Callable[[Tensor], object] = Tensor.backward
         #: Called after it: where several processes take the step together, they add up here.
         self.add_gradients: Callable[[], object] = _nothing
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Leave layers as they are that are not trained yet after so many epochs."""
+        frozen = (one.parameters for one in self.layers if epoch < one.frozen)
+        self._frozen = tuple(chain.from_iterable(frozen))
 
     def take(self, compute: Callable[[], L]) -> Taken[L]:
         """Compute a batch's loss, and step along its gradient; not where either is not finite."""
@@ -95,6 +123,8 @@ class OptimizerStep:
             return Taken(result, loss, math.nan, f"the loss is {loss}", seconds)
         self.backward(result.objective)
         self.add_gradients()
+        for parameter in self._frozen:
+            parameter.grad = None
         self.penalties.add_gradients()
         norm = self.clip()
         seconds = (middle - started, time.perf_counter() - middle)

@@ -88,6 +88,22 @@ class Revised(Event):
 
 
 @dataclass(frozen=True)
+class Pretrained(Event):
+    """The encoder has learnt to predict words before the first step (`pretraining.epochs`).
+
+    epochs: bodies of the events `Epoch` of it. kept: the one whose weights were taken over. steps,
+    seconds: that it took.
+    """
+
+    kind = "pretrained"
+    stays = True
+    epochs: list[dict[str, Any]]
+    kept: int
+    steps: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Resumed(Event):
     """Training goes on from a checkpoint: what came after it is done again."""
 

@@ -6,6 +6,7 @@ events.sqlite  every step, metric and event (see carousel.run.events and carouse
 checkpoints/   resumable states (see carousel.training.checkpoint)
 model/         the best model as a bundle (see carousel.bundle)
 epochs/        bundles of earlier epochs, each in a folder named by its number, where asked for
+pretraining/   checkpoints and events of the pre-training, where pretraining.epochs asks for one
 members/       run folders of the networks whose average the model is, where training.seeds asks so
 inspect/       looks inside the model at one example, a folder each (carousel inspect)
 result.json    the outcome; there only when the run has ended well
@@ -46,6 +47,7 @@ CHECKPOINTS = "checkpoints"
 EPOCHS = "epochs"
 MEMBERS = "members"
 LOOKS = "inspect"
+PRETRAINING = "pretraining"
 LOOK = "inside.json"
 RESULT = "result.json"
 NOTES = "board.json"

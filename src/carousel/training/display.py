@@ -21,17 +21,22 @@ from carousel.terminal import rewrites_lines, say, spelled
 _REFRESH_SECONDS = 0.1
 
 
-def line_of(epoch: Epoch) -> str:
-    """An epoch on a line."""
+def line_of(epoch: Epoch, phase: str = "") -> str:
+    """An epoch on a line. phase: of the training, if it is not the whole of it."""
     return (
-        f"epoch {epoch.epoch:>3}  train {scores.line(epoch.train)}  "
+        f"{phase and phase + ' '}epoch {epoch.epoch:>3}  train {scores.line(epoch.train)}  "
         f"validation {scores.line(epoch.validation, unnamed=epoch.train)}  "
         f"{epoch.seconds:6.1f} s{'  best' if epoch.best else ''}"
     )
 
 
 class Display:
-    """Shows nothing; the interface of the others."""
+    """Shows nothing; the interface of the others.
+
+    phase: what goes on, where that is not the training itself: "pre-training".
+    """
+
+    phase = ""
 
     def start(self, epochs: int, total_steps: int, done: tuple[int, int], unit: str) -> None:
         """Training begins. done: epochs and steps already done, in a resumed run.
@@ -56,7 +61,7 @@ class PlainDisplay(Display):
     """A line per epoch, for logs and pipes."""
 
     def epoch(self, summary: Epoch) -> None:
-        say(line_of(summary))
+        say(line_of(summary, self.phase))
 
     def say(self, text: str) -> None:
         say(text)
@@ -85,7 +90,12 @@ class BarDisplay(Display):
 
     def start(self, epochs: int, total_steps: int, done: tuple[int, int], unit: str) -> None:
         self._unit = unit
-        self._epochs = self._bars.add_task("epoch", total=epochs, completed=done[0], note="")
+        for before in self._bars.task_ids:
+            self._bars.remove_task(before)
+        self._count, self._speed = 0, 0.0
+        self._epochs = self._bars.add_task(
+            f"{self.phase and self.phase + ' '}epoch", total=epochs, completed=done[0], note=""
+        )
         self._steps = self._bars.add_task("step", total=total_steps, completed=done[1], note="")
         self._since = time.monotonic()
         self._bars.start()
@@ -111,7 +121,7 @@ class BarDisplay(Display):
         value = scores.show(name, summary.validation[name])
         note = f"validation {scores.title(name)} {value}"
         self._bars.update(self._epochs, completed=summary.epoch, note=note)
-        self._print(line_of(summary), soft_wrap=True)
+        self._print(line_of(summary, self.phase), soft_wrap=True)
 
     def say(self, text: str) -> None:
         self._print(text)

@@ -18,7 +18,7 @@ from typing import cast
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from carousel import bundle
 from carousel.coach.autopsy import first_nonfinite
@@ -72,9 +72,11 @@ class Trainer:
         team: Team | None = None,
         goes_on: Callable[[Epoch], bool] | None = None,
         pace: Pace | None = None,
+        begin: Callable[[nn.Module], object] | None = None,
     ) -> None:
         """goes_on: asked after every epoch; where it says no, the run is interrupted. pace: how
-        long the training is; as its settings say if None."""
+        long the training is; as its settings say if None. begin: gives the new network the weights
+        that it begins with, in place of some of its own."""
         self.task, self.run, self.store = task, run, store
         self.team, self._goes_on = team or Team(), goes_on
         self.display, self.fabric = display, fabric
@@ -84,7 +86,14 @@ class Trainer:
         self.stopping = EarlyStopping(run.config.training, monitored(task))
         torch.manual_seed(run.seed)
         self.net = task.build_model()
-        self.update = OptimizerStep(self.config.optimizer, self.config.regularization, self.net)
+        if begin is not None:
+            begin(self.net)
+        self.update = OptimizerStep(
+            self.config.optimizer,
+            self.config.regularization,
+            self.net,
+            task.layers(self.net),
+        )
         self.schedule = make_schedule(
             self.config.schedule,
             self.update.optimizer,
@@ -169,6 +178,7 @@ class Trainer:
     def _train_epoch(self) -> None:
         progress, store = self.progress, self.store
         self.model.train()
+        self.update.begin_epoch(progress.epoch)
         if progress.batch == 0:
             self.carried.tensors = ()
         last_batch = self.task.batches_per_epoch

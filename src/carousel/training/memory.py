@@ -19,6 +19,7 @@ from carousel.training.budget import with_plan
 from carousel.training.display import make_display
 from carousel.training.loop import Trainer
 from carousel.training.preparation import check_seed, checked_threads, using_threads
+from carousel.training.pretraining import pretrained
 from carousel.training.seeds import average_of, check_seeds, members_of, reason_of
 from carousel.training.team import Team
 from carousel.training.unsaved import Nowhere, Unsaved
@@ -95,7 +96,8 @@ def fit(
             fabric = _fabric()
             team, nowhere = Team(), Nowhere()
             run, pace = with_plan(task, Unsaved(config, seed), nowhere, fabric, team)
-            trainer = Trainer(task, run, nowhere, display, fabric, team, pace=pace)
+            begin = pretrained(task, run, nowhere, display, fabric, team)
+            trainer = Trainer(task, run, nowhere, display, fabric, team, pace=pace, begin=begin)
             reason = trainer.fit()
             model = task.finish(trainer.net)
     finally:

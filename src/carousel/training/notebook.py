@@ -33,6 +33,7 @@ class NotebookDisplay(Display):
 
     def start(self, epochs: int, total_steps: int, done: tuple[int, int], unit: str) -> None:
         self._all_epochs, self._total, self._done = epochs, total_steps, done[1]
+        self._epochs = []
         self._show()
 
     def step(self, step: int, values: dict[str, float], count: int) -> None:
@@ -62,7 +63,10 @@ class NotebookDisplay(Display):
         parts: list[Child] = [_lines(self._said)]
         if self._total:
             bar = tag("progress", value=self._done, max=self._total)
-            parts.append(tag("div", bar, f" step {self._done:,} of {self._total:,} {self._note}"))
+            phase = self.phase and f" {self.phase}:"
+            parts.append(
+                tag("div", bar, f"{phase} step {self._done:,} of {self._total:,} {self._note}")
+            )
         if self._epochs:
             parts.append(_epochs(self._epochs, self._all_epochs))
         return tag("div", *parts)

@@ -26,7 +26,7 @@ Settings = Iterable[str] | Mapping[str, Any]
 #: Sections that may change without the parts of the data being others.
 _OF_THE_NETWORK = (
     *("recipe", "model", "encoder", "decoder", "initialization", "loss", "regularization"),
-    *("optimizer", "schedule", "averaging", "training", "coach"),
+    *("optimizer", "schedule", "averaging", "training", "pretraining", "coach"),
 )
 
 

@@ -31,6 +31,7 @@ from carousel.training.judgement import by_folds, judged, parts, with_parts
 from carousel.training.loop import Interrupted, Trainer
 from carousel.training.new_run import new_run
 from carousel.training.preparation import Preparation, checked_threads, using_threads
+from carousel.training.pretraining import account_of, pretrained
 from carousel.training.restarts import begun_before
 from carousel.training.seeds import check_seeds
 from carousel.training.team import Place, Team, TeamEnded
@@ -254,7 +255,8 @@ def _fit_and_judge(
         display.say(f"measuring how much fits into {budget} …")
     run, pace = with_plan(task, run, store, fabric, team)
     config = run.config
-    trainer = Trainer(task, run, store, display, fabric, team, trial, pace)
+    begin = pretrained(task, run, store, display, fabric, team)
+    trainer = Trainer(task, run, store, display, fabric, team, trial, pace, begin)
     parameters = sum(p.numel() for p in trainer.net.parameters())
     record = DataRecord.read(run.path)
     display.say(
@@ -324,6 +326,8 @@ def _ended(
     }
     if held := facts_of(task.parted):
         result["held_files"] = held
+    if before := account_of(run):
+        result["pretraining"] = before
     if timed := trainer.pace.account():
         result["budget"] = timed
     if audited:

@@ -17,6 +17,7 @@ from carousel.training.budget import with_plan
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
 from carousel.training.preparation import Preparation, using_threads
+from carousel.training.pretraining import pretrained
 from carousel.training.team import Place, Team, make_fabric
 from carousel.training.unsaved import Following, Nowhere
 
@@ -77,6 +78,7 @@ def follow(fabric: Fabric, team: Team) -> Any:
             )
         run = Following(config, plan.seed, plan.path)
         run, pace = with_plan(task, run, Nowhere(), fabric, team)
-        trainer = Trainer(task, run, Nowhere(), Display(), fabric, team, pace=pace)
+        begin = pretrained(task, run, Nowhere(), Display(), fabric, team)
+        trainer = Trainer(task, run, Nowhere(), Display(), fabric, team, pace=pace, begin=begin)
         trainer.fit()
     return team.told_by_first()

@@ -57,16 +57,29 @@ class TextClassifier(nn.Module):
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """tokens (B, T) or (B, T, 1 + L), lengths (B,). Returns logits (B, C)."""
-        words = tokens if self.spelled is None else tokens[..., 0]
+        outputs, state = self.recurrent(self.embedded(tokens), lengths=lengths)
+        logits: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
+        return logits
+
+    def embedded(self, tokens: Tensor) -> Tensor:
+        """What the recurrent layers read (B, T, I) of tokens, some of it dropped in training."""
+        words = self.words(tokens)
         x = self.embedding(words)
         p = self.regularization.input_dropout
         if self.training and p:
             x = drop_words(x, words, p, self.embedding.num_embeddings)
         if self.spelled is not None:
             x = torch.cat((x, self.spelled(tokens[..., 1:])), -1)
-        outputs, state = self.recurrent(self.dropout(x), lengths=lengths)
-        logits: Tensor = self.head(self.dropout(self.pooling(outputs, state, lengths)))
-        return logits
+        dropped: Tensor = self.dropout(x)
+        return dropped
+
+    def words(self, tokens: Tensor) -> Tensor:
+        """Numbers of the words themselves (B, T)."""
+        return tokens if self.spelled is None else tokens[..., 0]
+
+    @property
+    def word_embedding(self) -> nn.Embedding:
+        return self.embedding
 
 
 def logits_of(model: TextClassifier, sentences: Ragged) -> Tensor:

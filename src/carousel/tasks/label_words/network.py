@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -60,17 +61,29 @@ class WordLabeller(nn.Module):
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
         """Logits (N, L) of the words that there are: row by row, the padding left out."""
+        outputs, _ = self.recurrent(self.embedded(features), lengths=lengths)
+        real = outputs[step_mask(lengths, outputs.size(1))]
+        logits: Tensor = self.head(self.dropout(real))
+        return logits
+
+    def embedded(self, features: Tensor) -> Tensor:
+        """What the recurrent layers read (B, T, I) of features, some of it dropped in training."""
         parts = [embed(features[..., i]) for i, embed in enumerate(self.embeddings)]
         p = self.regularization.input_dropout
         if self.training and p:
             parts[0] = drop_words(parts[0], features[..., 0], p, self.vocabulary)
         if self.spelled is not None:
             parts.append(self.spelled(features[..., len(self.embeddings) :]))
-        x = self.dropout(torch.cat(parts, -1))
-        outputs, _ = self.recurrent(x, lengths=lengths)
-        real = outputs[step_mask(lengths, outputs.size(1))]
-        logits: Tensor = self.head(self.dropout(real))
-        return logits
+        dropped: Tensor = self.dropout(torch.cat(parts, -1))
+        return dropped
+
+    def words(self, features: Tensor) -> Tensor:
+        """Numbers of the words themselves (B, T)."""
+        return features[..., 0]
+
+    @property
+    def word_embedding(self) -> nn.Embedding:
+        return cast(nn.Embedding, self.embeddings[0])
 
 
 def logits_of(model: nn.Module, sentences: Ragged) -> Tensor:

@@ -35,6 +35,11 @@ def check(config: Config) -> None:
             f"model.tied needs model.embedding_size = model.hidden_size; got "
             f"{model.embedding_size} and {model.hidden_size}"
         )
+    if config.pretraining.epochs and config.training.budget:
+        raise ConfigError(
+            "training.budget has no part for pretraining.epochs: set the budget to '' and the "
+            "epochs of both, or pretraining.epochs to 0"
+        )
     _check_options(config)
 
 

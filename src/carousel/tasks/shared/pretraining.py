@@ -1,0 +1,306 @@
+"""Pre-training of a text's encoder as a language model, on the words that its task learns from.
+
+    x_t = what the encoder's recurrent layers read of word t;  y = recurrent(x)
+    forward:  P(w_{t+1} | w_1 … w_t) = softmax([E; e] (P y_t + p) + b)
+    backward: P(w_{t-1} | w_t … w_n) likewise, of the direction that reads from the end
+
+E are the encoder's own embeddings (Press and Wolf 2017, arXiv:1608.05859), e stands for the end of
+a text, P is another matrix for each direction. Embeddings, letters and recurrent weights are taken
+over. Sources: Dai and Le 2015 (arXiv:1511.01432); Howard and Ruder 2018 (arXiv:1801.06146).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import ClassVar, Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+
+from carousel import layers
+from carousel.config import (
+    AveragingConfig,
+    Config,
+    LossConfig,
+    PretrainingConfig,
+    TrainingConfig,
+)
+from carousel.data.ragged import Buckets, Ragged, by_length
+from carousel.data.record import Parted
+from carousel.errors import ConfigError, DataError
+from carousel.layers.base import Recurrent
+from carousel.layers.cross_entropy import linear_cross_entropy
+from carousel.optim.step import Layer
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
+from carousel.tasks.shared.network import evaluating, make_recurrent
+from carousel.tasks.shared.subject import TaskSubject
+from carousel.tasks.shared.task import Task, TrainedModel
+
+_EVALUATION_BATCH = 256
+_NOBODY = -1  # target of a place that is padding
+_LAYER = re.compile(r"^recurrent\.\w*_l(\d+)(_reverse)?$")
+
+
+class Encoder(Protocol):
+    """A network whose embeddings and recurrent layers can learn to predict words."""
+
+    recurrent: Recurrent
+    dropout: nn.Module
+    head: nn.Module
+
+    def embedded(self, tokens: Tensor) -> Tensor:
+        """What the recurrent layers read (B, T, I) of tokens (B, T, …)."""
+
+    def words(self, tokens: Tensor) -> Tensor:
+        """Numbers of the words themselves (B, T)."""
+
+    @property
+    def word_embedding(self) -> nn.Embedding: ...
+
+
+class NextWords(nn.Module):
+    """Language model of each direction of an encoder, which share its embeddings.
+
+    Of several bidirectional layers only the lowest is trained: those above it read both directions,
+    and so the word that is to be predicted.
+    """
+
+    def __init__(self, encoder: Encoder, config: Config) -> None:
+        super().__init__()
+        model = config.model
+        size, width = encoder.word_embedding.weight.shape
+        encoder.head = nn.Identity()
+        if model.bidirectional and model.num_layers > 1:
+            whole = encoder.recurrent
+            encoder.recurrent = make_recurrent(
+                whole.input_size,
+                replace(model, num_layers=1),
+                config.regularization,
+                batch_first=True,
+            )
+            encoder.recurrent.load_state_dict(whole.state_dict(), strict=False)
+        self.encoder = encoder
+        self.directions = 2 if model.bidirectional else 1
+        self.projections = nn.ModuleList(
+            nn.Linear(model.hidden_size, width) for _ in range(self.directions)
+        )
+        self.end = nn.Parameter(torch.empty(1, width).uniform_(-0.1, 0.1))
+        self.bias = nn.Parameter(torch.zeros(size + 1))
+
+    def forward(self, tokens: Tensor, lengths: Tensor, targets: Tensor) -> Tensor:
+        """Summed loss of the targets (B, T, directions), of which negative ones are passed over.
+
+        tokens (B, T, …), lengths (B,).
+        """
+        outputs, _ = self.encoder.recurrent(self.encoder.embedded(tokens), lengths=lengths)
+        weight = torch.cat((self.encoder.word_embedding.weight, self.end))
+        loss = outputs.new_zeros(())
+        parts = outputs.chunk(self.directions, -1)
+        for direction, (part, projection) in enumerate(zip(parts, self.projections, strict=True)):
+            real = targets[..., direction] >= 0
+            read = projection(self.encoder.dropout(part[real]))
+            loss = loss + linear_cross_entropy(
+                read, weight, self.bias, targets[..., direction][real]
+            )
+        return loss
+
+
+class Pretraining(Task):
+    """Training of `NextWords` on the texts of another task, whose encoder it is to be.
+
+    Texts of similar length share a batch. Each word is read from the beginning of its text, or of
+    the piece of at most `pretraining.bptt` words that it is in.
+    """
+
+    validation_metrics = ("perplexity", "loss")
+    unit = "words"
+
+    def __init__(self, task: Task, train: Ragged, validation: Ragged, seed: int) -> None:
+        """task: that follows. train, validation: its texts as its network reads them.
+
+        Raises `DataError` where one of them has no word.
+        """
+        self._task = task
+        self.config = phase_of(task.config)
+        encoder = cast(Encoder, task.build_model())  # of which the sizes are asked alone
+        self._size = encoder.word_embedding.num_embeddings
+        directions = 2 if self.config.model.bidirectional else 1
+        longest = task.config.pretraining.bptt
+        self._parts = {}
+        for name, texts in (("training", train), ("validation", validation)):
+            if not len(texts.values):
+                raise DataError(
+                    f"the {name} part has no word to pre-train with: set pretraining.epochs to 0"
+                )
+            words = encoder.words(texts.values.unsqueeze(0)).squeeze(0)
+            targets = neighbours(words, texts.offsets, self._size, directions)
+            offsets = pieces(texts.offsets, longest)
+            self._parts[name] = Ragged(texts.values, offsets), Ragged(targets, offsets)
+        lengths = self._parts["training"][0].lengths
+        self._batches = Buckets(lengths, self.config.training.batch_size, seed)
+
+    @property
+    def parted(self) -> Parted:
+        return self._task.parted
+
+    @property
+    def batches_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def build_model(self) -> NextWords:
+        return NextWords(cast(Encoder, self._task.build_model()), self.config)
+
+    def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        for index in self._batches.epoch(epoch, start):
+            yield self._batch("training", index)
+
+    def _batch(self, name: str, index: Tensor) -> Batch:
+        texts, targets = self._parts[name]
+        return (*texts.pad(index), targets.pad(index, _NOBODY)[0])
+
+    def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
+        tokens, lengths, targets = batch
+        loss = model(tokens, lengths, targets)
+        count = targets.numel() - int((targets < 0).sum())
+        return StepLoss(loss / count, {"loss": loss.detach()}, count)
+
+    def metrics(self, means: dict[str, float]) -> dict[str, float]:
+        return _measures(means["loss"])
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        with evaluating(model) as device:
+            batches = (
+                tuple(part.to(device) for part in self._batch("validation", index))
+                for index in by_length(self._parts["validation"][0].lengths, _EVALUATION_BATCH)
+            )
+            return _measures(mean_of(self.loss(model, batch) for batch in batches)["loss"])
+
+    def baselines(self) -> dict[str, dict[str, float]]:
+        return {}
+
+    def finish(self, model: nn.Module) -> TrainedModel:
+        raise ConfigError("a language model of pre-training is no model by itself")
+
+    def describe(self, model: nn.Module) -> str:
+        net = cast(NextWords, model)
+        texts, _ = self._parts["training"]
+        rows, longest = self.config.training.batch_size, int(texts.lengths.max())
+        recurrent = net.encoder.recurrent
+        example = net.bias.new_zeros(rows, longest, recurrent.input_size)
+        which = "the next word, and from the end the one before" if net.directions > 1 else ""
+        left = self._task.config.model.num_layers - recurrent.num_layers
+        above = (
+            f"\n{left} of the recurrent layers above the lowest left as they begin: they read both "
+            "directions"
+        )
+        return (
+            f"pre-training: a language model of {which or 'the next word'}, on "
+            f"{len(texts.values):,} words of the training part alone; vocabulary {self._size:,}, "
+            f"pieces of at most {longest} words\n"
+            f"recurrent layer on {layers.explain(recurrent, example)}{above if left else ''}"
+        )
+
+    def hand_over(self, weights: dict[str, Tensor], network: nn.Module) -> None:
+        """Give the network of the task that follows the embeddings and recurrent weights.
+
+        weights: of the language model.
+        """
+        own, begin = network.state_dict(), "encoder."
+        for name, tensor in weights.items():
+            if name.startswith(begin):
+                own[name.removeprefix(begin)].copy_(tensor)
+
+    @property
+    def subject(self) -> PretrainingSubject:
+        return PretrainingSubject(self)
+
+    trained: ClassVar[type[TrainedModel]]
+
+
+class PretrainingSubject(TaskSubject[Pretraining]):
+    """Batches of texts with the words beside each word, for the coach."""
+
+    def padded(self, batch: Batch, steps: int) -> Batch:
+        tokens, lengths, targets = batch
+        behind = (0, steps) if tokens.dim() == 2 else (0, 0, 0, steps)
+        further = pad(targets, (0, 0, 0, steps), value=_NOBODY)
+        return pad(tokens, behind, value=1), lengths, further
+
+
+def phase_of(config: Config) -> Config:
+    """The configuration of the pre-training that another one asks for: its network, optimiser and
+    schedule, with the rate, epochs and rows of `[pretraining]`; ends with the best epoch."""
+    asked, before = config.pretraining, config.training
+    training = TrainingConfig(
+        epochs=asked.epochs,
+        batch_size=asked.batch_size or before.batch_size,
+        samples=0,
+        checkpoint_seconds=before.checkpoint_seconds,
+    )
+    rate = asked.learning_rate or config.optimizer.learning_rate
+    return replace(
+        config,
+        training=training,
+        optimizer=replace(config.optimizer, learning_rate=rate),
+        averaging=AveragingConfig(),
+        loss=LossConfig(),
+        pretraining=PretrainingConfig(),
+        coach=replace(config.coach, enabled=False),
+    )
+
+
+def neighbours(words: Tensor, offsets: Tensor, end: int, directions: int) -> Tensor:
+    """The word after each of words (N,), and with two directions the one before: (N, directions);
+    `end` behind the last of a text, and before its first. offsets (n + 1,): where texts begin.
+
+    >>> neighbours(torch.tensor([3, 4, 5]), torch.tensor([0, 2, 3]), 9, 2).tolist()
+    [[4, 9], [9, 3], [9, 9]]
+    """
+    real = offsets.diff() > 0
+    after = torch.cat((words[1:], words[:1]))
+    after[offsets[1:][real] - 1] = end
+    before = torch.cat((words[-1:], words[:-1]))
+    before[offsets[:-1][real]] = end
+    return torch.stack((after, before)[:directions], 1)
+
+
+def pieces(offsets: Tensor, longest: int) -> Tensor:
+    """Where pieces of at most so many words begin, of texts that begin at offsets; and the end.
+    Texts without words are none.
+
+    >>> pieces(torch.tensor([0, 5, 5, 7]), 2).tolist()
+    [0, 2, 4, 5, 7]
+    """
+    starts = [
+        torch.arange(begin, end, longest)
+        for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    ]
+    return torch.cat((*starts, offsets[-1:]))
+
+
+def layers_of(network: nn.Module, config: Config) -> list[Layer]:
+    """The layers of a network of words from the head down to the embeddings, with what each has of
+    the learning rate, and the epochs for which it stays as it is."""
+    depth = config.model.num_layers
+    found: list[list[nn.Parameter]] = [[] for _ in range(depth + 2)]
+    for name, parameter in network.named_parameters():
+        layer = _LAYER.match(name)
+        if layer:
+            found[depth - int(layer[1])].append(parameter)
+        elif name.startswith(("embedding", "spelled")):
+            found[-1].append(parameter)
+        else:
+            found[0].append(parameter)
+    asked = config.pretraining
+    return [
+        Layer(tuple(parameters), asked.rate_decay**level, asked.unfreeze * level)
+        for level, parameters in enumerate(found)
+    ]
+
+
+def _measures(loss: float) -> dict[str, float]:
+    return {"perplexity": math.exp(min(loss, 700.0)), "loss": loss}
