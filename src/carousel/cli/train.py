@@ -182,7 +182,9 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
         print_out(line)
     for line in _beside_baselines(result, path):
         print_out(line)
-    print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training")
+    before = result.get("pretraining")
+    spent = f" after {before['seconds']:.0f} s of pre-training" if before else ""
+    print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training{spent}")
     print_out(f"report: {path / layout.REPORT}")
     print_out(f"next: {command('evaluate', path)}")
 

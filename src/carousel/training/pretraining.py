@@ -8,10 +8,10 @@ are one event of the run.
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from lightning_fabric import Fabric
 from torch import nn
@@ -30,12 +30,16 @@ from carousel.training.loop import Trainer
 from carousel.training.team import Team
 from carousel.training.unsaved import Following, Nowhere, Unsaved
 
-R = TypeVar("R", RunFolder, Unsaved, Following)
 Begin = Callable[[nn.Module], object]
 
 
 def pretrained(
-    task: Task, run: R, store: EventStore, display: Display, fabric: Fabric, team: Team
+    task: Task,
+    run: RunFolder | Unsaved,
+    store: EventStore,
+    display: Display,
+    fabric: Fabric,
+    team: Team,
 ) -> Begin | None:
     """Pre-train where the task asks for it, or go on with that; returns what gives a new network
     the weights that came of it. None where there is nothing to do, as once a run has begun.
@@ -47,8 +51,9 @@ def pretrained(
         return None
     inner = _inside(run, first)
     display.phase = "pre-training"
-    keeps = isinstance(inner, RunFolder)
-    with EventStore(inner.events) if keeps else nullcontext(Nowhere()) as own:
+    with (
+        EventStore(inner.events) if isinstance(inner, RunFolder) else nullcontext(Nowhere()) as own
+    ):
         trainer = Trainer(first, inner, own, display, fabric, team)
         display.say(first.describe(trainer.net))
         try:
@@ -87,15 +92,19 @@ def _has_begun(run: RunFolder | Unsaved) -> bool:
     return isinstance(run, RunFolder) and checkpoint.exists(run.checkpoints)
 
 
-def _inside(run: R, first: Pretraining) -> R:
+def _inside(run: RunFolder | Unsaved, first: Pretraining) -> RunFolder | Unsaved:
     """The run of the pre-training, within the one that it is for."""
+    if isinstance(run, Unsaved) and not isinstance(run, Following):
+        return replace(run, config=first.config)
+    path = run.path / PRETRAINING
     if isinstance(run, RunFolder):
-        path = run.path / PRETRAINING
         path.mkdir(exist_ok=True)
         return replace(run, path=path, config=first.config)
-    if isinstance(run, Following):
-        return replace(run, path=run.path / PRETRAINING, config=first.config)
-    return replace(run, config=first.config)
+    return replace(run, path=path, config=first.config)
+
+
+def _store(inner: RunFolder | Unsaved) -> AbstractContextManager[EventStore]:
+    return EventStore(inner.events) if isinstance(inner, RunFolder) else nullcontext(Nowhere())
 
 
 def _conclude(

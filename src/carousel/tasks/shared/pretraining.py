@@ -98,7 +98,7 @@ class NextWords(nn.Module):
         """
         outputs, _ = self.encoder.recurrent(self.encoder.embedded(tokens), lengths=lengths)
         weight = torch.cat((self.encoder.word_embedding.weight, self.end))
-        loss = outputs.new_zeros(())
+        loss: Tensor = outputs.new_zeros(())
         parts = outputs.chunk(self.directions, -1)
         for direction, (part, projection) in enumerate(zip(parts, self.projections, strict=True)):
             real = targets[..., direction] >= 0
