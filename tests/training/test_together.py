@@ -8,6 +8,7 @@ import torch
 from every_task import SMALL
 from processes import TESTS, alone, torchrun
 from small import small_config
+from small_sentences import sentence_config, write_sentences
 from small_text import text_config, write_text
 
 from carousel import tasks
@@ -131,6 +132,24 @@ def test_a_run_goes_on_with_another_number_of_processes_and_says_so(tmp_path):
     said = "was begun by 3 processes and goes on with 2, of"
     assert said in done.stdout + done.stderr
     assert (_run_of(folder) / "result.json").is_file()
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_killed_in_their_pre_training_go_on_to_the_same_bits(tmp_path):
+    folders = [tmp_path / "whole", tmp_path / "killed"]
+    for folder in folders:
+        folder.mkdir()
+        config = sentence_config(
+            write_sentences(folder),
+            *(*_SAME, "pretraining.epochs=2", "pretraining.unfreeze=1"),
+            "training.checkpoint_seconds=1e-6",
+        )
+        (folder / "config.json").write_text(json.dumps(config.to_dict()), "utf-8")
+    _started(folders[0], 2, 0)
+    _started(folders[1], 2, 23, fails=True)
+    assert not (_run_of(folders[1]) / "checkpoints").exists()
+    _started(folders[1], 2, 0, _run_of(folders[1]))
+    assert _bits(folders[1]) == _bits(folders[0])
 
 
 def test_cross_validation_of_several_processes_is_refused(monkeypatch):

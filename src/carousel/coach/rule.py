@@ -38,6 +38,7 @@ SOURCES = {
     "PASC": "Pascanu et al. 2013, On the difficulty of training RNNs (arXiv:1211.5063)",
     "ZAR": "Zaremba et al. 2014, Recurrent Neural Network Regularization (arXiv:1409.2329)",
     "AWD": "Merity et al. 2017, Regularizing and Optimizing LSTM LMs (arXiv:1708.02182)",
+    "HOWARD": "Howard and Ruder 2018, Universal Language Model Fine-tuning (arXiv:1801.06146)",
     "DANI": "Hafner, Tips for Training Recurrent Neural Networks",
     "LI": "PyTorch Lightning, LearningRateFinder and EarlyStopping",
     "K3": "Keras 3, callbacks",

@@ -19,8 +19,9 @@ from carousel.coach.observer import Observer
 from carousel.coach.record import read_evidence
 from carousel.coach.watch import Call, in_evaluation, watch
 from carousel.coach.words import language
-from carousel.run.events import Checks, Diverged, Epoch, Event, Facts
+from carousel.run.events import Checks, Diverged, Epoch, Event, Facts, Pretrained
 from carousel.run.layout import RunFolder
+from carousel.run.reading import events as recorded
 from carousel.run.writing import EventStore
 from carousel.tasks.shared.losses import Batch
 from carousel.tasks.shared.subject import TaskSubject
@@ -80,6 +81,9 @@ class RunCoach:
             self._store.flush()
             read_evidence(self._store.path, self._evidence)
         else:
+            self._store.flush()
+            for event in recorded(self._store.path, Pretrained):
+                self._evidence.take(event)
             if self._checks:
                 self._check()
             with self.observer.budget.spending(), _undisturbed():

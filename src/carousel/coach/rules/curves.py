@@ -290,6 +290,24 @@ def suspiciously_good(e: Evidence, t: Thresholds) -> Numbers | None:
 
 
 @rule(
+    "pretraining-short",
+    "during",
+    "info",
+    "HOWARD",
+    do=("--set pretraining.epochs={longer}",),
+    steady=True,
+)
+def pretraining_short(e: Evidence, t: Thresholds) -> Numbers | None:
+    for event in e.of_kind("pretrained"):
+        curve = [epoch["validation"]["perplexity"] for epoch in event["epochs"]]
+        if len(curve) < 2 or event["kept"] < len(curve) or curve[-1] > 0.97 * curve[-2]:
+            continue
+        numbers = {"epochs": len(curve), "now": curve[-1], "before": curve[-2]}
+        return {**numbers, "longer": 2 * len(curve), "seconds": event["seconds"]}
+    return None
+
+
+@rule(
     "coach-cost",
     "during",
     "info",
