@@ -211,7 +211,7 @@ def test_a_run_tells_what_the_pre_training_learnt_and_cost(tmp_path, capsys):
 
 
 def test_the_coach_says_that_a_pre_training_ended_while_it_still_learnt(tmp_path):
-    config = sentences(tmp_path, "coach.enabled=true")
+    config = sentences(tmp_path, "pretraining.learning_rate=4e-3", "coach.enabled=true")
     found = train(config, seed=3, threads=1, run_dir=tmp_path / "run", quiet=True)
     said = {event["code"]: event for event in events(found.path / "events.sqlite", "finding")}
     assert said["pretraining-short"]["advice"][0]["do"] == "--set pretraining.epochs=4"
