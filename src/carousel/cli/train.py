@@ -183,7 +183,7 @@ def _show_result(result: dict[str, Any], path: Path) -> None:
     for line in _beside_baselines(result, path):
         print_out(line)
     before = result.get("pretraining")
-    spent = f" after {before['seconds']:.0f} s of pre-training" if before else ""
+    spent = f", {before['seconds']:.0f} s of it pre-training" if before else ""
     print_out(f"test {scores.sentence(test)}; {result['seconds']:.0f} s of training{spent}")
     print_out(f"report: {path / layout.REPORT}")
     print_out(f"next: {command('evaluate', path)}")

@@ -307,12 +307,13 @@ def _ended(
     else:
         test = by_folds(run)
     headline = task.headline or task.validation_metrics[0]
+    before = account_of(run)
     result = {
         "recipe": config.recipe.name,
         "seed": run.seed,
         "epochs": trainer.progress.epoch,
         "steps": trainer.progress.step,
-        "seconds": round(trainer.progress.seconds, 3),
+        "seconds": round(trainer.progress.seconds + before.get("seconds", 0.0), 3),
         "parameters": sum(p.numel() for p in trainer.net.parameters()),
         "monitor": trainer.stopping.monitor,
         "metric": headline,
@@ -326,7 +327,7 @@ def _ended(
     }
     if held := facts_of(task.parted):
         result["held_files"] = held
-    if before := account_of(run):
+    if before:
         result["pretraining"] = before
     if timed := trainer.pace.account():
         result["budget"] = timed
