@@ -81,6 +81,26 @@ def test_bars_fit_a_terminal_of_80_columns_also_in_a_long_run():
     assert re.search(r"1881/6880 loss 0\.1195  rate 0\.00039  [\d,]+ images/s \S+\n", text)
 
 
+def test_bars_of_a_phase_say_so_and_give_way_to_those_of_the_training():
+    shown = io.StringIO()
+    display = BarDisplay(Console(file=shown, force_terminal=True, width=100))
+    display.phase = "pre-training"
+    display.start(epochs=5, total_steps=50, done=(0, 0), unit="words")
+    display.step(1, {"train/loss": 6.5, "learning_rate": 0.003}, count=64)
+    display.epoch(SUMMARY)
+    display.stop()
+    text = shown.getvalue()
+    assert re.search(r"0/5\s.* pre-training", text)
+    assert line_of(SUMMARY, "pre-training") in text
+    assert line_of(SUMMARY, "pre-training").startswith("pre-training epoch   2  train")
+    shown.truncate(0)
+    display.phase = ""
+    run(display)
+    assert "pre-training" not in shown.getvalue()
+    assert "/50" not in shown.getvalue()
+    assert "1/3" in shown.getvalue()
+
+
 def test_bars_may_be_stopped_twice_and_before_they_start():
     display = BarDisplay(Console(file=io.StringIO(), force_terminal=True))
     display.stop()

@@ -94,7 +94,7 @@ class BarDisplay(Display):
             self._bars.remove_task(before)
         self._count, self._speed = 0, 0.0
         self._epochs = self._bars.add_task(
-            f"{self.phase and self.phase + ' '}epoch", total=epochs, completed=done[0], note=""
+            "epoch", total=epochs, completed=done[0], note=self.phase
         )
         self._steps = self._bars.add_task("step", total=total_steps, completed=done[1], note="")
         self._since = time.monotonic()
@@ -119,7 +119,7 @@ class BarDisplay(Display):
     def epoch(self, summary: Epoch) -> None:
         name = summary.monitor
         value = scores.show(name, summary.validation[name])
-        note = f"validation {scores.title(name)} {value}"
+        note = f"{self.phase} validation {scores.title(name)} {value}".strip()
         self._bars.update(self._epochs, completed=summary.epoch, note=note)
         self._print(line_of(summary, self.phase), soft_wrap=True)
 

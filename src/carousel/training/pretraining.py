@@ -46,9 +46,9 @@ def pretrained(
 
     Raises `TrainingDiverged`, or what ends a training (`Trainer.fit`).
     """
-    first = cast(Pretraining | None, task.pretraining(run.seed))
-    if first is None or team.led(lambda: _has_begun(run)):
+    if not task.config.pretraining.epochs or team.led(lambda: _has_begun(run)):
         return None
+    first = cast(Pretraining, task.pretraining(run.seed))
     inner = _inside(run, first)
     display.phase = "pre-training"
     with (
