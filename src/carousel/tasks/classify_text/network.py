@@ -62,7 +62,7 @@ class TextClassifier(nn.Module):
         return logits
 
     def embedded(self, tokens: Tensor) -> Tensor:
-        """What the recurrent layers read (B, T, I) of tokens, some of it dropped in training."""
+        """Inputs of the recurrent layers (B, T, I) of tokens, some of it dropped in training."""
         words = self.words(tokens)
         x = self.embedding(words)
         p = self.regularization.input_dropout

@@ -67,7 +67,7 @@ class WordLabeller(nn.Module):
         return logits
 
     def embedded(self, features: Tensor) -> Tensor:
-        """What the recurrent layers read (B, T, I) of features, some of it dropped in training."""
+        """Inputs of the recurrent layers (B, T, I) of features, some of it dropped in training."""
         parts = [embed(features[..., i]) for i, embed in enumerate(self.embeddings)]
         p = self.regularization.input_dropout
         if self.training and p:

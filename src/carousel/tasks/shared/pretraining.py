@@ -53,7 +53,7 @@ class Encoder(Protocol):
     head: nn.Module
 
     def embedded(self, tokens: Tensor) -> Tensor:
-        """What the recurrent layers read (B, T, I) of tokens (B, T, …)."""
+        """Inputs of the recurrent layers (B, T, I) of tokens (B, T, …)."""
 
     def words(self, tokens: Tensor) -> Tensor:
         """Numbers of the words themselves (B, T)."""
@@ -269,7 +269,7 @@ def neighbours(words: Tensor, offsets: Tensor, end: int, directions: int) -> Ten
 
 
 def pieces(offsets: Tensor, longest: int) -> Tensor:
-    """Where pieces of at most so many words begin, of texts that begin at offsets; and the end.
+    """Starts of pieces of at most so many words, of texts that begin at offsets, and the end.
     Texts without words are none.
 
     >>> pieces(torch.tensor([0, 5, 5, 7]), 2).tolist()
