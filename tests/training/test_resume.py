@@ -140,8 +140,9 @@ def test_a_language_model_resumes_exactly(tmp_path, settings):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", dying.MOMENTS)
-@pytest.mark.parametrize("steps", [11, 40])
+@pytest.mark.parametrize(
+    ("steps", "moment"), [*((11, moment) for moment in dying.MOMENTS), (40, "after a step")]
+)
 def test_a_run_killed_in_its_pre_training_or_after_it_ends_with_the_same_bits(
     tmp_path, steps, moment
 ):
