@@ -41,7 +41,14 @@ def by_hand(segments, recurrent, x, before, after):
 @pytest.mark.parametrize("cell", TORCH)
 @pytest.mark.parametrize(
     ("length", "horizon", "features", "known", "channels", "depth"),
-    [(4, 8, 1, 0, 3, 1), (3, 7, 2, 2, 1, 2), (12, 5, 1, 3, 2, 1), (1, 2, 3, 0, 1, 1)],
+    [
+        (4, 8, 1, 0, 3, 1),
+        (3, 7, 2, 2, 1, 2),
+        (12, 5, 1, 3, 2, 1),
+        (1, 2, 3, 0, 1, 1),
+        (3, 7, 1, 2, 2, 1),
+        (6, 11, 2, 3, 1, 1),
+    ],
 )
 def test_segments_are_their_equations(cell, length, horizon, features, known, channels, depth):
     torch.manual_seed(length)
@@ -74,6 +81,27 @@ def test_segments_are_their_equations(cell, length, horizon, features, known, ch
         strict=True,
     ):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("own", [{"bias": False}, {"reset_after": False}, {"bidirectional": True}])
+def test_grus_with_and_without_options_decode_as_a_call_of_the_layer_does(own):
+    torch.manual_seed(4)
+    both = 2 if own.get("bidirectional") else 1
+    segments = Segments(
+        3, context=9, horizon=8, features=1, hidden_size=5 * both, outputs=1, known=2, channels=2
+    )
+    segments.embed = nn.Linear(9, 4)
+    segments.coming = nn.Linear(6, 4, bias=False)
+    segments.place = nn.Parameter(torch.randn(3, 4))
+    segments.channel = nn.Parameter(torch.randn(2, 4))
+    recurrent = layers.GRU(4, 5, batch_first=True, **own)
+    given = torch.randn(6, 9, 1), torch.randn(6, 9, 2), torch.randn(6, 8, 2)
+    read = torch.cat(given[:2], 2).reshape(6, 3, 9)
+    _, last = recurrent(torch.relu(segments.embed(read)))
+    known = torch.cat((given[2], torch.zeros(6, 1, 2)), 1).reshape(6, 3, 6)
+    places = segments.place + segments.channel.repeat(3, 1).unsqueeze(1) + segments.coming(known)
+    said = [segments.head(recurrent(places[:, j : j + 1], last)[0]) for j in range(3)]
+    torch.testing.assert_close(segments(recurrent, *given)[..., 0], torch.cat(said, 2)[:, 0, :8])
 
 
 def test_every_segment_to_come_is_told_from_the_same_state():

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from carousel.cells.states import hx_of, states_of
+from carousel.layers import GRU
 from carousel.layers.base import Recurrent
 from carousel.tasks.shared.network import make_dropout
 
@@ -27,6 +28,10 @@ class Segments(nn.Module):
     last segment are left out. Dropout is before U. Source: Lin et al. 2023, "SegRNN: Segment
     Recurrent Neural Network for Long-Term Time Series Forecasting" (arXiv:2308.11200), who have
     p_j and q side by side, each of half the size, where they are added here, and no c.
+
+    A GRU of one layer without options is not called for h_j: what s_n adds to its gates is the same
+    for all m, and without c_j what d_j adds is the same for all windows, so each is computed once
+    (in float32, whatever the layer's precision). Every other recurrence is called on all N m rows.
 
     >>> from carousel import layers
     >>> segments = Segments(4, context=12, horizon=6, features=1, hidden_size=8, outputs=1)
@@ -69,18 +74,50 @@ class Segments(nn.Module):
         rows = len(x)
         read = torch.cat((x, before), 2).reshape(rows, -1, self.embed.in_features)
         _, last = recurrent(torch.relu(self.embed(read)))
-        starts = [state.repeat_interleave(self.count, 1) for state in states_of(last)]
-        h, _ = recurrent(self._places(rows, after).flatten(0, 1).unsqueeze(1), hx_of((*starts,)))
+        states = states_of(last)
+        if self.count > 1 and _is_plain(recurrent):
+            h = self._shared(recurrent, states[0][0], after)
+        else:
+            starts = [state.repeat_interleave(self.count, 1) for state in states]
+            places = self._places(rows, after).expand(rows // self._channels, -1, -1, -1)
+            given = places.reshape(rows * self.count, 1, -1)
+            h, _ = recurrent(given, hx_of((*starts,)))
         steps: Tensor = self.head(self.dropout(h)).view(rows, -1, self.outputs)
         return steps[:, : self.horizon]
 
+    def _shared(self, recurrent: Recurrent, h: Tensor, after: Tensor) -> Tensor:
+        """h_j (B, C, m, H) of a GRU from the states h (N, H) that it is in, N = B C."""
+        size, (w_ih, w_hh, *biases) = h.size(1), recurrent.all_weights[0]
+        b_ih, b_hh = biases or (None, None)
+        a = F.linear(self._places(len(h), after), w_ih, b_ih)
+        b = F.linear(h, w_hh, b_hh).view(-1, self._channels, 1, 3 * size)
+        gates = torch.sigmoid(a[..., : 2 * size] + b[..., : 2 * size])
+        r, z = gates.chunk(2, -1)
+        n = torch.tanh(torch.addcmul(a[..., 2 * size :], r, b[..., 2 * size :]))
+        return torch.lerp(n, h.view(-1, self._channels, 1, size), z)
+
+    @property
+    def _channels(self) -> int:
+        return 1 if self.channel is None else len(self.channel)
+
     def _places(self, rows: int, after: Tensor) -> Tensor:
-        """d (N, m, H), what the recurrence reads of each segment to come."""
-        found = self.place.expand(rows, -1, -1)
+        """d (B or 1, C, m, H), what the recurrence reads of each segment to come: 1 where it is
+        the same for all windows."""
+        found = self.place.view(1, 1, *self.place.shape)
         if self.channel is not None:
-            found = found + self.channel.repeat(rows // len(self.channel), 1).unsqueeze(1)
+            found = found + self.channel.unsqueeze(1)
         if self.coming is not None:
             lacking = self.count * self.length - self.horizon
             known = F.pad(after, (0, 0, 0, lacking)).reshape(rows, self.count, -1)
-            found = found + self.coming(known)
+            found = found + self.coming(known).view(-1, self._channels, *self.place.shape)
         return found
+
+
+def _is_plain(recurrent: Recurrent) -> bool:
+    """Whether it is a GRU as torch has it, of one layer that reads in one direction."""
+    options = recurrent.layer_options.changed() if type(recurrent) is GRU else ["another layer"]
+    return (
+        all(option.startswith("precision=") for option in options)
+        and recurrent.num_layers == 1
+        and not recurrent.bidirectional
+    )
