@@ -16,10 +16,11 @@ class ManyConfig:
         last value that was measured.
     transform: "log" of values above 0, or "asinh" of any, before that: for series whose changes
         grow with their size. "none": the values as they are.
-    smoothing: "es": level and seasons of each window by exponential smoothing (Holt-Winters) with
+    smoothing: "es": level and season of each window by exponential smoothing (Holt-Winters) with
         coefficients and first factors that are learnt for each series; the network reads the window
         without them, and says how the time to come differs from them (ES-RNN, Smyl 2020). A series
-        that training did not have is smoothed by what all share. "none": the values on their scale.
+        that training did not have is smoothed by what all share. "es-all": many.seasons, too, which
+        else the linear maps alone repeat. "none": the values on their scale.
     steady: how much the loss has of the mean square of the change of the change of ln level, which
         keeps the level from following every value (Smyl: 10 for hours, 100 for days and weeks).
     objective: the loss in training: "mase", the absolute error over that of the seasonal naive
@@ -28,8 +29,8 @@ class ManyConfig:
     seasons: further seasons than `forecast.season`, with commas between, such as a week of hours:
         "168".
     mixtures: linear maps of the window, of which the network says how much each counts; they start
-        at repeating a season, one each, in turn (0: none). With many.smoothing = "es" they repeat
-        what the smoothing has left of it.
+        at repeating a season, one each, in turn (0: none). With many.smoothing they repeat half of
+        what it has left of it.
     windows: that each series gives in an epoch, at most as many as it has (0: as many as make
         16,000 in all).
     embed: learn a row of numbers for each series, too. A series that training did not have is read
@@ -38,8 +39,12 @@ class ManyConfig:
 
     scaling: str = key("season", choices=("season", "mean", "median", "last"))
     transform: str = key("none", choices=("none", "log", "asinh"), of_set=DROPPED)
-    smoothing: str = key("none", choices=("none", "es"), only={"es": "many.transform=log"})
-    steady: float = key(0.0, low=0, when=("many.smoothing=es",))
+    smoothing: str = key(
+        "none",
+        choices=("none", "es", "es-all"),
+        only={"es": "many.transform=log", "es-all": "many.transform=log"},
+    )
+    steady: float = key(0.0, low=0, when=("many.smoothing=es|es-all",))
     objective: str = key(
         "mase",
         choices=("mase", "smape", "both"),

@@ -18,7 +18,7 @@ from carousel.tasks.forecast_many.smoothing import (
 from carousel.tasks.forecast_many.windows import Origins
 from carousel.training import memory
 
-ES = ("many.transform=log", "many.smoothing=es")
+ES = ("many.transform=log", "many.smoothing=es-all")
 SEASONS = [[], [3], [7], [3, 7], [7, 3], [2, 3, 5], [70]]
 
 
@@ -170,6 +170,21 @@ def test_the_first_course_is_of_the_first_cycles_after_the_start():
     assert course.tolist() == [[3.0, -2.0, -1.0]]
 
 
+def test_a_course_is_followed_as_far_as_its_cycles_are_alike():
+    cycles = np.array([[1.0, -2.0, 1.0], [3.0, -2.0, -1.0]])
+    course = cycles.mean(0)
+    chance = (np.square(cycles - course).sum(0) / 2).sum()
+    share = 1 - chance / np.square(course).sum()
+    assert 0 < share < 1
+    seen = torch.ones(1, 6, dtype=torch.bool)
+    (found,) = first_courses(torch.from_numpy(cycles.reshape(1, 6)), seen, [3])
+    np.testing.assert_allclose(found[0], share * course)
+    (found,) = first_courses(torch.tensor([[1.0, -1.0, -1.0, 1.0]]), seen[:, :4], [2])
+    assert found.tolist() == [[0.0, 0.0]]
+    (found,) = first_courses(torch.tensor([[1.0, -1.0, 0.0]]), seen[:, :3], [2])
+    assert found.tolist() == [[1.0, -1.0]]  # there is one cycle: nothing says that it is chance
+
+
 def test_a_longer_season_has_what_the_shorter_one_leaves():
     short, long = np.array([1.0, -1.0]), np.array([0.5, 0.5, -0.25, -0.25, -0.25, -0.25])
     logs = torch.from_numpy(np.tile(short, 6) + np.tile(long, 2) + 4)[None]
@@ -206,7 +221,16 @@ def test_learnt_factors_stand_at_their_place_in_the_season_whatever_the_window()
 # ---- in the forecaster
 
 
-@pytest.mark.parametrize("more", [(), ("many.seasons=3",), ("forecast.season=1",)])
+@pytest.mark.parametrize(
+    "more",
+    [
+        (),
+        ("many.seasons=3",),
+        ("many.seasons=3", "many.smoothing=es"),
+        ("forecast.season=1",),
+        ("forecast.season=1", "many.seasons='1, 5'"),
+    ],
+)
 def test_an_untrained_network_without_maps_forecasts_by_the_smoothing_alone(more, tmp_path):
     task = task_of(tmp_path, "many.mixtures=0", "regularization.dropout=0", *more)
     network = task.build_model()
@@ -219,14 +243,16 @@ def test_an_untrained_network_without_maps_forecasts_by_the_smoothing_alone(more
     for name, row in zip(task.series.names, wanted.tolist(), strict=True):
         assert answers[name] == pytest.approx(row, rel=1e-5)
     # and the whole of it by hand, for one series
-    seasons = [m for m in network.seasons if m > 1]
+    first = "many.smoothing=es" in more
+    seasons = [m for m in network.seasons[: 1 if first else None] if m > 1]
+    assert network.smoothing.seasons == seasons
     number = task.series.names.index("s4")
     y = task.frame.contexts(windows)[number].numpy()
     logs = torch.from_numpy(np.log(y))[None]
     courses = first_courses(logs, torch.ones_like(logs, dtype=torch.bool), seasons)
-    trust = 1 / (1 + np.exp(-2.0))
-    rate = 1 / (1 + np.exp(1.0))
-    starts = [np.exp(trust * course[0].numpy()) for course in courses]
+    trusts, rate = [1 / (1 + np.exp(-2.0)), 0.5], 1 / (1 + np.exp(2.0))
+    pairs = zip(trusts, courses, strict=False)
+    starts = [np.exp(trust * course[0].numpy()) for trust, course in pairs]
     levels, _, coming = by_hand(y, np.ones(len(y)), rate, [rate] * len(seasons), starts, 4)
     assert answers["s4"] == pytest.approx([levels[-1] * one for one in coming], rel=1e-4)
 
@@ -289,15 +315,16 @@ def test_values_that_have_no_logarithm_are_refused_and_told_what_to_do(tmp_path)
         task_of(tmp_path, rows=rows)
 
 
-def test_smoothing_needs_logarithms(tmp_path):
-    config = many_config(write_many(tmp_path), "many.smoothing=es")
+@pytest.mark.parametrize("how", ["es", "es-all"])
+def test_smoothing_needs_logarithms(how, tmp_path):
+    config = many_config(write_many(tmp_path), f"many.smoothing={how}")
     with pytest.raises(ConfigError, match=r"many\.smoothing.*many\.transform = log"):
         tasks.find("forecast_many")(config, 0)
 
 
 def test_a_steadier_level_is_asked_for_by_the_loss(tmp_path):
     losses = []
-    for steady in (0, 10):
+    for steady in (0, 1000):
         task = task_of(tmp_path, f"many.steady={steady}")
         network = task.build_model().eval()
         batch = next(iter(task.train_batches(0, 0)))
@@ -305,7 +332,7 @@ def test_a_steadier_level_is_asked_for_by_the_loss(tmp_path):
     x, _, static, *_ = batch
     found = network.smoothing(x[:, :, 0], x[:, :, 1], static[:, network.given :])
     assert (losses[1] - losses[0]).item() == pytest.approx(
-        10 * wiggliness(found.levels).item(), rel=1e-4
+        1000 * wiggliness(found.levels).item(), rel=1e-4
     )
 
 

@@ -17,6 +17,8 @@ from carousel.tasks.shared.network import make_dropout, make_recurrent, start
 
 _FARTHEST = 5.0
 """Spreads from the level beyond which the recurrent layers see no difference."""
+_LEFT = 0.5
+"""Share of what a smoothing leaves that is repeated at first."""
 _SLOW = 0.1
 """How much slower a linear map learns than what is beside it: it starts near its end."""
 
@@ -79,12 +81,16 @@ class ManyForecaster(nn.Module):
         self.change: nn.Parameter | None = None
         if many.mixtures:
             lines = repeating(many.mixtures, self.seasons, settings.context, settings.horizon)
+            if many.smoothing != "none":  # what the season has not learnt of it yet
+                lines = _LEFT * lines
             self.register_buffer("lines", lines, persistent=False)
             self.change = nn.Parameter(torch.zeros_like(lines))
             self.gate = nn.Linear(size + static, many.mixtures)
         start(self, config)
         self.smoothing = (
-            Smoothing(series, self.seasons, settings.horizon) if many.smoothing == "es" else None
+            Smoothing(series, smoothed_seasons(config), settings.horizon)
+            if many.smoothing != "none"
+            else None
         )
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -133,6 +139,12 @@ def seasons_of(config: Config) -> list[int]:
     """`forecast.season`, and further ones of `many.seasons`."""
     more = [int(part) for part in config.many.seasons.split(",") if part.strip()]
     return [config.forecast.season, *more]
+
+
+def smoothed_seasons(config: Config) -> list[int]:
+    """Seasons that a smoothing has: `forecast.season`, or all of them."""
+    found = seasons_of(config)
+    return found if config.many.smoothing == "es-all" else found[:1]
 
 
 def repeating(maps: int, seasons: Sequence[int], context: int, horizon: int) -> Tensor:

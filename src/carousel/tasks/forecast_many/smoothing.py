@@ -12,7 +12,9 @@ from torch.nn import functional as F
 _BLOCK = 64  # steps at once, at most: a block has a matrix of their number squared
 _CYCLES = 2  # of the longest season, by which the first factors are read
 _FARTHEST = 30.0  # of ln y from the level of its window: a factor of 1e13
-_RATE, _TRUST = -1.0, 2.0  # logits at which coefficients and shares of first factors start
+_RATE = -2.0  # logit at which coefficients start
+_TRUST, _DOUBT = 2.0, 0.0  # of the share of the first season's first course, and of further ones
+_QUICK = 10.0  # how much faster coefficients of a series learn: they are few, and seldom seen
 
 
 class Smoothed(NamedTuple):
@@ -35,11 +37,11 @@ class Smoothing(nn.Module):
 
     α = σ(a + a_n) and γ_i = σ(c_i + c_(i,n)): what all series share, and what is learnt of series
     n. Where nothing was measured both stay as they are. The first level is y / Π_i s_i of the first
-    measured step. The first factors are ln s_(i,j) = w_i r_(i,j) + κ_(i,j) + δ_(i,j,n): r is the
-    mean course of the first cycles in the window, w_i = σ(v_i + v_(i,n)) how much it is followed,
-    κ and δ are learnt for each place j in the season, of all series and of series n. A series that
-    training did not have is smoothed by what all share, and so is, in training, a share `unknown`
-    of the windows.
+    measured step. The first factors are ln s_(i,j) = w_i r_(i,j) + κ_(i,j) + δ_(i,j,n): r is what
+    `first_courses` finds in the window, w_i = σ(v_i + v_(i,n)) how much of it is followed, κ and δ
+    are learnt for each place j in the season, of all series and of series n. A series that training
+    did not have is smoothed by what all share, and so is, in training, a share `unknown` of the
+    windows.
 
     Source: Smyl 2020, "A hybrid method of exponential smoothing and recurrent neural networks for
     time series forecasting", International Journal of Forecasting 36(1). There the smoothing begins
@@ -55,7 +57,8 @@ class Smoothing(nn.Module):
         self.seasons = [seasons[place] for place in self.places]
         self.horizon, self.unknown = horizon, unknown
         count = len(self.seasons)
-        self.shared = nn.Parameter(torch.tensor([_RATE] * (1 + count) + [_TRUST] * count))
+        trusts = [_DOUBT if place else _TRUST for place in range(count)]
+        self.shared = nn.Parameter(torch.tensor([_RATE] * (1 + count) + trusts))
         self.own = nn.Parameter(torch.zeros(series + 1, 1 + 2 * count))
         self.factors = nn.ParameterList(torch.zeros(m) for m in self.seasons)
         self.own_factors = nn.ParameterList(torch.zeros(series + 1, m) for m in self.seasons)
@@ -71,7 +74,7 @@ class Smoothing(nn.Module):
         seen = seen | ~seen.any(1, keepdim=True)
         logs = (z * spread).clamp(-_FARTHEST, _FARTHEST)
         count = len(self.seasons)
-        of_series = self.shared + F.embedding(code, self.own, padding_idx=0)
+        of_series = self.shared + _QUICK * F.embedding(code, self.own, padding_idx=0)
         trust = of_series[:, 1 + count :].sigmoid()
         starts = [
             (trust[:, i : i + 1] * course + self._learnt(i, facts, code, z.size(1))).exp()
@@ -98,7 +101,8 @@ class Smoothing(nn.Module):
 def first_courses(logs: Tensor, seen: Tensor, seasons: Sequence[int]) -> list[Tensor]:
     """Mean course (B, m) of each season in the first cycles of windows (B, T), from the first step
     that was measured on: of logarithms less the mean of their cycle, and less the courses of
-    shorter seasons; 0 where nothing was measured. The first number is of the first step of T.
+    shorter seasons; 0 where nothing was measured. The first number is of the first step of T. Each
+    is shrunk to the share of its mean square that is more than the chance of so few cycles.
 
     >>> x = torch.tensor([[1.0, 3.0, 2.0, 4.0, 9.0]])
     >>> first_courses(x, torch.ones(1, 5, dtype=torch.bool), [2])
@@ -116,11 +120,24 @@ def first_courses(logs: Tensor, seen: Tensor, seasons: Sequence[int]) -> list[Te
         cycles = span // season
         x, known = (part[:, : cycles * season].view(rows, cycles, season) for part in (rest, seen))
         x = torch.where(known, x - _mean(x, known, 2), 0.0)
-        course = _mean(x, known, 1).squeeze(1)
+        course = _mean(x, known, 1)
+        course = (course * _reliability(x, known, course)).squeeze(1)
         rest = rest - course[:, torch.arange(span) % season]
         turned = (torch.arange(season, device=logs.device) - begin).remainder(season)
         found[i] = course.gather(1, turned)
     return found
+
+
+def _reliability(x: Tensor, known: Tensor, course: Tensor) -> Tensor:
+    """Share (B, 1, 1) of the mean square of a course (B, 1, m) that is not chance, from 0 to 1, by
+    how far its cycles (B, C, m) lie from it; 1 where none is there twice."""
+    count = known.sum(1, keepdim=True)
+    apart = torch.where(known, x - course, 0.0).square().sum(1, keepdim=True)
+    twice = count > 1
+    chance = torch.where(twice, apart / (count * (count - 1)).clamp(min=1), 0.0)
+    size = torch.where(twice, course.square(), 0.0).sum(2, keepdim=True)
+    noise = chance.sum(2, keepdim=True)
+    return torch.where(size > 0, (1 - noise / torch.where(size > 0, size, 1.0)).clamp(min=0), 1.0)
 
 
 def _mean(values: Tensor, counted: Tensor, dim: int) -> Tensor:

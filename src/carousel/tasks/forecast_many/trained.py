@@ -22,7 +22,7 @@ from carousel.data.scaling import FeatureScaler
 from carousel.data.sequences import step_words
 from carousel.errors import DataError
 from carousel.tasks.forecast_many.forecasts import EVALUATION_BATCH, forecasts
-from carousel.tasks.forecast_many.network import ManyForecaster, seasons_of
+from carousel.tasks.forecast_many.network import ManyForecaster, smoothed_seasons
 from carousel.tasks.forecast_many.output import Output
 from carousel.tasks.forecast_many.report import of_test
 from carousel.tasks.forecast_many.windows import Frame, Origins, known_places, turns_of
@@ -47,7 +47,7 @@ class Shape:
 
     @classmethod
     def of(cls, series: ManySeries, config: Config) -> Shape:
-        names = series.names if config.many.embed or config.many.smoothing == "es" else ()
+        names = series.names if config.many.embed or config.many.smoothing != "none" else ()
         turns = turns_of(series, config)
         return cls(series.columns, series.static_columns, series.pace, turns, names)
 
@@ -173,7 +173,7 @@ class TrainedManyForecaster(TrainedModel):
         static = torch.zeros(1, len(self.shape.static) + self.config.many.embed)
         if self.config.many.smoothing == "none":
             return static
-        facts = torch.zeros(1, 2 + len(seasons_of(self.config)))
+        facts = torch.zeros(1, 2 + len(smoothed_seasons(self.config)))
         facts[:, 0] = 1.0
         return torch.cat((static, facts), 1)
 
@@ -256,7 +256,7 @@ class TrainedManyForecaster(TrainedModel):
         many, said = self.config.many, []
         if many.embed:
             said.append("read as none of those it had")
-        if many.smoothing == "es":
+        if many.smoothing != "none":
             said.append(
                 "smoothed by the coefficients that all series share, from the season of its own "
                 "first cycles"

@@ -19,7 +19,7 @@ from carousel.data.many_series import ManySeries, ManySeriesParts
 from carousel.data.order import generator_of
 from carousel.data.scaling import FeatureScaler
 from carousel.runtime.calendar import waves
-from carousel.tasks.forecast_many.network import seasons_of
+from carousel.tasks.forecast_many.network import smoothed_seasons
 from carousel.tasks.forecast_many.scaling import Scale, scale_of, transformed
 
 Rows = NDArray[np.int64]
@@ -170,7 +170,7 @@ class Frame:
             x.append(waving[:, : settings.context])
             after = torch.cat((waving[:, settings.context :], after), 2)
         static = self._static[windows.series]
-        if self.config.many.smoothing == "es":
+        if self.config.many.smoothing != "none":
             static = torch.cat((static, self._smoothed_by(windows, scale)), 1)
         return Read(torch.cat(x, 2), after, static, scale)
 
@@ -181,7 +181,7 @@ class Frame:
         pace, of = self.series.pace, windows.series
         begun = torch.from_numpy(self.series.starts // pace.every)[of]
         place = begun + windows.start - self._firsts[of]
-        seasons = [place.remainder(season).float() for season in seasons_of(self.config)]
+        seasons = [place.remainder(season).float() for season in smoothed_seasons(self.config)]
         return torch.stack((scale.spread[:, 0].float(), *seasons, self._codes[of].float()), 1)
 
     def truth(self, windows: Origins) -> Tensor:
