@@ -41,6 +41,8 @@ def table(path, units=24, seed=0):
                     "mode": f"m{int(generator.integers(0, 3))}",
                     "city": f"c{int(generator.integers(0, 12))}",
                     "state": "abc"[kind],
+                    "size": None if unit % 7 == 5 else 1.5 * unit,
+                    "weight": (unit * 7) % 5 if step % 3 else None,
                     "now": "up" if x > 1 else "down",
                     "level": level,
                 }
@@ -50,16 +52,17 @@ def table(path, units=24, seed=0):
 
 
 TASKS = {
-    "classify_recordings": {"target": "state", "ignore": "now, level"},
-    "label_frames": {"target": "now", "ignore": "state, level"},
-    "regress": {"target": "level", "ignore": "state, now"},
+    "classify_recordings": {"target": "state", "ignore": "now, level, size, weight"},
+    "label_frames": {"target": "now", "ignore": "state, level, size, weight"},
+    "regress": {"target": "level", "ignore": "state, now, size, weight"},
+    "regress whole": {"target": "size, weight", "ignore": "state, now, level"},
 }
 
 
 def config_of(task, path, **more):
     columns = {"id": "unit", "time": "t", "category": "mode, city", **TASKS[task]}
     values = {f"columns.{name}": value for name, value in columns.items()}
-    return Config(task=task).override(
+    return Config(task=task.split()[0]).override(
         {
             "data.path": str(path),
             **values,
@@ -85,7 +88,7 @@ def test_parts_of_an_imported_table_are_those_of_the_file(both, monkeypatch, tas
     records = []
     for path in both:
         config = config_of(task, path)
-        data = find(task)(config, 0).parted
+        data = find(config.task)(config, 0).parted
         assert isinstance(data.train.values, MappedRagged) == path.is_dir()
         assert data.filled > 0
         records.append((DataRecord.of(config, data).parts, data.filled, data.columns))
@@ -99,6 +102,8 @@ def test_parts_of_an_imported_table_are_those_of_the_file(both, monkeypatch, tas
         ("classify_recordings", {"data.shuffle": "blocks"}),
         ("label_frames", {}),
         ("regress", {"data.shuffle": "blocks", "frames.window": 7}),
+        ("regress whole", {"frames.noise": 0.1}),
+        ("regress whole", {"data.shuffle": "blocks"}),
     ],
 )
 def test_training_from_the_disk_gives_the_weights_of_training_from_memory(
@@ -219,7 +224,6 @@ def test_a_table_too_large_for_memory_is_imported_by_itself_once(tmp_path, monke
     [
         ("forecast", {"target": "x", "time": "t"}),
         ("anomaly", {"time": "t"}),
-        ("regress", {"target": "x", "id": "unit", "ignore": "city, state, now"}),
         ("classify_text", {"target": "state", "text": "city"}),
         ("label_words", {"target": "now", "text": "city", "id": "unit"}),
         ("classify_recordings", {"target": "state", "wide": "x, y"}),
@@ -256,3 +260,11 @@ def test_a_model_answers_an_imported_table_as_its_file_and_judges_neither_if_tra
         code, _, err = carousel("evaluate", run, source)
         assert code == 2
         assert "is what the model was trained on" in err
+
+
+def test_a_number_of_a_whole_sequence_that_changes_in_it_is_refused_from_the_disk_too(both):
+    for path in both:
+        config = config_of("regress whole", path, **{"regress.per": "sequence"})
+        config = config.override({"columns.target": "level", "columns.ignore": "state, now, size"})
+        with pytest.raises(DataError, match="'level' must keep one value through a sequence; 'u0'"):
+            find("regress")(config, 0)

@@ -1,7 +1,11 @@
 """Who works on which trial: no two on one, none lost with its worker."""
 
+import shutil
+from dataclasses import replace
+
 import optuna
 import pytest
+import tomli_w
 from small import small_config
 
 from carousel.errors import RunError
@@ -118,9 +122,70 @@ def test_a_line_of_the_journal_that_was_never_written_whole_is_cut_off(folder):
 
 def test_a_sweep_over_other_settings_is_refused_in_words(folder):
     ledger(folder)
-    with pytest.raises(RunError, match="over other settings") as error:
+    with pytest.raises(RunError, match="is another one: seed is 2 here and 1 there") as error:
         ledger(folder, plan(seed=2))
     assert error.value.arguments == ("run_dir",)
+    other = plan()
+    config = other.config.override({"optimizer.learning_rate": 0.5, "model.num_layers": 2})
+    with pytest.raises(RunError, match=r"model.num_layers is 2 here and 1 there") as error:
+        ledger(folder, replace(other, config=config))
+    assert "optimizer.learning_rate is 0.5 here" in str(error.value)
+    with pytest.raises(RunError, match=r"over model.hidden_size.values is \[8, 16\] here"):
+        ledger(folder, plan(("model.hidden_size=8,16", "model.cell=gru,lstm")))
+
+
+def older(config):
+    """A configuration as a version had it that knew neither zoneout nor averaging."""
+    found = config.to_dict()
+    del found["regularization"]["zoneout"], found["averaging"]
+    return found
+
+
+def begun_by_an_older_version(monkeypatch, folder, *, with_plan):
+    """A sweep with a trial, whose version knew fewer settings and perhaps wrote no plan down."""
+    facts = Plan.facts.fget
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Plan,
+            "facts",
+            property(
+                lambda self: {
+                    **facts(self),
+                    "config": older(self.config) | {"recipe": {}, "data": self.data},
+                }
+            ),
+        )
+        if not with_plan:
+            patch.setattr("carousel.sweep.ledger._FACTS", "nobody reads this")
+        book = ledger(folder)
+        claim = book.claim(6, "")
+        book.ended(claim, 0.9)
+    (folder / claim.run).mkdir()
+    text = tomli_w.dumps({"run": {"format": 1}, **older(plan().config)})
+    (folder / claim.run / "config.toml").write_text(text)
+
+
+@pytest.mark.parametrize("with_plan", [True, False])
+def test_a_sweep_goes_on_after_an_upgrade_that_brought_new_settings(folder, monkeypatch, with_plan):
+    begun_by_an_older_version(monkeypatch, folder, with_plan=with_plan)
+    book = ledger(folder)
+    assert [trial.value for trial in book.trials()] == [0.9]
+    assert book.claim(6, "").number == 1
+    new = plan().config.override({"regularization.zoneout": 0.1})
+    said = "regularization.zoneout is 0.1 here and absent there" if with_plan else "cannot be told"
+    with pytest.raises(RunError, match=said):
+        ledger(folder, replace(plan(), config=new))
+    with pytest.raises(RunError, match="another run_dir"):
+        ledger(folder, plan(seed=2))
+
+
+def test_a_sweep_of_a_version_whose_settings_nobody_wrote_down_is_refused_in_words(
+    folder, monkeypatch
+):
+    begun_by_an_older_version(monkeypatch, folder, with_plan=False)
+    shutil.rmtree(folder / "trial-0000")
+    with pytest.raises(RunError, match="begun by a version of Carousel whose settings"):
+        ledger(folder)
 
 
 def test_two_sweeps_live_in_one_storage(folder):

@@ -107,17 +107,20 @@ def is_in_blocks(values: Ragged, shuffle: str) -> bool:
     return isinstance(values, MappedRagged) and 2 * values.values.nbytes > memory()
 
 
-def pools_of(values: Ragged, rows: int) -> Pools:
+def pools_of(values: Ragged, rows: int, known: Tensor | None = None) -> Pools:
     """Pools of about 1 GiB of sequences, in blocks of 64 MiB that are whole batches of `rows`. The
-    operating system is asked to read a block before it is needed."""
+    operating system is asked to read a block before it is needed. known: numbers of the sequences
+    that are read, in their order; all if None."""
     each = max(1, values.values.nbytes // max(1, len(values)))
     size = max(1, BLOCK // (each * rows)) * rows
 
     def expect(first: int, last: int) -> None:
-        if isinstance(values, MappedRagged):
+        if isinstance(values, MappedRagged) and known is None:
             values.expect(first, last)
+        elif isinstance(values, MappedRagged) and known is not None:
+            values.expect(int(known[first]), int(known[last - 1]) + 1)
 
-    return Pools(len(values), size, expect=expect)
+    return Pools(len(values) if known is None else len(known), size, expect=expect)
 
 
 def changed(values: Ragged, function: Callable[[Ragged], Tensor]) -> Ragged:

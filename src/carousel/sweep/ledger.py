@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,12 +22,13 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from carousel.errors import RunError
+from carousel.run import layout
 from carousel.sweep import sampling, worker_lock
 from carousel.sweep.plan import Plan
 from carousel.sweep.space import Value, of_recipe
 from carousel.sweep.storage import named_errors, open_storage, shown
 
-_IDENTITY = "carousel"
+_IDENTITY, _FACTS = "carousel", "plan"
 AGAIN, RUN, FAILED, WORKER, MACHINE, BEAT = "again", "run", "failed", "lock", "machine", "beat"
 _COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.WAITING)
 
@@ -75,16 +77,34 @@ class Ledger:
                 direction="maximize" if self.plan.higher else "minimize",
                 load_if_exists=True,
             )
-            written = self.study.user_attrs.get(_IDENTITY)
-            if written is None:
+            said = self.study.user_attrs
+            if _IDENTITY not in said:
+                # The plan comes first: who sees the digest sees what it is of.
+                self.study.set_user_attr(_FACTS, self.plan.facts)
                 self.study.set_user_attr(_IDENTITY, self.plan.identity)
                 self._begin()
-        if written not in (None, self.plan.identity):
-            raise RunError(
-                f"the sweep '{self.name}' in {shown(self.storage)} is over other settings, or of "
-                f"another recipe, metric or seed: name another run_dir, or give its own command",
-                "run_dir",
+        if said.get(_IDENTITY, self.plan.identity) != self.plan.identity:
+            self._refuse_others(said)
+
+    def _refuse_others(self, said: Mapping[str, Any]) -> None:
+        """Raise `RunError` unless the plan of the sweep is this one, but for settings that the
+        version which began it did not know."""
+        what = f"the sweep '{self.name}' in {shown(self.storage)}"
+        if _FACTS in said:
+            unlike = self.plan.unlike(said[_FACTS])
+            if not unlike:
+                return
+            more = f" and {len(unlike) - 3} more" if len(unlike) > 3 else ""
+            why = f"is another one: {'; '.join(unlike[:3])}{more}"
+        else:  # before its plan was written down, there was a digest of it alone
+            known = next(filter(None, map(_settings_in, sorted(self.folder.glob("*-*")))), None)
+            if known and self.plan.is_of(said[_IDENTITY], known):
+                return
+            why = (
+                "is over other settings, of another recipe, metric, seed or data, or was begun by "
+                "a version of Carousel whose settings cannot be told"
             )
+        raise RunError(f"{what} {why}: name another run_dir, or give its own command", "run_dir")
 
     def _begin(self) -> None:
         """Put the recipe as it is first, where it is among what is searched."""
@@ -217,6 +237,15 @@ class Ledger:
                     said[RUN] = trial.user_attrs[RUN]
                 self.study.enqueue_trial(settings, user_attrs=said)
         return True
+
+
+def _settings_in(run: Path) -> dict[str, Any] | None:
+    """The settings of a run's configuration by section, of whatever version; None if there are
+    none to be read."""
+    try:
+        return tomllib.loads((run / layout.CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def is_again(trial: FrozenTrial) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -56,14 +57,35 @@ class Plan:
     @cached_property
     def identity(self) -> str:
         """A digest of all that decides what a trial is: who has another plan has another sweep."""
-        facts = {
+        return _digest(self.facts)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All that decides what a trial is, as JSON can hold it."""
+        return {
             "kind": type(self).__name__,
             "config": self.config.to_dict() | {"recipe": {}, "data": self.data},
             "axes": space.to_json(self.axes),
             "how": [self.sampler, self.pruner, self.metric, self.seed],
             "best": dict(getattr(self, "best", {})),
         }
-        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def unlike(self, facts: Mapping[str, Any]) -> list[str]:
+        """What the `facts` of a sweep say otherwise than this plan, in words. A setting that they
+        do not have, as the version that began the sweep did not know it, takes its default."""
+        mine = json.loads(json.dumps(self.facts))  # lists for tuples, as they were written
+        mine["config"] = _as_known(mine["config"], facts["config"])
+        names = ("sampler", "pruner", "metric", "seed")
+        one, two = (
+            {**some, "how": dict(zip(names, some["how"], strict=True))} for some in (mine, facts)
+        )
+        return _unlike(one, two)
+
+    def is_of(self, identity: str, known: Mapping[str, Any]) -> bool:
+        """True if a digest is that of this plan, made by a version that knew the settings of a
+        configuration, `known`, where all others have their defaults."""
+        facts = self.facts
+        return _digest({**facts, "config": _as_known(facts["config"], known)}) == identity
 
     def of_trial(self, values: Mapping[str, Value]) -> tuple[Config, int]:
         """Configuration and seed of a trial with these values. Raises `ConfigError` for values that
@@ -91,6 +113,47 @@ class Plan:
             "seed": self.seed,
             "over": space.to_json(self.axes),
         }
+
+
+def _digest(facts: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _as_known(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration without the settings that are not among the known ones and have their
+    defaults."""
+    standard = json.loads(json.dumps(Config().to_dict()))
+    found: dict[str, Any] = {}
+    for name, section in config.items():
+        if not isinstance(section, dict):
+            found[name] = section
+            continue
+        usual, before = standard[name], known.get(name, {})
+        kept = {
+            key: value
+            for key, value in section.items()
+            if key in before or json.loads(json.dumps(value)) != usual[key]
+        }
+        if kept or name in known:
+            found[name] = kept
+    return found
+
+
+def _unlike(mine: Mapping[str, Any], other: Mapping[str, Any], where: str = "") -> list[str]:
+    """Names whose values differ, with both."""
+    found = []
+    for name in {**mine, **other}:
+        one, two = mine.get(name), other.get(name)
+        if isinstance(one, dict) and isinstance(two, dict):
+            found += _unlike(one, two, f"{where}{name}.")
+        elif one != two:
+            shown = re.sub(r"^(config|how)\.", "", f"{where}{name}").replace("axes.", "over ", 1)
+            found.append(f"{shown} is {_shown(one)} here and {_shown(two)} there")
+    return found
+
+
+def _shown(value: Any) -> str:
+    return "absent" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True)

@@ -196,7 +196,15 @@ def _axis(name: str, text: str) -> Axis:
     kinds = kinds_in(known[name].kind)
     if ":" in text and "," not in text and {int, float} & set(kinds):
         return _range(name, text, whole=float not in kinds)
-    values = [_value(one.strip(), kinds) for one in text.split(",")]
+    cells = [one.strip() for one in text.split(",")]
+    if not all(cells):
+        raise ConfigError(
+            f"{name} has an empty value among those to search; got '{text}' ('' in quotation marks "
+            f"is an empty text)"
+        )
+    values = [_value(one, kinds) for one in cells]
+    if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+        raise ConfigError(f"what is searched of {name} must be finite numbers, got '{text}'")
     if len(set(map(repr, values))) < max(len(values), 2):
         raise ConfigError(f"{name} must have two values or more, each once; got '{text}'")
     return Choices(tuple(values))
@@ -212,6 +220,8 @@ def _range(name: str, text: str, *, whole: bool) -> Range:
         raise ConfigError(
             f"a range of {name} must be low:high, low:high:log or low:high:step, got '{text}'"
         ) from None
+    if not all(map(math.isfinite, (*ends, step))):
+        raise ConfigError(f"a range of {name} must have finite ends and steps, got '{text}'")
     log = how == "log"
     if (
         not ends[0] < ends[1]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from carousel.data.labelled_recordings import Example, Labelled, LabelledRecordings
     from carousel.data.measured import Measured
     from carousel.data.recordings import Recordings
+    from carousel.data.whole_targets import WholeTargets
 
 _ROWS = 1 << 18
 
@@ -140,3 +141,10 @@ def measured(disk: OnDisk, numbers: NDArray[np.float64]) -> list[Measured]:
         Measured(disk.names(part), disk.values[part], disk.at_each_step(part, numbers, np.nan))
         for part in PARTS
     ]
+
+
+def of_whole(disk: OnDisk, part: str, numbers: torch.Tensor) -> WholeTargets:
+    """Sequences of a part with their numbers (n, K)."""
+    from carousel.data.whole_targets import WholeTargets
+
+    return WholeTargets(disk.names(part), disk.values[part], numbers)

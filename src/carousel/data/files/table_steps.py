@@ -28,6 +28,8 @@ from carousel.data.table import Table, read_table
 from carousel.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import torch
+
     from carousel.data.files.recordings import Frames
     from carousel.data.labelled_recordings import LabelledRecordings
     from carousel.data.measured import MeasuredRecordings
@@ -275,21 +277,27 @@ def _are_kept(read: Read, config: Config) -> bool:
 def _read_whole(read: Read, config: Config) -> WholeRecordings:
     import torch
 
-    from carousel.data.store.opened import refuse_large
     from carousel.data.whole_targets import WholeRecordings
 
-    if read.on_disk:
-        refuse_large(read.table, "a table with a number for each sequence", MAPPED)
     rows = read.sequences.found
-    frames = [read.frames(one) for one in rows]
     dealt = deal(rows, config, read.table, None, bool(config.columns.time))
+    targets = names_in(config.columns.target)
+    if read.on_disk:
+        disk = mapped_steps.OnDisk(read, {name: [rows[i] for i in dealt[name]] for name in PARTS})
+        numbers = _whole_numbers(read, config)
+        one, two, three = (
+            mapped_steps.of_whole(disk, part, numbers[dealt[part]]) for part in PARTS
+        )
+        filled = sum(disk.filled.values())
+        return WholeRecordings(one, two, three, targets, disk.columns, filled, read.notes)
+    frames = [read.frames(one) for one in rows]
     train_values, *rest = ([frames[i].values for i in dealt[name]] for name in PARTS)
     names = as_trained(read.features.names, train_values, [v for some in rest for v in some])
     everything = whole_part(read, config, frames)
     train, validation, test = (
         everything.take(torch.tensor(dealt[name], dtype=torch.int64)) for name in PARTS
     )
-    targets, filled = names_in(config.columns.target), sum(one.filled for one in frames)
+    filled = sum(one.filled for one in frames)
     return WholeRecordings(train, validation, test, targets, names, filled, read.notes)
 
 
@@ -300,19 +308,35 @@ def whole_part(read: Read, config: Config, frames: Sequence[Frames]) -> WholeTar
     from carousel.data.ragged import Ragged
     from carousel.data.whole_targets import WholeTargets
 
-    targets, rows = names_in(config.columns.target), read.sequences.found
-    columns = []
-    for name in targets:
-        constant_in(rows, read.table[name].texts(), name, read.table.source)
-        numbers = read.table[name].numbers()
-        first = [numbers[one.rows[one.rows >= 0]] for one in rows]
-        known = [some[~np.isnan(some)] for some in first]
-        columns.append([float(some[0]) if len(some) else np.nan for some in known])
     return WholeTargets(
-        tuple(one.name for one in rows),
+        tuple(one.name for one in read.sequences.found),
         Ragged.of(torch.from_numpy(one.values) for one in frames),
-        torch.tensor(columns, dtype=torch.float64).T.contiguous(),
+        _whole_numbers(read, config),
     )
+
+
+def _whole_numbers(read: Read, config: Config) -> torch.Tensor:
+    """The numbers to be found of each sequence (n, K), float64, NaN where there is none. Raises
+    `DataError` for a sequence with two of one kind."""
+    import torch
+
+    columns, rows = [], read.sequences.found
+    for name in names_in(config.columns.target):
+        column = read.table[name]
+        numbers, found = column.numbers(), np.full(len(rows), np.nan)
+        for place, one in enumerate(rows):
+            inside = one.rows[one.rows >= 0]
+            known = numbers[inside]
+            known = known[~np.isnan(known)]
+            if len(known) and (known != known[0]).any():
+                cells = column.some(inside).texts()
+                constant_in(
+                    [replace(one, rows=np.arange(len(inside)))], cells, name, read.table.source
+                )
+            if len(known):
+                found[place] = known[0]
+        columns.append(found)
+    return torch.from_numpy(np.stack(columns, 1))
 
 
 READERS = {"label_frames": {"table": read_frames}}

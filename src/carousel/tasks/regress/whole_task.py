@@ -13,6 +13,7 @@ from carousel.config import Config
 from carousel.data import leaks
 from carousel.data.coded import codes_in
 from carousel.data.counting import span_of
+from carousel.data.mapped import pools_of
 from carousel.data.ragged import Buckets, Ragged
 from carousel.data.whole_targets import WholeRecordings, WholeTargets
 from carousel.errors import ConfigError
@@ -26,7 +27,7 @@ from carousel.tasks.shared.digits import few_digits
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.pooled import PooledNetwork, outputs_of
 from carousel.tasks.shared.prepared import prepared, scaler_of, with_levels
-from carousel.tasks.shared.recordings import remarks
+from carousel.tasks.shared.recordings import in_blocks_words, remarks, shuffle_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Task
@@ -59,7 +60,10 @@ class WholeRegressTask(Task):
         self._known = (~train.targets.isnan()).any(1).nonzero().flatten()
         self.leaks = leaks.of_whole_numbers(train.values, train.targets, parts.columns)
         lengths = self._train.lengths[self._known]
-        self._batches = Buckets(lengths, config.training.batch_size, seed, span=10)
+        rows = config.training.batch_size
+        self.shuffle = shuffle_of(self._train, config)
+        pools = pools_of(self._train, rows, self._known) if self.shuffle == "blocks" else None
+        self._batches = Buckets(lengths, rows, seed, span=10, pools=pools)
         defined = self._judge(parts.validation, torch.zeros_like(parts.validation.targets))
         wanted = ("mse_standardised",) if len(self.targets) > 1 else ()
         self.validation_metrics = tuple(
@@ -204,7 +208,7 @@ class WholeRegressTask(Task):
             f"{', '.join(self.data.targets)}; {self._train.values.size(1)} features; "
             f"{' and '.join(said[i] for i in how)}\n"
             f"recurrent layer on {path}{capped if self._capped() else ''}"
-            f"{unread if without else ''}"
+            f"{unread if without else ''}{in_blocks_words(self.shuffle)}"
             f"{remarks(self.data.notes, self.data.filled, self.leaks, self.config.frames)}"
         )
 
