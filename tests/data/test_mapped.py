@@ -224,7 +224,7 @@ def test_a_table_too_large_for_memory_is_imported_by_itself_once(tmp_path, monke
     [
         ("forecast", {"target": "x", "time": "t"}),
         ("anomaly", {"time": "t"}),
-        ("classify_text", {"target": "state", "text": "city"}),
+        ("translate", {"target": "state", "text": "city"}),
         ("label_words", {"target": "now", "text": "city", "id": "unit"}),
         ("classify_recordings", {"target": "state", "wide": "x, y"}),
     ],

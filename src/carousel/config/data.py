@@ -67,7 +67,7 @@ class DataConfig:
     shuffle: str = key(
         "auto",
         choices=("auto", "all", "blocks"),
-        tasks=dict.fromkeys(groups.RECORDINGS, "data.name=table"),
+        tasks=dict.fromkeys((*groups.RECORDINGS, "classify_text"), "data.name=table"),
     )
     train_limit: int = key(0, low=0, tasks=groups.LIMITED, of_set=DROPPED)
     shift: int = key(0, low=0, high=8, tasks=groups.IMAGES)

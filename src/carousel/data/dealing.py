@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carousel.config import Config, closest
 from carousel.config.columns import names_in
@@ -166,7 +167,10 @@ def tails(rows: Sequence[Rows], config: Config) -> dict[str, list[Rows]]:
 
 
 def text_parts(
-    config: Config, table: Table, known: Sequence[int], rows: Sequence[Sequence[int]]
+    config: Config,
+    table: Table,
+    known: Sequence[int] | NDArray[np.int64],
+    rows: Sequence[Sequence[int]] | NDArray[np.int64],
 ) -> Dealt:
     """Texts of each part: `text.test` is drawn first, then `text.validation` of all."""
     held, seed, by = shares(config, config.text), config.data.split_seed, config.split.by

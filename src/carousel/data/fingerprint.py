@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from carousel.data.store.texts import MappedTexts
+
 _BYTES = 16
 _AT_ONCE = 1 << 20
 
@@ -51,6 +53,8 @@ def _pieces(content: Any, numbers: bool) -> Iterator[bytes]:
         for field in dataclasses.fields(content):
             yield from _pieces(field.name, numbers)
             yield from _pieces(getattr(content, field.name), numbers)
+    elif isinstance(content, MappedTexts):
+        yield from _of_texts(content)
     elif isinstance(content, Iterable):
         yield from _of_sequence(list(content), numbers)
     else:
@@ -65,6 +69,15 @@ def _of_sequence(items: list[Any], numbers: bool) -> Iterator[bytes]:
         return
     for item in items:
         yield from _pieces(item, numbers)
+
+
+def _of_texts(texts: MappedTexts) -> Iterator[bytes]:
+    """The same as of a list of them."""
+    yield b"l" + _head(len(texts))
+    for some in texts.blocks():
+        yield np.array(list(map(len, some)), "<i8").tobytes()
+    for some in texts.blocks():
+        yield "".join(some).encode("utf-8", "surrogatepass")
 
 
 def _of_array(array: np.ndarray[Any, Any], numbers: bool) -> Iterator[bytes]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,17 +11,21 @@ import torch
 from torch import Tensor
 
 from carousel.data.class_targets import counts_of
+from carousel.data.mapped_texts import PartTexts
 from carousel.data.parts import NAMES, Parts
 from carousel.data.shares import Share
 from carousel.data.splits import split
 from carousel.errors import DataError
 
+_DIGEST = 16
+
 
 @dataclass(frozen=True)
 class Sentences:
-    """Sentences and the number of each one's class (n,), int64, or 0 and 1 of its labels (n, C)."""
+    """Sentences, in memory or on the disk (`PartTexts`), and the number of each one's class (n,),
+    int64, or 0 and 1 of its labels (n, C)."""
 
-    texts: list[str]
+    texts: Sequence[str]
     labels: Tensor
 
     @classmethod
@@ -36,12 +41,16 @@ class Sentences:
         """Counts of the part's contents."""
         return {"sentences": len(self)}
 
-    def contents(self) -> list[str]:
-        """The sentences: a double is one whatever its class."""
-        return self.texts
+    def contents(self) -> Iterator[bytes]:
+        """A digest of each sentence: a double is one whatever its class."""
+        for text in self.texts:
+            letters = text.encode("utf-8", "surrogatepass")
+            yield hashlib.blake2b(letters, digest_size=_DIGEST).digest()
 
     def take(self, index: Tensor) -> Sentences:
         """Sentences at `index`. Keeps `empty`."""
+        if isinstance(self.texts, PartTexts):
+            return Sentences(self.texts.take(index.numpy()), self.labels[index])
         return Sentences([self.texts[i] for i in index.tolist()], self.labels[index])
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from carousel.data.whole_targets import WholeRecordings, WholeTargets
 
 _FEWEST = 3
-MAPPED = ("classify_recordings", "label_frames", "regress")
+MAPPED = ("classify_recordings", "label_frames", "regress", "classify_text")
 """Tasks that gather batches of an imported table from the disk."""
 
 

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from carousel.config import Config
 from carousel.config.columns import ColumnsConfig, names_in
 from carousel.data.class_targets import targets_of
@@ -18,6 +21,7 @@ from carousel.data.files.table_steps import table_of
 from carousel.data.files.text import read_text, suffix_of
 from carousel.data.sequences import sequences_of
 from carousel.data.several import is_several, label_sets
+from carousel.data.store.texts import MappedTexts
 from carousel.data.table import Table, is_table, read_table
 from carousel.data.token_lists import in_words
 from carousel.errors import ConfigError, DataError
@@ -31,39 +35,65 @@ if TYPE_CHECKING:
 
 def read_sentences(config: Config, table: Table | None = None) -> LabelledText:
     """Sentences with a class each."""
+    import torch
+
     from carousel.data.labelled_text import LabelledText, Sentences
 
     table = table_of(config, table)
     if is_several(config):
         return _label_sets(config, table)
     target = target_of(config)
-    texts, labels = table[_text(config)].texts(), table[target].texts()
-    known = [i for i, label in enumerate(labels) if label]
-    classes = in_order({labels[i] for i in known}, config, table, target)
+    texts, labels = _texts_of(table, config), table[target].texts()
+    known = np.flatnonzero([bool(label) for label in labels])
+    classes = in_order({*labels} - {""}, config, table, target)
     if len(classes) < 2:
         raise DataError(f"{table.source} must have at least two classes; it has {len(classes)}")
     place = {label: number for number, label in enumerate(classes)}
-    whole = Sentences.of([(place[labels[i]], texts[i]) for i in known])
-    parts = text_parts(config, table, known, [[i] for i in known])
+    parts = text_parts(config, table, known, known[:, None])
+    numbers = torch.tensor([place[labels[i]] for i in known.tolist()])
     said = [*table.notes, alike_notice(labels)]
     if len(known) < len(texts):
         said.append(f"{len(texts) - len(known):,} rows have no class and are left out")
-    train, validation, test = (whole.take(_tensor(parts[name])) for name in PARTS)
+    train, validation, test = (
+        Sentences(_taken(table, texts, known[parts[name]]), numbers[parts[name]]) for name in PARTS
+    )
     return LabelledText(train, validation, test, classes, "; ".join(filter(None, said)))
+
+
+def _texts_of(table: Table, config: Config) -> Sequence[str]:
+    """The texts of a table; those of an imported one stay on the disk."""
+    from carousel.data.store.opened import MappedColumn
+
+    column = table[_text(config)]
+    if isinstance(column, MappedColumn) and column.kind in ("text", "boolean"):
+        return column.on_disk
+    return column.texts()
+
+
+def _taken(table: Table, texts: Sequence[str], rows: NDArray[np.int64]) -> Sequence[str]:
+    """The texts of these rows."""
+    from carousel.data.mapped_texts import PartTexts
+    from carousel.data.store.opened import MappedTable
+
+    if isinstance(texts, MappedTexts) and isinstance(table, MappedTable):
+        return PartTexts(texts, rows, table.folder)
+    return [texts[i] for i in rows.tolist()]
 
 
 def _label_sets(config: Config, table: Table) -> LabelledText:
     """Sentences with any number of labels each."""
     from carousel.data.labelled_text import LabelledText, Sentences
 
-    texts = table[_text(config)].texts()
+    texts = _texts_of(table, config)
     names, found, said = label_sets(table, config, range(len(texts)))
-    known = [i for i, labels in enumerate(found) if labels is not None]
-    whole = Sentences([texts[i] for i in known], targets_of([found[i] or () for i in known], names))
-    parts = text_parts(config, table, known, [[i] for i in known])
+    known = np.flatnonzero([labels is not None for labels in found])
+    flags = targets_of([found[i] or () for i in known.tolist()], names)
+    parts = text_parts(config, table, known, known[:, None])
     if len(known) < len(texts):
         said.append(f"{len(texts) - len(known):,} rows lack a label and are left out")
-    train, validation, test = (whole.take(_tensor(parts[name])) for name in PARTS)
+    train, validation, test = (
+        Sentences(_taken(table, texts, known[parts[name]]), flags[parts[name]]) for name in PARTS
+    )
     return LabelledText(train, validation, test, names, "; ".join((*table.notes, *said)))
 
 

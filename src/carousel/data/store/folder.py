@@ -3,7 +3,7 @@
 `store.json` is written last, and says how many rows count: what an import that was interrupted
 left behind it is never read. Columns are plain arrays: numbers of 8 bytes, NaN where one is
 missing; times as whole numbers of their unit; words as the numbers of their levels, -1 where there
-is none.
+is none; long texts as UTF-8 end to end, and where each ends.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from carousel.errors import DataError
 from carousel.run.durable import replace_durably
 
 FILE = IMPORTED
-FORMAT = 1
-DTYPES = {"number": "<f8", "time": "<i8", "text": "<i4", "boolean": "<i4"}
+FORMAT = 2
+"""Format of a table with long texts; others are written as format 1, which older versions read."""
+LONG = "long"
+DTYPES = {"number": "<f8", "time": "<i8", "text": "<i4", "boolean": "<i4", LONG: "<i8"}
 """How a column of each kind is kept; of an empty one there is nothing to keep."""
 _DIGEST = 16
 _AT_ONCE = 1 << 22
@@ -57,8 +59,9 @@ def overlap(one: Path, other: Path) -> bool:
 class StoredColumn:
     """A column of an imported table.
 
-    kind: "number", "time", "text", "boolean" or "empty"; whole: numbers without fractions. file,
-    levels: names of its files. missing, odd, example, note, style: as of `carousel.data.table`.
+    kind: "number", "time", "text", "boolean", "long" or "empty"; whole: numbers without fractions.
+    file, levels: names of its files. content, size: file of long texts, of which `file` has the
+    ends, and its bytes. missing, odd, example, note, style: as of `carousel.data.table`.
     unit: of times. low, high, mean, deviation: of numbers, over all rows; distinct: levels.
     """
 
@@ -79,6 +82,8 @@ class StoredColumn:
     high: float | None = None
     mean: float | None = None
     deviation: float | None = None
+    content: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True)
@@ -125,10 +130,10 @@ class Store:
             facts = json.loads((path / FILE).read_bytes())
         except (OSError, ValueError) as error:
             raise DataError(f"{path} is no imported table that can be read: {error}") from None
-        if facts.get("format") != FORMAT:
+        if facts.get("format") not in range(1, FORMAT + 1):
             raise DataError(
                 f"{path} has the format {facts.get('format')} of imported tables, and this version "
-                f"reads {FORMAT}: import the files again"
+                f"reads up to {FORMAT}: import the files again, or upgrade"
             )
         store = cls(
             path,
@@ -146,14 +151,19 @@ class Store:
 
     def write(self) -> None:
         """Write what counts, on the disk before anybody can read it."""
-        facts = {**asdict(self), "format": FORMAT}
+        long = any(column.content for column in self.columns)
+        facts = {**asdict(self), "format": FORMAT if long else 1}
         del facts["path"]
+        for column in facts["columns"]:
+            if not column["content"]:
+                del column["content"], column["size"]
         replace_durably(self.path / FILE, json.dumps(facts, ensure_ascii=False).encode())
 
     def _refuse_short(self) -> None:
-        for column in self.columns:
-            wanted = self.rows * itemsize(column.kind)
-            file = self.path / column.file
+        sizes = [(one.file, self.rows * itemsize(one.kind)) for one in self.columns]
+        sizes += [(one.content, one.size) for one in self.columns if one.content]
+        for name, wanted in sizes:
+            file = self.path / name
             found = file.stat().st_size if file.is_file() else -1
             if wanted and found < wanted:
                 state = "is missing" if found < 0 else f"has {found:,} bytes of {wanted:,}"
@@ -167,7 +177,8 @@ class Store:
     @property
     def bytes(self) -> int:
         """Bytes of all columns."""
-        return self.rows * sum(itemsize(column.kind) for column in self.columns)
+        each = sum(itemsize(column.kind) for column in self.columns)
+        return self.rows * each + sum(column.size for column in self.columns)
 
     def array(self, column: StoredColumn) -> NDArray[Any]:
         """The column (N,) as it lies on the disk: a map, of which the operating system reads what
@@ -175,6 +186,12 @@ class Store:
         if column.kind == "empty":
             return np.full(self.rows, np.nan)
         return np.memmap(self.path / column.file, DTYPES[column.kind], "r", shape=(self.rows,))
+
+    def letters(self, column: StoredColumn) -> NDArray[np.uint8]:
+        """The bytes of long texts (n,), end to end, as they lie on the disk: a map."""
+        if not column.size:
+            return np.empty(0, np.uint8)
+        return np.memmap(self.path / column.content, np.uint8, "r", shape=(column.size,))
 
     def words(self, column: StoredColumn) -> list[str]:
         """The levels of a column of words by their numbers. Raises `DataError`."""
@@ -191,26 +208,33 @@ class Store:
         for column in self.columns:
             if column.kind == "empty":
                 continue
-            size, start = itemsize(column.kind), 0
-            whole = hashlib.blake2b(digest_size=_DIGEST)
-            for segment in self.segments:
-                state = hashlib.blake2b(digest_size=_DIGEST)
-                content = self.array(column)[start : start + segment.rows]
-                for place in range(0, len(content), _AT_ONCE):
-                    some = np.ascontiguousarray(content[place : place + _AT_ONCE])
-                    state.update(some.data)
-                    whole.update(some.data)
-                start += segment.rows
-                if state.hexdigest() != segment.digests.get(column.file):
-                    raise DataError(
-                        f"{self.path / column.file} is not what was imported ({size * start:,} "
-                        f"bytes read): the table is damaged, import its files again"
-                    )
-            found[column.file] = whole.hexdigest()
+            whole = self.array(column)
+            stops = np.cumsum([segment.rows for segment in self.segments]).tolist()
+            found[column.file] = self._verified(column.file, whole, stops)
+            if column.content:
+                ends = [int(whole[stop - 1]) if stop else 0 for stop in stops]
+                found[column.content] = self._verified(column.content, self.letters(column), ends)
             if column.levels:
                 words = "\0".join(self.words(column)).encode()
                 found[column.levels] = hashlib.blake2b(words, digest_size=_DIGEST).hexdigest()
         return found
+
+    def _verified(self, name: str, content: NDArray[Any], stops: list[int]) -> str:
+        """A digest of a file, whose pieces, up to each of some stops, are what was imported."""
+        whole, start = hashlib.blake2b(digest_size=_DIGEST), 0
+        for segment, stop in zip(self.segments, stops, strict=True):
+            state = hashlib.blake2b(digest_size=_DIGEST)
+            for place in range(start, stop, _AT_ONCE):
+                some = np.ascontiguousarray(content[place : min(stop, place + _AT_ONCE)])
+                state.update(some.data)
+                whole.update(some.data)
+            start = max(start, stop)
+            if state.hexdigest() != segment.digests.get(name):
+                raise DataError(
+                    f"{self.path / name} is not what was imported ({content.itemsize * stop:,} "
+                    f"bytes read): the table is damaged, import its files again"
+                )
+        return whole.hexdigest()
 
 
 def itemsize(kind: str) -> int:

@@ -9,18 +9,20 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from carousel.data.kinds import boolean_of
-from carousel.data.store.folder import DTYPES, Store, StoredColumn, itemsize
+from carousel.data.store.folder import DTYPES, LONG, Store, StoredColumn, itemsize
 from carousel.data.table import Column
 from carousel.errors import DataError
 from carousel.run.durable import write_durably
 
-MOST_LEVELS = 5_000_000
+MOST_LETTERS = 16 << 20
+"""Letters of the different texts of a column that is kept by numbers of its texts; one with more
+is kept as long texts, end to end."""
 _UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us")
 _BLOCK = 1 << 20
 _ABSENT = {"number": np.nan, "time": np.iinfo(np.int64).min, "text": -1, "boolean": -1}
@@ -28,11 +30,12 @@ _ABSENT = {"number": np.nan, "time": np.iinfo(np.int64).min, "text": -1, "boolea
 
 class OtherKindError(Exception):
     """A column has cells that its kind cannot hold: it has to be read from the beginning, as texts
-    (column), as dates of an order (column and order), or with decimal commas (no column)."""
+    (column), as long ones (long), as dates of an order (column and order), or with decimal commas
+    (no column)."""
 
-    def __init__(self, column: str, why: str, order: str = "") -> None:
+    def __init__(self, column: str, why: str, order: str = "", *, long: bool = False) -> None:
         super().__init__(why)
-        self.column, self.order = column, order
+        self.column, self.order, self.long = column, order, long
 
 
 class Growing:
@@ -43,16 +46,21 @@ class Growing:
         self._facts: dict[str, Any] = vars(stored).copy()
         self._notes = [stored.note] if stored.note else []
         # Of texts, whether all of them are dates whose order cannot be told; None of no text.
-        self._is_unsure = stored.style == "unsure" if stored.kind == "text" else None
+        is_text = stored.kind == "text" or (stored.kind == LONG and rows > 0)
+        self._is_unsure = stored.style == "unsure" if is_text else None
         self._m2 = stored.count * (stored.deviation or 0.0) ** 2
         self._state = hashlib.blake2b(digest_size=16)
         self._levels: dict[str, int] = {}
+        self._letters = 0
         if store is not None and stored.levels:
             self._levels = {word: number for number, word in enumerate(store.words(stored))}
-        path = folder / stored.file
-        if path.is_file():  # what an import that was interrupted wrote behind the end goes
-            os.truncate(path, rows * itemsize(stored.kind))
-        self._file = path.open("ab")
+            self._letters = sum(map(len, self._levels))
+        self._file = _opened(folder / stored.file, rows * itemsize(stored.kind))
+        self._content: BinaryIO | None = None
+        self._content_state = hashlib.blake2b(digest_size=16)
+        if stored.kind == LONG:
+            self._facts["content"] = stored.content or f"{Path(stored.file).stem}-texts.bin"
+            self._content = _opened(folder / self._facts["content"], stored.size)
 
     @property
     def kind(self) -> str:
@@ -81,6 +89,8 @@ class Growing:
             self._write(self._times(column))
         elif kind in ("text", "boolean"):
             self._write(self._words(column))
+        elif kind == LONG:
+            self._write(self._long(column))
         self.rows += count
         self._account(column, kind, count)
 
@@ -99,14 +109,15 @@ class Growing:
                 f"out of the import"
             )
         mine = self.kind
-        if mine == "text" and self._is_unsure and kind == "time" and column.style:
+        is_text = mine in ("text", LONG)
+        if is_text and self._is_unsure and kind == "time" and column.style:
             raise OtherKindError(
                 self.name,
                 f"'{self.name}' has dates of which {self.rows:,} rows do not tell what they begin "
                 f"with, and then come such that begin with the {column.style}",
                 column.style,
             )
-        if mine == "text" or kind == mine or (kind == "empty" and mine not in ("", "empty")):
+        if is_text or kind == mine or (kind == "empty" and mine not in ("", "empty")):
             return mine
         if mine in ("", "empty"):
             if kind == "text" and mine == "empty" and self._facts["example"]:
@@ -132,7 +143,8 @@ class Growing:
             self._facts["whole"] = True
 
     def _fill(self, count: int) -> None:
-        absent = np.array(_ABSENT[self.kind], DTYPES[self.kind])
+        value = self._facts["size"] if self.kind == LONG else _ABSENT[self.kind]
+        absent = np.array(value, DTYPES[self.kind])
         for start in range(0, count, _BLOCK):
             self._write(np.full(min(_BLOCK, count - start), absent))
 
@@ -186,12 +198,14 @@ class Growing:
         words = found.to_list()
         levels = self._levels
         for word in words:
-            if word:
-                levels.setdefault(word, len(levels))
-        if len(levels) > MOST_LEVELS:
-            raise DataError(
-                f"the column '{self.name}' has more than {MOST_LEVELS:,} different texts, which "
-                f"an imported table does not keep: leave it out of the import"
+            if word and word not in levels:
+                levels[word] = len(levels)
+                self._letters += len(word)
+        if self._letters > MOST_LETTERS and self.kind == "text":
+            raise OtherKindError(
+                self.name,
+                f"'{self.name}' has {len(levels):,} different texts, of {self._letters:,} letters",
+                long=True,
             )
         numbers = [levels.get(word, -1) for word in words]
         codes: NDArray[np.int32] = cells.replace_strict(
@@ -199,9 +213,21 @@ class Growing:
         ).to_numpy()
         return codes
 
+    def _long(self, column: Column) -> NDArray[np.int64]:
+        """Write the texts of a block end to end; returns where each ends."""
+        assert self._content is not None
+        cells = column.cells()
+        kept = "".join(cells.to_list()).encode()
+        self._content_state.update(kept)
+        self._content.write(kept)
+        ends: NDArray[np.int64] = cells.str.len_bytes().to_numpy().astype(np.int64).cumsum()
+        ends += self._facts["size"]
+        self._facts["size"] += len(kept)
+        return ends
+
     def _account(self, column: Column, kind: str, count: int) -> None:
         facts = self._facts
-        if kind == "text":
+        if kind in ("text", LONG):
             facts["missing"] += int((column.cells() == "").sum())
             if column.kind != "empty":
                 self._is_unsure = self._is_unsure is not False and column.style == "unsure"
@@ -217,23 +243,36 @@ class Growing:
         if column.note and _plain(column.note) not in map(_plain, self._notes):
             self._notes.append(column.note)
 
-    def finish(self) -> tuple[StoredColumn, str]:
-        """Everything is on the disk: the column, and the digest of what was added."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+    def finish(self) -> tuple[StoredColumn, dict[str, str]]:
+        """Everything is on the disk: the column, and a digest of what was added to each file."""
         facts = {**self._facts, "note": "; ".join(self._notes)}
+        digests = {facts["file"]: self._state.hexdigest()}
+        for file in filter(None, (self._content, self._file)):
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
+        if self._content is not None:
+            digests[facts["content"]] = self._content_state.hexdigest()
         if self.kind in ("text", "boolean"):
             facts["levels"] = f"{Path(facts['file']).stem}-{self.rows}.json"
             facts["distinct"] = len(self._levels)
             words = json.dumps([*self._levels], ensure_ascii=False).encode()
             write_durably(self.folder / facts["levels"], words)
-        return StoredColumn(**facts), self._state.hexdigest()
+        return StoredColumn(**facts), digests
 
     def close(self) -> None:
         """Give up: what was written behind the end counts for nothing."""
-        with suppress(OSError):  # a full disk has no room for what is still to be written
-            self._file.close()
+        for file in filter(None, (self._content, self._file)):
+            with suppress(OSError):  # a full disk has no room for what is still to be written
+                file.close()
+
+
+def _opened(path: Path, size: int) -> BinaryIO:
+    """A file that grows behind so many bytes: what an import that was interrupted wrote there
+    goes."""
+    if path.is_file():
+        os.truncate(path, size)
+    return path.open("ab")
 
 
 def _plain(note: str) -> str:

@@ -22,7 +22,15 @@ import filelock
 from carousel.data.counting import counted
 from carousel.data.files.file_kind import require_file
 from carousel.data.store.blocks import Block, Known, grows, tables, together
-from carousel.data.store.folder import FILE, Segment, Store, StoredColumn, StoredFile, is_store
+from carousel.data.store.folder import (
+    FILE,
+    LONG,
+    Segment,
+    Store,
+    StoredColumn,
+    StoredFile,
+    is_store,
+)
 from carousel.data.store.growing import Growing, OtherKindError
 from carousel.data.table import Column, is_table
 from carousel.errors import DataError
@@ -152,18 +160,23 @@ def _import(
 ) -> Imported:
     """Import, from the beginning again where a column turns out to be of another kind."""
     forced: set[str] = set(old.forced) if old else set()
+    long = {column.name for column in old.columns if column.kind == LONG} if old else set()
     orders: dict[str, str] = {}
     commas = old.commas if old else False
     while True:
         folder = path if old else path.with_name(f".{path.name}.{os.getpid()}.importing")
-        one = _Import(folder, old, Told(forced, orders, commas), ignore, progress)
+        one = _Import(folder, old, Told(forced, long, orders, commas), ignore, progress)
         try:
             store, added, more = one.run(sources)
             break
         except OtherKindError as error:
             if error.order:
                 orders[error.column] = error.order
+                long = long - {error.column}
                 how = f"'{error.column}' is read so throughout"
+            elif error.long:
+                long = long | {error.column}
+                how = f"'{error.column}' is kept as long texts"
             elif error.column:
                 forced = forced | {error.column}
                 how = f"'{error.column}' is kept as texts"
@@ -213,10 +226,11 @@ def _sweep(store: Store) -> None:
 
 @dataclass(frozen=True)
 class Told:
-    """Facts that later rows tell of all: columns that are texts (forced), what dates begin with, by
-    column (orders), and whether commas are decimal."""
+    """Facts that later rows tell of all: columns that are texts (forced) or long ones (long), what
+    dates begin with, by column (orders), and whether commas are decimal."""
 
     forced: set[str]
+    long: set[str]
     orders: dict[str, str]
     commas: bool
 
@@ -316,7 +330,7 @@ class _Import:
 
     def _begin(self, name: str) -> None:
         place = len(self._columns)
-        kind = "text" if name in self._told.forced else ""
+        kind = LONG if name in self._told.long else "text" if name in self._told.forced else ""
         column = StoredColumn(name, kind, f"{place:05d}.bin")
         self._columns[name] = Growing(self._folder, column, 0, None)
         if self._rows:
@@ -346,7 +360,12 @@ class _Import:
         finished = [column.finish() for column in self._columns.values()]
         segments = self._old.segments if self._old else ()
         if added:
-            digests = {column.file: digest for column, digest in finished if column.kind}
+            digests = {
+                file: digest
+                for column, some in finished
+                if column.kind
+                for file, digest in some.items()
+            }
             segments = (*segments, Segment(added, digests))
         store = Store(
             self._folder,

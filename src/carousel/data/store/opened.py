@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from carousel.data.kinds import boolean_of
 from carousel.data.stamps import Stamps
-from carousel.data.store.folder import Store, StoredColumn
+from carousel.data.store.folder import LONG, Store, StoredColumn
+from carousel.data.store.texts import LongTexts, MappedTexts, WordTexts
 from carousel.data.table import Column, Table
 from carousel.errors import DataError
 from carousel.terminal import notice
@@ -37,6 +38,7 @@ class MappedColumn(Column):
 
     def __init__(self, store: Store, stored: StoredColumn) -> None:
         kind = "whole" if stored.kind == "number" and stored.whole else stored.kind
+        kind = "text" if kind == LONG else kind
         known: dict[str, Any] = {
             "name": stored.name,
             "kind": kind,
@@ -55,6 +57,19 @@ class MappedColumn(Column):
         """The column as it lies on the disk (N,)."""
         found: NDArray[Any] = self.__dict__["_store"].array(self.__dict__["_stored"])
         return found
+
+    @property
+    def is_long(self) -> bool:
+        """True for long texts, which have no levels."""
+        return bool(self.__dict__["_stored"].content)
+
+    @property
+    def on_disk(self) -> MappedTexts:
+        """The cells of a column of words or texts (`texts`), each read when it is asked for."""
+        if self.is_long:
+            stored = self.__dict__["_stored"]
+            return LongTexts(self.__dict__["_store"].letters(stored), self.array)
+        return WordTexts([*self.levels, ""], self.array)
 
     @cached_property
     def levels(self) -> list[str]:
@@ -89,6 +104,8 @@ class MappedColumn(Column):
             assert self.stamps is not None
             texts = np.datetime_as_string(self.stamps).tolist()
             return pl.Series(self.name, [None if text == "NaT" else text for text in texts])
+        if self.is_long:
+            return pl.Series(self.name, [text or None for text in self.on_disk], dtype=pl.String)
         words = pl.Series(self.name, [*self.levels, None], dtype=pl.String)
         codes = np.asarray(self.array)
         return words.gather(np.where(codes < 0, len(self.levels), codes).astype(np.uint32))
@@ -112,12 +129,20 @@ class MappedColumn(Column):
         stands."""
         if self.kind not in ("text", "boolean"):
             return super().texts()
+        if self.is_long:
+            return list(self.on_disk)
         words = np.array([*self.levels, ""], object)
         found: list[str] = words[np.asarray(self.array)].tolist()
         return found
 
     def some(self, rows: NDArray[np.int64]) -> Column:
         """The cells of these rows, in memory."""
+        if self.is_long:
+            import polars as pl
+
+            texts, every = [text or None for text in self.on_disk.some(rows)], self.__dict__
+            cells = pl.Series(self.name, texts, dtype=pl.String)
+            return Column(self.name, "text", cells, cells, self.missing, note=every["note"])
         stamps = None if self.stamps is None else self.stamps[rows]
         return Column(
             self.name, self.kind, self.values[rows], self.raw[rows], self.missing, self.odd,

@@ -12,7 +12,10 @@ from torch.nn.functional import pad
 from carousel.config import Config
 from carousel.data.class_targets import named
 from carousel.data.labelled_text import LabelledText
+from carousel.data.mapped import pools_of
+from carousel.data.mapped_texts import encoded
 from carousel.data.ragged import Buckets, by_length
+from carousel.data.store.texts import MappedTexts
 from carousel.data.tokens import Tokens
 from carousel.optim.step import Layer
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
@@ -22,12 +25,14 @@ from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.heads import head_of
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.pretraining import Pretraining, layers_of
+from carousel.tasks.shared.recordings import in_blocks_words, shuffle_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Task
 
 _EVALUATION_BATCH = 256
 _LOOKED_AT = 500
+_MOST_COUNTED = 200_000
 
 
 class ClassifyTextTask(Task):
@@ -42,14 +47,16 @@ class ClassifyTextTask(Task):
         self.config = config
         self.data = LabelledText.read(config) if parts is None else parts
         self.tokens = Tokens.fit(self.data.train.texts, config.text)
-        self._train = self.tokens.encode(self.data.train.texts)
-        self._validation = self.tokens.encode(self.data.validation.texts)
+        self._train = encoded(self.tokens, self.data.train.texts)
+        self._validation = encoded(self.tokens, self.data.validation.texts)
         self.head = head_of(
             self.data.classes, several=self.data.several, ordinal=config.columns.ordinal
         )
         self.validation_metrics = self.head.validation_metrics
         self._weights = self.head.weights(self.data.train.labels, config.loss)
-        self._batches = Buckets(self._train.lengths, config.training.batch_size, seed)
+        self.shuffle, rows = shuffle_of(self._train, config), config.training.batch_size
+        pools = pools_of(self._train, rows) if self.shuffle == "blocks" else None
+        self._batches = Buckets(self._train.lengths, rows, seed, pools=pools)
 
     @property
     def parted(self) -> LabelledText:
@@ -113,9 +120,16 @@ class ClassifyTextTask(Task):
         return self.head.told(answers, labels[index])
 
     def baselines(self) -> dict[str, dict[str, float]]:
-        train, test = self.data.train, self.data.test
+        return self.judged_baselines()[0]
+
+    def judged_baselines(self) -> tuple[dict[str, dict[str, float]], list[str]]:
+        train, test, notes = self.data.train, self.data.test, []
+        if isinstance(train.texts, MappedTexts) and len(train) > _MOST_COUNTED:
+            # Its table of words and texts is in memory.
+            count, train = len(train), train.take(torch.arange(_MOST_COUNTED))
+            notes.append(f"baselines are fitted on {_MOST_COUNTED:,} of {count:,} sentences")
         cut = self.tokens.cut if self.config.text.level == "word" else None
-        return examples.fit_sentences(
+        found = examples.fit_sentences(
             train.texts,
             train.labels.numpy(),
             test.texts,
@@ -123,6 +137,7 @@ class ClassifyTextTask(Task):
             cut,
             self.head.scores,
         )
+        return found, notes
 
     def account(self) -> dict[str, Any]:
         return self.data.account()
@@ -143,7 +158,7 @@ class ClassifyTextTask(Task):
             f"{len(self.data.classes)} {self.head.noun}; {len(self.tokens):,} tokens "
             f"({self.config.text.level}){letters}, "
             f"{float(self._train.lengths.float().mean()):.0f} a "
-            f"sentence\nrecurrent layer on {path}"
+            f"sentence\nrecurrent layer on {path}{in_blocks_words(self.shuffle)}"
         )
 
     @property

@@ -18,6 +18,7 @@ from carousel.data.class_targets import named
 from carousel.data.files import judged
 from carousel.data.files.sentences import given_in
 from carousel.data.labelled_text import LabelledText, Sentences
+from carousel.data.mapped_texts import encoded
 from carousel.data.tokens import Tokens
 from carousel.errors import DataError
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
@@ -157,11 +158,11 @@ class TrainedTextClassifier(SentenceModel):
         return {**self._report(found.part), **found.account()}
 
     def _report(self, sentences: Sentences) -> dict[str, Any]:
-        encoded = self.tokens.encode(sentences.texts)
-        logits = logits_of(self.model, encoded)
+        read = encoded(self.tokens, sentences.texts)
+        logits = logits_of(self.model, read)
         report = self.head.report(sentences.labels, logits)
         report["mistakes"] = self._mistakes(sentences, logits)
-        words = encoded.values if self.tokens.spelling is None else encoded.values[:, 0]
+        words = read.values if self.tokens.spelling is None else read.values[:, 0]
         report["unknown"] = float((words == 0).double().mean())
         return report
 
@@ -187,7 +188,7 @@ class TrainedTextClassifier(SentenceModel):
         else:
             data = self.data(LabelledText)
             part = self.as_trained(data, source).part(source)
-            texts, labels, origin = list(part.texts), part.labels, f"the {source} part"
+            texts, labels, origin = part.texts, part.labels, f"the {source} part"
         text = texts[check_number(number, len(texts), "sentences")]
         tokens, lengths = self.tokens.encode([text]).pad(torch.tensor([0]))
         if not int(lengths):
