@@ -7,7 +7,7 @@ import torch
 
 from carousel.config import Config
 from carousel.data import mapped
-from carousel.data.mapped import MappedRagged, changed, on_disk
+from carousel.data.mapped import MappedRagged, changed, on_disk, room_for
 from carousel.data.order import Pools, generator_of
 from carousel.data.ragged import Buckets, Ragged
 from carousel.data.record import DataRecord
@@ -226,7 +226,6 @@ def test_a_table_too_large_for_memory_is_imported_by_itself_once(tmp_path, monke
         ("anomaly", {"time": "t"}),
         ("translate", {"target": "state", "text": "city"}),
         ("label_words", {"target": "now", "text": "city", "id": "unit"}),
-        ("classify_recordings", {"target": "state", "wide": "x, y"}),
     ],
 )
 def test_a_table_that_must_be_in_memory_and_does_not_fit_is_refused(
@@ -268,3 +267,105 @@ def test_a_number_of_a_whole_sequence_that_changes_in_it_is_refused_from_the_dis
         config = config.override({"columns.target": "level", "columns.ignore": "state, now, size"})
         with pytest.raises(DataError, match="'level' must keep one value through a sequence; 'u0'"):
             find("regress")(config, 0)
+
+
+def wide(path, rows=40, seed=1):
+    """A row for each sequence: two features at each step, holes, ends of unequal length, and what
+    keeps one value through a sequence."""
+    generator = np.random.default_rng(seed)
+    found = []
+    for row in range(rows):
+        length = 0 if row % 11 == 4 else int(generator.integers(2, 7))
+        cells = {f"x_{t}": float(generator.normal() + row % 2) for t in range(1, 7)}
+        cells |= {f"y_{t}": int(generator.integers(-3, 3)) for t in range(1, 7)}
+        for t in range(1, 7):
+            if t > length or (t < length and generator.random() < 0.2):
+                cells[f"x_{t}"] = None
+            if t > length:
+                cells[f"y_{t}"] = None
+        if row == 3:
+            cells |= {f"x_{t}": None for t in range(1, 7)}
+        found.append(
+            {
+                "who": f"p{row % 37}",
+                **cells,
+                "age": None if row % 5 == 3 else 20 + row,
+                "city": f"c{row % 13}",
+                "mode": f"m{row % 3}",
+                "state": None if row == 7 else "ab"[row % 2],
+                "size": row * 0.5,
+            }
+        )
+    polars.DataFrame(found, infer_schema_length=None).write_csv(path)
+    return path
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("task", "columns"),
+    [
+        ("classify_recordings", {"target": "state", "ignore": "size"}),
+        ("classify_recordings", {"target": "state", "ignore": "size, age, city, mode"}),
+        ("classify_recordings", {"target": "state", "ignore": "size", "embed": False}),
+        ("regress", {"target": "size", "ignore": "state"}),
+    ],
+)
+def test_rows_of_an_imported_wide_table_are_those_of_the_file(
+    tmp_path, monkeypatch, task, columns, full
+):
+    path = wide(tmp_path / "wide.csv")
+    if full:
+        frame = polars.read_csv(path).filter(polars.col("y_1").is_not_null())
+        frame.write_csv(path)
+    monkeypatch.setattr("carousel.data.files.mapped_wide._BYTES", 5 * 8 * 12)
+    monkeypatch.setattr("carousel.data.files.mapped_wide._AT_ONCE", 7)
+    import_files([path], tmp_path / "kept")
+    roles = {"id": "who", "wide": "x_1..x_6, y_1..y_6", "category": "city, mode", **columns}
+    roles["category"] = ", ".join(
+        name for name in ("city", "mode") if name not in str(columns["ignore"])
+    )
+    found = []
+    for place in (path, tmp_path / "kept"):
+        config = Config(task=task).override(
+            {"data.path": str(place), **{f"columns.{k}": v for k, v in roles.items()}}
+        )
+        data = find(task)(config, 0).parted
+        assert isinstance(data.train.values, MappedRagged) == place.is_dir()
+        found.append(
+            (DataRecord.of(config, data).parts, data.account(), data.columns, data.train.names)
+        )
+    assert found[0] == found[1]
+
+
+def test_a_wide_table_whose_frequent_levels_are_counted_by_steps_is_read_into_memory(
+    tmp_path, monkeypatch
+):
+    path = wide(tmp_path / "wide.csv", rows=90)
+    frame = polars.read_csv(path).with_columns(city=polars.Series([f"c{i}" for i in range(90)]))
+    frame.write_csv(path)
+    import_files([path], tmp_path / "kept")
+    config = Config(task="classify_recordings").override(
+        {
+            "data.path": str(tmp_path / "kept"),
+            "columns.wide": "x_1..x_6, y_1..y_6",
+            "columns.category": "city, mode",
+            "columns.embed": False,
+            "columns.target": "state",
+            "columns.ignore": "size, who",
+        }
+    )
+    data = find("classify_recordings")(config, 0).parted
+    assert not isinstance(data.train.values, MappedRagged)
+    monkeypatch.setattr("carousel.data.store.opened.memory", lambda: 100)
+    with pytest.raises(DataError, match="such a wide table reads it into memory"):
+        find("classify_recordings")(config, 0)
+
+
+def test_room_that_there_is_not_is_said_before_anything_is_written(tmp_path):
+    with pytest.raises(DataError, match="must take what training reads"):
+        room_for(3, 2, tmp_path / "nowhere")
+    assert room_for(0, 2, tmp_path).shape == (0, 2)
+    room = room_for(5, 2, tmp_path)
+    room[:] = 1.5
+    assert room.sum() == 15
+    assert not [*tmp_path.iterdir()]

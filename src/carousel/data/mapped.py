@@ -7,6 +7,7 @@ page cache as long as the machine has room for it: there is no other cache.
 from __future__ import annotations
 
 import mmap
+import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -45,10 +46,32 @@ def on_disk(arrays: Iterable[NDArray[Any]], width: int, folder: Path) -> NDArray
                 return np.empty((rows, width), dtype)
             return np.memmap(file, dtype, "r+", shape=(rows, width))
     except OSError as error:
-        raise DataError(
-            f"{folder} must take what training reads, {rows * width * dtype.itemsize / 1e6:,.0f} "
-            f"MB so far: {error.strerror or error}; move the imported table to where there is room"
-        ) from None
+        raise _no_room(folder, rows * width * dtype.itemsize, error) from None
+
+
+def room_for(rows: int, width: int, folder: Path) -> NDArray[np.float64]:
+    """Room for numbers (rows, width), as a map of a file in a folder, which there is: whoever
+    writes into it meets no full disk. Raises `DataError`."""
+    size = rows * width * 8
+    if not size:
+        return np.empty((rows, width))
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, size)
+            else:
+                file.write(bytes(size))
+                file.flush()
+            return np.memmap(file, np.float64, "r+", shape=(rows, width))
+    except OSError as error:
+        raise _no_room(folder, size, error) from None
+
+
+def _no_room(folder: Path, size: int, error: OSError) -> DataError:
+    return DataError(
+        f"{folder} must take what training reads, {size / 1e6:,.0f} MB so far: "
+        f"{error.strerror or error}; move the imported table to where there is room"
+    )
 
 
 class MappedRagged(Ragged):

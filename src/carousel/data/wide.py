@@ -154,22 +154,15 @@ def in_rows(table: Table, config: Config) -> tuple[Table, Config]:
     columns = config.columns
     blocks = blocks_of(columns.wide, table)
     values = np.stack([_values(table, block) for block in blocks], 2)
-    lengths, notes = _lengths(values)
-    notes += [
-        f"{block.asked - len(block.columns):,} of the {block.asked:,} columns of '{block.name}' "
-        f"are not there: sequences are shorter"
-        for block in blocks
-        if len(block.columns) < block.asked
-    ]
-    if not lengths.any():
-        raise DataError(f"{table.source} has no value in the columns {columns.wide}")
+    lengths = lengths_of(values)
+    notes = said_of(lengths, blocks, table, columns.wide)
     rows = np.repeat(np.arange(len(table)), lengths)
     inside = np.arange(values.shape[1]) < lengths[:, None]
-    names, more = _names(table, names_in(columns.id))
-    id = _free("row", table)
+    names, more = names_of(table, names_in(columns.id))
+    id = free_name("row", table)
     long = {id: pl.Series(names).gather(rows)}
     for number, block in enumerate(blocks):
-        name = _free(block.name, table)
+        name = free_name(block.name, table)
         long[name] = pl.Series(values[..., number][inside]).fill_nan(None)
     steps = {name for block in blocks for name in block.columns}
     for column in table.columns:
@@ -182,12 +175,21 @@ def in_rows(table: Table, config: Config) -> tuple[Table, Config]:
     return made, replace(config, columns=roles)
 
 
-def _lengths(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[str]]:
-    """Steps of each sequence of values (N, T, F), up to its last one, and what is to be said."""
+def lengths_of(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Steps of each sequence of values (N, T, F), up to its last one."""
     known = np.asarray((~np.isnan(values)).any(axis=2))
     steps = known.shape[1]
     lengths = np.where(known.any(1), steps - known[:, ::-1].argmax(1), 0)
-    notes = []
+    return lengths.astype(np.int64)
+
+
+def said_of(
+    lengths: NDArray[np.int64], blocks: Sequence[Block], table: Table, setting: str
+) -> list[str]:
+    """Notes on sequences of these lengths. Raises `DataError` if none has a step."""
+    if not lengths.any():
+        raise DataError(f"{table.source} has no value in the columns {setting}")
+    steps, notes = len(blocks[0].columns), []
     if shorter := int(((lengths < steps) & (lengths > 0)).sum()):
         least = int(lengths[lengths > 0].min())
         notes.append(
@@ -196,10 +198,15 @@ def _lengths(values: NDArray[np.float64]) -> tuple[NDArray[np.int64], list[str]]
         )
     if empty := int((lengths == 0).sum()):
         notes.append(f"{empty:,} {unit_of(empty, 'rows')} without any value: left out")
-    return lengths.astype(np.int64), notes
+    return notes + [
+        f"{block.asked - len(block.columns):,} of the {block.asked:,} columns of '{block.name}' "
+        f"are not there: sequences are shorter"
+        for block in blocks
+        if len(block.columns) < block.asked
+    ]
 
 
-def _names(table: Table, ids: Sequence[str]) -> tuple[list[str], list[str]]:
+def names_of(table: Table, ids: Sequence[str]) -> tuple[list[str], list[str]]:
     """A name for each row, by its id or its number from 1, and what is to be said."""
     present = [name for name in ids if name in table]
     if not present:
@@ -212,7 +219,7 @@ def _names(table: Table, ids: Sequence[str]) -> tuple[list[str], list[str]]:
     return [f"{names[code]}#{row}" for row, code in enumerate(codes.tolist(), 1)], [note]
 
 
-def _free(name: str, table: Table) -> str:
+def free_name(name: str, table: Table) -> str:
     """A name that no column has."""
     while name in table:
         name += "_"

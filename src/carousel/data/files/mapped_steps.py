@@ -88,7 +88,7 @@ def _together(rows: Sequence[Rows]) -> Iterator[list[Rows]]:
 
 
 def whole(
-    read: Read,
+    disk: OnDisk,
     parts: Mapping[str, Sequence[Example]],
     classes: Sequence[str],
     notes: Mapping[str, int],
@@ -96,9 +96,6 @@ def whole(
     """Sequences with a class each; examples have everything but their values."""
     from carousel.data.class_targets import targets_of
     from carousel.data.labelled_recordings import Labelled, LabelledRecordings
-
-    rows = {one.name: one for one in read.sequences.found}
-    disk = OnDisk(read, {part: [rows[e.name] for e in some] for part, some in parts.items()})
 
     def part(name: str) -> Labelled:
         some = parts[name]

@@ -86,6 +86,10 @@ class Read:
         """True if the numbers are those of an imported table, and stay where they are."""
         return isinstance(self.features.values, Gathered)
 
+    def disk(self, rows: Mapping[str, Sequence[Rows]]) -> mapped_steps.OnDisk:
+        """The sequences of each part with their numbers on the disk."""
+        return mapped_steps.OnDisk(self, rows)
+
     @property
     def notes(self) -> dict[str, int]:
         """Notes on what was recognised; 0, as they are not counted in files."""
@@ -131,16 +135,19 @@ def _parts_of(read: Read, config: Config) -> dict[str, list[Rows]]:
     return {part: [rows[i] for i in numbers] for part, numbers in dealt.items()}
 
 
-def read_classes(config: Config, table: Table | None = None) -> LabelledRecordings:
-    """Sequences with a class each."""
+def read_classes(
+    config: Config, table: Table | None = None, read: Read | None = None
+) -> LabelledRecordings:
+    """Sequences with a class each. read: they have been read."""
     import torch
 
     from carousel.data.labelled_recordings import Example, LabelledRecordings, by_group
 
     if config.columns.file:
         return _read_files(config, table)
-    table = table_of(config, table)
-    read = Read.of(table, config)
+    if read is None:
+        read = Read.of(table_of(config, table), config)
+    table = read.table
     rows = read.sequences.found
     labels, classes, said = labels_of(table, config, rows)
     known = [i for i, label in enumerate(labels) if label is not None]
@@ -168,7 +175,9 @@ def read_classes(config: Config, table: Table | None = None) -> LabelledRecordin
     if len(known) < len(rows):
         notes[f"{len(rows) - len(known):,} sequences have no class and are left out"] = 0
     if read.on_disk:
-        return mapped_steps.whole(read, parts, classes, notes)
+        by_name = {one.name: one for one in rows}
+        disk = read.disk({part: [by_name[e.name] for e in some] for part, some in parts.items()})
+        return mapped_steps.whole(disk, parts, classes, notes)
     train, *rest = ([e.values for e in parts[part]] for part in PARTS)
     names = as_trained(read.features.names, train, [values for some in rest for values in some])
     opened = {name: lambda some=some: some for name, some in parts.items()}
@@ -199,7 +208,7 @@ def read_frames(config: Config, table: Table | None = None) -> LabelledFrames:
     cells = table[target].texts()
     classes = sorted({cell for cell in cells if cell})
     if read.on_disk:
-        disk = mapped_steps.OnDisk(read, _parts_of(read, config))
+        disk = read.disk(_parts_of(read, config))
         train, validation, test = mapped_steps.labelled(disk, cells, classes)
         filled = sum(disk.filled.values())
         return LabelledFrames(train, validation, test, classes, disk.columns, filled, read.notes)
@@ -230,12 +239,12 @@ def read_numbers(
     if config.regress.per == "sequence" or (
         config.regress.per == "auto" and _are_kept(read, config)
     ):
-        return _read_whole(read, config)
+        return read_whole(read, config)
     numbers = table[target_of(config)].numbers()
     if np.isnan(numbers).all():
         raise DataError(f"{table.source} has no number in the column '{targets[0]}'")
     if read.on_disk:
-        disk = mapped_steps.OnDisk(read, _parts_of(read, config))
+        disk = read.disk(_parts_of(read, config))
         first, second, third = mapped_steps.measured(disk, numbers)
         filled = sum(disk.filled.values())
         return MeasuredRecordings(first, second, third, disk.columns, filled, read.notes)
@@ -274,7 +283,8 @@ def _are_kept(read: Read, config: Config) -> bool:
     return True
 
 
-def _read_whole(read: Read, config: Config) -> WholeRecordings:
+def read_whole(read: Read, config: Config) -> WholeRecordings:
+    """Sequences with a number each, or several."""
     import torch
 
     from carousel.data.whole_targets import WholeRecordings
@@ -283,7 +293,7 @@ def _read_whole(read: Read, config: Config) -> WholeRecordings:
     dealt = deal(rows, config, read.table, None, bool(config.columns.time))
     targets = names_in(config.columns.target)
     if read.on_disk:
-        disk = mapped_steps.OnDisk(read, {name: [rows[i] for i in dealt[name]] for name in PARTS})
+        disk = read.disk({name: [rows[i] for i in dealt[name]] for name in PARTS})
         numbers = _whole_numbers(read, config)
         one, two, three = (
             mapped_steps.of_whole(disk, part, numbers[dealt[part]]) for part in PARTS
