@@ -1,8 +1,10 @@
 """Writes a large table in CSV: sequences of machines with a class each, to measure imports.
 
     python benchmarks/large_table.py large.csv --rows 30000000
+    python benchmarks/large_table.py texts.csv --rows 2000000 --texts
 
-30 million rows are 3 GB. Rows of a machine follow each other in time; its class shows in the size
+30 million rows are 3 GB. --texts: sentences with a class instead, 5 to 40 words of 20,000, of which
+some are a class's own; 2 million are 0.3 GB. Rows of a machine follow each other in time; its class shows in the size
 and the rhythm of what it measures. Memory is bounded by a block of rows.
 """
 
@@ -19,6 +21,8 @@ STEPS = 1000
 _BLOCK = 200
 """Machines that are written at once."""
 _CHANNELS = 8
+_WORDS, _OWN = 20_000, 0.05
+_AT_ONCE = 50_000
 
 
 def block(first: int, machines: int, seed: int) -> polars.DataFrame:
@@ -47,10 +51,36 @@ def write(path: Path, rows: int, seed: int = 0) -> None:
             some.write_csv(file, include_header=first == 0, float_precision=5)
 
 
+def sentences(first: int, count: int, seed: int) -> polars.DataFrame:
+    """Some sentences with a class each, from number `first` on."""
+    generator = np.random.default_rng((seed, first))
+    kind = generator.integers(0, 4, count)
+    lengths = generator.integers(5, 41, count)
+    words = np.minimum(generator.zipf(1.3, lengths.sum()), _WORDS) - 1
+    own = generator.random(len(words)) < _OWN
+    words[own] = (_WORDS + np.repeat(kind, lengths) * 50 + words % 50)[own]
+    texts, place = [f"w{word:x}" for word in words.tolist()], 0
+    found = []
+    for length in lengths.tolist():
+        found.append(" ".join(texts[place : place + length]))
+        place += length
+    states = np.array(["idle", "low", "mid", "high"])[kind]
+    return polars.DataFrame({"text": found, "state": states})
+
+
+def write_sentences(path: Path, rows: int, seed: int = 0) -> None:
+    """Write so many sentences."""
+    with path.open("wb") as file:
+        for first in range(0, rows, _AT_ONCE):
+            some = sentences(first, min(_AT_ONCE, rows - first), seed)
+            some.write_csv(file, include_header=first == 0)
+
+
 if __name__ == "__main__":
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("path", type=Path)
     asked.add_argument("--rows", type=int, default=30_000_000)
+    asked.add_argument("--texts", action="store_true")
     given = asked.parse_args()
-    write(given.path, given.rows)
+    (write_sentences if given.texts else write)(given.path, given.rows)
     print(f"{given.path}: {given.path.stat().st_size / 1e9:.2f} GB")
