@@ -4,8 +4,8 @@
     python benchmarks/large_table.py texts.csv --rows 2000000 --texts
 
 30 million rows are 3 GB. --texts: sentences with a class instead, 5 to 40 words of 20,000, of which
-some are a class's own; 2 million are 0.3 GB. Rows of a machine follow each other in time; its class shows in the size
-and the rhythm of what it measures. Memory is bounded by a block of rows.
+some are a class's own; 2 million are 0.2 GB. Rows of a machine follow each other in time; its class
+shows in the size and the rhythm of what it measures. Memory is bounded by a block of rows.
 """
 
 from __future__ import annotations
