@@ -102,7 +102,7 @@ def test_parts_of_an_imported_table_are_those_of_the_file(both, monkeypatch, tas
         ("classify_recordings", {"data.shuffle": "blocks"}),
         ("label_frames", {}),
         ("regress", {"data.shuffle": "blocks", "frames.window": 7}),
-        ("regress whole", {"frames.noise": 0.1}),
+        pytest.param("regress whole", {"frames.noise": 0.1}, marks=pytest.mark.slow),
         ("regress whole", {"data.shuffle": "blocks"}),
     ],
 )

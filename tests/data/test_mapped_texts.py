@@ -183,3 +183,18 @@ def test_tokens_of_no_text_at_all_are_none(tmp_path):
     blank = PartTexts(WordTexts(["a", ""], np.full(3, -1)), np.arange(3), tmp_path)
     assert encoded(tokens, blank).lengths.tolist() == [0, 0, 0]
     assert torch.equal(encoded(tokens, blank).pad(torch.arange(3))[1], torch.zeros(3).long())
+
+
+def test_many_texts_of_a_table_from_before_there_were_long_ones_grow_as_they_are(
+    tmp_path, monkeypatch
+):
+    import_files([table(tmp_path / "table.csv")], tmp_path / "kept")
+    monkeypatch.setattr("carousel.data.store.growing.MOST_LETTERS", 100)
+    more = table(tmp_path / "more.csv", rows=30, seed=1)
+    (tmp_path / "table.csv").unlink()
+    store = import_files([more], tmp_path / "kept").store
+    assert (store.by_name["text"].kind, store.rows, len(store.segments)) == ("text", 120, 2)
+    more = table(tmp_path / "many.csv", rows=300, seed=2)
+    with pytest.raises(DataError, match=r"table.csv is gone, and all files"):
+        import_files([more], tmp_path / "kept")
+    assert Store.open(tmp_path / "kept").rows == 120

@@ -55,6 +55,8 @@ class Growing:
         if store is not None and stored.levels:
             self._levels = {word: number for number, word in enumerate(store.words(stored))}
             self._letters = sum(map(len, self._levels))
+        # One that an older version kept by numbers stays so until it is twice as large.
+        self._most_letters = max(MOST_LETTERS, 2 * self._letters)
         self._file = _opened(folder / stored.file, rows * itemsize(stored.kind))
         self._content: BinaryIO | None = None
         self._content_state = hashlib.blake2b(digest_size=16)
@@ -201,7 +203,7 @@ class Growing:
             if word and word not in levels:
                 levels[word] = len(levels)
                 self._letters += len(word)
-        if self._letters > MOST_LETTERS and self.kind == "text":
+        if self._letters > self._most_letters and self.kind == "text":
             raise OtherKindError(
                 self.name,
                 f"'{self.name}' has {len(levels):,} different texts, of {self._letters:,} letters",
