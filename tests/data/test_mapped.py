@@ -1,5 +1,7 @@
 """Sequences on the disk are those in memory: parts, batches, weights, and order."""
 
+import errno
+
 import numpy as np
 import polars
 import pytest
@@ -361,9 +363,17 @@ def test_a_wide_table_whose_frequent_levels_are_counted_by_steps_is_read_into_me
         find("classify_recordings")(config, 0)
 
 
-def test_room_that_there_is_not_is_said_before_anything_is_written(tmp_path):
+def test_room_that_there_is_not_is_said_before_anything_is_written(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="must take what training reads"):
         room_for(3, 2, tmp_path / "nowhere")
+
+    def full(file, start, size):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.posix_fallocate", full)
+        with pytest.raises(DataError, match="No space left on device"):
+            room_for(3, 2, tmp_path)
     assert room_for(0, 2, tmp_path).shape == (0, 2)
     room = room_for(5, 2, tmp_path)
     room[:] = 1.5

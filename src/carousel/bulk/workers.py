@@ -1,33 +1,63 @@
-"""Answers to files by several processes, each with the model once; a killed one is replaced."""
+"""Answers to files by several processes, each with the model once; a killed one is replaced.
+
+Processes are begun before there is work for them (`begun`): what they need takes seconds to import,
+in which whoever begins them reads the model and looks for what is done.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from carousel.bulk.parts import Part, PartOutcome, Work, answer_part
 from carousel.errors import CarouselError
 
+if TYPE_CHECKING:
+    from carousel.bulk.parts import Part, PartOutcome, Work
+
+_THREADS = "POLARS_MAX_THREADS"
 TRIES = 3
 """Workers that a file may cost before it is given up."""
 
 
-def by_workers(parts: Sequence[Part], work: Work, workers: int) -> Iterator[PartOutcome]:
+@contextmanager
+def begun(workers: int, threads: int) -> Iterator[list[_Worker]]:
+    """So many processes, with so many threads each, that wait for work. Those that were not taken
+    have ended after the block."""
+    found: list[_Worker] = []
+    try:
+        for _ in range(workers):
+            found.append(_begin(threads))
+        yield found
+    finally:
+        for one in found:
+            one.process.terminate()
+            one.end()
+
+
+def by_workers(
+    parts: Sequence[Part], work: Work, workers: int, ready: list[_Worker] | None = None
+) -> Iterator[PartOutcome]:
     """Answers by so many processes, as they come. A file whose worker ends before its answers are
-    written is given to another one, twice; then its outcome says so."""
-    todo, tries = deque(parts), Counter[Part]()
+    written is given to another one, twice; then its outcome says so. ready: processes that were
+    begun, which are taken first."""
+    from carousel.bulk.parts import PartOutcome
+
+    todo = deque(parts)
+    tries: Counter[Part] = Counter()
     team: dict[Connection, _Worker] = {}
+    ready = [] if ready is None else ready
     try:
         for _ in range(min(workers, len(parts))):
-            _start(team, work, todo)
+            _start(team, work, todo, ready)
         while team:
-            for ready in wait([*team, *(one.process.sentinel for one in team.values())]):
-                one = next((w for c, w in team.items() if ready in (c, w.process.sentinel)), None)
+            for told in wait([*team, *(one.process.sentinel for one in team.values())]):
+                one = next((w for c, w in team.items() if told in (c, w.process.sentinel)), None)
                 if one is None:
                     continue
                 outcome = one.receive()
@@ -51,7 +81,7 @@ def by_workers(parts: Sequence[Part], work: Work, workers: int) -> Iterator[Part
                         f"smaller files of it, or have fewer workers",
                     )
                 if todo:
-                    _start(team, work, todo)
+                    _start(team, work, todo, ready)
     finally:
         for one in team.values():
             one.process.terminate()
@@ -91,21 +121,44 @@ class _Worker:
         self.process.join()
 
 
-def _start(team: dict[Connection, _Worker], work: Work, todo: deque[Part]) -> None:
+def _begin(threads: int) -> _Worker:
     context: Any = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
-    process = context.Process(target=_answer_all, args=(theirs, work), daemon=True)
-    process.start()
+    process = context.Process(target=_answer_all, args=(theirs,), daemon=True)
+    before = os.environ.get(_THREADS)
+    os.environ[_THREADS] = str(threads)  # polars reads it once, when it is imported
+    try:
+        process.start()
+    finally:
+        if before is None:
+            del os.environ[_THREADS]
+        else:
+            os.environ[_THREADS] = before
     theirs.close()
-    worker = _Worker(process, mine)
+    return _Worker(process, mine)
+
+
+def _start(
+    team: dict[Connection, _Worker], work: Work, todo: deque[Part], ready: list[_Worker]
+) -> None:
+    worker = ready.pop() if ready else _begin(work.threads)
+    with suppress(OSError):  # it has ended, which its sentinel tells next
+        worker.connection.send(work)
     worker.give(todo)
-    team[mine] = worker
+    team[worker.connection] = worker
 
 
-def _answer_all(connection: Connection, work: Work) -> None:
+def _answer_all(connection: Connection) -> None:
     """Answer files until there are no more (in a process of its own)."""
-    import torch
+    try:
+        import torch
 
+        import carousel.bundle  # noqa: F401  # so that it is there when the work comes
+        from carousel.bulk.parts import PartOutcome, answer_part
+
+        work: Work = connection.recv()
+    except (EOFError, KeyboardInterrupt):
+        return
     torch.set_num_threads(work.threads)
     try:
         model, error = work.load(work.run), ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,24 +54,39 @@ def answer_parts(
     run: Path, source: Path | None, out: Path, options: dict[str, Any], hands: Hands, as_json: bool
 ) -> int:
     """Answer every file of a pattern or a folder, and say what became of them; the exit code."""
-    from carousel.bulk.parts import parts_of, waiting
-
     if source is None:
         raise ConfigError("--out with a folder answers files: name them, such as 'parts/*.parquet'")
     start = time.monotonic()
-    parts = parts_of(source, out)
-    model, _ = model_of(run)
-    work = _work(model, run, options, hands)
-    out.mkdir(parents=True, exist_ok=True)
-    todo, found = waiting(parts, work.key)
-    done = len(found)
-    with bar_of("predict", "answers") as progress:
-        for outcome in _answers(model, todo, work, hands):
-            found.append(outcome)
-            progress(len(found) / len(parts), sum(one.answered for one in found))
+    with _begun(hands) as ready:
+        from carousel.bulk.parts import parts_of, waiting  # torch, which workers import meanwhile
+
+        parts = parts_of(source, out)
+        model, _ = model_of(run)
+        work = _work(model, run, options, hands)
+        out.mkdir(parents=True, exist_ok=True)
+        todo, found = waiting(parts, work.key)
+        done = len(found)
+        with bar_of("predict", "answers") as progress:
+            for outcome in _answers(model, todo, work, hands, ready):
+                found.append(outcome)
+                progress(len(found) / len(parts), sum(one.answered for one in found))
     if done and not as_json:
         print_out(f"{done:,} of {len(parts):,} files were done before")
     return _tell(found, out, time.monotonic() - start, as_json)
+
+
+def _begun(hands: Hands) -> AbstractContextManager[list[Any]]:
+    """Processes of this machine that wait for work, where several are to do it."""
+    if hands.dask or (hands.workers or 1) < 2:
+        return nullcontext([])
+    from carousel.bulk.workers import begun
+
+    return begun(hands.workers or 1, _threads(hands))
+
+
+def _threads(hands: Hands) -> int:
+    """Threads of each worker: its share of the cores."""
+    return max(1, (os.cpu_count() or 1) // (hands.workers or 1))
 
 
 def _work(model: TrainedModel, run: Path, options: dict[str, Any], hands: Hands) -> Work:
@@ -83,8 +99,8 @@ def _work(model: TrainedModel, run: Path, options: dict[str, Any], hands: Hands)
     refuse_others(model, Request(None, options), understood)
     reading = {n: v for n, v in options.items() if n in keywords(model.read)}
     asked = {n: v for n, v in options.items() if n in understood}
-    threads = max(1, (os.cpu_count() or 1) // (hands.workers or 1))
-    return Work(run, load, reading, asked, key_of(run, reading, asked), threads)
+    key = key_of(run, reading, asked)
+    return Work(run, load, reading, asked, key, _threads(hands))
 
 
 def load(run: Path) -> TrainedModel:
@@ -93,7 +109,7 @@ def load(run: Path) -> TrainedModel:
 
 
 def _answers(
-    model: TrainedModel, todo: Sequence[Part], work: Work, hands: Hands
+    model: TrainedModel, todo: Sequence[Part], work: Work, hands: Hands, ready: list[Any]
 ) -> Iterator[PartOutcome]:
     if not todo:
         return iter(())
@@ -104,7 +120,7 @@ def _answers(
     if (hands.workers or 1) > 1:
         from carousel.bulk.workers import by_workers
 
-        return by_workers(todo, work, hands.workers or 1)
+        return by_workers(todo, work, hands.workers or 1, ready)
     from carousel.bulk.parts import answer_part
 
     return (answer_part(model, part, work) for part in todo)
