@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
+from carousel.bulk.memory import keep_memory
 from carousel.errors import CarouselError
 
 if TYPE_CHECKING:
@@ -150,6 +151,7 @@ def _start(
 
 def _answer_all(connection: Connection) -> None:
     """Answer files until there are no more (in a process of its own)."""
+    keep_memory()
     try:
         import torch
 

@@ -56,7 +56,10 @@ def answer_parts(
     """Answer every file of a pattern or a folder, and say what became of them; the exit code."""
     if source is None:
         raise ConfigError("--out with a folder answers files: name them, such as 'parts/*.parquet'")
+    from carousel.bulk.memory import keep_memory
+
     start = time.monotonic()
+    keep_memory()
     with _begun(hands) as ready:
         from carousel.bulk.parts import parts_of, waiting  # torch, which workers import meanwhile
 

@@ -72,7 +72,7 @@ def _of_sequence(items: list[Any], numbers: bool) -> Iterator[bytes]:
 
 
 def _of_texts(texts: MappedTexts) -> Iterator[bytes]:
-    """The same as of a list of them."""
+    """Pieces as of a list of the texts."""
     yield b"l" + _head(len(texts))
     for some in texts.blocks():
         yield np.array(list(map(len, some)), "<i8").tobytes()

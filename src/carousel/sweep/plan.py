@@ -71,7 +71,7 @@ class Plan:
         }
 
     def unlike(self, facts: Mapping[str, Any]) -> list[str]:
-        """What the `facts` of a sweep say otherwise than this plan, in words. A setting that they
+        """Differences between this plan and the `facts` of a sweep, in words. A setting that they
         do not have, as the version that began the sweep did not know it, takes its default."""
         mine = json.loads(json.dumps(self.facts))  # lists for tuples, as they were written
         mine["config"] = _as_known(mine["config"], facts["config"])
