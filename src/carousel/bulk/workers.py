@@ -155,8 +155,7 @@ def _answer_all(connection: Connection) -> None:
     try:
         import torch
 
-        import carousel.bundle  # noqa: F401  # so that it is there when the work comes
-        from carousel.bulk.parts import PartOutcome, answer_part
+        from carousel.bulk.parts import PartOutcome, answer_part  # a second or two
 
         work: Work = connection.recv()
     except (EOFError, KeyboardInterrupt):
