@@ -27,6 +27,7 @@ MODELS = {
     ),
     "columns": KNOWN,
     "calendar and columns": ("forecast.calendar=true", "forecast.relative=false", *KNOWN),
+    "errors as intervals": ("forecast.targets='size,wave'", "forecast.distribution=conformal"),
     "two targets": ("forecast.calendar=true", "forecast.targets='size,wave'", "model.cell=gru"),
 }  # fmt: skip
 

@@ -188,6 +188,7 @@ FORECASTS = [
     ["forecast.targets=", "forecast.linear=true", "forecast.distribution=gaussian"],
     ["forecast.targets=", "forecast.independent=true", "forecast.distribution=quantile"],
     ["forecast.relative=false", "model.num_layers=2"],
+    ["forecast.targets=", "forecast.distribution=conformal"],
     ["forecast.segment=5", "forecast.targets=", "forecast.independent=true",
      "forecast.linear=true"],
     ["forecast.segment=4", "model.cell=gru", "model.num_layers=2", "forecast.normalize=mean",

@@ -47,6 +47,9 @@ class ColumnsConfig:
     known: columns whose values are known for the steps to come, such as prices or holidays: the
         table that a forecast goes on from has rows for them, without a target.
     static: columns that keep one value through a sequence.
+    weight: a column with one number from 0 on for each series, the same in all its rows: how much
+        the series counts in what is learnt, and in metrics that are told besides those in which all
+        count alike, such as the mean price of what it sells. It is not read.
     category: columns of words, or of numbers that are names. Of up to 8 values, each becomes a
         column of its own, 1 where it stands; of more, each has a row of numbers that is learnt.
     embed: learn such rows; false: a column of its own for each of the 50 most frequent values, and
@@ -69,6 +72,7 @@ class ColumnsConfig:
     ordinal: bool = key(False, tasks=LABELLED)
     known: str = key("", tasks=FORECASTS)
     static: str = key("", tasks=(*STEPS, "forecast_many"))
+    weight: str = key("", tasks=("forecast_many",))
     category: str = key("", tasks=SERIES)
     embed: bool = key(True, tasks=SERIES)
     text: str = key("", tasks=TEXTS)

@@ -13,7 +13,8 @@ class ManyConfig:
 
     scaling: level that is taken from each window, which is then divided by its mean distance from
         it: "season", the mean of the last season; "mean" or "median" of the window; "last", the
-        last value that was measured.
+        last value that was measured. Counts ("negative-binomial") are divided by 1 and the mean
+        of the window in place of all that.
     transform: "log" of values above 0, or "asinh" of any, before that: for series whose changes
         grow with their size. "none": the values as they are.
     smoothing: "es": level and season of each window by exponential smoothing (Holt-Winters) with
@@ -37,8 +38,17 @@ class ManyConfig:
         as none of them.
     """
 
-    scaling: str = key("season", choices=("season", "mean", "median", "last"))
-    transform: str = key("none", choices=("none", "log", "asinh"), of_set=DROPPED)
+    scaling: str = key(
+        "season",
+        choices=("season", "mean", "median", "last"),
+        when=("forecast.distribution!=negative-binomial",),
+    )
+    transform: str = key(
+        "none",
+        choices=("none", "log", "asinh"),
+        when=("forecast.distribution!=negative-binomial",),
+        of_set=DROPPED,
+    )
     smoothing: str = key(
         "none",
         choices=("none", "es", "es-all"),
@@ -48,7 +58,7 @@ class ManyConfig:
     objective: str = key(
         "mase",
         choices=("mase", "smape", "both"),
-        when=("forecast.distribution=none|quantile",),
+        when=("forecast.distribution=none|quantile|conformal",),
     )
     seasons: str = key("", of_set=DROPPED)
     mixtures: int = key(4, low=0, high=64, of_set=KEPT)

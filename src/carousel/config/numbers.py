@@ -53,14 +53,17 @@ class ForecastConfig:
         it overfits less (Nie et al. 2023).
     output: "identity" (forecasts on the scale of the standardised series), "sigmoid" (with binary
         cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
-    distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %);
-        of many series, too, "student-t" (a Gaussian with outliers).
+    distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %),
+        "conformal" (one number, learnt as with "none", and intervals as wide as its errors on the
+        validation part); of many series, too, "student-t" (a Gaussian with outliers) and
+        "negative-binomial" (counts; the forecast is the median).
     loss: of one number: its "squared" error, or the "absolute" one, which single far values move
         less.
     calibrate: stretch the intervals, for each step and target, until 80 % of the validation part
         lies within them.
     follow: how fast the intervals of later windows widen or narrow, as the truth of those before
-        comes (Gibbs and Candès 2021), such as 0.05; 0: they stay as they were calibrated.
+        comes (Gibbs and Candès 2021), such as 0.05, or, of many series, where each has windows of
+        its own that share no step, 0.5; 0: they stay as they were calibrated.
     validation, test: shares of the series, at its end, of a set that has no split of its own; of
         many, at the end of each, and at least one horizon.
     gap: steps left out between the parts.
@@ -84,17 +87,20 @@ class ForecastConfig:
     output: str = key("auto", choices=("auto", "identity", "sigmoid"), tasks=ONE)
     distribution: str = key(
         "none",
-        choices=("none", "gaussian", "quantile", "student-t"),
-        only={"student-t": "task=forecast_many"},
+        choices=("none", "gaussian", "quantile", "conformal", "student-t", "negative-binomial"),
+        only={
+            "student-t": "task=forecast_many",
+            "negative-binomial": "task=forecast_many",
+        },
     )
     loss: str = key(
         "squared",
         choices=("squared", "absolute"),
         tasks=ONE,
-        when=("forecast.distribution=none",),
+        when=("forecast.distribution=none|conformal",),
     )
-    calibrate: bool = key(True, when=("forecast.distribution!=none",))
-    follow: float = key(0.0, low=0, high=1, tasks=ONE, when=("forecast.distribution!=none",))
+    calibrate: bool = key(True, when=("forecast.distribution!=none|conformal",))
+    follow: float = key(0.0, low=0, high=1, when=("forecast.distribution!=none",))
     validation: float = key(0.15, above=0, high=0.5)
     test: float = key(0.15, above=0, high=0.5)
     gap: int = key(0, low=0, tasks=ONE)

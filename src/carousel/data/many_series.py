@@ -94,7 +94,8 @@ class ManySeries:
     numbers are. firsts (S + 1,): the row at which each series begins, and the end. ends (S,): the
     row behind the last step that has come: the rows from there on have only what is known of them
     beforehand. starts (S,): the time of its first row, in units of `pace`. static (S, G): one value
-    each of `static_columns`. filled: missing numbers that were filled. notes: in words.
+    each of `static_columns`. filled: missing numbers that were filled. notes: in words. weights
+    (S,): how much each counts, their mean 1; None: all alike.
     """
 
     names: tuple[str, ...]
@@ -109,6 +110,7 @@ class ManySeries:
     static_columns: tuple[str, ...] = ()
     filled: int = 0
     notes: tuple[str, ...] = ()
+    weights: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -172,6 +174,7 @@ class ManySeries:
             ends=firsts[:-1] + (self.ends - self.firsts[:-1])[index],
             starts=self.starts[index],
             static=self.static[index],
+            weights=None if self.weights is None else self.weights[index],
         )
 
 

@@ -283,6 +283,7 @@ def features_columns(table: Table, columns: ColumnsConfig, split_column: str) ->
     other = {columns.time, split_column}
     for role in (columns.id, columns.target, columns.text, columns.file, columns.ignore):
         other.update(names_in(role))
+    other.update(names_in(columns.weight))
     for role, setting in vars(columns).items():
         if role not in ("step", "gap", "embed", "separator", "ordinal"):
             for name in names_in(setting):

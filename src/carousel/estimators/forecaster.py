@@ -27,7 +27,8 @@ class Forecaster(SequenceEstimator):
         context: steps that are read before them.
         season: steps after which the series resembles itself (of the scores; 1: none).
         calendar: tell the network hour, weekday and month, of time stamps.
-        distribution: "none", "gaussian" or "quantile": `predict_interval` needs one of the latter.
+        distribution: "none", "gaussian", "quantile" or "conformal": `predict_interval` needs one
+            of the latter.
 
     The others are those of `SequenceClassifier`; further ones, such as {"forecast.targets": "load"}
     or {"forecast.linear": True}, are given as `settings`.
@@ -133,7 +134,9 @@ class Forecaster(SequenceEstimator):
         """
         model = self._trained()
         if model.config.forecast.distribution == "none":
-            raise ValueError("intervals need distribution = 'gaussian' or 'quantile'; it is 'none'")
+            raise ValueError(
+                "intervals need distribution = 'conformal', 'gaussian' or 'quantile'; it is 'none'"
+            )
         low, _, high = self._forecast(X, steps)
         return self._shaped(low), self._shaped(high)
 

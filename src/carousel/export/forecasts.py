@@ -31,6 +31,9 @@ from carousel.runtime.calendar import waves
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.trained import TrainedForecaster
 
+_ONE = float(np.log(np.expm1(1 - 1e-3)))
+"""Number whose softplus and 0.001 are 1."""
+
 
 def forecaster(trained: TrainedForecaster) -> Subject:
     """The last steps of a series, as they were measured, to those to come; with a calendar, or
@@ -165,14 +168,20 @@ def _check(model: Forecaster) -> None:
 def _horizon(trained: TrainedForecaster, model: Forecaster) -> Horizon:
     output, head = trained.output, model.head
     known = None if model.calendar is None else modules.array(model.calendar.weight)
+    weight, bias = modules.array(head.weight), modules.array(head.bias)
+    distribution = "sigmoid" if output.sigmoid else output.distribution
+    if distribution == "conformal":  # quantiles that stand 1 apart wherever, before the stretch
+        weight = np.stack((weight, 0 * weight, 0 * weight), 1).reshape(-1, weight.shape[1])
+        bias = np.stack((bias, *2 * (np.full_like(bias, _ONE),)), 1).reshape(-1)
+        distribution = "quantile"
     return Horizon(
         state=modules.array(model.state.weight),
         state_bias=modules.array(model.state.bias),
         steps=modules.array(model.step),
-        weight=modules.array(head.weight),
-        bias=modules.array(head.bias),
+        weight=weight,
+        bias=bias,
         columns=tuple(model.targets),
-        distribution="sigmoid" if output.sigmoid else output.distribution,
+        distribution=distribution,
         line=None if model.line is None else modules.array(model.line),
         offset=None if model.line is None else modules.array(model.offset),
         stretch=None if output.stretch is None else modules.array(output.stretch),

@@ -214,6 +214,8 @@ class Forecaster:
         if self._sigmoid:
             return np.stack([sigmoid(raw[..., 0])] * 3)
         value = raw[..., 0] + level
+        if self.settings.distribution == "conformal":  # as wide as errors were
+            return np.stack((value - self._stretch, value, value + self._stretch))
         if raw.shape[-1] == 1:
             return np.stack([value] * 3)
         apart = (np.logaddexp(0, raw[..., 1:]) + 1e-3) * np.expand_dims(self._stretch, -1)

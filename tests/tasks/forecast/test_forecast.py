@@ -162,6 +162,32 @@ def test_calibrated_intervals_hold_their_share_of_the_validation_part(path, dist
     assert plain.finish(network).output.stretch is None
 
 
+@pytest.mark.parametrize("loss", ["squared", "absolute"])
+def test_errors_as_intervals_change_no_forecast_and_no_loss(path, loss):
+    plain = task(path, f"forecast.loss={loss}", "forecast.output=identity")
+    asked = task(path, f"forecast.loss={loss}", "forecast.distribution=conformal")
+    torch.manual_seed(0)
+    network = plain.build_model().eval()
+    torch.manual_seed(0)
+    assert torch.equal(asked.build_model().head.weight, network.head.weight)
+    (one, *_), (other, *_) = (t.train_batches(0, 0) for t in (plain, asked))
+    losses = [
+        float(t.loss(network, b).objective.detach()) for t, b in ((plain, one), (asked, other))
+    ]
+    assert losses[0] == losses[1]
+    windows = asked.windows["validation"]
+    output = asked.finish(network).output
+    low, guess, high = forecasts(network, asked.frame, windows, output)
+    np.testing.assert_array_equal(
+        guess, forecasts(network, plain.frame, windows, plain.finish(network).output)[1]
+    )
+    # As wide on both sides and in every window as errors of that step and target were.
+    errors = np.sort(np.abs(asked._truth(windows) - guess), axis=0)
+    place = int(np.ceil(0.8 * (len(windows) + 1))) - 1
+    np.testing.assert_allclose(high - guess, np.broadcast_to(errors[place], guess.shape), rtol=1e-3)
+    np.testing.assert_allclose(guess - low, high - guess, rtol=1e-3, atol=1e-5)
+
+
 def test_forecasts_come_back_on_the_scale_of_the_series(path):
     network_of = task(path)
     network = network_of.build_model()

@@ -16,6 +16,7 @@ from carousel.data.counting import counted
 from carousel.data.features import features_of
 from carousel.data.files.table_new import refuse_missing, unseen_words
 from carousel.data.files.table_steps import sources_of, table_of
+from carousel.data.files.weights import weighed
 from carousel.data.sequences import (
     Sequences,
     constant_in,
@@ -95,6 +96,8 @@ def many_series_of(
             *_said(lost, int((first - firsts[:-1])[kept].sum()), constant, static[1]),
         ),
     )
+    if config.columns.weight and wanted is None:  # only what is learnt or judged is weighed
+        series = weighed(series, table, config.columns.weight, found, kept)
     return series, lost
 
 
@@ -149,7 +152,7 @@ def _others(table: Table, config: Config) -> list[str]:
     """Columns without a role, which are read; there may be none."""
     columns = config.columns
     taken = {columns.time, config.split.column}
-    for role in (columns.id, columns.target, columns.ignore):
+    for role in (columns.id, columns.target, columns.ignore, columns.weight):
         taken.update(names_in(role))
     return features_columns(table, columns, "") if set(table.names) - taken else []
 

@@ -23,7 +23,8 @@ class Output:
     Otherwise, on the scale of the standardised series: "none": a value, squared error, or its
     absolute value with `absolute`;
     "gaussian": mean and deviation, -ln of the density; "quantile": 10, 50 and 90 %, the pinball
-    loss (Koenker and Bassett 1978), ordered by construction.
+    loss (Koenker and Bassett 1978), ordered by construction; "conformal": as "none", and an
+    interval from one standard deviation below to one above, until `stretch` says how wide.
 
     stretch (K, C): how much wider than the network says its intervals are told; None: as it says.
     """
@@ -38,7 +39,7 @@ class Output:
         if self.sigmoid:
             return F.binary_cross_entropy_with_logits(raw[..., 0], truth, reduction="none")
         value = raw[..., 0] + level
-        if self.distribution == "none":
+        if self.distribution in ("none", "conformal"):
             error = value - truth
             return error.abs() if self.absolute else error.square()
         if self.distribution == "gaussian":

@@ -9,10 +9,14 @@ from torch import Tensor
 
 from carousel.config import Config
 from carousel.tasks.forecast_many.scaling import Scale, transformed
-from carousel.tasks.shared.distributions import density_losses, ends, pinball
+from carousel.tasks.shared.counts import count_losses, count_quantiles, numbers_of
+from carousel.tasks.shared.distributions import QUANTILES, density_losses, ends, pinball
 
+COUNTS = "negative-binomial"
 _OF_SMAPE = 10.0  # an error of 10 % counts as much as that of the seasonal naive forecast
 _LEAST = 1e-9
+_HALF = 0.5  # a count y lies in y - 0.5, …, y + 0.5: an interval of one count has a width, too
+_ROUNDED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -33,12 +37,12 @@ class Output:
     def losses(self, raw: Tensor, scale: Scale, truth: Tensor, naive: Tensor) -> Tensor:
         """The loss (B, K) of each value: truth (B, K) on the scale of the series, a number
         everywhere; naive (B, 1): the error of the seasonal naive forecast of its series."""
+        if self.distribution == COUNTS:
+            return count_losses(*numbers_of(raw, scale.spread), truth).float()
         if self.distribution in ("gaussian", "student-t"):
-            return density_losses(
-                raw, scale(transformed(truth, scale.transform, "the target")), self.distribution
-            )
+            return density_losses(raw, self.placed(truth, scale), self.distribution)
         low, middle, high = scale.restore(self._three(raw))
-        if self.distribution == "none":
+        if self.distribution in ("none", "conformal"):
             errors = (middle - truth).abs()
         else:
             errors = 2 * pinball(truth, torch.stack((low, middle, high)))
@@ -52,12 +56,40 @@ class Output:
 
     def forecast(self, raw: Tensor, scale: Scale) -> Tensor:
         """(low, forecast, high), (3, B, K), on the scale of the series."""
-        return scale.restore(self._three(raw))
+        return self.told(self.spans(raw, scale), scale)
+
+    def spans(self, raw: Tensor, scale: Scale) -> Tensor:
+        """(low, middle, high), (3, B, K), where intervals are stretched: on the scale of the
+        network, or, of counts, from half a count below the interval to half a count above."""
+        if self.distribution != COUNTS:
+            return self._three(raw)
+        mean, shape = (part.numpy() for part in numbers_of(raw.detach().cpu(), scale.spread))
+        low, middle, high = map(torch.from_numpy, count_quantiles(mean, shape, QUANTILES))
+        return self._stretched(middle, middle - low + _HALF, high - middle + _HALF)
+
+    def told(self, spans: Tensor, scale: Scale) -> Tensor:
+        """Spans on the scale of the series; of counts, the counts that lie within."""
+        if self.distribution != COUNTS:
+            return scale.restore(spans)
+        low, middle, high = spans
+        near = _ROUNDED * (1 + spans.abs())  # a count at the very end lies within
+        low, high = torch.ceil(low - near[0]).clamp(min=0.0), torch.floor(high + near[2])
+        return torch.stack((low, middle, high))
+
+    def placed(self, truth: Tensor, scale: Scale) -> Tensor:
+        """Truth (B, K), NaN or not, where spans lie."""
+        if self.distribution == COUNTS:
+            return truth
+        empty = truth.isnan()
+        plain = truth.masked_fill(empty, 1.0)
+        placed = scale(transformed(plain, scale.transform, "the target"))
+        return placed.masked_fill(empty, torch.nan)
 
     def _three(self, raw: Tensor) -> Tensor:
-        middle = raw[..., 0]
-        below, above = ends(raw, self.distribution)
+        return self._stretched(raw[..., 0], *ends(raw, self.distribution))
+
+    def _stretched(self, middle: Tensor, below: Tensor, above: Tensor) -> Tensor:
         if self.stretch is not None:
-            wider = self.stretch.to(raw)
+            wider = self.stretch.to(middle)
             below, above = below * wider, above * wider
         return torch.stack((middle - below, middle, middle + above))

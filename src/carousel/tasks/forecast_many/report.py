@@ -36,7 +36,7 @@ def of_test(
     judged = np.flatnonzero(~np.isnan(each["mae"]))
     order = judged[np.argsort(-np.nan_to_num(each["mase"][judged]), kind="stable")]
     names = parts.series.names
-    report: dict[str, Any] = {**means(each), **intervals(each)}
+    report: dict[str, Any] = {**means(each, parts.series.weights), **intervals(each)}
     report |= {
         "windows": len(windows),
         "series_judged": len(judged),

@@ -58,10 +58,14 @@ def undone(values: Tensor, transform: str) -> Tensor:
 def scale_of(values: Tensor, measured: Tensor, config: Config) -> Scale:
     """Scale of windows (B, T) by the values that were measured (B, T); where none was, by all.
 
-    The spread is the mean distance from the level. Of a constant window it is the size of its
-    level, and 1 where that is 0, so that z stays small.
+    Counts, which a negative binomial distribution is of, are divided by 1 + their mean (Salinas et
+    al. 2020) and keep their level. Else the spread is the mean distance from the level. Of a
+    constant window it is the size of its level, and 1 where that is 0, so that z stays small.
     """
     measured = measured | ~measured.any(1, keepdim=True)
+    if config.forecast.distribution == "negative-binomial":
+        mean = _mean(values, measured)
+        return Scale(torch.zeros_like(mean), 1 + mean, config.many.transform)
     how, season = config.many.scaling, min(config.forecast.season, values.size(1))
     if how == "last":
         places = torch.arange(values.size(1)).where(measured, -1).amax(1, keepdim=True)

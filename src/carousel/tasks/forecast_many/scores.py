@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from carousel.data.many_series import ManySeriesParts
 from carousel.tasks.shared import bootstrap
+from carousel.tasks.shared.distributions import QUANTILES
+from carousel.tasks.shared.quantiles import quantile_loss
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
 _ROUNDING = 1e-12
+WEIGHTED = ("mase", "smape", "mae", "coverage", "scaled_quantile_loss")
+"""Metrics that are also told by the weights of series."""
 
 
 def naive_errors(parts: ManySeriesParts, season: int, part: str) -> Array:
@@ -43,7 +47,8 @@ def by_series(
     (n, K), of (n,): the number of each window's series; naive (S,).
 
     mase = MAE / naive; smape = mean 2|e| / (|y| + |f|), 0 where both are 0; mae; coverage: the
-    share of truth within the interval (low, high). Where truth is NaN nothing counts.
+    share of truth within the interval (low, high); crps: the `quantile_loss` of its ends and the
+    guess, and scaled_quantile_loss the same over naive. Where truth is NaN nothing counts.
     """
     inside = ~np.isnan(truth)
     error = np.where(inside, np.abs(guess - truth), 0.0)
@@ -62,17 +67,32 @@ def by_series(
     if interval is not None:
         low, high = interval
         each["coverage"] = mean(((truth >= low) & (truth <= high) & inside).astype(float))
+        loss = quantile_loss(truth, np.stack((low, guess, high)), QUANTILES)
+        each["crps"] = mean(np.where(inside, loss, 0.0))
+        each["scaled_quantile_loss"] = np.divide(
+            each["crps"], naive, out=np.full(len(naive), np.nan), where=naive > 0
+        )
     return each
 
 
-def means(found: dict[str, Array]) -> dict[str, float]:
+def means(found: dict[str, Array], weights: Array | None = None) -> dict[str, float]:
     """Mean of each metric over the series for which it is defined; left out where that is none.
+    With weights (S,) of the series, those of `WEIGHTED` are there a second time: Σ w m / Σ w.
 
-    >>> means({"mase": np.array([1.0, np.nan, 3.0]), "mae": np.array([np.nan])})
-    {'mase': 2.0}
+    >>> found = {"mase": np.array([1.0, np.nan, 3.0]), "crps": np.array([np.nan] * 3)}
+    >>> means(found, np.array([2.0, 1.0, 0.0]))
+    {'mase': 2.0, 'mase_weighted': 1.0}
     """
     known = {name: values[~np.isnan(values)] for name, values in found.items()}
-    return {name: float(values.mean()) for name, values in known.items() if len(values)}
+    means = {name: float(values.mean()) for name, values in known.items() if len(values)}
+    if weights is None:
+        return means
+    for name in WEIGHTED:
+        if name in means:
+            counted = weights[~np.isnan(found[name])]
+            if counted.sum() > 0:
+                means[f"{name}_weighted"] = float((known[name] * counted).sum() / counted.sum())
+    return means
 
 
 def intervals(found: dict[str, Array]) -> dict[str, Any]:

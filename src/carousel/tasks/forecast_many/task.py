@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.counting import unit_of
 from carousel.data.many_series import ManySeriesParts, account
-from carousel.errors import ConfigError
+from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast_many.baselines import Baselines
+from carousel.tasks.forecast_many.calibrating import SHARE, stretch_of
 from carousel.tasks.forecast_many.dilated import dilations_of
 from carousel.tasks.forecast_many.forecasts import forecasts
 from carousel.tasks.forecast_many.network import ManyForecaster, seasons_of
@@ -25,13 +26,14 @@ from carousel.tasks.forecast_many.smoothing import wiggliness
 from carousel.tasks.forecast_many.trained import Shape, TrainedManyForecaster
 from carousel.tasks.forecast_many.windows import Drawing, Frame, Origins, fit_scalers
 from carousel.tasks.shared import network, outputs, samples
-from carousel.tasks.shared.conformal import stretch
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Task
 
-_SHARE = 0.8  # that an interval is to hold
+WEIGHED_METRICS = ("mase_weighted", "smape_weighted")
+"""Metrics that validate besides, and of which the first chooses the epoch, where series have
+weights."""
 _FEWEST = 14  # windows: calibrated on so many, the share is off by 10 points (1 sigma)
 
 
@@ -57,8 +59,19 @@ class ForecastManyTask(Task):
         naive = naive_errors(self._data, settings.season, "train")
         self._naive = naive
         self._divisor = torch.from_numpy(_divisors(naive, self._data)).unsqueeze(1)
-        if not (naive[np.unique(self.held.series.numpy())] > 0).any():
-            self.validation_metrics = tuple(m for m in self.validation_metrics if m != "mase")
+        weights, held = self.series.weights, np.unique(self.held.series.numpy())
+        self._weight = None if weights is None else torch.from_numpy(weights).unsqueeze(1)
+        if weights is not None:
+            if not weights[held].any():
+                raise DataError(
+                    f"columns.weight = '{config.columns.weight}' is 0 for every series that is "
+                    "long enough to validate: one of them must count"
+                )
+            self.validation_metrics = (*WEIGHED_METRICS, *self.validation_metrics)
+        defined = means({"mase": np.where(naive > 0, 1.0, np.nan)[held]}, _some(weights, held))
+        self.validation_metrics = tuple(
+            m for m in self.validation_metrics if m in defined or not m.startswith("mase")
+        )
 
     @property
     def parted(self) -> ManySeriesParts:
@@ -78,21 +91,26 @@ class ForecastManyTask(Task):
             yield self.batch(windows.take(index))
 
     def batch(self, windows: Origins) -> Batch:
-        """Inputs, the scale of each window, the error that divides its loss, and the truth,
-        NaN where nothing was measured."""
+        """Inputs, the scale of each window, the error that divides its loss, its weight if series
+        have one, and the truth, NaN where nothing was measured."""
         x, after, static, scale = self.frame.read(windows)
-        ends = torch.cat((scale.level, scale.spread, self._divisor[windows.series]), 1)
+        parts = [scale.level, scale.spread, self._divisor[windows.series]]
+        if self._weight is not None:
+            parts.append(self._weight[windows.series])
+        ends = torch.cat(parts, 1)
         return x, after.nan_to_num(), static, ends, self.frame.truth(windows)
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         x, after, static, ends, truth = batch
-        level, spread, naive = torch.split(ends, 1, 1)
+        level, spread, naive, *weight = torch.split(ends, 1, 1)
         measured = ~truth.isnan()
         scale = Scale(level, spread, self.config.many.transform)
         raw, penalty = self._said_and_penalty(model, x, after, static)
         losses = self.output.losses(
             raw, scale, truth.where(measured, scale.restore(0 * level)), naive
         )
+        if weight:
+            losses = losses * weight[0].float()
         objective = losses.mean() if measured.all() else losses[measured].mean()
         objective = objective + penalty
         return StepLoss(
@@ -112,7 +130,7 @@ class ForecastManyTask(Task):
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         _, guess, _ = forecasts(model, self.frame, self.held, self.output)
-        found = means(self._scores(self.held, guess, self._naive))
+        found = means(self._scores(self.held, guess, self._naive), self.series.weights)
         return {name: found[name] for name in self.validation_metrics}
 
     def _scores(self, windows: Origins, guess: Any, naive: Any) -> dict[str, Any]:
@@ -128,7 +146,7 @@ class ForecastManyTask(Task):
         found = self.baseline_forecasts(Origins.judging(self._data, "test"))
         values = {
             name: {
-                **means(self._scores(found.of(name), guess, naive)),
+                **means(self._scores(found.of(name), guess, naive), self.series.weights),
                 "seconds": found.seconds[name],
             }
             for name, guess in found.forecasts.items()
@@ -177,7 +195,7 @@ class ForecastManyTask(Task):
             found.append("forecast.calendar reads nothing: the steps are counts, and no times")
         if settings.distribution != "none" and settings.calibrate and len(self.held) < _FEWEST:
             found.append(
-                f"the intervals of {_SHARE:.0%} are calibrated on {len(self.held)} validation "
+                f"the intervals of {SHARE:.0%} are calibrated on {len(self.held)} validation "
                 f"windows: with fewer than {_FEWEST} they may hold far less or more"
             )
         return found
@@ -193,10 +211,8 @@ class ForecastManyTask(Task):
         settings = self.config.forecast
         if settings.distribution == "none" or not settings.calibrate:
             return self.output
-        found = forecasts(model, self.frame, self.held, self.output)[..., None]
-        truth = self.frame.truth(self.held).numpy()[..., None]
-        wider = stretch(truth, (found[0], found[1], found[2]), _SHARE)[:, 0]
-        return replace(self.output, stretch=torch.from_numpy(wider).float())
+        wider = stretch_of(model, self.frame, self.held, self.output)
+        return replace(self.output, stretch=wider)
 
     def samples(self, most: int) -> list[Sample]:
         windows = self._some(most)
@@ -249,6 +265,10 @@ class ForecastManyTask(Task):
     @property
     def subject(self) -> ForecastManySubject:
         return ForecastManySubject(self)
+
+
+def _some(weights: Any, places: Any) -> Any:
+    return None if weights is None else weights[places]
 
 
 def check_seasons(config: Config) -> None:

@@ -21,6 +21,7 @@ from carousel.data.many_series import ManySeries, ManySeriesParts, Pace, account
 from carousel.data.scaling import FeatureScaler
 from carousel.data.sequences import step_words
 from carousel.errors import DataError
+from carousel.tasks.forecast_many.calibrating import following, just_before, nothing
 from carousel.tasks.forecast_many.forecasts import EVALUATION_BATCH, forecasts
 from carousel.tasks.forecast_many.network import ManyForecaster, smoothed_seasons
 from carousel.tasks.forecast_many.output import Output
@@ -189,7 +190,15 @@ class TrainedManyForecaster(TrainedModel):
         series = self._series(inputs)
         frame, windows = self._frame(series), Origins.after(series)
         self._require_known(frame, windows)
-        return self._told(series, forecasts(self.model, frame, windows, self.output))
+        before = just_before(series, self.config)
+        return self._told(series, self._forecasts(frame, windows, before))
+
+    def _forecasts(self, frame: Frame, windows: Origins, before: Origins) -> NDArray[np.float64]:
+        """(low, forecast, high) of windows (3, n, K); before: those whose truth their intervals
+        follow, besides each other."""
+        if not self.config.forecast.follow:
+            return forecasts(self.model, frame, windows, self.output)
+        return following(self.model, frame, windows, self.output, before)
 
     def _require_known(self, frame: Frame, windows: Origins) -> None:
         """Raise `DataError` where a column that is known beforehand has no value to come."""
@@ -302,7 +311,9 @@ class TrainedManyForecaster(TrainedModel):
         frame, windows = self._frame(parts.series), Origins.judging(parts, part)
         if not len(windows):
             raise DataError(f"the {part} part has no window to judge")
-        found = forecasts(self.model, frame, windows, self.output)
+        # What was trained on says nothing of errors: the test part follows what validated alone.
+        before = Origins.judging(parts, "validation") if part == "test" else nothing()
+        found = self._forecasts(frame, windows, before)
         return {**of_test(frame, windows, found, parts, part), **account(parts)}
 
     def present(self, report: dict[str, Any]) -> Iterator[Shown]:

@@ -21,6 +21,7 @@ from carousel.data.scaling import FeatureScaler
 from carousel.runtime.calendar import waves
 from carousel.tasks.forecast_many.network import smoothed_seasons
 from carousel.tasks.forecast_many.scaling import Scale, scale_of, transformed
+from carousel.tasks.shared.counts import require_counts
 
 Rows = NDArray[np.int64]
 _IN_ALL = 16_000
@@ -65,7 +66,8 @@ class Drawing:
     fewer, so that short series are not repeated and long ones drown none.
 
     A series of n windows is cut into as many stretches of equal length as it gives windows, of
-    which each gives one at random. The first step to forecast has two rows before it at least.
+    which each gives one at random. The first step to forecast has two rows before it at least. A
+    series that counts nothing (`columns.weight`) gives none.
     """
 
     def __init__(self, parts: ManySeriesParts, config: Config) -> None:
@@ -73,6 +75,8 @@ class Drawing:
         self._begin = first + np.minimum(2, stop - first)
         last = np.maximum(stop - parts.horizon, np.minimum(self._begin, stop - 1))
         self._count, self._stop = np.maximum(0, last - self._begin + 1), stop
+        if parts.series.weights is not None:
+            self._count[parts.series.weights == 0] = 0
         each = config.many.windows or max(1, _IN_ALL // max(1, int((self._count > 0).sum())))
         self.each = np.minimum(each, self._count)
 
@@ -127,6 +131,8 @@ class Frame:
         self._raw = values[:, 0]
         self._coming = torch.from_numpy(_coming(series))
         plain = self._raw.where(~self._coming, 1.0)
+        if config.forecast.distribution == "negative-binomial":
+            require_counts(series.truth, f"the target '{series.columns[0]}'")
         self._target = transformed(plain, config.many.transform, "the target")
         self._measured = torch.from_numpy(~series.missing) & ~self._coming
         self.known = known_places(series.columns, config)

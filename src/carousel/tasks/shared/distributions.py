@@ -12,7 +12,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 QUANTILES = (0.1, 0.5, 0.9)
-PARAMETERS = {"none": 1, "gaussian": 2, "quantile": 3, "student-t": 3}
+PARAMETERS = {
+    "none": 1,
+    "conformal": 1,
+    "gaussian": 2,
+    "quantile": 3,
+    "student-t": 3,
+    "negative-binomial": 2,
+}
 """How many numbers each distribution takes for a value."""
 _Z90 = 1.2815515655446004
 _LEAST = 1e-3
@@ -29,7 +36,11 @@ def positive(x: Tensor) -> Tensor:
 
 def ends(raw: Tensor, distribution: str) -> tuple[Tensor, Tensor]:
     """Distances of the 10 % and the 90 % quantile below and above the middle of a value: raw
-    (..., P), both (...). Without a distribution both are 0."""
+    (..., P), both (...). Without a distribution both are 0, and 1 where errors alone will say how
+    wide an interval is ("conformal")."""
+    if distribution == "conformal":
+        one = torch.ones_like(raw[..., 0])
+        return one, one
     if distribution == "none":
         nothing = torch.zeros_like(raw[..., 0])
         return nothing, nothing
