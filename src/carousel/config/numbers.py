@@ -55,8 +55,8 @@ class ForecastConfig:
         cross-entropy, for targets in [0, 1]), or "auto": sigmoid where all training targets are.
     distribution: "none" (one number), "gaussian" (mean and deviation), "quantile" (10, 50, 90 %),
         "conformal" (one number, learnt as with "none", and intervals as wide as its errors on the
-        validation part); of many series, too, "student-t" (a Gaussian with outliers) and
-        "negative-binomial" (counts; the forecast is the median).
+        validation part), "negative-binomial" (counts; the forecast is the median); of many
+        series, too, "student-t" (a Gaussian with outliers).
     loss: of one number: its "squared" error, or the "absolute" one, which single far values move
         less.
     calibrate: stretch the intervals, for each step and target, until 80 % of the validation part
@@ -79,7 +79,12 @@ class ForecastConfig:
     calendar: bool = False
     season: int = key(1, low=1, of_set=DROPPED)
     relative: bool = key(True, tasks=ONE)
-    normalize: str = key("none", choices=("none", "last", "mean"), tasks=ONE)
+    normalize: str = key(
+        "none",
+        choices=("none", "last", "mean"),
+        tasks=ONE,
+        when=("forecast.distribution!=negative-binomial",),
+    )
     segment: int = key(0, low=0, tasks=ONE)
     linear: bool = key(False, tasks=ONE)
     ridge: bool = key(False, tasks=ONE)
@@ -88,10 +93,7 @@ class ForecastConfig:
     distribution: str = key(
         "none",
         choices=("none", "gaussian", "quantile", "conformal", "student-t", "negative-binomial"),
-        only={
-            "student-t": "task=forecast_many",
-            "negative-binomial": "task=forecast_many",
-        },
+        only={"student-t": "task=forecast_many"},
     )
     loss: str = key(
         "squared",

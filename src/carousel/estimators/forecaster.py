@@ -27,8 +27,8 @@ class Forecaster(SequenceEstimator):
         context: steps that are read before them.
         season: steps after which the series resembles itself (of the scores; 1: none).
         calendar: tell the network hour, weekday and month, of time stamps.
-        distribution: "none", "gaussian", "quantile" or "conformal": `predict_interval` needs one
-            of the latter.
+        distribution: "none", "gaussian", "quantile", "conformal" or, of counts,
+            "negative-binomial": `predict_interval` needs another than "none".
 
     The others are those of `SequenceClassifier`; further ones, such as {"forecast.targets": "load"}
     or {"forecast.linear": True}, are given as `settings`.

@@ -30,6 +30,7 @@ from carousel.export.subject import Subject, Tensors
 from carousel.runtime.calendar import waves
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.trained import TrainedForecaster
+from carousel.tasks.shared.counts import COUNTS
 
 _ONE = float(np.log(np.expm1(1 - 1e-3)))
 """Number whose softplus and 0.001 are 1."""
@@ -40,11 +41,11 @@ def forecaster(trained: TrainedForecaster) -> Subject:
     columns that are known beforehand, a window has rows for the steps to come, too.
 
     Raises `ConfigError` for a network that reads categories, segments, windows by their own size,
-    or one target at a time.
+    or one target at a time, and for one that forecasts counts.
     """
     model = trained.model
     assert isinstance(model, Forecaster)
-    _check(model)
+    _check(model, trained.output.distribution == COUNTS)
     horizon, beside = _horizon(trained, model), _Beside.of(trained, model)
     relative = trained.config.forecast.relative and not trained.output.sigmoid
     network = Network(
@@ -150,13 +151,14 @@ def _facts(trained: TrainedForecaster, beside: _Beside) -> dict[str, Any]:
     return facts
 
 
-def _check(model: Forecaster) -> None:
+def _check(model: Forecaster, counts: bool) -> None:
     coded = model.categories is not None or model.known_categories is not None
     for what, holds in (
         ("columns of categories", coded),
         ("forecast.segment", model.segments is not None),
         ("forecast.normalize", model.normalize != "none"),
         ("forecast.independent", model.independent),
+        ("forecast.distribution = 'negative-binomial'", counts),
     ):
         if holds:
             raise ConfigError(

@@ -44,6 +44,11 @@ class Forecaster:
                 "columns.known: the runtime without torch has no forecaster that is told columns "
                 "of the steps to come: load the model with carousel.load, which needs torch"
             )
+        if config.forecast.distribution == "negative-binomial":
+            raise ConfigError(
+                "forecast.distribution = 'negative-binomial': the runtime without torch has no "
+                "quantiles of counts: load the model with carousel.load, which needs torch"
+            )
         self.settings, self._stack, self._sigmoid = config.forecast, stack, facts["sigmoid"]
         self.columns = tuple(facts["columns"])
         self._read_columns(bundle)

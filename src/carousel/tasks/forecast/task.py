@@ -29,6 +29,7 @@ from carousel.tasks.forecast.trained import TrainedForecaster
 from carousel.tasks.shared import network, outputs, samples
 from carousel.tasks.shared.baselines.linear import fit_linear
 from carousel.tasks.shared.conformal import stretch
+from carousel.tasks.shared.counts import COUNTS, require_counts
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
@@ -66,13 +67,21 @@ class ForecastTask(Task):
         train, measured = self._measured(end)
         self.scaler = FeatureScaler.fit(train, measured, codes_in(self.series.columns))
         absolute = settings.loss == "absolute"
-        self.output = Output(self._is_sigmoid(train), settings.distribution, absolute=absolute)
+        targets = target_numbers(self.series.columns, targets_of(config))
+        self.output = Output(
+            self._is_sigmoid(train),
+            settings.distribution,
+            absolute=absolute,
+            unit=(self.scaler.mean[targets], self.scaler.std[targets]),
+        )
         lacking = {"ridge": settings.ridge, "normalize": settings.normalize != "none"}
         for name, chosen in (lacking | {"loss": absolute}).items():
             if chosen and self.output.sigmoid:
                 raise ConfigError(f"forecast.{name} needs forecast.output = 'identity'")
         self.frame = Frame(self.series, self.scaler, config, self.output.sigmoid)
         self._values = self.series.truth[:, self.frame.targets]
+        if settings.distribution == COUNTS:
+            require_counts(self._values.ravel(), f"the target {', '.join(self._names)}")
         self.yardstick = Yardstick.fit(self._values[:end], settings.season)
         self.windows = {
             name: Windows(rows, settings.context, settings.horizon, self._values)
@@ -197,7 +206,7 @@ class ForecastTask(Task):
     def answers(self, model: nn.Module, most: int) -> list[Told]:
         windows = self._some(most)
         truth = self._truth(windows)[:, :, 0]
-        found = forecasts(model, self.frame, windows, self.output)[..., 0]
+        found = self.output.told(forecasts(model, self.frame, windows, self.output))[..., 0]
         probable = self.config.forecast.distribution != "none"
         return [
             Told(

@@ -39,6 +39,7 @@ from carousel.tasks.forecast.scores import Yardstick
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import ForecastAnswer
 from carousel.tasks.shared.example import Example, check_number
+from carousel.tasks.shared.counts import COUNTS, require_counts
 from carousel.tasks.shared.following import followed
 from carousel.tasks.shared.network import evaluating
 from carousel.tasks.shared.own_table import reads_tables, table_in
@@ -76,11 +77,12 @@ class TrainedForecaster(TrainedModel):
     def restore(cls, config: Config, facts: dict[str, Any]) -> TrainedForecaster:
         columns, known = columns_of(facts), facts["known"]
         stretch = facts.get("stretch") and torch.tensor(facts["stretch"])
-        output = Output(facts["sigmoid"], config.forecast.distribution, stretch)
         targets = target_numbers(columns, targets_of(config))
         levels = levels_of(columns, config, known)
         model = Forecaster(len(columns), known, targets, config, levels)
         scaler = FeatureScaler.restore(facts["scaler"])
+        unit = scaler.mean[targets], scaler.std[targets]
+        output = Output(facts["sigmoid"], config.forecast.distribution, stretch, unit=unit)
         count, unit = facts.get("step") or (0, "")  # models from before it was kept lack it
         return cls(model, config, columns, scaler, output, known, (count, unit) if unit else None)
 
@@ -242,6 +244,9 @@ class TrainedForecaster(TrainedModel):
 
     def frame_of(self, series: Series) -> Frame:
         """A series with the columns and the step of training, as the network reads it."""
+        if self.config.forecast.distribution == COUNTS:
+            names = [self.columns[i] for i in self.targets]
+            require_counts(series.truth[:, self.targets].ravel(), f"the target {', '.join(names)}")
         return Frame(series, self.scaler, self.config, self.output.sigmoid, self.known)
 
     def _next(self, series: Series) -> NDArray[np.float64]:
@@ -281,9 +286,10 @@ class TrainedForecaster(TrainedModel):
         found = forecasts(self.model, frame, windows, self.output)
         rate = self.config.forecast.follow
         if not rate:
-            return found
+            return self.output.told(found)
         _, after = windows.gather(torch.from_numpy(truth), torch.arange(len(windows)))
-        return followed(after.numpy(), found, windows.starts.numpy(), rate, SHARE)
+        found = followed(after.numpy(), found, windows.starts.numpy(), rate, SHARE)
+        return self.output.told(found)
 
     def _last(self, series: Series) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor, Frame]:
         """Input of the network from the end of a series, the level, and the frame to read it by."""
@@ -303,7 +309,7 @@ class TrainedForecaster(TrainedModel):
 
     def _restored(self, raw: Tensor, level: Tensor, frame: Frame) -> NDArray[np.float64]:
         """(low, forecast, high), (3, K, C), of the network's outputs (1, K, C, P)."""
-        return frame.restore(self.output.forecast(raw.detach(), level)[:, 0])
+        return self.output.told(frame.restore(self.output.forecast(raw.detach(), level)[:, 0]))
 
     def _longer(self, series: Series, values: NDArray[np.float64]) -> Series:
         rows = np.repeat(series.values[-1:], len(values), axis=0)

@@ -9,14 +9,17 @@ from torch import Tensor
 
 from carousel.config import Config
 from carousel.tasks.forecast_many.scaling import Scale, transformed
-from carousel.tasks.shared.counts import count_losses, count_quantiles, numbers_of
-from carousel.tasks.shared.distributions import QUANTILES, density_losses, ends, pinball
+from carousel.tasks.shared.counts import (
+    COUNTS,
+    count_losses,
+    count_spans,
+    counts_within,
+    numbers_of,
+)
+from carousel.tasks.shared.distributions import density_losses, ends, pinball
 
-COUNTS = "negative-binomial"
 _OF_SMAPE = 10.0  # an error of 10 % counts as much as that of the seasonal naive forecast
 _LEAST = 1e-9
-_HALF = 0.5  # a count y lies in y - 0.5, …, y + 0.5: an interval of one count has a width, too
-_ROUNDED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -63,18 +66,13 @@ class Output:
         network, or, of counts, from half a count below the interval to half a count above."""
         if self.distribution != COUNTS:
             return self._three(raw)
-        mean, shape = (part.numpy() for part in numbers_of(raw.detach().cpu(), scale.spread))
-        low, middle, high = map(torch.from_numpy, count_quantiles(mean, shape, QUANTILES))
-        return self._stretched(middle, middle - low + _HALF, high - middle + _HALF)
+        return self._stretched(*count_spans(*numbers_of(raw, scale.spread)))
 
     def told(self, spans: Tensor, scale: Scale) -> Tensor:
         """Spans on the scale of the series; of counts, the counts that lie within."""
         if self.distribution != COUNTS:
             return scale.restore(spans)
-        low, middle, high = spans
-        near = _ROUNDED * (1 + spans.abs())  # a count at the very end lies within
-        low, high = torch.ceil(low - near[0]).clamp(min=0.0), torch.floor(high + near[2])
-        return torch.stack((low, middle, high))
+        return torch.from_numpy(counts_within(*spans.double().numpy()))
 
     def placed(self, truth: Tensor, scale: Scale) -> Tensor:
         """Truth (B, K), NaN or not, where spans lie."""

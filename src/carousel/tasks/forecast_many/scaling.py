@@ -9,6 +9,7 @@ from torch import Tensor
 
 from carousel.config import Config
 from carousel.errors import DataError
+from carousel.tasks.shared.counts import COUNTS
 
 _LEAST = 1e-6
 """Spread beside the size of a level below which a window counts as constant."""
@@ -63,7 +64,7 @@ def scale_of(values: Tensor, measured: Tensor, config: Config) -> Scale:
     constant window it is the size of its level, and 1 where that is 0, so that z stays small.
     """
     measured = measured | ~measured.any(1, keepdim=True)
-    if config.forecast.distribution == "negative-binomial":
+    if config.forecast.distribution == COUNTS:
         mean = _mean(values, measured)
         return Scale(torch.zeros_like(mean), 1 + mean, config.many.transform)
     how, season = config.many.scaling, min(config.forecast.season, values.size(1))

@@ -21,7 +21,7 @@ from carousel.data.scaling import FeatureScaler
 from carousel.runtime.calendar import waves
 from carousel.tasks.forecast_many.network import smoothed_seasons
 from carousel.tasks.forecast_many.scaling import Scale, scale_of, transformed
-from carousel.tasks.shared.counts import require_counts
+from carousel.tasks.shared.counts import COUNTS, require_counts
 
 Rows = NDArray[np.int64]
 _IN_ALL = 16_000
@@ -131,7 +131,7 @@ class Frame:
         self._raw = values[:, 0]
         self._coming = torch.from_numpy(_coming(series))
         plain = self._raw.where(~self._coming, 1.0)
-        if config.forecast.distribution == "negative-binomial":
+        if config.forecast.distribution == COUNTS:
             require_counts(series.truth, f"the target '{series.columns[0]}'")
         self._target = transformed(plain, config.many.transform, "the target")
         self._measured = torch.from_numpy(~series.missing) & ~self._coming

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from carousel.tasks.shared.distributions import positive
+from carousel.errors import DataError
+from carousel.tasks.shared.distributions import QUANTILES, positive
 
 Array = NDArray[np.float64]
 
+COUNTS = "negative-binomial"
 _SHARP = 5.0
 """How sharply the softplus of the mean bends: from 1 on it is its argument but for 0.2 %, so that a
 network that repeats a season has that season as its mean."""
@@ -103,10 +105,29 @@ def _sum_up(mean: Array, shape: Array, levels: Sequence[float], found: Array) ->
             return
 
 
+def count_spans(mean: Tensor, shape: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Median of counts, and how far the interval of 80 % reaches below and above it, half a count
+    more on either side: a count y takes up y - 0.5, …, y + 0.5, so that an interval of one count
+    can be stretched, too. mean and shape, and each result (...)."""
+    found = count_quantiles(mean.detach().cpu().numpy(), shape.detach().cpu().numpy(), QUANTILES)
+    low, middle, high = map(torch.from_numpy, found)
+    return middle, middle - low + 0.5, high - middle + 0.5
+
+
+def counts_within(low: Array, middle: Array, high: Array) -> Array:
+    """(low, middle, high), (3, ...), as counts: the smallest and the largest from `low` to `high`.
+
+    >>> counts_within(*np.array([-0.5, 1.0, 3.5])).tolist()
+    [0.0, 1.0, 3.0]
+    """
+    near = 1e-6  # a count at the very end lies within
+    low = np.maximum(0.0, np.ceil(low - near * (1 + np.abs(low))))
+    found: Array = np.stack((low, np.round(middle), np.floor(high + near * (1 + np.abs(high)))))
+    return found
+
+
 def require_counts(values: Array, source: str) -> None:
     """Raise `DataError` for values that are no whole numbers from 0 on; NaN is none at all."""
-    from carousel.errors import DataError
-
     wrong = (values < 0) | (values != np.round(values))
     wrong &= ~np.isnan(values)
     if wrong.any():
