@@ -38,8 +38,8 @@ from carousel.tasks.forecast.report import of_windows, shown
 from carousel.tasks.forecast.scores import Yardstick
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import ForecastAnswer
-from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.counts import COUNTS, require_counts
+from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.following import followed
 from carousel.tasks.shared.network import evaluating
 from carousel.tasks.shared.own_table import reads_tables, table_in
