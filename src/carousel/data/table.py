@@ -222,10 +222,10 @@ def of_frame(frame: Any, source: str = "the data frame", *, fewest: int = 2) -> 
         found = narwhals.from_native(frame, eager_only=True)
     except TypeError:
         raise DataError(f"{source} must be a data frame, got {type(frame).__name__}") from None
-    names = [str(name) for name in found.columns]
-    columns = [found[name].to_list() for name in found.columns]
     polars = frame if isinstance(frame, pl.DataFrame) else None
     if polars is None:
+        names = [str(name) for name in found.columns]
+        columns = [found[name].to_list() for name in found.columns]
         polars = pl.DataFrame(
             [pl.Series(n, c, strict=False) for n, c in zip(names, columns, strict=True)]
         )

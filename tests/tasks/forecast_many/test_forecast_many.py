@@ -158,6 +158,36 @@ def test_an_epoch_draws_from_short_series_what_they_have_and_from_long_ones_no_m
     assert len(places) == len(drawn)  # none twice
 
 
+def drawn_of(lengths, each):
+    """Windows of 4 steps of series that have so many to train on."""
+    series = ManySeries.of(map(str, lengths), [np.arange(count + 2.0 + 11) for count in lengths])
+    held = np.full(len(lengths), 4)
+    config = many_config("x.csv", f"many.windows={each}", "columns.static=", "columns.category=")
+    return Drawing(ManySeriesParts.cut(series, held, held, 4), config)
+
+
+def test_every_stretch_of_a_long_series_gives_one_window_and_each_comes_in_time():
+    drawing = drawn_of((3, 20, 2_000), 8)
+    assert drawing.each.tolist() == [3, 8, 8]
+    assert drawing.all == 2_023
+    seen = set()
+    for epoch in range(60):
+        windows = drawing.epoch(0, epoch)
+        assert np.bincount(windows.series, minlength=3).tolist() == [3, 8, 8]
+        starts = windows.start - torch.tensor([2, 18, 51])[windows.series]
+        seen |= {(int(n), int(s)) for n, s in zip(windows.series, starts, strict=True)}
+        stretches = np.sort(starts[windows.series == 2]) * 8 // 2_000
+        assert stretches.tolist() == [*range(8)]
+        assert sorted(starts[windows.series == 0].tolist()) == [0, 1, 2]
+    assert {start for number, start in seen if number == 1} == {*range(20)}
+    assert len(seen) > 3 + 20 + 0.95 * (60 * 8) * (1 - 60 * 8 / 2 / 2_000)
+
+
+def test_an_epoch_draws_about_16_000_windows_and_one_of_each_series_where_there_are_more():
+    assert drawn_of((5_000,) * 7, 0).each.tolist() == [16_000 // 7] * 7
+    assert drawn_of((30,) * 16_001, 0).total == 16_001
+
+
 def test_the_order_of_rows_and_of_series_changes_no_forecast(tmp_path):
     model = model_of(tmp_path)
     rows = many_rows()

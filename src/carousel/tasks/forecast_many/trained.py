@@ -219,13 +219,14 @@ class TrainedManyForecaster(TrainedModel):
         target, pace = self._target, series.pace
         probable = self.config.forecast.distribution != "none"
         first = series.starts + pace.every * (series.ends - series.firsts[:-1])
-        answers = []
+        answers, known = [], dict[int, tuple[str, ...]]()  # most series end at the same time
         for name, start, (low, guess, high) in zip(
             series.names, first, found.transpose(1, 0, 2).tolist(), strict=True
         ):
             ends: tuple[tuple[float, float] | None, ...] = tuple(zip(low, high, strict=True))
             pairs = {target: ends} if probable else None
-            times = pace.texts(start, len(guess))
+            times = known.get(int(start)) or pace.texts(start, len(guess))
+            known[int(start)] = times
             answers.append(SeriesForecastAnswer(times, {target: tuple(guess)}, pairs, series=name))
         return answers
 
