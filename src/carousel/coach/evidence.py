@@ -163,7 +163,10 @@ class Evidence:
         if deviation is None or self.config is None:
             return None
         output, squared = {
-            "forecast": (self.config.forecast.output, self.config.forecast.distribution == "none"),
+            "forecast": (
+                self.config.forecast.output,
+                self.config.forecast.distribution in ("none", "conformal"),
+            ),
             "regress": (self.config.regress.output, True),
         }.get(self.config.task, ("", False))
         standardised = output == "identity" or (output == "auto" and abs(mean) < 0.05)
