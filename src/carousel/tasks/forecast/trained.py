@@ -81,8 +81,8 @@ class TrainedForecaster(TrainedModel):
         levels = levels_of(columns, config, known)
         model = Forecaster(len(columns), known, targets, config, levels)
         scaler = FeatureScaler.restore(facts["scaler"])
-        unit = scaler.mean[targets], scaler.std[targets]
-        output = Output(facts["sigmoid"], config.forecast.distribution, stretch, unit=unit)
+        scale = scaler.mean[targets], scaler.std[targets]
+        output = Output(facts["sigmoid"], config.forecast.distribution, stretch, unit=scale)
         count, unit = facts.get("step") or (0, "")  # models from before it was kept lack it
         return cls(model, config, columns, scaler, output, known, (count, unit) if unit else None)
 
