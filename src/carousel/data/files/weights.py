@@ -46,7 +46,7 @@ def weighed(
 
 
 def _note(column: str, weights: NDArray[np.float64], series: ManySeries) -> str:
-    """What a reader should know of the weights: their range, and who has how much of all."""
+    """Range of the weights in words, and who has how much of all."""
     largest = int(weights.argmax())
     share = weights[largest] / weights.sum()
     nothing = int((weights == 0).sum())
