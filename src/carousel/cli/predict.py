@@ -122,6 +122,7 @@ def predict(
     from carousel.cli.parts import Hands, answer_parts, is_parted
     from carousel.cli.respond import respond
     from carousel.coach.words import language
+    from carousel.data.remembered import remembering
     from carousel.tasks.shared.task import Notice
 
     options = {
@@ -157,7 +158,7 @@ def predict(
         return
     spoken = language(lang)
     model, _ = model_of(run)
-    with _input(source, input_format, model) as found:
+    with _input(source, input_format, model) as found, remembering():
         audited = found_in(model, found)
         tell_audit(audited, spoken)
         request = Request(found, given, as_json, why)

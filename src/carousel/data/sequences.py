@@ -14,6 +14,7 @@ from carousel.data.counting import counted
 from carousel.data.counting import unit_of as fitting
 from carousel.data.features import Features
 from carousel.data.files.recordings import fill_missing
+from carousel.data.remembered import once
 from carousel.data.stamps import unit_of
 from carousel.data.steps import as_months
 from carousel.data.table import Table
@@ -93,6 +94,23 @@ def order_key(table: Table, time: str) -> tuple[NDArray[np.int64], str, tuple[st
 
 def sequences_of(table: Table, columns: ColumnsConfig) -> Sequences:
     """The sequences of a table by `columns.id`, `time`, `step` and `gap`. Raises `DataError`."""
+    roles = (columns.id, columns.time, columns.step, columns.gap)
+    return once("sequences", (_Same(table), roles), lambda: _sequences(table, columns))
+
+
+class _Same:
+    """A table that equals itself alone: to compare two would read both."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other._table is self._table
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _sequences(table: Table, columns: ColumnsConfig) -> Sequences:
     codes, names = ids_of(table, names_in(columns.id))
     if not columns.time:
         order = np.argsort(codes, kind="stable")
@@ -205,6 +223,18 @@ def step_words(step: int, unit: str) -> str:
     return f"{seconds:g} seconds"
 
 
+def _with_holes(
+    parts: Sequence[NDArray[np.int64]], key: NDArray[np.int64], step: int
+) -> list[bool]:
+    """Whether a step is missing in each sequence, found of all at once: most have none."""
+    apart = np.diff(key[np.concatenate(parts)])
+    ends = np.cumsum([len(rows) for rows in parts])
+    apart[ends[:-1] - 1] = 0  # from one sequence to the next
+    found = np.zeros(len(parts), bool)
+    found[np.searchsorted(ends, np.flatnonzero(apart >= 1.5 * step), side="right")] = True
+    return found.tolist()
+
+
 def _even(
     parts: Sequence[NDArray[np.int64]],
     names: Sequence[str],
@@ -219,18 +249,21 @@ def _even(
     found: list[Rows] = []
     filled = gaps = 0
     words = step_words(step, unit)
-    for name, rows in zip(names, parts, strict=True):
+    holed = _with_holes(parts, key, step)
+    starts = key[[rows[0] for rows in parts]].tolist()
+    for name, rows, start, cut in zip(names, parts, starts, holed, strict=True):
+        if not cut:
+            found.append(Rows(name, rows, start))
+            continue
         apart = np.diff(key[rows])
         holes = np.flatnonzero(apart >= 1.5 * step)
         gaps += len(holes)
-        if not len(holes):
-            found.append(Rows(name, rows, int(key[rows[0]])))
-        elif columns.gap == "error":
+        if columns.gap == "error":
             raise DataError(
                 f"{table.source}: '{name}' has a gap of {step_words(int(apart[holes[0]]), unit)} "
                 f"before row {rows[holes[0] + 1] + 2}, and columns.gap = 'error': fill or cut it"
             )
-        elif columns.gap == "cut":
+        if columns.gap == "cut":
             pieces = np.split(rows, holes + 1)
             found += [
                 Rows(f"{name}#{n}", piece, int(key[piece[0]])) for n, piece in enumerate(pieces, 1)

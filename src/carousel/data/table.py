@@ -21,6 +21,7 @@ from carousel.data.files.file_kind import require_file
 from carousel.data.files.whole import content_of
 from carousel.data.frame_index import with_index
 from carousel.data.kinds import Read, kind_of, number
+from carousel.data.remembered import once
 from carousel.data.stamps import Stamps, excel_days, read_clock, read_stamps
 from carousel.data.store.folder import is_store
 from carousel.data.table_files import BINARY, TEXT, frame_of
@@ -205,6 +206,12 @@ def read_table(path: str | Path, *, fewest: int = 2, blank: bool = False) -> Tab
     require_file(path)
     if not blank and is_too_large(path):
         return imported(path)
+    stat = path.stat()
+    key = (path.resolve(), stat.st_mtime_ns, stat.st_size, fewest, blank)
+    return once("table", key, lambda: _read(path, fewest, blank))
+
+
+def _read(path: Path, fewest: int, blank: bool) -> Table:
     suffixes = [suffix.lower() for suffix in path.suffixes]
     suffix = next((s for s in reversed(suffixes) if s != ".gz"), "")
     said = path.suffix.lower() in TEXT

@@ -48,7 +48,7 @@ def numbers_of(raw: Tensor, size: Tensor) -> tuple[Tensor, Tensor]:
 def count_losses(mean: Tensor, shape: Tensor, truth: Tensor) -> Tensor:
     """-ln P(y) of counts, in float64, all (...).
 
-    >>> count_losses(torch.tensor(2.0), torch.tensor(1.0), torch.tensor(0.0)).exp().item()
+    >>> round(count_losses(torch.tensor(2.0), torch.tensor(1.0), torch.tensor(0.0)).exp().item(), 6)
     3.0
     """
     mean, shape, truth = mean.double(), shape.double(), truth.double()
@@ -121,7 +121,7 @@ def counts_within(low: Array, middle: Array, high: Array) -> Array:
     [0.0, 1.0, 3.0]
     """
     near = 1e-6  # a count at the very end lies within
-    low = np.maximum(0.0, np.ceil(low - near * (1 + np.abs(low))))
+    low = np.maximum(0.0, np.ceil(low - near * (1 + np.abs(low)))) + 0.0  # never -0
     found: Array = np.stack((low, np.round(middle), np.floor(high + near * (1 + np.abs(high)))))
     return found
 
