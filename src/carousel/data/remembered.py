@@ -22,7 +22,7 @@ def remembering() -> Iterator[None]:
 
 
 def once(kind: str, key: Any, make: Callable[[], T]) -> T:
-    """What `make` returns; within `remembering`, what it returned for an equal key just before.
+    """Result of `make`; within `remembering`, that of an equal key just before.
 
     >>> with remembering():
     ...     first = once("list", 1, lambda: [1])

@@ -226,7 +226,7 @@ def step_words(step: int, unit: str) -> str:
 def _with_holes(
     parts: Sequence[NDArray[np.int64]], key: NDArray[np.int64], step: int
 ) -> list[bool]:
-    """Whether a step is missing in each sequence, found of all at once: most have none."""
+    """True for each sequence in which a step is missing, found of all at once: most have none."""
     apart = np.diff(key[np.concatenate(parts)])
     ends = np.cumsum([len(rows) for rows in parts])
     apart[ends[:-1] - 1] = 0  # from one sequence to the next
