@@ -88,6 +88,15 @@ def test_a_training_every_second_window_forecasts_two(series, tmp_path):
     assert len(forecasts_in(found)["network"]) == 3
 
 
+def test_baselines_that_are_left_out_of_a_backtest_are_said(series, tmp_path, monkeypatch):
+    monkeypatch.setattr("carousel.tasks.forecast.baselines.too_large", lambda *parts: True)
+    found = small_backtest(series, tmp_path / "b", windows=2)
+    assert "boosting" not in found.result["overall"]
+    assert any(note.startswith("boosting: more than 3,0") for note in found.result["notes"])
+    again = backtest(found.path / "run-1", windows=1, threads=1, quiet=True)
+    assert any(note.startswith("boosting: more than 3,0") for note in again.result["notes"])
+
+
 @pytest.mark.slow
 def test_what_comes_after_an_origin_changes_no_forecast_of_its_window(every, series, tmp_path):
     later = changed_after(series, tmp_path / "later", ROWS - 5)  # the last origin

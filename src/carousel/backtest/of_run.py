@@ -50,6 +50,7 @@ def of_run(folder: Path, windows: int, step: int | None, path: Path | None) -> B
     with layout.holding(path, "backtest"):
         write_backtest(path, content)
         forecast(found, trained, plan.origins).save(forecasts_of(path, 1))
+        content["notes"] = [*dict.fromkeys((*content["notes"], *found.notes))]
         return ended(path, content)
 
 

@@ -125,7 +125,9 @@ def _of_recipe(ready: Preparation, plan: Plan, path: Path, threads: int, quiet: 
             with using_threads(threads):
                 task = tasks.find(config.task)(config, ready.seed)
                 origins = [plan.origins[n] for n in windows]
-                forecast(origins_of(task), trained.load(), origins).save(file)
+                found = origins_of(task)
+                forecast(found, trained.load(), origins).save(file)
+            content["notes"] = [*dict.fromkeys((*content["notes"], *found.notes))]
             one |= {k: trained.result[k] for k in ("epochs", "kept_epoch", "seconds")}
             write_backtest(path, content)
         return ended(path, content)

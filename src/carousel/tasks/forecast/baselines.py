@@ -89,16 +89,16 @@ class Windowed:
 class Baselines:
     """Every method's forecasts of the validation windows and of those of another part.
 
-    forecasts: (N, K, C) of that part, by name. seconds: of the processor, of each. notes: what was
-    left out, and why. combined: the methods that the ensemble averages, the best on the validation
-    part by MASE (by MAE where that is undefined).
+    forecasts: (N, K, C) of that part, by name. seconds: of the processor, of each. left_out:
+    methods that have none, and why. combined: the methods that the ensemble averages, the best on
+    the validation part by MASE (by MAE where that is undefined).
     """
 
     def __init__(self, data: Windowed, yardstick: Yardstick, part: str = "test") -> None:
         self._data, self._yardstick, self._part = data, yardstick, part
         self._both = ("validation", part)
         self.seconds: dict[str, float] = {}
-        self.notes: list[str] = []
+        self.left_out: list[str] = []
         self.combined: list[str] = []
         self._found: dict[str, Forecasts] = {name: {} for name in self._both}
         # scikit-learn takes a second to import, which is no method's own.
@@ -112,8 +112,13 @@ class Baselines:
             self._pooled()
             self._boosted()
             self._ensemble()
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out, and what the ensemble is made of."""
         named = ", ".join(map(scores.baseline, self.combined))
-        self.notes.append(f"ensemble: the average of those best on the validation part: {named}")
+        ensemble = f"ensemble: the average of those best on the validation part: {named}"
+        return [*self.left_out, ensemble]
 
     @property
     def forecasts(self) -> Forecasts:
@@ -156,7 +161,7 @@ class Baselines:
             with seconds_of(self.seconds, name):
                 model = fit_pooled(features, data.gather("train"), data.gather("validation"))
                 if model is None:
-                    self.notes.append(f"{name}: no training window was measured throughout")
+                    self.left_out.append(f"{name}: no training window was measured throughout")
                     continue
                 for part in self._both:
                     self._found[part][name] = model.forecasts(data.gather(part)[0])
@@ -165,7 +170,8 @@ class Baselines:
         data, name = self._data, "boosting"
         pasts = {part: data.boosted(part) for part in ("train", *self._both)}
         if too_large(*(pasts[part] for part in self._both)):
-            self.notes.append(f"{name}: more than 3,000,000 values to forecast would take minutes")
+            why = "more than 3,000,000 values to forecast would take minutes"
+            self.left_out.append(f"{name}: {why}")
             return
         with seconds_of(self.seconds, name):
             model = Boosting(data.settings.season, self._yardstick.std)

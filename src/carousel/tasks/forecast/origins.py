@@ -51,8 +51,9 @@ class SeriesOrigins(Origins):
         return Found(middle, low, high)
 
     def baselines(self, origins: Sequence[int]) -> dict[str, Found]:
-        found = self._task.baseline_forecasts(self._windows(origins), {})
-        return {name: Found(values) for name, values in found.items()}
+        found = self._task.baseline_forecasts(self._windows(origins))
+        self.notes = (*self.notes, *found.left_out)
+        return {name: Found(values) for name, values in found.forecasts.items()}
 
     def _windows(self, origins: Sequence[int]) -> Windows:
         """Windows from these origins. Raises `DataError` for one that the series has not."""

@@ -18,7 +18,7 @@ from carousel.data.series import Windows, account, calendar
 from carousel.data.series_parts import SeriesParts
 from carousel.data.steps import step_of
 from carousel.errors import ConfigError, DataError
-from carousel.tasks.forecast.baselines import Array, Baselines, Windowed, gather
+from carousel.tasks.forecast.baselines import Baselines, Windowed, gather
 from carousel.tasks.forecast.frame import Frame, forecasts, levels_of, target_numbers, targets_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.origins import SeriesOrigins
@@ -227,14 +227,10 @@ class ForecastTask(Task):
         found = Baselines(self._windowed, self.yardstick)
         return found.scores(), found.notes
 
-    def baseline_forecasts(self, windows: Windows, seconds: dict[str, float]) -> dict[str, Array]:
-        """Forecasts (N, K, C) of the baselines in some windows, fitted on histories and the
-        training part; their seconds are added."""
+    def baseline_forecasts(self, windows: Windows) -> Baselines:
+        """Forecasts of the baselines in some windows, fitted on histories and the training part."""
         data = replace(self._windowed, windows={**self.windows, "judged": windows})
-        found = Baselines(data, self.yardstick, "judged")
-        for name, took in found.seconds.items():
-            seconds[name] = seconds.get(name, 0.0) + took
-        return found.forecasts
+        return Baselines(data, self.yardstick, "judged")
 
     def origins(self) -> SeriesOrigins:
         """Windows of the series for a backtest."""

@@ -62,7 +62,8 @@ class Origins(ABC):
     series: tuple[str, ...]
     #: Steps of a window.
     horizon: int
-    #: What was read that a person should know of, such as values that were filled.
+    #: What a person should know of: what was read, such as values that were filled, and which
+    #: baselines were left out.
     notes: tuple[str, ...] = ()
 
     @property
