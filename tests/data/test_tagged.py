@@ -6,6 +6,7 @@ import pytest
 
 from carousel.config import Config, TextConfig
 from carousel.data.files.columns import read_columns, read_given
+from carousel.data.fingerprint import fingerprint
 from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.data.tagged import Tagged, from_pairs, tag_of
 from carousel.errors import ConfigError, DataError
@@ -25,6 +26,15 @@ def test_the_column_of_tags_stands_beside_the_words():
     assert read.labels == [["B-NP", "I-NP"], ["O"]]
     assert read.note == "read as columns: words in 1, labels in 3 of 3, tags in 2"
     assert tags(read_columns(COLUMNS, "x").words) == [["", ""], [""]]
+
+
+def test_other_tags_are_other_data():
+    read, other = (
+        read_columns(text, "x", tag="2") for text in (COLUMNS, COLUMNS.replace("NN", "X"))
+    )
+    assert read.words == other.words
+    assert fingerprint(read) == fingerprint(read_columns(COLUMNS, "x", tag="2"))
+    assert len({fingerprint(some) for some in (read, other, read_columns(COLUMNS, "x"))}) == 3
 
 
 def test_a_named_column_of_conllu_stands_beside_the_words():

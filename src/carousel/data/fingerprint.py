@@ -16,6 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from carousel.data.store.texts import MappedTexts
+from carousel.data.tagged import Tagged, tag_of
 
 _BYTES = 16
 _AT_ONCE = 1 << 20
@@ -66,6 +67,9 @@ def _of_sequence(items: list[Any], numbers: bool) -> Iterator[bytes]:
     if items and all(isinstance(item, str) for item in items):  # at once: there may be millions
         yield np.array(list(map(len, items)), "<i8").tobytes()
         yield "".join(items).encode("utf-8", "surrogatepass")
+        if isinstance(items[0], Tagged):  # all of a file have tags, or none
+            yield b"t"
+            yield from _of_sequence([*map(tag_of, items)], numbers)
         return
     for item in items:
         yield from _pieces(item, numbers)
