@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from carousel import scores
 from carousel.backtest import picture, table
 from carousel.backtest.measured import summary
 from carousel.backtest.plan import Plan
@@ -86,7 +87,7 @@ def ended(path: Path, content: dict[str, Any]) -> Backtested:
     parts = _parts(path, content)
     windows = joined(parts)
     content["notes"] += [
-        f"{name.replace('_', ' ')} is left out: it has no forecast at some of the origins"
+        f"{scores.baseline(name)} is left out: it has no forecast at some of the origins"
         for name in partial(parts)
     ]
     content |= summary(windows, content["series"])

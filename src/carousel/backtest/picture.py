@@ -34,7 +34,7 @@ def draw(windows: Forecast, result: dict[str, Any], path: Path) -> None:
 
 def title_of(name: str, result: dict[str, Any]) -> str:
     """A forecaster's name in words: the network is called by its recipe."""
-    return str(result["recipe"]) if name == NETWORK else name.replace("_", " ")
+    return str(result["recipe"]) if name == NETWORK else scores.baseline(name)
 
 
 def _series(axes: Any, windows: Forecast, result: dict[str, Any]) -> None:

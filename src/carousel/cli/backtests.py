@@ -102,7 +102,9 @@ def _show_slices(along: str, found: dict[str, dict[str, Any]], result: dict[str,
 
 
 def _named(name: str, result: dict[str, Any]) -> str:
-    return str(result["recipe"]) if name == "network" else name.replace("_", " ")
+    from carousel import scores
+
+    return str(result["recipe"]) if name == "network" else scores.baseline(name)
 
 
 def _shown(metric: str, values: dict[str, float]) -> str:
