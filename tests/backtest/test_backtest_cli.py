@@ -1,6 +1,7 @@
 """`carousel backtest` as a person meets it."""
 
 import json
+from datetime import date
 
 import polars
 import pytest
@@ -49,6 +50,20 @@ def test_json_is_all_of_standard_output_and_that_of_compare_is_the_same(carousel
     code, out, _ = carousel("backtest", f"{folder}/run-1", "--windows", 2, "--json")
     assert code == 0
     assert json.loads(out)["of"] == "run"
+
+
+def test_a_table_with_times_is_backtested_as_a_forecast_whatever_else_it_has(carousel, tmp_path):
+    days = polars.date_range(date(2024, 1, 1), date(2024, 9, 30), eager=True)
+    wave = [100 + day % 7 for day in range(len(days))]
+    offer = [day % 2 for day in range(len(days))]
+    polars.DataFrame({"day": days, "sales": wave, "offer": offer}).write_csv(tmp_path / "shop.csv")
+    small = ("--set", "training.epochs=1", "--set", "model.hidden_size=4", "--threads", 1)
+    code, out, err = carousel("backtest", "shop.csv", "--windows", 1, *small, "--json")
+    assert code == 0, err
+    assert json.loads(out)["series"] == ["sales", "offer"]
+    texts = [f"this is the {'good' if n % 2 else 'bad'} word number {n}" for n in range(60)]
+    polars.DataFrame({"text": texts, "label": ["a", "b"] * 30}).write_csv("texts.csv")
+    assert "a backtest is of the task" in carousel("backtest", "texts.csv")[2]
 
 
 def test_what_is_wrong_is_one_line_that_names_options(carousel, recipe):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,9 @@ from carousel.cli.exits import Exit
 from carousel.cli.output import JsonOption, print_json, print_out
 from carousel.cli.talk import fail
 from carousel.cli.train import recipe_of
+
+if TYPE_CHECKING:
+    from carousel.config import Config
 
 
 def backtest(
@@ -81,7 +84,7 @@ def backtest(
         check(out)
     try:
         found = run_backtest(
-            recipe if is_model(Path(recipe)) else recipe_of(recipe, {}, {}),
+            recipe if is_model(Path(recipe)) else _recipe_of(recipe),
             assignments or (),
             windows=windows,
             step=step,
@@ -104,3 +107,14 @@ def backtest(
         show_backtest(found.result, found.path)
         if out is not None:
             print_out(f"forecasts: {out}")
+
+
+def _recipe_of(named: str) -> str | Config:
+    """A recipe by its name or file, or the one that data ask for: of a table with times that for a
+    forecast, whatever else could be learnt of it."""
+    from carousel.config.columns import FORECASTS
+
+    found = recipe_of(named, {}, {})
+    if isinstance(found, str) or found.task in FORECASTS or not found.columns.time:
+        return found
+    return recipe_of(named, {"task": "forecast"}, {})
