@@ -115,7 +115,7 @@ class Baselines:
 
     @property
     def notes(self) -> list[str]:
-        """What was left out, and what the ensemble is made of."""
+        """Notes on what was left out, and on what the ensemble is made of."""
         named = ", ".join(map(scores.baseline, self.combined))
         ensemble = f"ensemble: the average of those best on the validation part: {named}"
         return [*self.left_out, ensemble]
