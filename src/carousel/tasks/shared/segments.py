@@ -114,7 +114,7 @@ class Segments(nn.Module):
 
 
 def _is_plain(recurrent: Recurrent) -> bool:
-    """Whether it is a GRU as torch has it, of one layer that reads in one direction."""
+    """True of a GRU as torch has it, of one layer that reads in one direction."""
     options = recurrent.layer_options.changed() if type(recurrent) is GRU else ["another layer"]
     return (
         all(option.startswith("precision=") for option in options)
