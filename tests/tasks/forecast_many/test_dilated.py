@@ -24,12 +24,12 @@ def config_of(*more):
 def step_by_step(layer, x, dilation):
     """Outputs of one layer whose step t is given the state of step t - dilation by hand."""
     states, outputs = [], []
-    for t in range(x.size(1)):
+    for t in range(len(x)):
         before = states[t - dilation] if t >= dilation else None
-        y, state = layer(x[:, t : t + 1], before)
+        y, state = layer(x[t : t + 1], before)
         states.append(state)
         outputs.append(y)
-    return torch.cat(outputs, 1)
+    return torch.cat(outputs)
 
 
 @pytest.mark.parametrize("cell", names())
@@ -40,9 +40,10 @@ def test_a_dilated_layer_is_the_loop_over_its_steps(cell):
     stack = DilatedStack(3, [1], config)
     (layer,) = stack.layers
     for steps, dilation in ((1, 4), (4, 4), (13, 1), (13, 4), (13, 6), (7, 7)):
-        x = torch.randn(3, steps, 3)
-        found = dilated(layer, x, dilation)
-        torch.testing.assert_close(found, step_by_step(layer, x, dilation), rtol=1e-4, atol=1e-5)
+        for rows in (1, 3):
+            x = torch.randn(steps, rows, 3)
+            found, wanted = dilated(layer, x, dilation), step_by_step(layer, x, dilation)
+            torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("dilations", [[1], [2, 3], [1, 2, 4, 8], [8, 1]], ids=str)
@@ -52,9 +53,10 @@ def test_layers_behind_the_first_are_added_to_what_they_read(dilations, steps):
     stack = DilatedStack(3, dilations, config_of("model.cell=gru")).eval()
     x = torch.randn(2, steps, 3)
     outputs, last = stack(x)
-    wanted = step_by_step(stack.layers[0], x, dilations[0])
+    wanted = step_by_step(stack.layers[0], x.transpose(0, 1), dilations[0])
     for layer, dilation in zip(stack.layers[1:], dilations[1:], strict=True):
         wanted = wanted + step_by_step(layer, wanted, dilation)
+    wanted = wanted.transpose(0, 1)
     torch.testing.assert_close(outputs, wanted, rtol=1e-4, atol=1e-5)
     assert torch.equal(states_of(last)[0][-1], outputs[:, -1])
 
@@ -62,8 +64,8 @@ def test_layers_behind_the_first_are_added_to_what_they_read(dilations, steps):
 def test_gradients_are_those_of_the_loop():
     torch.manual_seed(0)
     layer = DilatedStack(3, [1], config_of("model.cell=lstm")).double().layers[0]
-    x = torch.randn(2, 11, 3, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(2, 11, 5, dtype=torch.float64)
+    x = torch.randn(11, 2, 3, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(11, 2, 5, dtype=torch.float64)
     found = [
         torch.autograd.grad((run(layer, x, 3) * weight).sum(), [x, *layer.parameters()])
         for run in (dilated, step_by_step)
@@ -85,8 +87,8 @@ def test_dropout_stands_behind_every_layer_but_the_last():
     stack = DilatedStack(3, [1, 2], config_of("model.cell=gru", "regularization.dropout=0.5"))
     stack.dropout.p = 1.0
     x = torch.randn(2, 9, 3)
-    wanted = dilated(stack.layers[1], torch.zeros(2, 9, 5), 2)
-    assert torch.equal(stack(x)[0], wanted)
+    wanted = dilated(stack.layers[1], torch.zeros(9, 2, 5), 2)
+    assert torch.equal(stack(x)[0], wanted.transpose(0, 1))
 
 
 @pytest.mark.parametrize("text", ["0", "a", "1, -2", "1.5"])

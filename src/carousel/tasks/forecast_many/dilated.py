@@ -32,40 +32,46 @@ class DilatedStack(nn.Module):
         model, regularization = config.model, config.regularization
         sizes = [input_size] + [model.hidden_size] * (len(self.dilations) - 1)
         self.layers = nn.ModuleList(
-            make_recurrent(size, model, regularization, batch_first=True) for size in sizes
+            make_recurrent(size, model, regularization, batch_first=False) for size in sizes
         )
         self.dropout = make_dropout(regularization.dropout)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, T, F). Returns outputs (B, T, H) and the last of them (1, B, H)."""
+        x = x.transpose(0, 1)
         for number, (layer, dilation) in enumerate(zip(self.layers, self.dilations, strict=True)):
             y = dilated(layer, x, dilation)
             if number + 1 < len(self.layers):
                 y = self.dropout(y)
             x = x + y if number else y
-        return x, x[:, -1].unsqueeze(0)
+        return x.transpose(0, 1), x[-1:]
 
     def path(self, x: Tensor) -> str:
-        """Path that computes the first layer, in words."""
+        """Path that computes the first layer, in words: x (B, T, F)."""
         first = self.layers[0]
         assert isinstance(first, Recurrent)
-        return str(first.path(x))
+        return str(first.path(x.transpose(0, 1)))
 
 
 def dilated(layer: nn.Module, x: Tensor, dilation: int) -> Tensor:
-    """Outputs (B, T, H) of a layer whose step t goes on from its step t - dilation.
+    """Outputs (T, B, H) of a layer, given x (T, B, F), whose step t goes on from its step
+    t - dilation.
 
-    The first of the sequences that the layer reads for a row is the one that has its last step:
-    whoever looks at one of them alone, as the coach does, sees what the forecast comes of.
+    Of one row alone, the first of the sequences that the layer reads is the one with its last step:
+    whoever looks at one of them, as the coach does, sees what the forecast comes of.
     """
-    rows, steps, width = x.shape
+    steps, rows, width = x.shape
     whole = -(-steps // dilation)
-    x = nn.functional.pad(x, (0, 0, 0, whole * dilation - steps))
-    last = (steps - 1) % dilation
-    apart = x.view(rows, whole, dilation, width).transpose(1, 2).roll(-last, 1)
-    y: Tensor = layer(apart.reshape(rows * dilation, whole, width))[0]
-    together = y.view(rows, dilation, whole, -1).roll(last, 1).transpose(1, 2)
-    return together.reshape(rows, whole * dilation, -1)[:, :steps]
+    if missing := whole * dilation - steps:
+        x = nn.functional.pad(x, (0, 0, 0, 0, 0, missing))
+    apart = x.reshape(whole, dilation * rows, width)
+    first = (steps - 1) % dilation if rows == 1 else 0
+    if first:
+        apart = apart.roll(-first, 1)
+    y: Tensor = layer(apart)[0]
+    if first:
+        y = y.roll(first, 1)
+    return y.reshape(whole * dilation, rows, -1)[:steps]
 
 
 def dilations_of(config: Config) -> list[int]:
