@@ -118,6 +118,28 @@ def test_models_of_tasks_that_cannot_be_exported_yet_are_refused_with_these_word
     assert describe(trained.model.recurrent).recurrent  # which is what the words advise
 
 
+@pytest.mark.parametrize(
+    ("name", "setting", "said"),
+    [
+        ("forecast", "forecast.segment=4", r"Forecaster with forecast\.segment has no"),
+        ("forecast", "forecast.normalize=last", r"Forecaster with forecast\.normalize has no"),
+        ("classify_text", "text.characters=jamo", r"reads letters of words \(text\.characters\)"),
+        ("label_words", "text.characters=character", r"reads letters of words"),
+    ],
+)
+def test_settings_without_a_description_are_named_with_what_to_export(
+    name, setting, said, tmp_path
+):
+    config = SMALL[name](tmp_path).override(
+        [setting, "forecast.context=12"][: 1 + (name == "forecast")]
+    )
+    task = tasks.find(config.task)(config, 0)
+    trained = task.finish(task.build_model())
+    with pytest.raises(ConfigError, match=said):
+        subject_of(trained)
+    assert describe(trained.model.recurrent).recurrent  # which is what the words advise
+
+
 @pytest.mark.parametrize("name", EXPORTED)
 def test_trained_models_of_every_task_are_described(name, tmp_path):
     config = EXPORTED[name](tmp_path)
