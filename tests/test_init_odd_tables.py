@@ -46,6 +46,12 @@ def test_rows_of_one_series_in_another_order_than_time_make_no_id(order):
     assert (found.task, found.named("id")) == ("forecast", [])
 
 
+def test_labels_of_0_and_1_in_turn_are_no_steps_that_begin_again():
+    frame = pl.DataFrame({"word": ["good", "bad"] * 30, "label": [1, 0] * 30})
+    found = guess(of_frame(frame))
+    assert (found.roles["label"].role, found.named("time")) == ("target", [])
+
+
 def listed(folder: Path, suffix: str) -> Path:
     """A folder of twelve recordings with a table of their names, classes and makers."""
     for i in range(12):

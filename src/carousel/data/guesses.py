@@ -8,6 +8,7 @@ import numpy as np
 
 from carousel.config.columns import SERIES, STEPS, TABLES, listed, names_in
 from carousel.data.guessing import (
+    LABELS,
     TIMES,
     Guess,
     Role,
@@ -16,7 +17,7 @@ from carousel.data.guessing import (
     named_as,
     words_of,
 )
-from carousel.data.guessing_rows import JUDGES, LABELS, PEOPLE, QUANTITIES, RowFinder
+from carousel.data.guessing_rows import JUDGES, PEOPLE, QUANTITIES, RowFinder
 from carousel.data.profiles import Profile, profiles
 from carousel.data.sequences import behind_the_end, order_key
 from carousel.data.several import separator_of

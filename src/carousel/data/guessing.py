@@ -24,6 +24,7 @@ from carousel.errors import DataError
 _LEAST_STEPS = 4  # of a sequence, on average, that two columns together tell apart
 _TRIED = 6  # columns, of which two together may tell sequences apart
 _IDS = ("id", "uid", "uuid", "unit", "series", "sequence", "session", "recording", "unique_id")
+LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "state", "outcome")
 TIMES = (
     *("time", "timestamp", "date", "datetime", "ts", "when", "stamp", "t", "step", "tick", "cycle"),
     *("frame", "zeit", "datum", "시간", "날짜", "일시", "시각"),
@@ -132,7 +133,8 @@ class Finder:
             if named and not p.column.missing and (p.counts or p.rises or is_clock(p)):
                 self._set_time(p.name, "by its name, and its numbers rise")
                 return
-        counting = [p for p in free if p.counts and p.resets]
+        # 0 and 1 in turn count up and begin again, too.
+        counting = [p for p in free if p.counts and p.resets and not named_as(p.name, LABELS)]
         if counting:
             best = max(counting, key=lambda p: -p.resets)
             self._set_time(best.name, f"counts up by one and begins again {best.resets:,} times")

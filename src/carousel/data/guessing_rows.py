@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from carousel.config.columns import FILES, WIDE
-from carousel.data.guessing import Finder, named_as, names_files, words_of
+from carousel.data.guessing import LABELS, Finder, named_as, names_files, words_of
 from carousel.data.profiles import Profile
 from carousel.data.token_lists import holds_lists
 from carousel.data.wide import Block, found_in
 from carousel.errors import DataError
 
-LABELS = ("label", "class", "target", "y", "tag", "category", "sentiment", "state", "outcome")
 JUDGES = (*LABELS, "anomaly", "anomalous", "is_anomaly", "outlier", "fault", "abnormal", "이상")
 QUANTITIES = (
     *("sales", "sold", "demand", "quantity", "qty", "units", "orders", "volume", "count", "load"),
