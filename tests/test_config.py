@@ -196,8 +196,22 @@ def test_data_in_place_of_a_recipe_are_answered_with_the_command_that_trains_on_
 
 
 def test_a_file_of_a_kind_that_nothing_reads_is_no_misspelt_recipe(tmp_path):
-    file = tmp_path / "mine data.parquet"
-    file.write_bytes(b"PAR1")
+    file = tmp_path / "mine data.pdf"
+    file.write_bytes(b"%PDF-")
     with pytest.raises(ConfigError, match="nothing here reads") as caught:
         recipes.load(str(file))
     assert "mnist-rows" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["mine.parquet", "mine.XLSX", "mine.ndjson.gz", "imported/store.json"]
+)
+def test_a_table_is_no_recipe_and_init_writes_one_for_it(tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"{}")
+    given = file.parent if name.endswith("store.json") else file
+    with pytest.raises(
+        ConfigError, match=rf"not a recipe\. carousel init .*{given.name} writes one"
+    ):
+        recipes.load(str(given))

@@ -62,13 +62,17 @@ def _has_roles(columns: Mapping[str, Any]) -> bool:
     return any(value for role, value in columns.items() if role not in ("gap", "embed"))
 
 
+def is_plain_table(path: str | Path) -> bool:
+    """True of an imported table, and of a name that only tables have."""
+    suffixes = {suffix.lower() for suffix in Path(path).suffixes}
+    return bool(suffixes & _OTHER_TABLES) or (Path(path) / IMPORTED).is_file()
+
+
 def _is_table(task: str, path: str) -> bool:
     """True if a file's name says that it is a table that no other reader of the task reads."""
-    if (Path(path) / IMPORTED).is_file():
+    if is_plain_table(path):
         return True
     suffixes = {suffix.lower() for suffix in Path(path).suffixes}
-    if suffixes & _OTHER_TABLES:
-        return True
     return task in (*STEPS, "classify") and bool(suffixes & _CSV) and Path(path).is_file()
 
 

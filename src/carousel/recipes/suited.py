@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from carousel.config.own import is_plain_table
 from carousel.errors import command
 
 #: What each recipe reads, in a few words.
@@ -60,6 +61,8 @@ def suited(path: Path) -> tuple[str, ...]:
 
 def how(path: Path) -> str:
     """A sentence that says how to train on it."""
+    if is_plain_table(path):
+        return f"{path} is data, not a recipe. {command('init', path)} writes one for it"
     names = suited(path)
     if not names:
         return (
