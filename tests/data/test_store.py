@@ -13,6 +13,7 @@ import numpy as np
 import polars
 import pytest
 
+from carousel.data.said import knows
 from carousel.data.store import Store
 from carousel.data.store import blocks as store_blocks
 from carousel.data.store.by_itself import imported
@@ -403,6 +404,7 @@ def test_dates_of_which_no_row_tells_the_order_are_words_and_said(tmp_path, monk
     found, wanted = read_table(tmp_path / "kept")["day"], read_table(path)["day"]
     assert (found.kind, found.note, found.style) == ("text", wanted.note, "unsure")
     assert "01/01/2024 are read as words" in wanted.note
+    assert knows(f"81 values; {wanted.note}", "ko")
     with path.open("a") as file:
         file.write("31/12/2024,0\n")
     done = import_files([path], tmp_path / "kept")

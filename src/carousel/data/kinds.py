@@ -89,8 +89,8 @@ def _unsure(known: pl.Series) -> tuple[str, str]:
         return "", ""
     example = known.filter(dates)[0]
     return "unsure", (
-        f"cells like {example} are read as words: they may begin with the day or the month; write "
-        "the dates as 2024-01-31"
+        f"cells like {example} are read as words: whether they begin with the day or the month "
+        "cannot be told (write the dates as 2024-01-31)"
     )
 
 
