@@ -258,7 +258,9 @@ def test_too_little_before_the_first_origin_is_said_before_anything_is_written(s
 
 
 def test_a_task_that_makes_no_forecasts_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="of the task 'forecast', and this is 'classify'"):
+    with pytest.raises(
+        ConfigError, match="of the tasks 'forecast' and 'forecast_many', and this is 'classify'"
+    ):
         backtest(small_config(), run_dir=tmp_path / "b")
 
 

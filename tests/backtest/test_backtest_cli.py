@@ -75,7 +75,7 @@ def test_what_is_wrong_is_one_line_that_names_options(carousel, recipe):
         ((recipe, "--windows", "70"), "fewer of them, or a smaller step"),
         ((run, "--refit", "every"), "--refit is of trainings"),
         ((run, "--windows", 9), "ask for at most 3"),
-        (("mnist-rows",), "of the task 'forecast', and this is 'classify'"),
+        (("mnist-rows",), "of the tasks 'forecast' and 'forecast_many', and this is 'classify'"),
     ):
         code, out, err = carousel("backtest", *arguments)
         assert (code, out) == (2, "")

@@ -91,6 +91,15 @@ def ended(path: Path, content: dict[str, Any]) -> Backtested:
         for name in partial(parts)
     ]
     content |= summary(windows, content["series"])
+    if lost := int(np.isnan(windows.found[NETWORK].forecast[0]).all(0).sum()):
+        content["notes"].append(
+            f"too short for the first window, and without a forecast there: {lost:,} series"
+        )
+    if (few := len(content["per_series"][NETWORK])) < (count := len(content["series"])):
+        content["notes"].append(
+            f"of {count:,} series, the {few:,} with the largest errors of the network are listed; "
+            "the forecasts of all are written with --out"
+        )
     per_window = content.pop("per_window")
     for n, one in enumerate(content["windows"]):
         one["measured"] = int((~np.isnan(windows.truth.values[n])).sum())

@@ -14,6 +14,8 @@ from carousel.tasks.shared.origins import Array, Found, Scale
 
 Scores = dict[str, float]
 _LEVELS = (0.1, 0.5, 0.9)
+MOST_SERIES = 100
+"""Series whose metrics are listed one by one."""
 _SPREAD = {"least": 0, "lower_quartile": 25, "median": 50, "upper_quartile": 75, "most": 100}
 
 
@@ -68,10 +70,7 @@ def summary(windows: Forecast, series: Sequence[str]) -> dict[str, Any]:
             name: [_slice(windows, name, step=k) for k in range(windows.truth.values.shape[1])]
             for name in windows.found
         },
-        "per_series": {
-            name: {one: _slice(windows, name, series=s) for s, one in enumerate(series)}
-            for name in windows.found
-        },
+        "per_series": _by_series(windows, series),
     }
 
 
@@ -89,6 +88,21 @@ def spread(scores: Sequence[Scores]) -> dict[str, dict[str, float]]:
             for word, share in _SPREAD.items()
         }
         for name in names
+    }
+
+
+def _by_series(windows: Forecast, series: Sequence[str]) -> dict[str, dict[str, Scores]]:
+    """Metrics of each series, of many those of the network's largest errors, these first."""
+    places: list[int] = [*range(len(series))]
+    if len(series) > MOST_SERIES:
+        error = np.abs(windows.found[NETWORK].forecast - windows.truth.values)
+        inside = ~np.isnan(error)
+        mean = np.where(inside, error, 0.0).sum((0, 1)) / np.maximum(inside.sum((0, 1)), 1)
+        naive = windows.scale.naive
+        scaled = np.divide(mean, naive, out=np.full_like(mean, -1.0), where=naive > 0)
+        places = np.argsort(-scaled, kind="stable")[:MOST_SERIES].tolist()
+    return {
+        name: {series[s]: _slice(windows, name, series=s) for s in places} for name in windows.found
     }
 
 

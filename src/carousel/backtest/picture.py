@@ -15,7 +15,7 @@ _NETWORK = "#c0392b"
 
 
 def draw(windows: Forecast, result: dict[str, Any], path: Path) -> None:
-    """Write a PNG of three panels: the first series with every window's forecast and interval; the
+    """Write a PNG of three panels: a series with every window's forecast and interval; the
     metric by steps ahead, over all windows; and the metric of each window."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
@@ -41,21 +41,28 @@ def _series(axes: Any, windows: Forecast, result: dict[str, Any]) -> None:
     count, horizon, _ = windows.truth.values.shape
     origins = result["plan"]["origins"]
     found = windows.found[NETWORK]
+    place = _shown(windows)
     for n in range(count):
         steps = origins[0] - origins[n] + np.arange(1, horizon + 1)
         label = dict.fromkeys(("truth", "forecast", "interval"), "")
         if n == 0:
             label = {"truth": "measured", "forecast": title_of(NETWORK, result), "interval": "80 %"}
-        axes.plot(steps, windows.truth.values[n, :, 0], c="#555", lw=1.2, label=label["truth"])
-        axes.plot(steps, found.forecast[n, :, 0], c=_NETWORK, lw=1.4, label=label["forecast"])
+        axes.plot(steps, windows.truth.values[n, :, place], c="#555", lw=1.2, label=label["truth"])
+        axes.plot(steps, found.forecast[n, :, place], c=_NETWORK, lw=1.4, label=label["forecast"])
         if found.low is not None and found.high is not None:
-            ends = found.low[n, :, 0], found.high[n, :, 0]
+            ends = found.low[n, :, place], found.high[n, :, place]
             said = label["interval"]
             axes.fill_between(steps, *ends, color=_NETWORK, alpha=0.2, lw=0, label=said)
         axes.axvline(steps[0] - 0.5, color="#bbb", lw=0.8)
-    axes.set_title(f"{result['series'][0]}, forecast from {count} origins", fontsize=9)
+    axes.set_title(f"{result['series'][place]}, forecast from {count} origins", fontsize=9)
     axes.set_xlabel(f"steps from {result['windows'][0]['first']}", fontsize=8)
     axes.legend(fontsize=8, loc="upper left")
+
+
+def _shown(windows: Forecast) -> int:
+    """Number of the first series of which something was measured in every window."""
+    measured = (~np.isnan(windows.truth.values)).any(1).all(0)
+    return int(measured.argmax())
 
 
 def _errors(axes: Any, result: dict[str, Any], found: dict[str, Any], along: str) -> None:

@@ -33,14 +33,16 @@ def frame(windows: Forecast, result: dict[str, Any]) -> polars.DataFrame:
         "window": spread(np.arange(1, count + 1), 0),
         "series": spread(np.array(result["series"]), 2),
         "step": spread(np.arange(1, steps + 1), 1),
-        "time": np.datetime_as_string(np.broadcast_to(times, shape)).ravel(),
+        "time": np.broadcast_to(times, shape).astype(str).ravel(),
         "truth": windows.truth.values.ravel(),
     }
     for name, found in windows.found.items():
         columns["forecast" if name == NETWORK else name] = found.forecast.ravel()
         if name == NETWORK and found.low is not None and found.high is not None:
             columns |= {"low": found.low.ravel(), "high": found.high.ravel()}
-    return polars.DataFrame(columns).with_columns(polars.col("truth").fill_nan(None))
+    made = polars.DataFrame(columns).with_columns(polars.col("truth").fill_nan(None))
+    # Of many series some are too short for a window, and have no forecast there.
+    return made.filter(polars.col("forecast").is_not_nan())
 
 
 def check(path: Path) -> None:

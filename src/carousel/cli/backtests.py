@@ -31,7 +31,8 @@ def show_backtest(result: dict[str, Any], path: Path) -> None:
         result,
     )
     if len(result["series"]) > 1:
-        series = {s: {n: result["per_series"][n][s] for n in names} for s in result["series"]}
+        listed = result["per_series"]["network"]
+        series = {s: {n: result["per_series"][n][s] for n in names} for s in listed}
         _show_slices("series", series, result)
     print_out(f"all metrics: {path / BACKTEST}; picture: {path / PICTURE}")
 

@@ -67,8 +67,8 @@ class ForecastConfig:
     validation, test: shares of the series, at its end, of a set that has no split of its own; of
         many, at the end of each, and at least one horizon.
     gap: steps left out between the parts.
-    origin: steps from the first that judges to the end of the series, in place of the shares of
-        the parts (0: those): all before them trains and validates, as in a window of
+    origin: steps from the first that judges to the end of the series, of each of many, in place of
+        the shares of the parts (0: those): all before them trains and validates, as in a window of
         `carousel backtest`; the share `validation` is then of those before.
     judged: how many of these steps judge (0: all of them).
     """
@@ -106,5 +106,5 @@ class ForecastConfig:
     validation: float = key(0.15, above=0, high=0.5)
     test: float = key(0.15, above=0, high=0.5)
     gap: int = key(0, low=0, tasks=ONE)
-    origin: int = key(0, low=0, tasks=ONE, of_set=DROPPED)
-    judged: int = key(0, low=0, tasks=ONE, of_set=DROPPED, when=("forecast.origin!=0",))
+    origin: int = key(0, low=0, of_set=DROPPED)
+    judged: int = key(0, low=0, of_set=DROPPED, when=("forecast.origin!=0",))

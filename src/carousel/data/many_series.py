@@ -150,6 +150,22 @@ class ManySeries:
         found: NDArray[np.float64] = values[kept]
         return found
 
+    def last(self, rows: int) -> ManySeries:
+        """Copy without what is more than so many rows before the steps to come."""
+        first = np.maximum(self.firsts[:-1], self.ends - rows)
+        lengths = self.firsts[1:] - first
+        begins = np.concatenate(([0], lengths.cumsum()))
+        inside = np.repeat(first - begins[:-1], lengths) + np.arange(begins[-1])
+        return replace(
+            self,
+            values=self.values[inside],
+            missing=self.missing[inside],
+            firsts=begins,
+            ends=begins[:-1] + self.ends - first,
+            starts=self.starts + self.pace.every * (first - self.firsts[:-1]),
+            filled=int(self.missing[inside].sum()),
+        )
+
     def in_pace(self, pace: Pace) -> ManySeries:
         """Copy whose times are counted in the units of an equal step."""
         if (pace.every, pace.unit) == (self.pace.every, self.pace.unit):
@@ -242,7 +258,10 @@ class ManySeriesParts:
 
     @classmethod
     def of(cls, series: ManySeries, config: Config) -> ManySeriesParts:
-        """Parts of series of one's own: the end of each judges, what is before it validates."""
+        """Parts of series of one's own: the end of each judges, what is before it validates.
+        Raises `ConfigError`, or `DataError` if nothing validates."""
+        if config.forecast.origin:
+            return cls.before(series, config)
         if config.split.folds:
             raise ConfigError(
                 "split.folds = 0 is the only choice for many series yet: a part of each is held out"
@@ -254,6 +273,45 @@ class ManySeriesParts:
             if share is None or isinstance(share, float)
         }
         return cls.cut(series, sizes["validation"], sizes["test"], config.forecast.horizon)
+
+    @classmethod
+    def unjudged(cls, series: ManySeries, config: Config) -> ManySeriesParts:
+        """Parts of which the end of each series validates, and judges, too. Raises as `of`."""
+        count, forecast = series.ends - series.firsts[:-1], config.forecast
+        held = _held(count, forecast.validation, config)
+        found = cls.cut(series, held, np.zeros_like(held), forecast.horizon)
+        return replace(found, rows={**found.rows, "test": found.rows["validation"]})
+
+    @classmethod
+    def before(cls, series: ManySeries, config: Config) -> ManySeriesParts:
+        """Parts of which all before `forecast.origin`, counted to the end of each series, trains
+        and validates. A series with fewer than two rows before it is in no part; one that is too
+        short to validate, too, is judged all the same. Raises as `of`."""
+        settings = config.forecast
+        other = "data.test" if config.data.files else "split.folds" if config.split.folds else ""
+        if other:
+            raise ConfigError(f"forecast.origin cuts the series, and so does {other}: name one")
+        first, end = series.firsts[:-1], series.ends
+        count = np.maximum(end - first - settings.origin, 0)
+        known = count >= 2
+        cut = first + np.where(known, count, 0)
+        held = _held(count, settings.validation, config)
+        short = count - held < 2
+        held = np.where(short, 0, held)
+        if not held.any():
+            raise DataError(
+                f"none of the {len(series):,} series has {2 + settings.horizon} rows before the "
+                f"origin, {settings.origin:,} steps before its end: two to read and "
+                f"forecast.horizon = {settings.horizon} to choose the epoch by; the longest has "
+                f"{int(count.max())} there"
+            )
+        judged = np.minimum(end, cut + (settings.judged or settings.origin))
+        rows = {
+            "train": (first, cut - held),
+            "validation": (cut - held, cut),
+            "test": (cut, np.where(known, judged, cut)),
+        }
+        return cls(series, rows, settings.horizon, int((short & known).sum()))
 
     @classmethod
     def cut(cls, series: ManySeries, validation: Rows, test: Rows, horizon: int) -> ManySeriesParts:

@@ -34,10 +34,17 @@ if TYPE_CHECKING:
 
 def read_many_parts(config: Config, table: Table | None = None) -> ManySeriesParts:
     """The series of a table, each in order of time, in parts."""
+    return many_parts_of(table_of(config, table), config)
+
+
+def many_parts_of(table: Table, config: Config, judged: bool = True) -> ManySeriesParts:
+    """The same of a table in memory. judged: false where all but what validates is trained on, and
+    the test part is the validation part."""
     from carousel.data.many_series import ManySeriesParts
 
-    series, _ = many_series_of(table_of(config, table), config)
-    found = ManySeriesParts.of(series, config)
+    series, _ = many_series_of(table, config)
+    make = ManySeriesParts.of if judged else ManySeriesParts.unjudged
+    found = make(series, config)
     firsts, stops = found.rows["train"]
     train = [series.values[a:b] for a, b in zip(firsts.tolist(), stops.tolist(), strict=True)]
     rest = [

@@ -19,6 +19,7 @@ from carousel.tasks.forecast_many.calibrating import SHARE, stretch_of
 from carousel.tasks.forecast_many.dilated import dilations_of
 from carousel.tasks.forecast_many.forecasts import forecasts
 from carousel.tasks.forecast_many.network import ManyForecaster, seasons_of
+from carousel.tasks.forecast_many.origins import ManyOrigins
 from carousel.tasks.forecast_many.output import Output
 from carousel.tasks.forecast_many.scaling import Scale
 from carousel.tasks.forecast_many.scores import by_series, means, naive_errors
@@ -157,6 +158,10 @@ class ForecastManyTask(Task):
         """Forecasts of the baselines in some windows, fitted on contexts and the training part."""
         held, divisor = self.held, self._divisor[:, 0].numpy()
         return Baselines(self.frame, self.drawing, windows, held, self._judge, divisor, self._seed)
+
+    def origins(self) -> ManyOrigins:
+        """Windows of the series for a backtest."""
+        return ManyOrigins(self)
 
     def _judge(self, windows: Origins, guess: Any) -> dict[str, float]:
         """Metrics of windows of the validation part."""

@@ -188,10 +188,22 @@ class TrainedManyForecaster(TrainedModel):
         """The steps after the last row of each series: `ManySeries`, the path of a table, or a data
         frame with its columns. Raises `DataError` if they do not fit."""
         series = self._series(inputs)
+        return self._told(series, self.forecasts_after(series))
+
+    def forecasts_after(self, series: ManySeries) -> NDArray[np.float64]:
+        """(low, forecast, high) of the steps after the last row of each series, (3, S, K). Raises
+        `DataError` where a column that is known beforehand has no value there."""
+        series = self._series(series)
         frame, windows = self._frame(series), Origins.after(series)
         self._require_known(frame, windows)
-        before = just_before(series, self.config)
-        return self._told(series, self._forecasts(frame, windows, before))
+        return self._forecasts(frame, windows, just_before(series, self.config))
+
+    def forecasts_from(
+        self, series: ManySeries, windows: Origins, before: Origins
+    ) -> NDArray[np.float64]:
+        """(low, forecast, high), (3, n, K), of windows within series as training has them. before:
+        windows that stand before those, of which no two share a step: intervals follow them."""
+        return self._forecasts(self._frame(self._series(series)), windows, before)
 
     def _forecasts(self, frame: Frame, windows: Origins, before: Origins) -> NDArray[np.float64]:
         """(low, forecast, high) of windows (3, n, K); before: those whose truth their intervals

@@ -107,8 +107,8 @@ def check_forecasts(name: str, task: object) -> None:
     """Raise `ConfigError` unless a task, or its class, has windows from given origins."""
     if not isinstance(task, Forecasts):
         raise ConfigError(
-            f"a backtest is of the task 'forecast', and this is '{name}': judge it on its test "
-            "part, or by cross-validation"
+            f"a backtest is of the tasks 'forecast' and 'forecast_many', and this is '{name}': "
+            "judge it on its test part, or by cross-validation"
         )
 
 
