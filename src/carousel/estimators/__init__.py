@@ -7,12 +7,14 @@ one feature per step. They clone, pickle, and work in pipelines, grid searches a
 from carousel.estimators.classifier import SequenceClassifier
 from carousel.estimators.detector import AnomalyDetector
 from carousel.estimators.forecaster import Forecaster
+from carousel.estimators.many import ManySeriesForecaster
 from carousel.estimators.regressor import SequenceRegressor
 from carousel.estimators.tagger import SequenceTagger
 
 __all__ = [
     "AnomalyDetector",
     "Forecaster",
+    "ManySeriesForecaster",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
