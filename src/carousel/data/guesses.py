@@ -241,7 +241,7 @@ class _Guesser(RowFinder):
         elif p.is_class() and kept:
             found.task = "classify_recordings"
             found.why = f"'{target}' keeps one of {p.distinct} values through a sequence"
-        elif self._counts_in_time(p):
+        elif p.is_class() and self._counts_in_time(p):
             self._forecast_many(p, "the task 'label_frames' would take its values for classes")
         elif p.is_class() or p.kind == "text":
             found.task = "label_frames"

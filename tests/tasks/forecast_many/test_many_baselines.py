@@ -45,6 +45,18 @@ def test_methods_of_a_history_see_the_context_of_a_window_alone(tmp_path):
     assert same.mean() > 0.5  # of others the best way was best for none of the examples
 
 
+def test_a_zero_in_a_history_is_one(tmp_path):
+    rows = [(*r[:2], max(0, round(float(r[2]) / 10 ** (int(r[0][1:]) % 4) - 5)), *r[3:])
+            for r in many_rows()]  # fmt: skip
+    task = task_of(write_many(tmp_path, rows))
+    found, windows = found_in(task), Origins.judging(task.parted, "test")
+    history = task.frame.contexts(windows).numpy()
+    assert (history == 0).any()
+    assert np.array_equal(history, np.round(history))
+    assert np.allclose(found.forecasts["theta"], theta(history, 4, 7))
+    assert abs(found.forecasts["theta"]).max() < 10
+
+
 def test_the_ensemble_is_the_mean_of_those_with_the_least_error_of_validation(tmp_path):
     task = task_of(write_many(tmp_path))
     found, held = found_in(task), task.held

@@ -38,8 +38,8 @@ def read_many_parts(config: Config, table: Table | None = None) -> ManySeriesPar
 
 
 def many_parts_of(table: Table, config: Config, judged: bool = True) -> ManySeriesParts:
-    """The same of a table in memory. judged: false where all but what validates is trained on, and
-    the test part is the validation part."""
+    """Series of a table in memory, in parts. judged: false where all but what validates is trained
+    on, and the test part is the validation part."""
     from carousel.data.many_series import ManySeriesParts
 
     series, _ = many_series_of(table, config)

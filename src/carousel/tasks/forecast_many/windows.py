@@ -156,13 +156,8 @@ class Frame:
 
     def read(self, windows: Origins) -> Read:
         """Inputs of windows; what is known of steps beyond the last row is NaN."""
-        settings = self.config.forecast
-        start, first = windows.start.unsqueeze(1), self._firsts[windows.series].unsqueeze(1)
-        rows = start + torch.arange(-settings.context, 0)
-        inside = rows >= first
-        # Before a series began it is taken to have repeated its first season.
-        period = torch.minimum(start - first, torch.tensor(settings.season))
-        rows = torch.where(inside, rows, first + (rows - first).remainder(period))
+        settings, start = self.config.forecast, windows.start.unsqueeze(1)
+        rows, inside = self._rows(windows)
         values, measured = self._target[rows], self._measured[rows] & inside
         scale = scale_of(values, measured, self.config)
         x = [scale(values).unsqueeze(2), measured.float().unsqueeze(2), self._columns[rows]]
@@ -206,9 +201,18 @@ class Frame:
         )
 
     def contexts(self, windows: Origins) -> Tensor:
-        """Values before each window as they were, (B, T)."""
-        read = self.read(windows)
-        return read.scale.restore(read.x[:, :, 0])
+        """Values before each window as they were, (B, T), float64: a zero is one."""
+        return self._raw[self._rows(windows)[0]]
+
+    def _rows(self, windows: Origins) -> tuple[Tensor, Tensor]:
+        """Rows (B, T) before each window, and which of them the series has: before it began it is
+        taken to have repeated its first season."""
+        settings = self.config.forecast
+        start, first = windows.start.unsqueeze(1), self._firsts[windows.series].unsqueeze(1)
+        rows = start + torch.arange(-settings.context, 0)
+        inside = rows >= first
+        period = torch.minimum(start - first, torch.tensor(settings.season))
+        return torch.where(inside, rows, first + (rows - first).remainder(period)), inside
 
     def coming(self, windows: Origins) -> Tensor:
         """Waves of the calendar at the steps to come (B, K, 2 W), whether or not a network reads
