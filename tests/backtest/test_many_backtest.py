@@ -130,6 +130,17 @@ def test_slow_baselines_of_very_many_windows_are_left_out_which_is_said(tmp_path
     assert "left out, as 33 windows would take minutes" in " ".join(result["notes"])
 
 
+def test_intervals_that_follow_know_nothing_of_a_window_that_has_not_ended(tmp_path):
+    more = ("forecast.follow=0.5",)
+    apart = small(tmp_path / "a", None, *more, windows=2)
+    close = small(tmp_path / "b", None, *more, windows=3, step=2)  # origins 8, 6, 4
+    ends = []
+    for found, number in ((apart, 0), (close, 0), (apart, 1), (close, 2)):
+        ends.append(windows_in(found.path, found.result).found["network"].high[number])
+    assert np.allclose(ends[0], ends[1], equal_nan=True)  # both follow what validated
+    assert not np.allclose(ends[2], ends[3], equal_nan=True)  # one follows the window before
+
+
 def test_each_training_of_refit_every_ends_before_its_window(tmp_path):
     found = small(tmp_path / "data", refit="every", windows=2)
     assert [one["windows"] for one in found.result["trainings"]] == [[1], [2]]
