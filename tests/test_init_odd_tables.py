@@ -8,9 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from carousel.cli.init import recipe_for
 from carousel.data.guesses import guess
 from carousel.data.proposal import propose
-from carousel.data.table import of_frame
+from carousel.data.table import of_frame, read_table
+from carousel.errors import DataError
 
 
 def stamped(sequences=20, steps=10):
@@ -50,6 +52,17 @@ def test_labels_of_0_and_1_in_turn_are_no_steps_that_begin_again():
     frame = pl.DataFrame({"word": ["good", "bad"] * 30, "label": [1, 0] * 30})
     found = guess(of_frame(frame))
     assert (found.roles["label"].role, found.named("time")) == ("target", [])
+
+
+def test_dates_that_nobody_can_tell_are_said_before_anything_is_made_of_the_rest(tmp_path, caplog):
+    path = tmp_path / "months.csv"
+    rows = [f"01/{n % 12 + 1:02}/{2000 + n // 12},{n * n % 97 / 7:.3f}" for n in range(108)]
+    path.write_text("month,sales\n" + "\n".join(rows) + "\n")
+    with pytest.raises(DataError, match="'month': cells like 01/01/2000 are read as words"):
+        guess(read_table(path))
+    caplog.set_level(1, "carousel")
+    assert recipe_for(path, {"target": "sales"}).task == "regress"
+    assert "'month': cells like 01/01/2000 are read as words" in caplog.text
 
 
 def listed(folder: Path, suffix: str) -> Path:

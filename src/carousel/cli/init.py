@@ -312,6 +312,9 @@ def recipe_for(
         named = (given.get(name, "") for name in ("target", "id", "time", "task"))
         made = propose(data, *named, files=files)
         notice(f"{data}: {made.guess.task}, as {made.guess.why}")
+        for column in made.table.columns:
+            if column.style == "unsure":  # without its dates a series is none
+                notice(f"'{column.name}': {column.note}")
         return made.config
     roles = {name: value for name, value in given.items() if name != "task"}
     task = given.get("task", "")

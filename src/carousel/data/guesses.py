@@ -387,9 +387,11 @@ class _Guesser(RowFinder):
             )
         if self.id or not self.time:
             numbers = [p.name for p in self._free() if p.column.is_number]
+            dates = [f"; '{c.name}': {c.note}" for c in self.table.columns if c.style == "unsure"]
             raise DataError(
                 f"{self.table.source} has no column that is plainly what is to be learnt: name it "
-                f"as target, one of {', '.join((numbers or list(self.table.names))[:12])}",
+                f"as target, one of {', '.join((numbers or list(self.table.names))[:12])}"
+                f"{''.join(dates)}",
                 "target",
             )
         found.task = "forecast"
