@@ -99,7 +99,8 @@ def main() -> None:
             clock, processor, memory = timed([*words, "--out", str(out)])
             print(
                 f"{distribution}, {kind}: {clock:.1f} s on the clock, {processor:.1f} s of the "
-                f"processor, {memory:.2f} GB, {out.stat().st_size / 1e6:.0f} MB written"
+                f"processor, {memory:.2f} GB, {out.stat().st_size / 1e6:.0f} MB written",
+                flush=True,
             )
 
 

@@ -63,7 +63,7 @@ class ForecastConfig:
         lies within them.
     follow: how fast the intervals of later windows widen or narrow, as the truth of those before
         comes (Gibbs and Candès 2021), such as 0.05, or, of many series, where each has windows of
-        its own that share no step, 0.5; 0: they stay as they were calibrated.
+        its own that share no step, 0.2; 0: they stay as they were calibrated.
     validation, test: shares of the series, at its end, of a set that has no split of its own; of
         many, at the end of each, and at least one horizon.
     gap: steps left out between the parts.
