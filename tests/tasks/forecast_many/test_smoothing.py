@@ -322,6 +322,11 @@ def test_smoothing_needs_logarithms(how, tmp_path):
         tasks.find("forecast_many")(config, 0)
 
 
+def test_counts_are_not_smoothed(tmp_path):
+    with pytest.raises(ConfigError, match=r"has no effect with .*leave it out"):
+        task_of(tmp_path, "forecast.distribution=negative-binomial")
+
+
 def test_a_steadier_level_is_asked_for_by_the_loss(tmp_path):
     losses = []
     for steady in (0, 1000):
@@ -337,7 +342,7 @@ def test_a_steadier_level_is_asked_for_by_the_loss(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("distribution", ["quantile", "gaussian", "student-t"])
+@pytest.mark.parametrize("distribution", ["quantile", "gaussian", "student-t", "conformal"])
 def test_every_distribution_stands_around_the_smoothing(distribution, tmp_path):
     task = task_of(tmp_path, f"forecast.distribution={distribution}")
     for answer in task.finish(task.build_model()).predict(task.series):
