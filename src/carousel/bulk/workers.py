@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import TYPE_CHECKING, Any
 
-from carousel.bulk.memory import keep_memory
+from carousel.bulk.memory import keep_memory, tidied
 from carousel.errors import CarouselError
 
 if TYPE_CHECKING:
@@ -165,12 +165,17 @@ def _answer_all(connection: Connection) -> None:
         model, error = work.load(work.run), ""
     except CarouselError as found:
         model, error = None, str(found)
-    while True:
-        try:
-            part = connection.recv()
-        except (EOFError, KeyboardInterrupt):
-            return
+    for part in tidied(_given(connection)):
         if model is None:
             connection.send(PartOutcome(str(part.source), str(part.out), error=error))
         else:
             connection.send(answer_part(model, part, work))
+
+
+def _given(connection: Connection) -> Iterator[Part]:
+    """The files that come, until there are no more."""
+    while True:
+        try:
+            yield connection.recv()
+        except (EOFError, KeyboardInterrupt):
+            return

@@ -124,9 +124,10 @@ def _answers(
         from carousel.bulk.workers import by_workers
 
         return by_workers(todo, work, hands.workers or 1, ready)
+    from carousel.bulk.memory import tidied
     from carousel.bulk.parts import answer_part
 
-    return (answer_part(model, part, work) for part in todo)
+    return (answer_part(model, part, work) for part in tidied(todo))
 
 
 def _tell(found: Sequence[PartOutcome], out: Path, seconds: float, as_json: bool) -> int:
