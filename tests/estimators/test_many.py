@@ -42,6 +42,12 @@ def test_what_was_fitted_goes_on_as_the_same_table_does(fitted):
     assert other["sold"].to_list() == pytest.approx(fitted.predict().sort("shop", "day")["sold"])
 
 
+def test_intervals_of_what_was_fitted_follow_what_came_as_those_of_the_same_table():
+    follows = {**QUICK, "settings": {"forecast.follow": 0.5}}
+    model = ManySeriesForecaster(target="sold", **follows).fit(table())
+    assert model.predict_interval().equals(model.predict_interval(table()))
+
+
 def test_series_that_were_not_fitted_are_forecast(fitted):
     new = table(3, seed=5).with_columns(shop=pl.format("new-{}", "shop"))
     assert fitted.predict(new)["shop"].unique(maintain_order=True).to_list() == [

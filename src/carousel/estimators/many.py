@@ -126,7 +126,8 @@ class ManySeriesForecaster(SequenceEstimator):
         self.columns_ = {role: getattr(columns, role) for role in ("id", "time", "target", "known")}
         self.horizon_, self.context_ = forecast.horizon, forecast.context
         self.series_ = np.array(parts.series.names, dtype=object)
-        self._last = parts.series.last(self.context_)
+        # Intervals that follow what came read windows before the last one, too.
+        self._last = parts.series if forecast.follow else parts.series.last(self.context_)
         self._pandas = _is_pandas(X)
         return self
 

@@ -19,6 +19,7 @@ from carousel.tasks.forecast_many.network import repeating
 from carousel.tasks.forecast_many.scaling import scale_of
 from carousel.tasks.forecast_many.scores import by_series, means, naive_errors
 from carousel.tasks.forecast_many.windows import Drawing, Origins
+from carousel.tasks.shared.outputs import of_numbers
 from carousel.training import memory
 
 NAN = np.nan
@@ -374,6 +375,53 @@ def test_what_is_known_beforehand_must_be_there(tmp_path):
     coming[0] = (*coming[0][:3], 1, "south")
     (other,) = model.predict(write_many(tmp_path, [*rows, *coming], "other.csv"))
     assert one.values["sold"][0] != other.values["sold"][0]
+
+
+def test_a_batch_in_which_nothing_was_measured_changes_nothing(tmp_path):
+    task = task_of(tmp_path)
+    x, after, static, ends, truth = task.batch(task.held)
+    model = task.build_model()
+    step = task.loss(model, (x, after, static, ends, torch.full_like(truth, NAN)))
+    step.objective.backward()
+    assert step.objective.item() == step.sums["loss"].item() == step.weight == 0
+    assert all(not p.grad.any() for p in model.parameters() if p.grad is not None)
+    one = truth.clone()
+    one[1:] = NAN
+    alone = task.loss(model, (x[:1], after[:1], static[:1], ends[:1], truth[:1]))
+    torch.testing.assert_close(
+        task.loss(model, (x, after, static, ends, one)).objective, alone.objective
+    )
+
+
+def test_what_validates_must_have_been_measured_in_some_series(tmp_path):
+    def last(rows, lost):
+        """Rows of which the last of some series, those that validate and judge, are empty."""
+        count = {name: sum(row[0] == name for row in rows) for name in {row[0] for row in rows}}
+        seen = dict.fromkeys(count, 0)
+        for row in rows:
+            seen[row[0]] += 1
+            gone = row[0] in lost and count[row[0]] - 24 < seen[row[0]] < count[row[0]]
+            yield (*row[:2], "" if gone else row[2], *row[3:])
+
+    rows = many_rows(4)
+    with pytest.raises(DataError, match="windows that are to validate.* has a measured value"):
+        task_of(tmp_path, rows=list(last(rows, {"s0", "s1", "s2", "s3"})))
+    # MASE is undefined for the one series that can validate: it has no part in choosing the epoch.
+    flat = [(*row[:2], "5.0" if row[0] == "s0" else row[2], *row[3:]) for row in rows]
+    task = task_of(tmp_path, rows=list(last(flat, {"s1", "s2", "s3"})))
+    assert task.validation_metrics == ("smape", "mae")
+    assert set(task.validate(task.build_model())) == {"smape", "mae"}
+
+
+def test_the_coach_compares_forecasts_on_the_scale_that_is_learnt(tmp_path):
+    task = task_of(tmp_path, "many.transform=log", "many.scaling=mean")
+    model, held = task.build_model(), task.held
+    x, after, static, scale = task.frame.read(held)
+    with torch.no_grad():
+        guess = model(x, after, static)[:, 0, 0]
+    logarithms = task.frame.truth(held)[:, :1].log()
+    wanted = of_numbers(guess, scale(logarithms)[:, 0], x[:, -1, 0])
+    assert task.subject.outputs(model) == pytest.approx(wanted, rel=1e-4)
 
 
 def test_a_series_that_training_did_not_have_is_read_as_none(tmp_path):

@@ -30,7 +30,7 @@ from carousel.tasks.shared import network, outputs, samples
 from carousel.tasks.shared.baselines.linear import fit_linear
 from carousel.tasks.shared.conformal import stretch
 from carousel.tasks.shared.counts import COUNTS, require_counts
-from carousel.tasks.shared.losses import Batch, Carry, StepLoss
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_measured
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Task
@@ -166,7 +166,7 @@ class ForecastTask(Task):
         x, before, after, level, truth = batch
         measured = ~truth.isnan()
         losses = self.output.losses(model(x, before, after), level, truth.where(measured, level))
-        objective = losses.mean() if measured.all() else losses[measured].mean()
+        objective = mean_measured(losses, measured)
         return StepLoss(
             objective, {"loss": objective.detach() * len(x)}, len(x), weight=int(measured.sum())
         )

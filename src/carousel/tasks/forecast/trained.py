@@ -118,7 +118,9 @@ class TrainedForecaster(TrainedModel):
         )
 
     def decode(self, outputs: Tensor, series: Sequence[Series]) -> list[ForecastAnswer]:
-        """Answers of the network's outputs (n, K, targets, P) for series that end there."""
+        """Answers of the network's outputs (n, K, targets, P) for series that end there; intervals
+        as the network says them: with `forecast.follow` those of `predict` have followed what came
+        before."""
         answers = []
         for each, raw in zip(map(self._fit, series), outputs, strict=True):
             _, level, frame = self._last(each)

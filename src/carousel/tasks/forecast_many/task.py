@@ -27,7 +27,7 @@ from carousel.tasks.forecast_many.smoothing import wiggliness
 from carousel.tasks.forecast_many.trained import Shape, TrainedManyForecaster
 from carousel.tasks.forecast_many.windows import Drawing, Frame, Origins, fit_scalers
 from carousel.tasks.shared import network, outputs, samples
-from carousel.tasks.shared.losses import Batch, Carry, StepLoss
+from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_measured
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Task
@@ -60,13 +60,20 @@ class ForecastManyTask(Task):
         naive = naive_errors(self._data, settings.season, "train")
         self._naive = naive
         self._divisor = torch.from_numpy(_divisors(naive, self._data)).unsqueeze(1)
-        weights, held = self.series.weights, np.unique(self.held.series.numpy())
+        measured = ~self.frame.truth(self.held).isnan().all(1)
+        weights, held = self.series.weights, np.unique(self.held.series[measured].numpy())
+        if not len(held):
+            raise DataError(
+                f"none of the {len(self.held):,} windows that are to validate, at the end of what is "
+                "trained on, has a measured value of the target: they would choose no epoch; let "
+                "forecast.validation or forecast.test be larger, or cut the series where they end"
+            )
         self._weight = None if weights is None else torch.from_numpy(weights).unsqueeze(1)
         if weights is not None:
             if not weights[held].any():
                 raise DataError(
                     f"columns.weight = '{config.columns.weight}' is 0 for every series that is "
-                    "long enough to validate: one of them must count"
+                    "long enough to validate, and measured there: one of them must count"
                 )
             self.validation_metrics = (*WEIGHED_METRICS, *self.validation_metrics)
         defined = means({"mase": np.where(naive > 0, 1.0, np.nan)[held]}, _some(weights, held))
@@ -112,7 +119,7 @@ class ForecastManyTask(Task):
         )
         if weight:
             losses = losses * weight[0].float()
-        objective = losses.mean() if measured.all() else losses[measured].mean()
+        objective = mean_measured(losses, measured)
         objective = objective + penalty
         return StepLoss(
             objective, {"loss": objective.detach() * len(x)}, len(x), weight=int(measured.sum())
@@ -313,7 +320,7 @@ class ForecastManySubject(TaskSubject[ForecastManyTask]):
         level, spread = read.scale.level[:, 0], read.scale.spread[:, 0]
 
         def scaled(values: Tensor) -> Tensor:
-            return ((values - level) / spread)[measured]
+            return ((task.frame.forward(values) - level) / spread)[measured]
 
         return outputs.of_numbers(*map(scaled, (torch.from_numpy(raw), truth[:, 0], before)))
 

@@ -179,7 +179,9 @@ class TrainedManyForecaster(TrainedModel):
         return torch.cat((static, facts), 1)
 
     def decode(self, outputs: Tensor, inputs: Any) -> list[SeriesForecastAnswer]:
-        """Answers of the network's outputs (S, K, P) for series that end there."""
+        """Answers of the network's outputs (S, K, P) for series that end there; intervals as the
+        network says them: with `forecast.follow` those of `predict` have followed what came
+        before."""
         series = self._series(inputs)
         scale = self._frame(series).read(Origins.after(series)).scale
         return self._told(series, self.output.forecast(outputs.detach().cpu(), scale).numpy())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 Batch = tuple[Tensor, ...]
@@ -28,6 +29,19 @@ class StepLoss:
     count: int
     carry: Carry = ()
     weight: float | None = None
+
+
+def mean_measured(losses: Tensor, measured: Tensor) -> Tensor:
+    """Mean of losses where something was measured, both of one shape; 0 where nothing was, with a
+    gradient of 0.
+
+    >>> losses, none = torch.tensor([1.0, 3.0, 8.0]), torch.zeros(3, dtype=torch.bool)
+    >>> mean_measured(losses, losses < 5).item(), mean_measured(losses, none).item()
+    (2.0, 0.0)
+    """
+    if measured.all():
+        return losses.mean()
+    return losses[measured].mean() if measured.any() else (0 * losses).sum()
 
 
 def mean_of(steps: Iterable[StepLoss]) -> dict[str, float]:

@@ -6,6 +6,7 @@ import pytest
 from carousel.tasks.shared.baselines.naive import drift, last_value, seasonal_naive
 from carousel.tasks.shared.baselines.seasons import is_seasonal, repeated, shape_of
 from carousel.tasks.shared.baselines.table import LOCAL, local_methods
+from carousel.tasks.shared.baselines.theta import naive2, theta
 
 
 @pytest.mark.parametrize("name", sorted(LOCAL))
@@ -89,6 +90,17 @@ def test_the_shape_of_a_season_is_that_of_the_definition(season, ratio):
     shape = np.array([np.mean(some) for some in by_place])
     shape = shape / shape.mean() if ratio else shape - shape.mean()
     np.testing.assert_allclose(shape_of(y, season, ratio), shape, rtol=1e-10)
+
+
+def test_the_shape_of_what_is_tiny_beside_what_was_before_is_its_own():
+    y = np.concatenate((np.tile([1e9, 2e9, 3e9], 10), np.tile([1e-9, 2e-9, 3e-9], 10)))
+    shape = shape_of(np.stack((y, y[::-1])), 3, ratio=True)
+    # Around where it falls a value has what is large beside it.
+    np.testing.assert_allclose(shape.sum(1), 3.0)
+    assert (shape > 0).all()
+    for history in (y, np.tile([1e9, 1e-9, 3e9, 1.0], 12)):
+        for method in (theta, naive2):
+            assert np.isfinite(method(history, 7, 3)).all()
 
 
 def test_a_season_goes_on_where_it_was():

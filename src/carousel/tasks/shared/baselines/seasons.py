@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _Z95 = 1.645  # of the normal distribution: 90 % lie within it on both sides
+_SMALL = 1e-9  # share of a sum that a difference of such sums still has half of its digits at
 
 
 def is_seasonal(history: Array, season: int) -> NDArray[np.bool_]:
@@ -52,9 +53,7 @@ def shape_of(history: Array, season: int, ratio: bool) -> Array:
     array([0.5, 1.5])
     """
     half = season // 2
-    sums = np.cumsum(history, -1)
-    sums = np.concatenate((np.zeros_like(sums[..., :1]), sums), -1)
-    means = (sums[..., season:] - sums[..., :-season]) / season
+    means = _means(history, season, exact=ratio)
     trend = means if season % 2 else (means[..., 1:] + means[..., :-1]) / 2
     inner = history[..., half : half + trend.shape[-1]]
     relative = inner / trend if ratio else inner - trend
@@ -63,6 +62,22 @@ def shape_of(history: Array, season: int, ratio: bool) -> Array:
     mean = shape.mean(-1, keepdims=True)
     found: Array = shape / mean if ratio else shape - mean
     return found
+
+
+def _means(history: Array, season: int, exact: bool) -> Array:
+    """Mean (..., T - m + 1) of each m steps that follow each other. exact: also where it is small
+    beside what is before it, as something is to be divided by it."""
+    sums = np.cumsum(history, -1)
+    sums = np.concatenate((np.zeros_like(sums[..., :1]), sums), -1)
+    means: Array = (sums[..., season:] - sums[..., :-season]) / season
+    if not exact:
+        return means
+    # Where a sum is small beside those before it, rounding has taken its digits, or all of it.
+    size = np.abs(sums).max(-1, keepdims=True)
+    if (lost := (np.abs(means) * season < _SMALL * size).any(-1)).any():
+        windows = np.lib.stride_tricks.sliding_window_view(history[lost], season, axis=-1)
+        means[lost] = windows.mean(-1)
+    return means
 
 
 def repeated(shape: Array, first: int, count: int) -> Array:
