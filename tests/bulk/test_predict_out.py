@@ -148,11 +148,11 @@ def test_one_bad_file_is_reported_and_the_others_are_answered(runs, carousel, tm
 
 
 def test_an_input_that_the_model_refuses_leaves_the_others_their_answers(runs, tmp_path):
-    from carousel.bulk.answer import _Asking
+    from carousel.bulk.answer import Asking
 
     model = library.load(runs("classify_recordings")[0])
     good, bad = np.zeros((5, 2)), np.full((5, 2), np.nan)
-    said = _Asking(model, {})([good, good, bad, good])
+    said = Asking(model, {})([good, good, bad, good])
     assert [type(one).__name__ for one in said] == [
         "ClassAnswer", "ClassAnswer", "DataError", "ClassAnswer",
     ]  # fmt: skip

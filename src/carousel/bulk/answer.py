@@ -12,7 +12,7 @@ from carousel.bulk.pictures import Picture
 from carousel.bulk.sinks import check, writing
 from carousel.errors import CarouselError, DataError
 from carousel.tasks.shared.answers import Answer
-from carousel.tasks.shared.task import TrainedModel
+from carousel.tasks.shared.task import Given, TrainedModel, UnansweredError
 
 _NAMED = 10
 
@@ -73,12 +73,12 @@ def answer_file(
     """
     source, account = Path(source), Account()
     found = batches(model, source, account, **(reading or {}))
-    ask = _Asking(model, options)
+    ask = Asking(model, options)
     return write(found, ask, Path(out), source, account, progress, picture)
 
 
-class _Asking:
-    """Asks a model for batches of inputs."""
+class Asking:
+    """Asks a model for batches of inputs. options: of its `predict`."""
 
     def __init__(self, model: TrainedModel, options: dict[str, Any]) -> None:
         self._model, self._options = model, options
@@ -89,11 +89,21 @@ class _Asking:
             return []
         try:
             return [*self._model.predict(inputs, **self._options)]
+        except UnansweredError as error:
+            return self._others(inputs, error.problems)
         except DataError as error:
             if len(inputs) == 1:
                 return [error]
         half = len(inputs) // 2
         return [*self(inputs[:half]), *self(inputs[half:])]
+
+    def _others(self, inputs: Any, problems: dict[int, str]) -> list[Answer | CarouselError]:
+        kept = [place for place in range(len(inputs)) if place not in problems]
+        said = iter(self(Given(inputs).take(kept).inputs))
+        return [
+            DataError(problems[place]) if place in problems else next(said)
+            for place in range(len(inputs))
+        ]
 
 
 def write(

@@ -11,7 +11,7 @@ _SINGULAR = {
         *("rows", "cells", "values", "sequences", "gaps", "times", "columns", "classes", "steps"),
         *("examples", "texts", "stamps", "windows", "words", "recordings", "images", "numbers"),
     )
-}
+} | {"series": "series"}
 _VERBS = {"have": "has", "are": "is", "were": "was", "do": "does"}
 _BETWEEN = r"(?: \([^)]*\))?(?: (?:in|of|by) '[^']*'(?:, '[^']*')*)?"
 _ONE = re.compile(
@@ -45,6 +45,8 @@ def singular(text: str) -> str:
     '1 row stands twice, and 21 rows are blank; 1,001 cells are empty'
     >>> singular("1 cells (0.1%) of 'a', 'b' do not fit")
     "1 cell (0.1%) of 'a', 'b' does not fit"
+    >>> singular("1 series are too short"), singular("1 of 9 series")
+    ('1 series is too short', '1 of 9 series')
     """
     return _ONE.sub(lambda m: f"1 {m[1]}{_SINGULAR[m[2]]}{m[3]}{_verb(m[4])}", text)
 

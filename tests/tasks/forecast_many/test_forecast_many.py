@@ -8,10 +8,13 @@ from operator import itemgetter
 import numpy as np
 import pytest
 import torch
+import typer
 from small_many import many_config, many_rows, write_many
 
 import carousel
 from carousel import tasks
+from carousel.cli.given import Request
+from carousel.cli.respond import respond
 from carousel.data.fingerprint import fingerprint
 from carousel.data.many_series import ManySeries, ManySeriesParts, Pace, filled_forward
 from carousel.errors import ConfigError, DataError
@@ -20,6 +23,7 @@ from carousel.tasks.forecast_many.scaling import scale_of
 from carousel.tasks.forecast_many.scores import by_series, means, naive_errors
 from carousel.tasks.forecast_many.windows import Drawing, Origins
 from carousel.tasks.shared.outputs import of_numbers
+from carousel.tasks.shared.task import Json, Notice
 from carousel.training import memory
 
 NAN = np.nan
@@ -70,7 +74,7 @@ def test_what_series_lack_is_counted_and_a_missing_static_number_is_the_mean(tmp
     task = task_of(tmp_path, "columns.category=''", rows=rows)
     assert task.series.static.ravel().tolist()[::2] == [5.0, 7.0]
     assert set(task.series.notes) == {
-        "left out, as they have no number to forecast: 1 series (s3)",
+        "left out, without a number to forecast: 1 series (s3)",
         "4 rows come before the first number of their series: left out",
         "'region' has no value in 1 of 3 series: read as the mean",
     }
@@ -222,7 +226,7 @@ def test_a_series_without_a_number_is_left_out_and_named(tmp_path):
     rows = [*many_rows(), ("nothing", "2024-01-01", "", 0, "north")]
     task = task_of(tmp_path, rows=rows)
     assert "nothing" not in task.series.names
-    assert any("no number" in note and "nothing" in note for note in task.series.notes)
+    assert any("without a number" in note and "nothing" in note for note in task.series.notes)
 
 
 def test_a_short_series_is_forecast_from_what_it_has(tmp_path):
@@ -404,7 +408,7 @@ def test_what_validates_must_have_been_measured_in_some_series(tmp_path):
             yield (*row[:2], "" if gone else row[2], *row[3:])
 
     rows = many_rows(4)
-    with pytest.raises(DataError, match="windows that are to validate.* has a measured value"):
+    with pytest.raises(DataError, match=r"windows that are to validate has a measured value"):
         task_of(tmp_path, rows=list(last(rows, {"s0", "s1", "s2", "s3"})))
     # MASE is undefined for the one series that can validate: it has no part in choosing the epoch.
     flat = [(*row[:2], "5.0" if row[0] == "s0" else row[2], *row[3:]) for row in rows]
@@ -422,6 +426,30 @@ def test_the_coach_compares_forecasts_on_the_scale_that_is_learnt(tmp_path):
     logarithms = task.frame.truth(held)[:, :1].log()
     wanted = of_numbers(guess, scale(logarithms)[:, 0], x[:, -1, 0])
     assert task.subject.outputs(model) == pytest.approx(wanted, rel=1e-4)
+
+
+def test_series_that_lack_what_is_to_be_known_leave_the_others_their_forecasts(tmp_path):
+    model = model_of(tmp_path, "columns.known=offer")
+    rows = [row for row in many_rows() if row[0] in ("s0", "s1", "s2", "s3")]
+    one_day = rows[1][1] - rows[0][1]
+    for name in ("s1", "s3"):
+        _, last, *_, region = max(row for row in rows if row[0] == name)
+        rows += [(name, last + (t + 1) * one_day, "", t % 2, region) for t in range(4)]
+    path = write_many(tmp_path, rows, "some.csv")
+    with pytest.raises(DataError, match=r"'s0' must end with rows.*target \(and 1 more like it"):
+        model.predict(path)
+    shown = []
+    with pytest.raises(typer.Exit) as ended:
+        shown.extend(respond(model, Request(path, as_json=True)))
+    assert ended.value.exit_code == 1
+    said = [one.text for one in shown if isinstance(one, Notice)]
+    assert [text.partition(" must")[0].rpartition(" ")[2] for text in said] == ["'s0'", "'s2'"]
+    (found,) = (one.content for one in shown if isinstance(one, Json))
+    alone = [row for row in rows if row[0] in ("s1", "s3")]
+    wanted = model.predict(write_many(tmp_path, alone, "alone.csv"))
+    assert [one["series"] for one in found] == [one.series for one in wanted] == ["s1", "s3"]
+    for one, other in zip(found, wanted, strict=True):
+        assert [step["sold"] for step in one["steps"]] == pytest.approx(other.values["sold"])
 
 
 def test_a_series_that_training_did_not_have_is_read_as_none(tmp_path):

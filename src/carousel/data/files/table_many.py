@@ -240,7 +240,7 @@ def _said(
     """Sentences on what is left out and what is missing. before: rows ahead of the first number."""
     if lost:
         shown = listed(list(lost[:3])) + (", …" if len(lost) > 3 else "")
-        yield f"left out, as they have no number to forecast: {len(lost):,} series ({shown})"
+        yield f"left out, without a number to forecast: {len(lost):,} series ({shown})"
     if before:
         yield counted(before, "rows come before the first number of their series: left out")
     for name, empty in zip(names, np.isnan(static).sum(0).tolist(), strict=True):

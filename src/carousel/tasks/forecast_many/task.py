@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.counting import unit_of
+from carousel.data.counting import counted, unit_of
 from carousel.data.many_series import ManySeriesParts, account
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast_many.baselines import Baselines
@@ -64,9 +64,9 @@ class ForecastManyTask(Task):
         weights, held = self.series.weights, np.unique(self.held.series[measured].numpy())
         if not len(held):
             raise DataError(
-                f"none of the {len(self.held):,} windows that are to validate, at the end of what is "
-                "trained on, has a measured value of the target: they would choose no epoch; let "
-                "forecast.validation or forecast.test be larger, or cut the series where they end"
+                f"none of the {len(self.held):,} windows that are to validate has a measured value "
+                "of the target, so that they choose no epoch: let forecast.validation or "
+                "forecast.test be larger, or cut off rows at the end that have no target"
             )
         self._weight = None if weights is None else torch.from_numpy(weights).unsqueeze(1)
         if weights is not None:
@@ -200,8 +200,10 @@ class ForecastManyTask(Task):
             )
         if self._data.short:
             found.append(
-                f"{self._data.short:,} series are too short to hold a part of them out: they only "
-                "train"
+                counted(
+                    self._data.short,
+                    "series are too short to hold a part of them out: they are for training alone",
+                )
             )
         if settings.calendar and not self.series.pace.dated:
             found.append("forecast.calendar reads nothing: the steps are counts, and no times")

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.coded import codes_in, columns_of, facts_of, recoded
+from carousel.data.counting import counted
 from carousel.data.files.table_many import many_series_of
 from carousel.data.files.text import read_text
 from carousel.data.many_series import ManySeries, ManySeriesParts, Pace, account
@@ -31,7 +32,7 @@ from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import SeriesForecastAnswer
 from carousel.tasks.shared.example import Example, check_number
 from carousel.tasks.shared.own_table import reads_tables, table_in
-from carousel.tasks.shared.task import Given, Notice, Shown, Table, TrainedModel
+from carousel.tasks.shared.task import Given, Notice, Shown, Table, TrainedModel, UnansweredError
 
 
 @dataclass(frozen=True)
@@ -215,19 +216,23 @@ class TrainedManyForecaster(TrainedModel):
         return following(self.model, frame, windows, self.output, before)
 
     def _require_known(self, frame: Frame, windows: Origins) -> None:
-        """Raise `DataError` where a column that is known beforehand has no value to come."""
+        """Raise `UnansweredError` where a column that is known beforehand has no value to come."""
         if not frame.known:
             return
+        lost: list[int] = []
         for some in torch.split(torch.arange(len(windows)), EVALUATION_BATCH):
             after = frame.read(windows.take(some)).after
-            lost = after.isnan().any(2).any(1).nonzero()
-            if len(lost):
-                name = frame.series.names[int(some[lost[0, 0]])]
-                raise DataError(
-                    f"columns.known = '{self.config.columns.known}': '{name}' must end with rows "
-                    f"for the {self.config.forecast.horizon} steps to come that have these columns "
-                    "and no target"
-                )
+            lost += some[after.isnan().any(2).any(1)].tolist()
+        if lost:
+            known, horizon = self.config.columns.known, self.config.forecast.horizon
+            wanted = f"rows for the {horizon} steps to come that have these columns and no target"
+            names = {place: frame.series.names[place] for place in lost}
+            raise UnansweredError(
+                {
+                    i: f"columns.known = '{known}': '{n}' must end with {wanted}"
+                    for i, n in names.items()
+                }
+            )
 
     def _told(self, series: ManySeries, found: NDArray[np.float64]) -> list[SeriesForecastAnswer]:
         target, pace = self._target, series.pace
@@ -270,9 +275,10 @@ class TrainedManyForecaster(TrainedModel):
             yield f"{new:,} series that training did not have: {self._as_what()}"
         short = int((np.diff(series.firsts) < self.config.forecast.context).sum())
         if short:
-            yield (
-                f"{short:,} series have fewer than the {self.config.forecast.context} steps that "
-                "the network reads: taken to have repeated their first season before"
+            yield counted(
+                short,
+                f"series have fewer than the {self.config.forecast.context} steps that the network "
+                "reads: the first season is taken to have been there before, too",
             )
 
     def _as_what(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 Batch = tuple[Tensor, ...]
@@ -35,6 +34,7 @@ def mean_measured(losses: Tensor, measured: Tensor) -> Tensor:
     """Mean of losses where something was measured, both of one shape; 0 where nothing was, with a
     gradient of 0.
 
+    >>> import torch
     >>> losses, none = torch.tensor([1.0, 3.0, 8.0]), torch.zeros(3, dtype=torch.bool)
     >>> mean_measured(losses, losses < 5).item(), mean_measured(losses, none).item()
     (2.0, 0.0)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from carousel.config import Config
@@ -86,6 +87,39 @@ class Given:
     noun: str = "input"
     alone: bool = False
     step: str = "step"
+
+    def take(self, places: Sequence[int]) -> Given:
+        """Some of the inputs, by their numbers."""
+        inputs, index = self.inputs, np.array(places, np.int64)
+        if isinstance(inputs, list | tuple):
+            inputs = [inputs[place] for place in places]
+        elif isinstance(inputs, np.ndarray | Tensor):
+            inputs = inputs[index]
+        else:
+            inputs = inputs.take(index)
+
+        def some(values: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(values[place] for place in places) if values else ()
+
+        return replace(
+            self,
+            inputs=inputs,
+            facts=some(self.facts),
+            names=some(self.names),
+            filled=some(self.filled),
+        )
+
+
+class UnansweredError(DataError):
+    """Some of several inputs can have no answer; the others may.
+
+    problems: why, by the number of the input.
+    """
+
+    def __init__(self, problems: dict[int, str]) -> None:
+        said, more = next(iter(problems.values())), len(problems) - 1
+        super().__init__(f"{said} (and {more:,} more like it)" if more else said)
+        self.problems = problems
 
 
 class TrainedModel(ABC):
