@@ -81,11 +81,21 @@ SETTINGS = {
     "groups": {"split.by": "group", "split.column": "group"},
     "in time": {"split.by": "time"},
     "blocks": {"data.shuffle": "blocks"},
+    "pre-training": {
+        "data.shuffle": "blocks",
+        "pretraining.epochs": 1,
+        "pretraining.bptt": 4,
+        "text.characters": "character",
+    },
 }
 
 
 @pytest.mark.parametrize(
-    "how", [name if name == "blocks" else pytest.param(name, marks=SLOW) for name in SETTINGS]
+    "how",
+    [
+        name if name in ("blocks", "pre-training") else pytest.param(name, marks=SLOW)
+        for name in SETTINGS
+    ],
 )
 def test_training_on_texts_from_the_disk_gives_the_weights_of_training_from_memory(
     both, tmp_path, monkeypatch, how

@@ -14,9 +14,10 @@ from torch.nn import functional as F
 
 import carousel
 from carousel import tasks
+from carousel.data.ragged import Ragged
 from carousel.errors import ConfigError, TrainingDiverged
 from carousel.run.reading import events, series
-from carousel.tasks.shared.pretraining import neighbours, pieces
+from carousel.tasks.shared.pretraining import edges, neighbours, pieces
 from carousel.training import checkpoint, train
 from carousel.training.display import Display
 from carousel.training.loop import Trainer
@@ -42,7 +43,7 @@ def by_hand(net, task, sentence):
     """Summed loss of a sentence alone: torch's own cells, word by word, in both directions."""
     encoder = net.encoder
     x = encoder.embedded(sentence.unsqueeze(0))[0]
-    words = encoder.words(sentence.unsqueeze(0))[0].tolist()
+    words = (sentence if sentence.dim() == 1 else sentence[:, 0]).tolist()
     table = torch.cat((encoder.word_embedding.weight, net.end))
     total = torch.zeros(())
     for direction in range(net.directions):
@@ -113,10 +114,15 @@ def test_an_epoch_reads_every_word_of_the_training_part_once_and_no_other(tmp_pa
 def test_the_last_word_of_a_piece_is_followed_by_the_next_piece_and_of_a_text_by_its_end():
     offsets = torch.tensor([0, 0, 5, 6, 6])
     words = torch.tensor([4, 3, 2, 1, 0, 7])
-    targets = neighbours(words, offsets, 9, 2)
-    assert targets[:, 0].tolist() == [3, 2, 1, 0, 9, 9]
-    assert targets[:, 1].tolist() == [9, 4, 3, 2, 1, 9]
-    assert pieces(offsets, 2).tolist() == [0, 2, 4, 5, 6]
+    starts = pieces(offsets, 2)
+    assert starts.tolist() == [0, 2, 4, 5, 6]
+    beside = edges(words, offsets, starts, 9)
+    assert beside.tolist() == [[2, 9], [0, 3], [9, 1], [9, 9]]
+    rows, lengths = Ragged(words, starts).pad(torch.tensor([2, 0, 1, 3]))
+    targets = neighbours(rows, lengths, beside[[2, 0, 1, 3]], 2)
+    assert targets[..., 0].tolist() == [[9, -1], [3, 2], [1, 0], [9, -1]]
+    assert targets[..., 1].tolist() == [[1, -1], [9, 4], [3, 2], [9, -1]]
+    assert neighbours(rows, lengths, beside[[2, 0, 1, 3]], 1).equal(targets[..., :1])
 
 
 def test_no_direction_of_stacked_layers_reads_what_it_predicts(tmp_path):

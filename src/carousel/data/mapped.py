@@ -122,6 +122,15 @@ class MappedRagged(Ragged):
         )
 
 
+def regrouped(values: Ragged, offsets: Tensor) -> Ragged:
+    """The same values in other sequences; those on the disk stay there. offsets (n + 1,)."""
+    if not isinstance(values, MappedRagged):
+        return Ragged(values.values, offsets)
+    made = MappedRagged(values.values.numpy(), offsets, values.folder)
+    made.__dict__["_map"] = values.__dict__["_map"]
+    return made
+
+
 def is_in_blocks(values: Ragged, shuffle: str) -> bool:
     """True if the order of sequences is drawn block by block: where that is asked for, or, by
     "auto", where their values are on the disk and larger than half of the memory."""

@@ -77,10 +77,6 @@ class WordLabeller(nn.Module):
         dropped: Tensor = self.dropout(torch.cat(parts, -1))
         return dropped
 
-    def words(self, features: Tensor) -> Tensor:
-        """Numbers of the words themselves (B, T)."""
-        return features[..., 0]
-
     @property
     def word_embedding(self) -> nn.Embedding:
         return cast(nn.Embedding, self.embeddings[0])

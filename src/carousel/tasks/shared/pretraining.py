@@ -29,6 +29,7 @@ from carousel.config import (
     PretrainingConfig,
     TrainingConfig,
 )
+from carousel.data.mapped import pools_of, regrouped
 from carousel.data.ragged import Buckets, Ragged, by_length
 from carousel.data.record import Parted
 from carousel.errors import ConfigError, DataError
@@ -37,6 +38,7 @@ from carousel.layers.cross_entropy import linear_cross_entropy
 from carousel.optim.step import Layer
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
 from carousel.tasks.shared.network import evaluating, make_recurrent
+from carousel.tasks.shared.recordings import in_blocks_words, shuffle_of
 from carousel.tasks.shared.subject import TaskSubject
 from carousel.tasks.shared.task import Task, TrainedModel
 
@@ -54,9 +56,6 @@ class Encoder(Protocol):
 
     def embedded(self, tokens: Tensor) -> Tensor:
         """Inputs of the recurrent layers (B, T, I) of tokens (B, T, …)."""
-
-    def words(self, tokens: Tensor) -> Tensor:
-        """Numbers of the words themselves (B, T)."""
 
     @property
     def word_embedding(self) -> nn.Embedding: ...
@@ -128,20 +127,21 @@ class Pretraining(Task):
         self.config = phase_of(task.config)
         encoder = cast(Encoder, task.build_model())  # of which the sizes are asked alone
         self._size = encoder.word_embedding.num_embeddings
-        directions = 2 if self.config.model.bidirectional else 1
-        longest = task.config.pretraining.bptt
-        self._parts = {}
+        self._directions = 2 if self.config.model.bidirectional else 1
+        self._parts: dict[str, tuple[Ragged, Tensor]] = {}
         for name, texts in (("training", train), ("validation", validation)):
             if not len(texts.values):
                 raise DataError(
                     f"the {name} part has no word to pre-train with: set pretraining.epochs to 0"
                 )
-            words = encoder.words(texts.values.unsqueeze(0)).squeeze(0)
-            targets = neighbours(words, texts.offsets, self._size, directions)
-            offsets = pieces(texts.offsets, longest)
-            self._parts[name] = Ragged(texts.values, offsets), Ragged(targets, offsets)
-        lengths = self._parts["training"][0].lengths
-        self._batches = Buckets(lengths, self.config.training.batch_size, seed)
+            starts = pieces(texts.offsets, task.config.pretraining.bptt)
+            words = texts.values if texts.values.dim() == 1 else texts.values[:, 0]
+            beside = edges(words, texts.offsets, starts, self._size)
+            self._parts[name] = regrouped(texts, starts), beside
+        cut, rows = self._parts["training"][0], self.config.training.batch_size
+        self.shuffle = shuffle_of(train, task.config)
+        pools = pools_of(cut, rows) if self.shuffle == "blocks" else None
+        self._batches = Buckets(cut.lengths, rows, seed, pools=pools)
 
     @property
     def parted(self) -> Parted:
@@ -159,8 +159,10 @@ class Pretraining(Task):
             yield self._batch("training", index)
 
     def _batch(self, name: str, index: Tensor) -> Batch:
-        texts, targets = self._parts[name]
-        return (*texts.pad(index), targets.pad(index, _NOBODY)[0])
+        texts, beside = self._parts[name]
+        tokens, lengths = texts.pad(index)
+        words = tokens if tokens.dim() == 2 else tokens[..., 0]
+        return tokens, lengths, neighbours(words, lengths, beside[index], self._directions)
 
     def loss(self, model: nn.Module, batch: Batch, carry: Carry = ()) -> StepLoss:
         tokens, lengths, targets = batch
@@ -202,6 +204,7 @@ class Pretraining(Task):
             f"{len(texts.values):,} words of the training part alone; vocabulary {self._size:,}, "
             f"pieces of at most {longest} words\n"
             f"recurrent layer on {layers.explain(recurrent, example)}{above if left else ''}"
+            f"{in_blocks_words(self.shuffle)}"
         )
 
     def hand_over(self, weights: dict[str, Tensor], network: nn.Module) -> None:
@@ -253,19 +256,37 @@ def phase_of(config: Config) -> Config:
     )
 
 
-def neighbours(words: Tensor, offsets: Tensor, end: int, directions: int) -> Tensor:
-    """The word after each of words (N,), and with two directions the one before: (N, directions);
-    `end` behind the last of a text, and before its first. offsets (n + 1,): where texts begin.
+def neighbours(words: Tensor, lengths: Tensor, beside: Tensor, directions: int) -> Tensor:
+    """The word after each of words (B, T), and with two directions the one before:
+    (B, T, directions); negative behind a row's end. lengths (B,), at least 1. beside (B, 2): what
+    follows each row, and what comes before it.
 
-    >>> neighbours(torch.tensor([3, 4, 5]), torch.tensor([0, 2, 3]), 9, 2).tolist()
+    >>> neighbours(torch.tensor([[3, 4], [5, 0]]), torch.tensor([2, 1]), torch.tensor(
+    ...     [[9, 8], [7, 6]]), 2).tolist()
+    [[[4, 8], [9, 3]], [[7, 6], [-1, -1]]]
+    """
+    rows, place = torch.arange(len(words)), torch.arange(words.size(1))
+    after, before = words.roll(-1, 1), words.roll(1, 1)
+    after[rows, lengths - 1], before[:, 0] = beside[:, 0], beside[:, 1]
+    found = torch.stack((after, before)[:directions], -1)
+    found[place >= lengths.unsqueeze(1)] = _NOBODY
+    return found
+
+
+def edges(words: Tensor, offsets: Tensor, starts: Tensor, end: int) -> Tensor:
+    """The words (P, 2) behind each piece and before it, of words (N,) in texts that begin at
+    offsets and pieces that begin at starts: `end` where the text ends or begins.
+
+    >>> edges(torch.tensor([3, 4, 5]), torch.tensor([0, 2, 3]), torch.tensor([0, 1, 2, 3]), 9
+    ...     ).tolist()
     [[4, 9], [9, 3], [9, 9]]
     """
-    real = offsets.diff() > 0
-    after = torch.cat((words[1:], words[:1]))
-    after[offsets[1:][real] - 1] = end
-    before = torch.cat((words[-1:], words[:-1]))
-    before[offsets[:-1][real]] = end
-    return torch.stack((after, before)[:directions], 1)
+    first, last = starts[:-1], starts[1:]
+    after = words[last.clamp(max=len(words) - 1)]
+    before = words[(first - 1).clamp(min=0)]
+    after[torch.isin(last, offsets)] = end
+    before[torch.isin(first, offsets)] = end
+    return torch.stack((after, before), 1)
 
 
 def pieces(offsets: Tensor, longest: int) -> Tensor:
@@ -275,11 +296,9 @@ def pieces(offsets: Tensor, longest: int) -> Tensor:
     >>> pieces(torch.tensor([0, 5, 5, 7]), 2).tolist()
     [0, 2, 4, 5, 7]
     """
-    starts = [
-        torch.arange(begin, end, longest)
-        for begin, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
-    ]
-    return torch.cat((*starts, offsets[-1:]))
+    counts = (offsets.diff() + longest - 1) // longest
+    number = torch.arange(int(counts.sum())) - (counts.cumsum(0) - counts).repeat_interleave(counts)
+    return torch.cat((offsets[:-1].repeat_interleave(counts) + longest * number, offsets[-1:]))
 
 
 def layers_of(network: nn.Module, config: Config) -> list[Layer]:
