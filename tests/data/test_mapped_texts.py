@@ -116,6 +116,34 @@ def test_training_on_texts_from_the_disk_gives_the_weights_of_training_from_memo
     assert results[0] == results[1]
 
 
+def test_baselines_of_many_sentences_are_fitted_on_a_draw_of_them(tmp_path, monkeypatch):
+    """Of a table that is sorted by class the first ones would be of one class."""
+    frame = polars.read_csv(table(tmp_path / "table.csv")).sort("state", nulls_last=True)
+    frame.write_csv(tmp_path / "sorted.csv")
+    import_files([tmp_path / "sorted.csv"], tmp_path / "kept")
+    monkeypatch.setattr("carousel.tasks.classify_text.task._MOST_COUNTED", 20)
+    fitted = []
+
+    def fit(texts, labels, *rest):
+        fitted.append((list(texts), labels.tolist()))
+        return {}
+
+    monkeypatch.setattr("carousel.tasks.shared.baselines.examples.fit_sentences", fit)
+    for seed in (0, 0, 1):
+        task = find("classify_text")(config_of(tmp_path / "kept"), seed)
+        task.data.train = task.data.train.take(task.data.train.labels.argsort(stable=True))
+        _, notes = task.judged_baselines()
+        assert notes == [
+            f"baselines are fitted on 20 of {len(task.data.train)} sentences, drawn by chance"
+        ]
+    assert fitted[0] == fitted[1] != fitted[2]
+    pairs = {*zip(task.data.train.texts, task.data.train.labels.tolist(), strict=True)}
+    for texts, labels in fitted:
+        assert len(texts) == 20
+        assert {*labels} == {0, 1}
+        assert {*zip(texts, labels, strict=True)} <= pairs
+
+
 def test_long_texts_are_those_of_the_file_and_grow_with_it(tmp_path, monkeypatch):
     monkeypatch.setattr(store_blocks, "SIZE", 400)
     monkeypatch.setattr("carousel.data.store.growing.MOST_LETTERS", 300)

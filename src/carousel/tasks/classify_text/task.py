@@ -14,6 +14,7 @@ from carousel.data.class_targets import named
 from carousel.data.labelled_text import LabelledText
 from carousel.data.mapped import pools_of
 from carousel.data.mapped_texts import encoded
+from carousel.data.order import generator_of
 from carousel.data.ragged import Buckets, by_length
 from carousel.data.store.texts import MappedTexts
 from carousel.data.tokens import Tokens
@@ -44,7 +45,7 @@ class ClassifyTextTask(Task):
 
     def __init__(self, config: Config, seed: int, parts: LabelledText | None = None) -> None:
         network.check(config)
-        self.config = config
+        self.config, self._seed = config, seed
         self.data = LabelledText.read(config) if parts is None else parts
         self.tokens = Tokens.fit(self.data.train.texts, config.text)
         self._train = encoded(self.tokens, self.data.train.texts)
@@ -126,8 +127,12 @@ class ClassifyTextTask(Task):
         train, test, notes = self.data.train, self.data.test, []
         if isinstance(train.texts, MappedTexts) and len(train) > _MOST_COUNTED:
             # Its table of words and texts is in memory.
-            count, train = len(train), train.take(torch.arange(_MOST_COUNTED))
-            notes.append(f"baselines are fitted on {_MOST_COUNTED:,} of {count:,} sentences")
+            count, order = len(train), generator_of(self._seed, 0)
+            some = torch.randperm(count, generator=order)[:_MOST_COUNTED]
+            train = train.take(some.sort().values)  # in the order in which they stand on the disk
+            notes.append(
+                f"baselines are fitted on {_MOST_COUNTED:,} of {count:,} sentences, drawn by chance"
+            )
         cut = self.tokens.cut if self.config.text.level == "word" else None
         found = examples.fit_sentences(
             train.texts,
