@@ -121,5 +121,5 @@ def test_what_became_of_the_data_is_said_where_there_is_anything_to_say():
     assert _noteworthy(data) == [
         "1,548 of the test part: the training part has the same ones as well",
         "3 of the train part, 4 of the test part: without a label, in no metric",
-        "7 missing values filled from before them",
+        "7 missing values filled from before them, or where nothing is, at the start",
     ]

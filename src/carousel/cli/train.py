@@ -263,5 +263,6 @@ def _noteworthy(data: dict[str, Any]) -> list[str]:
             shown = ", ".join(f"{n:,} of the {part} part" for part, n in counts.items())
             lines.append(f"{shown}: {meaning}")
     if data.get("missing_values_filled"):
-        lines.append(f"{data['missing_values_filled']:,} missing values filled from before them")
+        filled = f"{data['missing_values_filled']:,} missing values filled"
+        lines.append(f"{filled} from before them, or where nothing is, at the start")
     return lines

@@ -93,3 +93,13 @@ def filled_in_words(count: int, step: str = "step") -> str:
     """
     what = "1 missing value, taken" if count == 1 else f"{count:,} missing values, each taken"
     return f"{what} from the {step} before, at the start 0 or the first value there is"
+
+
+def filled_in_series(count: int) -> str:
+    """Sentence on values of series that were missing and were filled.
+
+    >>> filled_in_series(1)
+    '1 missing value: read as the row before, at the start as the first value there is'
+    """
+    what = "1 missing value: read" if count == 1 else f"{count:,} missing values: each read"
+    return f"{what} as the row before, at the start as the first value there is"

@@ -172,7 +172,8 @@ def test_a_run_with_missing_values_says_so_and_its_result_is_json(path, tmp_path
     text = (tmp_path / "run" / "result.json").read_text()
     result = json.loads(text, parse_constant=lambda word: pytest.fail(word))
     assert result["data"]["missing_values_filled"] > 40
-    assert "missing values: read as the row before, not judged" in capsys.readouterr().err
+    said = "each read as the row before, at the start as the first value there is, not judged"
+    assert f"missing values: {said}" in capsys.readouterr().err
     begun = ForecastTask(config, 0)
     trained = run.load()
     windows = begun.windows["test"]

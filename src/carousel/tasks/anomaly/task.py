@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from carousel.config import Config
 from carousel.data.counting import unit_of
+from carousel.data.regular import filled_in_series
 from carousel.data.watched import WatchedSeries
 from carousel.errors import ConfigError, DataError
 from carousel.runtime.unusual import warm_up
@@ -244,7 +245,7 @@ class AnomalyTask(Task):
         found += self._weaker()
         filled = sum(one.filled for one in self.series)
         if filled:
-            found.append(f"{filled:,} missing values: read as the row before, not judged")
+            found.append(f"{filled_in_series(filled)}, not judged")
         if marked := self._data.account()["labelled_anomalous_in_training"]:
             found.append(
                 f"{marked:,} steps of the training and validation parts are labelled anomalous: "

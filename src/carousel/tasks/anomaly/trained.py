@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from carousel.config import Config
 from carousel.data.counting import unit_of
+from carousel.data.regular import filled_in_series
 from carousel.data.watched import Watched, WatchedSeries, probation
 from carousel.errors import DataError
 from carousel.runtime.alarms import Limit
@@ -183,7 +184,7 @@ class TrainedDetector(TrainedModel):
         names = tuple(one.name for one in found)
         missing = sum(one.filled for one in found)
         if missing:
-            notes.append(f"{missing} missing values, each read as the row before, not judged")
+            notes.append(f"{filled_in_series(missing)}, not judged")
         return Given(
             found,
             () if len(found) == 1 else facts,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.coded import codes_in
 from carousel.data.counting import unit_of
+from carousel.data.regular import filled_in_series
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account, calendar
 from carousel.data.series_parts import SeriesParts
@@ -296,9 +297,7 @@ class ForecastTask(Task):
         how = "sigmoid, cross-entropy" if self.output.sigmoid else settings.distribution
         said = [*self.series.notes, *(f"warning: {text}" for text in self._warnings())]
         if self.series.filled:
-            said.append(
-                f"{self.series.filled:,} missing values: read as the row before, not judged"
-            )
+            said.append(f"{filled_in_series(self.series.filled)}, not judged")
         columns = len(self.series.columns)
         return "".join(f"{text}\n" for text in said) + (
             f"{counts['train']:,} windows to train on, {counts['validation']:,} to validate, "

@@ -18,7 +18,7 @@ from carousel.data.coded import columns_of, facts_of
 from carousel.data.files.recordings import TABLES
 from carousel.data.files.table_series import known_numbers
 from carousel.data.files.table_series import series_of as table_series
-from carousel.data.regular import Series
+from carousel.data.regular import Series, filled_in_series
 from carousel.data.scaling import FeatureScaler
 from carousel.data.series import Windows, account
 from carousel.data.series_parts import SeriesParts
@@ -224,7 +224,7 @@ class TrainedForecaster(TrainedModel):
         series = self._series(path)
         notes = [*series.notes]
         if series.filled:
-            notes.append(f"{series.filled} missing values, each taken from the row before")
+            notes.append(filled_in_series(series.filled))
         if self.kind.step is None:
             notes.append(
                 "this model does not know the step of time it was trained on: not compared"

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.counting import counted, unit_of
 from carousel.data.many_series import ManySeriesParts, account
+from carousel.data.regular import filled_in_series
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast_many.baselines import Baselines
 from carousel.tasks.forecast_many.calibrating import SHARE, stretch_of
@@ -265,7 +266,7 @@ class ForecastManyTask(Task):
         path = model.recurrent.path(torch.zeros(1, settings.context, width))
         said = [*series.notes, *(f"warning: {text}" for text in self._warnings())]
         if series.filled:
-            said.append(f"{series.filled:,} missing values: read as the row before, not judged")
+            said.append(f"{filled_in_series(series.filled)}, not judged")
         lengths, columns = np.diff(series.firsts), len(series.columns)
         return "".join(f"{text}\n" for text in said) + (
             f"{len(series):,} series of {lengths.min():,} to {lengths.max():,} steps; "

@@ -19,6 +19,7 @@ from carousel.data.counting import counted
 from carousel.data.files.table_many import many_series_of
 from carousel.data.files.text import read_text
 from carousel.data.many_series import ManySeries, ManySeriesParts, Pace, account
+from carousel.data.regular import filled_in_series
 from carousel.data.scaling import FeatureScaler
 from carousel.data.sequences import step_words
 from carousel.errors import DataError
@@ -270,7 +271,7 @@ class TrainedManyForecaster(TrainedModel):
 
     def _said(self, series: ManySeries) -> Iterator[str]:
         if series.filled:
-            yield f"{series.filled:,} missing values, each taken from the row before"
+            yield filled_in_series(series.filled)
         if self.shape.names and (new := int((self.shape.codes(series.names) == 0).sum())):
             yield f"{new:,} series that training did not have: {self._as_what()}"
         short = int((np.diff(series.firsts) < self.config.forecast.context).sum())
