@@ -175,6 +175,7 @@ def test_a_single_direction_takes_over_all_layers(tmp_path):
 
 def test_layers_join_from_the_head_down_and_have_smaller_rates_below(tmp_path):
     more = ("pretraining.rate_decay=0.5", "pretraining.unfreeze=1", "schedule.name=one-cycle")
+    more = (*more, "regularization.max_norm.recurrent=0.05")  # less than there is to begin with
     config = sentences(tmp_path, "model.num_layers=2", "training.epochs=4", *more)
     task = task_of(config)
     trainer = Trainer(task, Unsaved(config, 3), Nowhere(), Display(), _fabric())
@@ -187,9 +188,27 @@ def test_layers_join_from_the_head_down_and_have_smaller_rates_below(tmp_path):
         trainer._train_epoch()
         moved = {n for n, p in trainer.net.named_parameters() if not torch.equal(p, before[n])}
         seen.append({layer_of(name) for name in moved})
+        told = {n for n, p in trainer.net.named_parameters() if p.grad is not None}
+        asked = {n for n, p in trainer.net.named_parameters() if p.requires_grad}
+        assert {layer_of(name) for name in asked} == {layer_of(name) for name in told} == seen[-1]
         rates = [group["lr"] for group in groups]
         assert [rate / rates[0] for rate in rates] == pytest.approx([1, 0.5, 0.25, 0.125])
     assert seen == [set(parts[: epoch + 1]) for epoch in range(4)]
+
+
+def test_the_coach_looks_at_layers_that_are_not_trained_yet_and_all_are_free_in_the_end(tmp_path):
+    config = sentences(tmp_path, "pretraining.unfreeze=3", "training.epochs=2")
+    trainer = Trainer(task_of(config), Unsaved(config, 3), Nowhere(), Display(), _fabric())
+    trainer.update.begin_epoch(0)
+    before = [p.detach().clone() for p in trainer.net.parameters()]
+    (call,) = trainer.coach._probe()
+    assert call.gradients == {}
+    assert len(call.outputs) == 3
+    trainer.fit()
+    now = trainer.net.named_parameters()
+    moved = {layer_of(n) for (n, p), b in zip(now, before, strict=True) if not torch.equal(p, b)}
+    assert moved == {"head"}
+    assert all(p.requires_grad for p in trainer.net.parameters())
 
 
 def layer_of(name):

@@ -75,5 +75,7 @@ class RowLimits:
     @torch.no_grad()
     def apply(self) -> None:
         for parameter, longest in self._terms:
+            if not parameter.requires_grad:
+                continue
             rows = parameter.view(len(parameter), -1)
             parameter.copy_(torch.renorm(rows, p=2, dim=0, maxnorm=longest).view_as(parameter))

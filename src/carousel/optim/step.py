@@ -92,7 +92,7 @@ class OptimizerStep:
     ) -> None:
         """layers: all parameters of the model in groups, the first at the whole learning rate;
         without, all are alike."""
-        self.layers, self._frozen = tuple(layers), tuple[nn.Parameter, ...]()
+        self.layers = tuple(layers)
         groups = [
             {"params": list(one.parameters), "lr": one.rate * optimizer.learning_rate}
             for one in layers
@@ -107,9 +107,16 @@ class OptimizerStep:
         self.add_gradients: Callable[[], object] = _nothing
 
     def begin_epoch(self, epoch: int) -> None:
-        """Leave layers as they are that are not trained yet after so many epochs."""
-        frozen = (one.parameters for one in self.layers if epoch < one.frozen)
-        self._frozen = tuple(chain.from_iterable(frozen))
+        """Leave layers as they are that are not trained yet after so many epochs: nothing is
+        computed of their gradients."""
+        for layer in self.layers:
+            for parameter in layer.parameters:
+                parameter.requires_grad_(epoch >= layer.frozen)
+
+    def end(self) -> None:
+        """Training is over: whoever trains the model next has all of it."""
+        for parameter in chain.from_iterable(one.parameters for one in self.layers):
+            parameter.requires_grad_()
 
     def take(self, compute: Callable[[], L]) -> Taken[L]:
         """Compute a batch's loss, and step along its gradient; not where either is not finite."""
@@ -123,8 +130,6 @@ class OptimizerStep:
             return Taken(result, loss, math.nan, f"the loss is {loss}", seconds)
         self.backward(result.objective)
         self.add_gradients()
-        for parameter in self._frozen:
-            parameter.grad = None
         self.penalties.add_gradients()
         norm = self.clip()
         seconds = (middle - started, time.perf_counter() - middle)

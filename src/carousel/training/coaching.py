@@ -146,7 +146,8 @@ class RunCoach:
         with _undisturbed(), in_evaluation(self._net), watch(self._net) as calls:
             result = self._task.loss(self._net, self._probe_batch())
             wanted = [out for call in calls for out in call.outputs if out.requires_grad]
-            torch.autograd.grad(result.objective, wanted, allow_unused=True)
+            if wanted:  # of layers that are not trained yet nothing has a gradient
+                torch.autograd.grad(result.objective, wanted, allow_unused=True)
         return calls
 
     def _probe_batch(self) -> Batch:

@@ -168,6 +168,7 @@ class Trainer:
                 if self._stopped and not self.progress.finished:
                     raise self._interruption()
         self.pace.end()
+        self.update.end()
         if self.config.training.restore_best:
             self.stopping.restore(self.net)
         else:
