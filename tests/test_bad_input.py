@@ -234,6 +234,7 @@ def test_columns_named_twice_and_rows_of_other_lengths_are_refused(tmp_path):
     (tmp_path / "a.csv").write_text("a,a\n1,2\n")
     with pytest.raises(DataError, match="more than one column with the name 'a'"):
         read_table(tmp_path / "a.csv")
-    (tmp_path / "a.csv").write_text("a,b\n1,2,3\n")
-    with pytest.raises(DataError, match="line 2 has 3 cells, the header 2"):
-        read_table(tmp_path / "a.csv")
+    for rows in ("1,2,3\n", '"1","2","3"\n', ',,\n"1",2\n'):
+        (tmp_path / "a.csv").write_text(f"a,b\n{rows}")
+        with pytest.raises(DataError, match="line 2 has 3 cells, the header 2"):
+            read_table(tmp_path / "a.csv")

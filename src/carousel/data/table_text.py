@@ -206,7 +206,7 @@ def _look_at_rows(
     for line, row in split_rows(lines, source, separator, first):
         raw = lines.since()
         width = width or len(row)
-        if len(row) != width and any(row):
+        if len(row) != width and (any(row) or len(row) > width):
             return (line, len(row)), stray
         if '"' in "".join(row):
             quoted = ('"' + cell.replace('"', '""') + '"' for cell in row if '"' in cell)
