@@ -123,7 +123,7 @@ class MappedRagged(Ragged):
 
 
 def regrouped(values: Ragged, offsets: Tensor) -> Ragged:
-    """The same values in other sequences; those on the disk stay there. offsets (n + 1,)."""
+    """Cut the values into other sequences; those on the disk stay there. offsets (n + 1,)."""
     if not isinstance(values, MappedRagged):
         return Ragged(values.values, offsets)
     made = MappedRagged(values.values.numpy(), offsets, values.folder)
