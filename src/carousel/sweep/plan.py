@@ -119,21 +119,25 @@ def _digest(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def _as_known(config: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def _as_known(
+    config: Mapping[str, Any], known: Mapping[str, Any], usual: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """A configuration without the settings that are not among the known ones and have their
-    defaults."""
-    standard = json.loads(json.dumps(Config().to_dict()))
+    defaults, in groups within a section, too. usual: the defaults; those of `Config` if None."""
+    standard = json.loads(json.dumps(Config().to_dict())) if usual is None else usual
     found: dict[str, Any] = {}
-    for name, section in config.items():
-        if not isinstance(section, dict):
-            found[name] = section
+    for name, value in config.items():
+        default = standard.get(name)
+        if not isinstance(value, dict):
+            if name in known or json.loads(json.dumps(value)) != default:
+                found[name] = value
             continue
-        usual, before = standard[name], known.get(name, {})
-        kept = {
-            key: value
-            for key, value in section.items()
-            if key in before or json.loads(json.dumps(value)) != usual[key]
-        }
+        before = known.get(name)
+        kept = _as_known(
+            value,
+            before if isinstance(before, dict) else {},
+            default if isinstance(default, dict) else {},
+        )
         if kept or name in known:
             found[name] = kept
     return found
