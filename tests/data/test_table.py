@@ -263,7 +263,7 @@ def test_lines_looked_at_in_blocks_are_those_looked_at_one_by_one(separator, blo
         lines[rng.randrange(5)] = rng.choice(["", "  ", "\u3000", "a", f"a{separator}b"])
         text = "\n".join(lines) + rng.choice(["", "\n"])
         wanted = widths_line_by_line(text, separator, width)
-        assert table_text._look_at_lines(text.encode(), separator, width) == wanted
+        assert table_text._look_at_lines(text.encode(), separator, width, 1) == wanted
 
 
 @pytest.mark.parametrize(

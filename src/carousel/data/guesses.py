@@ -273,7 +273,7 @@ class _Guesser(RowFinder):
                 else (f"'{target}' is a number in each row")
             )
             if also := self._tells_too(p):
-                hint = f"with --id '{also}' no time stands twice, and it can be forecast"
+                hint = f"told apart by '{also}' no time stands twice, and it can be forecast"
                 found.why = f"{found.why}; {hint}"
         self._give(target, "target", words_of(p), "target")
         if found.task == "classify_recordings":

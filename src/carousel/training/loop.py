@@ -30,6 +30,7 @@ from carousel.run.events import Diverged, Epoch, Model, Resumed
 from carousel.run.layout import RunFolder
 from carousel.run.writing import EventStore
 from carousel.tasks.shared.losses import Batch, StepLoss
+from carousel.tasks.shared.pretraining import Pretrainable
 from carousel.tasks.shared.task import Task, monitored
 from carousel.training import checkpoint
 from carousel.training.averaging import Average
@@ -92,7 +93,7 @@ class Trainer:
             self.config.optimizer,
             self.config.regularization,
             self.net,
-            task.layers(self.net),
+            task.layers(self.net) if isinstance(task, Pretrainable) else [],
         )
         self.schedule = make_schedule(
             self.config.schedule,

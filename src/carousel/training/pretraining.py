@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields, replace
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from lightning_fabric import Fabric
 from torch import nn
@@ -22,7 +22,7 @@ from carousel.run import events
 from carousel.run.layout import PRETRAINING, RunFolder
 from carousel.run.reading import events as recorded
 from carousel.run.writing import EventStore
-from carousel.tasks.shared.pretraining import Pretraining
+from carousel.tasks.shared.pretraining import Pretrainable, Pretraining
 from carousel.tasks.shared.task import Task
 from carousel.training import checkpoint
 from carousel.training.display import Display
@@ -46,9 +46,11 @@ def pretrained(
 
     Raises `TrainingDiverged`, or what ends a training (`Trainer.fit`).
     """
-    if not task.config.pretraining.epochs or team.led(lambda: _has_begun(run)):
+    if not (isinstance(task, Pretrainable) and task.config.pretraining.epochs):
         return None
-    first = cast(Pretraining, task.pretraining(run.seed))
+    if team.led(lambda: _has_begun(run)):
+        return None
+    first = task.pretraining(run.seed)
     inner = _inside(run, first)
     display.phase = "pre-training"
     with (

@@ -117,7 +117,7 @@ def test_two_columns_together_tell_series_apart():
     assert (named.task, named.sequences) == ("forecast_many", 8)
     half = guess(of_frame(frame), **ASKED)
     assert half.task == "regress"
-    assert "with --id 'shop, item' no time stands twice" in half.why
+    assert "told apart by 'shop, item' no time stands twice" in half.why
     with pytest.raises(DataError, match="name 'shop, item' as id"):
         guess(of_frame(frame), **ASKED, task="forecast_many")
 

@@ -21,6 +21,7 @@ Ends = Literal["line", "row", "block"]
 
 SIZE = 4 << 20  # bytes
 _LONGEST = 4  # pieces without a place to end
+_CELL = 16 << 20  # bytes that a quoted cell may have, or more where pieces are larger
 _MARK, _BEFORE = ord('"'), [*b',;\t|\n"']
 _QUOTED = re.compile(rb'(?:(?<=[,;\t|\n])|\A)"[^"]*+(?:""[^"]*+)*+("?)')
 
@@ -96,7 +97,7 @@ def _cut(file: IO[bytes], ends: Ends, size: int) -> Iterator[bytes]:
         if end and kept[:end].strip():
             yield kept[:end]
             kept = kept[end:]
-        elif not end and ends == "row" and len(kept) >= _LONGEST * size:
+        elif not end and ends == "row" and len(kept) >= max(_LONGEST * size, _CELL):
             opened = [cell.start() for cell in _QUOTED.finditer(kept) if not cell[1]]
             if opened:
                 raise _OpenError(kept.count(b"\n", 0, opened[0]), len(kept))

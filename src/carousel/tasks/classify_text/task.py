@@ -18,25 +18,23 @@ from carousel.data.order import generator_of
 from carousel.data.ragged import Buckets, by_length
 from carousel.data.store.texts import MappedTexts
 from carousel.data.tokens import Tokens
-from carousel.optim.step import Layer
 from carousel.tasks.classify_text.network import TextClassifier, logits_of
 from carousel.tasks.classify_text.trained import TrainedTextClassifier
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.heads import head_of
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss, mean_of
-from carousel.tasks.shared.pretraining import Pretraining, layers_of
+from carousel.tasks.shared.pretraining import Pretrainable
 from carousel.tasks.shared.recordings import in_blocks_words, shuffle_of
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Task
 
 _EVALUATION_BATCH = 256
 _LOOKED_AT = 500
 _MOST_COUNTED = 200_000
 
 
-class ClassifyTextTask(Task):
+class ClassifyTextTask(Pretrainable):
     """Training of a `TextClassifier`: sentences of similar length share a batch."""
 
     validation_metrics: tuple[str, ...] = ("accuracy", "loss")
@@ -66,14 +64,6 @@ class ClassifyTextTask(Task):
     @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
-
-    def pretraining(self, seed: int) -> Pretraining | None:
-        if not self.config.pretraining.epochs:
-            return None
-        return Pretraining(self, self._train, self._validation, seed)
-
-    def layers(self, network: nn.Module) -> list[Layer]:
-        return layers_of(network, self.config) if self.config.pretraining.epochs else []
 
     def build_model(self) -> TextClassifier:
         return TextClassifier(self.tokens, len(self.data.classes), self.config)

@@ -14,7 +14,6 @@ from torch.nn.utils.rnn import pad_sequence
 from carousel.config import Config
 from carousel.data.labelled_words import LabelledWords, WordFeatures
 from carousel.data.ragged import Buckets
-from carousel.optim.step import Layer
 from carousel.tasks.label_words.network import WordLabeller, logits_of
 from carousel.tasks.label_words.scores import headline, judge
 from carousel.tasks.label_words.spans import mark_spans, well_formed
@@ -22,13 +21,12 @@ from carousel.tasks.label_words.trained import TrainedWordLabeller
 from carousel.tasks.shared import network, samples
 from carousel.tasks.shared.baselines import examples
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
-from carousel.tasks.shared.pretraining import Pretraining, layers_of
+from carousel.tasks.shared.pretraining import Pretrainable
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.subject import TaskSubject
-from carousel.tasks.shared.task import Task
 
 
-class LabelWordsTask(Task):
+class LabelWordsTask(Pretrainable):
     """Training of a `WordLabeller`: sentences of similar length share a batch."""
 
     unit = "words"
@@ -56,14 +54,6 @@ class LabelWordsTask(Task):
     @property
     def batches_per_epoch(self) -> int:
         return len(self._batches)
-
-    def pretraining(self, seed: int) -> Pretraining | None:
-        if not self.config.pretraining.epochs:
-            return None
-        return Pretraining(self, self._train, self._validation, seed)
-
-    def layers(self, network: nn.Module) -> list[Layer]:
-        return layers_of(network, self.config) if self.config.pretraining.epochs else []
 
     def build_model(self) -> WordLabeller:
         return WordLabeller(self.features, len(self.data.labels), self.config)

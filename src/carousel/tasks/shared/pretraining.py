@@ -224,6 +224,21 @@ class Pretraining(Task):
     trained: ClassVar[type[TrainedModel]]
 
 
+class Pretrainable(Task):
+    """A task of texts whose encoder can learn to predict their words before it is trained."""
+
+    _train: Ragged
+    _validation: Ragged
+
+    def pretraining(self, seed: int) -> Pretraining:
+        """Task that trains the encoder first, on the texts of this one. Raises `DataError`."""
+        return Pretraining(self, self._train, self._validation, seed)
+
+    def layers(self, network: nn.Module) -> list[Layer]:
+        """Layers of the network that are not trained alike, from the head down; empty: all are."""
+        return layers_of(network, self.config) if self.config.pretraining.epochs else []
+
+
 class PretrainingSubject(TaskSubject[Pretraining]):
     """Batches of texts with the words beside each word, for the coach."""
 

@@ -22,7 +22,6 @@ from carousel.data.record import DataChangedError, DataRecord, Parted
 from carousel.data.shares import is_judged
 from carousel.data.store import overlap
 from carousel.errors import ConfigError, DataError
-from carousel.optim.step import Layer
 from carousel.tasks.shared.answers import Answer
 from carousel.tasks.shared.example import Example
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
@@ -329,15 +328,6 @@ class Task(ABC):
     @abstractmethod
     def build_model(self) -> nn.Module:
         """A new network; weights from torch's global random state."""
-
-    def pretraining(self, seed: int) -> Task | None:
-        """Task that trains the network's encoder before this one does, with what it learns from;
-        None where the configuration asks for none (`carousel.tasks.shared.pretraining`)."""
-        return None
-
-    def layers(self, network: nn.Module) -> list[Layer]:
-        """Layers of the network that are not trained alike, from the head down; empty: all are."""
-        return []
 
     @abstractmethod
     def train_batches(self, epoch: int, start: int) -> Iterator[Batch]:
