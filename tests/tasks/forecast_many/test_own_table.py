@@ -181,6 +181,9 @@ def test_rows_that_stand_twice_are_left_out_and_two_of_one_time_are_refused():
     other = frame[3:4].with_columns(sold=pl.lit(99.0))
     with pytest.raises(DataError, match=r"'s0' has 2024-01-04 more than once \(row 5\)"):
         many_series_of(of_frame(pl.concat([frame, other])), config)
+    # Rows 2 and 3 stand twice as well, but alike: they are not what is wrong.
+    with pytest.raises(DataError, match=r"'s0' has 2024-01-04 more than once \(row 5\)"):
+        many_series_of(of_frame(pl.concat([frame, frame[:2], other])), config)
 
 
 def test_a_row_that_is_lost_before_those_to_come_has_come(tmp_path):

@@ -119,12 +119,12 @@ def _once(table: Table, config: Config) -> Table:
     ids = names_in(columns.id)
     codes, key = ids_of(table, ids)[0], order_key(table, columns.time)[0]
     places = pl.DataFrame({"id": codes, "time": key})
-    if not (doubled := places.is_duplicated()).any():
+    if not places.is_duplicated().any():
         return table
     cells = [c.raw.alias(c.name) for c in table.columns if c.kind not in ("nested", "empty")]
     first = pl.DataFrame(cells).select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    if places.filter(first).is_duplicated().any():
-        row = int(np.flatnonzero(doubled.to_numpy())[0])
+    if (doubled := places.filter(first).is_duplicated()).any():
+        row = int(np.flatnonzero(first.to_numpy())[doubled.arg_true()[0]])
         name = ids_of(table.take(np.array([row])), ids)[1][0]
         raise DataError(
             f"{table.source}: a series has one row for each time, and '{name}' has "
