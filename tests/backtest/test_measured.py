@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from carousel.backtest.measured import scores_of, spread, summary
+from carousel.backtest.picture import stroke
 from carousel.backtest.windows import Forecast, joined, partial
 from carousel.errors import RunError
 from carousel.tasks.shared.origins import Found, Scale, Truth
@@ -117,3 +118,7 @@ def test_a_damaged_file_of_forecasts_is_a_run_error(tmp_path):
     (tmp_path / "f.npz").write_bytes(b"PK\x03\x04 no zip")
     with pytest.raises(RunError, match=r"f\.npz cannot be read"):
         Forecast.load(tmp_path / "f.npz")
+
+
+def test_no_two_lines_of_the_picture_are_alike():
+    assert len({stroke(place) for place in range(15)}) == 15  # more than there are baselines

@@ -11,7 +11,12 @@ from carousel import scores
 from carousel.backtest.windows import NETWORK, Forecast
 
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#f0e442", "#999999")
+_DASHES = ("-", "--", ":")
 _NETWORK = "#c0392b"
+#: A legend beside its panel, where it hides no line.
+_BESIDE: dict[str, Any] = {
+    **{"fontsize": 8, "loc": "upper left", "bbox_to_anchor": (1.01, 1.0), "borderaxespad": 0}
+}
 
 
 def draw(windows: Forecast, result: dict[str, Any], path: Path) -> None:
@@ -28,7 +33,7 @@ def draw(windows: Forecast, result: dict[str, Any], path: Path) -> None:
     each = [one["scores"] for one in result["windows"]]
     by_window = {name: [one[name] for one in each] for name in windows.found}
     _errors(lower, result, by_window, "window")
-    middle.legend(fontsize=8)
+    middle.legend(**_BESIDE)
     figure.savefig(path)
 
 
@@ -56,7 +61,7 @@ def _series(axes: Any, windows: Forecast, result: dict[str, Any]) -> None:
         axes.axvline(steps[0] - 0.5, color="#bbb", lw=0.8)
     axes.set_title(f"{result['series'][place]}, forecast from {count} origins", fontsize=9)
     axes.set_xlabel(f"steps from {result['windows'][0]['first']}", fontsize=8)
-    axes.legend(fontsize=8, loc="upper left")
+    axes.legend(**_BESIDE)
 
 
 def _shown(windows: Forecast) -> int:
@@ -65,18 +70,28 @@ def _shown(windows: Forecast) -> int:
     return int(measured.argmax())
 
 
+def stroke(place: int) -> tuple[str, str]:
+    """Colour and dash of the line of a baseline: no two of them are alike.
+
+    >>> stroke(0), stroke(7)
+    (('#0072b2', '-'), ('#0072b2', '--'))
+    """
+    round_, colour = divmod(place, len(_COLOURS))
+    return _COLOURS[colour], _DASHES[round_ % len(_DASHES)]
+
+
 def _errors(axes: Any, result: dict[str, Any], found: dict[str, Any], along: str) -> None:
     """Lines of the metric; gaps where nothing was measured, or the metric is undefined."""
     from matplotlib.ticker import MaxNLocator
 
     metric = result["metric"]
     for place, (name, some) in enumerate(found.items()):
-        colour = _NETWORK if name == NETWORK else _COLOURS[(place - 1) % len(_COLOURS)]
+        colour, dash = (_NETWORK, "-") if name == NETWORK else stroke(place - 1)
         values = [one.get(metric, np.nan) for one in some]
         width, zorder = (2, 3) if name == NETWORK else (1.2, 2)
         said = title_of(name, result)
         axes.plot(
-            range(1, len(values) + 1), values, "o-", ms=3, c=colour, lw=width, label=said,
+            range(1, len(values) + 1), values, "o", ms=3, c=colour, ls=dash, lw=width, label=said,
             zorder=zorder,
         )  # fmt: skip
     axes.set_ylabel(scores.title(metric), fontsize=8)

@@ -28,6 +28,15 @@ def test_the_picture_grows_with_the_classes(tmp_path):
     assert large.shape[0] > 1.5 * small.shape[0]
 
 
+@pytest.mark.parametrize("names", [("good", "worn"), ("a class of many words", "worn")])
+def test_nothing_of_a_small_picture_is_cut_off(tmp_path, names):
+    draw_confusion([[78_000, 2], [2, 38]], names, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as image:
+        pixels = np.asarray(image.convert("L"))
+    for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]):
+        assert edge.min() == 255
+
+
 @pytest.mark.parametrize(
     "counts",
     [[[3]], [[0, 0], [0, 0]], [[3, 0], [0, 4]], [[0, 3], [4, 0]]],

@@ -10,6 +10,9 @@ import numpy as np
 
 from carousel.tasks.shared.fonts import lettering, shown
 
+#: Letters of a class that fit below a cell of a confusion matrix; of longer ones, what gets room.
+_BESIDE, _LONGEST_NAME = 6, 40
+
 
 def draw_confusion(confusion: list[list[int]], classes: Sequence[str], path: Path) -> None:
     """A PNG of the confusion matrix: counts written out, mistakes shaded by share of their row.
@@ -31,7 +34,9 @@ def _draw_confusion(
     mistakes = shares.copy()
     np.fill_diagonal(mistakes, np.nan)  # the diagonal would drown them
     side = 1.8 + 0.52 * len(classes)
-    figure = Figure(figsize=(side, side), dpi=120, layout="constrained")
+    longest = max(map(len, classes), default=0)
+    room = 0.08 * max(0, min(longest, _LONGEST_NAME) - _BESIDE)  # names need it on both axes
+    figure = Figure(figsize=(side + room, side + room), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     worst = max(float(np.nanmax(mistakes)), 1e-9) if len(classes) > 1 else 1.0
@@ -51,10 +56,11 @@ def _draw_confusion(
                 weight="bold" if i == j else "normal",
             )
     accuracy = np.trace(counts) / max(counts.sum(), 1)
-    axes.set_title(f"Accuracy {accuracy:.2%} on {counts.sum():,} examples", fontsize=11)
+    break_ = "\n" if len(classes) < 4 else " "  # a narrow picture would cut one line off
+    axes.set_title(f"Accuracy {accuracy:.2%}{break_}on {counts.sum():,} examples", fontsize=11)
     axes.set_xlabel("predicted class" + _without_font(missing))
     axes.set_ylabel("true class")
-    axes.set_xticks(range(len(classes)), classes)
+    axes.set_xticks(range(len(classes)), classes, rotation=90 if longest > _BESIDE else 0)
     axes.set_yticks(range(len(classes)), classes)
     axes.tick_params(length=0)
     figure.savefig(path)
