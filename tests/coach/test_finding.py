@@ -7,7 +7,7 @@ from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Advice, Finding
 from carousel.coach.rules import RULES
 from carousel.coach.words import LANGUAGES
-from carousel.config import Thresholds
+from carousel.config import Config, Thresholds
 
 FINDING = Finding(
     "plateau",
@@ -92,3 +92,24 @@ def test_a_network_no_better_than_a_guess_hears_it_in_the_readers_language(langu
     full = rule.finding(rule.judge(seen, Thresholds()), language).text(language)
     assert said in full.splitlines()[0]
     assert ("a guess" in full) == (language == "en")
+
+
+@pytest.mark.parametrize(
+    ("task", "forecasting"),
+    [("classify", False), ("classify_text", False), ("forecast", True), ("forecast_many", True)],
+)
+def test_advice_for_forecasts_is_given_to_those_who_forecast_alone(task, forecasting):
+    rule = RULES["dumb-baseline"]
+    numbers = {"baseline": "b", "metric": "MASE", "ours": 1.0, "theirs": 0.9}
+    said = [one.text for one in rule.finding(numbers, config=Config(task=task)).advice]
+    assert any(text.startswith("Forecasting") for text in said) == forecasting
+    assert any("forecast.linear" in text for text in said) == (task == "forecast")
+
+
+def test_a_metric_is_called_by_its_name_and_not_by_its_key():
+    rule = RULES["dumb-baseline"]
+    result = {"test": {"macro_f1": 0.5}, "baseline": {"most_frequent": {"macro_f1": 0.6}}}
+    numbers = rule.judge(
+        Evidence(result=result, monitor="macro_f1", higher_is_better=True), Thresholds()
+    )
+    assert rule.finding(numbers).title.endswith("most frequent: macro F1 0.5 against 0.6.")

@@ -50,7 +50,8 @@ SOURCES = {
 class Rule:
     """One rule. judge: the numbers that make it speak, or None; no judge where an active check
     (`carousel check`) finds the numbers. do: a line to paste for each advice, or empty; braces in
-    it are numbers of the finding or `suggestions`. steady: needs no second look to be believed."""
+    it are numbers of the finding or `suggestions`. steady: needs no second look to be believed.
+    only: the tasks that an advice is for, by its place; one without is for all."""
 
     code: str
     when: str
@@ -59,6 +60,7 @@ class Rule:
     do: tuple[str, ...] = ()
     steady: bool = False
     judge: Judge | None = field(default=None, compare=False)
+    only: Mapping[int, tuple[str, ...]] = field(default_factory=dict, hash=False)
 
     def text(self, language: str) -> Text:
         """Its words in a language."""
@@ -79,7 +81,8 @@ class Rule:
         "severity" overrides the rule's own. run, recipe: as `suggestions` takes them.
 
         An advice whose line needs what is not known, as in a loop without a configuration, or does
-        nothing in this task, is given without the line; one that is followed already is left out.
+        nothing in this task, is given without the line; one that is followed already, or is for
+        other tasks alone, is left out.
         """
         text = self.text(language)
         numbers = in_language(numbers, language)
@@ -101,7 +104,9 @@ class Rule:
         self, text: Text, known: Mapping[str, Number], config: Config | None
     ) -> tuple[Advice, ...]:
         kept = []
-        for words, pattern in zip_longest(text.advice, self.do, fillvalue=""):
+        for place, (words, pattern) in enumerate(zip_longest(text.advice, self.do, fillvalue="")):
+            if config is not None and config.task not in self.only.get(place, (config.task,)):
+                continue
             line = _filled(pattern, known)
             line = line if fits(line, config) else ""
             if not in_force(line, config):
@@ -120,14 +125,15 @@ def rule(
     *,
     do: tuple[str, ...] = (),
     steady: bool = False,
+    only: Mapping[int, tuple[str, ...]] | None = None,
 ) -> Callable[[Judge], Judge]:
     """Put a rule on the list, with the function below it as its judge.
 
-    code: also of its texts. do: see `Rule`.
+    code: also of its texts. do, only: see `Rule`.
     """
 
     def add(judge: Judge) -> Judge:
-        declare(code, when, severity, source, do=do, steady=steady, judge=judge)
+        declare(code, when, severity, source, do=do, steady=steady, judge=judge, only=only)
         return judge
 
     return add
@@ -142,11 +148,13 @@ def declare(
     do: tuple[str, ...] = (),
     steady: bool = False,
     judge: Judge | None = None,
+    only: Mapping[int, tuple[str, ...]] | None = None,
 ) -> None:
     """Put a rule on the list, whose numbers come from elsewhere if it has no judge."""
     if code in RULES:
         raise ValueError(f"there is a rule '{code}' already")
-    RULES[code] = Rule(code, when, severity, source, do, steady or when != "during", judge)
+    steady = steady or when != "during"
+    RULES[code] = Rule(code, when, severity, source, do, steady, judge, only or {})
 
 
 def _filled(line: str, known: Mapping[str, Number]) -> str:

@@ -12,6 +12,7 @@ from carousel.coach.rule import declare, rule
 from carousel.coach.rules.curves import overfits
 from carousel.coach.words import LANGUAGES, in_every_language
 from carousel.config import Thresholds
+from carousel.config.columns import FORECASTS
 from carousel.data.said import said
 from carousel.errors import command
 
@@ -25,6 +26,7 @@ _SHARES = ("accuracy", "macro_f1", "micro_f1", "span_f1")
     "severe",
     "KARP, OWN",
     do=("carousel check {recipe}", "--set forecast.relative=true"),
+    only={1: FORECASTS, 2: ("forecast",), 3: FORECASTS},
 )
 def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     sign = 1 if e.higher_is_better else -1
@@ -36,7 +38,8 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
         chance = 0.5 / examples**0.5 if examples and e.monitor == "accuracy" else 0.0
         if sign * ours <= sign * theirs + chance:
             told = in_every_language("checks", "guess")
-            return {"baseline": told, "metric": e.monitor, "ours": ours, "theirs": theirs}
+            said_so = {"baseline": told, "metric": _metric(e.monitor)}
+            return {**said_so, "ours": ours, "theirs": theirs}
     metric = e.result.get("metric") or e.monitor  # another may have chosen the epoch
     sign = 1 if e.result.get("metric_higher_is_better", e.higher_is_better) else -1
     ours = e.result.get("test", {}).get(metric)
@@ -49,8 +52,13 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
         return None
     plain = scores.baseline(strongest)
     baseline = {language: said(plain, language) for language in LANGUAGES}
-    words = {"baseline": baseline, "metric": metric, "severity": "warning"}
+    words = {"baseline": baseline, "metric": _metric(metric), "severity": "warning"}
     return words | {"ours": ours, "theirs": known[strongest]}
+
+
+def _metric(name: str) -> dict[str, str]:
+    """A metric's name in words, by language."""
+    return {language: said(scores.title(name), language) for language in LANGUAGES}
 
 
 def _epochs(e: Evidence) -> tuple[int, int, int] | None:
