@@ -353,6 +353,23 @@ def test_a_bare_file_for_many_series_gets_what_init_would_write(tmp_path):
     assert (config.columns.id, config.columns.target) == ("aa", "zz")
 
 
+def test_comments_of_many_series_say_where_roles_and_horizon_come_from(tmp_path):
+    days = [str(np.datetime64("2024-01-01") + i) for i in range(120)]
+    rows = [
+        (shop, kind, day, i % 5, None if i > 109 else i * number % 17 + 0.5)
+        for number, (shop, kind) in enumerate([("a", "x"), ("a", "y"), ("b", "x"), ("b", "y")], 3)
+        for i, day in enumerate(days)
+    ]
+    names = ["shop", "kind", "day", "price", "sold"]
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    made = propose(write(frame, tmp_path / "t.csv"), target="sold").toml()
+    assert "id = \"shop, kind\"  # 2 values; with both, no time in 'day' stands twice" in made
+    assert "horizon = 10  # as many as the usual series has rows to come" in made
+    one = frame.filter((pl.col("shop") == "a") & (pl.col("kind") == "x")).drop("shop", "kind")
+    alone = propose(write(one, tmp_path / "u.csv"), target="sold").toml()
+    assert 'gap = "fill"  # or error: where steps are missing' in alone  # cut is refused there
+
+
 def test_a_forecast_of_many_series_is_refused_in_words():
     frame = SHAPES["ids that alternate"][0].drop("ok")
     with pytest.raises(

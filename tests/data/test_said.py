@@ -84,6 +84,14 @@ def test_only_comments_of_a_recipe_are_said_anew():
     assert said_comments(recipe, "en") == recipe
 
 
+def test_a_head_with_two_reasons_keeps_its_file_in_front():
+    why = "48 series in time by 'hr', and the number 'rides' to come"
+    also = "the task 'regress' would find it from the columns beside it"
+    found = said_comments(f"# rides.csv: {why}; {also}.\n# Split: in time.\n", "ko").split("\n")
+    assert found[0] == f"# rides.csv: {said.said(why, 'ko')}; {said.said(also, 'ko')}."
+    assert not re.search("series|task|Split", "".join(found))
+
+
 def test_init_is_korean_throughout(carousel, tmp_path):
     n = 240
     frame = pl.DataFrame(

@@ -203,6 +203,13 @@ def propose(
         comments["columns.static"] = "one value for each series"
     comments["columns.known"] = "known for the steps to come: stands where the target ends"
     comments["columns.gap"] = "or cut, or error: where steps are missing"
+    if found.task == "forecast":  # it reads one series, and cut would make several
+        comments["columns.gap"] = "or error: where steps are missing"
+    if found.task == "forecast_many" and found.named("known"):
+        comments["forecast.context"] = (
+            "about four seasons, at least 24 steps, of hours a week; shorter series are padded"
+        )
+        comments["forecast.horizon"] = "as many as the usual series has rows to come"
     return Proposal(path, table, found, step, sections, comments)
 
 
@@ -254,8 +261,26 @@ def _levels_in_words(found: Guess, columns: dict[str, Any]) -> str:
 
 
 def _reasons(found: Guess) -> dict[str, str]:
-    single = ("id", "time", "target", "text", "file")
-    return {r.role: r.why.replace("\n", " ") for r in found.roles.values() if r.role in single}
+    """Why each role was given; of several columns what they share once, at the end."""
+    said: dict[str, list[str]] = {}
+    for r in found.roles.values():
+        if r.role in ("id", "time", "target", "text", "file"):
+            said.setdefault(r.role, []).append(r.why.replace("\n", " "))
+    return {role: _joined(whys) for role, whys in said.items()}
+
+
+def _joined(whys: list[str]) -> str:
+    """Reasons in a line.
+
+    >>> _joined(["24 values; no time stands twice", "2 values; no time stands twice"])
+    '24 values; 2 values; no time stands twice'
+    >>> _joined(["as asked", "as asked"])
+    'as asked'
+    """
+    own, _, shared = whys[0].rpartition("; ")
+    if len(set(whys)) == 1 or not own or not all(why.endswith(f"; {shared}") for why in whys):
+        return "; ".join(dict.fromkeys(whys))
+    return "; ".join([*(why.removesuffix(f"; {shared}") for why in whys), shared])
 
 
 def _steps(table: Table, found: Guess, columns: dict[str, Any]) -> tuple[str, str]:

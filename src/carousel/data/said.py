@@ -87,5 +87,15 @@ def said_comments(toml: str, language: str) -> str:
     for line in toml.split("\n"):
         head, mark, comment = line.rpartition("# ")
         spaced = head == "" or head.endswith("  ")
-        lines.append(f"{head}{mark}{said(comment, language)}" if mark and spaced else line)
+        known = said(comment, language) if head else _head(comment, language)
+        lines.append(f"{head}{mark}{known}" if mark and spaced else line)
     return "\n".join(lines)
+
+
+def _head(comment: str, language: str) -> str:
+    """A line above a recipe: a file, and behind a colon the reasons for its task."""
+    file, colon, why = comment.partition(": ")
+    reasons = why.removesuffix(".")
+    if colon and knows(reasons, language):
+        return f"{words(language).get(file.lower(), file)}: {said(reasons, language)}."
+    return said(comment, language)

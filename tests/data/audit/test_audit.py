@@ -81,6 +81,27 @@ def test_a_finding_fires_where_it_must_and_nothing_else_does(case):
             assert not re.search(r"[{}]", "".join(finding.lines(language)))
 
 
+@pytest.mark.parametrize(("known", "fires"), [("price", False), ("", True)])
+def test_rows_of_steps_to_come_lack_no_target(known, fires):
+    rows = [(shop, hour(i), i % 7, None if i > 95 else i % 5) for shop in "ab" for i in range(100)]
+    frame = pl.DataFrame(rows, schema=["shop", "t", "price", "sold"], orient="row")
+    roles = {"id": "shop", "time": "t", "target": "sold", "known": known}
+    config = Config.from_dict(
+        {"task": "forecast_many", "data": {"path": "x.parquet"}, "columns": roles}
+    )
+    assert ("D019" in {one.code for one in audit(of_frame(frame), config, NOW)}) == fires
+    rows[40] = ("a", hour(40), 3, None)  # one among those that have come
+    frame = pl.DataFrame(rows, schema=["shop", "t", "price", "sold"], orient="row")
+    (found,) = [one for one in audit(of_frame(frame), config, NOW) if one.code == "D019"]
+    assert found.numbers["count"] == (9 if fires else 1)
+
+
+def test_a_step_is_said_in_the_readers_language():
+    found = Finding("D002", "warning", ("t",), {"count": 3, "step": "1 day", "filled": 4})
+    assert "1일" in found.line("ko")
+    assert "1 day" in found.line("en")
+
+
 def test_every_finding_has_a_case_that_fires_and_a_check_that_can():
     assert set(CODES) == {code for case in CASES for code in case["fires"]}
     assert len(CHECKS) <= len(CODES)

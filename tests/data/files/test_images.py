@@ -10,6 +10,7 @@ from PIL import Image
 from carousel.config import PicturesConfig
 from carousel.data.files.captions import picture_of
 from carousel.data.files.idx import parse_idx
+from carousel.data.files.image_fit import open_picture
 from carousel.data.files.images import check_images, read_film, read_images
 from carousel.errors import DataError
 
@@ -97,6 +98,16 @@ def test_bad_files_are_errors_that_name_them(tmp_path, pixels):
         assert "\n" not in str(caught.value)
     with pytest.raises(DataError, match=r"there is no file .*nowhere\.png"):
         read_images(tmp_path / "nowhere.png")
+
+
+def test_what_is_no_picture_is_said_without_an_address_in_memory(tmp_path):
+    (tmp_path / "a.gif").write_text("no picture")
+    with pytest.raises(DataError, match=r"a\.png is not an image that can be read$"):
+        picture_of(b"no picture", PicturesConfig(), "a.png")
+    with pytest.raises(DataError, match=r"a\.png is no picture that can be read$"):
+        open_picture(b"no picture", "a.png")
+    with pytest.raises(DataError, match=r"a\.gif is no film that can be read$"):
+        read_film(tmp_path / "a.gif", 8)
 
 
 def test_parse_idx_reads_any_number_of_dimensions(pixels):

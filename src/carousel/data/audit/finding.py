@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.data.counting import singular
+from carousel.data.said import said
 from carousel.particles import with_particles
 
 FOLDER = Path(__file__).parent / "texts"
@@ -49,7 +50,10 @@ class Finding:
         if known is None:
             return self.written.get(key, "")
         pattern = str(known[key])
-        told = pattern.format(columns=shown, **self.numbers)
+        numbers = dict(self.numbers)
+        if "step" in numbers:  # such as 1 day
+            numbers["step"] = said(str(numbers["step"]), language)
+        told = pattern.format(columns=shown, **numbers)
         return singular(told) if language == "en" else with_particles(told)
 
     def line(self, language: str = "en") -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from carousel.data.audit.finding import Finding
 from carousel.data.audit.subject import Subject
+from carousel.data.sequences import behind_the_end
 
 _FEWEST, _FEW = 3, 10
 _UNEVEN = 0.9
@@ -108,8 +109,8 @@ def target_itself(of: Subject) -> Iterator[Finding]:
     if of.target is None:
         return
     column, p = of.target, of.profiles[of.target.name]
-    missing = column.missing + column.odd
-    if column.kind == "empty" or missing == p.rows:
+    missing = column.missing + column.odd - _to_come(of)
+    if column.kind == "empty" or column.missing + column.odd == p.rows:
         yield Finding("D017", "severe", (column.name,), {})
     elif p.distinct < 2:
         yield Finding("D018", "severe", (column.name,), {"value": str(column.raw.drop_nulls()[0])})
@@ -117,6 +118,14 @@ def target_itself(of: Subject) -> Iterator[Finding]:
         severity = "warning" if missing > 0.05 * p.rows else "info"
         numbers = {"count": missing, "share": f"{missing / p.rows:.1%}"}
         yield Finding("D019", severity, (column.name,), numbers)
+
+
+def _to_come(of: Subject) -> int:
+    """Rows of steps to come: behind the last target of each series, with what is known of them."""
+    columns = of.config.columns
+    if of.target is None or of.order is None or not columns.known or not of.target.is_number:
+        return 0
+    return len(behind_the_end(of.table, of.ids, columns.time, of.target.name))
 
 
 def labels_alike(of: Subject) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from carousel.config import Config, PicturesConfig
 from carousel.data.files.delimited import csv_table
 from carousel.data.files.file_kind import require_file
 from carousel.data.files.image_features import read_features
-from carousel.data.files.images import shown, unreadable
+from carousel.data.files.images import shown, unreadable, why_unreadable
 from carousel.data.files.text import packed, read_text
 from carousel.errors import ConfigError, DataError
 
@@ -67,7 +67,7 @@ def picture_of(source: bytes | Path, config: PicturesConfig, name: str = "") -> 
             picture = shown(file, "RGB" if config.color else "L")
             fitted = ImageOps.pad(picture, (config.side, config.side))
     except unreadable() as error:
-        raise DataError(f"{name} is not an image that can be read: {error}") from None
+        raise DataError(f"{name} is not an image that can be read{why_unreadable(error)}") from None
     pixels = np.array(fitted)
     return torch.from_numpy(pixels if pixels.ndim == 3 else pixels[:, :, None]).permute(2, 0, 1)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from carousel.data.files.images import shown, unreadable
+from carousel.data.files.images import shown, unreadable, why_unreadable
 from carousel.data.labelled_images import Shape
 from carousel.errors import ConfigError, DataError
 
@@ -41,7 +41,8 @@ def open_picture(content: bytes, name: str) -> Image.Image:
             plain = file.mode in ("1", "L", "LA") or file.mode.startswith("I")
             return shown(file, "L" if plain else "RGB")
     except unreadable() as error:
-        what = "is empty" if not content else f"is no picture that can be read: {error}"
+        why = f"is no picture that can be read{why_unreadable(error)}"
+        what = why if content else "is empty"
         raise DataError(f"{name} {what}") from None
 
 
