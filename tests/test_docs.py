@@ -143,3 +143,11 @@ def test_architecture_names_only_files_that_are_there():
         inside, _, tail = rest.partition("}")
         for each in [head + one + tail for one in inside.split(",")] if brace else [name]:
             assert any(list(folder.glob(each.replace("NAME", "*"))) for folder in folders), each
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_pages_list_baselines_as_train_does_the_best_first(page):
+    rows = r"^ [^\n]*\(baseline\) +[\d.]+% *\n"
+    for table in re.findall(rf"(?:{rows})+", page.read_text(encoding="utf-8"), re.M):
+        shares = [float(share) for share in re.findall(r"([\d.]+)% *$", table, re.M)]
+        assert shares == sorted(shares, reverse=True)
