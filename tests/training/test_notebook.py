@@ -81,6 +81,8 @@ def test_a_model_and_a_run_show_what_they_are(trained):
     count = sum(p.numel() for p in model.model.parameters())
     for part in ("classify", f"{count:,}", "classes", "test part"):
         assert part in model._repr_html_()
+    assert repr(model).startswith("<TrainedClassifier: classify, ")
+    assert f"{count:,} parameters" in repr(model)
 
 
 def test_what_carousel_fit_returns_shows_what_was_guessed():

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from carousel.cli.output import print_out, table_of
+from carousel.data.counting import unit_of
 from carousel.run.sweep_results import BEST, SWEEP
 
 _MOST = 15  # trials
@@ -18,7 +19,8 @@ def show_sweep(result: dict[str, Any], path: Path) -> None:
 
     metric, names = result["metric"], [*result["over"]]
     trials = sweeps.ranked(result)
-    table = table_of("trial", *names, f"validation {scores.title(metric)}", "epochs", "")
+    heads = [name.replace(".", ".\n") for name in names]  # where a narrow terminal may break them
+    table = table_of("trial", *heads, f"validation {scores.title(metric)}", "epochs", "")
     for one in trials[:_MOST]:
         settings = [sweeps.shown(sweeps.read_by(one, name)) for name in names]
         shown = "–" if one["value"] is None else scores.show(metric, one["value"])
@@ -28,7 +30,7 @@ def show_sweep(result: dict[str, Any], path: Path) -> None:
         print_out(f"and {len(trials) - _MOST} more trials, all in {path / SWEEP}")
     _show_importance(result)
     full = result["epochs"] * len(trials)
-    print_out(f"{result['epochs_trained']:,} epochs trained, of {full:,} without an end before")
+    print_out(f"{result['epochs_trained']:,} epochs trained, of {full:,} without giving trials up")
     if result["best"] is None:
         print_out("no trial has ended well")
         return
@@ -48,7 +50,8 @@ def _show_confirmed(result: dict[str, Any]) -> None:
 
     found, metric = result["confirmed"], result["metric"]
     words = {"best": f"trial {found['trial']}", "recipe": "the recipe"}
-    table = table_of(f"with {found['seeds']} other seeds", f"validation {scores.title(metric)}", "")
+    seeds = f"with {found['seeds']} other {unit_of(found['seeds'], 'seeds')}"
+    table = table_of(seeds, f"validation {scores.title(metric)}", "")
     for name, spread in found["validation"].items():
         chosen = "chosen" if name == found["chosen"] else ""
         table.add_row(words[name], _spread(metric, spread), chosen)

@@ -7,6 +7,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from carousel.data.counting import unit_of
 from carousel.errors import RunError
 from carousel.run.sweep_results import BEST, CONFIRM, is_sweep, read_sweep
 from carousel.sweep import confirm
@@ -49,7 +50,9 @@ def _confirmed(
     plan = Confirmation.of(book.plan, best.params, seeds)
     of_best = changes(book.plan.config, best.params)
     what = "the best setting and the recipe" if of_best else "the recipe, which was the best"
-    how.said(f"trial {best.number} is the best; {what} with {seeds} other seeds …")
+    how.said(
+        f"trial {best.number} is the best; {what} with {seeds} other {unit_of(seeds, 'seeds')} …"
+    )
     second = Book(
         plan,
         book.storage,

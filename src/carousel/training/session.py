@@ -351,5 +351,5 @@ def _processes(count: int) -> str:
 
 def _workers(team: Team, threads: int) -> str:
     if team.size == 1:
-        return f"{threads} threads"
+        return f"{threads} {unit_of(threads, 'threads')}"
     return f"{team.size} processes of {threads} {unit_of(threads, 'threads')} each"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from carousel.config import Config
-from carousel.data.counting import counted, unit_of
+from carousel.data.counting import counted, span_of, unit_of
 from carousel.data.many_series import ManySeriesParts, account
 from carousel.data.regular import filled_in_series
 from carousel.errors import ConfigError, DataError
@@ -269,7 +269,7 @@ class ForecastManyTask(Task):
             said.append(f"{filled_in_series(series.filled)}, not judged")
         lengths, columns = np.diff(series.firsts), len(series.columns)
         return "".join(f"{text}\n" for text in said) + (
-            f"{len(series):,} series of {lengths.min():,} to {lengths.max():,} steps; "
+            f"{len(series):,} series of {span_of(lengths.tolist(), 'steps')}; "
             f"{self.drawing.total:,} of {self.drawing.all:,} windows an epoch to train on, "
             f"{len(self.held):,} to validate; {settings.context} steps of {columns} "
             f"{unit_of(columns, 'columns')} to forecast {settings.horizon} "

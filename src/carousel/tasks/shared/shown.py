@@ -23,6 +23,13 @@ def html_of(trained: TrainedModel) -> Html:
     return tag("div", *parts)
 
 
+def text_of(trained: TrainedModel) -> str:
+    """A model in a line: kind, task, network and parameters."""
+    facts = dict(_facts(trained))
+    network = f"{facts['network']}, {facts['parameters']} parameters"
+    return f"<{type(trained).__name__}: {facts['task']}, {network}, data {facts['data']}>"
+
+
 def _facts(trained: TrainedModel) -> list[tuple[str, str]]:
     config, model = trained.config, trained.config.model
     direction = "bidirectional " if model.bidirectional else ""

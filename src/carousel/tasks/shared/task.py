@@ -27,7 +27,7 @@ from carousel.tasks.shared.example import Example
 from carousel.tasks.shared.losses import Batch, Carry, StepLoss
 from carousel.tasks.shared.samples import Sample, Told
 from carousel.tasks.shared.saving import save
-from carousel.tasks.shared.shown import html_of
+from carousel.tasks.shared.shown import html_of, text_of
 from carousel.tasks.shared.subject import TaskSubject
 
 P = TypeVar("P", bound=Parted)
@@ -142,6 +142,9 @@ class TrainedModel(ABC):
 
     def __init__(self, model: nn.Module, config: Config) -> None:
         self.model, self.config = model, config
+
+    def __repr__(self) -> str:
+        return text_of(self)
 
     def _repr_html_(self) -> str:
         """HTML that a notebook shows of it."""
