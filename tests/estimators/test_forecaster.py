@@ -42,6 +42,19 @@ def test_what_follows_is_what_the_trained_model_says_of_the_last_steps(fitted):
     np.testing.assert_array_equal(longer[:3], fitted.predict())
 
 
+def test_intervals_of_what_was_fitted_follow_what_came_as_those_of_the_same_series():
+    X = series(features=2)
+    X[70:76, 0] = np.nan
+    model = forecaster(
+        distribution="quantile", settings={"forecast.follow": 0.3, "forecast.calibrate": False}
+    ).fit(X)
+    for end, other in zip(model.predict_interval(), model.predict_interval(X), strict=True):
+        np.testing.assert_array_equal(end, other)
+    low, high = model.predict_interval()
+    alone = model.predict_interval(X[-8:])
+    assert not np.allclose(high - low, alone[1] - alone[0], rtol=1e-3)
+
+
 def test_one_column_comes_back_as_one():
     X = series()[:, 0]
     model = forecaster().fit(X)

@@ -136,6 +136,29 @@ class ManySeries:
             static=np.empty((len(lengths), 0)), filled=int(missing.sum()),
         )  # fmt: skip
 
+    @classmethod
+    def joined(cls, parts: Sequence[ManySeries]) -> ManySeries:
+        """All series of several, which have the same columns and the same step, in its units; notes
+        and weights are left behind."""
+        if len(parts) == 1:
+            return parts[0]
+        lengths = np.concatenate([np.diff(part.firsts) for part in parts])
+        firsts = np.concatenate(([0], lengths.cumsum()))
+        come = np.concatenate([part.ends - part.firsts[:-1] for part in parts])
+        return replace(
+            parts[0],
+            names=tuple(name for part in parts for name in part.names),
+            values=np.concatenate([part.values for part in parts]),
+            missing=np.concatenate([part.missing for part in parts]),
+            firsts=firsts,
+            ends=firsts[:-1] + come,
+            starts=np.concatenate([part.starts for part in parts]),
+            static=np.concatenate([part.static for part in parts]),
+            filled=sum(part.filled for part in parts),
+            notes=(),
+            weights=None,
+        )
+
     @property
     def truth(self) -> NDArray[np.float64]:
         """The target (N,), NaN where nothing was measured or nothing has come yet."""

@@ -112,9 +112,10 @@ class Forecaster(SequenceEstimator):
             self.feature_names_in_ = np.array(series.columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-        rest = slice(count - max(2, self.context), None)
+        rest = slice(max(0, count - max(2, self._trained().rows_read)), None)
         self._columns = series.columns
         self._stamps, self._values = series.stamps[rest], series.values[rest]
+        self._missing = None if series.missing is None else series.missing[rest]
         return self
 
     def predict(self, X: Any = None, steps: int | None = None) -> NDArray[np.float64]:
@@ -163,7 +164,8 @@ class Forecaster(SequenceEstimator):
         if steps is not None and steps < 1:
             raise ValueError(f"steps must be at least 1, got {steps}")
         with said_as_value_error():
-            last = Series(self._columns, self._stamps, self._values)
+            missing = getattr(self, "_missing", None)  # pickles of before lack it
+            last = Series(self._columns, self._stamps, self._values, missing)
             series = last if X is None else self._fitting(X)
             found: NDArray[np.float64] = model.forecast(series, steps or 0)
         return found

@@ -13,6 +13,7 @@ from small_many import many_config, many_rows, write_many
 
 import carousel
 from carousel import tasks
+from carousel.bulk import answer_file
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
 from carousel.data.fingerprint import fingerprint
@@ -450,6 +451,24 @@ def test_series_that_lack_what_is_to_be_known_leave_the_others_their_forecasts(t
     assert [one["series"] for one in found] == [one.series for one in wanted] == ["s1", "s3"]
     for one, other in zip(found, wanted, strict=True):
         assert [step["sold"] for step in one["steps"]] == pytest.approx(other.values["sold"])
+
+
+def test_files_of_a_folder_are_forecast_together_as_each_alone(tmp_path):
+    model = model_of(tmp_path)
+    folder = tmp_path / "tables"
+    folder.mkdir()
+    files = [
+        write_many(folder, [row for row in many_rows() if int(row[0][1:]) % 3 == n], f"{n}.csv")
+        for n in range(3)
+    ]
+    alone = [one for file in files for one in model.predict(file)]
+    together = model.predict(files)
+    assert [one.series for one in together] == [one.series for one in alone]
+    for one, other in zip(together, alone, strict=True):
+        assert one.times == other.times
+        assert one.values["sold"] == pytest.approx(other.values["sold"], rel=1e-5)
+    outcome = answer_file(model, folder, tmp_path / "answers.csv")
+    assert (outcome.answered, outcome.failed) == (12, 0)
 
 
 def test_a_series_that_training_did_not_have_is_read_as_none(tmp_path):

@@ -158,6 +158,12 @@ class TrainedForecaster(TrainedModel):
         result: NDArray[np.float64] = np.concatenate(found, 1)[:, :steps]
         return result
 
+    @property
+    def rows_read(self) -> int:
+        """Rows at the end of a series on which forecasts of the steps to come depend."""
+        settings = self.config.forecast
+        return settings.context + (settings.horizon + _FOLLOWED if settings.follow else 0)
+
     def rolling(self, series: Any, every: int = 1) -> Iterator[tuple[str, ForecastAnswer]]:
         """The forecast from every row that has enough rows before it, with the time of that row;
         `measured` has what came, as far as the series goes.
@@ -267,7 +273,7 @@ class TrainedForecaster(TrainedModel):
         """(low, forecast, high), (3, N, K, C), of the steps from some rows on, as `forecast` says
         them of the series that ends before each."""
         settings, frame, truth = self.config.forecast, self.frame_of(series), self._truth(series)
-        followed = settings.horizon + _FOLLOWED if settings.follow else 0
+        followed = self.rows_read - settings.context
         found = []
         for start in starts:
             rows = range(max(settings.context, start - followed), start + settings.horizon)

@@ -189,8 +189,8 @@ class TrainedManyForecaster(TrainedModel):
         return self._told(series, self.output.forecast(outputs.detach().cpu(), scale).numpy())
 
     def predict(self, inputs: Any) -> list[SeriesForecastAnswer]:
-        """The steps after the last row of each series: `ManySeries`, the path of a table, or a data
-        frame with its columns. Raises `DataError` if they do not fit."""
+        """The steps after the last row of each series: `ManySeries`, the path of a table, a data
+        frame with its columns, or a list of such. Raises `DataError` if they do not fit."""
         series = self._series(inputs)
         return self._told(series, self.forecasts_after(series))
 
@@ -296,6 +296,8 @@ class TrainedManyForecaster(TrainedModel):
 
     def _series(self, given: Any) -> ManySeries:
         """Series from what one has, with the columns and the step of training."""
+        if isinstance(given, list | tuple) and given:
+            return ManySeries.joined([self._series(one) for one in given])
         if not isinstance(given, ManySeries):
             given = self._of_table(given)
         return self.shape.fit(given)
