@@ -48,6 +48,19 @@ def test_intervals_of_what_was_fitted_follow_what_came_as_those_of_the_same_tabl
     assert model.predict_interval().equals(model.predict_interval(table()))
 
 
+def test_a_series_without_a_number_is_warned_of_and_ends_without_one_are_not_judged(fitted):
+    none = table().with_columns(sold=pl.when(pl.col("shop") != "s3").then("sold"))
+    with pytest.warns(UserWarning, match=r"without a number to forecast: 1 series \(s3\)"):
+        found = fitted.predict(none)
+    assert found["shop"].n_unique() == 7
+    with pytest.warns(UserWarning, match=r"1 series \(s3\)"):
+        assert len(fitted.model_.predict(none)) == 7
+    place, count = pl.int_range(pl.len()).over("shop"), pl.len().over("shop")
+    late = table().with_columns(sold=pl.when(place < count - 6).then("sold"))
+    with pytest.raises(ValueError, match="no window of the test part, 8 of 4 steps"):
+        fitted.score(late)
+
+
 def test_series_that_were_not_fitted_are_forecast(fitted):
     new = table(3, seed=5).with_columns(shop=pl.format("new-{}", "shop"))
     assert fitted.predict(new)["shop"].unique(maintain_order=True).to_list() == [

@@ -13,7 +13,7 @@ from carousel.config import Config
 from carousel.config.columns import names_in
 from carousel.config.own import TABLE
 from carousel.config.short_names import SHORT_NAMES
-from carousel.data.files.table_many import many_parts_of, many_series_of
+from carousel.data.files.table_many import many_parts_of, many_series_of, warn_of_lost
 from carousel.data.many_series import ManySeries, ManySeriesParts
 from carousel.data.proposal import propose
 from carousel.data.table import Table, of_frame
@@ -23,6 +23,8 @@ from carousel.training import fit as train
 
 if TYPE_CHECKING:
     from carousel.tasks.forecast_many.trained import TrainedManyForecaster
+
+_NOTHING = 1e-6  # share of a series that rounds to no window
 
 
 class ManySeriesForecaster(SequenceEstimator):
@@ -171,14 +173,15 @@ class ManySeriesForecaster(SequenceEstimator):
                 found = model.evaluate("test")
             finally:
                 model.parts = None
-        return -float(found.get("mase", found.get("mae", np.nan)))
+        return -float(found.get("mase", found["mae"]))
 
     def _configured(self, table: Table) -> Config:
         """The configuration for a table: what `carousel init` would write, and the parameters."""
         asked = (self.target, self.id, self.time, self._task)
         config = propose("data frame", *asked, table=table).config
         config = replace(config, data=replace(config.data, name=TABLE, path=""))
-        given = self._given()
+        # All but what validates is trained on: intervals that follow what came read that alone.
+        given = {"forecast.test": _NOTHING, **self._given()}
         if self.known:
             given["columns.known"] = self.known
         found = config.override(given)
@@ -200,7 +203,9 @@ class ManySeriesForecaster(SequenceEstimator):
         """The series of a table as the network reads them."""
         model: TrainedManyForecaster = self._trained()
         wanted = (model.shape.columns[1:], model.shape.static)
-        return model.shape.fit(many_series_of(_table(X), model.config, wanted)[0])
+        series, lost = many_series_of(_table(X), model.config, wanted)
+        warn_of_lost(lost)
+        return model.shape.fit(series)
 
     def _forecast(self, X: Any) -> tuple[ManySeries, NDArray[np.float64]]:
         model: TrainedManyForecaster = self._trained()

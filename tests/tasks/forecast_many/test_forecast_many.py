@@ -409,8 +409,14 @@ def test_what_validates_must_have_been_measured_in_some_series(tmp_path):
             yield (*row[:2], "" if gone else row[2], *row[3:])
 
     rows = many_rows(4)
-    with pytest.raises(DataError, match=r"windows that are to validate has a measured value"):
+    with pytest.raises(DataError, match=r"no window of the validation part, .* has a measured"):
         task_of(tmp_path, rows=list(last(rows, {"s0", "s1", "s2", "s3"})))
+    count = {
+        name: max(row[1] for row in rows if row[0] == name) for name in ("s0", "s1", "s2", "s3")
+    }
+    late = [(*r[:2], "" if (count[r[0]] - r[1]).days < 14 else r[2], *r[3:]) for r in rows]
+    with pytest.raises(DataError, match=r"no window of the test part, .* has a measured"):
+        task_of(tmp_path, rows=late)
     # MASE is undefined for the one series that can validate: it has no part in choosing the epoch.
     flat = [(*row[:2], "5.0" if row[0] == "s0" else row[2], *row[3:]) for row in rows]
     task = task_of(tmp_path, rows=list(last(flat, {"s1", "s2", "s3"})))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -239,13 +240,28 @@ def _said(
 ) -> Iterator[str]:
     """Sentences on what is left out and what is missing. before: rows ahead of the first number."""
     if lost:
-        shown = listed(list(lost[:3])) + (", …" if len(lost) > 3 else "")
-        yield f"left out, without a number to forecast: {len(lost):,} series ({shown})"
+        yield lost_words(lost)
     if before:
         yield counted(before, "rows come before the first number of their series: left out")
     for name, empty in zip(names, np.isnan(static).sum(0).tolist(), strict=True):
         if empty:
             yield f"'{name}' has no value in {empty:,} of {len(static):,} series: read as the mean"
+
+
+def lost_words(lost: Sequence[str]) -> str:
+    """Sentence on series that have no number.
+
+    >>> lost_words(["a", "b"])
+    'left out, without a number to forecast: 2 series (a, b)'
+    """
+    shown = listed(list(lost[:3])) + (", …" if len(lost) > 3 else "")
+    return f"left out, without a number to forecast: {len(lost):,} series ({shown})"
+
+
+def warn_of_lost(lost: Sequence[str]) -> None:
+    """Warn of series that have no number, where answers would lack them without a word."""
+    if lost:
+        warnings.warn(lost_words(lost), UserWarning, stacklevel=2)
 
 
 def _target(config: Config) -> str:

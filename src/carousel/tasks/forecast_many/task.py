@@ -61,14 +61,11 @@ class ForecastManyTask(Task):
         naive = naive_errors(self._data, settings.season, "train")
         self._naive = naive
         self._divisor = torch.from_numpy(_divisors(naive, self._data)).unsqueeze(1)
+        self.held.measured(self.frame, "validation")
+        if len(judged := Origins.judging(self._data, "test")):
+            judged.measured(self.frame, "test")
         measured = ~self.frame.truth(self.held).isnan().all(1)
         weights, held = self.series.weights, np.unique(self.held.series[measured].numpy())
-        if not len(held):
-            raise DataError(
-                f"none of the {len(self.held):,} windows that are to validate has a measured value "
-                "of the target, so that they choose no epoch: let forecast.validation or "
-                "forecast.test be larger, or cut off rows at the end that have no target"
-            )
         self._weight = None if weights is None else torch.from_numpy(weights).unsqueeze(1)
         if weights is not None:
             if not weights[held].any():

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from carousel.config import Config
 from carousel.data.coded import codes_in, columns_of, facts_of, recoded
 from carousel.data.counting import counted
-from carousel.data.files.table_many import many_series_of
+from carousel.data.files.table_many import many_series_of, warn_of_lost
 from carousel.data.files.text import read_text
 from carousel.data.many_series import ManySeries, ManySeriesParts, Pace, account
 from carousel.data.regular import filled_in_series
@@ -260,7 +260,7 @@ class TrainedManyForecaster(TrainedModel):
 
     def read(self, path: Path) -> Given:
         """The series in a table; those without a number have no answer, which is said."""
-        series = self._series(path)
+        series = self.shape.fit(self._of_table(path)[0])  # what is lost is among the notes
         return Given(
             series,
             tuple({"series": name} for name in series.names),
@@ -299,10 +299,12 @@ class TrainedManyForecaster(TrainedModel):
         if isinstance(given, list | tuple) and given:
             return ManySeries.joined([self._series(one) for one in given])
         if not isinstance(given, ManySeries):
-            given = self._of_table(given)
+            given, lost = self._of_table(given)
+            warn_of_lost(lost)
         return self.shape.fit(given)
 
-    def _of_table(self, given: Any) -> ManySeries:
+    def _of_table(self, given: Any) -> tuple[ManySeries, tuple[str, ...]]:
+        """The series in a table, and the names of those that have no number."""
         table = isinstance(given, str | Path) or hasattr(given, "columns")
         if not table:
             raise DataError(
@@ -311,12 +313,12 @@ class TrainedManyForecaster(TrainedModel):
             )
         if reads_tables(self.config):
             wanted = (self.shape.columns[1:], self.shape.static)
-            return many_series_of(table_in(given), self.config, wanted)[0]
+            return many_series_of(table_in(given), self.config, wanted)
         from carousel.data.sets.m4_hourly import read_file
 
         if not isinstance(given, str | Path):
             raise DataError("this model was trained on a published set: name a file like its own")
-        return read_file(read_text(given), str(given))
+        return read_file(read_text(given), str(given)), ()
 
     def _frame(self, series: ManySeries) -> Frame:
         frame = Frame(series, self.scalers, self.config)
@@ -332,9 +334,8 @@ class TrainedManyForecaster(TrainedModel):
 
     def _judge(self, part: str) -> dict[str, Any]:
         parts = self._parts(part)
-        frame, windows = self._frame(parts.series), Origins.judging(parts, part)
-        if not len(windows):
-            raise DataError(f"the {part} part has no window to judge")
+        frame = self._frame(parts.series)
+        windows = Origins.judging(parts, part).measured(frame, part)
         # What was trained on says nothing of errors: the test part follows what validated alone.
         before = Origins.judging(parts, "validation") if part == "test" else nothing()
         found = self._forecasts(frame, windows, before)

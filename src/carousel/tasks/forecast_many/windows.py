@@ -18,6 +18,7 @@ from carousel.data.files.table_steps import sources_of
 from carousel.data.many_series import ManySeries, ManySeriesParts
 from carousel.data.order import generator_of
 from carousel.data.scaling import FeatureScaler
+from carousel.errors import DataError
 from carousel.runtime.calendar import waves
 from carousel.tasks.forecast_many.network import smoothed_seasons
 from carousel.tasks.forecast_many.scaling import Scale, scale_of, transformed
@@ -53,6 +54,18 @@ class Origins:
         number = np.arange(counts.sum()) - np.repeat(counts.cumsum() - counts, counts)
         start = stop[series] - parts.horizon * (counts[series] - number)
         return cls(*map(torch.from_numpy, (series, start, start + parts.horizon)))
+
+    def measured(self, frame: Frame, part: str) -> Origins:
+        """Self, if anything that was measured lies in them. Raises `DataError` if not."""
+        if not len(self):
+            raise DataError(f"the {part} part has no window to judge")
+        if frame.truth(self).isnan().all():
+            raise DataError(
+                f"no window of the {part} part, {len(self):,} of {frame.config.forecast.horizon} "
+                "steps at the end of series, has a measured value of the target: cut off rows that "
+                "have none there, or let the part be larger"
+            )
+        return self
 
     @classmethod
     def after(cls, series: ManySeries) -> Origins:
