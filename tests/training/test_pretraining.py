@@ -74,6 +74,7 @@ def test_the_loss_is_that_of_each_sentence_alone_word_by_word(tmp_path, both, le
     config = sentences(tmp_path, *more)
     first = task_of(config).pretraining(3)
     net = first.build_model().eval()
+    assert "warning" not in first.describe(net)
     batch = first._batch("training", torch.tensor([4, 0, 9, 30, 2, 77, 5]))
     found = first.loss(net, batch)
     tokens, lengths, _ = batch
@@ -200,6 +201,9 @@ def test_the_coach_looks_at_layers_that_are_not_trained_yet_and_all_are_free_in_
     config = sentences(tmp_path, "pretraining.unfreeze=3", "training.epochs=2")
     trainer = Trainer(task_of(config), Unsaved(config, 3), Nowhere(), Display(), _fabric())
     trainer.update.begin_epoch(0)
+    first = trainer.task.pretraining(3)
+    said = "the embeddings join after 6 epochs, and training has 2: they stay"
+    assert said in first.describe(first.build_model())
     before = [p.detach().clone() for p in trainer.net.parameters()]
     (call,) = trainer.coach._probe()
     assert call.gradients == {}

@@ -204,7 +204,18 @@ class Pretraining(Task):
             f"{len(texts.values):,} words of the training part alone; vocabulary {self._size:,}, "
             f"pieces of at most {longest} words\n"
             f"recurrent layer on {layers.explain(recurrent, example)}{above if left else ''}"
-            f"{in_blocks_words(self.shuffle)}"
+            f"{in_blocks_words(self.shuffle)}{self._never_trained()}"
+        )
+
+    def _never_trained(self) -> str:
+        """Warning, after a line break, where training is over before all layers have joined it."""
+        asked, epochs = self._task.config, self._task.config.training.epochs
+        late = asked.pretraining.unfreeze * (asked.model.num_layers + 1)
+        if late < epochs:
+            return ""
+        return (
+            f"\nwarning: with pretraining.unfreeze = {asked.pretraining.unfreeze} the embeddings "
+            f"join after {late} epochs, and training has {epochs}: they stay as they are then"
         )
 
     def hand_over(self, weights: dict[str, Tensor], network: nn.Module) -> None:
