@@ -1,5 +1,7 @@
 """A finding reads the same wherever it is shown: on a line while it trains, and in full."""
 
+import re
+
 import pytest
 
 from carousel.cli.output import print_finding
@@ -104,6 +106,14 @@ def test_advice_for_forecasts_is_given_to_those_who_forecast_alone(task, forecas
     said = [one.text for one in rule.finding(numbers, config=Config(task=task)).advice]
     assert any(text.startswith("Forecasting") for text in said) == forecasting
     assert any("forecast.linear" in text for text in said) == (task == "forecast")
+
+
+def test_what_a_part_holds_is_counted_in_the_readers_language():
+    rule = RULES["validation-too-small"]
+    known = {"validation_units": 7, "validation_unit": "separate windows"}
+    numbers = rule.judge(Evidence(facts=known), Thresholds())
+    assert "7 separate windows: a mean" in rule.finding(numbers).title
+    assert not re.search("[A-Za-z]", rule.finding(numbers, "ko").title)
 
 
 def test_a_metric_is_called_by_its_name_and_not_by_its_key():

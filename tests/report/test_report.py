@@ -179,6 +179,8 @@ def test_the_verb_writes_it_anew_in_another_language(copy, carousel):
     assert "Leaderboard" not in content
     assert "직전 값" in content
     assert "last value" not in content
+    assert "겹치지 않는 창" in content
+    assert "separate windows" not in content
     (run / "report.html").unlink()
     code, out, _ = carousel("report", run, "--json")
     assert json.loads(out)["files"] == [str(run / "report.html"), str(run / "README.md")]

@@ -81,7 +81,7 @@ def data(facts: Facts, words: Words) -> Html:
         "section",
         tag("h2", words("data")),
         tag("p", _source(facts)),
-        table([words("part"), *counted], rows) if rows else None,
+        table([words("part"), *map(words.said, counted)], rows) if rows else None,
         tag("p", f"{words('columns')} ({len(names)}): {shown}") if names else None,
         _notes(account, words),
         tag(
