@@ -310,6 +310,8 @@ def test_what_is_known_beforehand_is_read_for_the_steps_to_come(tmp_path):
         DataError, match=r"must end with rows for the 3 steps to come.*has 0 of them"
     ):
         model.predict(str(tmp_path / "a.csv"))
+    with pytest.raises(DataError, match="must end with rows for the 3 steps to come"):
+        model.example(model.read(tmp_path / "a.csv"), 0)
     wrong = config_of("forecast", tmp_path / "a.csv", {**roles, "known": "load"}, **sections)
     with pytest.raises(ConfigError, match=r"can name no target"):
         tasks.find("forecast")(wrong, 0)

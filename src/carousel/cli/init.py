@@ -311,7 +311,8 @@ def recipe_for(
     if has_columns(data):
         named = (given.get(name, "") for name in ("target", "id", "time", "task"))
         made = propose(data, *named, files=files)
-        notice(f"{data}: {made.guess.task}, as {made.guess.why}")
+        why = made.guess.why
+        notice(f"{data}: {made.guess.task}, {why if why.startswith('as ') else f'as {why}'}")
         for column in made.table.columns:
             if column.style == "unsure":  # without its dates a series is none
                 notice(f"'{column.name}': {column.note}")

@@ -452,6 +452,10 @@ def test_series_that_lack_what_is_to_be_known_leave_the_others_their_forecasts(t
     said = [one.text for one in shown if isinstance(one, Notice)]
     assert [text.partition(" must")[0].rpartition(" ")[2] for text in said] == ["'s0'", "'s2'"]
     (found,) = (one.content for one in shown if isinstance(one, Json))
+    given = model.read(path)
+    assert "'s1' of your own series" in model.example(given, 1).title
+    with pytest.raises(DataError, match="'s2' must end with rows"):
+        model.example(given, 2)
     alone = [row for row in rows if row[0] in ("s1", "s3")]
     wanted = model.predict(write_many(tmp_path, alone, "alone.csv"))
     assert [one["series"] for one in found] == [one.series for one in wanted] == ["s1", "s3"]

@@ -226,6 +226,10 @@ def test_train_says_what_it_took_the_table_for(carousel, tmp_path):
     )
     assert code == 0
     assert "many.csv: forecast_many, as 12 series in time by 'shop', and the number 'sold'" in err
+    _, _, err = carousel(
+        "train", "many.csv", "--set", "training.epochs=0", "--task", "forecast_many"
+    )
+    assert "many.csv: forecast_many, as asked\n" in err
 
 
 def test_csv_and_parquet_get_the_same_forecasts(carousel, run):

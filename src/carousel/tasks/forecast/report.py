@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -13,7 +13,11 @@ from carousel.data.regular import Series
 from carousel.data.series import Windows
 from carousel.tasks.forecast.scores import Yardstick, detail, intervals, measures
 from carousel.tasks.forecast.tables import error_table, examples_of, mase_note
+from carousel.tasks.shared.example import Example
 from carousel.tasks.shared.task import Notice, Shown
+
+if TYPE_CHECKING:
+    from carousel.tasks.forecast.trained import TrainedForecaster
 
 
 def of_windows(
@@ -47,3 +51,20 @@ def shown(report: dict[str, Any]) -> Iterator[Shown]:
     steps = report["mae_per_step"]
     some = sorted({*np.linspace(0, len(steps) - 1, min(8, len(steps))).astype(int).tolist()})
     yield error_table(("step ahead", "MAE"), {str(k + 1): steps[k] for k in some}, together=True)
+
+
+def window_of(model: TrainedForecaster, series: Series, start: int, origin: str) -> Example:
+    """The window whose first step to forecast is row `start` of the series."""
+    settings = model.config.forecast
+    frame = model.frame_of(series)
+    read = slice(start - settings.context, start)
+    x, _ = frame.leveled(frame.scaled[read].unsqueeze(0))
+    before = frame.known[read].unsqueeze(0)
+    after = frame.known[start : start + settings.horizon].unsqueeze(0)
+    name = model.columns[model.targets[0]]
+    return Example(
+        f"{origin}, up to {series.stamps[start - 1]}: the {settings.horizon} steps to come",
+        f"the sum of the forecast of {name} over the {settings.horizon} steps to come",
+        lambda: model.model(x, before, after)[0, :, 0, 0].sum(),
+        tuple(map(str, series.stamps[read])),
+    )

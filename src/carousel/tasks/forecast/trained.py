@@ -34,7 +34,7 @@ from carousel.tasks.forecast.frame import (
 from carousel.tasks.forecast.input import Kind, series_of
 from carousel.tasks.forecast.network import Forecaster
 from carousel.tasks.forecast.output import SHARE, Output
-from carousel.tasks.forecast.report import of_windows, shown
+from carousel.tasks.forecast.report import of_windows, shown, window_of
 from carousel.tasks.forecast.scores import Yardstick
 from carousel.tasks.shared import plots
 from carousel.tasks.shared.answers import ForecastAnswer
@@ -384,6 +384,7 @@ class TrainedForecaster(TrainedModel):
         settings = self.config.forecast
         if isinstance(source, Given):
             series, origin = source.inputs[0], "your own series"
+            self._last(series)  # refuses one that lacks what is to be known of the steps to come
             starts = [len(series)]
         else:
             data = self._series_parts(source)
@@ -391,23 +392,7 @@ class TrainedForecaster(TrainedModel):
             rows_ = data.rows[source]
             starts = Windows(rows_, settings.context, settings.horizon).starts.tolist()
         start = starts[check_number(number, len(starts), "windows")]
-        return self._window(series, start, f"window {number} of {origin}")
-
-    def _window(self, series: Series, start: int, origin: str) -> Example:
-        """The window whose first step to forecast is row `start` of the series."""
-        settings = self.config.forecast
-        frame = self.frame_of(series)
-        read = slice(start - settings.context, start)
-        x, _ = frame.leveled(frame.scaled[read].unsqueeze(0))
-        before = frame.known[read].unsqueeze(0)
-        after = frame.known[start : start + settings.horizon].unsqueeze(0)
-        name = self.columns[self.targets[0]]
-        return Example(
-            f"{origin}, up to {series.stamps[start - 1]}: the {settings.horizon} steps to come",
-            f"the sum of the forecast of {name} over the {settings.horizon} steps to come",
-            lambda: self.model(x, before, after)[0, :, 0, 0].sum(),
-            tuple(map(str, series.stamps[read])),
-        )
+        return window_of(self, series, start, f"window {number} of {origin}")
 
 
 def _list(inputs: Any) -> list[Any]:

@@ -227,7 +227,8 @@ class TrainedManyForecaster(TrainedModel):
         if lost:
             known, horizon = self.config.columns.known, self.config.forecast.horizon
             wanted = f"rows for the {horizon} steps to come that have these columns and no target"
-            names = {place: frame.series.names[place] for place in lost}
+            of = windows.series.tolist()
+            names = {place: frame.series.names[of[place]] for place in lost}
             raise UnansweredError(
                 {
                     i: f"columns.known = '{known}': '{n}' must end with {wanted}"
@@ -370,7 +371,10 @@ class TrainedManyForecaster(TrainedModel):
             series, origin = parts.series, f"the {source} part"
             windows = Origins.judging(parts, source)
         chosen = windows.take(torch.tensor([check_number(number, len(windows), "windows")]))
-        x, after, static, _ = self._frame(series).read(chosen)
+        frame = self._frame(series)
+        if isinstance(source, Given):
+            self._require_known(frame, chosen)
+        x, after, static, _ = frame.read(chosen)
         place = int(chosen.series)
         before = int(chosen.start) - int(series.firsts[place]) - x.size(1)
         times = series.pace.texts(
