@@ -386,7 +386,7 @@ def test_evaluate_prints_every_class_the_mistakes_and_the_accuracy(carousel, run
     confusion = np.array(report["confusion"])
     np.fill_diagonal(confusion, 0)
     i, j = np.unravel_index(confusion.argmax(), confusion.shape)
-    assert f"most frequent mistakes: {i} taken for {j} {confusion[i, j]}x" in out
+    assert f"most frequent mistakes: {i} taken for {j} ({confusion[i, j]}x)" in out
     assert f"test accuracy {report['accuracy']:.2%}" in out
 
 

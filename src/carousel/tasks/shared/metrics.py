@@ -93,7 +93,7 @@ def worst_confusions(confusion: list[list[int]], classes: Sequence[str]) -> str:
         ((count, i, j) for i, row in enumerate(confusion) for j, count in enumerate(row) if i != j),
         reverse=True,
     )
-    worst = [f"{classes[i]} taken for {classes[j]} {n}x" for n, i, j in pairs[:5] if n]
+    worst = [f"{classes[i]} taken for {classes[j]} ({n}x)" for n, i, j in pairs[:5] if n]
     return f"most frequent mistakes: {', '.join(worst)}" if worst else "no mistakes"
 
 
