@@ -70,7 +70,7 @@ check: install symbols
 wheel: install
 	rm -rf build/linked dist/*.whl
 	$(PIP) wheel --quiet --no-deps $(BUILD) --wheel-dir build/linked .
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair --exclude libgomp.so.1 --wheel-dir dist build/linked/*.whl
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/auditwheel repair -z 9 --exclude libgomp.so.1 --wheel-dir dist build/linked/*.whl
 
 sdist: install
 	$(BIN)/python -m build --sdist --no-isolation --outdir dist
