@@ -16,8 +16,8 @@ import zipfile
 from pathlib import Path
 
 # Bytes. 15 MB are aimed at; kernels of bfloat16, of eight bits and of more cells made it 15.28,
-# those of S6 and of single steps, the server, sweeps and imported tables 15.85, pre-training, counts
-# and many series in every verb 16.03, packed as small as deflate can. MNIST is 11.4.
+# those of S6 and of single steps, the server, sweeps and imported tables 15.85, pre-training,
+# counts and many series in every verb 16.03, packed as small as deflate can. MNIST is 11.4.
 LARGEST = 16_250_000
 PLATFORM = "manylinux" if sys.platform == "linux" else ""
 CONTENTS = [
