@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from carousel.data.said import said
 from carousel.errors import ConfigError
 from carousel.particles import with_particles
 from carousel.places import setting
@@ -81,6 +82,15 @@ def in_every_language(table: str, key: str, **values: object) -> Said:
     {'en': 'forget gate', 'ko': '망각 게이트'}
     """
     return {language: word(table, key, language, **values) for language in LANGUAGES}
+
+
+def said_in_every_language(text: str) -> Said:
+    """An English text of the data's own, such as the name of a metric, in every language.
+
+    >>> said_in_every_language("accuracy")
+    {'en': 'accuracy', 'ko': '정확도'}
+    """
+    return {language: said(text, language) for language in LANGUAGES}
 
 
 def in_language(numbers: Mapping[str, Any], language: str) -> dict[str, float | int | str]:

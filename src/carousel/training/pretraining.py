@@ -53,9 +53,7 @@ def pretrained(
     first = task.pretraining(run.seed)
     inner = _inside(run, first)
     display.phase = "pre-training"
-    with (
-        EventStore(inner.events) if isinstance(inner, RunFolder) else nullcontext(Nowhere()) as own
-    ):
+    with _store(inner) as own:
         trainer = Trainer(first, inner, own, display, fabric, team)
         display.say(first.describe(trainer.net))
         try:
@@ -101,7 +99,6 @@ def _inside(run: RunFolder | Unsaved, first: Pretraining) -> RunFolder | Unsaved
     path = run.path / PRETRAINING
     if isinstance(run, RunFolder):
         path.mkdir(exist_ok=True)
-        return replace(run, path=path, config=first.config)
     return replace(run, path=path, config=first.config)
 
 

@@ -10,10 +10,9 @@ from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
 from carousel.coach.rules.curves import overfits
-from carousel.coach.words import LANGUAGES, in_every_language
+from carousel.coach.words import Said, in_every_language, said_in_every_language
 from carousel.config import Thresholds
 from carousel.config.columns import FORECASTS
-from carousel.data.said import said
 from carousel.errors import command
 
 _LEAKED = 0.01
@@ -51,14 +50,17 @@ def dumb_baseline(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
     if ours is None or strongest is None or sign * ours > sign * known[strongest]:
         return None
     plain = scores.baseline(strongest)
-    baseline = {language: said(plain, language) for language in LANGUAGES}
-    words = {"baseline": baseline, "metric": _metric(metric), "severity": "warning"}
+    words = {
+        "baseline": said_in_every_language(plain),
+        "metric": _metric(metric),
+        "severity": "warning",
+    }
     return words | {"ours": ours, "theirs": known[strongest]}
 
 
-def _metric(name: str) -> dict[str, str]:
+def _metric(name: str) -> Said:
     """A metric's name in words, by language."""
-    return {language: said(scores.title(name), language) for language in LANGUAGES}
+    return said_in_every_language(scores.title(name))
 
 
 def _epochs(e: Evidence) -> tuple[int, int, int] | None:
@@ -115,7 +117,7 @@ def stop_verdict(e: Evidence, t: Thresholds) -> Mapping[str, Any] | None:
         return None
     uses = ", ".join(str(use.get("by", "?")) for use in e.of_kind("test_used"))
     words = {
-        "reason": {language: said(reason, language) for language in LANGUAGES},
+        "reason": said_in_every_language(reason),
         "test_used_by": uses or in_every_language("checks", "nobody"),
     }
     return {"best_epoch": best[0], "epochs": len(e.epochs)} | words

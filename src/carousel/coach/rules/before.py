@@ -8,9 +8,8 @@ from typing import Any
 from carousel.coach.evidence import Evidence
 from carousel.coach.finding import Numbers
 from carousel.coach.rule import declare, rule
-from carousel.coach.words import LANGUAGES, Said, sentence
+from carousel.coach.words import Said, said_in_every_language, sentence
 from carousel.config import Thresholds
-from carousel.data.said import said
 
 declare(
     "loss-at-start",
@@ -173,10 +172,9 @@ def validation_too_small(e: Evidence, t: Thresholds) -> dict[str, Any] | None:
     wanted = int(0.25 / limit**2) + 1
     share = "class_counts" in e.facts  # else it measures a mean of losses or errors
     error = (0.5 if share else 1.0) / count**0.5
-    unit = str(e.facts.get("validation_unit", "examples"))
     return {
         "examples": count,
-        "unit": {language: said(unit, language) for language in LANGUAGES},
+        "unit": said_in_every_language(str(e.facts.get("validation_unit", "examples"))),
         "what": _uncertainty(e, count, share, error),
         "error": error,
         "validation_wanted": wanted,

@@ -63,7 +63,7 @@ class TextClassifier(nn.Module):
 
     def embedded(self, tokens: Tensor) -> Tensor:
         """Inputs of the recurrent layers (B, T, I) of tokens, some of it dropped in training."""
-        words = self.words(tokens)
+        words = tokens if self.spelled is None else tokens[..., 0]
         x = self.embedding(words)
         p = self.regularization.input_dropout
         if self.training and p:
@@ -72,10 +72,6 @@ class TextClassifier(nn.Module):
             x = torch.cat((x, self.spelled(tokens[..., 1:])), -1)
         dropped: Tensor = self.dropout(x)
         return dropped
-
-    def words(self, tokens: Tensor) -> Tensor:
-        """Numbers of the words themselves (B, T)."""
-        return tokens if self.spelled is None else tokens[..., 0]
 
     @property
     def word_embedding(self) -> nn.Embedding:

@@ -193,7 +193,7 @@ class Frame:
         come in each season by the time since the calendar's, or the count's, zero, and the number
         of the series."""
         pace, of = self.series.pace, windows.series
-        begun = torch.from_numpy(self.series.starts // pace.every)[of]
+        begun = torch.from_numpy(self.series.starts[of.numpy()] // pace.every)
         place = begun + windows.start - self._firsts[of]
         seasons = [place.remainder(season).float() for season in smoothed_seasons(self.config)]
         return torch.stack((scale.spread[:, 0].float(), *seasons, self._codes[of].float()), 1)

@@ -193,14 +193,14 @@ class Pretraining(Task):
         rows, longest = self.config.training.batch_size, int(texts.lengths.max())
         recurrent = net.encoder.recurrent
         example = net.bias.new_zeros(rows, longest, recurrent.input_size)
-        which = "the next word, and from the end the one before" if net.directions > 1 else ""
+        both = ", and from the end the one before" if net.directions > 1 else ""
         left = self._task.config.model.num_layers - recurrent.num_layers
         above = (
             f"\n{left} of the recurrent layers above the lowest left as they begin: they read both "
             "directions"
         )
         return (
-            f"pre-training: a language model of {which or 'the next word'}, on "
+            f"pre-training: a language model of the next word{both}, on "
             f"{len(texts.values):,} words of the training part alone; vocabulary {self._size:,}, "
             f"pieces of at most {longest} words\n"
             f"recurrent layer on {layers.explain(recurrent, example)}{above if left else ''}"
