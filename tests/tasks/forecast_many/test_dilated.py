@@ -3,7 +3,6 @@
 import pytest
 import torch
 from small_many import many_config, write_many
-from torch import nn
 
 from carousel import tasks
 from carousel.cells.states import states_of
@@ -127,4 +126,4 @@ def test_the_coach_and_the_summary_see_each_layer(tmp_path):
         f"recurrent.layers.{n}" for n in range(3)
     ]
     assert "recurrent layer on native" in task.describe(network)
-    assert isinstance(network.recurrent, nn.Module)
+    assert isinstance(network.recurrent, DilatedStack)
