@@ -431,21 +431,23 @@ def test_a_note_of_an_import_stands_once_however_many_blocks_it_holds_for(tmp_pa
     assert read_table(tmp_path / "kept")["a"].note == read_table(path)["a"].note
 
 
+def with_row(path, rows, place, other):
+    """A file of two columns, one of whose rows is another."""
+    path.write_text("a,b\n" + "".join([*rows[:place], other, *rows[place + 1 :]]))
+    return path
+
+
 def test_a_quotation_mark_that_is_never_closed_is_refused_without_reading_on(
     tmp_path, small_blocks
 ):
-    path = tmp_path / "open.csv"
     rows = [f"word {i},{i}\n" for i in range(2000)]
-    rows[700] = '"word,700\n'
-    path.write_text("a,b\n" + "".join(rows))
+    path = with_row(tmp_path / "open.csv", rows, 700, '"word,700\n')
     with pytest.raises(DataError, match=r"open\.csv line 702 .*quotation mark opens a cell"):
         import_files([path], tmp_path / "kept")
 
 
 def test_rows_that_are_wrong_are_named_by_their_line_in_the_file(tmp_path, small_blocks):
-    path = tmp_path / "wrong.csv"
     rows = [f'"word {i}",{i}\n' for i in range(500)]
-    rows[400] = "word,400,1\n"
-    path.write_text("a,b\n" + "".join(rows))
+    path = with_row(tmp_path / "wrong.csv", rows, 400, "word,400,1\n")
     with pytest.raises(DataError, match=r"wrong\.csv line 402 has 3 cells"):
         import_files([path], tmp_path / "kept")

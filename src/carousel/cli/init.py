@@ -141,7 +141,7 @@ def show_audit(found: list[Finding], language: str) -> None:
 def show(made: Proposal, language: str) -> None:
     """Print what was found: the columns, the task and the split."""
     from carousel.config.columns import ColumnsConfig
-    from carousel.data.proposal import in_words
+    from carousel.data.proposal_words import in_words
     from carousel.data.said import said, words
 
     found, known = made.guess, words(language)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from carousel.config.columns import SERIES, STEPS, TABLES, listed, names_in
+from carousel.config.columns import SERIES, STEPS, TABLES, names_in
 from carousel.data.guessing import (
     LABELS,
     TIMES,
@@ -17,9 +15,9 @@ from carousel.data.guessing import (
     named_as,
     words_of,
 )
-from carousel.data.guessing_rows import JUDGES, PEOPLE, QUANTITIES, RowFinder
-from carousel.data.profiles import Profile, profiles
-from carousel.data.sequences import behind_the_end, order_key
+from carousel.data.guessing_rows import JUDGES, PEOPLE
+from carousel.data.guessing_series import SeriesFinder
+from carousel.data.profiles import profiles
 from carousel.data.several import separator_of
 from carousel.data.table import Table
 from carousel.errors import ConfigError, DataError
@@ -28,10 +26,6 @@ _PART_WORDS = {"train", "training", "validation", "valid", "val", "dev", "test"}
 _MOST_LEVELS, _OFTEN = 200, 20
 """Values up to which a text is a category; more of them, if each has so many rows on average."""
 _FEW = 6
-_OF_COUNTS = 6
-"""Values of counts, at least, where their name does not say that they are."""
-_CHANGING = 0.3
-"""Share of the steps at which counts change, and states hardly do."""
 
 
 def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task: str = "") -> Guess:
@@ -52,7 +46,7 @@ def guess(table: Table, *, target: str = "", id: str = "", time: str = "", task:
     return found
 
 
-class _Guesser(RowFinder):
+class _Guesser(SeriesFinder):
     """The steps of the guess, in order: each column is given a role once."""
 
     def guess(self) -> Guess:
@@ -186,10 +180,7 @@ class _Guesser(RowFinder):
             return ""
         free = [p for p in self._free() if p.kind not in ("time",)]
         if self.task == "forecast_many":
-            named = [p for p in self._measured() if named_as(p.name, (*LABELS, *QUANTITIES))]
-            return self._only([p.name for p in named]) or self._only(
-                [p.name for p in self._measured()]
-            )
+            return self._likely_series()
         classes = [p for p in free if p.is_class()]
         named = [
             p for p in free if named_as(p.name, LABELS) and (p.is_class() or p.column.is_number)
@@ -278,93 +269,6 @@ class _Guesser(RowFinder):
         self._give(target, "target", words_of(p), "target")
         if found.task == "classify_recordings":
             self._find_labels(target)
-
-    # ---- many series
-
-    def _forecast_many(self, p: Profile, other: str) -> None:
-        found = self.found
-        found.task = "forecast_many"
-        count = found.sequences
-        why = f"{count:,} series in time by '{self.id}', and the number '{p.name}' to come"
-        found.why = f"{why}; {other}"
-
-    def _many_in_time(self, p: Profile) -> bool:
-        """True if a number is one of many series in time: at dates, or, with mere counts of steps,
-        where there is nothing beside it that it could be found from."""
-        if not (self.time and self.id and self.found.sequences > 1):
-            return False
-        if p.name in self.found.constant or not self._apart():
-            return False
-        beside = [q for q in self._measured() if q.name != p.name]
-        return self.known[self.time].kind == "time" or not beside
-
-    def _apart(self) -> bool:
-        """True if no time stands twice in a series, but in rows all alike."""
-        return self._orders(*(self.known[name] for name in self.ids))
-
-    def _tells_too(self, target: Profile) -> str:
-        """The id with a column that would tell series apart too, if time stands twice without."""
-        if not (self.id and self.time) or self.known[self.time].kind != "time" or self._apart():
-            return ""
-        ids = [self.known[name] for name in self.ids]
-        for p in self._free():
-            can = p.kind in ("text", "whole") and 2 <= p.distinct <= p.rows / 2
-            if can and p.name != target.name and self._orders(*ids, p):
-                return listed([*self.ids, p.name])
-        return ""
-
-    def _refuse_doubled(self, target: Profile) -> None:
-        """Raise `DataError` where the series that are to be forecast have two rows at a time."""
-        if not (self.id and self.time) or self._apart():
-            return
-        also = self._tells_too(target)
-        raise DataError(
-            f"{self.table.source}: a series has one row for each time, and by '{self.id}' some "
-            f"times in '{self.time}' stand twice: "
-            + (f"name '{also}' as id" if also else "keep one row for each, such as their sum"),
-            "id",
-        )
-
-    def _counts_in_time(self, p: Profile) -> bool:
-        """True if whole numbers of many series are counts, such as pieces sold, and no classes: by
-        the column's name, or as they change far more often than states do."""
-        if p.kind != "whole" or p.distinct < 3 or not self._many_in_time(p):
-            return False
-        if self.known[self.time].kind != "time" or named_as(p.name, LABELS):
-            return False
-        if named_as(p.name, QUANTITIES):
-            return True
-        if p.distinct < _OF_COUNTS:
-            return False
-        order = np.lexsort((order_key(self.table, self.time)[0], self.codes))
-        same = np.diff(self.codes[order]) == 0
-        changes = np.diff(p.column.numbers()[order])[same] != 0
-        return bool(len(changes)) and bool(changes.mean() > _CHANGING)
-
-    def _measured(self) -> list[Profile]:
-        """Columns of numbers without a role that change along a sequence."""
-        free = [p for p in self._free() if p.kind in ("whole", "number")]
-        return [p for p in free if p.name not in self.found.constant]
-
-    @staticmethod
-    def _only(names: Sequence[str]) -> str:
-        return names[0] if len(names) == 1 else ""
-
-    def _why_known(self, rows: int) -> str:
-        return f"stands in the {rows:,} rows to come, where '{self.target}' does not"
-
-    def _set_known(self) -> None:
-        """Columns with values in rows that the target has none for, behind the end of each series,
-        are known for the steps to come."""
-        rows = behind_the_end(self.table, self.codes, self.time, self.target)
-        series = len(np.unique(self.codes[rows]))
-        if not len(rows) or 2 * series < self.found.sequences:  # else they were not measured
-            return
-        for p in self._free():
-            if p.name in self.found.constant or p.kind in ("time", "nested", "empty"):
-                continue
-            if p.column.values[rows].null_count() == 0:
-                self._give(p.name, "known", self._why_known(len(rows)), "columns.known")
 
     def _watch(self) -> None:
         """Every number is watched, and a column of 0 and 1, where there is one, judges."""

@@ -148,7 +148,7 @@ class Finder:
             self._ask_ids()
             return
         free = [p for p in self._free() if p.name != self.target]
-        can = [p for p in free if _can_tell(p)]
+        can = [p for p in free if can_tell(p)]
         named = [p for p in can if named_as(p.name, _IDS)]
         timed = self.known[self.time] if self.time else None
         if timed is not None and timed.counts and timed.resets:
@@ -174,7 +174,7 @@ class Finder:
             self._give(best.name, "id", f"{best.distinct:,} values; {why}", "id")
         elif timed is not None and timed.kind == "time" and self._is_measured():
             twice = timed.distinct < timed.rows and not self._single(timed)
-            self._find_pair([p for p in free if _can_tell(p) and twice])
+            self._find_pair([p for p in free if can_tell(p) and twice])
 
     def _best_id(self, can: Sequence[Profile], named: Sequence[Profile]) -> Profile | None:
         wanted = [p for p in can if p in named] or list(can)
@@ -247,7 +247,7 @@ class Finder:
         )
 
 
-def _can_tell(p: Profile) -> bool:
+def can_tell(p: Profile) -> bool:
     """True if a column may tell sequences apart."""
     some = p.kind in ("text", "whole") and 2 <= p.distinct <= p.rows / 2
     return some and not p.column.missing

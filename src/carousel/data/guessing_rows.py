@@ -14,10 +14,6 @@ from carousel.data.wide import Block, found_in
 from carousel.errors import DataError
 
 JUDGES = (*LABELS, "anomaly", "anomalous", "is_anomaly", "outlier", "fault", "abnormal", "이상")
-QUANTITIES = (
-    *("sales", "sold", "demand", "quantity", "qty", "units", "orders", "volume", "count", "load"),
-    *("visitors", "visits", "consumption", "revenue", "판매량", "수요", "주문량"),
-)
 PEOPLE = ("person", "subject", "patient", "speaker", "user", "participant", "group", "사람")
 _WORDS = ("tokens", "words", "token", "word", "text", "forms")
 _TAGS = ("tags", "labels", "slots", "ner", "pos", "chunks", "iob", "bio")

@@ -147,10 +147,10 @@ def pools_of(values: Ragged, rows: int, known: Tensor | None = None) -> Pools:
     size = max(1, BLOCK // (each * rows)) * rows
 
     def expect(first: int, last: int) -> None:
-        if isinstance(values, MappedRagged) and known is None:
+        if known is not None:
+            first, last = int(known[first]), int(known[last - 1]) + 1
+        if isinstance(values, MappedRagged):
             values.expect(first, last)
-        elif isinstance(values, MappedRagged) and known is not None:
-            values.expect(int(known[first]), int(known[last - 1]) + 1)
 
     return Pools(len(values) if known is None else len(known), size, expect=expect)
 

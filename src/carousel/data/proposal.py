@@ -12,27 +12,22 @@ import numpy as np
 
 from carousel.config import Config
 from carousel.config.columns import (
-    FEW_LEVELS,
     FORECASTS,
-    LABELLED,
     SPLIT,
     STEPS,
     ColumnsConfig,
-    embedding_size,
     listed,
-    names_in,
 )
 from carousel.data.countdown import cap_of
-from carousel.data.counting import span_of, unit_of
 from carousel.data.files.text import suffix_of
 from carousel.data.guesses import Guess, guess
+from carousel.data.proposal_words import comments_of
 from carousel.data.sequences import behind_the_end, ids_of, sequences_of
 from carousel.data.sized import size_of
 from carousel.data.sizes import (
     Sections,
     Size,
     longer_season,
-    rules,
     season_of,
     seasons_of_many,
     settings,
@@ -63,11 +58,6 @@ _HEADS = {
     "anomaly": "what is unusual, and how many false alarms there may be",
     "training": "how long, in what batches",
 }
-
-_CAP_RULE = (
-    "it counts down to the end of each sequence: more than the shortest begins with counts as that "
-    "in training; 0: no cap"
-)
 
 
 def has_columns(path: Path) -> bool:
@@ -192,25 +182,7 @@ def propose(
     if found.task == "regress" and (cap := cap_of(table, found)):
         sections["regress"] = {"cap": cap}
         found.why += ", and counts down to the end of each sequence"
-    comments = {f"columns.{name}": why for name, why in _reasons(found).items()}
-    comments |= dict(rules(found.task, size)) | {"regress.cap": _CAP_RULE}
-    if found.task in LABELLED and [table[n].kind for n in found.named("target")] == ["whole"]:
-        comments["columns.target"] += "; ordinal = true if they rank, as stars do"
-    comments["columns.category"] = _levels_in_words(found, columns)
-    comments["columns.separator"] = "several labels in a cell: any of them may hold"
-    comments["columns.static"] = "read at every step, like the columns that change"
-    if found.task == "forecast_many":
-        comments["columns.static"] = "one value for each series"
-    comments["columns.known"] = "known for the steps to come: stands where the target ends"
-    comments["columns.gap"] = "or cut, or error: where steps are missing"
-    if found.task == "forecast":  # it reads one series, and cut would make several
-        comments["columns.gap"] = "or error: where steps are missing"
-    if found.task == "forecast_many" and found.named("known"):
-        comments["forecast.context"] = (
-            "about four seasons, at least 24 steps, of hours a week; shorter series are padded"
-        )
-        comments["forecast.horizon"] = "as many as the usual series has rows to come"
-    return Proposal(path, table, found, step, sections, comments)
+    return Proposal(path, table, found, step, sections, comments_of(table, found, columns, size))
 
 
 def _put(sections: Sections, found: Guess, files: Mapping[str, str]) -> None:
@@ -247,40 +219,6 @@ def _columns(found: Guess) -> dict[str, Any]:
     if known := found.named("known"):
         columns["known"] = listed(known)
     return columns
-
-
-def _levels_in_words(found: Guess, columns: dict[str, Any]) -> str:
-    """Categories with their levels, and what becomes of them."""
-    said = []
-    for name in names_in(columns.get("category", "")):
-        count = found.profiles[name].distinct
-        size = embedding_size(count)
-        how = "a column each" if count <= FEW_LEVELS else f"{size} numbers each, learnt"
-        said.append(f"{name}: {count:,} values, {how}")
-    return "; ".join(said) + f" (more than {FEW_LEVELS} values: min(50, 1.6 n^0.56) numbers)"
-
-
-def _reasons(found: Guess) -> dict[str, str]:
-    """Why each role was given; of several columns what they share once, at the end."""
-    said: dict[str, list[str]] = {}
-    for r in found.roles.values():
-        if r.role in ("id", "time", "target", "text", "file"):
-            said.setdefault(r.role, []).append(r.why.replace("\n", " "))
-    return {role: _joined(whys) for role, whys in said.items()}
-
-
-def _joined(whys: list[str]) -> str:
-    """Reasons in a line.
-
-    >>> _joined(["24 values; no time stands twice", "2 values; no time stands twice"])
-    '24 values; 2 values; no time stands twice'
-    >>> _joined(["as asked", "as asked"])
-    'as asked'
-    """
-    own, _, shared = whys[0].rpartition("; ")
-    if len(set(whys)) == 1 or not own or not all(why.endswith(f"; {shared}") for why in whys):
-        return "; ".join(dict.fromkeys(whys))
-    return "; ".join([*(why.removesuffix(f"; {shared}") for why in whys), shared])
 
 
 def _steps(table: Table, found: Guess, columns: dict[str, Any]) -> tuple[str, str]:
@@ -399,15 +337,3 @@ def _is_korean(table: Table, found: Guess) -> bool:
         if hangul > 0.3 * max(1, sum(letter.isalpha() for letter in letters)):
             return True
     return False
-
-
-def in_words(table: Table, found: Guess, columns: ColumnsConfig, step: str) -> str:
-    """The table in a line: rows, sequences, their lengths and the step."""
-    words = f"{len(table):,} {unit_of(len(table), 'rows')}"
-    if found.wide:
-        names = ", ".join(f"'{block.name}'" for block in found.wide[:5])
-        return f"{words}, each a sequence of {len(found.wide[0].columns):,} steps of {names}"
-    if found.named("id") and found.sequences > 1:
-        counts = np.bincount(ids_of(table, found.named("id"))[0])
-        words += f", {found.sequences:,} sequences of {span_of(counts.tolist(), 'steps')}"
-    return words + (f", a step of {step}" if step else "")

@@ -179,6 +179,14 @@ class Table:
             f"{self.source} has no column '{name}'.{closest(name, self.names)} It has: {shown}"
         )
 
+    def first_of_their_kind(self) -> NDArray[np.bool_]:
+        """Rows (N,) of which none before is alike in every column."""
+        import polars as pl
+
+        cells = [c.raw.alias(c.name) for c in self.columns if c.kind not in ("nested", "empty")]
+        found = pl.DataFrame(cells).select(pl.struct(pl.all()).is_first_distinct()).to_series()
+        return found.to_numpy()
+
     def take(self, rows: NDArray[np.int64]) -> Table:
         """The rows of these numbers, in that order."""
         return Table(self.source, tuple(one.some(rows) for one in self.columns), self.notes)

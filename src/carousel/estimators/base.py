@@ -77,16 +77,19 @@ class SequenceEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _config(self, sequences: int, length: float, features: int) -> Config:
         """The configuration that the parameters describe, for data of that size."""
+        start = Config.from_dict({"task": self._task, "data": {"name": WORDS[self._task]}})
+        size = Size(sequences, round(sequences * length), features, whole=self._whole)
+        start = start.override({**by_name(self._task, size), **self._own, **self._given()})
+        return start.override(dict(self.settings)) if self.settings else start
+
+    def _given(self) -> dict[str, Any]:
+        """Settings that parameters name."""
         wanted = self.get_params(deep=False)
-        given = {
+        return {
             setting: _plain(wanted[name])
             for name, setting in {**SHORT_NAMES, **self._settings}.items()
             if wanted.get(name) is not None
         }
-        start = Config.from_dict({"task": self._task, "data": {"name": WORDS[self._task]}})
-        size = Size(sequences, round(sequences * length), features, whole=self._whole)
-        start = start.override({**by_name(self._task, size), **self._own, **given})
-        return start.override(dict(self.settings)) if self.settings else start
 
     def _chosen(self, sample_weight: Any, count: int) -> Chosen:
         """The sequences that count, and how much; draws the seed. Raises `ValueError`."""

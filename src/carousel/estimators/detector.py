@@ -94,8 +94,8 @@ class AnomalyDetector(OutlierMixin, SequenceEstimator):  # type: ignore[misc]
 
         X: (T,), (T, F), a data frame, a list of those, or (N, T, F). A NaN was not measured: it is
         read as the row before, at the start as the first value there is, and is in no loss and
-        no score. y is not read. Raises `ValueError`, also where the
-        validation part has too few steps for so few false alarms.
+        no score. y is not read. Raises `ValueError`, also where the validation part has too few
+        steps for so few false alarms.
         """
         given = read_series(self, X, reset=True)
         if not 0 < self.validation < 1:

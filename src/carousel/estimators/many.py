@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from carousel.config import Config
 from carousel.config.columns import names_in
 from carousel.config.own import TABLE
-from carousel.config.short_names import SHORT_NAMES
 from carousel.data.files.table_many import many_parts_of, many_series_of, warn_of_lost
 from carousel.data.many_series import ManySeries, ManySeriesParts
 from carousel.data.proposal import propose
 from carousel.data.table import Table, of_frame
 from carousel.errors import DataError
-from carousel.estimators.base import SequenceEstimator, _plain, said_as_value_error
+from carousel.estimators.base import SequenceEstimator, said_as_value_error
 from carousel.training import fit as train
 
 if TYPE_CHECKING:
@@ -181,23 +180,13 @@ class ManySeriesForecaster(SequenceEstimator):
         config = propose("data frame", *asked, table=table).config
         config = replace(config, data=replace(config.data, name=TABLE, path=""))
         # All but what validates is trained on: intervals that follow what came read that alone.
-        given = {"forecast.test": _NOTHING, **self._given()}
+        given = {"forecast.test": _NOTHING, **self._given(), **dict(self.settings or {})}
         if self.known:
             given["columns.known"] = self.known
         found = config.override(given)
         if not names_in(found.columns.id):
             raise DataError(f"{table.source} has no column that tells series apart: name it as id")
         return found
-
-    def _given(self) -> dict[str, Any]:
-        """Settings that parameters name, and those of `settings`, which come last."""
-        wanted = self.get_params(deep=False)
-        found = {
-            setting: _plain(wanted[name])
-            for name, setting in {**SHORT_NAMES, **self._settings}.items()
-            if wanted.get(name) is not None
-        }
-        return {**found, **dict(self.settings or {})}
 
     def _read(self, X: Any) -> ManySeries:
         """The series of a table as the network reads them."""

@@ -17,7 +17,8 @@ from carousel.bulk import answer_file
 from carousel.cli.given import Request
 from carousel.cli.respond import respond
 from carousel.data.fingerprint import fingerprint
-from carousel.data.many_series import ManySeries, ManySeriesParts, Pace, filled_forward
+from carousel.data.many_series import ManySeries, ManySeriesParts, filled_forward
+from carousel.data.pace import Pace
 from carousel.errors import ConfigError, DataError
 from carousel.tasks.forecast_many.network import repeating
 from carousel.tasks.forecast_many.scaling import scale_of

@@ -11,7 +11,7 @@ from small_many import many_rows, write_many
 import carousel as library
 from carousel.data.files.table_many import many_series_of
 from carousel.data.guesses import guess
-from carousel.data.many_series import Pace
+from carousel.data.pace import Pace
 from carousel.data.proposal import propose
 from carousel.data.sizes import longer_season, seasons_of_many
 from carousel.data.table import of_frame
@@ -174,13 +174,15 @@ def test_rows_that_stand_twice_are_left_out_and_two_of_one_time_are_refused():
     config = config.override(
         {"columns.id": "shop", "columns.time": "day", "columns.target": "sold"}
     )
-    twice = of_frame(pl.concat([frame, frame[3:5]]))
-    series, _ = many_series_of(twice, config)
-    assert np.diff(series.firsts).tolist() == [12, 12]
-    assert "2 rows stand before, alike in every column: left out" in series.notes
-    other = frame[3:4].with_columns(sold=pl.lit(99.0))
-    with pytest.raises(DataError, match=r"'s0' has 2024-01-04 more than once \(row 5\)"):
-        many_series_of(of_frame(pl.concat([frame, other])), config)
+    twice, other = pl.concat([frame, frame[3:5]]), frame[3:4].with_columns(sold=pl.lit(99.0))
+    for some in (twice, twice.sort("shop", "day")):
+        series, _ = many_series_of(of_frame(some), config)
+        assert np.diff(series.firsts).tolist() == [12, 12]
+        assert "2 rows stand before, alike in every column: left out" in series.notes
+    both = pl.concat([frame, other])
+    for some in (both, both.sort("shop", "day", maintain_order=True)):
+        with pytest.raises(DataError, match=r"'s0' has 2024-01-04 more than once \(row 5\)"):
+            many_series_of(of_frame(some), config)
     # Rows 2 and 3 stand twice as well, but alike: they are not what is wrong.
     with pytest.raises(DataError, match=r"'s0' has 2024-01-04 more than once \(row 5\)"):
         many_series_of(of_frame(pl.concat([frame, frame[:2], other])), config)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from carousel.config.columns import FEW_LEVELS, FORECASTS, embedding_size, names_in
 from carousel.data.audit.finding import Finding
@@ -85,21 +84,12 @@ def doubled_stamps(of: Subject) -> Iterator[Finding]:
         return
     place = np.lexsort((of.order, of.ids))
     if of.config.task == "forecast_many":  # rows that are alike are read once
-        place = place[_first_of_their_kind(of)[place]]
+        place = place[of.table.first_of_their_kind()[place]]
     same = (np.diff(of.order[place]) == 0) & (np.diff(of.ids[place]) == 0)
     if same.any():
         count = int(same.sum())
         severity = "severe" if of.config.task in FORECASTS else "warning"
         yield Finding("D007", severity, (of.config.columns.time,), {"count": count})
-
-
-def _first_of_their_kind(of: Subject) -> NDArray[np.bool_]:
-    """Rows (N,) of which none before is alike in every column."""
-    import polars as pl
-
-    cells = [c.raw.alias(c.name) for c in of.table.columns if c.kind not in ("nested", "empty")]
-    found = pl.DataFrame(cells).select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    return found.to_numpy()
 
 
 def rows_out_of_order(of: Subject) -> Iterator[Finding]:

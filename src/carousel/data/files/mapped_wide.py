@@ -29,6 +29,7 @@ from carousel.data.wide import blocks_of, free_name, names_of, said_of
 
 _BYTES = 64 << 20
 """Bytes of values that are looked at together."""
+_AT_ONCE = 1 << 20  # rows of which the length is looked for
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,6 @@ def _lengths(cells: tuple[tuple[NDArray[np.float64], ...], ...], count: int) -> 
             if some.all():
                 break
     return lengths
-
-
-_AT_ONCE = 1 << 20
 
 
 class _WideOnDisk(OnDisk):

@@ -18,7 +18,8 @@ from carousel.data.coded import codes_in, columns_of, facts_of, recoded
 from carousel.data.counting import counted
 from carousel.data.files.table_many import many_series_of, warn_of_lost
 from carousel.data.files.text import read_text
-from carousel.data.many_series import ManySeries, ManySeriesParts, Pace, account
+from carousel.data.many_series import ManySeries, ManySeriesParts, account
+from carousel.data.pace import Pace
 from carousel.data.regular import filled_in_series
 from carousel.data.scaling import FeatureScaler
 from carousel.data.sequences import step_words
