@@ -123,3 +123,12 @@ def test_a_metric_is_called_by_its_name_and_not_by_its_key():
         Evidence(result=result, monitor="macro_f1", higher_is_better=True), Thresholds()
     )
     assert rule.finding(numbers).title.endswith("most frequent: macro F1 0.5 against 0.6.")
+
+
+@pytest.mark.parametrize(
+    ("distribution", "wanted"), [("none", 2.25), ("conformal", 2.25), ("gaussian", None)]
+)
+def test_a_guess_of_squared_errors_costs_the_variance(distribution, wanted):
+    config = Config(task="forecast").override([f"forecast.distribution={distribution}"])
+    known = {"target_std": 1.5, "target_mean": 0.0}
+    assert Evidence(config=config, facts=known).guess_loss == wanted

@@ -57,6 +57,20 @@ def test_a_training_is_one_output_that_is_written_anew(shows):
     assert "<progress" in shows.shown[0]
 
 
+def test_epochs_of_a_pre_training_give_way_to_those_of_the_training(shows):
+    shown = NotebookDisplay()
+    shown.phase = "pre-training"
+    shown.start(epochs=2, total_steps=10, done=(0, 0), unit="words")
+    shown.epoch(SUMMARY)
+    assert "pre-training: step" in shows.updates[-1]
+    assert "75.00%" in shows.updates[-1]
+    shown.phase = ""
+    shown.start(epochs=3, total_steps=30, done=(0, 0), unit="sentences")
+    shown.stop()
+    assert "75.00%" not in shows.updates[-1]
+    assert "pre-training" not in shows.updates[-1]
+
+
 def test_only_a_kernel_of_jupyter_is_a_notebook(monkeypatch):
     import sys
     from types import SimpleNamespace
